@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+VENV ?= .venv
+export TF_CPP_MIN_LOG_LEVEL = 2
+
+.PHONY: demo test test-tf216 lint results clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/keras-ae demo
+
+test: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# The second lane: the last TensorFlow whose tensorflow-io kernels load.
+test-tf216: .venv-tf216/.installed
+	.venv-tf216/bin/python -m pytest
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+.venv-tf216/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-tf216
+	.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-tf216 build dist *.egg-info

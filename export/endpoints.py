@@ -1,0 +1,90 @@
+"""Which endpoints a model has, and which of them an export writes."""
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.export.functional import functional_endpoints
+from keras_ae.export.precision import computes_in_float32, float32_copy
+from keras_ae.models.endpoint import Endpoint
+
+
+def endpoints_of(model: keras.Model) -> dict[str, Endpoint]:
+    """The endpoints of a model: its own, or those of its graph.
+
+    A model with a method `endpoints()` says itself. A functional or sequential model
+    of the user has `serving_default`, and `encode` and `decode` where its graph
+    splits at exactly one of our bottleneck layers.
+
+    Raises:
+        InputError: the model has neither.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2)])
+    >>> list(endpoints_of(model))
+    ['serving_default']
+    """
+    if callable(getattr(model, "endpoints", None)):
+        return dict(model.endpoints())
+    inputs = getattr(model, "inputs", None)
+    if inputs and all(isinstance(x, keras.KerasTensor) for x in inputs):
+        return functional_endpoints(model)
+    raise InputError(
+        "Expected a model with a method `endpoints()` or a built functional model. "
+        f"Received: {type(model).__name__}. Pass `endpoints={{name: Endpoint(...)}}`, or define `endpoints()`."
+    )
+
+
+def select(
+    model: keras.Model, endpoints: Mapping[str, Endpoint] | Iterable[str] | None, format: str
+) -> tuple[keras.Model, dict[str, Endpoint]]:
+    """The float32 model and the endpoints to write in `format`, `serving_default` first.
+
+    Args:
+        model: any model; one of another precision is rebuilt in float32.
+        endpoints: a table of endpoints, or names out of `endpoints_of(model)`, or
+            `None` for all of these.
+        format: "saved_model" or "onnx".
+    """
+    if isinstance(endpoints, Mapping):
+        _refuse_other_precisions(model)
+        table = dict(endpoints)
+    else:
+        model = float32_copy(model)
+        table = _named(endpoints_of(model), endpoints)
+    table = {name: endpoint for name, endpoint in table.items() if format in endpoint.formats}
+    if not table:
+        raise InputError(f"Expected at least one endpoint whose formats include {format!r}. Received: none.")
+    for name, endpoint in table.items():
+        _check(name, endpoint)
+    return model, dict(sorted(table.items(), key=lambda item: item[0] != "serving_default"))
+
+
+def _refuse_other_precisions(model):
+    if not computes_in_float32(model):
+        raise InputError(
+            "The endpoints passed belong to a model that does not compute in float32. "
+            "Take `model = keras_ae.export.float32_copy(model)` and make the endpoints of that model."
+        )
+
+
+def _named(table, names):
+    names = list(table) if names is None else [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in names if name not in table]
+    if unknown:
+        raise InputError(f"Expected endpoints among {sorted(table)}. Received: {unknown}.")
+    return {name: table[name] for name in names}
+
+
+def _check(name, endpoint):
+    if not name.isidentifier():  # it becomes a signature, an attribute and a file name
+        raise InputError(f"The name of an endpoint must be a Python identifier. Received: {name!r}.")
+    for label, spec in endpoint.inputs.items():
+        if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank or spec.shape[0] is not None:
+            raise InputError(
+                f"Input `{label}` of endpoint `{name}`: expected a tf.TensorSpec whose axis 0 is the batch, None. "
+                f"Received: {spec}."
+            )

@@ -1,0 +1,64 @@
+"""Float32 copies of models that compute in another precision."""
+
+import keras
+
+from keras_ae.errors import InputError
+
+_OTHER = ("float16", "bfloat16", "float64")
+
+
+def computes_in_float32(model: keras.Model) -> bool:
+    """Whether no layer of the model computes in half or double precision."""
+    # _flatten_layers also finds layers of subclassed models, which no public list holds
+    return not any(layer.compute_dtype in _OTHER for layer in model._flatten_layers())
+
+
+def float32_copy(model: keras.Model) -> keras.Model:
+    """The same model under float32, with the same weights; the model itself if it is float32.
+
+    ONNX Runtime refuses bfloat16 graphs, and a served model should not depend on the
+    precision it happened to be trained in. The copy is not compiled.
+
+    Raises:
+        InputError: the model cannot be rebuilt from its configuration.
+
+    Example:
+
+    >>> half = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, dtype="mixed_float16")])
+    >>> float32_copy(half).layers[-1].compute_dtype
+    'float32'
+    """
+    if computes_in_float32(model):
+        return model
+    policy = keras.config.dtype_policy()
+    # layers made inside of a constructor take the global policy
+    keras.config.set_dtype_policy("float32")
+    try:
+        copy = keras.saving.deserialize_keras_object(_in_float32(keras.saving.serialize_keras_object(model)))
+        copy.set_weights(model.get_weights())
+    except Exception as error:
+        raise InputError(
+            f"Expected a model that can be rebuilt in float32 from its configuration. Received: {type(model).__name__} "
+            f"({type(error).__name__}: {str(error).splitlines()[0]}). Give it a get_config(), or train it in float32."
+        ) from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if not computes_in_float32(copy):
+        raise InputError(f"{type(model).__name__} fixes a dtype other than float32 inside of its constructor.")
+    return copy
+
+
+def _in_float32(config):
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_float32(item) for item in config)
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in ("DTypePolicy", "FloatDTypePolicy"):
+        return {**config, "config": {**config["config"], "name": "float32"}}
+    return {key: _entry(key, value) for key, value in config.items() if key != "compile_config"}
+
+
+def _entry(key, value):
+    if key == "dtype" and isinstance(value, str) and value.removeprefix("mixed_") in _OTHER:
+        return "float32"
+    return _in_float32(value)

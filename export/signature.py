@@ -1,0 +1,105 @@
+"""Endpoint functions as traced signatures, and what is written about them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.export.samples import axis_names, free_lengths
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops import exporting
+
+
+def summary(error: Exception) -> str:
+    """Class and first line of an error."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def specs_of(endpoint: Endpoint) -> list[tf.TensorSpec]:
+    """The input specs in order, each under its name."""
+    return [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in endpoint.inputs.items()]
+
+
+def positional(name: str, endpoint: Endpoint) -> Callable[..., dict]:
+    """The function to trace: tensors in the order of the specs, a dict of distinct tensors out."""
+
+    def function(*tensors):
+        with exporting():
+            try:
+                outputs = endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
+            except Exception as error:
+                raise InputError(f"Endpoint `{name}` cannot be traced ({summary(error)}).") from error
+        # a tensor under two names, or an input handed through, would lose one of its names in ONNX
+        return {key: tf.identity(value) for key, value in outputs.items()}
+
+    return function
+
+
+def call(name: str, endpoint: Endpoint, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs of the live endpoint function, as arrays.
+
+    Raises:
+        InputError: the function fails, or does not return a dict of batches.
+    """
+    try:
+        # on the CPU, as the artifact will be run: GPUs may multiply in lower precision
+        with exporting(), tf.device("CPU"):
+            outputs = endpoint.function(**{key: tf.constant(value) for key, value in inputs.items()})
+            arrays = {key: _array(value) for key, value in outputs.items()}
+    except Exception as error:
+        shapes = ", ".join(f"{key} {value.shape}" for key, value in inputs.items())
+        raise InputError(f"Endpoint `{name}` fails on sample inputs {shapes} ({summary(error)}).") from error
+    batch = len(next(iter(inputs.values())))
+    for key, array in arrays.items():
+        if array.shape[:1] != (batch,):
+            raise InputError(
+                f"Output `{key}` of endpoint `{name}`: expected the batch, {batch}, as axis 0. "
+                f"Received: shape {array.shape}. A server that batches requests refuses anything else."
+            )
+        if array.dtype.kind not in "fiubS":
+            raise InputError(f"Output `{key}` of endpoint `{name}` is {value_type(array)}: cast it to float32.")
+    return arrays
+
+
+def value_type(array: np.ndarray) -> str:
+    """Name of an array's dtype as TensorFlow spells it."""
+    return "string" if array.dtype.kind == "S" else array.dtype.name
+
+
+def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
+    """Names, shapes, axes and dtypes of a traced endpoint, as the manifest holds them.
+
+    A free axis of an output takes the name of the free input axis that had the same
+    size in all cases.
+
+    Returns:
+        `{"inputs": {name: {"shape", "axes", "dtype"}}, "outputs": {...}}`; a free
+        size is `None` and has a name in `axes`.
+    """
+    inputs = {
+        name: {"shape": endpoint.inputs[name].shape.as_list(), "axes": list(axes), "dtype": endpoint.inputs[name].dtype.name}
+        for name, axes in axis_names(endpoint.inputs).items()
+    }
+    static = traced.get_concrete_function().structured_outputs
+    outputs = {name: _describe_output(name, tensor, cases, free_lengths(endpoint.inputs)) for name, tensor in static.items()}
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def _describe_output(name, tensor, cases, lengths):
+    arrays = [case.expected[name] for case in cases]
+    rank = arrays[0].ndim
+    sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None] * rank
+    sizes[0] = None
+    axes = ["batch"]
+    for axis in range(1, rank):
+        same = (n for n in lengths if all(a.shape[axis] == c.sizes[n] for a, c in zip(arrays, cases, strict=True)))
+        axes.append(None if sizes[axis] is not None else next(same, f"{name}_{axis}"))
+    return {"shape": sizes, "axes": axes, "dtype": value_type(arrays[0])}
+
+
+def _array(value):
+    array = tf.convert_to_tensor(value).numpy()
+    # strings as fixed-width bytes, which need no pickle
+    return np.asarray(array, "S") if getattr(array, "dtype", None) == object or isinstance(array, bytes) else np.asarray(array)

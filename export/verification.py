@@ -1,0 +1,185 @@
+"""Checks that exported artifacts give what the live model gives, in a process of their own."""
+
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_ae.export import verification_process
+from keras_ae.export.cases import Case, make_cases
+from keras_ae.export.endpoints import select
+from keras_ae.export.manifest import files_of
+from keras_ae.export.verification_report import VerificationError, VerificationReport, VerificationRow
+from keras_ae.models.endpoint import Endpoint
+
+# Relative and absolute tolerance, elementwise. Runtimes fuse and order float32 sums in their own
+# ways: up to 3e-7 for common layers, 9e-5 relative for Fourier transforms; a wrong op is far beyond.
+TOLERANCE = (1e-4, 1e-5)
+
+
+def verify(
+    artifact: str | Path | Mapping[str, Path], endpoints: Mapping[str, Endpoint] | keras.Model, **options
+) -> VerificationReport:
+    """Run an artifact in a fresh process without Keras and compare it with the model.
+
+    Floats must be close, everything else equal. An example whose best two scores
+    differ by less than 1e-5 relative (`Endpoint.margin`) may differ; such ties are
+    counted.
+
+    Args:
+        artifact: a version directory, an ONNX directory, or what `to_onnx` returned.
+        endpoints: the table of endpoints, or the model that has them.
+        **options: as in `verify_many`.
+
+    Raises:
+        VerificationError: an output differs; the message shows the failing rows.
+    """
+    return verify_many([(artifact, endpoints)], **options)[0].check()
+
+
+def verify_many(
+    artifacts: Iterable[tuple],
+    *,
+    batch_sizes: Sequence[int] = (1, 3),
+    lengths: Sequence[int] = (5, 8),
+    tolerance: tuple[float, float] = TOLERANCE,
+    seed: int = 0,
+) -> list[VerificationReport]:
+    """Verify many artifacts with one process per format.
+
+    Args:
+        artifacts: pairs `(artifact, endpoints)` as in `verify`.
+        batch_sizes: sizes of the batch to try.
+        lengths: sizes of the free axes to try.
+        tolerance: relative and absolute tolerance of floats.
+        seed: of the random inputs.
+
+    Returns:
+        one report for each artifact; none is raised.
+    """
+    jobs = []
+    for artifact, endpoints in artifacts:
+        format, files = files_of(artifact)
+        named = None if format == "saved_model" and not files["names"] else files["names"]
+        table = endpoints if isinstance(endpoints, Mapping) else select(endpoints, named, format)[1]
+        table = {n: e for n, e in table.items() if format in e.formats and (named is None or n in named)}
+        jobs.append((format, files["path"], make_cases(table, batch_sizes, lengths, seed)))
+    return check_cases(jobs, tolerance)
+
+
+def check_cases(
+    jobs: Sequence[tuple[str, object, Sequence[Case]]], tolerance: tuple[float, float] = TOLERANCE
+) -> list[VerificationReport]:
+    """Verify `(format, path or files, cases)`, one process per format."""
+    reports = [None] * len(jobs)
+    for format in sorted({job[0] for job in jobs}):
+        chosen = [i for i, job in enumerate(jobs) if job[0] == format]
+        for i, actual in zip(chosen, _run([jobs[i] for i in chosen]), strict=True):
+            reports[i] = _report(format, jobs[i][2], actual, tolerance)
+    return reports
+
+
+def _run(jobs):
+    """What the artifacts give: per job, per case, a dict of arrays or an error message."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        _write_job(directory, jobs)
+        process = subprocess.run(
+            [sys.executable, "-I", verification_process.__file__, name], capture_output=True, text=True
+        )
+        if process.returncode:
+            raise VerificationError(f"The process that runs the artifact failed:\n{process.stderr[-2000:]}")
+        return _read_outputs(directory, jobs)
+
+
+def _write_job(directory, jobs):
+    arrays, job = {}, []
+    for index, (format, path, cases) in enumerate(jobs):
+        path = {name: str(file) for name, file in path.items()} if isinstance(path, Mapping) else str(path)
+        calls = [{"endpoint": case.endpoint, "inputs": list(case.inputs)} for case in cases]
+        job.append({"format": format, "path": path, "calls": calls})
+        for number, case in enumerate(cases):
+            arrays |= {f"{index}/{number}/{name}": value for name, value in case.inputs.items()}
+    np.savez(directory / "inputs.npz", **arrays)
+    (directory / "job.json").write_text(json.dumps(job))
+
+
+def _read_outputs(directory, jobs):
+    errors = json.loads((directory / "errors.json").read_text())
+    actual = [[{} for _ in cases] for _, _, cases in jobs]
+    with np.load(directory / "outputs.npz") as arrays:
+        for key in arrays:
+            index, number, name = key.split("/", 2)
+            actual[int(index)][int(number)][name] = arrays[key]
+    for key, message in errors.items():
+        index, number = key.split("/")
+        actual[int(index)][int(number)] = message
+    return actual
+
+
+def _report(format, cases, actual, tolerance):
+    rows = []
+    for case, outputs in zip(cases, actual, strict=True):
+        for name, expected in case.expected.items():
+            values = _compare(expected, outputs if isinstance(outputs, str) else outputs.get(name), case.ties, tolerance)
+            rows.append(VerificationRow(format, case.endpoint, name, case.batch, case.length, **values))
+    return VerificationReport(tuple(_refuse_all_ties(rows)))
+
+
+def _compare(expected, actual, ties, tolerance):
+    problem = _problem(expected, actual)
+    if problem:
+        return {"difference": np.inf, "relative": np.inf, "ties": 0, "ok": False, "note": problem}
+    close = _close(expected, actual, tolerance).reshape(len(expected), -1).all(axis=1)
+    excused = ties & ~close
+    difference = float(np.max(_distance(expected, actual)[~excused], initial=0.0))
+    largest = float(np.max(_distance(expected, np.zeros_like(expected)), initial=0.0))
+    return {
+        "difference": difference,
+        "relative": difference / largest if largest else difference,
+        "ties": int(excused.sum()),
+        "ok": bool((close | ties).all()),
+    }
+
+
+def _problem(expected, actual):
+    if actual is None:
+        return "the output is missing"
+    if isinstance(actual, str):
+        return " ".join(actual.split())[:300]
+    if actual.shape != expected.shape:
+        return f"shape {actual.shape} instead of {expected.shape}"
+    if actual.dtype.kind != expected.dtype.kind or (actual.dtype != expected.dtype and expected.dtype.kind != "S"):
+        return f"dtype {actual.dtype} instead of {expected.dtype}"
+    return ""
+
+
+def _close(expected, actual, tolerance):
+    if expected.dtype.kind == "f":
+        return np.isclose(actual, expected, rtol=tolerance[0], atol=tolerance[1])
+    return actual == expected
+
+
+def _distance(expected, actual):
+    """Absolute difference, 0 or 1 for anything that is not a number."""
+    if expected.dtype.kind in "bS":
+        return (actual != expected).astype(float)
+    with np.errstate(invalid="ignore"):  # infinities that are equal
+        return np.where(actual == expected, 0.0, np.abs(actual.astype(float) - expected.astype(float)))
+
+
+def _refuse_all_ties(rows):
+    """Fail an output of which every example was set aside: nothing of it was compared."""
+    key = lambda row: (row.endpoint, row.output)  # noqa: E731
+    for _, group in itertools.groupby(sorted(rows, key=key), key):
+        group = list(group)
+        vacuous = group[0].ok and sum(row.ties for row in group) == sum(row.batch for row in group)
+        note = "every example is a tie"
+        yield from (dataclasses.replace(row, ok=False, note=note) if vacuous else row for row in group)

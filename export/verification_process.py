@@ -1,0 +1,84 @@
+"""Runs exported artifacts where nothing of Keras or keras_ae can be imported.
+
+Started as a file: python -I verification_process.py DIRECTORY. The directory holds
+`job.json`, a list of `{"format", "path", "calls": [{"endpoint", "inputs"}]}`, and
+`inputs.npz`, whose keys are artifact/call/name. It writes `outputs.npz` with keys of
+the same kind, and `errors.json`, `{artifact/call: message}`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def run_saved_model(path):
+    """A function `(endpoint, inputs) -> outputs` over the signatures of a SavedModel."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))  # must outlive its signatures, which hold no variables
+
+    def run(endpoint, inputs):
+        outputs = loaded.signatures[endpoint](**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: as_array(value.numpy()) for name, value in outputs.items()}
+
+    return run
+
+
+def run_onnx(paths):
+    """A function `(endpoint, inputs) -> outputs` over `{endpoint: file}`."""
+    import onnxruntime
+
+    sessions = {}
+
+    def run(endpoint, inputs):
+        if endpoint not in sessions:
+            sessions[endpoint] = onnxruntime.InferenceSession(
+                str(paths[endpoint]), providers=["CPUExecutionProvider"]
+            )
+        session = sessions[endpoint]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, map(as_array, session.run(names, dict(inputs))), strict=True))
+
+    return run
+
+
+def as_array(value):
+    """Strings as fixed-width bytes, which need no pickle; anything else as it is."""
+    return np.asarray(value, "S") if np.asarray(value).dtype == object else np.asarray(value)
+
+
+RUNNERS = {"saved_model": run_saved_model, "onnx": run_onnx}
+
+
+def run_artifact(index, artifact, arrays, outputs, errors):
+    """Make all calls of one artifact; a call that fails leaves its message."""
+    try:
+        run = RUNNERS[artifact["format"]](artifact["path"])
+    except Exception as error:
+        errors |= {f"{index}/{number}": str(error) for number in range(len(artifact["calls"]))}
+        return
+    for number, call in enumerate(artifact["calls"]):
+        key = f"{index}/{number}"
+        try:
+            inputs = {name: arrays[f"{key}/{name}"] for name in call["inputs"]}
+            outputs |= {f"{key}/{name}": value for name, value in run(call["endpoint"], inputs).items()}
+        except Exception as error:
+            errors[key] = f"{type(error).__name__}: {error}"
+
+
+def main(directory):
+    """Run the job in `directory`."""
+    # the artifact must stand alone: an import of either of these now fails
+    sys.modules["keras"] = sys.modules["keras_ae"] = None
+    outputs, errors = {}, {}
+    with np.load(directory / "inputs.npz") as arrays:
+        for index, artifact in enumerate(json.loads((directory / "job.json").read_text())):
+            run_artifact(index, artifact, arrays, outputs, errors)
+    np.savez(directory / "outputs.npz", **outputs)
+    (directory / "errors.json").write_text(json.dumps(errors))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,91 @@
+"""What a verification found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class VerificationError(RuntimeError):
+    """An exported artifact does not give what the model gives."""
+
+
+@dataclass(frozen=True)
+class VerificationRow:
+    """One output of one endpoint at one batch size and length.
+
+    Attributes:
+        format: "saved_model" or "onnx".
+        endpoint: name of the endpoint.
+        output: name of the output.
+        batch: examples in the batch.
+        length: size of the first free length, if there is any.
+        difference: largest absolute difference from the live model.
+        relative: the same, divided by the largest absolute value of the output.
+        ties: examples set aside because they differ where two codes are equally good.
+        ok: whether the artifact passes.
+        note: why not.
+    """
+
+    format: str
+    endpoint: str
+    output: str
+    batch: int
+    length: int | None
+    difference: float
+    relative: float
+    ties: int
+    ok: bool
+    note: str = ""
+
+
+_HEADER = ("format", "endpoint", "output", "batch", "length", "difference", "relative", "ties", "")
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """All rows of one artifact.
+
+    Example:
+
+    >>> row = VerificationRow("onnx", "encode", "codes", 3, None, 0.0, 0.0, 0, True)
+    >>> print(VerificationReport((row,)).table())
+    format  endpoint  output  batch  length  difference  relative  ties
+    onnx    encode    codes   3      -       0.0e+00     0.0e+00   0     equal
+    """
+
+    rows: tuple[VerificationRow, ...]
+
+    @property
+    def failures(self) -> list[VerificationRow]:
+        """The rows that do not pass."""
+        return [row for row in self.rows if not row.ok]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row passes, and there is any."""
+        return bool(self.rows) and not self.failures
+
+    def table(self, rows: Sequence[VerificationRow] | None = None) -> str:
+        """The rows as aligned plain text; differences are absolute and relative maxima."""
+        cells = [_HEADER] + [_cells(row) for row in (self.rows if rows is None else rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        )
+
+    def check(self) -> "VerificationReport":
+        """The report itself, or a `VerificationError` that shows the failing rows."""
+        if not self.rows:
+            raise VerificationError("There was nothing to verify.")
+        if self.failures:
+            raise VerificationError(
+                f"The exported artifact differs from the model in {len(self.failures)} of {len(self.rows)} outputs.\n"
+                + self.table(self.failures)
+            )
+        return self
+
+
+def _cells(row):
+    length = "-" if row.length is None else str(row.length)
+    figures = (f"{row.difference:.1e}", f"{row.relative:.1e}", str(row.ties))
+    verdict = "equal" if row.ok else f"FAILS {row.note}".rstrip()
+    return (row.format, row.endpoint, row.output, str(row.batch), length, *figures, verdict)

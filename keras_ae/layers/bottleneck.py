@@ -1,0 +1,136 @@
+"""What every discrete bottleneck layer promises."""
+
+import re
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
+from keras_ae.metrics.codebook_usage import CodebookUsage
+from keras_ae.ops import is_exporting
+
+
+class Bottleneck(keras.layers.Layer):
+    """Base of the discrete bottlenecks: one tensor in, one embedding out.
+
+    `layer(x)` is differentiable in training; with `training` false it is
+    `layer.decode(layer.encode(x))`. `layer(x, return_codes=True)` gives
+    `(embedding, codes)`. The arithmetic is float32 under every dtype policy; the
+    embedding comes back in the compute dtype.
+
+    A subclass writes four methods on float32 tensors:
+
+    - `assign_codes(x)` -> codes;
+    - `look_up(codes)` -> embedding;
+    - `train_call(x, weights)` -> `(embedding, codes)` in training, where all state
+      changes;
+    - `margin(x)` -> relative gap of the best two scores, the shape of the codes;
+
+    and calls `track_codes(num_embeddings, num_heads)` when it knows these sizes.
+
+    Call arguments:
+        x: `(batch, ..., features)`.
+        mask: `x.shape[:-1]`, 1 = real; padded positions add nothing to losses,
+            statistics and metrics. Fractions weight a position.
+        training: whether to train.
+        return_codes: also return the codes.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "autocast": False})
+        self.supports_masking = True
+        self._terms = {}
+
+    def call(self, x, mask=None, training=None, return_codes=False):
+        x = ops.cast(x, "float32")
+        # weights of one example, (batch, 1, ...), count for all of its positions
+        weights = None if mask is None else ops.broadcast_to(ops.cast(mask, "float32"), ops.shape(x)[:-1])
+        if training:
+            embedding, codes = self.train_call(x, weights)
+        else:
+            codes = self.assign_codes(x)
+            embedding = self.look_up(codes)
+            self.observe(x, embedding, codes, weights)
+        embedding = ops.cast(embedding, self.compute_dtype)
+        return (embedding, codes) if return_codes else embedding
+
+    def encode(self, x):
+        """Codes of `x`, int32; builds the layer if needed."""
+        if isinstance(x, keras.KerasTensor):
+            raise ValueError(
+                f"{type(self).__name__}.encode expects arrays or tensors. Received the symbolic {x}. "
+                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+            )
+        x = ops.convert_to_tensor(x)
+        self._build_once(x.shape)
+        return self.assign_codes(ops.cast(x, "float32"))
+
+    def decode(self, codes):
+        """Embedding of integer codes, in the compute dtype."""
+        if isinstance(codes, keras.KerasTensor):
+            raise ValueError(
+                f"{type(self).__name__}.decode expects arrays or tensors. Received the symbolic {codes}. "
+                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+            )
+        codes = ops.cast(ops.convert_to_tensor(codes), "int32")
+        return ops.cast(self.look_up(codes), self.compute_dtype)
+
+    def observe(self, x, embedding, codes, weights):
+        """Losses and metrics outside of training."""
+
+    def track_codes(self, num_embeddings, num_heads=1):
+        """Create the metrics `usage` and `perplexity` for `(heads, K)` counts."""
+        self.num_values = num_embeddings
+        self.usage = CodebookUsage(num_embeddings, num_heads, name=self.metric_name("usage"))
+        self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
+
+    def record_counts(self, counts):
+        """Add this replica's `(heads, K)` counts to `usage` and `perplexity`."""
+        if not is_exporting():
+            self.usage.add_counts(counts)
+            self.perplexity.add_counts(counts)
+
+    def track_term(self, name):
+        """Create the Mean metric of the loss term `name`."""
+        self._terms[name] = keras.metrics.Mean(name=self.metric_name(name))
+
+    def record_terms(self, terms, weighted):
+        """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
+
+        Call it after the last synchronisation of replicas: they share the layer
+        object, and a loss added before is lost.
+
+        Args:
+            terms: `{name: scalar}`, named as in `track_term`.
+            weighted: scalar for `add_loss`, or `None`.
+        """
+        if is_exporting():
+            return
+        for name, value in terms.items():
+            self._terms[name].update_state(value)
+        if weighted is not None:
+            self.add_loss(weighted)
+
+    def metric_name(self, name):
+        """`name`, prefixed where the layer was given a name of its own."""
+        automatic = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+        if re.fullmatch(rf"{automatic}(_\d+)?", self.name):
+            return name
+        return f"{self.name}_{name}"
+
+    def compute_mask(self, inputs, previous_mask):
+        return previous_mask
+
+    def _build_once(self, shape):
+        if not self.built:
+            with tf.init_scope():
+                self.build(shape)
+
+
+def flatten_weights(weights, like):
+    """Weights `(vectors,)` of the positions of `like` `(batch, ..., features)`; ones where `None`."""
+    rows = ops.reshape(like, (-1, like.shape[-1]))
+    if weights is None:
+        return ops.ones_like(rows[:, 0])
+    return ops.reshape(weights, (-1,))

@@ -1,0 +1,8 @@
+"""The models: what `model.fit` trains."""
+
+from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.base import BaseModel, Player
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
+
+__all__ = ["AutoEncoder", "BaseModel", "Endpoint", "Player", "VariationalAutoEncoder"]

@@ -1,0 +1,251 @@
+"""Encoder, optional bottleneck, decoder, reconstruction error."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.sequences import (
+    code_lengths,
+    combine,
+    crop,
+    given,
+    input_mask,
+    is_sequence,
+    mask_of,
+    sequence_mask,
+    unpack_inputs,
+)
+from keras_ae.ops import weighted_mean
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AutoEncoder(BaseModel):
+    """`x -> encoder -> bottleneck -> decoder -> x_hat`, trained to make `x_hat` equal `x`.
+
+    `loss = mean reconstruction_loss(x, x_hat) + what the bottleneck adds`, the mean taken
+    over real elements. With `layers.VectorQuantizer` as bottleneck this is the VQ-VAE,
+    with `GumbelOneHot` or `BinaryBottleneck` the one-hot and binary auto-encoders.
+
+    Args:
+        encoder: any `keras.Model` or layer; one tensor in, one out.
+        decoder: any `keras.Model` or layer; embedding in, reconstruction out.
+        bottleneck: `None`, a discrete bottleneck of `keras_ae.layers`, or any layer.
+        reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function
+            `f(x, x_hat)` that returns a loss per example or per element.
+
+    Inputs of `fit`, `evaluate`:
+        x: `(batch, ...)`, or `{"x": (batch, length, features), "lengths": (batch,)}`
+            for sequences padded to one length.
+        y: target of the reconstruction, if not `x` itself (denoising).
+        sample_weight: `(batch,)`; weights every term, that of the bottleneck too.
+
+    Metrics:
+        `loss`, `reconstruction_loss`, and those of the bottleneck.
+
+    Raises:
+        InputError: the decoder's output does not have the shape of the input.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+    >>> model = AutoEncoder(encoder, decoder)
+    >>> model.compile("adam")
+    >>> model.encode(ops.ones((3, 8))).shape
+    TensorShape([3, 2])
+    """
+
+    def __init__(self, encoder, decoder, bottleneck=None, *, reconstruction_loss="mse", **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.bottleneck = bottleneck
+        self.reconstruction_loss = reconstruction_loss
+        self.track_terms("reconstruction_loss")
+        if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
+            self.build(encoder.input_shape)
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        self.sample_shape = tuple(shape[1:])
+        features = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
+        embedding = self.build_embedding(features)
+        reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
+        self._check_reconstruction(reconstruction.shape)
+        self.built = True
+
+    def build_embedding(self, features):
+        """Symbolic: the embedding made of the encoder's output; notes the shape of the code."""
+        if not self.discrete:
+            embedding = features if self.bottleneck is None else self.bottleneck(features)
+            self.code_shape = tuple(embedding.shape[1:])
+            return embedding
+        embedding, codes = self.bottleneck(features, return_codes=True)
+        self.code_shape = tuple(codes.shape[1:])
+        return embedding
+
+    def encode(self, x):
+        """Codes of `x` with a bottleneck, else its embedding: what `decode` takes."""
+        return self._code(self.features(x))
+
+    def embed(self, x):
+        """The float embedding of `x`."""
+        codes = self.encode(x)
+        return self.bottleneck.decode(codes) if self.discrete else codes
+
+    def decode(self, codes, lengths=None):
+        """The reconstruction from codes (integers) or from an embedding (floats).
+
+        `lengths` `(batch,)` counts the real codes of padded sequences.
+        """
+        codes = ops.convert_to_tensor(codes)
+        mask = None if lengths is None else sequence_mask(lengths, ops.shape(codes)[1])
+        if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
+            codes = self.bottleneck.decode(codes)
+        return self.decoder(codes, training=False, **given(mask=mask))
+
+    def reconstruct(self, x):
+        """`decode(encode(x))`."""
+        x, lengths = unpack_inputs(x)
+        features = self.features(x, lengths)
+        return crop(self.decode(self._code(features), code_lengths(features)), x)
+
+    def features(self, x, lengths=None):
+        """The encoder's output in inference."""
+        if lengths is None:
+            x, lengths = unpack_inputs(x)
+        return self.encoder(x, training=False, **given(mask=input_mask(x, lengths)))
+
+    @property
+    def discrete(self):
+        """Whether the bottleneck returns integer codes."""
+        return isinstance(self.bottleneck, Bottleneck)
+
+    def _code(self, features):
+        if self.discrete:
+            return self.bottleneck.encode(features)
+        return features if self.bottleneck is None else self.bottleneck(features, training=False)
+
+    def call(self, x, training=None):
+        values, lengths = unpack_inputs(x)
+        embedding = self.encoder(values, training=training, **given(mask=input_mask(values, lengths)))
+        if self.bottleneck is not None:
+            embedding = self.bottleneck(embedding, training=training)
+        return crop(self.decoder(embedding, training=training), values)
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths = unpack_inputs(x)
+        mask = input_mask(values, lengths)
+        embedding = self.encoder(values, training=training, **given(mask=mask))
+        added = take_losses(self.encoder)
+        if self.bottleneck is not None:
+            weights = combine(mask_of(embedding), sample_weight, rank=len(embedding.shape) - 1)
+            embedding = self.bottleneck(embedding, training=training, **given(mask=weights))
+            added += take_losses(self.bottleneck)
+        reconstruction = self.decoder(embedding, training=training, **given(mask=mask_of(embedding)))
+        added += take_losses(self.decoder)
+        target = values if y is None else y
+        error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))
+        return {"loss": error + added, "reconstruction_loss": error}
+
+    def element_losses(self, target, reconstruction):
+        """The reconstruction loss before its mean: `(batch, ...)`, float32."""
+        loss = self.reconstruction_loss
+        loss = keras.losses.get(loss) if isinstance(loss, str) else loss
+        function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        target = ops.cast(target, "float32")
+        return function(target, ops.cast(crop(reconstruction, target), "float32"))
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The functions that are exported; see `keras_ae.models.Endpoint`."""
+        inputs = self.input_specs()
+        margin = self._margin_endpoint if self.discrete else None
+        return {
+            "serving_default": Endpoint(self._reconstruct_endpoint, inputs, ("saved_model",), margin=margin),
+            "encode": Endpoint(self._encode_endpoint, inputs, margin=margin),
+            "decode": Endpoint(self._decode_endpoint, self.code_specs(), sample=self._sample_codes),
+            "reconstruct": Endpoint(self._reconstruct_endpoint, inputs, margin=margin),
+            "score": Endpoint(self._score_endpoint, inputs, margin=margin),
+        }
+
+    def input_specs(self):
+        """`{"x": ...}`, with `"lengths"` where axis 1 of a sequence is free."""
+        specs = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
+        if is_sequence(self.sample_shape):
+            specs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
+        return specs
+
+    def code_specs(self):
+        """What `decode` takes: `codes` or `embedding`, with `lengths` for sequences."""
+        name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
+        specs = {name: tf.TensorSpec((None, *self.code_shape), dtype, name=name)}
+        if is_sequence(self.sample_shape):
+            specs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
+        return specs
+
+    def _encode_endpoint(self, x, lengths=None):
+        features = self.features(x, lengths)
+        code = self._code(features)
+        outputs = {"embedding": code}
+        if self.discrete:
+            outputs = {"codes": code, "embedding": self.bottleneck.decode(code)}
+        return outputs if lengths is None else {**outputs, "lengths": code_lengths(features)}
+
+    def _decode_endpoint(self, lengths=None, **code):
+        return {"reconstruction": self.decode(*code.values(), lengths=lengths)}
+
+    def _reconstruct_endpoint(self, **inputs):
+        return {"reconstruction": self.reconstruct(inputs)}
+
+    def _score_endpoint(self, x, lengths=None):
+        """Reconstruction loss of each example, mean over its real elements."""
+        losses = self.element_losses(x, self.reconstruct({"x": x, "lengths": lengths}))
+        weights = ops.ones_like(losses)
+        if lengths is not None:
+            mask = ops.cast(input_mask(x, lengths), "float32")
+            weights = weights * ops.reshape(mask, (*ops.shape(mask), *[1] * (len(losses.shape) - 2)))
+        axes = tuple(range(1, len(losses.shape)))
+        return {"score": ops.divide_no_nan(ops.sum(losses * weights, axes), ops.sum(weights, axes))}
+
+    def _sample_codes(self, inputs):
+        if not self.discrete:
+            return inputs
+        values = np.random.default_rng(0).integers(0, self.bottleneck.num_values, inputs["codes"].shape)
+        return {**inputs, "codes": values.astype("int32")}
+
+    def _margin_endpoint(self, x, lengths=None):
+        margins = self.bottleneck.margin(self.features(x, lengths))
+        return ops.min(ops.reshape(margins, (ops.shape(margins)[0], -1)), axis=-1)
+
+    def _check_reconstruction(self, shape):
+        expected, got = (None, *self.sample_shape), tuple(shape)
+        same = len(expected) == len(got) and all(a in (b, None) or b is None for a, b in zip(expected, got))
+        if not same:
+            raise InputError(
+                f"The decoder's output {got} does not have the shape of the input {expected}: change the "
+                "decoder, or crop or pad the input so that both agree."
+            )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape["x"] if isinstance(input_shape, dict) else input_shape
+
+    def get_config(self):
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "bottleneck": self.bottleneck}
+        parts["reconstruction_loss"] = self.reconstruction_loss
+        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        return {**super().get_config(), **serialized}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = ("encoder", "decoder", "bottleneck", "reconstruction_loss")
+        return cls(**{
+            name: keras.saving.deserialize_keras_object(value) if name in parts else value
+            for name, value in config.items()
+        })

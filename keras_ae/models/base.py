@@ -1,0 +1,184 @@
+"""The training step of every model, for one or several players."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.ops import num_replicas
+
+
+@dataclass(frozen=True)
+class Player:
+    """Variables that are trained on a loss of their own.
+
+    Attributes:
+        name: its optimiser is `compile(<name>_optimizer=...)`; the first player of a
+            model takes `compile(optimizer=...)`.
+        variables: returns the variables it trains.
+        updates: how often it is updated in one training step.
+    """
+
+    name: str
+    variables: Callable[[], list]
+    updates: int = 1
+
+
+class BaseModel(keras.Model):
+    """A model that owns its objective: `compile(optimizer)` and `fit(x)` are all it takes.
+
+    A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
+    terms by `track_terms` in its constructor; with several players it overrides
+    `players` too. Each term is a `keras.metrics.Mean` of that name in the history.
+
+    Every loss is a mean over the global batch, made with `keras_ae.ops.weighted_mean`:
+    under `tf.distribute` each replica returns its part times the number of replicas,
+    and this class divides once.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._terms = {}
+
+    # for subclasses
+
+    def players(self) -> list[Player]:
+        """The players in the order of their updates; one, with all variables, unless overridden."""
+        return [Player("model", lambda: self.trainable_variables)]
+
+    def compute_terms(self, x, y, sample_weight, training, player) -> dict:
+        """`{"loss": scalar, term: scalar, ...}` of a batch, for the player of that name."""
+        raise TypeError(f"{type(self).__name__} must define compute_terms(x, y, sample_weight, training, player)")
+
+    def track_terms(self, *names):
+        """Create the metrics of the loss terms `names`."""
+        for name in names:
+            self._terms[name] = keras.metrics.Mean(name=name)
+
+    # Keras' contract
+
+    def compile(self, optimizer="adam", *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **others):
+        """Choose the optimisers; the objective belongs to the model.
+
+        Args:
+            optimizer: of the first player (of the whole model where there is one).
+            run_eagerly, jit_compile, steps_per_execution: as in Keras.
+            **others: `<player>_optimizer` of the further players; a fresh copy of
+                `optimizer` where none is given.
+        """
+        further = [player.name for player in self.players()[1:]]
+        unknown = sorted(set(others) - {f"{name}_optimizer" for name in further})
+        if unknown:
+            expected = ", ".join(["optimizer", *(f"{name}_optimizer" for name in further)])
+            raise TypeError(
+                f"{type(self).__name__} owns its objective: compile expects {expected}, run_eagerly, "
+                f"jit_compile, steps_per_execution. Received: {', '.join(unknown)}. "
+                "The loss is chosen in the model's constructor."
+            )
+        optimizer = keras.optimizers.get(optimizer)
+        for name in further:
+            chosen = others.get(f"{name}_optimizer")
+            chosen = optimizer.from_config(optimizer.get_config()) if chosen is None else chosen
+            setattr(self, f"{name}_optimizer", self._scaled(keras.optimizers.get(chosen)))
+        super().compile(
+            optimizer=self._scaled(optimizer),
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            auto_scale_loss=False,
+        )
+        self._build_optimizers()
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizers = {"optimizer": self.optimizer}
+        for player in self.players()[1:]:
+            optimizers[f"{player.name}_optimizer"] = self._optimizer_of(player)
+        return {
+            **{name: keras.saving.serialize_keras_object(value) for name, value in optimizers.items()},
+            "run_eagerly": self.run_eagerly,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self._build_on(x)
+        for player in self.players():
+            for _ in range(player.updates):
+                self._record(self._update(player, x, y, sample_weight), x)
+        return self._step_logs()
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self._build_on(x)
+        for player in self.players():
+            self._record(self.compute_terms(x, y, sample_weight, training=False, player=player.name), x)
+        return self._step_logs()
+
+    # parts
+
+    def _step_logs(self):
+        logs = self.get_metrics_result()
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras reduces the logs of several workers over axis 0 (keras#20585)
+            return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
+        return logs
+
+    def _update(self, player, x, y, sample_weight):
+        optimizer, variables = self._optimizer_of(player), player.variables()
+        with tf.GradientTape() as tape:
+            terms = self.compute_terms(x, y, sample_weight, training=True, player=player.name)
+            loss = optimizer.scale_loss(terms["loss"] / num_replicas())
+        if variables:
+            optimizer.apply(tape.gradient(loss, variables), variables)
+        return terms
+
+    def _record(self, terms, x):
+        examples = ops.shape(next(leaf for leaf in keras.tree.flatten(x) if leaf is not None))[0]
+        for name, value in terms.items():
+            tracker = self._loss_tracker if name == "loss" else self._terms[name]
+            tracker.update_state(value, sample_weight=examples)
+
+    def _optimizer_of(self, player):
+        first = self.players()[0].name == player.name
+        return self.optimizer if first else getattr(self, f"{player.name}_optimizer")
+
+    def _scaled(self, optimizer):
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.dtype_policy.name == "mixed_float16" and not scaled:
+            return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        return optimizer
+
+    def _build_optimizers(self):
+        # inside compile, on each player's own variables: a reload then finds all their
+        # slots, and replicas never create variables inside of a step
+        if self.built and self.compiled:
+            for player in self.players():
+                optimizer = self._optimizer_of(player)
+                if not optimizer.built:
+                    optimizer.build(player.variables())
+
+    def _build_on(self, x):
+        if not self.built:
+            with tf.init_scope():
+                self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
+                self._build_optimizers()
+
+
+def take_losses(layer):
+    """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
+
+    Replicas share the layer: each takes its own losses before the next one adds
+    others, so that none is counted twice.
+    """
+    losses = layer.losses
+    total = ops.sum(ops.stack([ops.cast(loss, "float32") for loss in losses])) if losses else 0.0
+    layer._clear_losses()
+    return total

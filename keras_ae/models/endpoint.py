@@ -1,0 +1,35 @@
+"""The named functions of a model, from which every export is written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One named, deterministic function of a model.
+
+    The same table of endpoints feeds SavedModel, ONNX, the verification and the
+    documentation.
+
+    Attributes:
+        function: takes the tensors of `inputs` by keyword and returns a dict of
+            named tensors. Axis 0 of every input and output is the batch.
+        inputs: `{name: tf.TensorSpec}`; the spec carries the same name. An axis
+            after the batch whose size is `None` is a free length.
+        formats: the formats this endpoint can be written in.
+        sample: optional; maps `{name: array}` of uniform random inputs in [0, 1)
+            (floats) or zeros (integers) to inputs that make sense, such as codes
+            below the size of the codebook. Used by the verification only.
+        margin: optional; takes the inputs and returns, with shape `(batch,)`, the
+            smallest relative gap between the best and the second-best score of
+            any code of that example. An example below 1e-5 is a tie: its codes may
+            differ between two runtimes.
+    """
+
+    function: Callable[..., dict]
+    inputs: Mapping[str, tf.TensorSpec]
+    formats: tuple[str, ...] = ("saved_model", "onnx")
+    sample: Callable[[dict], dict] | None = None
+    margin: Callable[..., tf.Tensor] | None = None

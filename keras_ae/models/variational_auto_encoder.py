@@ -1,0 +1,156 @@
+"""Encoder to a Gaussian posterior, decoder to a likelihood, evidence lower bound."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.base import take_losses
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.sequences import combine, crop, given, input_mask, mask_of, unpack_inputs
+from keras_ae.ops import weighted_mean
+from keras_ae.optional import require
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class VariationalAutoEncoder(AutoEncoder):
+    """Minimises the negative evidence lower bound, in nats per example.
+
+    ```
+    loss = -E_q(z|x) log p(x|z) + beta * KL(q(z|x) || N(0, I)),   q(z|x) = N(mean, exp(log_variance))
+    ```
+
+    Both terms are summed over elements and averaged over examples; one sample of `z`,
+    in validation too. `encode` returns the mean. The posterior is made by a
+    `layers.GaussianBottleneck`, whose log-variance is bounded.
+
+    Args:
+        encoder: any `keras.Model` that returns features.
+        decoder: any `keras.Model`; `(batch, latent_dim)` to the parameters of the
+            likelihood, in the shape of the input.
+        latent_dim: size of `z`.
+        beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
+            the training steps that warms it up, counted in a saved variable.
+        likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
+            `"gaussian"` (it returns the mean).
+        observation_scale: standard deviation of the Gaussian likelihood.
+        seed: of the samples of `z`.
+
+    Metrics:
+        `loss`, `reconstruction_loss`, `kl_loss`, in nats per example.
+
+    Raises:
+        ImportError: at the first training step, without TensorFlow Probability.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, "relu")])
+    >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+    >>> VariationalAutoEncoder(encoder, decoder, 2).encode(ops.ones((3, 8))).shape
+    TensorShape([3, 2])
+
+    Reference:
+        Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim: int,
+        *,
+        beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        likelihood: str = "bernoulli",
+        observation_scale: float = 1.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        if likelihood not in ("bernoulli", "gaussian"):
+            raise ValueError(f"likelihood is 'bernoulli' or 'gaussian'. Received: likelihood={likelihood!r}")
+        posterior = GaussianBottleneck(latent_dim, beta=beta, seed=seed)
+        super().__init__(encoder, decoder, posterior, **kwargs)
+        self.latent_dim = latent_dim
+        self.likelihood = likelihood
+        self.observation_scale = observation_scale
+
+    def posterior(self, x):
+        """`q(z|x)` as a TensorFlow Probability distribution, `(batch, ..., latent_dim)`."""
+        mean, log_variance = self.bottleneck.parameters(self.features(x))
+        return _distributions().Normal(mean, ops.exp(0.5 * log_variance))
+
+    def observation(self, parameters):
+        """`p(x|z)` of the decoder's output, one distribution per element."""
+        parameters = ops.cast(parameters, "float32")
+        if self.likelihood == "bernoulli":
+            return _distributions().Bernoulli(logits=parameters)
+        return _distributions().Normal(parameters, self.observation_scale)
+
+    def decode(self, codes, lengths=None):
+        """The mean of `p(x|z)`."""
+        return self._mean(super().decode(codes, lengths))
+
+    def call(self, x, training=None):
+        return self._mean(super().call(x, training=training))
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths = unpack_inputs(x)
+        mask = input_mask(values, lengths)
+        features = self.encoder(values, training=training, **given(mask=mask))
+        added = take_losses(self.encoder)
+        weights = combine(mask_of(features), sample_weight, rank=len(features.shape) - 1)
+        z = self.bottleneck(features, training=training, sample=True, **given(mask=weights))
+        added += take_losses(self.bottleneck)
+        parameters = self.decoder(z, training=training, **given(mask=mask_of(z)))
+        added += take_losses(self.decoder)
+        target = ops.cast(values if y is None else y, "float32")
+        log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
+        reconstruction = -weighted_mean(_sum_per_example(log_likelihood, mask), sample_weight)
+        return {"loss": reconstruction + added, "reconstruction_loss": reconstruction}
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of `AutoEncoder`, with `sample`: noise `(batch, ..., latent_dim)` to a reconstruction."""
+        specs = {
+            name: spec if name == "lengths" else tf.TensorSpec(spec.shape, spec.dtype, name="noise")
+            for name, spec in self.code_specs().items()
+        }
+        specs = {spec.name: spec for spec in specs.values()}
+        return {**super().endpoints(), "sample": Endpoint(self._sample_endpoint, specs)}
+
+    def _sample_endpoint(self, noise, lengths=None):
+        return {"reconstruction": self.decode(noise, lengths)}
+
+    def _mean(self, parameters):
+        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("bottleneck")
+        config.pop("reconstruction_loss")
+        return {
+            **config,
+            "latent_dim": self.latent_dim,
+            "beta": self.bottleneck.warm_up.get_value_config(),
+            "likelihood": self.likelihood,
+            "observation_scale": self.observation_scale,
+            "seed": self.bottleneck.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = ("encoder", "decoder", "beta")
+        return cls(**{
+            name: keras.saving.deserialize_keras_object(value) if name in parts else value
+            for name, value in config.items()
+        })
+
+
+def _distributions():
+    return require("tensorflow_probability", extra="distributions").distributions
+
+
+def _sum_per_example(values, mask):
+    if mask is not None:
+        weights = ops.cast(mask, values.dtype)
+        values = values * ops.reshape(weights, (*ops.shape(weights), *[1] * (len(values.shape) - 2)))
+    return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)

@@ -1,0 +1,101 @@
+"""Convolutional encoders and decoders for images, plain Keras models."""
+
+import math
+
+import keras
+from keras import layers
+
+
+def image_encoder(
+    input_shape: tuple[int, int, int],
+    output_dim: int,
+    *,
+    downsampling: int = 2,
+    filters: int = 64,
+    residual_blocks: int = 2,
+    flatten: bool = False,
+) -> keras.Model:
+    """`(batch, height, width, channels)` -> `(batch, height / 2^n, width / 2^n, output_dim)`.
+
+    `n = downsampling` convolutions of stride 2, residual blocks of a 3x3 and a 1x1
+    convolution, a 1x1 convolution to `output_dim` channels; with `flatten` a dense map to
+    `(batch, output_dim)` instead.
+
+    Args:
+        input_shape: `(height, width, channels)`; odd sizes round up.
+        output_dim: channels of the result.
+        downsampling: how often the resolution is halved.
+        filters: channels inside.
+        residual_blocks: number of residual blocks.
+        flatten: one vector per image instead of a map.
+
+    Reference:
+        van den Oord et al., 2017, section 4.1, https://arxiv.org/abs/1711.00937.
+    """
+    inputs = keras.Input(input_shape, name="x")
+    x = inputs
+    for level in range(downsampling):
+        width = filters // 2 if level + 1 < downsampling else filters
+        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(filters, 3, padding="same")(x)
+    x = _residual_stack(x, filters, residual_blocks)
+    if flatten:
+        x = layers.Flatten()(layers.Conv2D(max(filters // 4, 1), 1, activation="relu")(x))
+        outputs = layers.Dense(output_dim)(x)
+    else:
+        outputs = layers.Conv2D(output_dim, 1)(x)
+    return keras.Model(inputs, outputs, name="encoder")
+
+
+def image_decoder(
+    output_shape: tuple[int, int, int],
+    input_dim: int,
+    *,
+    downsampling: int = 2,
+    filters: int = 64,
+    residual_blocks: int = 2,
+    flatten: bool = False,
+    activation: str | None = None,
+) -> keras.Model:
+    """The mirror image of `image_encoder`: transposed convolutions of stride 2.
+
+    Args:
+        output_shape: `(height, width, channels)` of the image; sizes that are no
+            multiple of `2^downsampling` are cropped.
+        input_dim: channels of the embedding.
+        activation: of the output, such as `"sigmoid"` for pixels in [0, 1].
+        downsampling, filters, residual_blocks, flatten: as in `image_encoder`.
+    """
+    height, width, channels = output_shape
+    rows, columns = math.ceil(height / 2**downsampling), math.ceil(width / 2**downsampling)
+    if flatten:
+        inputs = keras.Input((input_dim,), name="embedding")
+        x = layers.Dense(rows * columns * filters, activation="relu")(inputs)
+        x = layers.Reshape((rows, columns, filters))(x)
+    else:
+        inputs = x = keras.Input((rows, columns, input_dim), name="embedding")
+    x = layers.Conv2D(filters, 3, padding="same")(x)
+    x = _residual_stack(x, filters, residual_blocks)
+    for level in range(downsampling):
+        last = level + 1 == downsampling
+        x = layers.Conv2DTranspose(
+            channels if last else filters // 2,
+            4,
+            strides=2,
+            padding="same",
+            activation=None if last else "relu",
+        )(x)
+    if not downsampling:
+        x = layers.Conv2D(channels, 3, padding="same")(x)
+    spare = (rows * 2**downsampling - height, columns * 2**downsampling - width)
+    if any(spare):
+        x = layers.Cropping2D(((0, spare[0]), (0, spare[1])))(x)
+    outputs = layers.Activation(activation or "linear", dtype="float32", name="reconstruction")(x)
+    return keras.Model(inputs, outputs, name="decoder")
+
+
+def _residual_stack(x, filters, blocks):
+    for _ in range(blocks):
+        inner = layers.Conv2D(filters // 2, 3, padding="same", activation="relu")(layers.ReLU()(x))
+        x = layers.Add()([x, layers.Conv2D(filters, 1)(inner)])
+    return layers.ReLU()(x)

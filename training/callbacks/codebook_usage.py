@@ -1,0 +1,106 @@
+"""Which codes of a discrete bottleneck are in use."""
+
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.training.callbacks.figure_callback import FigureCallback
+from keras_ae.training.figures import code_histogram
+
+COLLAPSE = 0.1  # below this usage the line is printed
+
+
+class CodebookUsage(FigureCallback):
+    """Draws `codebook_usage.png`, the sorted code frequencies of a training epoch.
+
+    Adds `used_codes` and `dead_codes` to the logs (so put it before a `CSVLogger`) and
+    prints one line when fewer than a tenth of the codes are in use. Names carry the
+    prefix of the layer's metrics, where it has one.
+
+    Args:
+        layer_name: the bottleneck to watch; `None`: every one of the model.
+        directory: folder of the pictures.
+        every: epochs between two drawings.
+        log_dir: TensorBoard folder; `None`: no summaries.
+
+    Attributes:
+        collapsed: names of the bottlenecks below a tenth when last seen.
+
+    Raises:
+        ValueError: when training begins, where the model has no such bottleneck.
+
+    Example:
+
+    >>> import tempfile
+    >>> CodebookUsage(directory=tempfile.mkdtemp()).collapsed
+    []
+    """
+
+    def __init__(self, layer_name=None, directory=".", *, every=1, log_dir=None):
+        super().__init__(directory, every=every, log_dir=log_dir)
+        self.layer_name = layer_name
+        self.collapsed = []
+        self._counts = None
+
+    def on_train_begin(self, logs=None):
+        self._bottlenecks()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._counts = None
+
+    def on_test_begin(self, logs=None):
+        # the validation inside `fit` resets the metrics: what they hold now is the epoch
+        if self._counts is None:
+            self._counts = self._read_counts()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._counts is None:
+            self._counts = self._read_counts()
+        for layer in self._bottlenecks():
+            counts = self._counts[layer.name]
+            used = int(np.count_nonzero(counts))
+            if logs is not None:
+                logs[layer.metric_name("used_codes")] = float(used)
+                logs[layer.metric_name("dead_codes")] = float(counts.size - used)
+            self._warn_of_collapse(layer.name, used, counts.size)
+        super().on_epoch_end(epoch, logs)
+
+    def draw(self, epoch):
+        return {
+            layer.metric_name("codebook_usage"): code_histogram(
+                self._counts[layer.name], title=self._title(layer, epoch)
+            )
+            for layer in self._bottlenecks()
+        }
+
+    def _title(self, layer, epoch):
+        counts = self._counts[layer.name]
+        return f"epoch {epoch + 1}: {np.count_nonzero(counts):,} of {counts.size:,} codes in use"
+
+    def _warn_of_collapse(self, name, used, total):
+        if used >= COLLAPSE * total:
+            self.collapsed = [other for other in self.collapsed if other != name]
+        elif name not in self.collapsed:
+            self.collapsed = [*self.collapsed, name]
+            print(
+                f"\nCodebook collapse: `{name}` uses {used:,} of {total:,} codes. Lower its number of codes or "
+                "the learning rate, or revive dead codes.",
+                flush=True,
+            )
+
+    def _read_counts(self):
+        return {
+            layer.name: ops.convert_to_numpy(layer.perplexity.counts) for layer in self._bottlenecks()
+        }
+
+    def _bottlenecks(self):
+        # `model.layers` does not go below the first level
+        found = [layer for layer in self.model._flatten_layers() if isinstance(layer, Bottleneck)]
+        chosen = [layer for layer in found if self.layer_name in (None, layer.name)]
+        if not chosen:
+            wanted = "a discrete bottleneck" if self.layer_name is None else f"one named {self.layer_name!r}"
+            raise ValueError(
+                f"CodebookUsage expects {wanted} in the model. "
+                f"Received: a model with the bottlenecks {[layer.name for layer in found]}"
+            )
+        return chosen

@@ -1,0 +1,69 @@
+"""What every callback that draws a picture does."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf  # TensorBoard summaries
+
+from keras_ae.optional import require
+from keras_ae.training.atomic_write import write_atomically
+
+
+class FigureCallback(keras.callbacks.Callback):
+    """Base of the callbacks that draw: PNG files, and TensorBoard images on request.
+
+    A subclass writes `draw(epoch)`, which returns `{name: PNG bytes}`. The files
+    `directory/<name>.png` always show the latest drawing; TensorBoard keeps them all.
+    The last epoch is always drawn.
+
+    Args:
+        directory: folder of the PNG files, made as needed.
+        every: epochs between two drawings.
+        log_dir: TensorBoard folder; `None`: no summaries.
+
+    Attributes:
+        epoch: the last epoch seen, counted from 0; -1 before.
+        drawn_epoch: the last epoch drawn.
+    """
+
+    def __init__(self, directory, *, every=1, log_dir=None):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` expects at least 1 epoch. Received: every={every}")
+        self.directory = str(directory)
+        self.every = every
+        self.log_dir = None if log_dir is None else str(log_dir)
+        self.epoch = -1
+        self.drawn_epoch = -1
+        self._writer = None
+
+    def draw(self, epoch: int) -> dict[str, bytes]:
+        """`{name: PNG bytes}` of this epoch."""
+        raise NotImplementedError(f"{type(self).__name__} expects a method `draw(epoch)`")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch
+        if (epoch + 1) % self.every == 0:
+            self._write(epoch)
+
+    def on_train_end(self, logs=None):
+        if self.drawn_epoch != self.epoch:
+            self._write(self.epoch)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write(self, epoch):
+        for name, png in self.draw(epoch).items():
+            write_atomically(Path(self.directory) / f"{name}.png", png)
+            if self.log_dir is not None:
+                self._summarise(name, png, epoch)
+        self.drawn_epoch = epoch
+
+    def _summarise(self, name, png, epoch):
+        require("tensorboard", extra="training")
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(Path(self.log_dir) / "figures"))
+        with self._writer.as_default():
+            tf.summary.image(name, tf.io.decode_png(png)[None], step=epoch)
+        self._writer.flush()

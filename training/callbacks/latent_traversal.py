@@ -1,0 +1,91 @@
+"""What each coordinate of an embedding does to the picture."""
+
+import numpy as np
+from keras import ops
+
+from keras_ae.ops import exporting
+from keras_ae.training.callbacks.figure_callback import FigureCallback
+from keras_ae.training.figures import image_grid
+
+
+class LatentTraversal(FigureCallback):
+    """Draws `latent_traversal.png`: one row per coordinate of the first image's embedding.
+
+    Row `d`, column `s` shows `decode(z + (c_d + s u_d - z_d) e_d)`, `z = embed(image)`:
+    coordinate `d` runs over `c_d + s u_d` for `s` in `[-span, span]`, the others stay.
+    With a prior `N(0, I)` (a model with `latent_dim`) `c = 0` and `u = 1`; otherwise
+    they are mean and standard deviation of the coordinate over `images`. The rows
+    are the coordinates that vary most over `images`, first the most; a coordinate
+    that does not vary carries nothing.
+
+    Works with every model that has `embed(x)` -> `(batch, latent_dim)` and
+    `decode(embedding)` -> images.
+
+    Args:
+        images: `(images, height, width[, channels])` in [0, 1], as the model takes
+            them; at least two.
+        directory: folder of the picture.
+        dims: rows, at most the dimension of the embedding.
+        steps: columns.
+        span: the ends, in standard deviations.
+        every: epochs between two drawings.
+        log_dir: TensorBoard folder; `None`: no summaries.
+
+    Raises:
+        ValueError: while drawing, for a model without `embed` and `decode`, and for
+            embeddings that are not vectors.
+
+    Example:
+
+    >>> import tempfile
+    >>> LatentTraversal(np.zeros((2, 8, 8, 1)), tempfile.mkdtemp(), dims=4).steps
+    7
+    """
+
+    def __init__(self, images, directory, *, dims=8, steps=7, span=3.0, every=1, log_dir=None):
+        super().__init__(directory, every=every, log_dir=log_dir)
+        self.images = np.asarray(images, "float32")
+        self.dims = dims
+        self.steps = steps
+        self.span = span
+
+    def draw(self, epoch):
+        with exporting():  # the bottleneck counts no codes and adds no losses
+            embeddings = self._embed()
+            order = np.argsort(-embeddings.std(axis=0), kind="stable")[: self.dims]
+            offsets = np.linspace(-self.span, self.span, self.steps)
+            grid = ops.convert_to_tensor(self._traverse(embeddings, order, offsets))
+            pictures = ops.convert_to_numpy(ops.cast(self.model.decode(grid), "float32"))
+        rows = pictures.reshape((len(order), self.steps, *pictures.shape[1:]))
+        png = image_grid(
+            rows,
+            row_labels=[f"z{dimension}" for dimension in order],
+            column_labels=[f"{offset:+.1f}" for offset in offsets],
+            title=f"epoch {epoch + 1}: coordinate, in standard deviations",
+        )
+        return {"latent_traversal": png}
+
+    def _traverse(self, embeddings, order, offsets):
+        """Embeddings `(dims * steps, latent_dim)`, row after row."""
+        latent_dim = embeddings.shape[1]
+        centre, unit = np.zeros(latent_dim), np.ones(latent_dim)
+        if not hasattr(self.model, "latent_dim"):
+            centre, unit = embeddings.mean(axis=0), embeddings.std(axis=0)
+        grid = np.tile(embeddings[0], (len(order), len(offsets), 1))
+        for row, dimension in enumerate(order):
+            grid[row, :, dimension] = centre[dimension] + offsets * unit[dimension]
+        return grid.reshape(-1, latent_dim).astype("float32")
+
+    def _embed(self):
+        if not (hasattr(self.model, "embed") and hasattr(self.model, "decode")):
+            raise ValueError(
+                "LatentTraversal expects a model with `embed(x)` and `decode(embedding)`. "
+                f"Received: {type(self.model).__name__}"
+            )
+        embeddings = self.model.embed(ops.convert_to_tensor(self.images))
+        if len(embeddings.shape) != 2:
+            raise ValueError(
+                "LatentTraversal expects embeddings of shape (batch, latent_dim). "
+                f"Received: shape {tuple(embeddings.shape)}"
+            )
+        return ops.convert_to_numpy(ops.cast(embeddings, "float32"))
