@@ -95,9 +95,13 @@ def _check_deterministic(name, endpoint, case):
     for key, value in case.expected.items():
         # parallel sums may differ in the last bits; noise does not hide there
         numeric = value.dtype.kind == "f"
-        same = np.allclose(value, again[key], 1e-5, 1e-6, equal_nan=True) if numeric else np.array_equal(value, again[key])
+        same = (
+            np.allclose(value, again[key], 1e-5, 1e-6, equal_nan=True)
+            if numeric
+            else np.array_equal(value, again[key])
+        )
         if not same:
             raise InputError(
-                f"Endpoint `{name}` is not deterministic: two calls with the same inputs gave different `{key}`. "
+                f"Endpoint `{name}` is not deterministic: two calls with the same inputs differ in `{key}`. "
                 "Let noise enter as an input."
             )

@@ -34,7 +34,8 @@ def endpoints_of(model: keras.Model) -> dict[str, Endpoint]:
         return functional_endpoints(model)
     raise InputError(
         "Expected a model with a method `endpoints()` or a built functional model. "
-        f"Received: {type(model).__name__}. Pass `endpoints={{name: Endpoint(...)}}`, or define `endpoints()`."
+        f"Received: {type(model).__name__}. "
+        "Pass `endpoints={name: Endpoint(...)}`, or define `endpoints()`."
     )
 
 
@@ -85,6 +86,6 @@ def _check(name, endpoint):
     for label, spec in endpoint.inputs.items():
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank or spec.shape[0] is not None:
             raise InputError(
-                f"Input `{label}` of endpoint `{name}`: expected a tf.TensorSpec whose axis 0 is the batch, None. "
-                f"Received: {spec}."
+                f"Input `{label}` of endpoint `{name}`: expected a tf.TensorSpec "
+                f"whose axis 0 is the batch, None. Received: {spec}."
             )

@@ -42,7 +42,9 @@ def _split(graph, specs, bottleneck, output_names):
     encoder = _connect(inputs, [features])
     if encoder is None:  # the layer was first called in another graph
         return {}
-    specs = {name: spec for (name, spec), x in zip(specs.items(), graph.inputs, strict=True) if _among(x, inputs)}
+    specs = {
+        name: spec for (name, spec), x in zip(specs.items(), graph.inputs, strict=True) if _among(x, inputs)
+    }
 
     def encode(**inputs):
         codes = bottleneck.encode(_apply(encoder, specs, inputs)[0])
@@ -114,7 +116,9 @@ def _connect(inputs, outputs):
 
 
 def _needed(inputs, output):
-    return [x for x in inputs if len(inputs) == 1 or not _connect([y for y in inputs if y is not x], [output])]
+    return [
+        x for x in inputs if len(inputs) == 1 or not _connect([y for y in inputs if y is not x], [output])
+    ]
 
 
 def _among(tensor, tensors):
@@ -139,7 +143,8 @@ def _redraw(inputs, codes):
 def _specs(inputs):
     names = [_input_name(x.name, i, len(inputs)) for i, x in enumerate(inputs)]
     return {
-        name: tf.TensorSpec((None, *x.shape[1:]), x.dtype, name=name) for name, x in zip(names, inputs, strict=True)
+        name: tf.TensorSpec((None, *x.shape[1:]), x.dtype, name=name)
+        for name, x in zip(names, inputs, strict=True)
     }
 
 

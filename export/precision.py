@@ -3,6 +3,7 @@
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.export.signature import summary
 
 _OTHER = ("float16", "bfloat16", "float64")
 
@@ -38,13 +39,16 @@ def float32_copy(model: keras.Model) -> keras.Model:
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise InputError(
-            f"Expected a model that can be rebuilt in float32 from its configuration. Received: {type(model).__name__} "
-            f"({type(error).__name__}: {str(error).splitlines()[0]}). Give it a get_config(), or train it in float32."
+            "Expected a model that can be rebuilt in float32 from its configuration. "
+            f"Received: {type(model).__name__} ({summary(error)}). "
+            "Give it a get_config(), or train it in float32."
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)
     if not computes_in_float32(copy):
-        raise InputError(f"{type(model).__name__} fixes a dtype other than float32 inside of its constructor.")
+        raise InputError(
+            f"{type(model).__name__} fixes a dtype other than float32 inside of its constructor."
+        )
     return copy
 
 

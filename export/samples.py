@@ -36,7 +36,9 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def random_inputs(inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng) -> dict[str, np.ndarray]:
+def random_inputs(
+    inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng
+) -> dict[str, np.ndarray]:
     """Inputs for the given sizes of the free axes.
 
     Floats are uniform in [0, 1), lengths lie between 1 and the length they speak

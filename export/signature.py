@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.export.samples import axis_names, free_lengths
+from keras_ae.export.verification_process import as_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops import exporting
 
@@ -47,11 +48,17 @@ def call(name: str, endpoint: Endpoint, inputs: Mapping[str, np.ndarray]) -> dic
         # on the CPU, as the artifact will be run: GPUs may multiply in lower precision
         with exporting(), tf.device("CPU"):
             outputs = endpoint.function(**{key: tf.constant(value) for key, value in inputs.items()})
+            if not isinstance(outputs, Mapping):
+                raise TypeError(f"it must return a dict of tensors, not {type(outputs).__name__}")
             arrays = {key: _array(value) for key, value in outputs.items()}
     except Exception as error:
         shapes = ", ".join(f"{key} {value.shape}" for key, value in inputs.items())
         raise InputError(f"Endpoint `{name}` fails on sample inputs {shapes} ({summary(error)}).") from error
-    batch = len(next(iter(inputs.values())))
+    _check_outputs(name, arrays, batch=len(next(iter(inputs.values()))))
+    return arrays
+
+
+def _check_outputs(name, arrays, batch):
     for key, array in arrays.items():
         if array.shape[:1] != (batch,):
             raise InputError(
@@ -59,8 +66,10 @@ def call(name: str, endpoint: Endpoint, inputs: Mapping[str, np.ndarray]) -> dic
                 f"Received: shape {array.shape}. A server that batches requests refuses anything else."
             )
         if array.dtype.kind not in "fiubS":
-            raise InputError(f"Output `{key}` of endpoint `{name}` is {value_type(array)}: cast it to float32.")
-    return arrays
+            raise InputError(
+                f"Output `{key}` of endpoint `{name}`: expected numbers that numpy knows. "
+                f"Received: {array.dtype}. Cast it to float32."
+            )
 
 
 def value_type(array: np.ndarray) -> str:
@@ -79,11 +88,18 @@ def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
         size is `None` and has a name in `axes`.
     """
     inputs = {
-        name: {"shape": endpoint.inputs[name].shape.as_list(), "axes": list(axes), "dtype": endpoint.inputs[name].dtype.name}
+        name: {
+            "shape": endpoint.inputs[name].shape.as_list(),
+            "axes": list(axes),
+            "dtype": endpoint.inputs[name].dtype.name,
+        }
         for name, axes in axis_names(endpoint.inputs).items()
     }
     static = traced.get_concrete_function().structured_outputs
-    outputs = {name: _describe_output(name, tensor, cases, free_lengths(endpoint.inputs)) for name, tensor in static.items()}
+    outputs = {
+        name: _describe_output(name, tensor, cases, free_lengths(endpoint.inputs))
+        for name, tensor in static.items()
+    }
     return {"inputs": inputs, "outputs": outputs}
 
 
@@ -94,12 +110,12 @@ def _describe_output(name, tensor, cases, lengths):
     sizes[0] = None
     axes = ["batch"]
     for axis in range(1, rank):
-        same = (n for n in lengths if all(a.shape[axis] == c.sizes[n] for a, c in zip(arrays, cases, strict=True)))
+        same = (
+            n for n in lengths if all(a.shape[axis] == c.sizes[n] for a, c in zip(arrays, cases, strict=True))
+        )
         axes.append(None if sizes[axis] is not None else next(same, f"{name}_{axis}"))
     return {"shape": sizes, "axes": axes, "dtype": value_type(arrays[0])}
 
 
 def _array(value):
-    array = tf.convert_to_tensor(value).numpy()
-    # strings as fixed-width bytes, which need no pickle
-    return np.asarray(array, "S") if getattr(array, "dtype", None) == object or isinstance(array, bytes) else np.asarray(array)
+    return as_array(tf.convert_to_tensor(value).numpy())

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,9 @@ import keras
 import numpy as np
 
 from keras_ae.export import verification_process
+from keras_ae.export.artifact import locate
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
-from keras_ae.export.manifest import files_of
 from keras_ae.export.verification_report import VerificationError, VerificationReport, VerificationRow
 from keras_ae.models.endpoint import Endpoint
 
@@ -66,11 +67,10 @@ def verify_many(
     """
     jobs = []
     for artifact, endpoints in artifacts:
-        format, files = files_of(artifact)
-        named = None if format == "saved_model" and not files["names"] else files["names"]
-        table = endpoints if isinstance(endpoints, Mapping) else select(endpoints, named, format)[1]
-        table = {n: e for n, e in table.items() if format in e.formats and (named is None or n in named)}
-        jobs.append((format, files["path"], make_cases(table, batch_sizes, lengths, seed)))
+        format, location, names = locate(artifact)
+        table = endpoints if isinstance(endpoints, Mapping) else select(endpoints, names, format)[1]
+        table = {n: e for n, e in table.items() if format in e.formats and (names is None or n in names)}
+        jobs.append((format, location, make_cases(table, batch_sizes, lengths, seed)))
     return check_cases(jobs, tolerance)
 
 
@@ -91,8 +91,12 @@ def _run(jobs):
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         _write_job(directory, jobs)
+        # -I: no path of this process, no user packages. The expected figures come from the CPU too.
         process = subprocess.run(
-            [sys.executable, "-I", verification_process.__file__, name], capture_output=True, text=True
+            [sys.executable, "-I", verification_process.__file__, name],
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True,
+            text=True,
         )
         if process.returncode:
             raise VerificationError(f"The process that runs the artifact failed:\n{process.stderr[-2000:]}")
@@ -128,7 +132,9 @@ def _report(format, cases, actual, tolerance):
     rows = []
     for case, outputs in zip(cases, actual, strict=True):
         for name, expected in case.expected.items():
-            values = _compare(expected, outputs if isinstance(outputs, str) else outputs.get(name), case.ties, tolerance)
+            values = _compare(
+                expected, outputs if isinstance(outputs, str) else outputs.get(name), case.ties, tolerance
+            )
             rows.append(VerificationRow(format, case.endpoint, name, case.batch, case.length, **values))
     return VerificationReport(tuple(_refuse_all_ties(rows)))
 
@@ -156,7 +162,9 @@ def _problem(expected, actual):
         return " ".join(actual.split())[:300]
     if actual.shape != expected.shape:
         return f"shape {actual.shape} instead of {expected.shape}"
-    if actual.dtype.kind != expected.dtype.kind or (actual.dtype != expected.dtype and expected.dtype.kind != "S"):
+    if actual.dtype.kind != expected.dtype.kind or (
+        actual.dtype != expected.dtype and expected.dtype.kind != "S"
+    ):
         return f"dtype {actual.dtype} instead of {expected.dtype}"
     return ""
 

@@ -69,7 +69,8 @@ class VerificationReport:
         cells = [_HEADER] + [_cells(row) for row in (self.rows if rows is None else rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in cells
         )
 
     def check(self) -> "VerificationReport":
@@ -78,7 +79,7 @@ class VerificationReport:
             raise VerificationError("There was nothing to verify.")
         if self.failures:
             raise VerificationError(
-                f"The exported artifact differs from the model in {len(self.failures)} of {len(self.rows)} outputs.\n"
+                f"The artifact differs from the model in {len(self.failures)} of {len(self.rows)} outputs.\n"
                 + self.table(self.failures)
             )
         return self

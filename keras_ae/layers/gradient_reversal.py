@@ -22,7 +22,8 @@ class GradientReversal(keras.layers.Layer):
             `2 / (1 + exp(-10 p)) - 1` where p runs from 0 to 1 over the training.
 
     Call arguments:
-        x: any shape; its mask is handed on.
+        x: any shape.
+        mask: handed on.
 
     Output shape:
         as `x`.
@@ -65,7 +66,7 @@ class GradientReversal(keras.layers.Layer):
     def weight(self, value):
         self._weight.assign(value)
 
-    def call(self, x):
+    def call(self, x, mask=None):
         return _reverse(x, ops.convert_to_tensor(self._weight))
 
     def compute_output_shape(self, input_shape):

@@ -29,7 +29,8 @@ class MaskedConv1D(keras.layers.Conv1D):
         padding: `"same"` or `"causal"`; both give `ceil(length / strides)` frames.
         dilation_rate: frames between taps of the kernel; 1 if `strides` is above 1.
         **kwargs: further arguments of `keras.layers.Conv1D`: `activation`, `use_bias`,
-            `groups`, initialisers, regularisers and constraints of kernel and bias.
+            `groups` (above 1 they do not convert to ONNX), initialisers, regularisers and
+            constraints of kernel and bias.
 
     Call arguments:
         inputs: `(batch, length, channels)`.

@@ -14,6 +14,7 @@ def image_encoder(
     filters: int = 64,
     residual_blocks: int = 2,
     flatten: bool = False,
+    noise: float = 0.0,
 ) -> keras.Model:
     """`(batch, height, width, channels)` -> `(batch, height / 2^n, width / 2^n, output_dim)`.
 
@@ -28,12 +29,13 @@ def image_encoder(
         filters: channels inside.
         residual_blocks: number of residual blocks.
         flatten: one vector per image instead of a map.
+        noise: standard deviation of Gaussian noise added to the image in training.
 
     Reference:
         van den Oord et al., 2017, section 4.1, https://arxiv.org/abs/1711.00937.
     """
     inputs = keras.Input(input_shape, name="x")
-    x = inputs
+    x = layers.GaussianNoise(noise)(inputs) if noise else inputs
     for level in range(downsampling):
         width = filters // 2 if level + 1 < downsampling else filters
         x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)

@@ -59,18 +59,14 @@ def check_exports(tmp_path):
         """`function(*numbers) -> tensor`; `arguments`: `(spec, make)`, where `make(batch, length)`."""
         traced = tf.function(function, input_signature=[spec for spec, _ in arguments], autograph=False)
         compiled = tf.function(function, jit_compile=True)
-        saved, onnx = _saved_model(traced, tmp_path), _onnx_session(traced, arguments)
-        for batch, length in ((1, 9), (3, 4)):
-            values = [make(batch, length) for _, make in arguments]
-            expected = function(*[tf.constant(value) for value in values]).numpy()
-            feeds = {spec.name: value for (spec, _), value in zip(arguments, values, strict=True)}
-            results = {
-                "xla": compiled(*values).numpy(),
-                "saved_model": saved(*values).numpy(),
-                "onnx": onnx.run(None, feeds)[0],
-            }
-            for name, result in results.items():
-                np.testing.assert_allclose(result, expected, atol=TOLERANCE, rtol=TOLERANCE, err_msg=name)
+        saved = _saved_model(traced, tmp_path)
+        cases = [[make(*sizes) for _, make in arguments] for sizes in ((1, 9), (3, 4))]
+        # ONNX comes last: where its converter is missing, the others are compared nonetheless
+        for make_runner in (lambda: compiled, lambda: saved, lambda: _onnx(traced, arguments)):
+            run = make_runner()
+            for values in cases:
+                expected = function(*[tf.constant(value) for value in values])
+                np.testing.assert_allclose(run(*values), expected, atol=TOLERANCE, rtol=TOLERANCE)
 
     return check
 
@@ -87,11 +83,16 @@ def _saved_model(traced, directory):
     return call
 
 
-def _onnx_session(traced, arguments):
-    tf2onnx = pytest.importorskip("tf2onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
+def _onnx(traced, arguments):
+    try:
+        import onnxruntime
+        import tf2onnx
+    except (ImportError, AttributeError) as error:  # onnx >= 1.19 on the ml_dtypes of TensorFlow 2.16
+        pytest.skip(f"the other formats agree; no ONNX here: {error}")
     graph, _ = tf2onnx.convert.from_function(traced, [spec for spec, _ in arguments], opset=17)
-    return onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [spec.name for spec, _ in arguments]
+    return lambda *values: session.run(None, dict(zip(names, values, strict=True)))[0]
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def check_round_trip():
         copy = type(layer).from_config(config)
         assert copy.get_config() == config
         tensors = [keras.Input(value.shape[1:]) for value in inputs]
-        model = keras.Model(tensors, layer(*tensors))
+        model = keras.Model(tensors if len(inputs) > 1 else tensors[0], layer(*tensors))
         model.save(path)
         loaded = keras.saving.load_model(path)
         values = list(inputs) if len(inputs) > 1 else inputs[0]

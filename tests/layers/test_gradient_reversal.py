@@ -11,7 +11,7 @@ def normal(shape, seed=0):
 
 
 def gradient(layer, x):
-    x = tf.constant(x)
+    x = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
         loss = tf.reduce_sum(layer(x) ** 2)

@@ -6,13 +6,13 @@ import tensorflow as tf
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 
 SETTINGS = [
-    dict(kernel_size=1),
-    dict(kernel_size=3),
-    dict(kernel_size=3, strides=2),
-    dict(kernel_size=4, strides=2),
-    dict(kernel_size=5, strides=2),
-    dict(kernel_size=2, strides=3),
-    dict(kernel_size=7, strides=3),
+    {"kernel_size": 1},
+    {"kernel_size": 3},
+    {"kernel_size": 3, "strides": 2},
+    {"kernel_size": 4, "strides": 2},
+    {"kernel_size": 5, "strides": 2},
+    {"kernel_size": 2, "strides": 3},
+    {"kernel_size": 7, "strides": 3},
 ]
 settings = pytest.mark.parametrize("setting", SETTINGS, ids=str)
 

@@ -1,0 +1,21 @@
+"""Callbacks for every Keras model that is trained by `fit`."""
+
+from keras_ae.training.callbacks.best_model import BestModel
+from keras_ae.training.callbacks.codebook_usage import CodebookUsage
+from keras_ae.training.callbacks.epoch_progress import EpochProgress
+from keras_ae.training.callbacks.figure_callback import FigureCallback
+from keras_ae.training.callbacks.latent_traversal import LatentTraversal
+from keras_ae.training.callbacks.reconstruction_grid import ReconstructionGrid
+from keras_ae.training.callbacks.run_state import RunState
+from keras_ae.training.callbacks.variable_schedule import VariableSchedule
+
+__all__ = [
+    "BestModel",
+    "CodebookUsage",
+    "EpochProgress",
+    "FigureCallback",
+    "LatentTraversal",
+    "ReconstructionGrid",
+    "RunState",
+    "VariableSchedule",
+]

@@ -7,14 +7,14 @@ from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.figures import code_histogram
 
-COLLAPSE = 0.1  # below this usage the line is printed
+COLLAPSE = 0.1  # share of the codes beyond the one per head that every embedding needs
 
 
 class CodebookUsage(FigureCallback):
     """Draws `codebook_usage.png`, the sorted code frequencies of a training epoch.
 
     Adds `used_codes` and `dead_codes` to the logs (so put it before a `CSVLogger`) and
-    prints one line when fewer than a tenth of the codes are in use. Names carry the
+    prints one line when fewer than a tenth of the codes are in use (collapse). Names carry the
     prefix of the layer's metrics, where it has one.
 
     Args:
@@ -62,7 +62,7 @@ class CodebookUsage(FigureCallback):
             if logs is not None:
                 logs[layer.metric_name("used_codes")] = float(used)
                 logs[layer.metric_name("dead_codes")] = float(counts.size - used)
-            self._warn_of_collapse(layer.name, used, counts.size)
+            self._warn_of_collapse(layer.name, used, counts)
         super().on_epoch_end(epoch, logs)
 
     def draw(self, epoch):
@@ -77,21 +77,20 @@ class CodebookUsage(FigureCallback):
         counts = self._counts[layer.name]
         return f"epoch {epoch + 1}: {np.count_nonzero(counts):,} of {counts.size:,} codes in use"
 
-    def _warn_of_collapse(self, name, used, total):
-        if used >= COLLAPSE * total:
+    def _warn_of_collapse(self, name, used, counts):
+        heads, total = len(counts), counts.size
+        if used - heads >= COLLAPSE * (total - heads):
             self.collapsed = [other for other in self.collapsed if other != name]
         elif name not in self.collapsed:
             self.collapsed = [*self.collapsed, name]
             print(
-                f"\nCodebook collapse: `{name}` uses {used:,} of {total:,} codes. Lower its number of codes or "
-                "the learning rate, or revive dead codes.",
+                f"\nCodebook collapse: `{name}` uses {used:,} of {total:,} codes. Use fewer codes, a lower "
+                "learning rate, or revive dead codes.",
                 flush=True,
             )
 
     def _read_counts(self):
-        return {
-            layer.name: ops.convert_to_numpy(layer.perplexity.counts) for layer in self._bottlenecks()
-        }
+        return {layer.name: ops.convert_to_numpy(layer.perplexity.counts) for layer in self._bottlenecks()}
 
     def _bottlenecks(self):
         # `model.layers` does not go below the first level

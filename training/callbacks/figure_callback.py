@@ -23,7 +23,6 @@ class FigureCallback(keras.callbacks.Callback):
 
     Attributes:
         epoch: the last epoch seen, counted from 0; -1 before.
-        drawn_epoch: the last epoch drawn.
     """
 
     def __init__(self, directory, *, every=1, log_dir=None):
@@ -34,7 +33,7 @@ class FigureCallback(keras.callbacks.Callback):
         self.every = every
         self.log_dir = None if log_dir is None else str(log_dir)
         self.epoch = -1
-        self.drawn_epoch = -1
+        self._drawn = True
         self._writer = None
 
     def draw(self, epoch: int) -> dict[str, bytes]:
@@ -43,11 +42,12 @@ class FigureCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch
+        self._drawn = False
         if (epoch + 1) % self.every == 0:
             self._write(epoch)
 
     def on_train_end(self, logs=None):
-        if self.drawn_epoch != self.epoch:
+        if not self._drawn:
             self._write(self.epoch)
         if self._writer is not None:
             self._writer.close()
@@ -58,7 +58,7 @@ class FigureCallback(keras.callbacks.Callback):
             write_atomically(Path(self.directory) / f"{name}.png", png)
             if self.log_dir is not None:
                 self._summarise(name, png, epoch)
-        self.drawn_epoch = epoch
+        self._drawn = True
 
     def _summarise(self, name, png, epoch):
         require("tensorboard", extra="training")

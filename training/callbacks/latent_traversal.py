@@ -60,7 +60,7 @@ class LatentTraversal(FigureCallback):
         png = image_grid(
             rows,
             row_labels=[f"z{dimension}" for dimension in order],
-            column_labels=[f"{offset:+.1f}" for offset in offsets],
+            column_labels=[f"{offset:+.1f}" if offset else "0" for offset in offsets],
             title=f"epoch {epoch + 1}: coordinate, in standard deviations",
         )
         return {"latent_traversal": png}

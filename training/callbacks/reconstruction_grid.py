@@ -36,7 +36,7 @@ class ReconstructionGrid(FigureCallback):
     ['reconstructions.png']
     """
 
-    def __init__(self, images, directory, *, every=1, log_dir=None, columns=10):
+    def __init__(self, images, directory, *, every=1, log_dir=None, columns=8):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
         self.columns = columns
@@ -47,7 +47,7 @@ class ReconstructionGrid(FigureCallback):
         for start in range(0, len(self.images), self.columns):
             part = slice(start, start + self.columns)
             rows += [self.images[part], reconstructions[part]]
-        labels = ["original", "reconstruction"] * (len(rows) // 2)
+        labels = ["input", "output"] * (len(rows) // 2)
         return {"reconstructions": image_grid(rows, row_labels=labels, title=f"epoch {epoch + 1}")}
 
 

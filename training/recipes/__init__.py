@@ -1,0 +1,22 @@
+"""Recipes: a typed dataclass per model, with defaults that work."""
+
+from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
+from keras_ae.training.recipes.binary import BinaryRecipe
+from keras_ae.training.recipes.gumbel import GumbelRecipe
+from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.vae import VaeRecipe
+from keras_ae.training.recipes.vqvae import VqVaeRecipe
+
+RECIPES = {
+    recipe.name: recipe for recipe in (AutoEncoderRecipe, VaeRecipe, VqVaeRecipe, GumbelRecipe, BinaryRecipe)
+}
+
+__all__ = [
+    "RECIPES",
+    "AutoEncoderRecipe",
+    "BinaryRecipe",
+    "GumbelRecipe",
+    "Recipe",
+    "VaeRecipe",
+    "VqVaeRecipe",
+]

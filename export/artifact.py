@@ -1,0 +1,154 @@
+"""Exported artifacts, run without the code that made them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.export.manifest import MANIFEST, read_manifest
+from keras_ae.export.verification_process import RUNNERS
+
+
+class Artifact:
+    """An exported model: a version of a SavedModel, or the ONNX files of a directory.
+
+    Attributes:
+        path: the directory of the artifact.
+        format: "saved_model" or "onnx".
+        manifest: the contents of `manifest.json`.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras
+    >>> from keras_ae.export import to_onnx
+    >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     _ = to_onnx(model, directory)
+    ...     artifact = Artifact.open(directory)
+    ...     print(artifact.run("serving_default", x=np.zeros((3, 4)))["output"].shape)
+    (3, 2)
+    """
+
+    def __init__(self, path: Path, manifest: dict):
+        self.path = path
+        self.manifest = manifest
+        self.format = manifest["format"]
+        self._run = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "Artifact":
+        """Open a version directory, the directory above it (its highest version), an ONNX directory or file.
+
+        Raises:
+            InputError: nothing is there, or the artifact is incomplete.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise InputError(f"Expected an exported artifact. Received: {path}, which does not exist.")
+        if path.is_file():
+            return cls(path.parent, _of_one_file(path))
+        if not (path / MANIFEST).exists() and versions(path):
+            path = path / str(versions(path)[-1])
+        manifest = read_manifest(path)
+        artifact = cls(path, manifest)
+        missing = [file.name for file in artifact._files() if not file.exists()]
+        if missing:
+            raise InputError(
+                f"The artifact in {path} is incomplete: {', '.join(missing)} is missing. Export it again."
+            )
+        return artifact
+
+    def run(self, endpoint: str, **inputs) -> dict[str, np.ndarray]:
+        """Outputs of an endpoint.
+
+        Raises:
+            InputError: no such endpoint, or inputs of other names, shapes or dtypes.
+        """
+        specs = self._endpoint(endpoint)["inputs"]
+        if specs.keys() != inputs.keys():
+            raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {sorted(inputs)}.")
+        arrays = {
+            name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec) for name, spec in specs.items()
+        }
+        if self._run is None:
+            self._run = RUNNERS[self.format](self._location())
+        return self._run(endpoint, arrays)
+
+    def input_shape(self, endpoint: str, name: str) -> tuple[int | None, ...]:
+        """Shape of an input, `None` where the size is free."""
+        specs = self._endpoint(endpoint)["inputs"]
+        if name not in specs:
+            raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {name!r}.")
+        return tuple(specs[name]["shape"])
+
+    def _endpoint(self, name):
+        endpoints = self.manifest["endpoints"]
+        if name not in endpoints:
+            raise InputError(
+                f"Expected one of the endpoints {sorted(endpoints)} of {self.path}. Received: {name!r}."
+            )
+        return endpoints[name]
+
+    def _location(self):
+        if self.format == "saved_model":
+            return self.path
+        return {name: self.path / f"{name}.onnx" for name in self.manifest["endpoints"]}
+
+    def _files(self):
+        if self.format == "onnx":
+            return list(self._location().values())
+        return [self.path / "saved_model.pb", self.path / "variables" / "variables.index"]
+
+
+def locate(
+    artifact: str | os.PathLike | Mapping[str, Path],
+) -> tuple[str, Path | dict[str, Path], list[str] | None]:
+    """Format, location and endpoints (`None`: unknown) of an artifact, which may still lack its manifest.
+
+    Args:
+        artifact: `{endpoint: ONNX file}`, or a directory or file as `Artifact.open` takes it.
+    """
+    if isinstance(artifact, Mapping):
+        return "onnx", {name: Path(path) for name, path in artifact.items()}, list(artifact)
+    path = Path(artifact)
+    if (path / "saved_model.pb").exists() and not (path / MANIFEST).exists():
+        return "saved_model", path, None
+    opened = Artifact.open(path)
+    return opened.format, opened._location(), list(opened.manifest["endpoints"])
+
+
+def versions(directory: Path) -> list[int]:
+    """The version numbers in a base directory, ascending."""
+    if not directory.is_dir():
+        return []
+    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+
+
+def _of_one_file(path):
+    manifest = read_manifest(path.parent)
+    if path.suffix != ".onnx" or path.stem not in manifest["endpoints"]:
+        raise InputError(f"Expected an .onnx file listed in {path.parent / MANIFEST}. Received: {path}.")
+    return {**manifest, "endpoints": {path.stem: manifest["endpoints"][path.stem]}}
+
+
+def _fit(label, value, spec):
+    array = np.asarray(value)
+    if spec["dtype"] != "string":
+        if not np.can_cast(array.dtype, spec["dtype"], "same_kind"):
+            raise InputError(f"{label}: expected {spec['dtype']}. Received: {array.dtype}.")
+        array = array.astype(spec["dtype"])
+    fits = array.ndim == len(spec["shape"]) and all(
+        size in (None, actual) for size, actual in zip(spec["shape"], array.shape, strict=True)
+    )
+    if not fits:
+        raise InputError(
+            f"{label}: expected the shape {_shape(spec['axes'], spec['shape'])}. Received: {array.shape}."
+        )
+    return array
+
+
+def _shape(axes, sizes):
+    return "(" + ", ".join(str(axis or size) for axis, size in zip(axes, sizes, strict=True)) + ")"

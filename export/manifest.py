@@ -1,0 +1,92 @@
+"""`manifest.json`: what an artifact is, beside what it does."""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.export.verification_report import VerificationReport
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+_PACKAGES = {
+    "saved_model": ("keras-ae", "keras", "tensorflow"),
+    "onnx": ("keras-ae", "keras", "tensorflow", "tf2onnx", "onnx"),
+}
+
+
+def write_manifest(
+    directory: Path,
+    model: keras.Model,
+    format: str,
+    endpoints: Mapping[str, dict],
+    report: VerificationReport,
+    **further,
+) -> dict:
+    """Write `manifest.json` into a finished artifact.
+
+    Args:
+        directory: where the artifact is.
+        model: the model it was made of.
+        format: "saved_model" or "onnx".
+        endpoints: `{name: description}` as `describe` makes them.
+        report: the verification that the artifact passed.
+        **further: entries of one format, such as `opset`.
+    """
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "format": format,
+        "model": type(model).__name__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: _version(name) for name in _PACKAGES[format]},
+        "weights_sha256": weights_sha256(model),
+        **further,
+        "endpoints": dict(endpoints),
+        "verification": [dataclasses.asdict(row) for row in report.rows],
+    }
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    return manifest
+
+
+def read_manifest(directory: Path) -> dict:
+    """The manifest in `directory`.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+        version = manifest["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"Expected an artifact of keras_ae.export with a readable {MANIFEST}. Received: {directory} "
+            f"({type(error).__name__}). Export the model again."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"Expected format version {FORMAT_VERSION} in {directory / MANIFEST}. Received: {version}. "
+            "Read it with the version of keras_ae that wrote it, or export again."
+        )
+    return manifest
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hash of all weights: shapes, dtypes and values in order, without the names Keras counts up."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(f"{weight.shape}{weight.dtype}".encode())
+        digest.update(weight.tobytes())
+    return digest.hexdigest()
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout, or a build under another name
+        return "not installed"

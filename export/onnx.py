@@ -1,0 +1,97 @@
+"""ONNX: one file per endpoint, verified with numpy and ONNX Runtime alone."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.export.cases import Case, make_cases
+from keras_ae.export.endpoints import select
+from keras_ae.export.manifest import MANIFEST, write_manifest
+from keras_ae.export.onnx_graph import convert, name_axes
+from keras_ae.export.staging import staging
+from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.optional import require
+
+OPSETS = range(14, 19)  # what tf2onnx tests; it refuses 19
+
+
+def to_onnx(
+    model: keras.Model,
+    directory: str | os.PathLike,
+    *,
+    endpoints: Mapping[str, Endpoint] | Iterable[str] | None = None,
+    opset: int = 17,
+    batch_sizes: Sequence[int] = (1, 3),
+    lengths: Sequence[int] = (5, 8),
+    tolerance: tuple[float, float] = TOLERANCE,
+) -> dict[str, Path]:
+    """Write a verified `directory/<endpoint>.onnx` for each endpoint.
+
+    Inputs, outputs and free axes keep their names: `batch`, `length`. The files are
+    finished and verified beside their place and replace older ones only then; if one
+    does not give what the model gives, there is none.
+
+    Args:
+        model: any model that `endpoints_of` accepts, or any at all with a table of
+            `endpoints`. One that does not compute in float32 is rebuilt in float32.
+        directory: where the files and `manifest.json` go.
+        endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
+        opset: version of the ONNX operators, 14 to 18.
+        batch_sizes: sizes of the batch to verify at.
+        lengths: sizes of the free axes to verify at.
+        tolerance: relative and absolute tolerance of floats.
+
+    Returns:
+        `{endpoint: file}`.
+
+    Raises:
+        InputError: the model, an endpoint or the directory cannot be used, or an
+            operation has no ONNX equal.
+        VerificationError: a file does not give what the model gives.
+
+    Example:
+
+    >>> import tempfile
+    >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     print([path.name for path in to_onnx(model, directory).values()])
+    ['serving_default.onnx']
+    """
+    for package in ("tf2onnx", "onnx", "onnxruntime"):
+        require(package, extra="onnx")
+    if opset not in OPSETS:
+        raise InputError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}.")
+    directory = Path(directory)
+    model, table = select(model, endpoints, "onnx")
+    with staging(directory) as temporary:
+        cases = make_cases(table, batch_sizes, lengths)
+        files, described = write_onnx(table, cases, temporary, opset)
+        report = check_cases([("onnx", files, cases)], tolerance)[0].check()
+        write_manifest(temporary, model, "onnx", described, report, opset=opset)
+        return _publish(temporary, directory, files)
+
+
+def write_onnx(
+    endpoints: Mapping[str, Endpoint], cases: Sequence[Case], directory: Path, opset: int = 17
+) -> tuple[dict[str, Path], dict[str, dict]]:
+    """Write one file per endpoint, not yet verified; the files and their descriptions."""
+    files, described = {}, {}
+    for name, endpoint in endpoints.items():
+        own = [case for case in cases if case.endpoint == name]
+        proto, described[name] = convert(name, endpoint, own, opset)
+        name_axes(name, proto, described[name])
+        files[name] = directory / f"{name}.onnx"
+        files[name].write_bytes(proto.SerializeToString())
+    return files, described
+
+
+def _publish(temporary, directory, files):
+    # without a manifest the directory is incomplete: whoever opens it meanwhile is told so
+    (directory / MANIFEST).unlink(missing_ok=True)
+    published = {name: file.replace(directory / file.name) for name, file in files.items()}
+    (temporary / MANIFEST).replace(directory / MANIFEST)
+    return published

@@ -1,0 +1,110 @@
+"""The conversion of one endpoint to an ONNX graph."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.export.cases import Case
+from keras_ae.export.signature import describe, positional, specs_of, summary
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.optional import require
+
+
+def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) -> tuple:
+    """The ONNX model of an endpoint, and the endpoint's description.
+
+    Raises:
+        InputError: an operation has no ONNX equal. tf2onnx would write it all the
+            same, and no runtime would load the file.
+    """
+    tf2onnx = require("tf2onnx.convert", extra="onnx")
+    traced = tf.function(positional(name, endpoint), input_signature=specs_of(endpoint), autograph=False)
+    described = describe(endpoint, traced, cases)
+    shared = described["inputs"].keys() & described["outputs"].keys()
+    if shared:
+        raise InputError(
+            f"ONNX needs other names for outputs than for inputs; endpoint `{name}` shares {sorted(shared)}."
+        )
+    try:
+        with _quiet():
+            proto, _ = tf2onnx.from_function(
+                traced, specs_of(endpoint), opset=opset, custom_op_handlers={"Erfc": (_erfc, [])}
+            )
+    except Exception as error:
+        raise InputError(f"Endpoint `{name}` cannot be converted to ONNX ({summary(error)}).") from error
+    _refuse_unknown_operations(name, proto, opset)
+    return proto, described
+
+
+def name_axes(name: str, proto, described: dict):
+    """Give the inputs and outputs of the graph the axis names of the description, and check it whole."""
+    onnx = require("onnx", extra="onnx")
+    for side, values in (("inputs", proto.graph.input), ("outputs", proto.graph.output)):
+        found = {value.name: value for value in values}
+        if found.keys() != described[side].keys():
+            raise InputError(
+                f"Endpoint `{name}`: expected the {side} {sorted(described[side])} in the ONNX graph. "
+                f"Received: {sorted(found)}. An input that no output depends on must be left out."
+            )
+        for key, entry in described[side].items():
+            shape = found[key].type.tensor_type.shape
+            shape.Clear()
+            for size, axis in zip(entry["shape"], entry["axes"], strict=True):
+                shape.dim.add(**({"dim_param": axis} if size is None else {"dim_value": size}))
+    proto.graph.name = name
+    del proto.graph.value_info[:]  # holds the numbered axis names of the converter
+    onnx.checker.check_model(proto, full_check=True)
+
+
+def _refuse_unknown_operations(name, proto, opset):
+    defs = require("onnx.defs", extra="onnx")
+    domains = {entry.domain: entry.version for entry in proto.opset_import}
+    unknown = sorted(
+        {
+            node.op_type
+            for node in _nodes(proto.graph)
+            if not defs.has(
+                node.op_type, max_inclusive_version=domains.get(node.domain, 1), domain=node.domain
+            )
+        }
+    )
+    if unknown:
+        raise InputError(
+            f"Endpoint `{name}` uses TensorFlow operations that have no equal in ONNX opset {opset}: "
+            f"{', '.join(unknown)}. Write them with others, or leave the endpoint out."
+        )
+
+
+def _nodes(graph):
+    """All nodes, also those in the bodies of loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for body in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                yield from _nodes(body)
+
+
+def _erfc(ctx, node, _name, _args):
+    """`erfc(x) = 1 - erf(x)`: TensorFlow writes exact GELU with Erfc, which tf2onnx lacks."""
+    x, output = node.input[0], node.output[0]
+    dtype, shape = ctx.get_dtype(output), ctx.get_shape(output)
+    ctx.remove_node(node.name)
+    one = ctx.make_const(f"{node.name}__one", np.ones((), "float32"))
+    erf = ctx.make_node("Erf", [x], dtypes=[dtype], shapes=[shape])
+    ctx.make_node("Sub", [one.output[0], erf.output[0]], outputs=[output], dtypes=[dtype], shapes=[shape])
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the progress log of tf2onnx; what matters in it is checked afterwards."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,113 @@
+"""SavedModels: all endpoints in one versioned directory, as TensorFlow Serving reads it."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.export.artifact import versions
+from keras_ae.export.cases import Case, make_cases
+from keras_ae.export.endpoints import select
+from keras_ae.export.manifest import write_manifest
+from keras_ae.export.serving import write_warmup
+from keras_ae.export.signature import describe, positional, specs_of
+from keras_ae.export.staging import staging
+from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.models.endpoint import Endpoint
+
+
+def to_saved_model(
+    model: keras.Model,
+    directory: str | os.PathLike,
+    *,
+    endpoints: Mapping[str, Endpoint] | Iterable[str] | None = None,
+    version: int | None = None,
+    warmup: bool = False,
+    tables: Sequence = (),
+    batch_sizes: Sequence[int] = (1, 3),
+    lengths: Sequence[int] = (5, 8),
+    tolerance: tuple[float, float] = TOLERANCE,
+) -> Path:
+    """Write a verified SavedModel to `directory/<version>`.
+
+    Each endpoint becomes a signature. The artifact is finished and verified beside
+    its place, in a process without Keras, and appears there by one rename; if it
+    does not give what the model gives, there is no artifact.
+
+    Args:
+        model: any model that `endpoints_of` accepts, or any at all with a table of
+            `endpoints`. One that does not compute in float32 is rebuilt in float32.
+        directory: the base directory, which holds the versions.
+        endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
+        version: positive integer; `None`: one more than the highest there.
+        warmup: whether to add requests that a server runs before it answers.
+        tables: lookup tables, or layers that hold them, which an endpoint reads.
+        batch_sizes: sizes of the batch to verify at.
+        lengths: sizes of the free axes to verify at.
+        tolerance: relative and absolute tolerance of floats.
+
+    Returns:
+        the directory of the version.
+
+    Raises:
+        InputError: the model, an endpoint, the version or the directory cannot be used.
+        VerificationError: the SavedModel does not give what the model gives.
+
+    Example:
+
+    >>> import tempfile
+    >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     print(to_saved_model(model, directory).name)
+    1
+    """
+    directory = Path(directory)
+    _check_version(directory, version)
+    model, table = select(model, endpoints, "saved_model")
+    with staging(directory) as temporary:
+        cases = make_cases(table, batch_sizes, lengths)
+        described = write_saved_model(table, cases, temporary, tables)
+        report = check_cases([("saved_model", temporary, cases)], tolerance)[0].check()
+        write_manifest(temporary, model, "saved_model", described, report)
+        if warmup:
+            write_warmup(temporary, {case.endpoint: case.inputs for case in cases})
+        return _publish(temporary, directory, version)
+
+
+def write_saved_model(
+    endpoints: Mapping[str, Endpoint], cases: Sequence[Case], directory: Path, tables: Sequence = ()
+) -> dict[str, dict]:
+    """Write a SavedModel, not yet verified, and describe its signatures."""
+    archive = keras.export.ExportArchive()
+    # only lookup tables: a tracked model would write each of its weights a second time
+    for table in tables:
+        archive.track(table)
+    described = {}
+    for name, endpoint in endpoints.items():
+        traced = archive.add_endpoint(name, positional(name, endpoint), input_signature=specs_of(endpoint))
+        own = [case for case in cases if case.endpoint == name]
+        described[name] = describe(endpoint, traced, own)
+    archive.write_out(directory, verbose=False)
+    return described
+
+
+def _check_version(directory, version):
+    if version is None:
+        return
+    if not isinstance(version, int) or version < 1:
+        raise InputError(f"Expected a positive integer as version. Received: {version!r}.")
+    if (directory / str(version)).exists():
+        raise InputError(f"Version {version} is already in {directory}. Choose another, or leave it out.")
+
+
+def _publish(temporary, directory, version):
+    """Rename the finished artifact to its version."""
+    while True:
+        target = directory / str(version or max(versions(directory), default=0) + 1)
+        try:
+            return temporary.rename(target)
+        except OSError:
+            if version or not target.exists():
+                raise  # otherwise another export took the number meanwhile: take the next

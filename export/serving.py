@@ -1,0 +1,140 @@
+"""What TensorFlow Serving wants beside the SavedModel: configuration, example requests, warm-up records."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.export.artifact import Artifact
+
+MAX_WARMUP_RECORDS = 1000  # the server refuses more
+_MODELS = """\
+model_config_list {{
+  config {{
+    name: "{name}"
+    base_path: "/models/{name}"
+    model_platform: "tensorflow"
+    model_version_policy {{ specific {{ versions: {version} }} }}
+    version_labels {{ key: "stable" value: {version} }}
+  }}
+}}
+"""
+_BATCHING = """\
+max_batch_size {{ value: 32 }}
+batch_timeout_micros {{ value: 2000 }}
+max_enqueued_batches {{ value: 100 }}
+num_batch_threads {{ value: {threads} }}
+pad_variable_length_inputs: {pad}
+"""
+_COMMANDS = """\
+# Run these in the directory of this file. TensorFlow {tensorflow} wrote the model:
+# take a server of that version or newer.
+docker run --rm -p 8500:8500 -p 8501:8501 \\
+  -v "{base}:/models/{name}" -v "$PWD:/config" tensorflow/serving \\
+  --model_config_file=/config/models.config \\
+  --allow_version_labels_for_unavailable_models \\
+  --enable_batching --batching_parameters_file=/config/batching.config
+curl http://localhost:8501/v1/models/{name}
+curl http://localhost:8501/v1/models/{name}/metadata
+"""
+
+
+def serving_config(name: str, directory: str | os.PathLike) -> dict[str, str]:
+    """Files for a server of one exported model, generated from its manifest.
+
+    Args:
+        name: name of the model on the server.
+        directory: the base directory of the versions, or one version.
+
+    Returns:
+        `{file name: text}`: `models.config` and `batching.config` for the server,
+        `<endpoint>.json` with an example request of one example each, and
+        `commands.sh` with the commands that start the server and send the requests.
+
+    Raises:
+        InputError: there is no SavedModel of ours.
+    """
+    artifact = Artifact.open(directory)
+    if artifact.format != "saved_model" or not artifact.path.name.isdecimal():
+        raise InputError(
+            f"Expected a version of a SavedModel in a numbered directory. Received: {artifact.path}."
+        )
+    endpoints = artifact.manifest["endpoints"]
+    version = int(artifact.path.name)
+    files = {
+        "models.config": _MODELS.format(name=name, version=version),
+        "batching.config": _BATCHING.format(
+            threads=os.cpu_count() or 1, pad=str(_has_lengths(endpoints)).lower()
+        ),
+    }
+    commands = _COMMANDS.format(
+        name=name, base=artifact.path.parent.resolve(), tensorflow=artifact.manifest["versions"]["tensorflow"]
+    )
+    for endpoint, entry in endpoints.items():
+        files[f"{endpoint}.json"] = json.dumps(_request(endpoint, entry["inputs"])) + "\n"
+        commands += f"curl -d @{endpoint}.json http://localhost:8501/v1/models/{name}/labels/stable:predict\n"
+    return {**files, "commands.sh": commands}
+
+
+def write_warmup(
+    version_directory: str | os.PathLike, samples: Mapping[str, Mapping[str, np.ndarray]]
+) -> Path:
+    """Write `assets.extra/tf_serving_warmup_requests`: one request per endpoint.
+
+    A server replays them before it answers for a new version. The record is a
+    TFRecord of `tensorflow.serving.PredictionLog`, whose four nested messages are
+    written by hand, because the package that has them only adds requirements.
+
+    Args:
+        version_directory: directory of the SavedModel.
+        samples: `{endpoint: {input: array}}`.
+    """
+    if len(samples) > MAX_WARMUP_RECORDS:
+        raise InputError(f"Expected at most {MAX_WARMUP_RECORDS} warm-up requests. Received: {len(samples)}.")
+    path = Path(version_directory) / "assets.extra" / "tf_serving_warmup_requests"
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for endpoint, inputs in samples.items():
+            writer.write(_prediction_log(endpoint, inputs))
+    return path
+
+
+def _has_lengths(endpoints):
+    return any(
+        axis for entry in endpoints.values() for spec in entry["inputs"].values() for axis in spec["axes"][1:]
+    )
+
+
+def _request(endpoint, inputs):
+    return {"signature_name": endpoint, "inputs": {name: _example(spec) for name, spec in inputs.items()}}
+
+
+def _example(spec):
+    """One example of ones, every free length 1, valid as pictures, lengths and ids alike."""
+    shape = [1 if size is None else size for size in spec["shape"]]
+    if spec["dtype"] == "string":
+        return np.full(shape, "word").tolist()
+    return np.ones(shape, spec["dtype"]).tolist()
+
+
+def _prediction_log(endpoint, inputs):
+    """PredictionLog.predict_log (6) > PredictLog.request (1) > PredictRequest: model_spec (1), inputs (2)."""
+    request = _field(1, _field(3, endpoint.encode()))  # ModelSpec.signature_name
+    for name, array in inputs.items():
+        tensor = tf.make_tensor_proto(array).SerializeToString()
+        request += _field(2, _field(1, name.encode()) + _field(2, tensor))  # an entry of the map
+    return _field(6, _field(1, request))
+
+
+def _field(number, payload):
+    """A length-delimited protocol buffer field: key, length as a varint, bytes."""
+    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def _varint(value):
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])

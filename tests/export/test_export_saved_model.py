@@ -1,0 +1,208 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.export import VerificationError, endpoints_of, to_saved_model, verify
+from keras_ae.export.artifact import versions
+from keras_ae.export.cases import make_cases
+from keras_ae.export.manifest import weights_sha256
+from keras_ae.export.saved_model import write_saved_model
+from keras_ae.export.verification import check_cases
+
+
+def size(directory):
+    return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
+
+
+def test_the_signatures_are_the_endpoints(saved):
+    loaded = tf.saved_model.load(str(saved))
+    assert set(loaded.signatures) == {"serving_default", "encode", "decode"}
+    signature = loaded.signatures["encode"]
+    assert signature.structured_input_signature[1]["image"].shape == (None, 8, 8, 1)
+    assert set(signature.structured_outputs) == {"codes", "embedding"}
+
+
+def test_the_manifest_says_what_the_artifact_is(saved, picture_model):
+    manifest = json.loads((saved / "manifest.json").read_text())
+    assert manifest["format_version"] == 1 and manifest["format"] == "saved_model"
+    assert manifest["versions"]["tensorflow"] == tf.__version__
+    assert manifest["versions"]["keras"] == keras.__version__
+    assert manifest["weights_sha256"] == weights_sha256(picture_model)
+    assert list(manifest["endpoints"]) == ["serving_default", "encode", "decode"]
+    assert manifest["endpoints"]["encode"] == {
+        "inputs": {
+            "image": {"shape": [None, 8, 8, 1], "axes": ["batch", None, None, None], "dtype": "float32"}
+        },
+        "outputs": {
+            "codes": {"shape": [None, 2, 2], "axes": ["batch", None, None], "dtype": "int32"},
+            "embedding": {"shape": [None, 2, 2, 4], "axes": ["batch", None, None, None], "dtype": "float32"},
+        },
+    }
+    rows = manifest["verification"]
+    assert {row["batch"] for row in rows} == {1, 3} and all(row["ok"] for row in rows)
+
+
+def test_nothing_but_the_version_is_left_beside_it(saved):
+    assert [path.name for path in saved.parent.iterdir()] == ["1"]
+
+
+def test_the_mode_of_the_version_is_that_of_any_new_directory(saved, tmp_path):
+    (tmp_path / "new").mkdir()
+    assert saved.stat().st_mode == (tmp_path / "new").stat().st_mode  # a server runs as another user
+
+
+def test_weights_are_written_once(tmp_path):
+    x = keras.Input((64,), name="x")
+    model = keras.Model(x, keras.layers.Dense(64)(keras.layers.Dense(512)(x)))
+    weights = sum(weight.numpy().nbytes for weight in model.weights)
+    table = endpoints_of(model)
+    write_saved_model(table, make_cases(table), tmp_path)
+    assert size(tmp_path / "variables") < 1.05 * weights  # the index beside the values
+
+
+def test_free_axes_of_outputs_are_named_after_the_inputs_axis_they_follow(sequence_model, tmp_path):
+    table = endpoints_of(sequence_model)
+    outputs = write_saved_model(table, make_cases(table), tmp_path)["encode"]["outputs"]
+    assert outputs["embedding"]["axes"] == ["batch", None]
+    assert outputs["frames"]["axes"] == ["batch", "length", None]
+    assert outputs["halves"]["axes"] == ["batch", "halves_1", None]
+    assert outputs["halves"]["shape"] == [None, None, 2]
+
+
+def test_versions_count_up_and_never_overwrite(dense_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_ae.export.saved_model.check_cases", fake_checks)
+    (tmp_path / "2").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert to_saved_model(dense_model, tmp_path).name == "3"
+    assert to_saved_model(dense_model, tmp_path, version=7).name == "7"
+    assert to_saved_model(dense_model, tmp_path).name == "8"
+    with pytest.raises(InputError, match="Version 7 is already in"):
+        to_saved_model(dense_model, tmp_path, version=7)
+    with pytest.raises(InputError, match="positive integer as version. Received: 0"):
+        to_saved_model(dense_model, tmp_path, version=0)
+    assert versions(tmp_path) == [2, 3, 7, 8]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_number_taken_meanwhile_is_not_overwritten(dense_model, tmp_path, monkeypatch):
+    def taken(jobs, tolerance):
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1" / "saved_model.pb").touch()
+        monkeypatch.setattr("keras_ae.export.saved_model.versions", lambda _: stale.pop() if stale else [1])
+        return fake_checks(jobs, tolerance)
+
+    stale = [[]]
+    monkeypatch.setattr("keras_ae.export.saved_model.check_cases", taken)
+    assert to_saved_model(dense_model, tmp_path).name == "2"
+    assert [path.name for path in (tmp_path / "1").iterdir()] == ["saved_model.pb"]
+
+
+def fake_checks(jobs, tolerance):
+    class Passed:
+        rows = ()
+
+        def check(self):
+            return self
+
+    return [Passed() for _ in jobs]
+
+
+def test_an_endpoint_that_is_traced_otherwise_than_it_runs_leaves_nothing(dense_model, endpoint_of, tmp_path):
+    calls = []
+
+    def counting(x):  # counts in Python: the figure of the trace is frozen into the artifact
+        calls.append(x)
+        return {"y": x + float(len(calls) > 2)}
+
+    with pytest.raises(VerificationError, match="saved_model +serving_default +y +1 .* 1.0e\\+00") as caught:
+        to_saved_model(
+            dense_model,
+            tmp_path / "a" / "b",
+            endpoints={"serving_default": endpoint_of(counting)},
+            batch_sizes=(1,),
+        )
+    assert "FAILS" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("failing", ["random", "raising", "untraceable"])
+def test_an_endpoint_that_fails_leaves_nothing(failing, dense_model, endpoint_of, tmp_path):
+    def function(x):
+        if failing == "raising" or (failing == "untraceable" and tf.inside_function()):
+            raise ValueError("cannot decode\nthis")
+        return {"y": x + tf.random.normal((4,)) if failing == "random" else x}
+
+    with pytest.raises(InputError) as caught:
+        to_saved_model(dense_model, tmp_path / "new", endpoints={"decode": endpoint_of(function)})
+    assert "`decode`" in str(caught.value) and "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_in_the_directory_stays_after_a_failure(dense_model, endpoint_of, tmp_path):
+    (tmp_path / "1").mkdir()
+    with pytest.raises(InputError):
+        to_saved_model(dense_model, tmp_path, endpoints={"decode": endpoint_of(lambda x: x)})
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(dense_model, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError, match=r"can be written to. Received: .*file/out \(Not a directory\)"
+    ) as caught:
+        to_saved_model(dense_model, tmp_path / "file" / "out")
+    assert "\n" not in str(caught.value)
+
+
+def test_export_prints_nothing(dense_model, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("keras_ae.export.saved_model.check_cases", fake_checks)
+    to_saved_model(dense_model, tmp_path)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_lookup_table_is_tracked_where_an_endpoint_reads_it(dense_model, endpoint_of, tmp_path):
+    lookup = keras.layers.StringLookup(vocabulary=["word", "other"])
+
+    def encode_text(text):
+        return {"ids": tf.cast(lookup(text), tf.int32), "text": tf.strings.upper(text)}
+
+    endpoint = type(endpoint_of(dict))(
+        encode_text, {"text": tf.TensorSpec((None,), tf.string, name="text")}, formats=("saved_model",)
+    )
+    path = to_saved_model(dense_model, tmp_path, endpoints={"encode_text": endpoint}, tables=[lookup])
+    manifest = json.loads((path / "manifest.json").read_text())
+    assert manifest["endpoints"]["encode_text"]["outputs"]["text"]["dtype"] == "string"
+    assert verify(path, {"encode_text": endpoint}).ok
+
+
+def test_saved_model_cli_runs_an_endpoint(saved, picture_model, tmp_path):
+    image = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
+    np.save(tmp_path / "image.npy", image)
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", "--dir", str(saved)]
+    command += [
+        "--tag_set",
+        "serve",
+        "--signature_def",
+        "encode",
+        "--inputs",
+        f"image={tmp_path / 'image.npy'}",
+    ]
+    done = subprocess.run([*command, "--outdir", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = endpoints_of(picture_model)["encode"].function(image=image)
+    np.testing.assert_array_equal(np.load(tmp_path / "codes.npy"), expected["codes"])
+    np.testing.assert_array_equal(np.load(tmp_path / "embedding.npy"), expected["embedding"])
+
+
+def test_check_cases_reads_a_saved_model_without_a_manifest(dense_model, tmp_path):
+    table = endpoints_of(dense_model)
+    cases = make_cases(table)
+    write_saved_model(table, cases, tmp_path)
+    assert check_cases([("saved_model", tmp_path, cases)])[0].ok

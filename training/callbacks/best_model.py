@@ -1,0 +1,49 @@
+"""The model of the epoch that validates best."""
+
+import os
+import time
+from pathlib import Path
+
+import keras
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keeps the weights whose `monitor` was lowest, in memory and as the file `path`.
+
+    At the end of the training the model itself has these weights.
+
+    Args:
+        path: a `.keras` file, replaced as a whole.
+        monitor: entry of the epoch's logs, lower is better.
+        seconds: least time between two writes of the file before the end.
+    """
+
+    def __init__(self, path, monitor="val_loss", seconds=30.0):
+        super().__init__()
+        self.path = str(path)
+        self.monitor = monitor
+        self.seconds = seconds
+        self.best = float("inf")
+        self.best_epoch = 0
+        self.best_weights = []
+        self._written_at = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = float(logs[self.monitor])
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch + 1
+            self.best_weights = self.model.get_weights()
+            if time.monotonic() - self._written_at > self.seconds:
+                self._write()
+
+    def on_train_end(self, logs=None):
+        if self.best_weights:
+            self.model.set_weights(self.best_weights)
+            self._write()
+
+    def _write(self):
+        path = Path(self.path)
+        temporary = path.with_name(f".{path.stem}.part.keras")
+        self.model.save(temporary)
+        os.replace(temporary, path)
+        self._written_at = time.monotonic()

@@ -1,0 +1,58 @@
+"""One line that tells how far the training is."""
+
+import sys
+import time
+
+import keras
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """Redraws one line per step on a terminal; elsewhere prints ten lines in all.
+
+    Args:
+        epochs: of the whole training.
+        steps: of one epoch.
+        stream: where to write; `None`: the standard output at the time.
+    """
+
+    def __init__(self, epochs, steps, stream=None):
+        super().__init__()
+        self.epochs = epochs
+        self.steps = steps
+        self.stream = stream
+        self.drawn_at = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._out = self.stream or sys.stdout
+        self._terminal = self._out.isatty()
+        self._began = time.monotonic()
+        self._first = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        self._first = epoch if self._first is None else self._first
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._terminal and time.monotonic() - self.drawn_at > 0.1:
+            self.drawn_at = time.monotonic()
+            self._line(self._epoch + (batch + 1) / self.steps, logs, end="")
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == self.epochs
+        if self._terminal:
+            self._line(epoch + 1, logs, end="\n" if last else "")
+        elif last or (epoch + 1) % max(1, self.epochs // 10) == 0:
+            self._line(epoch + 1, logs, end="\n")
+
+    def _line(self, done, logs, end):
+        values = "  ".join(
+            f"{name} {float(logs[name]):.4g}"
+            for name in ("loss", "val_loss", "val_usage")
+            if name in (logs or {})
+        )
+        bar = "=" * round(20 * done / self.epochs)
+        seconds = time.monotonic() - self._began
+        left = seconds * (self.epochs - done) / max(done - self._first, 1e-6)
+        text = f"epoch {int(done):>4}/{self.epochs} [{bar:<20}] {values}  {left:.0f} s left"
+        self._out.write((f"\r\x1b[K{text}" if self._terminal else text) + end)
+        self._out.flush()

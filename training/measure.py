@@ -1,0 +1,97 @@
+"""What a trained model is worth on images it has not seen."""
+
+import math
+
+import numpy as np
+
+from keras_ae.optional import require
+from keras_ae.training.baselines import image_baselines
+
+BATCH = 256
+
+
+def measure(model, recipe, data) -> dict:
+    """Metrics of `model` on the test images, with baselines and the linear probe of its codes.
+
+    Returns:
+        `{"test": {...}, "codes": {...}, "baselines": {...}}`: `mse` is the mean squared
+        error of pixels in [0, 1]; `psnr` in dB; `bits_per_image` the length of the
+        code; `usage` the share of the codes that one pass over the training images
+        chooses, `perplexity` their effective number.
+    """
+    test, codes = reconstruction_metrics(model, data.test), {}
+    if getattr(model, "discrete", False):
+        codes = code_metrics(model, data.train)
+    report = {"test": test, "codes": codes}
+    if recipe.probe and data.num_classes:
+        report["test"]["probe_accuracy"] = linear_probe(model, data)
+    if recipe.baselines:
+        report["baselines"] = image_baselines(data, codes.get("bits_per_image"), _positions(model))
+    return report
+
+
+def reconstruction_metrics(model, split) -> dict:
+    """`{"mse", "psnr"}` of the reconstructions of a split."""
+    total, count = 0.0, 0
+    for images in _batches(split):
+        error = np.square(np.asarray(model.reconstruct(images), "float64") - images)
+        total, count = total + error.sum(), count + error.size
+    mse = total / count
+    return {"mse": mse, "psnr": 10.0 * math.log10(1.0 / max(mse, 1e-12))}
+
+
+def code_metrics(model, split) -> dict:
+    """Length of the code, and how the codes are used over one pass of a split."""
+    bottleneck = model.bottleneck
+    bottleneck.usage.reset_state()
+    bottleneck.perplexity.reset_state()
+    for images in _batches(split):
+        codes = model.encode(images)
+        bottleneck.usage.update_state(codes)
+        bottleneck.perplexity.update_state(codes)
+    return {
+        "bits_per_image": math.prod(model.code_shape) * math.log2(bottleneck.num_values),
+        "usage": float(bottleneck.usage.result()),
+        "perplexity": float(bottleneck.perplexity.result()),
+    }
+
+
+def linear_probe(model, data, most=10_000) -> float:
+    """Accuracy on the test images of logistic regression on the codes of training images.
+
+    A categorical code is given as one-hot, bits and vectors as they are; at most
+    `most` training images.
+    """
+    linear = require("sklearn.linear_model", extra="training")
+    pipeline = require("sklearn.pipeline", extra="training")
+    preprocessing = require("sklearn.preprocessing", extra="training")
+    chosen = np.sort(np.random.default_rng(0).permutation(len(data.train))[:most])
+    x_train, x_test = probe_features(model, data.train, chosen), probe_features(model, data.test)
+    classifier = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear.LogisticRegression(C=0.01, max_iter=1000)
+    )
+    classifier.fit(x_train, data.train.labels[chosen])
+    return float(classifier.score(x_test, data.test.labels))
+
+
+def probe_features(model, split, chosen=None) -> np.ndarray:
+    """`(images, features)` for a linear classifier."""
+    chosen = np.arange(len(split)) if chosen is None else chosen
+    parts = []
+    for start in range(0, len(chosen), BATCH):
+        codes = np.asarray(model.encode(split.images(chosen[start : start + BATCH])))
+        if getattr(model, "discrete", False) and model.bottleneck.num_values > 2:
+            codes = np.eye(model.bottleneck.num_values, dtype="float32")[codes]
+        parts.append(codes.reshape(len(codes), -1))
+    return np.concatenate(parts)
+
+
+def _positions(model):
+    """Rows and columns of the grid of codes; one position where there is no grid."""
+    shape = getattr(model, "code_shape", ())
+    return tuple(shape[:2]) if len(shape) >= 2 else (1, 1)
+
+
+def _batches(split):
+    for start in range(0, len(split), BATCH):
+        yield split.images(range(start, min(start + BATCH, len(split))))

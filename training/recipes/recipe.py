@@ -1,0 +1,83 @@
+"""What every image recipe has in common."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Data, model and optimisation of one training; each field is an option of the command line."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    data: str = "digits"
+    """"digits" (scikit-learn's), a folder of images, an .npz file, or MNIST idx files."""
+    image_size: tuple[int, int] | None = None
+    """Height and width to which the images of a folder are resized."""
+    epochs: int = 200
+    """Passes over the training images."""
+    batch_size: int = 64
+    """Images of one step."""
+    learning_rate: float = 1e-3
+    """Of Adam, at its peak; it falls to 0 by a cosine."""
+    filters: int = 64
+    """Channels inside of the convolutional encoder and decoder."""
+    downsampling: int = 2
+    """How often the encoder halves height and width."""
+    noise: float = 0.0
+    """Standard deviation of the noise added to the encoder's input in training (denoising)."""
+    seed: int = 0
+    """Of the initial weights, the order of the images and all sampling."""
+    dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Arithmetic of the layers; the bottlenecks always compute in float32."""
+    baselines: bool = True
+    """Measure k-means, PCA and the mean image beside the model."""
+    probe: bool = True
+    """Measure how well a linear classifier reads the labels off the codes."""
+
+    def __post_init__(self):
+        for field in ("epochs", "batch_size", "filters"):
+            if getattr(self, field) < 1:
+                raise InputError(f"--{field.replace('_', '-')} is at least 1. Received: {getattr(self, field)}")
+        if self.learning_rate <= 0:
+            raise InputError(f"--learning-rate is positive. Received: {self.learning_rate}")
+        if self.downsampling < 0:
+            raise InputError(f"--downsampling is at least 0. Received: {self.downsampling}")
+
+    def build(self, image_shape: tuple[int, int, int], steps_per_epoch: int) -> keras.Model:
+        """The compiled model."""
+        keras.utils.set_random_seed(self.seed)
+        model = self.build_model(image_shape, self.epochs * steps_per_epoch)
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
+        model.compile(keras.optimizers.Adam(schedule), jit_compile=False)
+        return model
+
+    def build_model(self, image_shape, training_steps) -> keras.Model:
+        """The model; each recipe has its own."""
+        raise TypeError(f"{type(self).__name__} must define build_model(image_shape, training_steps)")
+
+    def network_settings(self):
+        """Arguments that encoder and decoder share."""
+        return {"downsampling": self.downsampling, "filters": self.filters}
+
+    def settings(self) -> dict:
+        """All fields, as JSON takes them."""
+        return asdict(self)
+
+    @classmethod
+    def from_settings(cls, settings: dict):
+        """The opposite of `settings`."""
+        names = {field.name for field in fields(cls)}
+        unknown = sorted(set(settings) - names)
+        if unknown:
+            raise InputError(
+                f"The recipe {cls.name} has no setting {', '.join(unknown)}: was the run made by another version?"
+            )
+        if settings.get("image_size"):
+            settings = {**settings, "image_size": tuple(settings["image_size"])}
+        return cls(**settings)

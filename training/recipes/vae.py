@@ -1,0 +1,42 @@
+"""The variational auto-encoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.models import VariationalAutoEncoder
+from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeRecipe(Recipe):
+    """Variational auto-encoder; the KL is warmed up over the first part of the training."""
+
+    name: ClassVar[str] = "vae"
+    summary: ClassVar[str] = "a Gaussian embedding; generates new images"
+
+    latent_dim: int = 8
+    """Size of the embedding."""
+    beta: float = 1.0
+    """Weight of the KL after its warm-up."""
+    warm_up: float = 0.1
+    """Share of the training steps over which the weight of the KL rises from 0."""
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    """Of the pixels, which lie in [0, 1]."""
+
+    def build_model(self, image_shape, training_steps):
+        settings = {**self.network_settings(), "flatten": True}
+        beta = self.beta
+        if self.warm_up > 0:
+            steps = max(1, round(self.warm_up * training_steps))
+            beta = keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=self.beta)
+        return VariationalAutoEncoder(
+            image_encoder(image_shape, 4 * self.latent_dim, **settings),
+            image_decoder(image_shape, self.latent_dim, **settings),
+            self.latent_dim,
+            beta=beta,
+            likelihood=self.likelihood,
+            seed=self.seed,
+        )

@@ -1,0 +1,219 @@
+"""A run directory: one training from its settings to its report."""
+
+import json
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.training.atomic_write import write_atomically
+from keras_ae.training.callbacks import (
+    BestModel,
+    CodebookUsage,
+    EpochProgress,
+    LatentTraversal,
+    ReconstructionGrid,
+    RunState,
+)
+from keras_ae.training.checkpoint import Checkpoint
+from keras_ae.training.datasets import load_images, training_batches
+from keras_ae.training.measure import measure
+from keras_ae.training.recipes import RECIPES, Recipe
+from keras_ae.training.report import write_report
+
+SHOWN = 20  # images in the pictures of a run
+
+
+@dataclass(frozen=True)
+class Run:
+    """The directory of one training.
+
+    ```
+    config.json      recipe, settings, data, versions, command
+    checkpoint.npz   from which `resume` goes on
+    model.keras      the weights of the best validation epoch
+    metrics.json     measured on the held-out test images
+    history.csv      every epoch's losses and metrics
+    figures/         pictures;  logs/ for TensorBoard;  report.html
+    ```
+    """
+
+    directory: Path
+
+    @classmethod
+    def create(cls, recipe: Recipe, runs: str | Path = "runs") -> "Run":
+        """A new directory `runs/<recipe>/<time>` for `recipe`."""
+        started = time.strftime("%Y%m%d-%H%M%S")
+        directory = Path(runs) / recipe.name / started
+        number = 1
+        while directory.exists():
+            number += 1
+            directory = Path(runs) / recipe.name / f"{started}-{number}"
+        try:
+            (directory / "figures").mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"The run directory {directory} cannot be made ({error.strerror}): choose another with --runs."
+            ) from None
+        return cls(directory)
+
+    @classmethod
+    def open(cls, directory: str | Path) -> "Run":
+        """An existing run directory."""
+        directory = Path(directory)
+        if not (directory / "config.json").is_file():
+            raise InputError(
+                f"{directory} is not a run directory: it has no config.json. "
+                "Give the path that `keras-ae train` printed, such as runs/vqvae/20260101-120000."
+            )
+        return cls(directory)
+
+    @property
+    def config(self) -> dict:
+        """What `config.json` says."""
+        return json.loads((self.directory / "config.json").read_text())
+
+    def recipe(self) -> Recipe:
+        """The recipe with the settings of this run."""
+        config = self.config
+        if config.get("recipe") not in RECIPES:
+            raise InputError(
+                f"{self.directory} was made by the recipe {config.get('recipe')!r}, which this version does not "
+                f"have: it has {', '.join(RECIPES)}."
+            )
+        return RECIPES[config["recipe"]].from_settings(config["settings"])
+
+    def load_model(self) -> keras.Model:
+        """The model of the best validation epoch."""
+        return load_model(self.directory / "model.keras")
+
+    def write_json(self, name, content):
+        """Write `content` to the file `name` of the directory."""
+        write_atomically(self.directory / name, json.dumps(content, indent=2) + "\n")
+
+
+def load_model(path) -> keras.Model:
+    """`keras.saving.load_model`, with one clear line for a missing or damaged file."""
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist: expected a model saved by Keras, such as model.keras.")
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path} is not a readable Keras model, perhaps cut short: {reason[0]}") from error
+
+
+def train(recipe: Recipe, *, runs: str | Path = "runs", resume: str | Path | None = None, verbose: bool = True) -> Run:
+    """Train `recipe` in a new run directory, or go on with the run `resume`.
+
+    Measures the best model on the test images, and writes the report. A killed
+    training that is resumed ends with the weights of an uninterrupted one.
+
+    Args:
+        recipe: a recipe with its settings.
+        runs: where new run directories are made.
+        resume: an existing run directory of the same recipe.
+        verbose: whether to show progress and results.
+
+    Returns:
+        the `Run`.
+
+    Raises:
+        InputError: data, directory or run cannot be used.
+    """
+    run = _resumed(recipe, resume) if resume else None
+    recipe = run.recipe() if run else recipe
+    data = load_images(recipe.data, image_size=recipe.image_size)
+    if run is None:
+        run = Run.create(recipe, runs)
+        run.write_json("config.json", _config(recipe, data))
+    if verbose:
+        print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
+    policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(recipe.dtype_policy)
+        model = _fit(run, recipe, data, verbose, restored=_checkpoint(run) if resume else None)
+        run.write_json("metrics.json", measure(model, recipe, data))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    write_report(run.directory)
+    return run
+
+
+def _fit(run, recipe, data, verbose, restored):
+    tf.config.experimental.enable_op_determinism()
+    stream = training_batches(data.train, recipe.batch_size, recipe.seed)
+    model = recipe.build(data.image_shape, stream.steps_per_epoch)
+    callbacks = _callbacks(run, model, recipe, data)
+    state = RunState(run.directory / "checkpoint.npz", stream, callbacks, restored)
+    progress = [EpochProgress(recipe.epochs, stream.steps_per_epoch)] if verbose else []
+    first_epoch = restored.state["epoch"] if restored else 0
+    if restored and first_epoch >= recipe.epochs:
+        restored.restore_model(model)
+    model.fit(
+        stream.dataset,
+        epochs=recipe.epochs,
+        initial_epoch=first_epoch,
+        validation_data=data.validation.batches(recipe.batch_size),
+        callbacks=[*callbacks, state, *progress],
+        shuffle=False,
+        verbose=0,
+    )
+    return model
+
+
+def _callbacks(run, model, recipe, data):
+    figures, logs = run.directory / "figures", run.directory / "logs"
+    shown = data.test.images(range(min(SHOWN, len(data.test))))
+    every = max(1, recipe.epochs // 10)
+    callbacks = [
+        BestModel(run.directory / "model.keras"),
+        keras.callbacks.TensorBoard(log_dir=str(logs), write_graph=False),
+        keras.callbacks.TerminateOnNaN(),
+        ReconstructionGrid(shown, figures, every=every, log_dir=logs),
+    ]
+    if getattr(model, "discrete", False):
+        callbacks.append(CodebookUsage(directory=figures, every=every, log_dir=logs))
+    else:
+        callbacks.append(LatentTraversal(shown, figures, every=every, log_dir=logs))
+    return callbacks
+
+
+def _resumed(recipe, directory):
+    run = Run.open(directory)
+    saved = run.recipe()
+    if saved.name != recipe.name:
+        raise InputError(f"{directory} was made by the recipe {saved.name}. Received: {recipe.name}")
+    fresh = type(recipe)()
+    changed = [
+        name.replace("_", "-")
+        for name, value in recipe.settings().items()
+        if value != getattr(fresh, name) and value != getattr(saved, name)
+    ]
+    if changed:
+        raise InputError(
+            f"A resumed run keeps its settings; leave out --{', --'.join(changed)}, or start a new run."
+        )
+    return run
+
+
+def _checkpoint(run):
+    return Checkpoint(run.directory / "checkpoint.npz")
+
+
+def _config(recipe, data):
+    packages = ("keras-ae", "keras", "tensorflow", "numpy")
+    return {
+        "recipe": recipe.name,
+        "settings": recipe.settings(),
+        "data": data.description,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "command": " ".join(["keras-ae", *sys.argv[1:]]) if "keras-ae" in sys.argv[0] else None,
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
