@@ -62,7 +62,7 @@ def read_manifest(directory: Path) -> dict:
     """
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
-        version = manifest["format_version"]
+        version, _, _ = manifest["format_version"], manifest["format"], manifest["endpoints"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"Expected an artifact of keras_ae.export with a readable {MANIFEST}. Received: {directory} "

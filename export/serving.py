@@ -75,7 +75,9 @@ def serving_config(name: str, directory: str | os.PathLike) -> dict[str, str]:
         name=name, base=artifact.path.parent.resolve(), tensorflow=artifact.manifest["versions"]["tensorflow"]
     )
     for endpoint, entry in endpoints.items():
-        files[f"{endpoint}.json"] = json.dumps(_request(endpoint, entry["inputs"])) + "\n"
+        rows = [row for row in artifact.manifest["verification"] if row["endpoint"] == endpoint]
+        inputs = {name: _example(spec, rows[0]["length"]) for name, spec in entry["inputs"].items()}
+        files[f"{endpoint}.json"] = json.dumps({"signature_name": endpoint, "inputs": inputs}) + "\n"
         commands += f"curl -d @{endpoint}.json http://localhost:8501/v1/models/{name}/labels/stable:predict\n"
     return {**files, "commands.sh": commands}
 
@@ -109,16 +111,12 @@ def _has_lengths(endpoints):
     )
 
 
-def _request(endpoint, inputs):
-    return {"signature_name": endpoint, "inputs": {name: _example(spec) for name, spec in inputs.items()}}
-
-
-def _example(spec):
-    """One example of ones, every free length 1, valid as pictures, lengths and ids alike."""
-    shape = [1 if size is None else size for size in spec["shape"]]
+def _example(spec, length):
+    """One example of ones, which are valid as pictures, lengths and ids alike; free lengths as verified."""
+    sizes = [1, *(length if size is None else size for size in spec["shape"][1:])]
     if spec["dtype"] == "string":
-        return np.full(shape, "word").tolist()
-    return np.ones(shape, spec["dtype"]).tolist()
+        return np.full(sizes, "word").tolist()
+    return np.ones(sizes, spec["dtype"]).tolist()
 
 
 def _prediction_log(endpoint, inputs):

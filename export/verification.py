@@ -1,7 +1,5 @@
 """Checks that exported artifacts give what the live model gives, in a process of their own."""
 
-import dataclasses
-import itertools
 import json
 import os
 import subprocess
@@ -16,13 +14,10 @@ import numpy as np
 from keras_ae.export import verification_process
 from keras_ae.export.artifact import locate
 from keras_ae.export.cases import Case, make_cases
+from keras_ae.export.comparison import TOLERANCE, compare
 from keras_ae.export.endpoints import select
-from keras_ae.export.verification_report import VerificationError, VerificationReport, VerificationRow
+from keras_ae.export.verification_report import VerificationError, VerificationReport
 from keras_ae.models.endpoint import Endpoint
-
-# Relative and absolute tolerance, elementwise. Runtimes fuse and order float32 sums in their own
-# ways: up to 3e-7 for common layers, 9e-5 relative for Fourier transforms; a wrong op is far beyond.
-TOLERANCE = (1e-4, 1e-5)
 
 
 def verify(
@@ -82,7 +77,7 @@ def check_cases(
     for format in sorted({job[0] for job in jobs}):
         chosen = [i for i, job in enumerate(jobs) if job[0] == format]
         for i, actual in zip(chosen, _run([jobs[i] for i in chosen]), strict=True):
-            reports[i] = _report(format, jobs[i][2], actual, tolerance)
+            reports[i] = compare(format, jobs[i][2], actual, tolerance)
     return reports
 
 
@@ -99,7 +94,10 @@ def _run(jobs):
             text=True,
         )
         if process.returncode:
-            raise VerificationError(f"The process that runs the artifact failed:\n{process.stderr[-2000:]}")
+            raise VerificationError(
+                f"The process that runs the artifact ended with code {process.returncode}.\n"
+                + process.stderr[-2000:]
+            )
         return _read_outputs(directory, jobs)
 
 
@@ -126,68 +124,3 @@ def _read_outputs(directory, jobs):
         index, number = key.split("/")
         actual[int(index)][int(number)] = message
     return actual
-
-
-def _report(format, cases, actual, tolerance):
-    rows = []
-    for case, outputs in zip(cases, actual, strict=True):
-        for name, expected in case.expected.items():
-            values = _compare(
-                expected, outputs if isinstance(outputs, str) else outputs.get(name), case.ties, tolerance
-            )
-            rows.append(VerificationRow(format, case.endpoint, name, case.batch, case.length, **values))
-    return VerificationReport(tuple(_refuse_all_ties(rows)))
-
-
-def _compare(expected, actual, ties, tolerance):
-    problem = _problem(expected, actual)
-    if problem:
-        return {"difference": np.inf, "relative": np.inf, "ties": 0, "ok": False, "note": problem}
-    close = _close(expected, actual, tolerance).reshape(len(expected), -1).all(axis=1)
-    excused = ties & ~close
-    difference = float(np.max(_distance(expected, actual)[~excused], initial=0.0))
-    largest = float(np.max(_distance(expected, np.zeros_like(expected)), initial=0.0))
-    return {
-        "difference": difference,
-        "relative": difference / largest if largest else difference,
-        "ties": int(excused.sum()),
-        "ok": bool((close | ties).all()),
-    }
-
-
-def _problem(expected, actual):
-    if actual is None:
-        return "the output is missing"
-    if isinstance(actual, str):
-        return " ".join(actual.split())[:300]
-    if actual.shape != expected.shape:
-        return f"shape {actual.shape} instead of {expected.shape}"
-    if actual.dtype.kind != expected.dtype.kind or (
-        actual.dtype != expected.dtype and expected.dtype.kind != "S"
-    ):
-        return f"dtype {actual.dtype} instead of {expected.dtype}"
-    return ""
-
-
-def _close(expected, actual, tolerance):
-    if expected.dtype.kind == "f":
-        return np.isclose(actual, expected, rtol=tolerance[0], atol=tolerance[1])
-    return actual == expected
-
-
-def _distance(expected, actual):
-    """Absolute difference, 0 or 1 for anything that is not a number."""
-    if expected.dtype.kind in "bS":
-        return (actual != expected).astype(float)
-    with np.errstate(invalid="ignore"):  # infinities that are equal
-        return np.where(actual == expected, 0.0, np.abs(actual.astype(float) - expected.astype(float)))
-
-
-def _refuse_all_ties(rows):
-    """Fail an output of which every example was set aside: nothing of it was compared."""
-    key = lambda row: (row.endpoint, row.output)  # noqa: E731
-    for _, group in itertools.groupby(sorted(rows, key=key), key):
-        group = list(group)
-        vacuous = group[0].ok and sum(row.ties for row in group) == sum(row.batch for row in group)
-        note = "every example is a tie"
-        yield from (dataclasses.replace(row, ok=False, note=note) if vacuous else row for row in group)

@@ -102,7 +102,7 @@ def history_curves(
 
     Args:
         history: `{name: values}`, one value an epoch, as `keras.callbacks.History`
-            holds it, or with a column `epoch` as `CSVLogger` writes it. NaN: no value.
+            holds it, or with a column `epoch`, counted from 0 or 1. NaN: no value.
         panels: the panels to draw, of `history_panels(history)`; `None`: all.
         theme: colours.
 
@@ -171,7 +171,7 @@ def _sorted_shares(axes, shares, theme):
         heights = np.sort(share)[::-1]
         axes.stairs(heights, edges, fill=one_head, color=theme.series[0], alpha=1 if one_head else 0.6)
     axes.set_xlim(0.5, shares.shape[1] + 0.5)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.08 * max(shares.max(), 1 / shares.shape[1]))
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
@@ -190,15 +190,15 @@ def _level(axes, y, label, theme):
 
 
 def _curves(axes, history, columns, theme):
-    epochs = range(len(history[columns[0]]))
-    steps = np.asarray(history.get("epoch", epochs), "float64") + 1
+    epochs = np.asarray(history.get("epoch", range(len(history[columns[0]]))), "float64")
+    epochs = epochs + (np.nanmin(epochs) == 0)  # Keras counts from 0, readers from 1
     finite = []
     for column in columns:
         curve = np.asarray(history[column], "float64")
         finite.extend(curve[np.isfinite(curve)])
         validation = column.startswith("val_")
         axes.plot(
-            steps,
+            epochs,
             curve,
             color=theme.series[validation],
             linestyle=(0, (4, 2)) if validation else "-",

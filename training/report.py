@@ -35,7 +35,7 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
     "samples": ("Samples", "Decoded draws from the prior."),
 }
 WIDE = 2.6  # pictures wider than this times their height take the whole row
-MAIN_KEYS = ("recipe", "settings", "data", "versions", "seed", "command")
+MAIN_KEYS = ("recipe", "settings", "data", "versions", "command")
 
 
 def write_report(run_directory: str | Path) -> Path:
@@ -108,8 +108,9 @@ def _facts(run):
     source = data.get("name") if isinstance(data, dict) else data
     epochs = max(map(len, run.history.values()), default=0)
     facts = [str(source) if source else "", f"{epochs:,} epoch{'s' * (epochs != 1)}" if epochs else ""]
-    if run.config.get("seed") is not None:
-        facts.append(f"seed {format_value(run.config['seed'])}")
+    settings = _settings(run.config)
+    if settings.get("seed") is not None:
+        facts.append(f"seed {format_value(settings['seed'])}")
     return [fact for fact in facts if fact]
 
 
@@ -178,10 +179,7 @@ def _moment(text):
 
 def _settings(config):
     settings = _mapping(config.get("settings"), "settings")
-    further = {key: value for key, value in config.items() if key not in MAIN_KEYS}
-    if config.get("seed") is not None:
-        further["seed"] = config["seed"]
-    return {**settings, **further}
+    return {**settings, **{key: value for key, value in config.items() if key not in MAIN_KEYS}}
 
 
 def _mapping(value, name):

@@ -139,8 +139,8 @@ def pairs_table(values: dict, title: str = "", setting: bool = False) -> Table:
 
 def verification_table(export: Export) -> Table | None:
     """Largest difference of every output of every endpoint, over all verified batches."""
-    groups = {}
-    for row in export.manifest.get("verification") or ():
+    groups, found = {}, export.manifest.get("verification")
+    for row in found if isinstance(found, list) else ():
         if isinstance(row, dict):
             groups.setdefault((str(row.get("endpoint", "–")), str(row.get("output", "–"))), []).append(row)
     rows = [
@@ -148,27 +148,23 @@ def verification_table(export: Export) -> Table | None:
             endpoint,
             [
                 Cell(output),
-                Cell(format_number(len(found)), number=True),
+                Cell("equal" if all(row.get("ok") is True for row in found) else "DIFFERS"),
                 _cell(_largest(found, "difference"), digits=2),
                 _cell(_largest(found, "relative"), digits=2),
                 _cell(_total(found, "ties")),
-                Cell("equal" if all(row.get("ok") is True for row in found) else "DIFFERS"),
+                _cell(len(found)),
             ],
         )
         for (endpoint, output), found in groups.items()
     ]
-    heads = ["endpoint", "output", "comparisons", "largest difference", "relative", "ties", "verdict"]
+    heads = ["endpoint", "output", "verdict", "largest difference", "relative", "ties", "comparisons"]
     return Table(heads, rows) if rows else None
 
 
 def _baselines(baselines):
-    """`{name: {key: value}}` of either `{name: {key: value}}` or `{name: number}` (the error)."""
-    if not isinstance(baselines, dict):
-        return {}
-    return {
-        name: flatten(value) if isinstance(value, dict) else {"mse": value}
-        for name, value in baselines.items()
-    }
+    """`{name: {key: value}}` of `{name: {key: value}}` or of `{name: squared error}`."""
+    rows = baselines.items() if isinstance(baselines, dict) else ()
+    return {name: flatten(row) if isinstance(row, dict) else {"mse": row} for name, row in rows}
 
 
 def _measured_as(values, key):

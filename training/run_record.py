@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 
 MARKS = ("config.json", "metrics.json", "history.csv")
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def _number(text):
 
 def _read_figures(folder, problems):
     figures = {}
-    for path in sorted(folder.glob("*.png")):
+    for path in sorted(path for path in folder.glob("*.png") if path.is_file()):
         content = path.read_bytes()
-        if content.startswith(PNG):
+        if content.startswith(PNG_START) and content.endswith(PNG_END):
             figures[path.stem] = content
         else:
-            problems.append(f"figures/{path.name} is no PNG file.")
+            problems.append(f"figures/{path.name} is not a whole PNG file.")
     if not figures:
         problems.append("figures/ holds no pictures.")
     return figures

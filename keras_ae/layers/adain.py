@@ -67,7 +67,7 @@ class AdaIN(keras.layers.Layer):
         channels = content_shape[-1]
         # scale 0.01: a style of unit variance moves gamma and beta by 0.1
         small = keras.initializers.VarianceScaling(0.01, mode="fan_in", distribution="normal")
-        # autocast=False: an outer layer's mixed precision must not round them
+        # autocast=False: the mixed precision of a layer that uses `call` alone must not round them
         self.kernel = self.add_weight(
             shape=(style_shape[-1], 2 * channels), initializer=small, autocast=False, name="kernel"
         )

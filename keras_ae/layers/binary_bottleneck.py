@@ -129,7 +129,7 @@ class BinaryBottleneck(Bottleneck):
             raise ValueError(f"{bits} bits take {-(-bits // 8)} bytes. Received: {packed.shape[-1]} bytes a code")
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False):
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         return (embedding, keras.KerasTensor(x.shape, dtype="int32")) if return_codes else embedding
 

@@ -32,9 +32,10 @@ class Bottleneck(keras.layers.Layer):
     Call arguments:
         x: `(batch, ..., features)`.
         mask: `x.shape[:-1]`, 1 = real; padded positions add nothing to losses,
-            statistics and metrics. Fractions weight a position.
+            statistics and metrics.
         training: whether to train.
         return_codes: also return the codes.
+        sample_weight: `(batch,)`, the weight of each example in all of these.
     """
 
     def __init__(self, **kwargs):
@@ -42,10 +43,9 @@ class Bottleneck(keras.layers.Layer):
         self.supports_masking = True
         self._terms = {}
 
-    def call(self, x, mask=None, training=None, return_codes=False):
+    def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         x = ops.cast(x, "float32")
-        # weights of one example, (batch, 1, ...), count for all of its positions
-        weights = None if mask is None else ops.broadcast_to(ops.cast(mask, "float32"), ops.shape(x)[:-1])
+        weights = position_weights(x, mask, sample_weight)
         if training:
             embedding, codes = self.train_call(x, weights)
         else:
@@ -126,6 +126,17 @@ class Bottleneck(keras.layers.Layer):
         if not self.built:
             with tf.init_scope():
                 self.build(shape)
+
+
+def position_weights(x, mask, sample_weight):
+    """Weights `(batch, ...)` of the positions of `x`; `None` where all count alike."""
+    if mask is None and sample_weight is None:
+        return None
+    weights = ops.ones(ops.shape(x)[:-1]) if mask is None else ops.cast(mask, "float32")
+    if sample_weight is None:
+        return weights
+    sample_weight = ops.cast(sample_weight, "float32")
+    return weights * ops.reshape(sample_weight, (-1, *[1] * (len(x.shape) - 2)))
 
 
 def flatten_weights(weights, like):

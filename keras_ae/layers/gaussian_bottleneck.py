@@ -32,6 +32,7 @@ class GaussianBottleneck(keras.layers.Layer):
         mask: `(batch, ...)`, 1 = real.
         training: whether to train.
         sample: whether to sample; `None`: as `training`.
+        sample_weight: `(batch,)`, the weight of each example in the KL.
 
     Output shape:
         `(batch, ..., latent_dim)`.
@@ -72,26 +73,21 @@ class GaussianBottleneck(keras.layers.Layer):
         raw = self.log_variance_map(x)
         return self.mean_map(x), LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)
 
-    def call(self, x, mask=None, training=None, sample=None):
+    def call(self, x, mask=None, training=None, sample=None, sample_weight=None):
         mean, log_variance = self.parameters(x)
         beta = self.warm_up.next(advance=bool(training) and self.trainable)
         if not is_exporting():
-            kl = self._kl(mean, log_variance, mask)
+            kl = self._kl(mean, log_variance, mask, sample_weight)
             self.kl_metric.update_state(kl)
             self.add_loss(beta * kl)
         z = self._sample(mean, log_variance) if (training if sample is None else sample) else mean
         return ops.cast(z, self.compute_dtype)
 
-    def _kl(self, mean, log_variance, mask):
+    def _kl(self, mean, log_variance, mask, sample_weight):
         kl = ops.sum(gaussian_kl(mean, log_variance), axis=-1)
-        if mask is None:
-            return weighted_mean(ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1))
-        weights = ops.broadcast_to(ops.cast(mask, "float32"), ops.shape(kl))
-        weights = ops.reshape(weights, (ops.shape(kl)[0], -1))
-        # the weight of an example is that of its heaviest position; padding counts for nothing
-        example = ops.max(weights, axis=1)
-        inside = ops.divide_no_nan(weights, example[:, None])
-        return weighted_mean(ops.sum(ops.reshape(kl, ops.shape(weights)) * inside, axis=1), example)
+        if mask is not None:
+            kl = kl * ops.cast(mask, "float32")
+        return weighted_mean(ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1), sample_weight)
 
     def _sample(self, mean, log_variance):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
@@ -100,7 +96,7 @@ class GaussianBottleneck(keras.layers.Layer):
     def compute_mask(self, inputs, previous_mask):
         return previous_mask
 
-    def compute_output_spec(self, x, mask=None, training=None, sample=None):
+    def compute_output_spec(self, x, mask=None, training=None, sample=None, sample_weight=None):
         return keras.KerasTensor((*x.shape[:-1], self.latent_dim), dtype=self.compute_dtype)
 
     def get_config(self):

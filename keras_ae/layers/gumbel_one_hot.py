@@ -115,7 +115,7 @@ class GumbelOneHot(Bottleneck):
         uniform = keras.random.uniform(shape, 1e-7, 1.0 - 1e-7, dtype="float32", seed=self.seed_generator)
         return -ops.log(-ops.log(uniform))
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False):
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if not return_codes:
             return embedding

@@ -60,7 +60,7 @@ class InstanceNormalization(keras.layers.Layer):
         check_channels(self, input_shape)
         shape = (input_shape[-1],)
         self.gamma = self.beta = None
-        # autocast=False: an outer layer's mixed precision must not round them
+        # autocast=False: the mixed precision of a layer that uses `call` alone must not round them
         if self.scale:
             self.gamma = self.add_weight(shape=shape, initializer="ones", autocast=False, name="gamma")
         if self.center:

@@ -287,7 +287,7 @@ class VectorQuantizer(Bottleneck):
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False):
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if not return_codes:
             return embedding

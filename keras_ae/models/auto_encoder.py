@@ -7,13 +7,14 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.sequences import (
+    call_masked,
     code_lengths,
     combine,
     crop,
-    given,
     input_mask,
     is_sequence,
     mask_of,
@@ -109,7 +110,7 @@ class AutoEncoder(BaseModel):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(codes)[1])
         if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
             codes = self.bottleneck.decode(codes)
-        return self.decoder(codes, training=False, **given(mask=mask))
+        return call_masked(self.decoder, codes, mask, training=False)
 
     def reconstruct(self, x):
         """`decode(encode(x))`."""
@@ -121,7 +122,7 @@ class AutoEncoder(BaseModel):
         """The encoder's output in inference."""
         if lengths is None:
             x, lengths = unpack_inputs(x)
-        return self.encoder(x, training=False, **given(mask=input_mask(x, lengths)))
+        return call_masked(self.encoder, x, input_mask(x, lengths), training=False)
 
     @property
     def discrete(self):
@@ -135,25 +136,30 @@ class AutoEncoder(BaseModel):
 
     def call(self, x, training=None):
         values, lengths = unpack_inputs(x)
-        embedding = self.encoder(values, training=training, **given(mask=input_mask(values, lengths)))
+        embedding = call_masked(self.encoder, values, input_mask(values, lengths), training)
         if self.bottleneck is not None:
             embedding = self.bottleneck(embedding, training=training)
-        return crop(self.decoder(embedding, training=training), values)
+        return crop(call_masked(self.decoder, embedding, mask_of(embedding), training), values)
 
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        embedding = self.encoder(values, training=training, **given(mask=mask))
+        embedding = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
         if self.bottleneck is not None:
-            weights = combine(mask_of(embedding), sample_weight, rank=len(embedding.shape) - 1)
-            embedding = self.bottleneck(embedding, training=training, **given(mask=weights))
+            embedding = self.bottleneck(embedding, training=training, **self._weighting(embedding, sample_weight))
             added += take_losses(self.bottleneck)
-        reconstruction = self.decoder(embedding, training=training, **given(mask=mask_of(embedding)))
+        reconstruction = call_masked(self.decoder, embedding, mask_of(embedding), training)
         added += take_losses(self.decoder)
         target = values if y is None else y
         error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))
         return {"loss": error + added, "reconstruction_loss": error}
+
+    def _weighting(self, features, sample_weight):
+        """Arguments by which a bottleneck of ours leaves out padding and weights examples."""
+        if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
+            return {}
+        return {"mask": mask_of(features), "sample_weight": sample_weight}
 
     def element_losses(self, target, reconstruction):
         """The reconstruction loss before its mean: `(batch, ...)`, float32."""

@@ -107,6 +107,19 @@ class BaseModel(keras.Model):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As in Keras; `x` alone is enough, and `sample_weight` counts without `y` too."""
+        y = _target(x, y, kwargs.get("sample_weight"))
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)) and len(validation) == 3:
+            val_x, val_y, val_weight = validation
+            kwargs["validation_data"] = (val_x, _target(val_x, val_y, val_weight), val_weight)
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As in Keras; `x` alone is enough."""
+        return super().evaluate(x, _target(x, y, kwargs.get("sample_weight")), *args, **kwargs)
+
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
@@ -170,6 +183,13 @@ class BaseModel(keras.Model):
             with tf.init_scope():
                 self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
                 self._build_optimizers()
+
+
+def _target(x, y, sample_weight):
+    # Keras drops the sample weights of arrays that come without a target
+    if y is not None or sample_weight is None:
+        return y
+    return x["x"] if isinstance(x, dict) else x
 
 
 def take_losses(layer):

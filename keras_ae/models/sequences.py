@@ -1,6 +1,11 @@
 """Padded sequences: lengths, masks and weights on their way through a model."""
 
+import re
+import warnings
+
 from keras import ops
+
+from keras_ae.errors import InputError
 
 
 def is_sequence(sample_shape):
@@ -36,19 +41,14 @@ def code_lengths(features):
     return None if mask is None else ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
-def combine(mask, sample_weight, rank=None):
-    """Weights of positions: the mask times the weight of the example; `None` if neither.
-
-    `rank` is that of the weights: those of the examples are spread over all positions.
-    """
+def combine(mask, sample_weight):
+    """Weights of the target's positions: the mask times the weight of the example; `None` if neither."""
     if sample_weight is None:
         return mask
     weights = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
-    if mask is not None:
-        weights = ops.reshape(weights, (-1, *[1] * (len(mask.shape) - 1))) * ops.cast(mask, "float32")
-    while rank is not None and len(weights.shape) < rank:
-        weights = ops.expand_dims(weights, -1)
-    return weights
+    if mask is None:
+        return weights
+    return ops.reshape(weights, (-1, *[1] * (len(mask.shape) - 1))) * ops.cast(mask, "float32")
 
 
 def crop(reconstruction, target):
@@ -58,6 +58,20 @@ def crop(reconstruction, target):
     return reconstruction
 
 
-def given(**arguments):
-    """Only the arguments that are not `None`: not every encoder takes a mask."""
-    return {name: value for name, value in arguments.items() if value is not None}
+def call_masked(layer, x, mask=None, training=None):
+    """`layer(x)` under a mask, with an error where the layer loses it.
+
+    Keras warns that a functional model drops the mask although its layers hand it on:
+    that one warning is silenced, those of the layers inside are not.
+    """
+    if mask is None:
+        return layer(x, training=training)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f"Layer '{re.escape(layer.name)}' .of type")
+        outputs = layer(x, mask=mask, training=training)
+    if mask_of(outputs) is None:
+        raise InputError(
+            f"The model `{layer.name}` loses the mask of padded sequences: build it of layers that keep the mask, "
+            "such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
+        )
+    return outputs

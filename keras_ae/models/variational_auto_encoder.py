@@ -8,7 +8,7 @@ from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.sequences import combine, crop, given, input_mask, mask_of, unpack_inputs
+from keras_ae.models.sequences import call_masked, crop, input_mask, mask_of, unpack_inputs
 from keras_ae.ops import weighted_mean
 from keras_ae.optional import require
 
@@ -96,12 +96,12 @@ class VariationalAutoEncoder(AutoEncoder):
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        features = self.encoder(values, training=training, **given(mask=mask))
+        features = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
-        weights = combine(mask_of(features), sample_weight, rank=len(features.shape) - 1)
-        z = self.bottleneck(features, training=training, sample=True, **given(mask=weights))
+        weighting = self._weighting(features, sample_weight)
+        z = self.bottleneck(features, training=training, sample=True, **weighting)
         added += take_losses(self.bottleneck)
-        parameters = self.decoder(z, training=training, **given(mask=mask_of(z)))
+        parameters = call_masked(self.decoder, z, mask_of(z), training)
         added += take_losses(self.decoder)
         target = ops.cast(values if y is None else y, "float32")
         log_likelihood = self.observation(crop(parameters, target)).log_prob(target)

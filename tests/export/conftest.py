@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.export import to_saved_model
+from keras_ae.export import to_onnx, to_saved_model
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops import nearest_code
@@ -129,3 +129,17 @@ def endpoint_of():
 def saved(picture_model, tmp_path_factory):
     """The version directory of one verified SavedModel, with warm-up requests."""
     return to_saved_model(picture_model, tmp_path_factory.mktemp("saved") / "pictures", warmup=True)
+
+
+@pytest.fixture(scope="session")
+def onnx():
+    """The onnx package; skips where the converter cannot be imported."""
+    for package in ("tf2onnx", "onnxruntime"):
+        pytest.importorskip(package, exc_type=Exception)
+    return pytest.importorskip("onnx")
+
+
+@pytest.fixture(scope="session")
+def onnx_files(onnx, picture_model, tmp_path_factory):
+    """`{endpoint: file}` of one verified ONNX export."""
+    return to_onnx(picture_model, tmp_path_factory.mktemp("onnx"))

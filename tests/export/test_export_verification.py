@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -5,8 +7,9 @@ import tensorflow as tf
 
 from keras_ae.export import VerificationError, VerificationReport, VerificationRow, endpoints_of
 from keras_ae.export.cases import TIE, Case, make_cases
+from keras_ae.export.comparison import compare
 from keras_ae.export.saved_model import write_saved_model
-from keras_ae.export.verification import _report, check_cases, verify_many
+from keras_ae.export.verification import check_cases, verify_many
 from keras_ae.export.verification_process import main
 
 
@@ -15,7 +18,7 @@ def report(expected, actual, ties=None, tolerance=(1e-4, 1e-5)):
     batch = len(next(iter(expected.values())))
     ties = np.zeros(batch, bool) if ties is None else np.array(ties)
     case = Case("encode", {"batch": batch, "length": 5}, {}, expected, ties)
-    return _report("onnx", [case], [actual], tolerance)
+    return compare("onnx", [case], [actual], tolerance)
 
 
 def test_floats_within_the_tolerance_pass_and_show_their_difference():
@@ -134,8 +137,8 @@ def test_an_artifact_that_cannot_be_loaded_fails_every_row(dense_model, tmp_path
 
 
 def test_the_process_can_import_neither_keras_nor_keras_ae(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "keras", keras)
-    monkeypatch.setitem(__import__("sys").modules, "keras_ae", keras)
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.setitem(sys.modules, "keras_ae", keras)
     np.savez(tmp_path / "inputs.npz")
     (tmp_path / "job.json").write_text("[]")
     main(tmp_path)

@@ -32,8 +32,8 @@ class LatentTraversal(FigureCallback):
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Raises:
-        ValueError: while drawing, for a model without `embed` and `decode`, and for
-            embeddings that are not vectors.
+        ValueError: for fewer than two images; while drawing, for a model without
+            `embed` and `decode`, and for embeddings that are not vectors.
 
     Example:
 
@@ -45,6 +45,8 @@ class LatentTraversal(FigureCallback):
     def __init__(self, images, directory, *, dims=8, steps=7, span=3.0, every=1, log_dir=None):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
+        if len(self.images) < 2:
+            raise ValueError(f"LatentTraversal expects at least two images. Received: {len(self.images)}")
         self.dims = dims
         self.steps = steps
         self.span = span

@@ -1,5 +1,7 @@
 """Originals above their reconstructions."""
 
+import math
+
 import numpy as np
 from keras import ops
 
@@ -20,7 +22,7 @@ class ReconstructionGrid(FigureCallback):
         directory: folder of the picture.
         every: epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
-        columns: images a row; more go on in a further pair of rows.
+        columns: most images a row; more go on in further pairs of rows of equal length.
 
     Raises:
         ValueError: while drawing, where the model returns another shape.
@@ -36,18 +38,22 @@ class ReconstructionGrid(FigureCallback):
     ['reconstructions.png']
     """
 
-    def __init__(self, images, directory, *, every=1, log_dir=None, columns=8):
+    def __init__(self, images, directory, *, every=1, log_dir=None, columns=10):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
+        if not len(self.images):
+            raise ValueError("ReconstructionGrid expects at least one image. Received: none")
         self.columns = columns
 
     def draw(self, epoch):
         reconstructions = reconstruct(self.model, self.images)
+        pairs = math.ceil(len(self.images) / self.columns)
+        columns = math.ceil(len(self.images) / pairs)
         rows = []
-        for start in range(0, len(self.images), self.columns):
-            part = slice(start, start + self.columns)
+        for start in range(0, len(self.images), columns):
+            part = slice(start, start + columns)
             rows += [self.images[part], reconstructions[part]]
-        labels = ["input", "output"] * (len(rows) // 2)
+        labels = ["input", "output"] * pairs
         return {"reconstructions": image_grid(rows, row_labels=labels, title=f"epoch {epoch + 1}")}
 
 

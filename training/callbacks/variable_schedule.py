@@ -68,7 +68,7 @@ class VariableSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         variable = self._variable()
-        if logs is not None and not variable.shape:
+        if logs is not None and not tuple(variable.shape):
             logs.setdefault(self._log_name(variable), float(ops.convert_to_numpy(variable)))
 
     def _log_name(self, variable):

@@ -1,0 +1,28 @@
+"""`case`: each model in turn; `trained`: one trained model of each, made once."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+# the child processes of the guarantees import the same list by its path
+spec = importlib.util.spec_from_file_location("conformance_models", Path(__file__).parent / "models.py")
+models = sys.modules.setdefault("conformance_models", importlib.util.module_from_spec(spec))
+spec.loader.exec_module(models)
+
+
+def pytest_generate_tests(metafunc):
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", models.CASES, ids=lambda case: case.name, scope="session")
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """`{name: model}`, each trained for two epochs on 12 examples in batches of 5."""
+    made = {}
+    for case in models.CASES:
+        model = case.compiled()
+        model.fit(**case.fit_arguments(case.data()), batch_size=5, epochs=2, verbose=0)
+        made[case.name] = model
+    return made

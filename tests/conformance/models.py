@@ -1,0 +1,112 @@
+"""Every public model once: how to make it, and a batch for it."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import keras
+import numpy as np
+
+from keras_ae.layers import (
+    BinaryBottleneck,
+    GumbelOneHot,
+    MaskedConv1D,
+    MaskedConv1DTranspose,
+    VectorQuantizer,
+)
+from keras_ae.models import AutoEncoder, VariationalAutoEncoder
+from keras_ae.networks import image_decoder, image_encoder
+
+IMAGE = (8, 8, 1)
+SMALL = {"filters": 8, "residual_blocks": 1}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    make: Callable[[], keras.Model]
+    sequence: bool = False
+    functional: bool = False  # a user's own model: its objective is given to compile
+
+    def compiled(self, optimizer=None, **kwargs):
+        keras.utils.set_random_seed(0)
+        model = self.make()
+        if self.functional:
+            kwargs["loss"] = "mse"
+        model.compile(optimizer or keras.optimizers.Adam(1e-2), **kwargs)
+        return model
+
+    def data(self, examples=12, seed=0):
+        rng = np.random.default_rng(seed)
+        if not self.sequence:
+            return rng.random((examples, *IMAGE), "float32")
+        lengths = rng.integers(3, 9, examples).astype("int32")
+        return {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
+
+    def fit_arguments(self, x):
+        return {"x": x, "y": x} if self.functional else {"x": x}
+
+
+def vq():
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), vector_quantizer())
+
+
+def vector_quantizer(**kwargs):
+    return VectorQuantizer(8, kmeans_samples=64, seed=0, **kwargs)
+
+
+def vq_by_gradient():
+    quantizer = vector_quantizer(ema_decay=None, distance="cosine", num_heads=2)
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+
+
+def gumbel():
+    schedule = keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
+    one_hot = GumbelOneHot(temperature=schedule, kl_weight=0.1, seed=0)
+    return AutoEncoder(image_encoder(IMAGE, 5, **SMALL), image_decoder(IMAGE, 5, **SMALL), one_hot)
+
+
+def binary():
+    bits = BinaryBottleneck(stochastic=True, kl_weight=0.1, entropy_weight=0.1, seed=0)
+    return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), bits)
+
+
+def auto_encoder():
+    flat = {**SMALL, "flatten": True}
+    return AutoEncoder(image_encoder(IMAGE, 4, **flat), image_decoder(IMAGE, 4, **flat))
+
+
+def vae():
+    flat = {**SMALL, "flatten": True}
+    warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 5, 1.0)
+    return VariationalAutoEncoder(
+        image_encoder(IMAGE, 8, **flat), image_decoder(IMAGE, 3, **flat), 3, beta=warm_up, seed=0
+    )
+
+
+def sequence_vq():
+    inputs = keras.Input((None, 3))
+    hidden = MaskedConv1D(6, 3, strides=2, activation="relu")(inputs)
+    encoder = keras.Model(inputs, MaskedConv1D(4, 3)(hidden))
+    codes = keras.Input((None, 4))
+    hidden = MaskedConv1DTranspose(6, 4, strides=2, activation="relu")(codes)
+    decoder = keras.Model(codes, MaskedConv1D(3, 3)(hidden))
+    return AutoEncoder(encoder, decoder, vector_quantizer())
+
+
+def users_functional():
+    inputs = keras.Input(IMAGE, name="image")
+    features = image_encoder(IMAGE, 4, **SMALL)(inputs)
+    outputs = image_decoder(IMAGE, 4, **SMALL)(vector_quantizer()(features))
+    return keras.Model(inputs, outputs)
+
+
+CASES = (
+    Case("auto_encoder", auto_encoder),
+    Case("vae", vae),
+    Case("vq", vq),
+    Case("vq_by_gradient", vq_by_gradient),
+    Case("gumbel", gumbel),
+    Case("binary", binary),
+    Case("sequence_vq", sequence_vq, sequence=True),
+    Case("users_functional", users_functional, functional=True),
+)

@@ -1,0 +1,90 @@
+"""What Keras users do with a model."""
+
+import keras
+import numpy as np
+import pytest
+
+
+def first(x, count):
+    return {k: v[:count] for k, v in x.items()} if isinstance(x, dict) else x[:count]
+
+
+def assert_finite(history):
+    for name, values in history.history.items():
+        assert np.isfinite(values).all(), name
+        assert all(isinstance(value, float) for value in values), name
+
+
+def test_history_has_every_term_as_a_float_with_validation(case, trained):
+    x = case.data()
+    arguments = case.fit_arguments(x)
+    validation = (x, x) if case.functional else (first(x, 5),)
+    history = case.compiled().fit(**arguments, validation_data=validation, batch_size=5, verbose=0)
+    assert_finite(history)
+    for term in ("loss", "val_loss"):
+        assert term in history.history
+    if "vq" in case.name or case.name in ("gumbel", "binary", "users_functional"):
+        for term in ("usage", "perplexity", "val_usage", "val_perplexity"):
+            assert term in history.history
+
+
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 4}], ids=str)
+def test_compile_option_gives_the_same_weights(case, options, trained):
+    x = case.data()
+    model = case.compiled(**options)
+    model.fit(**case.fit_arguments(x), batch_size=5, epochs=2, verbose=0, shuffle=False)
+    plain = case.compiled()
+    plain.fit(**case.fit_arguments(x), batch_size=5, epochs=2, verbose=0, shuffle=False)
+    for ours, theirs in zip(model.get_weights(), plain.get_weights(), strict=True):
+        # eager and graph order float32 sums differently; Adam at 1e-2 turns that into 1e-4
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_batch_of_one_and_a_smaller_last_batch_train(case):
+    x = case.data(4)
+    assert_finite(case.compiled().fit(**case.fit_arguments(x), batch_size=3, verbose=0))
+    assert_finite(case.compiled().fit(**case.fit_arguments(first(x, 1)), batch_size=1, verbose=0))
+
+
+def test_clone_is_the_same_model_with_fresh_weights(case, trained):
+    clone = keras.models.clone_model(trained[case.name])
+    original = [w.shape for w in trained[case.name].weights]
+    assert [w.shape for w in clone.weights] == original
+
+
+def test_works_inside_of_another_model(case, trained):
+    if case.sequence:
+        pytest.skip("a nested model takes one tensor; padded sequences come as a dictionary")
+    inputs = keras.Input((8, 8, 1))
+    outer = keras.Model(inputs, keras.layers.Flatten()(case.make()(inputs)))
+    outer.compile("adam", "mse")
+    x = case.data()
+    assert_finite(outer.fit(x, x.reshape(len(x), -1), verbose=0))
+
+
+def test_untrainable_model_stands_still(case, trained):
+    model = case.compiled()
+    x = case.data()
+    model.fit(**case.fit_arguments(x), verbose=0)
+    model.trainable = False
+    model.compile(keras.optimizers.Adam(1e-2), **({"loss": "mse"} if case.functional else {}))
+    before = model.get_weights()
+    model.fit(**case.fit_arguments(x), verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_zero_sample_weight_removes_an_example(case):
+    if case.functional:
+        pytest.skip("a user's own model weights its own loss")
+    x = case.data(6)
+    garbage = {**x, "x": x["x"].copy()} if case.sequence else x.copy()
+    (garbage["x"] if case.sequence else garbage)[4:] = 100.0
+    weight = np.array([1, 1, 1, 1, 0, 0], "float32")
+    losses = []
+    for batch in (x, garbage):
+        model = case.compiled(keras.optimizers.SGD(1e-2))
+        model.fit(batch, sample_weight=weight, batch_size=6, epochs=1, verbose=0, shuffle=False)
+        losses.append(model.get_weights())
+    for clean, dirty in zip(*losses, strict=True):
+        np.testing.assert_allclose(clean, dirty, atol=1e-5)

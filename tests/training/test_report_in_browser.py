@@ -1,0 +1,81 @@
+"""The report in a real browser, where there is one."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from keras_ae.training.report import write_report
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--enable-logging=stderr",
+]
+# A page around the report: the report itself holds no scripts, and its policy allows none.
+PROBE = """<!doctype html><meta charset="utf-8"><iframe width="390" height="3000" sandbox="allow-same-origin"></iframe>
+<script>
+const frame = document.querySelector("iframe");
+frame.onload = async () => {
+  const page = frame.contentDocument, images = [...page.images];
+  await Promise.all(images.map(image => image.decode().catch(() => 0)));
+  document.title = JSON.stringify({
+    images: images.length,
+    broken: images.filter(image => !image.naturalWidth).length,
+    width: page.documentElement.scrollWidth,
+    height: page.documentElement.scrollHeight,
+    paper: getComputedStyle(page.body).backgroundColor,
+    sources: images.map(image => image.currentSrc === image.src),
+  });
+};
+frame.srcdoc = PAGE;
+</script>"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: the report is not tried in a browser")
+
+
+def browse(path, profile, *flags):
+    """`(document after loading, lines of the log)`."""
+    command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", "--dump-dom", path.as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return result.stdout, result.stderr.splitlines()
+
+
+def measure(run, folder, *flags):
+    page = json.dumps(write_report(run).read_text(encoding="utf-8")).replace("</", "<\\/")
+    probe = folder / "probe.html"
+    probe.write_text(PROBE.replace("PAGE", page), encoding="utf-8")
+    document, _ = browse(probe, folder / "profile", "--virtual-time-budget=20000", *flags)
+    return json.loads(re.search(r"<title>(.*?)</title>", document).group(1))
+
+
+def test_the_page_opens_without_complaints(run_directory, tmp_path):
+    _, log = browse(write_report(run_directory), tmp_path / "profile")
+    assert [line for line in log if "CONSOLE" in line] == []
+
+
+def test_a_phone_shows_all_images_and_scrolls_in_one_direction_only(run_directory, tmp_path):
+    found = measure(run_directory, tmp_path)
+    assert (found["images"], found["broken"]) == (4, 0)
+    assert found["width"] <= 390
+    assert found["height"] > 1000
+
+
+def test_dark_readers_get_dark_paper_and_dark_curves(run_directory, tmp_path):
+    light, dark = (
+        measure(run_directory, tmp_path, f"--blink-settings=preferredColorScheme={scheme}")
+        for scheme in (1, 0)
+    )
+    assert light["sources"] == [True] * 4
+    assert dark["sources"] == [False, False, True, True]
+    assert light["paper"] != dark["paper"]

@@ -1,0 +1,107 @@
+"""Images for training."""
+
+import os
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.class_labels import class_numbers
+from keras_ae.training.datasets.image_data import ImageData
+from keras_ae.training.datasets.image_opening import open_images
+from keras_ae.training.datasets.image_split import ImageSplit
+
+
+def load_images(
+    source: str | os.PathLike | None = "digits",
+    *,
+    image_size: tuple[int, int] | None = None,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.2,
+    split_seed: int = 0,
+) -> ImageData:
+    """Images of any source, split into training, validation and test.
+
+    The same arguments give the same split, on every machine. Arrays are kept as they
+    are stored and converted batch by batch; the files of a folder are decoded as they
+    are needed. All that can be wrong with the images is found here, before a training
+    begins.
+
+    Args:
+        source: "digits" (scikit-learn's 1,797 handwritten digits); a folder of png,
+            jpeg, bmp or gif images, with sub-folders as labels; an `.npz` file (see
+            `read_npz`); MNIST's idx files: their folder or one of them; a folder with
+            one `.npz` file.
+        image_size: height and width to resize all images to.
+        validation_fraction: share of the training images held out for validation.
+        test_fraction: share of all images held out for test, where the source has no
+            test images of its own.
+        split_seed: of the permutations from which the splits are drawn.
+
+    Returns:
+        `ImageData`, with images as float32 `(images, height, width, channels)` in [0, 1].
+
+    Raises:
+        InputError: the source is missing, empty, damaged or of no known kind; images
+            differ in size or channels; pixels are not in [0, 1] or [0, 255]; there are
+            too few images to split.
+
+    Example:
+
+    >>> data = load_images("digits")
+    >>> data.image_shape, len(data.train), len(data.validation), len(data.test)
+    ((8, 8, 1), 1294, 144, 359)
+    """
+    for name, fraction in (("validation", validation_fraction), ("test", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
+    if split_seed < 0:
+        raise InputError(f"The seed of the split is at least 0. Received: {split_seed}")
+    opened = open_images(source, image_size)
+    rows = _split_rows(opened, validation_fraction, test_fraction, split_seed)
+    labels, class_names = class_numbers(opened.labels, opened.class_names)
+    splits = {}
+    for split, (part, chosen) in rows.items():
+        chosen_labels = labels[part][chosen] if part in labels else None
+        splits[split] = ImageSplit(opened.parts[part], chosen, chosen_labels)
+    return ImageData(
+        name=opened.name,
+        **splits,
+        image_shape=opened.image_shape,
+        num_classes=len(class_names) or None,
+        class_names=class_names,
+        description={
+            "name": opened.name,
+            "source": opened.origin,
+            **{f"{split}_images": len(images) for split, images in splits.items()},
+            "image_shape": list(opened.image_shape),
+            "classes": len(class_names),
+            "test_split": "official" if "test" in opened.parts else f"{test_fraction:g} of all, drawn",
+            "validation_split": f"{validation_fraction:g} of the training images, drawn",
+            "split_seed": split_seed,
+        },
+    )
+
+
+def _split_rows(opened, validation_fraction, test_fraction, seed):
+    """`{split: (part of the source, its rows)}`; rows ascend, so that files are read in order."""
+    part = "train" if "train" in opened.parts else "all"
+    train = np.arange(len(opened.parts[part]))
+    if part == "train":
+        test = ("test", np.arange(len(opened.parts["test"])))
+    else:
+        train, held_out = _draw(train, test_fraction, (seed, 0))
+        test = (part, held_out)
+    train, validation = _draw(train, validation_fraction, (seed, 1))
+    return {"train": (part, train), "validation": (part, validation), "test": test}
+
+
+def _draw(rows, fraction, seed):
+    """Rows that stay and rows held out; at least one of the latter unless `fraction` is 0."""
+    count = max(1, round(len(rows) * fraction)) if fraction else 0
+    if count >= len(rows):
+        raise InputError(
+            "Expected enough images to hold some out for test and validation. "
+            f"Received: {len(rows)} left to split; add images, or set the fractions to 0."
+        )
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])

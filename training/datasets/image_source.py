@@ -1,0 +1,52 @@
+"""What a reader of images hands on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.array_store import ArrayStore
+from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.npz_member_store import NpzMemberStore
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The images of one source, as its own parts.
+
+    Attributes:
+        name: short name.
+        origin: kind and place, for reports and errors.
+        parts: the images: `{"all": store}`, or `{"train": store, "test": store}` where
+            the source has an official split.
+        labels: labels of the parts that have them, `(images,)`, numbers or strings.
+        class_names: names of the classes that the labels 0, 1, ... stand for.
+        names: names of the images of each part, where they have any.
+    """
+
+    name: str
+    origin: str
+    parts: Mapping[str, ArrayStore | EncodedStore | NpzMemberStore]
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        shapes = {name: part.image_shape for name, part in self.parts.items()}
+        if len(set(shapes.values())) > 1:
+            raise InputError(
+                f"{self.origin}: expected training and test images of one shape. "
+                f"Received: {' and '.join(map(str, shapes.values()))}"
+            )
+        for part, labels in self.labels.items():
+            if labels.shape != (len(self.parts[part]),):
+                raise InputError(
+                    f"{self.origin}: expected one label an image. "
+                    f"Received: {len(self.parts[part])} images and labels of shape {labels.shape}"
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return next(iter(self.parts.values())).image_shape

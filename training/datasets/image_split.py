@@ -1,0 +1,78 @@
+"""Training, validation or test images."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.training.datasets.array_store import ArrayStore
+from keras_ae.training.datasets.batch_order import BatchOrder
+from keras_ae.training.datasets.encoded_store import EncodedStore
+
+
+class ImageSplit:
+    """Some of the images of a source; they are loaded when they are asked for.
+
+    Args:
+        store: the images.
+        rows: which of them.
+        labels: class numbers of these images, int64 `(images,)`, or `None`.
+
+    Example:
+
+    >>> split = ImageSplit(ArrayStore(np.zeros((9, 8, 8), "uint8"), 255.0, "zeros"), np.arange(5))
+    >>> len(split), split.images([0, 3]).shape
+    (5, (2, 8, 8, 1))
+    >>> [batch.shape[0] for batch in split.batches(2).as_numpy_iterator()]
+    [2, 2, 1]
+    """
+
+    def __init__(self, store: ArrayStore | EncodedStore, rows: np.ndarray, labels: np.ndarray | None = None):
+        self.store = store
+        self.rows = np.asarray(rows, "int64")
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return self.store.image_shape
+
+    def images(self, indices=None) -> np.ndarray:
+        """Images as float32 `(images, height, width, channels)` in [0, 1].
+
+        Args:
+            indices: which of this split, a sequence of numbers or a slice; `None`: all.
+        """
+        if indices is None:
+            indices = slice(None)
+        elif not isinstance(indices, slice):
+            indices = np.asarray(indices, "int64")
+        return self.store.read(self.rows[indices])
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        epoch_counter: Callable[[], int] | None = None,
+        start: int = 0,
+    ) -> tf.data.Dataset:
+        """Batches of images, float32 `(batch, height, width, channels)`; the last may be smaller.
+
+        Args:
+            batch_size: images of one batch.
+            shuffle_seed: shuffle as `BatchOrder` says; `None`: in order.
+            epoch_counter: tells the epoch at each iteration; `None`: it is always 0.
+            start: number of the first batch.
+        """
+        order = BatchOrder(len(self), batch_size, shuffle_seed)
+
+        def batch_rows():
+            epoch = epoch_counter() if epoch_counter else 0
+            return (self.rows[batch] for batch in order.batches(epoch, start))
+
+        dataset = self.store.batches(batch_rows, batch_size)
+        return dataset.apply(tf.data.experimental.assert_cardinality(max(0, order.steps - start)))

@@ -1,0 +1,73 @@
+"""Images for encoding."""
+
+import os
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.image_opening import open_images
+from keras_ae.training.datasets.image_stream import ImageStream
+
+
+def stream_images(
+    source: str | os.PathLike | None,
+    image_shape: tuple[int, int, int],
+    batch_size: int,
+    shard: tuple[int, int] = (0, 1),
+    *,
+    resize: bool = False,
+) -> ImageStream:
+    """All images of a source once, in order, for folders and files larger than memory.
+
+    The images of a folder are decoded on the way, those of an `.npz` file read a few MiB
+    at a time. Training images come before test images, where the source has both; one
+    file of a set of idx files stands for itself.
+
+    Args:
+        source: as for `load_images`, or a single image.
+        image_shape: `(height, width, channels)` that the model takes.
+        batch_size: images of one batch, at most.
+        shard: `(i, n)`: images i, i + n, i + 2n, ... only, so that n processes share
+            the work; `names` of all shards together are those of the whole.
+        resize: resize images of other sizes to `image_shape`.
+
+    Returns:
+        an `ImageStream`.
+
+    Raises:
+        InputError: the source cannot be read, or its images are not of `image_shape`.
+
+    Example:
+
+    >>> stream = stream_images("digits", (8, 8, 1), batch_size=500, shard=(0, 2))
+    >>> len(stream), stream.names[:3], [batch.shape[0] for batch in stream]
+    (899, ['0', '2', '4'], [500, 399])
+    """
+    index, count = shard
+    if batch_size < 1:
+        raise InputError(f"The batch size is at least 1. Received: {batch_size}")
+    if not 0 <= index < count:
+        raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
+    image_shape = tuple(int(size) for size in image_shape)
+    opened = open_images(source, image_shape[:2] if resize else None, streamed_shape=image_shape)
+    _check_shape(opened, image_shape)
+    parts, names, before = [], [], 0
+    for part, store in opened.parts.items():
+        rows = np.arange((index - before) % count, len(store), count)
+        parts.append((store, rows))
+        prefix = f"{part}/" if len(opened.parts) > 1 else ""
+        names += [opened.names[part][row] if part in opened.names else f"{prefix}{row}" for row in rows]
+        before += len(store)
+    return ImageStream(parts, names, image_shape, batch_size)
+
+
+def _check_shape(opened, image_shape):
+    for store in opened.parts.values():
+        if isinstance(store, EncodedStore):
+            store.check([0])  # the others are looked at when they are decoded
+    if opened.image_shape != image_shape:
+        raise InputError(
+            f"{opened.origin}: expected images of shape {image_shape} (height, width, channels), "
+            f"as the model takes them. Received: {opened.image_shape}"
+        )

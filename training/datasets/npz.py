@@ -1,0 +1,144 @@
+"""Images in an .npz file of NumPy."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.array_store import ArrayStore
+from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.image_source import ImageSource
+from keras_ae.training.datasets.image_survey import common_image_shape
+from keras_ae.training.datasets.npz_member import NpzMember, npz_keys
+from keras_ae.training.datasets.npz_member_store import NpzMemberStore
+from keras_ae.training.datasets.pixels import array_chunks, image_shape_of, pixel_scale
+
+PART_KEYS = {
+    "images": ("x_{}", "{}_x", "{}_images", "images_{}"),
+    "labels": ("y_{}", "{}_y", "{}_labels", "labels_{}"),
+    "jpeg": ("jpeg_{}",),
+    "offsets": ("offsets_{}",),
+}
+PLAIN_KEYS = {
+    "images": ("images", "image", "x"),
+    "labels": ("labels", "label", "y"),
+    "jpeg": ("jpeg",),
+    "offsets": ("offsets",),
+}
+EXPECTED = (
+    "x_train[, y_train, x_test, y_test], train_images[, train_labels, test_images, test_labels], "
+    "images[, labels], x[, y], or jpeg_train and offsets_train"
+)
+
+
+def read_npz(
+    path: Path,
+    image_size: tuple[int, int] | None = None,
+    streamed_shape: tuple[int, int, int] | None = None,
+) -> ImageSource:
+    """Images of an .npz file, with labels and an official test part where it has them.
+
+    Keys, in upper or lower case: `x_train`, `train_images` and the like, with `y_` or
+    `_labels`, and the same for `test`; or plain `images` or `x`, with `labels` or `y`.
+    Encoded images one after the other are `jpeg_train`, where image i is
+    `jpeg_train[offsets_train[i]:offsets_train[i + 1]]`. `class_names` names the classes.
+
+    Args:
+        path: the file.
+        image_size: height and width to resize to.
+        streamed_shape: given, the images will be read once and in order: arrays stay in
+            the file, and encoded images are expected to have this shape.
+
+    Raises:
+        InputError: the file is damaged or has none of these keys; images differ in
+            shape; pixels are out of range.
+    """
+    keys = npz_keys(path)
+    parts = _find_parts({key.lower(): key for key in keys})
+    if not parts:
+        raise InputError(f"{path}: expected the keys {EXPECTED}. Received: {', '.join(keys) or 'no keys'}")
+    members = {part: {k: NpzMember(path, key) for k, key in found.items()} for part, found in parts.items()}
+    if all("jpeg" in found for found in members.values()):
+        stores = _encoded_stores(members, image_size, streamed_shape)
+    elif streamed_shape:
+        stores = {part: NpzMemberStore(found["images"], image_size) for part, found in members.items()}
+    else:
+        stores = _array_stores(members, image_size)
+    return ImageSource(
+        name=path.stem,
+        origin=f"npz file {path}",
+        parts=stores,
+        labels={
+            part: _column(found["labels"].whole()) for part, found in members.items() if "labels" in found
+        },
+        class_names=NpzMember(path, "class_names").whole().astype(str).tolist()
+        if "class_names" in keys
+        else None,
+    )
+
+
+def _find_parts(keys):
+    """`{part: {"images" or "jpeg", "offsets", "labels": key}}` among lower-case keys."""
+    parts = {}
+    for part in ("train", "test"):
+        found = _find_kinds(
+            keys, {k: [form.format(part) for form in forms] for k, forms in PART_KEYS.items()}
+        )
+        if found:
+            parts[part] = found
+    if len(parts) == 1:
+        return {"all": next(iter(parts.values()))}
+    plain = {} if parts else _find_kinds(keys, PLAIN_KEYS)
+    return {"all": plain} if plain else parts
+
+
+def _find_kinds(keys, names_by_kind):
+    found = {}
+    for kind, names in names_by_kind.items():
+        present = [keys[name] for name in names if name in keys]
+        if present:
+            found[kind] = present[0]
+    if "images" in found:
+        return {kind: found[kind] for kind in ("images", "labels") if kind in found}
+    return found if {"jpeg", "offsets"} <= set(found) else {}
+
+
+def _array_stores(members, image_size):
+    arrays = {part: found["images"].whole() for part, found in members.items()}
+    scales = []
+    for part, array in arrays.items():
+        image_shape_of(array.shape, members[part]["images"].origin)
+        scales.append(pixel_scale(array_chunks(array), members[part]["images"].origin))
+    # one scale for all parts: a test part of dark images must not be stretched
+    return {
+        part: ArrayStore(array, max(scales), members[part]["images"].origin, image_size)
+        for part, array in arrays.items()
+    }
+
+
+def _encoded_stores(members, image_size, streamed_shape):
+    items = {part: _slices(found["jpeg"], found["offsets"]) for part, found in members.items()}
+    origins = {
+        part: [f"image {row} of {members[part]['jpeg'].origin}" for row in range(len(found))]
+        for part, found in items.items()
+    }
+    shape = streamed_shape or common_image_shape(
+        sum(items.values(), []), sum(origins.values(), []), image_size
+    )
+    return {part: EncodedStore(items[part], origins[part], shape, image_size) for part in items}
+
+
+def _slices(jpeg, offsets):
+    contents, bounds = jpeg.whole(), offsets.whole()
+    valid = contents.dtype == np.uint8 and bounds.ndim == 1 and len(bounds) > 1 and bounds[0] >= 0
+    if not valid or (np.diff(bounds.astype("int64")) < 0).any() or bounds[-1] > len(contents):
+        raise InputError(
+            f"{offsets.origin}: expected ascending offsets into the {contents.size} bytes of {jpeg.key}, "
+            f"one more than there are images. Received: shape {bounds.shape}"
+        )
+    return [contents[start:end].tobytes() for start, end in pairwise(bounds)]
+
+
+def _column(labels):
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels

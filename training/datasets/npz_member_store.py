@@ -1,0 +1,59 @@
+"""Images that stay in an .npz file and are read once, in order."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_ae.training.datasets.npz_member import NpzMember
+from keras_ae.training.datasets.pixels import image_shape_of, pixel_scale, resized, unit_images
+
+
+class NpzMemberStore:
+    """Images of one array of an .npz file, held a few MiB at a time.
+
+    The file is read twice where its pixels are not bytes: values out of range are found
+    before the first batch is handed out.
+
+    Args:
+        member: the array, `(images, height, width)` or `(images, height, width, channels)`.
+        image_size: height and width to resize to; `None`: as they are.
+    """
+
+    def __init__(self, member: NpzMember, image_size: tuple[int, int] | None = None):
+        stored = image_shape_of(member.shape, member.origin)
+        self.member = member
+        self.scale = pixel_scale(member.chunks(), member.origin)
+        self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
+        self.image_shape = (*(self.image_size or stored[:2]), stored[2])
+
+    def __len__(self):
+        return self.member.shape[0]
+
+    def stream(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """The images of ascending `rows` once, in batches."""
+        waiting, count = [], 0
+        for chosen in self._chosen(rows):
+            waiting.append(chosen)
+            count += len(chosen)
+            if count >= batch_size:
+                images = np.concatenate(waiting)
+                whole = count - count % batch_size
+                for start in range(0, whole, batch_size):
+                    yield self._convert(images[start : start + batch_size])
+                waiting, count = [images[whole:]], count - whole
+        if count:
+            yield self._convert(np.concatenate(waiting))
+
+    def _chosen(self, rows):
+        """The stored pixels of `rows`, chunk by chunk, up to the last one asked for."""
+        start = 0
+        for chunk in self.member.chunks():
+            first, last = np.searchsorted(rows, [start, start + len(chunk)])
+            yield chunk[rows[first:last] - start]
+            start += len(chunk)
+            if last == len(rows):
+                return
+
+    def _convert(self, raw):
+        images = unit_images(raw, self.scale)
+        return resized(images, self.image_size).numpy() if self.image_size else images
