@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 .venv-tf216/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-tf216
-	.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1'
+	.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1' 'onnx<1.18'
 	touch $@
 
 clean:

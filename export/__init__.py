@@ -2,6 +2,7 @@
 
 from keras_ae.export.artifact import Artifact
 from keras_ae.export.endpoints import endpoints_of
+from keras_ae.export.manifest import verification_table
 from keras_ae.export.onnx import to_onnx
 from keras_ae.export.precision import float32_copy
 from keras_ae.export.saved_model import to_saved_model
@@ -19,6 +20,7 @@ __all__ = [
     "serving_config",
     "to_onnx",
     "to_saved_model",
+    "verification_table",
     "verify",
     "verify_many",
     "write_warmup",

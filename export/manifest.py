@@ -5,13 +5,14 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.export.verification_report import VerificationReport
+from keras_ae.export.verification_report import VerificationReport, VerificationRow
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -74,6 +75,12 @@ def read_manifest(directory: Path) -> dict:
             "Read it with the version of keras_ae that wrote it, or export again."
         )
     return manifest
+
+
+def verification_table(directory: str | os.PathLike) -> str:
+    """The verification that the artifact in `directory` passed when it was written, as aligned text."""
+    rows = (VerificationRow(**row) for row in read_manifest(Path(directory))["verification"])
+    return VerificationReport(tuple(rows)).table()
 
 
 def weights_sha256(model: keras.Model) -> str:

@@ -80,8 +80,8 @@ def value_type(array: np.ndarray) -> str:
 def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
     """Names, shapes, axes and dtypes of a traced endpoint, as the manifest holds them.
 
-    A free axis of an output takes the name of the free input axis that had the same
-    size in all cases.
+    A free axis of an output takes the name of the free axis of an input, or of an
+    earlier output, that had the same size in all cases.
 
     Returns:
         `{"inputs": {name: {"shape", "axes", "dtype"}}, "outputs": {...}}`; a free
@@ -96,25 +96,23 @@ def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
         for name, axes in axis_names(endpoint.inputs).items()
     }
     static = traced.get_concrete_function().structured_outputs
-    outputs = {
-        name: _describe_output(name, tensor, cases, free_lengths(endpoint.inputs))
-        for name, tensor in static.items()
-    }
+    known = {name: [case.sizes[name] for case in cases] for name in free_lengths(endpoint.inputs)}
+    outputs = {name: _describe_output(name, tensor, cases, known) for name, tensor in static.items()}
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _describe_output(name, tensor, cases, lengths):
+def _describe_output(name, tensor, cases, known):
+    """One output; its free axes are looked up among the `known` ones by their sizes in all cases."""
     arrays = [case.expected[name] for case in cases]
-    rank = arrays[0].ndim
-    sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None] * rank
-    sizes[0] = None
+    sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None] * arrays[0].ndim
     axes = ["batch"]
-    for axis in range(1, rank):
-        same = (
-            n for n in lengths if all(a.shape[axis] == c.sizes[n] for a, c in zip(arrays, cases, strict=True))
-        )
-        axes.append(None if sizes[axis] is not None else next(same, f"{name}_{axis}"))
-    return {"shape": sizes, "axes": axes, "dtype": value_type(arrays[0])}
+    for axis, size in enumerate(sizes[1:], 1):
+        measured = [array.shape[axis] for array in arrays]
+        own = f"{name}_length" if axis == 1 else f"{name}_size_{axis}"
+        axes.append(next((n for n, s in known.items() if s == measured), own) if size is None else None)
+        if size is None:
+            known.setdefault(axes[-1], measured)
+    return {"shape": [None, *sizes[1:]], "axes": axes, "dtype": value_type(arrays[0])}
 
 
 def _array(value):

@@ -115,16 +115,17 @@ def most_similar(x, codes, bias=None, centre=None):
 
 
 def _in_row_blocks(function, x, rows):
-    """`function` of each block of rows of `x`; the remainder is a block of its own."""
-    blocks = tf.shape(x)[0] // rows
-    whole = blocks * rows
+    """int32 `function` of each block of at most `rows` rows of `x`; the last one overlaps."""
+    total = tf.shape(x)[0]
+    blocks = (total + rows - 1) // rows
+    rows = tf.minimum(rows, total)
 
     def step(index, result):
-        block = x[index * rows : (index + 1) * rows]
-        block.set_shape((rows, x.shape[1]))
-        return index + 1, result.write(index, function(block))
+        start = tf.minimum(index * rows, total - rows)
+        found = function(tf.slice(x, (start, 0), (rows, x.shape[1])))
+        return index + 1, tf.tensor_scatter_nd_update(result, (start + tf.range(rows))[:, None], found)
 
-    result = tf.TensorArray(tf.int32, blocks, element_shape=(rows,))
     # one block at a time: parallel iterations would hold several blocks of scores
-    _, result = tf.while_loop(lambda i, _: i < blocks, step, (0, result), parallel_iterations=1)
-    return tf.concat([tf.reshape(result.stack(), (-1,)), function(x[whole:])], axis=0)
+    state = (0, tf.zeros((total,), tf.int32))
+    _, result = tf.while_loop(lambda i, _: i < blocks, step, state, parallel_iterations=1)
+    return result

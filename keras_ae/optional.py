@@ -14,7 +14,7 @@ def require(module: str, extra: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a package that is too new for another one fails in many ways
         raise ImportError(
             f"This needs the package `{module.split('.')[0]}`, which could not be imported ({error}). "
             f"Install it with: pip install 'keras-ae[{extra}]'"

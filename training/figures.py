@@ -7,9 +7,11 @@ import numpy as np
 
 from keras_ae.optional import require
 from keras_ae.training.figure_style import DPI, FONT_SIZE, LIGHT, Theme, new_figure, style_axes, to_png
+from keras_ae.training.number_format import format_name
 
 CELL = 112  # pixels to which a picture in a grid is enlarged, about
 GAP = 12  # pixels between pictures
+GRID_FONT_SIZE = 11  # a grid is wide: it is shrunk more than a chart
 LOG_RANGE = 30.0  # a curve that spans more than this factor gets a logarithmic axis
 UNITS = {  # by the ending of the name
     "perplexity": "effective codes",
@@ -58,8 +60,8 @@ def image_grid(
         raise ValueError("image_grid expects at least one row. Received: rows=[]")
     factor = max(1, round(CELL / max(rows[0].shape[1:3])))
     height, width = (factor * side for side in rows[0].shape[1:3])
-    left = 15 * max(map(len, row_labels), default=0) + 24
-    top = 24 + 46 * bool(title) + 34 * bool(column_labels)
+    left = 20 * max(map(len, row_labels), default=0) + 24
+    top = 24 + 60 * bool(title) + 46 * bool(column_labels)
     right = left + max(map(len, rows)) * (width + GAP) + GAP
     bottom = top + len(rows) * (height + GAP) + GAP
     figure = new_figure(right / DPI, bottom / DPI, theme)
@@ -126,7 +128,7 @@ def history_curves(
     figure = new_figure(3.5 * across, 2.4 * down, theme, layout="constrained")
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(down, across, index + 1)
-        style_axes(axes, theme, title=panel.replace("_", " "), x="epoch", y=_unit(panel))
+        style_axes(axes, theme, title=format_name(panel), x="epoch", y=_unit(panel))
         _curves(axes, history, columns[panel], theme)
     return to_png(figure)
 
@@ -151,7 +153,7 @@ def code_histogram(counts: np.ndarray, *, title: str = "", theme: Theme = LIGHT)
     """
     counts = np.atleast_2d(np.asarray(counts, "float64"))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = new_figure(6.4, 2.7, theme, layout="constrained")
+    figure = new_figure(5.6, 2.7, theme, layout="constrained")
     axes = figure.add_subplot()
     if counts.shape[1] == 2 and len(counts) > 1:
         style_axes(axes, theme, title=title, x="bit", y="share of ones")
@@ -221,7 +223,7 @@ def _unit(panel):
     for ending, unit in UNITS.items():
         if panel.endswith(ending):
             return unit
-    return panel.replace("_", " ")
+    return format_name(panel)
 
 
 def _as_pictures(images):
@@ -242,4 +244,4 @@ def _picture(axes, picture, extent):
 
 
 def _text(axes, x, y, text, color, **kwargs):
-    axes.text(x, y, text, fontsize=FONT_SIZE, color=color, parse_math=False, **kwargs)
+    axes.text(x, y, text, fontsize=GRID_FONT_SIZE, color=color, parse_math=False, **kwargs)

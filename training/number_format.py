@@ -40,6 +40,8 @@ def format_number(value: float, digits: int = 4) -> str:
         return "not a number" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
+    if value == int(value) and 1 < abs(value) < 1e7:  # a count or a length, not a measured 1.000
+        return f"{int(value):,}".replace("-", "−")
     if abs(value) < 1e-3 or abs(value) >= 1e7:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}".replace("-", "−")

@@ -34,7 +34,7 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
     ),
     "samples": ("Samples", "Decoded draws from the prior."),
 }
-WIDE = 2.6  # pictures wider than this times their height take the whole row
+WIDE = 2.2  # pictures wider than this times their height take the whole row
 MAIN_KEYS = ("recipe", "settings", "data", "versions", "command")
 
 

@@ -24,6 +24,7 @@ HEADLINES = (  # most important first; of each line the first key that was measu
     },
 )
 MOST_CARDS = 5
+UNITS = {"psnr": "dB", "kl_loss": "nats"}
 LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd")
 
 
@@ -89,7 +90,7 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
         found = [(key, value) for key, value in found if _is_number(value)]
         if found:
             key, value = found[0]
-            note = _best_baseline(metrics.get("baselines"), key) or meanings[key]
+            note = _best_baseline(metrics, key) or meanings[key]
             cards.append(Card(format_name(key) + suffix, format_number(value, digits=3), note))
     return cards[:MOST_CARDS]
 
@@ -112,7 +113,7 @@ def comparison_table(metrics: dict, name: str) -> Table | None:
         Row(label, [_cell(values.get(key), largest if key == first else 0) for key in columns], is_own)
         for label, values, is_own in rows
     ]
-    return Table(["", *map(format_name, columns)], built)
+    return Table(["", *map(_label, columns)], built)
 
 
 def metric_tables(metrics: dict) -> list[Table]:
@@ -133,7 +134,7 @@ def pairs_table(values: dict, title: str = "", setting: bool = False) -> Table:
     rows = []
     for name, value in flatten(values).items():
         cell = Cell(format_value(value)) if setting or not _is_number(value) else _cell(value)
-        rows.append(Row(name if setting else format_name(name), [cell]))
+        rows.append(Row(name if setting else _label(name), [cell]))
     return Table([], rows, title)
 
 
@@ -167,6 +168,11 @@ def _baselines(baselines):
     return {name: flatten(row) if isinstance(row, dict) else {"mse": row} for name, row in rows}
 
 
+def _label(key):
+    unit = UNITS.get(key.rpartition(".")[2])
+    return f"{format_name(key)}, {unit}" if unit else format_name(key)
+
+
 def _measured_as(values, key):
     """The value of `key`, or of the first dotted key that ends with it."""
     if key in values:
@@ -174,14 +180,19 @@ def _measured_as(values, key):
     return next((value for name, value in values.items() if name.rpartition(".")[2] == key), None)
 
 
-def _best_baseline(baselines, key):
-    if not _lower_is_better(key):
+def _best_baseline(metrics, key):
+    """The best baseline of the run's code length, or of all where none has that length."""
+    rows = {
+        name: row for name, row in _baselines(metrics.get("baselines")).items() if _is_finite(row.get(key))
+    }
+    if not rows or not _lower_is_better(key):
         return None
-    rows = {name: row[key] for name, row in _baselines(baselines).items() if _is_finite(row.get(key))}
-    if not rows:
-        return None
-    best = min(rows, key=rows.get)
-    return f"best baseline: {best}, {format_number(rows[best], digits=3)}"
+    bits, words = _measured_as(measured(metrics), "bits_per_image"), "best baseline"
+    equal = {name: row for name, row in rows.items() if bits and row.get("bits_per_image") == bits}
+    if equal:
+        rows, words = equal, "at the same length"
+    best = min(rows, key=lambda name: rows[name][key])
+    return f"{words}: {best}, {format_number(rows[best][key], digits=3)}"
 
 
 def _cell(value, largest=0.0, digits=4):

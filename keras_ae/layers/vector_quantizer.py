@@ -92,8 +92,6 @@ class VectorQuantizer(Bottleneck):
         self.revival_threshold = revival_threshold
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        # XLA halves the speed of the search on CPU, so that jit_compile="auto" leaves it out
-        self.supports_jit = False
         self.track_codes(num_embeddings, num_heads)
         self.track_term("commitment_loss")
         if ema_decay is None:

@@ -189,11 +189,11 @@ class AutoEncoder(BaseModel):
         return specs
 
     def code_specs(self):
-        """What `decode` takes: `codes` or `embedding`, with `lengths` for sequences."""
+        """What `decode` takes: `codes` or `embedding`, with `code_lengths` for sequences."""
         name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
         specs = {name: tf.TensorSpec((None, *self.code_shape), dtype, name=name)}
         if is_sequence(self.sample_shape):
-            specs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
+            specs["code_lengths"] = tf.TensorSpec((None,), tf.int32, name="code_lengths")
         return specs
 
     def _encode_endpoint(self, x, lengths=None):
@@ -202,10 +202,10 @@ class AutoEncoder(BaseModel):
         outputs = {"embedding": code}
         if self.discrete:
             outputs = {"codes": code, "embedding": self.bottleneck.decode(code)}
-        return outputs if lengths is None else {**outputs, "lengths": code_lengths(features)}
+        return outputs if lengths is None else {**outputs, "code_lengths": code_lengths(features)}
 
-    def _decode_endpoint(self, lengths=None, **code):
-        return {"reconstruction": self.decode(*code.values(), lengths=lengths)}
+    def _decode_endpoint(self, code_lengths=None, **code):
+        return {"reconstruction": self.decode(*code.values(), lengths=code_lengths)}
 
     def _reconstruct_endpoint(self, **inputs):
         return {"reconstruction": self.reconstruct(inputs)}

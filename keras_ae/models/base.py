@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops import num_replicas
+from keras_ae.ops import num_replicas, sum_over_replicas
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ class BaseModel(keras.Model):
 
     def _record(self, terms, x):
         examples = ops.shape(next(leaf for leaf in keras.tree.flatten(x) if leaf is not None))[0]
+        # a term holds a replica's share of the global batch, whatever its number of examples
+        examples = sum_over_replicas(ops.cast(examples, "float32")) / num_replicas()
         for name, value in terms.items():
             tracker = self._loss_tracker if name == "loss" else self._terms[name]
             tracker.update_state(value, sample_weight=examples)

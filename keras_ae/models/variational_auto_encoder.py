@@ -111,14 +111,14 @@ class VariationalAutoEncoder(AutoEncoder):
     def endpoints(self) -> dict[str, Endpoint]:
         """Those of `AutoEncoder`, with `sample`: noise `(batch, ..., latent_dim)` to a reconstruction."""
         specs = {
-            name: spec if name == "lengths" else tf.TensorSpec(spec.shape, spec.dtype, name="noise")
+            name: spec if name == "code_lengths" else tf.TensorSpec(spec.shape, spec.dtype, name="noise")
             for name, spec in self.code_specs().items()
         }
         specs = {spec.name: spec for spec in specs.values()}
         return {**super().endpoints(), "sample": Endpoint(self._sample_endpoint, specs)}
 
-    def _sample_endpoint(self, noise, lengths=None):
-        return {"reconstruction": self.decode(noise, lengths)}
+    def _sample_endpoint(self, noise, code_lengths=None):
+        return {"reconstruction": self.decode(noise, code_lengths)}
 
     def _mean(self, parameters):
         return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters

@@ -25,6 +25,7 @@ class Case:
     name: str
     make: Callable[[], keras.Model]
     sequence: bool = False
+    noisy: bool = False  # samples in training
     functional: bool = False  # a user's own model: its objective is given to compile
 
     def compiled(self, optimizer=None, **kwargs):
@@ -102,11 +103,11 @@ def users_functional():
 
 CASES = (
     Case("auto_encoder", auto_encoder),
-    Case("vae", vae),
+    Case("vae", vae, noisy=True),
     Case("vq", vq),
     Case("vq_by_gradient", vq_by_gradient),
-    Case("gumbel", gumbel),
-    Case("binary", binary),
+    Case("gumbel", gumbel, noisy=True),
+    Case("binary", binary, noisy=True),
     Case("sequence_vq", sequence_vq, sequence=True),
     Case("users_functional", users_functional, functional=True),
 )

@@ -50,7 +50,8 @@ def test_a_free_length_is_named_like_in_the_manifest(onnx, sequence_model, tmp_p
     assert axes(graph.output) == {
         "embedding": ["batch", 2],
         "frames": ["batch", "length", 2],
-        "halves": ["batch", "halves_1", 2],
+        "halves": ["batch", "halves_length", 2],
+        "halves_again": ["batch", "halves_length"],
     }
     assert check_cases([("onnx", files, cases)])[0].check()
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.errors import InputError
-from keras_ae.export import VerificationError, endpoints_of, to_saved_model
+from keras_ae.export import VerificationError, endpoints_of, to_saved_model, verification_table
 from keras_ae.export.artifact import versions
 from keras_ae.export.cases import make_cases
 from keras_ae.export.manifest import weights_sha256
@@ -48,6 +48,12 @@ def test_the_manifest_says_what_the_artifact_is(saved, picture_model):
     assert {row["batch"] for row in rows} == {1, 3} and all(row["ok"] for row in rows)
 
 
+def test_the_table_of_an_artifact_shows_what_it_passed(saved):
+    lines = verification_table(saved).splitlines()
+    assert lines[0].split()[:3] == ["format", "endpoint", "output"]
+    assert len(lines) == 1 + 8 and all(line.endswith("equal") for line in lines[1:])
+
+
 def test_nothing_but_the_version_is_left_beside_it(saved):
     assert [path.name for path in saved.parent.iterdir()] == ["1"]
 
@@ -71,7 +77,7 @@ def test_free_axes_of_outputs_are_named_after_the_inputs_axis_they_follow(sequen
     outputs = write_saved_model(table, make_cases(table), tmp_path)["encode"]["outputs"]
     assert outputs["embedding"]["axes"] == ["batch", None]
     assert outputs["frames"]["axes"] == ["batch", "length", None]
-    assert outputs["halves"]["axes"] == ["batch", "halves_1", None]
+    assert outputs["halves"]["axes"] == ["batch", "halves_length", None]
     assert outputs["halves"]["shape"] == [None, None, 2]
 
 

@@ -30,9 +30,15 @@ def test_cards_show_the_headlines_beside_the_best_baseline():
     assert [label for label, _, _ in cards] == ["MSE", "usage", "perplexity", "bits per image"]
 
 
+def test_a_baseline_of_the_same_code_length_is_preferred():
+    longer = {"k-means": {"mse": 0.03, "bits_per_image": 24.0}, **METRICS["baselines"]}
+    cards = headline_cards({**METRICS, "baselines": longer}, {})
+    assert cards[0].note == "at the same length: k-means, 0.0300"
+
+
 def test_without_a_test_the_cards_show_the_last_epoch():
-    cards = headline_cards({}, {"epoch": [1, 2], "loss": [3.0, 2.0], "val_loss": [4.0, 2.5]})
-    assert [(card.label, card.value) for card in cards] == [("loss, last epoch", "2.00")]
+    cards = headline_cards({}, {"epoch": [1, 2], "loss": [3.0, 2.25], "val_loss": [4.0, 2.5]})
+    assert [(card.label, card.value) for card in cards] == [("loss, last epoch", "2.25")]
 
 
 def test_with_nothing_measured_there_are_no_cards():
@@ -43,7 +49,7 @@ def test_comparison_ranks_the_run_and_draws_bars_of_the_error():
     table = comparison_table(METRICS, name="vqvae")
     assert texts(table) == [
         ["PCA-16", "0.01000", "–"],
-        ["vqvae", "0.02000", "24.00"],
+        ["vqvae", "0.02000", "24"],
         ["mean image", "0.08000", "0"],
     ]
     assert [row.own for row in table.rows] == [False, True, False]
@@ -102,7 +108,7 @@ def test_verification_shows_the_largest_difference_of_each_output():
     rows = [row(), row(batch=3, difference=2.0, ties=1), row(output="embedding", difference=3e-7)]
     table = verification_table(Export("ONNX", "export/onnx", {"verification": rows}))
     assert texts(table) == [
-        ["encode", "codes", "equal", "2.0", "0", "1", "2"],
+        ["encode", "codes", "equal", "2", "0", "1", "2"],
         ["encode", "embedding", "equal", "3.0 × 10⁻⁷", "0", "0", "1"],
     ]
 

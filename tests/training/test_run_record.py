@@ -72,7 +72,8 @@ def test_a_history_without_rows_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "what"), [(None, "It does not exist."), ("dir", "None of them"), ("file", "a file")]
+    ("make", "what"),
+    [(None, "It does not exist."), ("dir", "None of them is there."), ("file", "It is a file.")],
 )
 def test_what_is_no_run_directory_is_refused(tmp_path, make, what):
     path = tmp_path / "run"

@@ -16,7 +16,7 @@ class EpochStream:
     `dataset` yields the batches of `epoch` from `start_step` on. Both are read at each
     new iteration, which a stock `fit` begins after `on_epoch_begin`: there a callback
     sets `epoch`, and `start_step`, which is above 0 in the first epoch of a resumed
-    training only.
+    training only. Give `fit` `shuffle=False`, or Keras says that it ignores `shuffle`.
 
     Args:
         split: the images.
@@ -81,13 +81,13 @@ def training_batches(
 
     >>> import numpy as np
     >>> from keras_ae.training.datasets.array_store import ArrayStore
-    >>> images = np.arange(10, dtype="uint8").reshape(10, 1, 1)
-    >>> stream = training_batches(ImageSplit(ArrayStore(images, 1.0, "numbers"), np.arange(10)), 4, seed=0)
+    >>> numbers = ArrayStore(np.arange(10).reshape(10, 1, 1), scale=1.0, origin="numbers")
+    >>> stream = training_batches(ImageSplit(numbers, np.arange(10)), batch_size=4, seed=0)
     >>> stream.epoch, stream.start_step = 7, 1
-    >>> np.concatenate(list(stream.dataset.as_numpy_iterator())).ravel().astype(int).tolist()
-    [0]
+    >>> [batch.ravel().astype(int).tolist() for batch in stream.dataset.as_numpy_iterator()]
+    [[8, 2, 5, 0], [1, 9]]
     >>> np.random.default_rng((0, 7)).permutation(10)[4:].tolist()
-    [0]
+    [8, 2, 5, 0, 1, 9]
     """
     return EpochStream(split, batch_size, seed, transform)
 

@@ -11,7 +11,8 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.pixels import chunk_rows
 
-DAMAGED = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+# RuntimeError: encrypted, or packed in a way that zipfile does not know
+DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -85,7 +86,10 @@ class NpzMember:
         try:
             return read()
         except DAMAGED as error:
-            raise InputError(f"{self.origin} cannot be read, perhaps damaged or cut short: {error}") from None
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{self.origin} cannot be read, perhaps damaged or cut short: {reason}"
+            ) from None
 
 
 def npz_keys(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import tensorflow as tf  # keras.ops.image.resize has no kernel for the threads of tf.data
+import tensorflow as tf  # what runs inside of a tf.data pipeline is TensorFlow, whatever Keras runs on
 
 from keras_ae.errors import InputError
 

@@ -1,0 +1,74 @@
+"""Padding changes nothing: an example alone, and in a batch padded by garbage."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+GARBAGE = 37.0
+
+
+def padded(values, lengths, extra):
+    """The same sequences with `extra` more frames, all padding filled with garbage."""
+    x = np.full((len(values), values.shape[1] + extra, values.shape[2]), GARBAGE, "float32")
+    for i, length in enumerate(lengths):
+        x[i, :length] = values[i, :length]
+    return {"x": x, "lengths": lengths}
+
+
+@pytest.mark.parametrize("extra", [1, 2, 3, 7])
+def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, extra):
+    if not case.sequence:
+        pytest.skip("images have no padding")
+    model = trained[case.name]
+    data = case.data()
+    clean, dirty = padded(data["x"], data["lengths"], 0), padded(data["x"], data["lengths"], extra)
+    results = []
+    for x in (clean, dirty):
+        with tf.GradientTape() as tape:
+            terms = model.compute_terms(x, None, None, training=False, player="model")
+        gradients = tape.gradient(terms["loss"], model.decoder.trainable_variables)
+        results.append((terms, gradients, np.asarray(model.encode(x))))
+    (terms, gradients, codes), (dirty_terms, dirty_gradients, dirty_codes) = results
+    for name, value in terms.items():
+        np.testing.assert_allclose(dirty_terms[name], value, rtol=1e-5, atol=1e-5)
+    for clean_gradient, dirty_gradient in zip(gradients, dirty_gradients, strict=True):
+        np.testing.assert_allclose(dirty_gradient, clean_gradient, atol=1e-5)
+    for i, length in enumerate(-(-data["lengths"] // 2)):
+        np.testing.assert_array_equal(dirty_codes[i, :length], codes[i, :length])
+
+
+def test_an_example_alone_gives_the_codes_it_has_in_a_batch(case, trained):
+    if not case.sequence:
+        pytest.skip("images have no padding")
+    model, data = trained[case.name], case.data()
+    codes = np.asarray(model.encode(padded(data["x"], data["lengths"], 3)))
+    for i, length in enumerate(data["lengths"]):
+        alone = {"x": data["x"][i : i + 1, :length], "lengths": data["lengths"][i : i + 1]}
+        np.testing.assert_array_equal(np.asarray(model.encode(alone))[0], codes[i, : -(-length // 2)])
+
+
+def test_padding_changes_no_training_step(case):
+    if not case.sequence:
+        pytest.skip("images have no padding")
+    data = case.data()
+    weights = []
+    for extra in (0, 3):
+        model = case.compiled(keras.optimizers.SGD(1e-2))
+        x = padded(data["x"], data["lengths"], extra)
+        model.fit(x, batch_size=12, epochs=3, verbose=0, shuffle=False)
+        weights.append(model.get_weights())
+    for clean, dirty in zip(*weights, strict=True):
+        np.testing.assert_allclose(clean, dirty, atol=1e-5)
+
+
+def test_an_encoder_that_loses_the_mask_is_refused():
+    from keras_ae import InputError
+    from keras_ae.models import AutoEncoder
+
+    plain = keras.Sequential([keras.Input((None, 3)), keras.layers.Conv1D(3, 3, padding="same")])
+    back = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(3)])
+    model = AutoEncoder(plain, back)
+    x = {"x": np.zeros((2, 4, 3), "float32"), "lengths": np.array([4, 2], "int32")}
+    with pytest.warns(UserWarning, match="does not support mask"), pytest.raises(InputError, match="MaskedConv1D"):
+        model.encode(x)

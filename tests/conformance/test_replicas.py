@@ -1,0 +1,45 @@
+"""Two replicas train what one device trains on the same global batch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def replicas(tmp_path_factory):
+    """`(one, two)`: `{"case/i": weight}` of a process with one device and one with two."""
+    folder = tmp_path_factory.mktemp("replicas")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
+    children = []
+    for count in (1, 2):
+        command = [sys.executable, str(HERE / "replicas_process.py"), str(count), str(folder / f"{count}.npz")]
+        children.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
+    for child in children:
+        _, errors = child.communicate()
+        assert child.returncode == 0, errors[-3000:]
+    return [dict(np.load(folder / f"{count}.npz")) for count in (1, 2)]
+
+
+def test_two_replicas_give_the_weights_of_one_device(case, replicas):
+    one, two = replicas
+    names = [name for name in one if name.startswith(f"{case.name}/weight")]
+    assert names
+    if case.noisy:
+        return  # replicas draw their own noise: their losses are compared, below
+    for name in names:
+        # sums over half batches in another order, 1e-7, through three Adam steps at 1e-2
+        np.testing.assert_allclose(two[name], one[name], atol=1e-4, err_msg=name)
+
+
+def test_two_replicas_report_the_losses_of_one_device(case, replicas):
+    one, two = (values[f"{case.name}/history"] for values in replicas)
+    assert np.isfinite(two).all()
+    # a user's own stock model counts a replica's added losses twice in its log (Keras shares the layer)
+    tolerance = 0.5 if case.noisy or case.functional else 1e-3
+    np.testing.assert_allclose(two, one, rtol=tolerance)

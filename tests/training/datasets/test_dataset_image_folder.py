@@ -1,0 +1,181 @@
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae.training.datasets import load_images, stream_images
+
+ALL = {"validation_fraction": 0, "test_fraction": 0}  # everything is for training
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".PNG"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_folder_of_lossless_images(write_images, suffix, channels):
+    folder, written = write_images(*(f"{i}{suffix}" for i in range(4)), channels=channels)
+    data = load_images(folder, **ALL)
+    expected = np.stack([written[name] for name in sorted(written)])
+    if suffix == ".bmp":  # always colour
+        expected = np.broadcast_to(expected, (4, 6, 5, 3))
+    assert data.image_shape == expected.shape[1:] and data.train.labels is None
+    images = data.train.images()
+    assert images.dtype == np.float32
+    # the graph may multiply by 1/255 where numpy divides: one unit in the last place
+    np.testing.assert_allclose(images, expected / 255, rtol=2e-7)
+    np.testing.assert_array_equal(data.train.images([2, 0]), images[[2, 0]])
+    np.testing.assert_array_equal(data.train.images(slice(1, 3)), images[1:3])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG"])
+def test_folder_of_jpeg_images(tmp_path, suffix):
+    colours = np.array([[0, 128, 255], [40, 40, 40], [250, 10, 90]], "uint8")
+    for i, colour in enumerate(colours):
+        image = np.broadcast_to(colour, (16, 16, 3))
+        (tmp_path / f"{i}{suffix}").write_bytes(tf.io.encode_jpeg(image, quality=100).numpy())
+    images = load_images(tmp_path, **ALL).train.images()
+    # one colour has no detail to lose; its conversion to luma and chroma and back rounds by a level
+    np.testing.assert_allclose(
+        images, np.broadcast_to(colours[:, None, None], (3, 16, 16, 3)) / 255, atol=1.01 / 255
+    )
+
+
+def test_first_frame_of_a_gif(write_images):
+    folder, written = write_images("a.gif", "b.gif")
+    images = load_images(folder, **ALL).train.images()
+    expected = np.stack([written["a.gif"] // 2 * 2, written["b.gif"] // 2 * 2])
+    np.testing.assert_allclose(images, np.broadcast_to(expected, (2, 6, 5, 3)) / 255, rtol=2e-7)
+
+
+def test_sub_folders_are_labels(write_images):
+    folder, _ = write_images("dog/1.png", "cat/deep/2.png", "cat/3.png", "dog/4.png")
+    data = load_images(folder, **ALL)
+    assert data.class_names == ("cat", "dog") and data.num_classes == 2
+    np.testing.assert_array_equal(data.train.labels, [0, 0, 1, 1])  # cat/3, cat/deep/2, dog/1, dog/4
+
+
+def test_images_beside_sub_folders_have_no_labels(write_images):
+    folder, _ = write_images("cat/1.png", "2.png")
+    assert load_images(folder, **ALL).num_classes is None
+
+
+def test_train_and_test_folders_are_the_official_split(write_images):
+    folder, written = write_images("train/a/1.png", "train/b/2.png", "train/b/3.png", "test/b/4.png")
+    data = load_images(folder, validation_fraction=0)
+    assert (len(data.train), len(data.test)) == (3, 1) and data.class_names == ("a", "b")
+    np.testing.assert_array_equal(data.test.labels, [1])
+    np.testing.assert_allclose(data.test.images()[0], written["test/b/4.png"] / 255, rtol=2e-7)
+
+
+def test_hidden_files_and_other_files_are_left_out(write_images):
+    folder, _ = write_images("1.png", "2.png", ".hidden.png", ".cache/3.png")
+    (folder / "notes.txt").write_text("none of these")
+    assert len(load_images(folder, **ALL).train) == 2
+
+
+def test_order_does_not_depend_on_the_file_system(write_images, monkeypatch):
+    names = [f"{label}/{i}.png" for label in "cab" for i in range(4)]
+    folder, _ = write_images(*names)
+    first = load_images(folder)
+    walk = os.walk
+
+    def reversed_walk(top):
+        for place, folders, files in walk(top):
+            folders.reverse()
+            yield place, folders, files[::-1]
+
+    monkeypatch.setattr(os, "walk", reversed_walk)
+    second = load_images(folder)
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(first, split).images(), getattr(second, split).images())
+        np.testing.assert_array_equal(getattr(first, split).labels, getattr(second, split).labels)
+
+
+def test_images_of_several_sizes_are_resized(write_images):
+    folder, _ = write_images("a.png", "b.png", size=(6, 5))
+    write_images("c.png", size=(9, 12))
+    data = load_images(folder, image_size=(4, 8), **ALL)
+    images = data.train.images()
+    assert data.image_shape == (4, 8, 1) and images.shape == (3, 4, 8, 1)
+    assert images.min() >= 0 and images.max() <= 1
+
+
+def test_batches_hold_the_images_in_order(write_images):
+    folder, _ = write_images(*(f"{i}.png" for i in range(7)))
+    split = load_images(folder, **ALL).train
+    batches = list(split.batches(3).as_numpy_iterator())
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    np.testing.assert_array_equal(np.concatenate(batches), split.images())
+
+
+def test_different_sizes_name_two_images_and_the_remedy(write_images, complaint):
+    folder, _ = write_images("a.png", "b.png")
+    write_images("c.png", size=(9, 12))
+    message = complaint(load_images, folder)
+    assert (
+        f"{folder / 'a.png'} with 6x5 and {folder / 'c.png'} with 9x12" in message
+        and "--image-size" in message
+    )
+
+
+@pytest.mark.parametrize("image_size", [None, (4, 4)])
+def test_grey_and_colour_mixed_name_two_images(write_images, complaint, image_size):
+    folder, _ = write_images("a.png", "b.png")
+    write_images("c.png", channels=3)
+    message = complaint(load_images, folder, image_size=image_size)
+    assert f"{folder / 'a.png'} with 1 and {folder / 'c.png'} with 3" in message
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"no image at all"])
+def test_broken_image_is_named_before_training(write_images, complaint, suffix, damage):
+    folder, _ = write_images(*(f"{i}{suffix}" for i in range(5)), size=(20, 20), channels=3)
+    broken = folder / f"3{suffix}"
+    broken.write_bytes(damage(broken.read_bytes()))
+    assert complaint(load_images, folder).startswith(
+        f"{broken} is not a readable png, jpeg, bmp or gif image"
+    )
+
+
+def test_image_that_changed_after_opening_is_named_when_read(write_images, complaint):
+    folder, _ = write_images(*(f"{i}.png" for i in range(5)))
+    split = load_images(folder, **ALL).train
+    (folder / "2.png").write_bytes(b"")
+    assert str(folder / "2.png") in complaint(split.images)
+    (folder / "2.png").unlink()
+    assert "2.png does not exist any more" in complaint(split.images)
+    write_images("2.png", size=(3, 3))
+    assert "6x5 pixels. Received" in complaint(split.images)
+
+
+def test_missing_source_is_named(tmp_path, complaint):
+    for name in ("nowhere", "nothing.npz"):
+        assert complaint(load_images, tmp_path / name).startswith(f"{tmp_path / name} does not exist")
+
+
+def test_empty_folder_is_refused(tmp_path, complaint):
+    assert "an empty folder" in complaint(load_images, tmp_path)
+
+
+def test_folder_without_images_tells_what_it_holds(tmp_path, complaint):
+    for name in ("a.tif", "b.tif", "README"):
+        (tmp_path / name).touch()
+    message = complaint(load_images, tmp_path)
+    assert ".png" in message and "2 x .tif, 1 x without extension" in message
+
+
+def test_unknown_kind_of_file_is_refused(tmp_path, complaint):
+    (tmp_path / "images.tar").touch()
+    assert "a file ending in .tar" in complaint(load_images, tmp_path / "images.tar")
+
+
+def test_single_image_cannot_be_trained_on_but_streamed(write_images, complaint):
+    folder, written = write_images("a.png")
+    assert "Received: a file ending in .png" in complaint(load_images, folder / "a.png")
+    stream = stream_images(folder / "a.png", (6, 5, 1), 4)
+    assert stream.names == ["a.png"]
+    np.testing.assert_allclose(next(iter(stream))[0], written["a.png"] / 255, rtol=2e-7)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4,), (-1, 4)])
+def test_impossible_image_size_is_refused(complaint, size):
+    assert str(size) in complaint(load_images, "digits", image_size=size)
