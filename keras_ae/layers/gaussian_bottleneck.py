@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.losses.gaussian_kl import gaussian_kl
+from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.ops import is_exporting, weighted_mean
 
 LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finite in every dtype

@@ -8,7 +8,7 @@ from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.global_sampling import GlobalRows
 from keras_ae.layers.kmeans import kmeans, kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
-from keras_ae.losses.commitment_loss import codebook_loss, commitment_loss
+from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import code_counts
 from keras_ae.ops import argmax, most_similar, nearest_code, straight_through, sum_over_replicas
 

@@ -56,8 +56,13 @@ class RunState(keras.callbacks.Callback):
         self.stream.epoch, self.stream.start_step = epoch, self.start
 
     def on_train_batch_end(self, batch, logs=None):
+        step = self.start + batch + 1
         if time.monotonic() - self.saved_at >= self.seconds:
-            self.save(self.epoch, self.start + batch + 1)
+            self.save(self.epoch, step)
+        if self.start and step >= self.stream.steps_per_epoch:
+            # Keras ends the epoch. Were it to find the data exhausted by itself, what does not
+            # depend on the data (counters, seeds) would have moved one step too far
+            raise StopIteration
 
     def on_epoch_end(self, epoch, logs=None):
         self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}})
