@@ -31,10 +31,10 @@ def measure(operation, reference=None, *, seconds=3.0) -> dict:
 
     Returns:
         `{"seconds", "reference_seconds", "repetitions", "extra_mb", "elsewhere"}`: the least
-        core seconds of one call; the peak of the memory during a call above that before it in
-        MiB (`None` where the system does not tell); the cores that other processes held.
+        core seconds of one call; the peak of the memory during the first two calls above that
+        before them, in MiB (`None` where the system does not tell); the cores that other
+        processes held.
     """
-    operation()  # whatever happens only once: tracing, compiling, starting of threads
     extra_mb = peak_extra_mb(operation)
     operations = [operation] if reference is None else [operation, reference]
     times, elsewhere = time_in_turn(operations, seconds)
@@ -50,8 +50,8 @@ def measure(operation, reference=None, *, seconds=3.0) -> dict:
 def time_in_turn(operations, seconds, least=3):
     """`(core seconds of each call of each operation, cores that other processes held)`."""
     times = [[] for _ in operations]
-    for operation in operations:
-        operation()
+    for operation in operations[1:]:
+        operation()  # what it does once, such as tracing, is not its time
     start, (machine, own) = time.perf_counter(), _busy_seconds()
     while True:
         for operation, column in zip(operations, times, strict=True):
@@ -64,16 +64,18 @@ def time_in_turn(operations, seconds, least=3):
 
 
 def peak_extra_mb(operation):
-    """Peak of the resident memory during one call of `operation` above that before it, MiB.
+    """Peak of the resident memory during two calls of `operation` above that before them, MiB.
 
-    Memory that was freed before but is still held by the allocator goes back to the
-    system first: else the call would take from it, and seem to need nothing.
+    They are the first ones, with all that is made once: an allocator that keeps what it has
+    (TensorFlow's does) would serve later calls from there, and they would seem to need
+    nothing. What glibc holds goes back to the system before.
     """
     _trim()
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # the peak so far is forgotten
         before = _high_water_mb()
+        operation()
         operation()
         return _high_water_mb() - before
     except OSError:  # no Linux, or not allowed

@@ -1,6 +1,11 @@
-"""One measurement of `VectorQuantizer`, as one JSON line:
+"""One measurement of `VectorQuantizer`, as one JSON line.
 
-python benchmarks/vector_quantizer_cells.py {search,train,step} VECTORS CODES SECONDS
+    python benchmarks/vector_quantizer_cells.py start CODES LAYER
+    python benchmarks/vector_quantizer_cells.py search|train VECTORS SECONDS LAYER
+    python benchmarks/vector_quantizer_cells.py step VECTORS CODES SECONDS
+
+`start` writes a layer after its k-means start to the file LAYER (`.keras`), so that no
+measurement finds memory that the start has left behind.
 """
 
 import json
@@ -15,50 +20,49 @@ from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
 
 DIM = 64
-LENGTH = 64  # frames of a sequence
-SHORTEST = 48  # real ones of the shortest
+LENGTH, SHORTEST = 64, 48  # frames of a sequence, and how many are real at least
 PRODUCT_ROWS = 8192  # the product in such blocks: whole, it would be 2 GiB at 65536 x 8192
-IMAGES, IMAGE_SHAPE = 128, (28, 28, 1)
+IMAGE_SHAPE, VECTORS_PER_IMAGE = (28, 28, 1), 49
+START_VECTORS = 8192  # of a batch in the k-means start
 
 
-def search(vectors, codes):
+def start(codes, path):
+    """Save a layer that has gone through its k-means start."""
+    layer = VectorQuantizer(codes, seed=0)
+    model = keras.Sequential([keras.Input((LENGTH, DIM)), layer])
+    forward = tf.function(lambda x: layer(x, training=True))
+    while float(layer.started) == 0:
+        forward(tf.random.normal((START_VECTORS // LENGTH, LENGTH, DIM)))
+    model.save(path)
+
+
+def search(layer, vectors):
     """`encode`, and the matrix product of its size."""
-    layer = VectorQuantizer(codes, seed=0)
     x = tf.random.normal((vectors, DIM))
-    layer.build(x.shape)
     encode = tf.function(layer.encode)
-    return lambda: encode(x), matrix_product(x, codes)
+    return lambda: encode(x), matrix_product(x, layer.num_embeddings)
 
 
-def train(vectors, codes):
-    """The training forward with everything on, after the k-means start, and the matrix product."""
-    layer = VectorQuantizer(codes, seed=0)
+def train(layer, vectors):
+    """The training forward with mask, EMA, revival and metrics, and the matrix product."""
     shape = (vectors // LENGTH, LENGTH, DIM)
-    layer.build(shape)
+    x = tf.random.normal(shape)
+    mask = tf.sequence_mask(tf.random.uniform(shape[:1], SHORTEST, LENGTH + 1, tf.int32), LENGTH)
 
     @tf.function
     def forward(x, mask):
         embedding = layer(x, mask=mask, training=True)
         return embedding, ops.sum(layer.losses)
 
-    mask = tf.sequence_mask(tf.random.uniform(shape[:1], SHORTEST, LENGTH + 1, tf.int32), LENGTH)
-    while not layer.started:
-        forward(tf.random.normal(shape), mask)
-    x = tf.random.normal(shape)
-    return lambda: forward(x, mask), matrix_product(tf.reshape(x, (-1, DIM)), codes)
+    return lambda: forward(x, mask), matrix_product(tf.reshape(x, (-1, DIM)), layer.num_embeddings)
 
 
-def step(vectors, codes):
-    """A training step of a small VQ-VAE, and one of the same network without the quantiser.
-
-    The images of a batch have 49 vectors each.
-    """
-    batch = vectors // 49
-    coarse = tf.random.normal((8 * batch, 7, 7, 1))
-    images = tf.image.resize(coarse, IMAGE_SHAPE[:2])
-    bottleneck = VectorQuantizer(codes, seed=0)
-    quantized, plain = training_step(images, batch, bottleneck), training_step(images, batch)
-    while not bottleneck.started:
+def step(layer, vectors):
+    """A training step of a small VQ-VAE, and one of the same network without quantiser."""
+    batch = vectors // VECTORS_PER_IMAGE
+    images = tf.image.resize(tf.random.normal((8 * batch, 7, 7, 1)), IMAGE_SHAPE[:2])
+    quantized, plain = training_step(images, batch, layer), training_step(images, batch)
+    while float(layer.started) == 0:
         quantized()
     return quantized, plain
 
@@ -113,14 +117,26 @@ def residual(x):
 CELLS = {"search": search, "train": train, "step": step}
 
 
-def run_cell(name, vectors, codes, seconds):
-    keras.utils.set_random_seed(0)
-    operation, reference = CELLS[name](vectors, codes)
+def run_cell(name, layer, vectors, seconds):
+    operation, reference = CELLS[name](layer, vectors)
     return measure(operation, reference, seconds=seconds)
 
 
-if __name__ == "__main__":
+def main(name, *arguments):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    name, vectors, codes, seconds = sys.argv[1:]
-    print(json.dumps(run_cell(name, int(vectors), int(codes), float(seconds))))
+    keras.utils.set_random_seed(0)
+    if name == "start":
+        codes, path = arguments
+        return start(int(codes), path)
+    if name == "step":
+        vectors, codes, seconds = arguments
+        layer = VectorQuantizer(int(codes), seed=0)
+    else:
+        vectors, seconds, path = arguments
+        layer = keras.saving.load_model(path).layers[-1]
+    print(json.dumps(run_cell(name, layer, int(vectors), float(seconds))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -11,7 +11,7 @@ from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import MANIFEST, write_manifest
 from keras_ae.export.onnx_graph import convert, name_axes
-from keras_ae.export.staging import staging
+from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.optional import require
@@ -67,7 +67,7 @@ def to_onnx(
         raise InputError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}.")
     directory = Path(directory)
     model, table = select(model, endpoints, "onnx")
-    with staging(directory) as temporary:
+    with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         files, described = write_onnx(table, cases, temporary, opset)
         report = check_cases([("onnx", files, cases)], tolerance)[0].check()

@@ -13,7 +13,7 @@ from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.serving import write_warmup
 from keras_ae.export.signature import describe, positional, specs_of
-from keras_ae.export.staging import staging
+from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.models.endpoint import Endpoint
 
@@ -66,7 +66,7 @@ def to_saved_model(
     directory = Path(directory)
     _check_version(directory, version)
     model, table = select(model, endpoints, "saved_model")
-    with staging(directory) as temporary:
+    with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         described = write_saved_model(table, cases, temporary, tables)
         report = check_cases([("saved_model", temporary, cases)], tolerance)[0].check()

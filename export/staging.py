@@ -10,7 +10,7 @@ from keras_ae.errors import InputError
 
 
 @contextlib.contextmanager
-def staging(directory: Path) -> Iterator[Path]:
+def staging_directory(directory: Path) -> Iterator[Path]:
     """A hidden directory inside `directory`, on the same file system, removed at the end.
 
     Whatever the body did not rename away is gone afterwards, and so is `directory`

@@ -18,6 +18,7 @@ from keras_ae.export.comparison import TOLERANCE, compare
 from keras_ae.export.endpoints import select
 from keras_ae.export.verification_report import VerificationError, VerificationReport
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.quiet import without_chatter
 
 
 def verify(
@@ -91,12 +92,11 @@ def _run(jobs):
             [sys.executable, "-I", verification_process.__file__, name],
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
             capture_output=True,
-            text=True,
         )
         if process.returncode:
+            complaint = without_chatter(process.stderr).decode(errors="replace")
             raise VerificationError(
-                f"The process that runs the artifact ended with code {process.returncode}.\n"
-                + process.stderr[-2000:]
+                f"The process that runs the artifact ended with code {process.returncode}.\n{complaint[-2000:]}"
             )
         return _read_outputs(directory, jobs)
 

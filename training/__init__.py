@@ -1,0 +1,1 @@
+"""How models are trained: data, recipes, callbacks, run directories, the command line."""

@@ -1,10 +1,6 @@
 """The command line: a thin door to `keras_ae.training` and `keras_ae.export`."""
 
-import os
 import sys
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from functools import reduce
 from operator import or_
 from pathlib import Path

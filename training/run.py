@@ -23,7 +23,7 @@ from keras_ae.training.callbacks import (
 )
 from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.datasets import load_images, training_batches
-from keras_ae.training.measure import measure
+from keras_ae.training.measurement import measure
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
 

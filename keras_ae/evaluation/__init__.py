@@ -1,0 +1,1 @@
+"""Measures of embeddings: what they know, and what they leak."""

@@ -74,10 +74,14 @@ class BinaryBottleneck(Bottleneck):
         self.bits = input_shape[-1]
         if self.bits is None:
             raise ValueError(
-                f"BinaryBottleneck expects logits of a known number of bits. Received: shape={tuple(input_shape)}"
+                "BinaryBottleneck expects logits of a known number of bits. "
+                f"Received: shape={tuple(input_shape)}"
             )
         self.track_codes(2, num_heads=self.bits)
         super().build(input_shape)
+
+    def build_from_codes(self, shape):
+        self._build_once(shape)
 
     def assign_codes(self, x):
         return ops.cast(x > 0, "int32")
@@ -126,7 +130,9 @@ class BinaryBottleneck(Bottleneck):
         """
         packed = np.asarray(packed, dtype="uint8")
         if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
-            raise ValueError(f"{bits} bits take {-(-bits // 8)} bytes. Received: {packed.shape[-1]} bytes a code")
+            raise ValueError(
+                f"{bits} bits take {-(-bits // 8)} bytes. Received: {packed.shape[-1]} bytes a code"
+            )
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 
     def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):

@@ -74,7 +74,16 @@ class Bottleneck(keras.layers.Layer):
                 "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
             )
         codes = ops.cast(ops.convert_to_tensor(codes), "int32")
+        if not self.built:
+            self.build_from_codes(codes.shape)
         return ops.cast(self.look_up(codes), self.compute_dtype)
+
+    def build_from_codes(self, shape):
+        """Build for `decode`, where the codes alone tell the size of the embedding."""
+        raise ValueError(
+            f"{type(self).__name__}.decode expects a built layer. Received: codes of shape={tuple(shape)}, "
+            "which do not tell the size of the embedding. Call the layer, its `encode` or its `build` first."
+        )
 
     def observe(self, x, embedding, codes, weights):
         """Losses and metrics outside of training."""

@@ -21,6 +21,10 @@ class GlobalRows:
         self.real = None if weights is None else tf.cumsum(tf.cast(weights > 0, tf.int32))
         self.local = tf.shape(x)[0] if weights is None else self._last(self.real)
         self.first, self.total = self._place()
+        # the sum of all weights
+        self.weight = tf.cast(self.total, tf.float32)
+        if weights is not None:
+            self.weight = sum_over_replicas(tf.reduce_sum(weights))
 
     def gather(self, numbers):
         """Rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""

@@ -80,7 +80,8 @@ class GumbelOneHot(Bottleneck):
         self.num_classes = input_shape[-1]
         if self.num_classes is None:
             raise ValueError(
-                f"GumbelOneHot expects logits of a known number of classes. Received: shape={tuple(input_shape)}"
+                "GumbelOneHot expects logits of a known number of classes. "
+                f"Received: shape={tuple(input_shape)}"
             )
         self.track_codes(self.num_classes)
         super().build(input_shape)

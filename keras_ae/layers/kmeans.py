@@ -24,28 +24,30 @@ def kmeans_plus_plus(samples, uniforms):
         `(rounds * draws, dim)`.
     """
     rounds, draws = uniforms.shape
-    norms = tf.reduce_sum(tf.square(samples), axis=1)
+    shifted = samples - tf.reduce_mean(samples, axis=0)  # no rounding errors far from the origin
+    norms = tf.reduce_sum(tf.square(shifted), axis=1)
 
     def draw(distances, uniform):
         cumulative = tf.cumsum(distances)
         index = tf.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-        return tf.gather(samples, tf.minimum(index, tf.shape(samples)[0] - 1))
+        return tf.minimum(index, tf.shape(samples)[0] - 1)
 
-    def distance_to(centres):
-        products = tf.matmul(samples, centres, transpose_b=True)
+    def distance_to(drawn):
+        centres = tf.gather(shifted, drawn)
+        products = tf.matmul(shifted, centres, transpose_b=True)
         squared = norms[:, None] - 2.0 * products + tf.reduce_sum(tf.square(centres), axis=1)
         return tf.maximum(tf.reduce_min(squared, axis=1), 0.0)
 
-    def step(index, distances, centres):
+    def step(index, distances, numbers):
         drawn = draw(distances, uniforms[index])
-        return index + 1, tf.minimum(distances, distance_to(drawn)), centres.write(index, drawn)
+        return index + 1, tf.minimum(distances, distance_to(drawn)), numbers.write(index, drawn)
 
-    centres = tf.TensorArray(tf.float32, rounds, element_shape=(draws, samples.shape[1]))
+    numbers = tf.TensorArray(tf.int32, rounds, element_shape=(draws,))
     # the first round draws uniformly; afterwards the distances replace these ones
     first = draw(tf.ones_like(norms), uniforms[0])
-    state = (1, distance_to(first), centres.write(0, first))
-    _, _, centres = tf.while_loop(lambda i, *_: i < rounds, step, state, parallel_iterations=1)
-    return tf.reshape(centres.stack(), (rounds * draws, samples.shape[1]))
+    state = (1, distance_to(first), numbers.write(0, first))
+    _, _, numbers = tf.while_loop(lambda i, *_: i < rounds, step, state, parallel_iterations=1)
+    return tf.gather(samples, tf.reshape(numbers.stack(), (rounds * draws,)))
 
 
 def lloyd(samples, centres, iterations):
@@ -66,9 +68,7 @@ def lloyd(samples, centres, iterations):
         moved = sums / tf.maximum(counts, 1.0)[:, None]
         return iteration + 1, tf.where(counts[:, None] > 0, moved, centres)
 
-    _, centres = tf.while_loop(
-        lambda i, _: i < iterations, step, (0, centres), parallel_iterations=1
-    )
+    _, centres = tf.while_loop(lambda i, _: i < iterations, step, (0, centres), parallel_iterations=1)
     return centres, statistics(centres)[1]
 
 

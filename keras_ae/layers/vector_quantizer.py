@@ -10,7 +10,7 @@ from keras_ae.layers.kmeans import kmeans, kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import code_counts
-from keras_ae.ops import argmax, most_similar, nearest_code, straight_through, sum_over_replicas
+from keras_ae.ops import most_similar, nearest_code, straight_through, sum_over_replicas
 
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
 KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
@@ -101,16 +101,17 @@ class VectorQuantizer(Bottleneck):
         dim = input_shape[-1]
         if dim is None or dim % self.num_heads:
             raise ValueError(
-                f"VectorQuantizer expects a last axis that is known and divisible by num_heads={self.num_heads}. "
-                f"Received: input_shape={tuple(input_shape)}"
+                "VectorQuantizer expects a last axis that is known and divisible by "
+                f"num_heads={self.num_heads}. Received: input_shape={tuple(input_shape)}"
             )
         self.head_dim = dim // self.num_heads
         table = (self.num_heads, self.num_embeddings, self.head_dim)
         learned_by_gradient = self.ema_decay is None
-        self.codebook = self._state("codebook", table, "random_normal", trainable=learned_by_gradient)
+        random = keras.initializers.RandomNormal(seed=self.seed)  # the same numbers at every call
+        self.codebook = self._state("codebook", table, random, trainable=learned_by_gradient)
         self.counts = self._state("counts", table[:2], "ones")
         if not learned_by_gradient:
-            self.sums = self._state("sums", table, "zeros")
+            self.sums = self._state("sums", table, random)  # e = m / N from the start
         if self._buffer_size():
             self.started = self._state("started", (), "zeros")
             self.buffer = SampleBuffer(
@@ -150,7 +151,7 @@ class VectorQuantizer(Bottleneck):
     def margin(self, x):
         """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances."""
         heads = self._split_heads(ops.cast(x, "float32"))
-        squared = ops.sum(ops.square(heads[:, :, None] - self.codebook[None]), axis=-1)
+        squared = ops.sum(ops.square(heads[:, :, None] - self._codes()[None]), axis=-1)
         best = -ops.top_k(-squared, 2)[0] if self.num_embeddings > 1 else ops.ones_like(squared)
         gap = (best[..., -1] - best[..., 0]) / ops.maximum(best[..., -1], 1e-30)
         shape = ops.shape(x)[:-1]
@@ -197,8 +198,8 @@ class VectorQuantizer(Bottleneck):
 
         # nothing is assigned and no replica waits inside of the condition
         codebook, samples = tf.cond(started, lambda: (self.codebook.value, self.counts.value), first_codes)
-        share = ops.cast(rows.total, "float32") / self.num_embeddings
-        per_batch = ops.cast(rows.total, "float32") / self.buffer.capacity
+        share = rows.weight / self.num_embeddings
+        per_batch = rows.weight / self.buffer.capacity
         # a code that k-means left nearly empty begins at half its share, so that it gets a chance
         counts = tf.where(started, samples, tf.maximum(samples * per_batch, 0.5 * share))
         self.codebook.assign(codebook)
@@ -268,19 +269,25 @@ class VectorQuantizer(Bottleneck):
 
     def _search(self, heads):
         find = most_similar if self.distance == "cosine" else nearest_code
-        codes = [find(heads[:, head], self.codebook[head]) for head in range(self.num_heads)]
+        table = self._codes()
+        codes = [find(heads[:, head], table[head]) for head in range(self.num_heads)]
         return ops.stack(codes, axis=-1)
 
     def _gather(self, codes):
-        rows = ops.reshape(self.codebook, (-1, self.head_dim))
+        rows = ops.reshape(self._codes(), (-1, self.head_dim))
         offsets = self.num_embeddings * ops.arange(self.num_heads, dtype="int32")
         return ops.take(rows, codes + offsets, axis=0)
 
     def _split_heads(self, x):
         return self._unit(ops.reshape(x, (-1, self.num_heads, self.head_dim)))
 
+    def _codes(self):
+        """The codes `(heads, K, head_dim)`; an optimiser's step leaves the codebook off unit length."""
+        return self._unit(self.codebook)
+
     def _unit(self, x):
-        return ops.normalize(x, axis=-1) if self.distance == "cosine" else x
+        # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
+        return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
 
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)

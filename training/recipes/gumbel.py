@@ -24,7 +24,7 @@ class GumbelRecipe(Recipe):
     """At the first step."""
     final_temperature: float = 0.5
     """At the last step; in between it falls exponentially."""
-    kl_weight: float = 0.0
+    kl_weight: float = 1e-3
     """Weight of the KL to the uniform prior."""
 
     def build_model(self, image_shape, training_steps):

@@ -1,0 +1,90 @@
+"""Speed and memory of `VectorQuantizer` against the bare matrix product and other libraries.
+
+    python benchmarks/vector_quantizer.py --cells all --peer-python PYTHON --record docs/results/vector_quantizer.json
+
+Each cell runs in a process of its own with one thread, once in every round. Figures are
+the least core seconds over the repetitions in a process, and the median over processes.
+Peers are faiss-cpu (`IndexFlatL2`) and vector-quantize-pytorch.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from records import is_met, write_records
+from vector_quantizer_processes import Processes
+from vector_quantizer_records import make_records
+from vector_quantizer_tables import tables
+
+SIZES = {
+    "small": [(8192, 512), (8192, 1024)],
+    "all": [(vectors, codes) for vectors in (8192, 65536) for codes in (512, 1024, 8192)],
+}
+CELLS = ("search", "train", "faiss", "vqp_search", "vqp_train")
+STEP = (128 * 49, 512)  # 128 images of 49 vectors each
+STEP_SECONDS = 3  # times as long as the others: a step has more to be disturbed
+
+
+def main(arguments=None) -> int:
+    settings = parse(arguments)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        processes = Processes(settings.peer_python, Path(folder))
+        rows = measure_grid(processes, SIZES[settings.cells], settings.processes, settings.seconds)
+    minutes = (time.monotonic() - start) / 60
+    print(tables(rows, processes.peers))
+    complete = settings.cells == "all"
+    records = make_records(rows, complete, processes.peers, command=typed(settings), minutes=minutes)
+    for name, record in records.items():
+        met = "met" if is_met(record) else "NOT met"
+        print(f"{name:<28} {record['mean']:<8} goal {record['goal']:<8} {met:<8} {record['note']}")
+    if settings.record:
+        write_records(settings.record, records)
+    return 0
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", choices=SIZES, default="small", help="sizes to measure (default: small)")
+    parser.add_argument("--processes", type=int, default=5, help="rounds, each cell once in each (default: 5)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="repetition time of a cell (default: 3)")
+    parser.add_argument("--peer-python", help="interpreter for the peers that this one does not have")
+    parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
+    return parser.parse_args(arguments)
+
+
+def typed(settings) -> str:
+    """The command of these settings, as one types it at the root of the checkout."""
+    words = ["python benchmarks/vector_quantizer.py --cells", settings.cells]
+    words += ["--processes", str(settings.processes)]
+    words += ["--seconds", f"{settings.seconds:g}"] if settings.seconds != 3.0 else []
+    words += ["--peer-python PYTHON"] if settings.peer_python else []
+    words += [f"--record docs/results/{settings.record.name}"] if settings.record else []
+    return " ".join(words)
+
+
+def measure_grid(processes, sizes, rounds, seconds) -> dict:
+    """`{(cell, vectors, codes): [row of each round]}`; a round takes the cells of a size one after the other."""
+    rows = defaultdict(list)
+    work = [(cell, *size, seconds) for size in sizes for cell in CELLS if processes.has(cell)]
+    work.append(("step", *STEP, STEP_SECONDS * seconds))
+    for index in range(rounds):
+        for done, (cell, vectors, codes, cell_seconds) in enumerate(work):
+            show(f"round {index + 1}/{rounds}, cell {done + 1}/{len(work)}: {cell} {vectors} x {codes}")
+            row = processes.run(cell, vectors, codes, cell_seconds)
+            if row is not None:
+                rows[cell, vectors, codes].append(row)
+    show("")
+    return rows
+
+
+def show(text):
+    if sys.stderr.isatty():
+        print(f"\r{text:<70}", end="" if text else "\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""The promises that the source itself keeps: packages, imports, names, docstrings, examples."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_ae
+
+ROOT = Path(__file__).parents[1]
+# where each top-level folder is imported from
+FOLDERS = {"keras_ae": "keras_ae", "training": "keras_ae.training", "export": "keras_ae.export"}
+SERIALIZED = (
+    keras.Layer,  # models are layers too
+    keras.metrics.Metric,
+    keras.losses.Loss,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+    keras.optimizers.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+)
+# bases of which nobody makes one, and parts that their layer makes anew
+NOT_SAVED_BY_NAME = {"BaseModel", "Bottleneck", "CodeCounts", "SampleBuffer", "ScheduledVariable"}
+OPTIONAL = (
+    "tensorflow_probability",
+    "sklearn",
+    "onnx",
+    "tf2onnx",
+    "onnxruntime",
+    "matplotlib",
+    "jinja2",
+    "tyro",
+    "tensorboard",
+    "soundfile",
+)
+
+
+@cache
+def sources():
+    """`{dotted name: path}` of every module of the package."""
+    found = {}
+    for folder, package in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join([package, *(part for part in parts if part != "__init__")])] = path
+    return found
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text(), str(path))
+
+
+def imports(path):
+    """`(line, dotted name, whether at module level)` of everything a file imports."""
+    top = {id(node) for node in tree(path).body}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "." * node.level + (node.module or "")
+            names = [f"{prefix}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield node.lineno, name, id(node) in top
+
+
+def within(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_package_list_equals_the_folders():
+    listed = pyproject()["tool"]["setuptools"]["packages"]
+    assert len(listed) == len(set(listed))
+    packages = {
+        name if path.name == "__init__.py" else name.rpartition(".")[0] for name, path in sources().items()
+    }
+    assert set(listed) == packages
+    for name in packages:
+        assert sources()[name].name == "__init__.py", f"{name} lacks an __init__.py"
+
+
+def test_version_is_the_one_of_the_package():
+    assert pyproject()["project"]["version"] == keras_ae.__version__
+
+
+def test_imports_point_from_training_and_export_to_keras_ae_alone():
+    problems = []
+    for module, path in sources().items():
+        owner = next((p for p in ("keras_ae.training", "keras_ae.export") if within(module, p)), "keras_ae")
+        for line, name, top in imports(path):
+            lazily_by_command_line = module == "keras_ae.training.cli" and not top
+            for other in {"keras_ae.training", "keras_ae.export"} - {owner}:
+                if within(name, other) and not (other == "keras_ae.export" and lazily_by_command_line):
+                    problems.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not problems
+
+
+def test_nothing_imports_the_folders_by_their_bare_names():
+    problems = []
+    for path in ROOT.rglob("*.py"):
+        if any(part.startswith(".") or part in ("build", "dist") for part in path.relative_to(ROOT).parts):
+            continue
+        for line, name, _ in imports(path):
+            if within(name, "training") or within(name, "export") or name.startswith("."):
+                problems.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not problems
+
+
+def test_no_public_function_shares_the_name_of_its_module():
+    functions = {
+        path: [node.name for node in tree(path).body if isinstance(node, ast.FunctionDef)]
+        for path in sources().values()
+    }
+    assert not [str(path) for path, names in functions.items() if path.stem in names]
+
+
+def test_no_assert_stub_or_open_end():
+    for path in sources().values():
+        assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text()), path
+        for node in ast.walk(tree(path)):
+            assert not isinstance(node, ast.Assert), f"{path}:{node.lineno}"
+            if isinstance(node, ast.FunctionDef):
+                # a documented method with no body at all is a hook
+                stub = all(isinstance(part, ast.Pass) or is_ellipsis(part) for part in node.body)
+                assert not stub, f"{path}:{node.lineno} {node.name} does nothing"
+
+
+def is_ellipsis(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
+
+
+def test_files_are_short():
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources().values()}
+    assert not {name: lines for name, lines in long.items() if lines > 300}
+
+
+def test_every_module_and_every_exported_name_is_documented():
+    for name, path in sources().items():
+        assert ast.get_docstring(tree(path)), f"{path} has no docstring"
+        module = importlib.import_module(name)
+        for public in getattr(module, "__all__", ()):
+            value = getattr(module, public)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                text = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
+                # a dataclass without a docstring gets its signature for one
+                assert text and not text.startswith(f"{public}("), f"{name}.{public} has no docstring"
+
+
+def test_every_class_that_keras_saves_is_registered():
+    unregistered = set()
+    for name in sources():
+        for value in vars(importlib.import_module(name)).values():
+            if inspect.isclass(value) and value.__module__ == name and issubclass(value, SERIALIZED):
+                if keras.saving.get_registered_name(value) != f"keras_ae>{value.__name__}":
+                    unregistered.add(value.__name__)
+    assert unregistered <= NOT_SAVED_BY_NAME
+
+
+def test_import_loads_no_optional_package():
+    program = (
+        # Keras itself imports some where they are installed
+        f"import sys; sys.path[:0] = {sys.path}; import keras; before = set(sys.modules); import keras_ae; "
+        f"print(*(set(sys.modules) - before) & {set(OPTIONAL)})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", [name for name, path in sources().items() if ">>> " in path.read_text()])
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    tests = [test for test in doctest.DocTestFinder(exclude_empty=True).find(module) if test.examples]
+    assert tests
+    report = []
+    runner = doctest.DocTestRunner(verbose=False)
+    for test in tests:
+        runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)

@@ -1,0 +1,64 @@
+import subprocess
+import sys
+
+import pytest
+
+from keras_ae.quiet import without_chatter
+
+NOTES = [
+    b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
+    b"I0000 00:00:1795368238.985508   21271 port.cc:153] oneDNN custom operations are on.\n",
+    b"W0000 00:00:1795368238.985508   21271 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\n",
+    b"E0000 00:00:1795368242.8 21271 cuda_platform.cc:52] failed call to cuInit: INTERNAL: UNKNOWN ERROR (303)\n",
+    b"2026-11-22 17:24:29.719582: I tensorflow/core/util/port.cc:113] oneDNN custom operations are on.\n",
+    b"2026-11-22 17:24:29.9: E external/cuda_fft.cc:479] Unable to register cuFFT factory: one is there\n",
+]
+ERRORS = [
+    b"E0000 00:00:1795368242.8 21271 cuda_platform.cc:52] failed call to cuInit: SYSTEM_DRIVER_MISMATCH\n",
+    b"F0000 00:00:1795368242.8 21271 cpu_feature_guard.cc:65] The TensorFlow library was compiled to use AVX\n",
+    b"Segmentation fault\n",
+    b"Information that is ours\n",
+]
+# stands for `keras-ae`: without a log level of its own, before TensorFlow writes its first line
+PROGRAM = """
+import os, sys
+sys.argv = ["/usr/bin/keras-ae"]
+sys.path[:0] = {path}
+import keras_ae
+import tensorflow as tf
+tf.constant(1.0) + 1.0  # starts the runtime
+os.write(2, {lines})
+print("our own line", file=sys.stderr)
+{end}
+"""
+
+
+def run(lines, end="", **environment):
+    program = PROGRAM.format(path=sys.path, lines=lines, end=end)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
+
+
+@pytest.mark.parametrize("line", NOTES)
+def test_notes_are_left_out(line):
+    assert without_chatter(b"before\n" + line + b"after\n") == b"before\nafter\n"
+
+
+def test_errors_stay():
+    assert without_chatter(b"".join(ERRORS)) == b"".join(ERRORS)
+
+
+def test_command_line_shows_nothing_of_tensorflow_but_its_errors():
+    done = run(NOTES[1] + ERRORS[1])
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines(keepends=True)) == [ERRORS[1], b"our own line\n"]
+
+
+def test_what_a_crashing_process_says_is_shown():
+    done = run(NOTES[1] + ERRORS[1], end="import faulthandler; faulthandler.enable(); os.abort()")
+    assert done.returncode < 0
+    assert ERRORS[1] in done.stderr and b"Fatal Python error: Aborted" in done.stderr
+    assert b"oneDNN" not in done.stderr
+
+
+def test_log_level_of_the_user_is_kept():
+    assert NOTES[1] in run(NOTES[1], TF_CPP_MIN_LOG_LEVEL="0").stderr
