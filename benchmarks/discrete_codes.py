@@ -36,7 +36,9 @@ def recipe(kind, bits, data, seed, settings):
     size = {"vqvae": "num_embeddings", "gumbel": "num_classes", "binary": "bits"}[kind]
     value = bits if kind == "binary" else 2**bits
     # the baselines do not depend on the seed; k-means with 9 bits takes longest
-    return RECIPES[kind](data=data, seed=seed, **{size: value}, baselines=seed == 0 and kind == "vqvae", **settings)
+    return RECIPES[kind](
+        data=data, seed=seed, **{size: value}, baselines=seed == 0 and kind == "vqvae", **settings
+    )
 
 
 def cells(name):

@@ -3,7 +3,7 @@
 A file maps the name of a figure to
 
 ```
-{"mean": 1.9, "sd": 0.03, "n": 5, "goal": "<= 2.2", "command": "python benchmarks/...", "minutes": 41, "note": ""}
+{"mean": 1.9, "sd": 0.03, "n": 5, "goal": "<= 2.2", "command": "python ...", "minutes": 41, "note": ""}
 ```
 
 `mean` and `sd` are over `n` repeats, whatever the note says a repeat is; `goal` is a
@@ -48,7 +48,9 @@ def read_records(path: str | Path) -> dict:
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON file of records ({error}). Restore it, or measure again.") from None
+        raise ValueError(
+            f"{path.name} is no JSON file of records ({error}). Restore it, or measure again."
+        ) from None
     _check(records)
     return records
 
@@ -78,7 +80,9 @@ def _problem(record):
         return f"expected a dict of {', '.join(FIELDS)}. Received: {record!r}"
     for field in ("mean", "sd", "minutes"):
         if not _is_number(record[field]) or (field != "mean" and record[field] < 0):
-            return f"{field} is a finite number{'' if field == 'mean' else ' >= 0'}. Received: {record[field]!r}"
+            return (
+                f"{field} is a finite number{'' if field == 'mean' else ' >= 0'}. Received: {record[field]!r}"
+            )
     if not isinstance(record["n"], int) or isinstance(record["n"], bool) or record["n"] < 1:
         return f"n is a count of repeats. Received: {record['n']!r}"
     for field in ("goal", "command", "note"):
@@ -87,7 +91,9 @@ def _problem(record):
     if record["goal"] and not GOAL.fullmatch(record["goal"]):
         return f"goal is a comparison such as '<= 2.2', or ''. Received: {record['goal']!r}"
     if not record["command"] or MACHINE_PATH.search(record["command"]):
-        return f"command is what anyone can type, with no path of this machine. Received: {record['command']!r}"
+        return (
+            f"command is what anyone can type, with no path of this machine. Received: {record['command']!r}"
+        )
     return None
 
 

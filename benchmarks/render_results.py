@@ -33,7 +33,9 @@ def main(arguments=None) -> int:
         page.write_text(text, encoding="utf-8")
         return 0
     if not page.is_file() or page.read_text(encoding="utf-8") != text:
-        return _complain("docs/results.md is not what the records give. Run: python benchmarks/render_results.py")
+        return _complain(
+            "docs/results.md is not what the records give. Run: python benchmarks/render_results.py"
+        )
     return 0
 
 

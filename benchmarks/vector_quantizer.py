@@ -1,6 +1,7 @@
-"""Speed and memory of `VectorQuantizer` against the bare matrix product and other libraries.
+r"""Speed and memory of `VectorQuantizer` against the bare matrix product and other libraries.
 
-    python benchmarks/vector_quantizer.py --cells all --peer-python PYTHON --record docs/results/vector_quantizer.json
+    python benchmarks/vector_quantizer.py --cells all --peer-python PYTHON \
+        --record docs/results/vector_quantizer.json
 
 Each cell runs in a process of its own with one thread, once in every round. Figures are
 the least core seconds over the repetitions in a process, and the median over processes.
@@ -8,6 +9,7 @@ Peers are faiss-cpu (`IndexFlatL2`) and vector-quantize-pytorch.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -36,12 +38,11 @@ def main(arguments=None) -> int:
         rows = measure_grid(processes, SIZES[settings.cells], settings.processes, settings.seconds)
     minutes = (time.monotonic() - start) / 60
     print(tables(rows, processes.peers))
-    complete = settings.cells == "all"
-    records = make_records(rows, complete, processes.peers, command=typed(settings), minutes=minutes)
+    records = make_records(rows, SIZES["all"], processes.peers, command=typed(settings), minutes=minutes)
     for name, record in records.items():
         met = "met" if is_met(record) else "NOT met"
         print(f"{name:<28} {record['mean']:<8} goal {record['goal']:<8} {met:<8} {record['note']}")
-    if settings.record:
+    if settings.record and records:
         write_records(settings.record, records)
     return 0
 
@@ -49,11 +50,18 @@ def main(arguments=None) -> int:
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", choices=SIZES, default="small", help="sizes to measure (default: small)")
-    parser.add_argument("--processes", type=int, default=5, help="rounds, each cell once in each (default: 5)")
+    parser.add_argument(
+        "--processes", type=int, default=5, help="rounds, each cell once in each (default: 5)"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="repetition time of a cell (default: 3)")
     parser.add_argument("--peer-python", help="interpreter for the peers that this one does not have")
     parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
-    return parser.parse_args(arguments)
+    settings = parser.parse_args(arguments)
+    if settings.peer_python and not shutil.which(settings.peer_python):
+        parser.error(f"--peer-python is a Python interpreter. Received: {settings.peer_python}")
+    if settings.processes < 1 or settings.seconds <= 0:
+        parser.error("--processes is at least 1, --seconds above 0.")
+    return settings
 
 
 def typed(settings) -> str:
@@ -67,7 +75,7 @@ def typed(settings) -> str:
 
 
 def measure_grid(processes, sizes, rounds, seconds) -> dict:
-    """`{(cell, vectors, codes): [row of each round]}`; a round takes the cells of a size one after the other."""
+    """`{(cell, vectors, codes): [row of each round]}`; a round measures each cell once, size by size."""
     rows = defaultdict(list)
     work = [(cell, *size, seconds) for size in sizes for cell in CELLS if processes.has(cell)]
     work.append(("step", *STEP, STEP_SECONDS * seconds))
@@ -77,13 +85,12 @@ def measure_grid(processes, sizes, rounds, seconds) -> dict:
             row = processes.run(cell, vectors, codes, cell_seconds)
             if row is not None:
                 rows[cell, vectors, codes].append(row)
-    show("")
     return rows
 
 
 def show(text):
-    if sys.stderr.isatty():
-        print(f"\r{text:<70}", end="" if text else "\n", file=sys.stderr, flush=True)
+    """A line of progress, in place on a terminal."""
+    print(f"{text:<70}", end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Processes:
 
 
 def find_peer(peer, pythons):
-    """`(interpreter, name and version)` of the first interpreter that imports a peer; `(None, None)` if none."""
+    """The first interpreter that imports a peer, and the peer's name and version; `None` twice if none."""
     code = f"import importlib.metadata as m, {PEER_MODULES[peer]}; print(m.version({PACKAGES[peer]!r}))"
     for python in filter(None, pythons):
         found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)

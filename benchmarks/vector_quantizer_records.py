@@ -2,64 +2,69 @@
 
 import statistics
 
-REFERENCE_SIZE = (65536, 1024)  # where the peers are compared
+LARGE_CODEBOOK = 1024  # codes from which the goal of the training forward is the strict one
+PEER_SIZE = (65536, 1024)  # where the peers are compared
 
 
-def make_records(rows, complete, peers, *, command, minutes) -> dict:
-    """Records of all figures that were measured.
+def make_records(rows, sizes, peers, *, command, minutes) -> dict:
+    """Records of all figures whose cells were all measured.
 
     Args:
         rows: `{(cell, vectors, codes): [row of each process]}`.
-        complete: whether these are all sizes: a worst cell is that of the whole grid.
+        sizes: `[(vectors, codes)]` of the whole grid.
         peers: `{"faiss": name and version or None, "vqp": ...}`.
         command, minutes: of the whole run.
     """
-    figures = {"vqvae.step.vs_plain": ("<= 1.15", ratios(rows, "step"))}
-    if complete:
-        figures |= {
-            "vq.search.times_matmul": ("<= 2.2", ratios(rows, "search")),
-            "vq.search.extra_mb": ("<= 80", memory(rows, "search")),
-            "vq.train.times_matmul": ("<= 2.5", ratios(rows, "train", lambda codes: codes >= 1024)),
-            "vq.train.times_matmul_k512": ("<= 2.8", ratios(rows, "train", lambda codes: codes == 512)),
-            "vq.train.extra_mb": ("<= 100", memory(rows, "train")),
-        }
-    figures |= {
-        "vq.search.vs_faiss": (">= 1.3", speedups(rows, "search", "faiss", peers["faiss"])),
-        "vq.train.vs_vqp": (">= 20", speedups(rows, "train", "vqp_train", peers["vqp"])),
+    large = [size for size in sizes if size[1] >= LARGE_CODEBOOK]
+    small = [size for size in sizes if size[1] < LARGE_CODEBOOK]
+    step_sizes = [key[1:] for key in rows if key[0] == "step"]
+    figures = {
+        "vq.search.times_matmul": ("<= 2.2", cells(rows, "search", sizes, times_reference)),
+        "vq.search.extra_mb": ("<= 80", cells(rows, "search", sizes, extra_mb)),
+        "vq.search.vs_faiss": (">= 1.3", speedup(rows, "search", "faiss", peers["faiss"])),
+        "vq.train.times_matmul": ("<= 2.5", cells(rows, "train", large, times_reference)),
+        "vq.train.times_matmul_k512": ("<= 2.8", cells(rows, "train", small, times_reference)),
+        "vq.train.extra_mb": ("<= 100", cells(rows, "train", sizes, extra_mb)),
+        "vq.train.vs_vqp": (">= 20", speedup(rows, "train", "vqp_train", peers["vqp"])),
+        "vqvae.step.vs_plain": ("<= 1.15", cells(rows, "step", step_sizes, times_reference)),
     }
-    return {
-        name: _record(goal, values, command, minutes) for name, (goal, values) in sorted(figures.items()) if values
+    return {name: _record(goal, found, command, minutes) for name, (goal, found) in figures.items() if found}
+
+
+def times_reference(row):
+    return row["seconds"] / row["reference_seconds"]
+
+
+def extra_mb(row):
+    return row["extra_mb"]
+
+
+def cells(rows, cell, sizes, figure) -> dict:
+    """`{"vectors x codes": [figure of each process]}`; empty if a size is missing or has no figure."""
+    found = {
+        f"{vectors} x {codes}": [figure(row) for row in rows.get((cell, vectors, codes), [])]
+        for vectors, codes in sizes
     }
+    return found if all(values and None not in values for values in found.values()) else {}
 
 
-def ratios(rows, cell, chosen=lambda codes: True):
-    """`{note: ratio to the reference of each process}` of the sizes chosen by their codes."""
-    return {
-        _size(key): [row["seconds"] / row["reference_seconds"] for row in found]
-        for key, found in rows.items()
-        if key[0] == cell and chosen(key[2])
-    }
+def speedup(rows, cell, peer, version) -> dict:
+    """`{note: [core seconds of a peer over ours]}`; the note says what the bare product would reach."""
+    ours, theirs = rows.get((cell, *PEER_SIZE), []), rows.get((peer, *PEER_SIZE), [])
+    if not ours or len(ours) != len(theirs):
+        return {}
+    pairs = list(zip(ours, theirs, strict=True))
+    ratios = [their["seconds"] / our["seconds"] for our, their in pairs]
+    bound = statistics.median(their["seconds"] / our["reference_seconds"] for our, their in pairs)
+    vectors, codes = PEER_SIZE
+    return {f"{vectors} x {codes}, {version}; the bare tf.matmul would be {bound:.3g}": ratios}
 
 
-def memory(rows, cell):
-    """`{note: peak extra MiB of each process}`; sizes of which the system did not tell are missing."""
-    known = {key: [row["extra_mb"] for row in found] for key, found in rows.items() if key[0] == cell}
-    return {_size(key): values for key, values in known.items() if None not in values}
-
-
-def speedups(rows, cell, peer, version):
-    """`{note: how many times the vectors per core second of a peer, in each round}` at the reference size."""
-    own, other = rows.get((cell, *REFERENCE_SIZE), []), rows.get((peer, *REFERENCE_SIZE), [])
-    pairs = zip(own, other, strict=False)
-    values = [theirs["seconds"] / ours["seconds"] for ours, theirs in pairs]
-    return {f"{_size((cell, *REFERENCE_SIZE))}, {version}": values} if values else {}
-
-
-def _record(goal, cells, command, minutes):
+def _record(goal, found, command, minutes):
     """The record of the worst cell: the highest median where the goal is a ceiling, else the lowest."""
     worst = max if goal.startswith("<") else min
-    note = worst(cells, key=lambda cell: statistics.median(cells[cell]))
-    values = cells[note]
+    note = worst(found, key=lambda cell: statistics.median(found[cell]))
+    values = found[note]
     return {
         "mean": _rounded(statistics.median(values)),
         "sd": _rounded(statistics.stdev(values)) if len(values) > 1 else 0.0,
@@ -67,12 +72,8 @@ def _record(goal, cells, command, minutes):
         "goal": goal,
         "command": command,
         "minutes": round(minutes, 1),
-        "note": f"{'worst cell ' if len(cells) > 1 else ''}{note}; median of processes, one thread, core seconds",
+        "note": f"{'worst cell: ' if len(found) > 1 else ''}{note}; median of the processes",
     }
-
-
-def _size(key):
-    return f"{key[1]} x {key[2]}"
 
 
 def _rounded(value):

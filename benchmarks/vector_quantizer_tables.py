@@ -2,6 +2,7 @@
 
 import statistics
 
+DIM = 64  # of the vectors in every cell
 PEERS_OF = {"search": ("faiss", "vqp_search"), "train": ("vqp_train",)}
 TITLES = {"search": "search (encode)", "train": "training forward (mask, EMA, revival, metrics)"}
 
@@ -17,14 +18,20 @@ def tables(rows, peers) -> str:
 
 def grid(rows, cell, peers) -> str:
     """Vectors per core second and extra memory of each size, with ratios to the product and the peers."""
-    header = ["vectors x codes", "vectors/s", "x tf.matmul", "extra MB"]
+    header = ["vectors x codes", "vectors/s", "x tf.matmul", "at GFLOP/s", "extra MB"]
     for peer in PEERS_OF[cell]:
         header += [f"{peer}: vectors/s", "ours is", "extra MB"]
     lines = [header]
     for key in (key for key in rows if key[0] == cell):
         ours = rows[key]
         ratio = statistics.median(row["seconds"] / row["reference_seconds"] for row in ours)
-        line = [f"{key[1]} x {key[2]}", _speed(key, ours), f"{ratio:.2f}", _memory(ours)]
+        line = [
+            f"{key[1]} x {key[2]}",
+            _speed(key, ours),
+            f"{ratio:.2f}",
+            product_speed(key, ours),
+            _memory(ours),
+        ]
         for peer in PEERS_OF[cell]:
             line += compare(key, ours, rows.get((peer, *key[1:])), peers[peer.split("_")[0]])
         lines.append(line)
@@ -36,6 +43,12 @@ def compare(key, ours, theirs, version):
     if not theirs:
         return ["failed" if version else "not installed", "", ""]
     return [_speed(key, theirs), f"{_seconds(theirs) / _seconds(ours):.2f}x", _memory(theirs)]
+
+
+def product_speed(key, found):
+    """Billions of floating-point operations per core second of the bare product."""
+    seconds = statistics.median(row["reference_seconds"] for row in found)
+    return f"{2e-9 * key[1] * key[2] * DIM / seconds:.0f}"
 
 
 def step(key, found) -> str:

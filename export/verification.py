@@ -96,7 +96,8 @@ def _run(jobs):
         if process.returncode:
             complaint = without_chatter(process.stderr).decode(errors="replace")
             raise VerificationError(
-                f"The process that runs the artifact ended with code {process.returncode}.\n{complaint[-2000:]}"
+                f"The process that runs the artifact ended with code {process.returncode}.\n"
+                + complaint[-2000:]
             )
         return _read_outputs(directory, jobs)
 

@@ -8,22 +8,23 @@ from typing import Annotated, Literal
 
 from keras_ae.errors import InputError
 from keras_ae.optional import require
+from keras_ae.training.parsing import parse, parse_shard
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
+from keras_ae.training.run_summary import print_metrics
+
+Format = Literal["saved-model", "onnx"]
+FORMATS = ("saved-model", "onnx")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `keras-ae ARGUMENTS`; 0 on success, 2 with one line for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        tyro = require("tyro", extra="training")
         _check_recipe(arguments)
-        return tyro.extras.subcommand_cli_from_dict(
-            _verbs(tyro),
-            prog="keras-ae",
-            description="Auto-encoders beyond reconstruction: train, measure, export, encode.",
-            args=arguments or ["--help"],
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs),
-        )
+        verb = parse(_verbs(require("tyro", extra="training")), arguments, names=RECIPES)
+        return verb()
+    except SystemExit as end:  # after --help
+        return end.code or 0
     except (InputError, ImportError) as error:
         return _complain(error)
     except OSError as error:
@@ -35,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _verbs(tyro):
     recipes = [Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items()]
     any_recipe = reduce(or_, recipes)
-    path = tyro.conf.Positional[Path]
+    images = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+    output_file = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
+    run_directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    stopped_run = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 
     def recipes_() -> int:
         """List the recipes."""
@@ -45,7 +49,7 @@ def _verbs(tyro):
         print("\nTheir settings: keras-ae train RECIPE --help")
         return 0
 
-    def train_(recipe: any_recipe, runs: Path = Path("runs"), resume: Path | None = None) -> int:
+    def train_(recipe: any_recipe, runs: Path = Path("runs"), resume: stopped_run = None) -> int:
         """Train a recipe; a run directory with model, metrics, pictures and report comes out.
 
         Args:
@@ -60,7 +64,7 @@ def _verbs(tyro):
         print(f"report: {run.directory / 'report.html'}")
         return 0
 
-    def report_(run: path) -> int:
+    def report_(run: run_directory) -> int:
         """Write the report of a run anew.
 
         Args:
@@ -72,32 +76,36 @@ def _verbs(tyro):
         print(write_report(Run.open(run).directory))
         return 0
 
-    def export_(run: path, to: tuple[Literal["saved-model", "onnx"], ...] = ("saved-model", "onnx")) -> int:
+    def export_(run: run_directory, to: tuple[Format, ...] = FORMATS) -> int:
         """Export a run, each file verified against the model in a fresh process.
 
         Args:
             run: a run directory.
             to: the formats.
         """
-        from keras_ae.training.report import write_report
         from keras_ae.training.run import Run
 
-        run = Run.open(run)
-        export_run(run, to)
-        write_report(run.directory)
-        return 0
+        return export_run(Run.open(run), to)
 
-    def encode_(run: path, source: path, output: path, shard: str = "0/1", batch_size: int = 256) -> int:
+    def encode_(
+        run: run_directory,
+        source: images,
+        output: output_file,
+        shard: str = "0/1",
+        batch_size: int = 256,
+        resize: bool = False,
+    ) -> int:
         """Encode images to an .npz file of codes, embeddings and names.
 
         Args:
-            run: a run directory, or an exported SavedModel or ONNX file alone.
-            source: a folder of images, an .npz file, MNIST idx files, or "digits".
+            run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
+            source: a folder of images, an image, an .npz file, MNIST idx files, or "digits".
             output: the .npz file.
             shard: i/n takes the images i, i + n, i + 2n, ... for work on n machines.
             batch_size: images of one step.
+            resize: resize images of other sizes to the size that the model takes.
         """
-        return encode_command(run, source, output, shard, batch_size)
+        return encode_command(run, source, output, shard, batch_size, resize)
 
     def demo_(runs: Path = Path("runs")) -> int:
         """Train the VQ-VAE on handwritten digits, write the report, export both formats, verify.
@@ -113,13 +121,13 @@ def _verbs(tyro):
 
 def demo(runs) -> int:
     """From real digits to a verified SavedModel and ONNX files."""
-    from keras_ae.training.report import write_report
     from keras_ae.training.run import train
 
     run = train(VqVaeRecipe(), runs=runs)
     print_metrics(run)
-    export_run(run, ("saved-model", "onnx"))
-    write_report(run.directory)
+    failed = export_run(run, FORMATS)
+    if failed:
+        return failed
     print(f"\nreport       {run.directory / 'report.html'}")
     print(f"SavedModel   {run.directory / 'export' / 'saved_model'}")
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
@@ -127,83 +135,90 @@ def demo(runs) -> int:
     return 0
 
 
-def export_run(run, formats) -> None:
-    """Export the model of a run below `export/`, printing the table of verified differences."""
+def export_run(run, formats) -> int:
+    """Export the model of a run below `export/`, printing the table of verified differences.
+
+    Returns:
+        0, or 1 where an artifact differs from the model; it is not written then.
+    """
     from keras_ae import export
+    from keras_ae.training.report import write_report
 
+    writers = {"saved-model": ("saved_model", export.to_saved_model), "onnx": ("onnx", export.to_onnx)}
     model = run.load_model()
-    directory = run.directory / "export"
-    if "saved-model" in formats:
-        version = export.to_saved_model(model, directory / "saved_model")
-        print(f"\n{version}\n{export.verification_table(version)}")
-    if "onnx" in formats:
-        export.to_onnx(model, directory / "onnx")
-        print(f"\n{directory / 'onnx'}\n{export.verification_table(directory / 'onnx')}")
+    for format in dict.fromkeys(formats):
+        folder, write = writers[format]
+        directory = run.directory / "export" / folder
+        try:
+            written = write(model, directory)
+        except export.VerificationError as error:
+            return _complain(error, code=1)
+        artifact = directory if format == "onnx" else written
+        print(f"\n{artifact}\n{export.verification_table(artifact)}")
+    write_report(run.directory)
+    return 0
 
 
-def encode_command(run, source, output, shard, batch_size) -> int:
+def encode_command(run, source, output, shard, batch_size, resize=False) -> int:
     """`keras-ae encode`."""
-    from keras_ae.training.datasets import stream_images
+    from keras_ae.training.datasets import ImageSizeError, stream_images
     from keras_ae.training.encode import encode_images
 
+    shard = parse_shard(shard)
     encode, image_shape = open_encoder(run)
-    stream = stream_images(str(source), image_shape, batch_size, shard=parse_shard(shard))
     terminal = sys.stdout.isatty()
 
     def show(done):
-        if terminal:
-            print(f"\r{done}/{len(stream)} images", end="", flush=True)
+        print(f"\r{done}/{len(stream)} images", end="\n" if done == len(stream) else "", flush=True)
 
-    path = encode_images(encode, stream, output, progress=show)
-    print(f"{chr(13) if terminal else ''}{path}: {len(stream)} images")
+    try:
+        stream = stream_images(str(source), image_shape, batch_size, shard, resize=resize)
+        path = encode_images(encode, stream, output, progress=show if terminal else None)
+    except ImageSizeError as error:
+        raise InputError(f"{error} Or add --resize{_resized_in_training(run)}.") from None
+    print(f"{path}: {len(stream)} images")
     return 0
 
 
 def open_encoder(path):
-    """`(encode, image_shape)` of a run, a `.keras` file or an exported artifact."""
-    import tensorflow as tf
+    """`(encode, image_shape)` of a run, a `.keras` file or an exported artifact.
 
+    Raises:
+        InputError: there is none, or it does not encode images of one size.
+    """
+    from keras_ae import export
+    from keras_ae.training.encode import image_function, image_input
     from keras_ae.training.run import Run, load_model
 
     if (path / "config.json").is_file() or path.suffix == ".keras":
-        model = load_model(path) if path.suffix == ".keras" else Run.open(path).load_model()
-        endpoint = model.endpoints()["encode"]
-        function = tf.function(endpoint.function, input_signature=None)
-        return (lambda images: {k: v.numpy() for k, v in function(x=images).items()}), model.sample_shape
-    from keras_ae.export import Artifact
-
-    artifact = Artifact.open(path)
-    shape = artifact.input_shape("encode", "x")
-    return (lambda images: artifact.run("encode", x=images)), tuple(shape[1:])
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """`"i/n"` to `(i, n)`."""
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise InputError(f"--shard is i/n with 0 <= i < n, such as 0/4. Received: {text}")
-    return int(index), int(count)
+        # in float32 as the exported artifacts are, so that all give the same codes
+        saved = path if path.suffix == ".keras" else Run.open(path).directory / "model.keras"
+        endpoint = export.endpoints_of(export.float32_copy(load_model(saved))).get("encode")
+        specs = {} if endpoint is None else endpoint.inputs
+        name, shape = image_input(path, {name: spec.shape for name, spec in specs.items()})
+        return image_function(endpoint, name), shape
+    if not path.exists():
+        raise InputError(f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file.")
+    artifact = export.Artifact.open(path)
+    inputs = artifact.manifest["endpoints"].get("encode", {}).get("inputs", {})
+    name, shape = image_input(path, {name: entry["shape"] for name, entry in inputs.items()})
+    return (lambda images: artifact.run("encode", **{name: images})), shape
 
 
-def print_metrics(run) -> None:
-    """The table of a run's metrics beside the baselines."""
-    import json
+def _resized_in_training(run):
+    """What the error about sizes says of a run whose images were resized."""
+    from keras_ae.training.run import Run
 
-    metrics = json.loads((run.directory / "metrics.json").read_text())
-    codes = metrics.get("codes", {})
-    rows = [(run.config["recipe"], {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
-    print("\nheld-out test images                                  mse     bits/image")
-    for name, values in rows:
-        bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else " " * 10
-        print(f"{name:<50} {values['mse']:.5f} {bits}")
-    others = {**codes, **{k: v for k, v in metrics["test"].items() if k != "mse"}}
-    print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
+    if not (run / "config.json").is_file():
+        return ""
+    size = Run.open(run).recipe().image_size
+    return f": this run was trained with --image-size {size[0]} {size[1]}" if size else ""
 
 
 def _check_recipe(arguments):
-    if arguments[:1] == ["train"] and arguments[1:] and not arguments[1].startswith("-"):
-        if arguments[1] not in RECIPES:
-            raise InputError(f"there is no recipe {arguments[1]!r}: choose one of {', '.join(RECIPES)}.")
+    named = arguments[1:2] if arguments[:1] == ["train"] else []
+    if named and not named[0].startswith("-") and named[0] not in RECIPES:
+        raise InputError(f"there is no recipe {arguments[1]!r}: choose one of {', '.join(RECIPES)}.")
 
 
 def _complain(message, code=2):

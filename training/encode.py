@@ -1,11 +1,13 @@
 """Images in, codes out: the encoder over more images than fit in memory."""
 
+import contextlib
 import os
 import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf  # one trace for batches of any size is a matter of TensorFlow
 
 from keras_ae.errors import InputError
 
@@ -13,7 +15,8 @@ from keras_ae.errors import InputError
 def encode_images(encode, stream, output, *, progress=None) -> Path:
     """Write what `encode` returns for every image of `stream` to the .npz file `output`.
 
-    The results go to disk batch by batch; the file appears when it is whole.
+    The results go to disk batch by batch; the file appears when it is whole. Where an
+    image cannot be read, there is no file, and one that was there before stays.
 
     Args:
         encode: takes a batch of images, returns `{name: array}` with the batch first.
@@ -25,31 +28,91 @@ def encode_images(encode, stream, output, *, progress=None) -> Path:
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there.
+        InputError: the file cannot be written there; an image cannot be read.
     """
     output = _checked(output)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        members, done = {}, 0
+    with _temporary_folder(output) as folder:
+        names = _write_arrays(encode, stream, folder, progress)
+        np.save(folder / "names.npy", np.asarray(stream.names, str))
+        os.replace(_packed(folder, [*names, "names"]), output)
+    return output
+
+
+def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
+    """Name and `(height, width, channels)` of the one input of an encoder of images.
+
+    Args:
+        origin: what the encoder is called in errors.
+        shapes: `{name: shape}` of the inputs of its endpoint `encode`.
+
+    Raises:
+        InputError: it takes something else.
+    """
+    if len(shapes) == 1:
+        ((name, shape),) = shapes.items()
+        if len(shape) == 4 and None not in shape[1:]:
+            return name, tuple(shape[1:])
+    received = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+    raise InputError(
+        f"{origin}: expected an endpoint `encode` that takes images of one size, "
+        "(batch, height, width, channels), and nothing else. "
+        f"Received: {received or 'none'}. Call the model from Python instead."
+    )
+
+
+def image_function(endpoint, name):
+    """An endpoint with the input `name` as a function from a batch of images to arrays."""
+    traced = tf.function(lambda images: endpoint.function(**{name: images}), [endpoint.inputs[name]])
+    return lambda images: {key: value.numpy() for key, value in traced(images).items()}
+
+
+def _write_arrays(encode, stream, folder, progress):
+    """One .npy file for each array of `encode`, written as the batches come; their names."""
+    with contextlib.ExitStack() as stack:
+        files, done = {}, 0
         for images in stream:
             for name, values in encode(images).items():
-                if name not in members:
-                    shape = (len(stream), *values.shape[1:])
-                    members[name] = np.lib.format.open_memmap(
-                        f"{folder}/{name}.npy", mode="w+", dtype=values.dtype, shape=shape
-                    )
-                members[name][done : done + len(values)] = values
+                if name not in files:
+                    files[name] = stack.enter_context(_array_file(folder, name, values, len(stream)))
+                files[name].write(values.tobytes())
             done += len(images)
             if progress is not None:
                 progress(done)
-        for array in members.values():
-            array.flush()
-        np.save(f"{folder}/names.npy", np.asarray(stream.names))
-        whole = Path(folder) / "whole.npz"
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
-            for name in [*members, "names"]:
-                archive.write(f"{folder}/{name}.npy", f"{name}.npy")
-        os.replace(whole, output)
-    return output
+        if not done:  # an empty shard has the same arrays, without rows
+            blank = np.zeros((1, *stream.image_shape), "float32")
+            for name, values in encode(blank).items():
+                files[name] = stack.enter_context(_array_file(folder, name, values, rows=0))
+        return list(files)
+
+
+def _array_file(folder, name, values, rows):
+    """A .npy file of `rows` rows like those of `values`, open where the first row goes."""
+    file = (folder / f"{name}.npy").open("wb")
+    header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": (rows, *values.shape[1:])})
+    return file
+
+
+def _packed(folder, names):
+    whole = folder / "whole.npz"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+        for name in names:
+            archive.write(folder / f"{name}.npy", f"{name}.npy")
+    return whole
+
+
+@contextlib.contextmanager
+def _temporary_folder(output):
+    """A folder beside `output`; on failure the folders that were made for it go too."""
+    made = [folder for folder in output.parents if not folder.exists()]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+            yield Path(folder)
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # not empty: the output is there
+                folder.rmdir()
 
 
 def _checked(output):
@@ -59,8 +122,7 @@ def _checked(output):
     if output.is_dir():
         raise InputError(f"The output {output} is a directory: give the name of an .npz file.")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=output.parent):
+        with _temporary_folder(output):
             pass
     except OSError as error:
         raise InputError(f"{output.parent} cannot be written to ({error.strerror}).") from None

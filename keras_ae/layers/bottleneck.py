@@ -6,12 +6,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
 from keras_ae.ops import is_exporting
 
 
-class Bottleneck(keras.layers.Layer):
+class Bottleneck(Float32Layer):
     """Base of the discrete bottlenecks: one tensor in, one embedding out.
 
     `layer(x)` is differentiable in training; with `training` false it is
@@ -39,8 +40,7 @@ class Bottleneck(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs):
-        super().__init__(**{**kwargs, "autocast": False})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self._terms = {}
 
     def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
@@ -127,9 +127,6 @@ class Bottleneck(keras.layers.Layer):
         if re.fullmatch(rf"{automatic}(_\d+)?", self.name):
             return name
         return f"{self.name}_{name}"
-
-    def compute_mask(self, inputs, previous_mask):
-        return previous_mask
 
     def _build_once(self, shape):
         if not self.built:

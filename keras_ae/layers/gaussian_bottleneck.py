@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.ops import is_exporting, weighted_mean
@@ -11,7 +12,7 @@ LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finit
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class GaussianBottleneck(keras.layers.Layer):
+class GaussianBottleneck(Float32Layer):
     """Maps features to a Gaussian; samples it in training, returns its mean otherwise.
 
     ```
@@ -45,8 +46,7 @@ class GaussianBottleneck(keras.layers.Layer):
     """
 
     def __init__(self, latent_dim: int, *, beta=1.0, seed: int | None = None, **kwargs):
-        super().__init__(**{**kwargs, "autocast": False})
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -92,9 +92,6 @@ class GaussianBottleneck(keras.layers.Layer):
     def _sample(self, mean, log_variance):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
         return mean + ops.exp(0.5 * log_variance) * noise
-
-    def compute_mask(self, inputs, previous_mask):
-        return previous_mask
 
     def compute_output_spec(self, x, mask=None, training=None, sample=None, sample_weight=None):
         return keras.KerasTensor((*x.shape[:-1], self.latent_dim), dtype=self.compute_dtype)

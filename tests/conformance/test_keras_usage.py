@@ -88,3 +88,22 @@ def test_zero_sample_weight_removes_an_example(case):
         losses.append(model.get_weights())
     for clean, dirty in zip(*losses, strict=True):
         np.testing.assert_allclose(clean, dirty, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["VectorQuantizer", "GumbelOneHot", "BinaryBottleneck", "GaussianBottleneck"])
+def test_a_layer_shared_by_two_branches_counts_both(name):
+    from keras_ae import layers
+
+    makers = {
+        "VectorQuantizer": lambda: layers.VectorQuantizer(8, kmeans_samples=64, seed=0),
+        "GaussianBottleneck": lambda: layers.GaussianBottleneck(4),
+    }
+    shared = makers.get(name, getattr(layers, name))()
+    left, right = keras.Input((4,)), keras.Input((4,))
+    outputs = keras.layers.Add()([shared(keras.layers.Dense(4)(left)), shared(keras.layers.Dense(4)(right))])
+    model = keras.Model([left, right], keras.layers.Dense(4)(outputs))
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).random((12, 4), "float32")
+    assert_finite(model.fit([x, x], x, batch_size=5, epochs=2, verbose=0))
+    if name != "GaussianBottleneck":
+        assert float(keras.ops.sum(shared.usage.counts)) == 2 * 12 * (4 if name == "BinaryBottleneck" else 1)

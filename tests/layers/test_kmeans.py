@@ -24,9 +24,9 @@ def lloyd(samples, centres, iterations):
     samples, centres = samples.astype("float64"), centres.astype("float64")
     for _ in range(iterations):
         index = np.argmin(((samples[:, None] - centres) ** 2).sum(axis=-1), axis=1)
-        centres = np.stack([
-            samples[index == k].mean(axis=0) if (index == k).any() else centres[k] for k in range(len(centres))
-        ])
+        centres = centres.copy()
+        for code in np.unique(index):
+            centres[code] = samples[index == code].mean(axis=0)
     index = np.argmin(((samples[:, None] - centres) ** 2).sum(axis=-1), axis=1)
     return centres, np.bincount(index, minlength=len(centres))
 

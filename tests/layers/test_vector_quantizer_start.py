@@ -27,8 +27,8 @@ def count_kmeans(monkeypatch):
 @pytest.mark.parametrize(
     "size, held, runs",
     [
-        (6, [6, 12, 18, 24, 30, 36, 40, 40], [0, 0, 0, 0, 0, 0, 1, 1]),  # below the quota of 10: all are taken
-        (25, [10, 20, 30, 40, 40, 40], [0, 0, 0, 1, 1, 1]),  # above it: the quota is taken
+        (6, [6, 12, 18, 24, 30, 36, 40, 40], [0, 0, 0, 0, 0, 0, 1, 1]),  # below the quota of 10: all
+        (25, [10, 20, 30, 40, 40, 40], [0, 0, 0, 1, 1, 1]),  # above it: the quota
     ],
 )
 def test_the_buffer_fills_over_as_many_batches_as_needed_then_kmeans_runs_once(size, held, runs, monkeypatch):

@@ -11,7 +11,9 @@ def test_categorical_divergence_equals_that_of_tensorflow_probability(tfd):
     uniform = tfd.OneHotCategorical(logits=np.zeros(5, "float32"))
     expected = tfd.kl_divergence(tfd.OneHotCategorical(logits=LOGITS), uniform)
     np.testing.assert_allclose(categorical_kl_to_uniform(LOGITS), expected, atol=TOLERANCE)
-    plain = tfd.kl_divergence(tfd.Categorical(logits=LOGITS), tfd.Categorical(probs=np.full(5, 0.2, "float32")))
+    plain = tfd.kl_divergence(
+        tfd.Categorical(logits=LOGITS), tfd.Categorical(probs=np.full(5, 0.2, "float32"))
+    )
     np.testing.assert_allclose(categorical_kl_to_uniform(LOGITS), plain, atol=TOLERANCE)
 
 

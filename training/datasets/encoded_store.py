@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
+from keras_ae.training.datasets.image_size_error import ImageSizeError
 from keras_ae.training.datasets.pixels import resized
 
 
@@ -80,7 +81,7 @@ class EncodedStore:
                     f"Received: {self.origins[row]} with {shape[2]}; convert it."
                 )
             if self.image_size is None and shape != self.image_shape:
-                raise InputError(
+                raise ImageSizeError(
                     f"Expected images of {self.image_shape[0]}x{self.image_shape[1]} pixels. "
                     f"Received: {self.origins[row]} with {shape[0]}x{shape[1]}; resize it."
                 )

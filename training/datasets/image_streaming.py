@@ -7,6 +7,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.encoded_store import EncodedStore
 from keras_ae.training.datasets.image_opening import open_images
+from keras_ae.training.datasets.image_size_error import ImageSizeError
 from keras_ae.training.datasets.image_stream import ImageStream
 
 
@@ -36,7 +37,8 @@ def stream_images(
         an `ImageStream`.
 
     Raises:
-        InputError: the source cannot be read, or its images are not of `image_shape`.
+        InputError: the source cannot be read, or its images are not of `image_shape`
+            (`ImageSizeError` where resizing would help).
 
     Example:
 
@@ -67,7 +69,8 @@ def _check_shape(opened, image_shape):
         if isinstance(store, EncodedStore):
             store.check([0])  # the others are looked at when they are decoded
     if opened.image_shape != image_shape:
-        raise InputError(
+        same_channels = opened.image_shape[2] == image_shape[2]
+        raise (ImageSizeError if same_channels else InputError)(
             f"{opened.origin}: expected images of shape {image_shape} (height, width, channels), "
-            f"as the model takes them. Received: {opened.image_shape}"
+            f"as the model takes them. Received: {opened.image_shape}."
         )

@@ -1,0 +1,137 @@
+"""Records of measurements: what may be written, and the page made from them."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def records(benchmark_module):
+    return benchmark_module("records")
+
+
+@pytest.fixture
+def results(benchmark_module):
+    return benchmark_module("render_results")
+
+
+def test_records_are_merged_by_name_and_sorted(records, record, tmp_path):
+    path = tmp_path / "results" / "example.json"
+    records.write_records(path, {"b.new": record(mean=1.0), "a.old": record(mean=2.0)})
+    merged = records.write_records(path, {"a.old": record(mean=3.0)})
+    assert {name: value["mean"] for name, value in merged.items()} == {"a.old": 3.0, "b.new": 1.0}
+    assert records.read_records(path) == merged
+    assert list(json.loads(path.read_text())) == ["a.old", "b.new"]
+    assert [file.name for file in path.parent.iterdir()] == ["example.json"]
+
+
+@pytest.mark.parametrize(
+    "changes, complaint",
+    [
+        ({"mean": float("nan")}, "mean is a finite number"),
+        ({"mean": "1.9"}, "mean is a finite number"),
+        ({"mean": True}, "mean is a finite number"),
+        ({"sd": -0.1}, "sd is a finite number >= 0"),
+        ({"n": 0}, "n is a count"),
+        ({"n": 2.5}, "n is a count"),
+        ({"goal": "about 2"}, "goal is a comparison"),
+        ({"goal": None}, "goal is a string"),
+        ({"command": ""}, "command is what anyone can type"),
+        ({"command": "/opt/venv/bin/python benchmarks/a.py"}, "no path of this machine"),
+        ({"command": "python a.py --record=/opt/a.json"}, "no path of this machine"),
+        ({"command": "python a.py --data ~/digits"}, "no path of this machine"),
+        ({"note": "two\nlines"}, "note is a string of one line"),
+        ({"seed": 0}, "expected a dict of mean, sd"),
+    ],
+)
+def test_a_bad_record_is_refused_and_the_file_stays(records, record, tmp_path, changes, complaint):
+    path = tmp_path / "example.json"
+    records.write_records(path, {"a.b": record()})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=complaint):
+        records.write_records(path, {"c.d": record(), "e.f": record(**changes)})
+    assert path.read_bytes() == before
+
+
+def test_a_missing_field_is_refused(records, record, tmp_path):
+    incomplete = record()
+    del incomplete["minutes"]
+    with pytest.raises(ValueError, match="Record a.b: expected a dict of .*minutes"):
+        records.write_records(tmp_path / "example.json", {"a.b": incomplete})
+
+
+@pytest.mark.parametrize("name", ["nodots", "A.b", "a b.c", "a..b"])
+def test_a_name_is_words_joined_by_dots(records, record, tmp_path, name):
+    with pytest.raises(ValueError, match="A record has a name such as"):
+        records.write_records(tmp_path / "example.json", {name: record()})
+
+
+def test_a_file_that_is_no_json_is_named(records, record, tmp_path):
+    path = tmp_path / "example.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="example.json is no JSON file of records"):
+        records.write_records(path, {"a.b": record()})
+
+
+@pytest.mark.parametrize(
+    "mean, goal, met",
+    [(2.2, "<= 2.2", True), (2.3, "<= 2.2", False), (2.2, "< 2.2", False), (0.95, ">= 0.9", True)]
+    + [(-1.0, "> -1.5", True), (2e-8, "<= 1e-8", False), (5.0, "", None)],
+)
+def test_a_goal_is_compared_with_the_mean(records, record, mean, goal, met):
+    assert records.is_met(record(mean=mean, goal=goal)) is met
+
+
+def test_the_page_has_a_table_per_file(records, results, record, tmp_path):
+    folder = tmp_path / "results"
+    records.write_records(
+        folder / "vector_quantizer.json", {"vq.b": record(mean=2.5), "vq.a": record(note="x|y")}
+    )
+    records.write_records(folder / "digits.json", {"digits.mse": record(mean=0.013071, sd=0.0, n=1, goal="")})
+    assert results.main(["--docs", str(tmp_path)]) == 0
+    page = (tmp_path / "results.md").read_text()
+    command = "`python benchmarks/example.py --record docs/results/example.json`"
+    assert (
+        page.index("## Digits")
+        < page.index("## Vector quantizer")
+        < page.index("`vq.a`")
+        < page.index("`vq.b`")
+    )
+    assert f"| `digits.mse` | 0.01307 | 1 |  |  | 41 | {command} | worst cell |" in page
+    assert f"| `vq.a` | 1.9 ± 0.03 | 5 | <= 2.2 | yes | 41 | {command} | x\\|y |" in page
+    assert f"| `vq.b` | 2.5 ± 0.03 | 5 | <= 2.2 | **no** | 41 | {command} | worst cell |" in page
+
+
+def test_check_fails_until_the_page_is_rendered(records, results, record, tmp_path, capsys):
+    check = ["--docs", str(tmp_path), "--check"]
+    path = tmp_path / "results" / "example.json"
+    records.write_records(path, {"a.b": record()})
+    assert results.main(check) == 1
+    assert "Run: python benchmarks/render_results.py" in capsys.readouterr().err
+    results.main(["--docs", str(tmp_path)])
+    assert results.main(check) == 0
+    records.write_records(path, {"a.b": record(mean=2.0)})
+    assert results.main(check) == 1
+
+
+def test_a_bad_file_of_records_is_one_line(results, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "example.json").write_text('{"a.b": {"mean": 1}}')
+    assert results.main(["--docs", str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "results.md").exists()
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (1.9, "1.9"),
+        (0.0130712, "0.01307"),
+        (15230.4, "15,230"),
+        (65536, "65,536"),
+        (0.0, "0"),
+        (-51.25, "-51.25"),
+    ],
+)
+def test_numbers_have_four_significant_digits(results, value, text):
+    assert results.number(value) == text
