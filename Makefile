@@ -29,5 +29,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1' 'onnx<1.18'
 	touch $@
 
+# docs/results.md from the records of docs/results/
+results: $(VENV)/.installed
+	$(VENV)/bin/python benchmarks/render_results.py
+
 clean:
 	rm -rf $(VENV) .venv-tf216 build dist *.egg-info

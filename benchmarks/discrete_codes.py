@@ -11,7 +11,6 @@ weights of the best validation epoch, measured once on the test images. Writes
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ SETTINGS = {
 BITS = {"digits": (6, 4, 9), "mnist": (6,)}
 NOTES = {
     "digits": "4 positions an image; 1,294 training, 144 validation and 359 test images",
-    "mnist": "49 positions an image; 58,000 training images of the stored set, a tenth of them for validation",
+    "mnist": "49 positions an image; 58,000 training images, a tenth of them for validation",
 }
 
 
@@ -49,14 +48,18 @@ def cells(name):
 
 
 def measure_cell(label, kind, bits, arguments):
-    """Metrics of every seed, and the baselines of the first."""
-    results = []
+    """Metrics of every seed with the baselines of the first, and the minutes they took."""
+    results, minutes = [], 0.0
     for seed in range(arguments.seeds):
-        settings = SETTINGS[arguments.name]
-        made = recipe(kind, bits, arguments.data, seed, settings)
-        run = train(made, runs=Path(arguments.runs) / label, verbose=True)
-        results.append(json.loads((run.directory / "metrics.json").read_text()))
-    return results
+        runs = Path(arguments.runs) / arguments.name / label / str(seed)
+        finished = sorted(runs.glob("*/*/metrics.json")) if arguments.reuse else []
+        if not finished:
+            run = train(recipe(kind, bits, arguments.data, seed, SETTINGS[arguments.name]), runs=runs)
+            finished = [run.directory / "metrics.json"]
+        results.append(json.loads(finished[-1].read_text()))
+        began = finished[-1].with_name("config.json").stat().st_mtime
+        minutes += (finished[-1].stat().st_mtime - began) / 60
+    return results, minutes
 
 
 def records_of(name, label, results, command, minutes):
@@ -95,7 +98,7 @@ def records_of(name, label, results, command, minutes):
             "sd": 0.0,
             "n": 1,
             "goal": "",
-            "note": f"{key}, scikit-learn, test images",
+            "note": f"{key}; scikit-learn, at most 10,000 training images; test images",
             **common,
         }
     return records
@@ -107,6 +110,7 @@ def main():
     parser.add_argument("--data", default="digits", help="for mnist: the .npz file or the idx folder")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", default="runs/discrete_codes")
+    parser.add_argument("--reuse", action="store_true", help="read finished runs instead of training anew")
     parser.add_argument("--only", nargs="*", help="labels of the rows to measure")
     parser.add_argument("--record", default="docs/results")
     arguments = parser.parse_args()
@@ -115,9 +119,7 @@ def main():
     for label, kind, bits in cells(arguments.name):
         if arguments.only and label not in arguments.only:
             continue
-        began = time.monotonic()
-        results = measure_cell(label, kind, bits, arguments)
-        minutes = (time.monotonic() - began) / 60
+        results, minutes = measure_cell(label, kind, bits, arguments)
         records = records_of(arguments.name, label, results, command, minutes)
         write_records(Path(arguments.record) / f"{arguments.name}.json", records)
         for key, record in records.items():

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.export.manifest import MANIFEST, read_manifest
+from keras_ae.export.signature import summary
 from keras_ae.export.verification_process import RUNNERS
 
 
@@ -65,7 +66,8 @@ class Artifact:
         """Outputs of an endpoint.
 
         Raises:
-            InputError: no such endpoint, or inputs of other names, shapes or dtypes.
+            InputError: no such endpoint, inputs of other names, shapes or dtypes, or a
+                damaged artifact.
         """
         specs = self._endpoint(endpoint)["inputs"]
         if specs.keys() != inputs.keys():
@@ -73,9 +75,17 @@ class Artifact:
         arrays = {
             name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec) for name, spec in specs.items()
         }
-        if self._run is None:
-            self._run = RUNNERS[self.format](self._location())
-        return self._run(endpoint, arrays)
+        try:
+            if self._run is None:
+                self._run = RUNNERS[self.format](self._location())
+            return self._run(endpoint, arrays)
+        except ImportError:
+            raise
+        except Exception as error:  # each runtime has its own for a damaged file
+            raise InputError(
+                f"`{endpoint}` of the artifact in {self.path} cannot be run, perhaps a file is cut short "
+                f"({summary(error)}). Export it again."
+            ) from error
 
     def input_shape(self, endpoint: str, name: str) -> tuple[int | None, ...]:
         """Shape of an input, `None` where the size is free."""
@@ -128,8 +138,10 @@ def versions(directory: Path) -> list[int]:
 
 
 def _of_one_file(path):
+    if path.suffix != ".onnx":
+        raise InputError(f"Expected an .onnx file listed in a manifest, or an artifact. Received: {path}.")
     manifest = read_manifest(path.parent)
-    if path.suffix != ".onnx" or path.stem not in manifest["endpoints"]:
+    if path.stem not in manifest["endpoints"]:
         raise InputError(f"Expected an .onnx file listed in {path.parent / MANIFEST}. Received: {path}.")
     return {**manifest, "endpoints": {path.stem: manifest["endpoints"][path.stem]}}
 

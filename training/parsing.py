@@ -66,7 +66,7 @@ def one_line(box: str) -> str:
     'Unrecognized options: --x.'
     """
     plain = re.sub(r"\x1b\[[\d;]*m|[╭╮╰╯│]", "", box)
-    parts = (" ".join(part.split()) for part in re.split(r"[-─]{3,}|\n\s*\n|─ ", plain))
+    parts = (" ".join(part.split()) for part in re.split(r"─+|-{3,}|\n\s*\n", plain))
     title, *contents = [part for part in parts if part]
     message = contents[0] if contents else title
     if title == "Missing subcommand":

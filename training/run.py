@@ -173,7 +173,7 @@ def _callbacks(run, model, recipe, data):
     shown = data.test.images(range(min(SHOWN, len(data.test))))
     every = max(1, recipe.epochs // 10)
     callbacks = [
-        BestModel(run.directory / "model.keras"),
+        BestModel(run.directory / "model.keras", monitor=recipe.monitor),
         keras.callbacks.TensorBoard(log_dir=str(logs), write_graph=False),
         keras.callbacks.TerminateOnNaN(),
         ReconstructionGrid(shown, figures, every=every, log_dir=logs),

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck, flatten_weights
 from keras_ae.losses.kl_to_uniform import bernoulli_entropy, bernoulli_kl_to_uniform
-from keras_ae.metrics.code_counts import code_counts
+from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import straight_through, weighted_mean
 
 
@@ -104,7 +104,7 @@ class BinaryBottleneck(Bottleneck):
         kl = weighted_mean(bernoulli_kl_to_uniform(x), weights)
         entropy = weighted_mean(ops.sum(bernoulli_entropy(x), axis=-1), weights)
         flat = ops.reshape(codes, (-1, self.bits))
-        self.record_counts(code_counts(flat, flatten_weights(weights, x), 2))
+        self.record_counts(count_codes(flat, flatten_weights(weights, x), 2))
         weighted = self.kl_weight * kl + self.entropy_weight * entropy
         self.record_terms({"kl_loss": kl}, weighted if self.kl_weight or self.entropy_weight else None)
 

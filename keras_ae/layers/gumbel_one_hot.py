@@ -6,7 +6,7 @@ from keras import ops
 from keras_ae.layers.bottleneck import Bottleneck, flatten_weights
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.kl_to_uniform import categorical_kl_to_uniform
-from keras_ae.metrics.code_counts import code_counts
+from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import argmax, straight_through, weighted_mean
 
 
@@ -108,7 +108,7 @@ class GumbelOneHot(Bottleneck):
     def observe(self, x, embedding, codes, weights):
         terms = {"kl_loss": weighted_mean(categorical_kl_to_uniform(x), weights)}
         flat = ops.reshape(codes, (-1, 1))
-        self.record_counts(code_counts(flat, flatten_weights(weights, x), self.num_classes))
+        self.record_counts(count_codes(flat, flatten_weights(weights, x), self.num_classes))
         self.record_terms(terms, self.kl_weight * terms["kl_loss"] if self.kl_weight else None)
 
     def _gumbel(self, shape):

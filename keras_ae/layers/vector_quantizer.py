@@ -6,10 +6,10 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.global_sampling import GlobalRows
-from keras_ae.layers.kmeans import kmeans, kmeans_rounds
+from keras_ae.layers.k_means import kmeans, kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
-from keras_ae.metrics.code_counts import code_counts
+from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import most_similar, nearest_code, straight_through, sum_over_replicas
 
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
@@ -226,7 +226,7 @@ class VectorQuantizer(Bottleneck):
     def _learn(self, rows, data, codes, weights):
         """EMA statistics of the global batch, and new places for dead codes."""
         decay = USAGE_DECAY if self.ema_decay is None else self.ema_decay
-        batch = {"counts": code_counts(codes, _ones_unless(weights, data), self.num_embeddings)}
+        batch = {"counts": count_codes(codes, _ones_unless(weights, data), self.num_embeddings)}
         if self.ema_decay is not None:
             batch["sums"] = self._code_sums(data, codes, weights)
         batch = sum_over_replicas(batch)
@@ -264,7 +264,7 @@ class VectorQuantizer(Bottleneck):
         if self.ema_decay is None:
             terms["codebook_loss"] = codebook_loss(heads, quantized, weights)
             loss = loss + terms["codebook_loss"]
-        self.record_counts(code_counts(codes, _ones_unless(weights, heads), self.num_embeddings))
+        self.record_counts(count_codes(codes, _ones_unless(weights, heads), self.num_embeddings))
         self.record_terms(terms, loss)
 
     def _search(self, heads):

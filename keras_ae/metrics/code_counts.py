@@ -22,7 +22,7 @@ class CodeCounts(keras.metrics.Metric):
         weights = ops.ones_like(codes[:, 0], "float32")
         if sample_weight is not None:
             weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
-        self.add_counts(code_counts(codes, weights, self.num_embeddings))
+        self.add_counts(count_codes(codes, weights, self.num_embeddings))
 
     def add_counts(self, counts):
         """Add `(heads, K)` counts made elsewhere."""
@@ -36,7 +36,7 @@ class CodeCounts(keras.metrics.Metric):
         }
 
 
-def code_counts(codes, weights, num_embeddings):
+def count_codes(codes, weights, num_embeddings):
     """Weighted counts `(heads, K)` of `codes` `(vectors, heads)`, by segment sums."""
     heads = codes.shape[1]
     segments = codes + num_embeddings * ops.arange(heads, dtype="int32")

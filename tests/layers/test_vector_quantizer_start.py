@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_ae.layers import VectorQuantizer
 from keras_ae.layers import vector_quantizer as module
-from keras_ae.layers.kmeans import kmeans
+from keras_ae.layers.k_means import kmeans
 
 
 def batches(count, size, dim=3):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_ae.training.cli import main
 from keras_ae.training.figures import code_histogram, image_grid
 
 
@@ -28,6 +29,25 @@ def run_directory(tmp_path):
             "command": "keras-ae train vqvae --seed 3",
         },
     )
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_npz(tmp_path_factory):
+    """An .npz file of 40 noisy 8x8 images of three classes."""
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype="uint8")
+    np.savez(path, images=images, labels=np.arange(40) % 3)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_run(small_npz, tmp_path_factory):
+    """The directory of a VQ-VAE trained for an epoch by the command line; not to be changed."""
+    runs = tmp_path_factory.mktemp("runs")
+    options = ["--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe"]
+    assert main(["train", "vqvae", "--data", str(small_npz), "--runs", str(runs), *options]) == 0
+    (run,) = (runs / "vqvae").iterdir()
     return run
 
 

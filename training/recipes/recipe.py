@@ -14,12 +14,13 @@ class Recipe:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    monitor: ClassVar[str] = "val_reconstruction_loss"  # lowest at the epoch whose weights are kept
 
     data: str = "digits"
     """"digits" (scikit-learn's), a folder of images, an .npz file, or MNIST idx files."""
     image_size: tuple[int, int] | None = None
     """Height and width to which the images of a folder are resized."""
-    epochs: int = 300
+    epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64
     """Images of one step."""

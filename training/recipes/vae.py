@@ -16,6 +16,7 @@ class VaeRecipe(Recipe):
 
     name: ClassVar[str] = "vae"
     summary: ClassVar[str] = "a Gaussian embedding; generates new images"
+    monitor: ClassVar[str] = "val_loss"
 
     latent_dim: int = 8
     """Size of the embedding."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers import kmeans as module
+from keras_ae.layers import k_means as module
 
 GENERATOR = np.random.default_rng(0)
 

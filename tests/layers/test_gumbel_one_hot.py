@@ -1,0 +1,228 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae.layers import GumbelOneHot
+
+LOGITS = np.log([0.5, 0.25, 0.15, 0.1]).astype("float32")
+SAMPLES = 20_000
+
+
+def normal(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def softmax(x):
+    exponents = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
+def repeated(logits=LOGITS):
+    return np.tile(logits, (SAMPLES, 1))
+
+
+def with_noise(layer, noise, monkeypatch):
+    monkeypatch.setattr(layer, "_gumbel", lambda shape: tf.constant(noise, "float32"))
+    return layer
+
+
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
+def test_classes_are_drawn_with_the_probabilities_of_the_softmax(temperature):
+    layer = GumbelOneHot(temperature=temperature, seed=0)
+    embedding, codes = layer(repeated(), training=True, return_codes=True)
+    counts = np.bincount(codes, minlength=4)
+    expected = SAMPLES * softmax(LOGITS)
+    # chi square of 3 degrees of freedom passes 16.3 once in a thousand
+    assert np.sum((counts - expected) ** 2 / expected) < 16.3
+    np.testing.assert_allclose(np.sum(embedding, axis=0), counts, rtol=1e-4)
+
+
+def test_noise_has_the_moments_of_the_gumbel_distribution():
+    noise = np.asarray(GumbelOneHot(seed=0)._gumbel((100_000,)))
+    assert np.isfinite(noise).all()
+    # five standard errors: 1.28 / sqrt(n) of the mean, and of the variance 1.64 * sqrt(4.4 / n)
+    assert np.mean(noise) == pytest.approx(np.euler_gamma, abs=0.02)
+    assert np.var(noise) == pytest.approx(np.pi**2 / 6, abs=0.06)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.5])
+def test_soft_samples_follow_the_relaxed_one_hot_categorical(temperature, tfd):
+    layer = GumbelOneHot(temperature=temperature, straight_through=False, seed=0)
+    ours = np.asarray(layer(repeated(), training=True), "float64")
+    theirs = tfd.RelaxedOneHotCategorical(temperature, logits=LOGITS).sample(SAMPLES, seed=1).numpy()
+    np.testing.assert_allclose(ours.sum(axis=1), 1.0, rtol=1e-5)
+    # a component has a standard deviation below 0.5: five standard errors of a difference
+    bound = 5 * 0.5 * np.sqrt(2 / SAMPLES)
+    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=bound)
+    np.testing.assert_allclose(ours.T @ ours / SAMPLES, theirs.T @ theirs / SAMPLES, atol=bound)
+    for one, other in zip(ours.T, theirs.T, strict=True):
+        grid = np.quantile(other, np.linspace(0.01, 0.99, 99))
+        distance = np.abs(np.searchsorted(np.sort(one), grid) - np.searchsorted(np.sort(other), grid)).max()
+        # Kolmogorov and Smirnov: 1.95 sqrt(2 / n) is passed once in a thousand
+        assert distance / SAMPLES < 1.95 * np.sqrt(2 / SAMPLES)
+
+
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_training_forward_and_its_gradient_are_those_of_the_softmax(straight_through, monkeypatch):
+    x, noise, weight = normal((5, 4)), normal((5, 4), seed=1), normal((5, 4), seed=2)
+    layer = GumbelOneHot(temperature=0.7, straight_through=straight_through)
+    layer, inputs = with_noise(layer, noise, monkeypatch), tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        embedding, codes = layer(inputs, training=True, return_codes=True)
+        loss = tf.reduce_sum(weight * embedding)
+    soft = softmax((x + noise).astype("float64") / 0.7)
+    hard = np.eye(4)[np.argmax(x + noise, axis=1)]
+    np.testing.assert_array_equal(codes, np.argmax(x + noise, axis=1))
+    np.testing.assert_allclose(embedding, hard if straight_through else soft, atol=1e-6)
+    # the Jacobian of the softmax is symmetric: diag(y) - y y^T
+    expected = soft * (weight - (weight * soft).sum(axis=1, keepdims=True)) / 0.7
+    np.testing.assert_allclose(tape.gradient(loss, inputs), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_inference_is_the_one_hot_of_the_largest_logit(straight_through):
+    layer, x = GumbelOneHot(straight_through=straight_through), normal((3, 5, 4))
+    for training in (False, None):
+        np.testing.assert_array_equal(layer(x, training=training), np.eye(4)[np.argmax(x, axis=-1)])
+    assert layer(x).shape == (3, 5, 4)
+    assert layer.encode(x).shape == (3, 5)
+
+
+def test_divergence_and_code_metrics_are_those_of_the_logits(tfd):
+    layer, x = GumbelOneHot(kl_weight=0.3, seed=0), 2 * normal((3, 5, 4))
+    uniform = tfd.OneHotCategorical(logits=np.zeros(4, "float32"))
+    expected = np.mean(tfd.kl_divergence(tfd.OneHotCategorical(logits=x), uniform))
+    share = np.bincount(np.argmax(x, axis=-1).ravel(), minlength=4) / 15
+    for training in (True, False):
+        for metric in layer.metrics:
+            metric.reset_state()
+        layer(x, training=training)
+        values = {metric.name: float(metric.result()) for metric in layer.metrics}
+        assert values["kl_loss"] == pytest.approx(expected, rel=1e-5)
+        assert values["usage"] == np.mean(share > 0)
+        assert values["perplexity"] == pytest.approx(np.exp(-np.sum(share * np.log(share))), rel=1e-5)
+        np.testing.assert_allclose(layer.losses, [0.3 * expected], rtol=1e-5)
+
+
+def test_without_weight_the_divergence_is_measured_but_not_trained():
+    layer = GumbelOneHot(seed=0)
+    layer(normal((5, 4)), training=True)
+    assert layer.losses == []
+    assert float(layer._terms["kl_loss"].result()) > 0
+
+
+def annealed(**options):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    layer = GumbelOneHot(seed=0, **options)
+    model = keras.Model(inputs, keras.layers.Dense(1)(layer(keras.layers.Dense(3)(inputs))))
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    return model, layer
+
+
+def test_a_stock_fit_anneals_by_a_schedule_and_a_reload_goes_on(tmp_path):
+    schedule = keras.optimizers.schedules.ExponentialDecay(2.0, 4, 0.5)
+    model, layer = annealed(temperature=schedule)
+    data = {"x": normal((12, 4)), "y": normal((12, 1), seed=1), "batch_size": 4, "verbose": 0}
+    assert float(layer.temperature) == 2.0
+    model.fit(**data, epochs=2)
+    assert int(layer.annealing.step) == 6
+    # the sixth step, of number 5, was the last
+    assert float(layer.temperature) == pytest.approx(2.0 * 0.5 ** (5 / 4), rel=1e-6)
+    model.evaluate(data["x"], data["y"], verbose=0)
+    model.predict(data["x"], verbose=0)
+    assert int(layer.annealing.step) == 6
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    copy = loaded.layers[2]
+    assert float(copy.temperature) == float(layer.temperature)
+    loaded.fit(**data)
+    assert int(copy.annealing.step) == 9
+    assert float(copy.temperature) == pytest.approx(2.0 * 0.5 ** (8 / 4), rel=1e-6)
+
+
+def test_the_temperature_of_a_step_is_that_of_the_schedule(monkeypatch):
+    schedule = keras.optimizers.schedules.PolynomialDecay(2.0, 4, 0.5)
+    layer = GumbelOneHot(temperature=schedule, straight_through=False)
+    with_noise(layer, np.zeros(4), monkeypatch)
+    step = tf.function(lambda x: layer(x, training=True))
+    for temperature in (2.0, 1.625, 1.25, 0.875, 0.5, 0.5):
+        np.testing.assert_allclose(step(LOGITS[None]), softmax(LOGITS[None] / temperature), rtol=1e-5)
+
+
+def test_a_callback_assigns_the_temperature_of_a_running_fit():
+    model, layer = annealed(temperature=1.0)
+    seen = []
+
+    class Halve(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            layer.temperature.assign(0.5**epoch)
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(float(layer.temperature))
+
+    model.fit(normal((8, 4)), normal((8, 1)), epochs=3, batch_size=4, verbose=0, callbacks=[Halve()])
+    assert seen == [1.0, 0.5, 0.25]
+
+
+def test_a_traced_step_sees_the_assigned_temperature(monkeypatch):
+    layer = with_noise(GumbelOneHot(straight_through=False), np.zeros(4), monkeypatch)
+    step = tf.function(lambda x: layer(x, training=True))
+    for temperature in (1.0, 0.25):
+        layer.temperature.assign(temperature)
+        np.testing.assert_allclose(step(LOGITS[None]), softmax(LOGITS[None] / temperature), rtol=1e-5)
+
+
+def test_a_seed_gives_the_same_samples_and_calls_differ():
+    first, second = GumbelOneHot(seed=3), GumbelOneHot(seed=3)
+    samples = [np.asarray(layer(repeated(), training=True)) for layer in (first, second, first)]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    assert (samples[0] != samples[2]).any()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16"])
+def test_half_precision_samples_stay_finite_at_a_low_temperature(dtype):
+    layer = GumbelOneHot(temperature=0.01, kl_weight=1.0, dtype=dtype, seed=0)
+    x = tf.constant([[6e4, -6e4, 0.0], [0.0, 0.0, 0.0]], "float16")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        embedding = layer(x, training=True)
+        loss = tf.reduce_sum(tf.cast(embedding, "float32") ** 2) + tf.add_n(layer.losses)
+    assert embedding.dtype == "float16"
+    np.testing.assert_array_equal(np.sum(embedding, axis=1), [1, 1])
+    assert np.isfinite(loss)
+    assert np.isfinite(tape.gradient(loss, x)).all()
+
+
+def test_a_frozen_layer_keeps_its_temperature():
+    layer = GumbelOneHot(temperature=keras.optimizers.schedules.ExponentialDecay(2.0, 1, 0.5), seed=0)
+    layer(LOGITS[None], training=True)
+    layer(LOGITS[None], training=True)
+    layer.trainable = False
+    layer(LOGITS[None], training=True)
+    assert (int(layer.annealing.step), float(layer.temperature)) == (2, 1.0)
+
+
+def test_a_temperature_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="temperature is a positive number.*Received: 0.0"):
+        GumbelOneHot(temperature=0.0)
+
+
+def test_it_learns_a_class_for_each_cluster():
+    """As a bottleneck: three clusters, eight classes, a decoder that sees the class alone."""
+    keras.utils.set_random_seed(0)
+    means = 3 * np.array([[1, 0], [-0.5, 0.9], [-0.5, -0.9]], "float32")
+    kinds = np.random.default_rng(0).integers(0, 3, 3200)
+    x = means[kinds] + 0.2 * normal((3200, 2), seed=1)
+    inputs = keras.Input((2,))
+    layer = GumbelOneHot(temperature=0.8, seed=0)
+    logits = keras.layers.Dense(8)(keras.layers.Dense(16, "relu")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(layer(logits)))
+    model.compile(keras.optimizers.Adam(5e-2), "mse", jit_compile=False)
+    model.fit(x, x, batch_size=32, verbose=0)
+    result = model.evaluate(x, x, verbose=0, return_dict=True)
+    assert result["loss"] < 0.06  # the noise has a variance of 0.04, the clusters one of 4
+    assert result["usage"] == 3 / 8

@@ -1,0 +1,279 @@
+"""The command line: what it prints, and one clear line with exit code 2 for bad input."""
+
+import errno
+import json
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae import InputError, export
+from keras_ae.models import AutoEncoder
+from keras_ae.training import run as run_module
+from keras_ae.training.cli import main
+from keras_ae.training.parsing import one_line
+from keras_ae.training.recipes import RECIPES
+
+QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")
+RECIPE_NAMES = ("autoencoder", "vae", "vqvae", "gumbel", "binary")
+
+
+def tree(folder):
+    """Everything below a folder, with the time it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def complaint(capsys, tmp_path):
+    """The one line about the given arguments, without which nothing is written."""
+
+    def call(*arguments):
+        before = tree(tmp_path)
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert code == 2 and out == ""
+        assert err.startswith("keras-ae: ") and err.endswith("\n") and len(err.splitlines()) == 1
+        assert "Traceback" not in err and "None" not in err
+        assert tree(tmp_path) == before
+        return err
+
+    return call
+
+
+@pytest.fixture
+def write_png(tmp_path):
+    """Writes an image below the folder `images` and returns the folder."""
+
+    def write(name, image):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(image if isinstance(image, bytes) else tf.io.encode_png(image).numpy())
+        return path.parent
+
+    return write
+
+
+# what is listed and explained
+
+
+def test_recipes_are_listed_with_what_they_are(capsys):
+    assert main(["recipes"]) == 0
+    out = capsys.readouterr().out
+    assert tuple(line.split()[0] for line in out.splitlines()[:5]) == RECIPE_NAMES
+    assert all(recipe.summary in out for recipe in RECIPES.values())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []], ids=str)
+def test_help_names_every_verb(capsys, arguments):
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert all(verb in out for verb in ("recipes", "train", "report", "export", "encode", "demo"))
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+def test_help_of_a_recipe_explains_every_setting(capsys, recipe):
+    assert main(["train", recipe, "--help"]) == 0
+    out = capsys.readouterr().out
+    for setting in RECIPES[recipe]().settings():
+        assert f"--{setting.replace('_', '-')}" in out
+    assert "--resume RUN" in out and "--runs PATH" in out
+
+
+def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
+    assert main(["encode", "--help"]) == 0
+    assert "RUN IMAGES OUTPUT" in capsys.readouterr().out
+
+
+# bad options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nope"], "Unrecognized options: nope. See: keras-ae --help"),
+        (["train"], "Expected one of {autoencoder, vae, vqvae, gumbel, binary}. See: keras-ae train --help"),
+        (
+            ["train", "nope"],
+            "there is no recipe 'nope': choose one of autoencoder, vae, vqvae, gumbel, binary.",
+        ),
+        (["train", "vae", "--nope", "3"], "Unrecognized options: --nope, 3. See: keras-ae train vae --help"),
+        (["train", "vae", "--epoch", "3"], "--epoch, 3. Perhaps you meant --epochs. See"),
+        (
+            ["train", "vae", "--epochs", "0"],
+            "--epochs is at least 1. Received: 0. See: keras-ae train vae --help",
+        ),
+        (["train", "vae", "--epochs", "-3"], "--epochs is at least 1. Received: -3."),
+        (["train", "vae", "--epochs", "three"], "--epochs: expected a whole number. Received: 'three'."),
+        (["train", "vae", "--noise", "much"], "--noise: expected a number. Received: 'much'."),
+        (["train", "vae", "--batch-size", "0"], "--batch-size is at least 1. Received: 0."),
+        (["train", "vae", "--learning-rate", "0"], "--learning-rate is positive. Received: 0.0."),
+        (["train", "vae", "--likelihood", "nope"], "'nope'"),
+        (["encode", "run", "images"], "Missing from keras-ae encode: OUTPUT"),
+        (["export", "run", "--to", "tflite"], "Expected one of ('saved-model', 'onnx'). See"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_option_is_one_line(complaint, arguments, expected):
+    assert expected in complaint(*arguments)
+
+
+def test_box_of_a_colourful_terminal_becomes_one_line():
+    box = (
+        "\x1b[31m╭─ Missing subcommand ───────╮\x1b[0m\n"
+        "\x1b[31m│\x1b[0m Expected one of {a, b} and \x1b[31m│\x1b[0m\n\x1b[31m│\x1b[0m no other. │\n"
+        "│ ────────────────── │\n│ For full helptext, run x --help │\n╰──────────╯\n"
+    )
+    assert one_line(box) == "Missing subcommand: Expected one of {a, b} and no other."
+
+
+# bad data
+
+
+@pytest.mark.parametrize("name", ["missing.npz", "missing/"])
+def test_missing_data_is_named(complaint, tmp_path, name):
+    line = complaint("train", "vqvae", "--data", tmp_path / name, "--runs", tmp_path / "runs", *QUICK)
+    assert f"{tmp_path / name} does not exist: expected" in line
+
+
+def test_broken_image_is_named(complaint, tmp_path, write_png):
+    write_png("a.png", np.zeros((8, 8, 1), "uint8"))
+    folder = write_png("b.png", b"\x89PNG\r\n\x1a\n and then nothing")
+    line = complaint("train", "vqvae", "--data", folder, "--runs", tmp_path / "runs", *QUICK)
+    assert f"{folder / 'b.png'} is not a readable png" in line
+
+
+def test_damaged_npz_is_named(complaint, tmp_path, small_npz):
+    path = tmp_path / "cut.npz"
+    path.write_bytes(small_npz.read_bytes()[:1000])
+    line = complaint("train", "vqvae", "--data", path, "--runs", tmp_path / "runs", *QUICK)
+    assert f"{path} is not a readable .npz file" in line
+
+
+def test_wrong_channel_count_is_named(complaint, tmp_path, trained_run, write_png):
+    folder = write_png("a.png", np.zeros((8, 8, 3), "uint8"))
+    line = complaint("encode", trained_run, folder, tmp_path / "codes.npz")
+    assert f"Expected images with 1 channels. Received: {folder / 'a.png'} with 3" in line
+
+
+# bad places
+
+
+def test_run_directory_that_cannot_be_made_is_named(complaint, tmp_path, small_npz):
+    (tmp_path / "file").touch()
+    line = complaint("train", "vqvae", "--data", small_npz, "--runs", tmp_path / "file" / "runs", *QUICK)
+    assert str(tmp_path / "file" / "runs") in line and "choose another with --runs" in line
+
+
+@pytest.mark.parametrize("verb", [["report"], ["export"], ["train", "vqvae", "--resume"]], ids=" ".join)
+def test_what_is_not_a_run_directory_is_refused(complaint, tmp_path, verb):
+    assert f"{tmp_path} is not a run directory: it has no config.json." in complaint(*verb, tmp_path)
+
+
+@pytest.mark.parametrize("verb", ["export", "encode"])
+def test_truncated_model_is_named(complaint, tmp_path, trained_run, small_npz, verb):
+    broken = shutil.copytree(trained_run, tmp_path / "broken")
+    path = broken / "model.keras"
+    path.write_bytes(path.read_bytes()[:-500])
+    rest = [small_npz, tmp_path / "codes.npz"] if verb == "encode" else []
+    assert f"{path} is not a readable Keras model, perhaps cut short" in complaint(verb, broken, *rest)
+
+
+def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
+    stopped = shutil.copytree(trained_run, tmp_path / "stopped")
+    (stopped / "model.keras").unlink()
+    assert f"{stopped / 'model.keras'} does not exist" in complaint("export", stopped)
+
+
+@pytest.mark.parametrize("shard", ["3", "2/2", "-1/2", "a/b", "1/2/3"])
+def test_bad_shard_is_refused(complaint, tmp_path, trained_run, small_npz, shard):
+    line = complaint("encode", trained_run, small_npz, tmp_path / "codes.npz", f"--shard={shard}")
+    assert f"--shard is i/n with 0 <= i < n, such as 0/4. Received: {shard}" in line
+
+
+@pytest.mark.parametrize("output", ["codes.txt", "codes", "folder.npz", "file/codes.npz"])
+def test_output_that_cannot_be_written_is_refused(complaint, tmp_path, trained_run, small_npz, output):
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "file").touch()
+    assert str((tmp_path / output).parent) in complaint("encode", trained_run, small_npz, tmp_path / output)
+
+
+def test_batch_of_nothing_is_refused(complaint, tmp_path, trained_run, small_npz):
+    line = complaint("encode", trained_run, small_npz, tmp_path / "codes.npz", "--batch-size", "0")
+    assert "The batch size is at least 1. Received: 0" in line
+
+
+# what goes wrong on the way
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/model.keras"),
+            2,
+            "runs/model.keras: No space left",
+        ),
+        (KeyboardInterrupt(), 130, "stopped. Go on with: keras-ae train RECIPE --resume RUN"),
+        (ImportError("This needs the package `matplotlib`."), 2, "This needs the package `matplotlib`."),
+    ],
+    ids=["full disk", "Ctrl-C", "missing package"],
+)
+def test_interrupted_training_is_one_line(monkeypatch, capsys, error, code, expected):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(run_module, "train", fail)
+    assert main(["train", "vqvae"]) == code
+    err = capsys.readouterr().err
+    assert expected in err and len(err.splitlines()) == 1
+
+
+def test_failed_verification_shows_its_rows_and_ends_with_1(monkeypatch, capsys, trained_run):
+    def fail(*args, **kwargs):
+        raise export.VerificationError("The artifact differs from the model in 1 of 2 outputs.\nrow")
+
+    monkeypatch.setattr(export, "to_saved_model", fail)
+    assert main(["export", str(trained_run), "--to", "saved-model"]) == 1
+    assert capsys.readouterr().err == (
+        "keras-ae: The artifact differs from the model in 1 of 2 outputs.\nrow\n"
+    )
+    assert not (trained_run / "export").exists()
+
+
+def test_decoder_whose_output_does_not_fit_is_named():
+    encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(7)])
+    with pytest.raises(InputError) as caught:
+        AutoEncoder(encoder, decoder)
+    message = str(caught.value)
+    assert "(None, 7)" in message and "(None, 8)" in message and len(message.splitlines()) == 1
+
+
+# whole processes
+
+
+def test_bad_input_in_a_process_of_its_own_is_one_line():
+    program = (
+        f"import sys; sys.argv = ['keras-ae', 'train', 'nope']; sys.path[:0] = {sys.path}; import keras_ae; "
+        f"keras_ae.__path__[:] = {list(sys.modules['keras_ae'].__path__)}; "
+        "from keras_ae.training.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        "keras-ae: there is no recipe 'nope': choose one of autoencoder, vae, vqvae, gumbel, binary.\n"
+    )
+
+
+def test_training_writes_the_whole_run_directory(trained_run):
+    names = {path.name for path in trained_run.iterdir()}
+    expected = {"config.json", "model.keras", "metrics.json", "history.csv", "logs", "figures", "report.html"}
+    assert names >= expected
+    assert json.loads((trained_run / "config.json").read_text())["settings"]["filters"] == 8
+    assert not [name for name in names if name.startswith(".")]
