@@ -50,8 +50,11 @@ def _is_command_line():
 
 
 def _filter_descriptor():
+    try:
+        terminal = os.dup(2)
+    except OSError:  # stderr is closed: there is nothing to filter
+        return
     readable, writable = os.pipe()
-    terminal = os.dup(2)
     child = os.fork()
     if child == 0:
         os.close(writable)

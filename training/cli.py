@@ -198,7 +198,9 @@ def open_encoder(path):
         name, shape = image_input(path, {name: spec.shape for name, spec in specs.items()})
         return image_function(endpoint, name), shape
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file.")
+        raise InputError(
+            f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file."
+        )
     artifact = export.Artifact.open(path)
     inputs = artifact.manifest["endpoints"].get("encode", {}).get("inputs", {})
     name, shape = image_input(path, {name: entry["shape"] for name, entry in inputs.items()})

@@ -31,7 +31,9 @@ def start(index, ports, out):
         "CUDA_VISIBLE_DEVICES": "-1",
     }
     program = Path(__file__).with_name("multi_worker_process.py")
-    return subprocess.Popen([sys.executable, program, out], stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [sys.executable, program, out], stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,9 @@ def test_two_workers_train_the_weights_of_one_device(workers):
 
     case = next(case for case in CASES if case.name == "vq")
     model = case.compiled()
-    history = model.fit(tf.data.Dataset.from_tensor_slices(case.data(16)).batch(8), epochs=2, verbose=0, shuffle=False)
+    history = model.fit(
+        tf.data.Dataset.from_tensor_slices(case.data(16)).batch(8), epochs=2, verbose=0, shuffle=False
+    )
     np.testing.assert_allclose(workers[0]["loss"], history.history["loss"], rtol=1e-3)
     for i, weight in enumerate(model.get_weights()):
         # sums over half batches in another order, 1e-7, through four Adam steps at 1e-2
