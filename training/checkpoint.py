@@ -35,7 +35,8 @@ def save_checkpoint(path, model, state: dict, callbacks=()) -> None:
     arrays = {f"variable/{i}": np.asarray(v) for i, v in enumerate(training_variables(model))}
     plain = []
     for number, (callback, given) in enumerate(callbacks):
-        plain.append({name: value for name, value in plain_state(callback).items() if given.get(name) != value})
+        now = plain_state(callback)
+        plain.append({name: value for name, value in now.items() if given.get(name) != value})
         for name, weights in array_state(callback).items():
             arrays.update({f"callback/{number}/{name}/{i}": array for i, array in enumerate(weights)})
     arrays["state"] = np.frombuffer(json.dumps({**state, "callbacks": plain}).encode(), "uint8")
@@ -75,7 +76,9 @@ class Checkpoint:
                 self.arrays = {name: file[name] for name in file.files}
             self.state = json.loads(self.arrays.pop("state").tobytes())
         except FileNotFoundError:
-            raise InputError(f"{path} does not exist: this run was stopped before its first checkpoint.") from None
+            raise InputError(
+                f"{path} does not exist: this run was stopped before its first checkpoint."
+            ) from None
         except Exception as error:
             raise InputError(f"{path} is not a readable checkpoint ({error}).") from error
 

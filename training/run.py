@@ -59,7 +59,8 @@ class Run:
             (directory / "figures").mkdir(parents=True)
         except OSError as error:
             raise InputError(
-                f"The run directory {directory} cannot be made ({error.strerror}): choose another with --runs."
+                f"The run directory {directory} cannot be made ({error.strerror}): "
+                "choose another with --runs."
             ) from None
         return cls(directory)
 
@@ -77,15 +78,19 @@ class Run:
     @property
     def config(self) -> dict:
         """What `config.json` says."""
-        return json.loads((self.directory / "config.json").read_text())
+        path = self.directory / "config.json"
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise InputError(f"{path} is damaged ({error}): the run cannot be read.") from None
 
     def recipe(self) -> Recipe:
         """The recipe with the settings of this run."""
         config = self.config
         if config.get("recipe") not in RECIPES:
             raise InputError(
-                f"{self.directory} was made by the recipe {config.get('recipe')!r}, which this version does not "
-                f"have: it has {', '.join(RECIPES)}."
+                f"{self.directory} was made by the recipe {config.get('recipe')!r}, which this version "
+                f"does not have: it has {', '.join(RECIPES)}."
             )
         return RECIPES[config["recipe"]].from_settings(config["settings"])
 
@@ -105,11 +110,16 @@ def load_model(path) -> keras.Model:
     try:
         return keras.saving.load_model(path)
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{path} is not a readable Keras model, perhaps cut short: {reason[0]}") from error
+        raise InputError(f"{path} is not a readable Keras model: it is damaged or cut short.") from error
 
 
-def train(recipe: Recipe, *, runs: str | Path = "runs", resume: str | Path | None = None, verbose: bool = True) -> Run:
+def train(
+    recipe: Recipe,
+    *,
+    runs: str | Path = "runs",
+    resume: str | Path | None = None,
+    verbose: bool = True,
+) -> Run:
     """Train `recipe` in a new run directory, or go on with the run `resume`.
 
     Measures the best model on the test images, and writes the report. A killed
@@ -130,15 +140,18 @@ def train(recipe: Recipe, *, runs: str | Path = "runs", resume: str | Path | Non
     run = _resumed(recipe, resume) if resume else None
     recipe = run.recipe() if run else recipe
     data = load_images(recipe.data, image_size=recipe.image_size)
-    if run is None:
-        run = Run.create(recipe, runs)
-        run.write_json("config.json", _config(recipe, data))
-    if verbose:
-        print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
+    restored = Checkpoint(run.directory / "checkpoint.npz") if run else None
+    stream = training_batches(data.train, recipe.batch_size, recipe.seed)
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(recipe.dtype_policy)
-        model = _fit(run, recipe, data, verbose, restored=_checkpoint(run) if resume else None)
+        model = _build(recipe, data.image_shape, stream.steps_per_epoch)
+        if run is None:  # only now: settings that make no model leave no directory
+            run = Run.create(recipe, runs)
+            run.write_json("config.json", _config(recipe, data))
+        if verbose:
+            print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
+        _fit(run, model, recipe, data, stream, restored, verbose)
         run.write_json("metrics.json", measure(model, recipe, data))
     finally:
         keras.config.set_dtype_policy(policy)
@@ -146,10 +159,16 @@ def train(recipe: Recipe, *, runs: str | Path = "runs", resume: str | Path | Non
     return run
 
 
-def _fit(run, recipe, data, verbose, restored):
+def _build(recipe, image_shape, steps_per_epoch):
+    try:
+        return recipe.build(image_shape, steps_per_epoch)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"The settings make no model of {image_shape} images: {reason}") from error
+
+
+def _fit(run, model, recipe, data, stream, restored, verbose):
     tf.config.experimental.enable_op_determinism()
-    stream = training_batches(data.train, recipe.batch_size, recipe.seed)
-    model = recipe.build(data.image_shape, stream.steps_per_epoch)
     callbacks = _callbacks(run, model, recipe, data)
     state = RunState(run.directory / "checkpoint.npz", stream, callbacks, restored)
     progress = [EpochProgress(recipe.epochs, stream.steps_per_epoch)] if verbose else []
@@ -165,7 +184,12 @@ def _fit(run, recipe, data, verbose, restored):
         shuffle=False,
         verbose=0,
     )
-    return model
+    best = callbacks[0]
+    if not best.best_weights:
+        raise InputError(
+            f"The training diverged: {best.monitor} was never a number. Lower --learning-rate "
+            f"(it was {recipe.learning_rate}). The history is in {run.directory}."
+        )
 
 
 def _callbacks(run, model, recipe, data):
@@ -201,10 +225,6 @@ def _resumed(recipe, directory):
             f"A resumed run keeps its settings; leave out --{', --'.join(changed)}, or start a new run."
         )
     return run
-
-
-def _checkpoint(run):
-    return Checkpoint(run.directory / "checkpoint.npz")
 
 
 def _config(recipe, data):

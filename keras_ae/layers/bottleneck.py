@@ -151,3 +151,13 @@ def flatten_weights(weights, like):
     if weights is None:
         return ops.ones_like(rows[:, 0])
     return ops.reshape(weights, (-1,))
+
+
+def flat_or_none(weights):
+    """Weights `(vectors,)`, or `None` where all count alike."""
+    return None if weights is None else ops.reshape(weights, (-1,))
+
+
+def ones_unless(weights, rows):
+    """`weights`, or ones for the `rows` `(vectors, heads, dim)` where they are `None`."""
+    return ops.ones_like(rows[:, 0, 0]) if weights is None else weights

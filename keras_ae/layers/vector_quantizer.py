@@ -4,10 +4,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
+from keras_ae.layers.codebook_start import first_codes
 from keras_ae.layers.global_sampling import GlobalRows
-from keras_ae.layers.k_means import kmeans, kmeans_rounds
+from keras_ae.layers.k_means import kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
+from keras_ae.layers.vector_quantizer_settings import check_settings
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import most_similar, nearest_code, straight_through, sum_over_replicas
@@ -82,7 +84,7 @@ class VectorQuantizer(Bottleneck):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_arguments(num_embeddings, ema_decay, num_heads, distance, kmeans_samples)
+        check_settings(num_embeddings, ema_decay, num_heads, distance, kmeans_samples)
         self.num_embeddings = num_embeddings
         self.commitment_cost = commitment_cost
         self.ema_decay = ema_decay
@@ -140,8 +142,7 @@ class VectorQuantizer(Bottleneck):
 
     def assign_codes(self, x):
         codes = self._search(self._split_heads(x))
-        shape = ops.shape(x)[:-1]
-        return ops.reshape(codes, shape if self.num_heads == 1 else (*shape, self.num_heads))
+        return ops.reshape(codes, self._code_shape(ops.shape(x)))
 
     def look_up(self, codes):
         codes = codes[..., None] if self.num_heads == 1 else codes
@@ -154,18 +155,17 @@ class VectorQuantizer(Bottleneck):
         squared = ops.sum(ops.square(heads[:, :, None] - self._codes()[None]), axis=-1)
         best = -ops.top_k(-squared, 2)[0] if self.num_embeddings > 1 else ops.ones_like(squared)
         gap = (best[..., -1] - best[..., 0]) / ops.maximum(best[..., -1], 1e-30)
-        shape = ops.shape(x)[:-1]
-        return ops.reshape(gap, shape if self.num_heads == 1 else (*shape, self.num_heads))
+        return ops.reshape(gap, self._code_shape(ops.shape(x)))
 
     def observe(self, x, embedding, codes, weights):
         heads = ops.reshape(codes, (-1, self.num_heads))
         quantized = ops.reshape(embedding, (-1, self.num_heads, self.head_dim))
-        self._record(self._split_heads(x), quantized, heads, _flat(weights))
+        self._record(self._split_heads(x), quantized, heads, flat_or_none(weights))
 
     # training
 
     def train_call(self, x, weights):
-        weights = _flat(weights)
+        weights = flat_or_none(weights)
         heads = self._split_heads(x)
         data = ops.stop_gradient(heads)
         learning = self.trainable
@@ -178,9 +178,8 @@ class VectorQuantizer(Bottleneck):
             self._learn(rows, data, codes, weights)
         self._record(heads, quantized, codes, weights)
         embedding = straight_through(heads, quantized)
-        shape = ops.shape(x)[:-1]
-        codes_shape = shape if self.num_heads == 1 else (*shape, self.num_heads)
-        return ops.reshape(embedding, ops.shape(x)), ops.reshape(codes, codes_shape)
+        codes = ops.reshape(codes, self._code_shape(ops.shape(x)))
+        return ops.reshape(embedding, ops.shape(x)), codes
 
     def _start(self, rows):
         """Fill the buffer; the codes are samples until it is full, then k-means runs once."""
@@ -189,44 +188,27 @@ class VectorQuantizer(Bottleneck):
         uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
         started = self.started > 0
 
-        def first_codes():
-            return tf.cond(
-                count >= self.buffer.capacity,
-                lambda: self._kmeans_codes(uniforms),
-                lambda: (self._sample_codes(count), tf.zeros(self.counts.shape)),
-            )
-
         # nothing is assigned and no replica waits inside of the condition
-        codebook, samples = tf.cond(started, lambda: (self.codebook.value, self.counts.value), first_codes)
+        codebook, samples = tf.cond(
+            started,
+            lambda: (self.codebook.value, self.counts.value),
+            lambda: first_codes(self.buffer, count, self.num_embeddings, uniforms),
+        )
         share = rows.weight / self.num_embeddings
         per_batch = rows.weight / self.buffer.capacity
         # a code that k-means left nearly empty begins at half its share, so that it gets a chance
         counts = tf.where(started, samples, tf.maximum(samples * per_batch, 0.5 * share))
+        codebook = self._unit(codebook)
         self.codebook.assign(codebook)
         self.counts.assign(counts)
         if self.ema_decay is not None:
             self.sums.assign(tf.where(started, self.sums.value, codebook * counts[..., None]))
         self.started.assign(ops.cast(count >= self.buffer.capacity, "float32"))
 
-    def _kmeans_codes(self, uniforms):
-        samples = self.buffer.rows.value[: self.buffer.capacity]
-        heads = [
-            kmeans(samples[:, head], self.num_embeddings, uniforms[head]) for head in range(self.num_heads)
-        ]
-        codebook = self._unit(tf.stack([centres for centres, _ in heads]))
-        return codebook, tf.stack([counts for _, counts in heads])
-
-    def _sample_codes(self, count):
-        codes = tf.range(self.num_embeddings)
-        spread = tf.cast(tf.cast(codes, tf.int64) * tf.cast(count, tf.int64) // self.num_embeddings, tf.int32)
-        cycled = codes % tf.maximum(count, 1)
-        rows = tf.gather(self.buffer.rows.value, tf.where(count >= self.num_embeddings, spread, cycled))
-        return tf.transpose(rows, (1, 0, 2))
-
     def _learn(self, rows, data, codes, weights):
         """EMA statistics of the global batch, and new places for dead codes."""
         decay = USAGE_DECAY if self.ema_decay is None else self.ema_decay
-        batch = {"counts": count_codes(codes, _ones_unless(weights, data), self.num_embeddings)}
+        batch = {"counts": count_codes(codes, ones_unless(weights, data), self.num_embeddings)}
         if self.ema_decay is not None:
             batch["sums"] = self._code_sums(data, codes, weights)
         batch = sum_over_replicas(batch)
@@ -264,7 +246,7 @@ class VectorQuantizer(Bottleneck):
         if self.ema_decay is None:
             terms["codebook_loss"] = codebook_loss(heads, quantized, weights)
             loss = loss + terms["codebook_loss"]
-        self.record_counts(count_codes(codes, _ones_unless(weights, heads), self.num_embeddings))
+        self.record_counts(count_codes(codes, ones_unless(weights, heads), self.num_embeddings))
         self.record_terms(terms, loss)
 
     def _search(self, heads):
@@ -289,6 +271,9 @@ class VectorQuantizer(Bottleneck):
         # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
         return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
 
+    def _code_shape(self, shape):
+        return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
+
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
@@ -296,8 +281,7 @@ class VectorQuantizer(Bottleneck):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if not return_codes:
             return embedding
-        shape = x.shape[:-1] if self.num_heads == 1 else (*x.shape[:-1], self.num_heads)
-        return embedding, keras.KerasTensor(shape, dtype="int32")
+        return embedding, keras.KerasTensor(self._code_shape(x.shape), dtype="int32")
 
     def get_config(self):
         return {
@@ -311,28 +295,3 @@ class VectorQuantizer(Bottleneck):
             "revival_threshold": self.revival_threshold,
             "seed": self.seed,
         }
-
-
-def _flat(weights):
-    return None if weights is None else ops.reshape(weights, (-1,))
-
-
-def _ones_unless(weights, rows):
-    return ops.ones_like(rows[:, 0, 0]) if weights is None else weights
-
-
-def _check_arguments(num_embeddings, ema_decay, num_heads, distance, kmeans_samples):
-    if num_embeddings < 1 or num_heads < 1:
-        raise ValueError(
-            "VectorQuantizer expects at least one code and one head. "
-            f"Received: num_embeddings={num_embeddings}, num_heads={num_heads}"
-        )
-    if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
-        raise ValueError(f"ema_decay is in [0, 1), or None for a codebook by gradient. Received: {ema_decay}")
-    if distance not in ("euclidean", "cosine"):
-        raise ValueError(f"distance is 'euclidean' or 'cosine'. Received: distance={distance!r}")
-    if kmeans_samples and kmeans_samples < num_embeddings:
-        raise ValueError(
-            f"k-means takes at least one sample a code ({num_embeddings}), or 0 to do without. "
-            f"Received: kmeans_samples={kmeans_samples}"
-        )

@@ -147,7 +147,8 @@ class AutoEncoder(BaseModel):
         embedding = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
         if self.bottleneck is not None:
-            embedding = self.bottleneck(embedding, training=training, **self._weighting(embedding, sample_weight))
+            weighting = self._weighting(embedding, sample_weight)
+            embedding = self.bottleneck(embedding, training=training, **weighting)
             added += take_losses(self.bottleneck)
         reconstruction = call_masked(self.decoder, embedding, mask_of(embedding), training)
         added += take_losses(self.decoder)
@@ -232,7 +233,9 @@ class AutoEncoder(BaseModel):
 
     def _check_reconstruction(self, shape):
         expected, got = (None, *self.sample_shape), tuple(shape)
-        same = len(expected) == len(got) and all(a in (b, None) or b is None for a, b in zip(expected, got))
+        same = len(expected) == len(got) and all(
+            a in (b, None) or b is None for a, b in zip(expected, got, strict=True)
+        )
         if not same:
             raise InputError(
                 f"The decoder's output {got} does not have the shape of the input {expected}: change the "
@@ -251,7 +254,9 @@ class AutoEncoder(BaseModel):
     @classmethod
     def from_config(cls, config):
         parts = ("encoder", "decoder", "bottleneck", "reconstruction_loss")
-        return cls(**{
-            name: keras.saving.deserialize_keras_object(value) if name in parts else value
-            for name, value in config.items()
-        })
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value) if name in parts else value
+                for name, value in config.items()
+            }
+        )

@@ -50,7 +50,8 @@ class BaseModel(keras.Model):
 
     def compute_terms(self, x, y, sample_weight, training, player) -> dict:
         """`{"loss": scalar, term: scalar, ...}` of a batch, for the player of that name."""
-        raise TypeError(f"{type(self).__name__} must define compute_terms(x, y, sample_weight, training, player)")
+        name = type(self).__name__
+        raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")
 
     def track_terms(self, *names):
         """Create the metrics of the loss terms `names`."""
@@ -59,7 +60,15 @@ class BaseModel(keras.Model):
 
     # Keras' contract
 
-    def compile(self, optimizer="adam", *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **others):
+    def compile(
+        self,
+        optimizer="adam",
+        *,
+        run_eagerly=False,
+        jit_compile="auto",
+        steps_per_execution=1,
+        **others,
+    ):
         """Choose the optimisers; the objective belongs to the model.
 
         Args:

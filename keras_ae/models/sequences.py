@@ -71,7 +71,7 @@ def call_masked(layer, x, mask=None, training=None):
         outputs = layer(x, mask=mask, training=training)
     if mask_of(outputs) is None:
         raise InputError(
-            f"The model `{layer.name}` loses the mask of padded sequences: build it of layers that keep the mask, "
-            "such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
+            f"The model `{layer.name}` loses the mask of padded sequences: build it of layers that keep "
+            "the mask, such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
         )
     return outputs

@@ -139,10 +139,12 @@ class VariationalAutoEncoder(AutoEncoder):
     @classmethod
     def from_config(cls, config):
         parts = ("encoder", "decoder", "beta")
-        return cls(**{
-            name: keras.saving.deserialize_keras_object(value) if name in parts else value
-            for name, value in config.items()
-        })
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value) if name in parts else value
+                for name, value in config.items()
+            }
+        )
 
 
 def _distributions():

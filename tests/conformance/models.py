@@ -1,7 +1,7 @@
 """Every public model once: how to make it, and a batch for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import keras
 import numpy as np

@@ -90,7 +90,10 @@ def test_zero_sample_weight_removes_an_example(case):
         np.testing.assert_allclose(clean, dirty, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["VectorQuantizer", "GumbelOneHot", "BinaryBottleneck", "GaussianBottleneck"])
+BOTTLENECKS = ["VectorQuantizer", "GumbelOneHot", "BinaryBottleneck", "GaussianBottleneck"]
+
+
+@pytest.mark.parametrize("name", BOTTLENECKS)
 def test_a_layer_shared_by_two_branches_counts_both(name):
     from keras_ae import layers
 

@@ -70,5 +70,6 @@ def test_an_encoder_that_loses_the_mask_is_refused():
     back = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(3)])
     model = AutoEncoder(plain, back)
     x = {"x": np.zeros((2, 4, 3), "float32"), "lengths": np.array([4, 2], "int32")}
-    with pytest.warns(UserWarning, match="does not support mask"), pytest.raises(InputError, match="MaskedConv1D"):
+    warns = pytest.warns(UserWarning, match="does not support mask")
+    with warns, pytest.raises(InputError, match="MaskedConv1D"):
         model.encode(x)

@@ -18,7 +18,8 @@ def replicas(tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
     children = []
     for count in (1, 2):
-        command = [sys.executable, str(HERE / "replicas_process.py"), str(count), str(folder / f"{count}.npz")]
+        script, result = str(HERE / "replicas_process.py"), str(folder / f"{count}.npz")
+        command = [sys.executable, script, str(count), result]
         children.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
     for child in children:
         _, errors = child.communicate()

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.layers import VectorQuantizer
-from keras_ae.layers import vector_quantizer as module
+from keras_ae.layers import codebook_start as module
 from keras_ae.layers.k_means import kmeans
 
 

@@ -112,7 +112,7 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
         (["train", "vae", "--epochs", "three"], "--epochs: expected a whole number. Received: 'three'."),
         (["train", "vae", "--noise", "much"], "--noise: expected a number. Received: 'much'."),
         (["train", "vae", "--batch-size", "0"], "--batch-size is at least 1. Received: 0."),
-        (["train", "vae", "--learning-rate", "0"], "--learning-rate is positive. Received: 0.0."),
+        (["train", "vae", "--learning-rate", "0"], "--learning-rate is a positive number. Received: 0.0"),
         (["train", "vae", "--likelihood", "nope"], "'nope'"),
         (["encode", "run", "images"], "Missing from keras-ae encode: OUTPUT"),
         (["export", "run", "--to", "tflite"], "Expected one of ('saved-model', 'onnx'). See"),
@@ -181,7 +181,7 @@ def test_truncated_model_is_named(complaint, tmp_path, trained_run, small_npz, v
     path = broken / "model.keras"
     path.write_bytes(path.read_bytes()[:-500])
     rest = [small_npz, tmp_path / "codes.npz"] if verb == "encode" else []
-    assert f"{path} is not a readable Keras model, perhaps cut short" in complaint(verb, broken, *rest)
+    assert f"{path} is not a readable Keras model: it is damaged or cut short" in complaint(verb, broken, *rest)
 
 
 def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
@@ -277,3 +277,29 @@ def test_training_writes_the_whole_run_directory(trained_run):
     assert names >= expected
     assert json.loads((trained_run / "config.json").read_text())["settings"]["filters"] == 8
     assert not [name for name in names if name.startswith(".")]
+
+
+IMPOSSIBLE = (
+    ["vqvae", "--num-embeddings", "0"],
+    ["vqvae", "--ema-decay", "2"],
+    ["gumbel", "--temperature", "0"],
+    ["binary", "--bits", "0"],
+    ["vae", "--beta", "-1"],
+    ["autoencoder", "--noise", "-1"],
+    ["autoencoder", "--learning-rate", "nan"],
+)
+
+
+@pytest.mark.parametrize("arguments", IMPOSSIBLE, ids=" ".join)
+def test_impossible_settings_are_one_line_and_leave_no_run(arguments, small_npz, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    assert main(["train", *arguments, "--data", str(small_npz), "--runs", str(runs)]) == 2
+    errors = capsys.readouterr().err.strip()
+    assert errors.startswith("keras-ae: ") and "\n" not in errors
+    assert not runs.exists()
+
+
+def test_a_training_that_diverges_says_so(small_npz, tmp_path, capsys):
+    arguments = ["--data", str(small_npz), "--epochs", "2", "--filters", "4", "--learning-rate", "1e30"]
+    assert main(["train", "autoencoder", *arguments, "--runs", str(tmp_path)]) == 2
+    assert "Lower --learning-rate" in capsys.readouterr().err

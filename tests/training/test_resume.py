@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +32,8 @@ runs.RunState = type("EveryStep", (RunState,), {
 settings = {"data": sys.argv[5], "epochs": 3, "batch_size": 16, "filters": 8, "dtype_policy": policy}
 settings = {**settings, "baselines": False, "probe": False, "learning_rate": 1e-2}
 made = RECIPES[recipe](**settings)
-run = runs.train(made, runs=folder, verbose=False) if mode != "resume" else runs.train(made, resume=sys.argv[6], verbose=False)
+where = {"resume": sys.argv[6]} if mode == "resume" else {"runs": folder}
+run = runs.train(made, verbose=False, **where)
 print(run.directory)
 """
 
@@ -40,7 +41,8 @@ print(run.directory)
 def child(*arguments):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
     command = [sys.executable, "-c", CHILD, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, **pipes)
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +83,13 @@ def test_resumed_training_equals_an_uninterrupted_one(case, finished):
     assert set(resumed.arrays) == set(straight.arrays)
     for name, value in straight.arrays.items():
         np.testing.assert_array_equal(resumed.arrays[name], value, err_msg=name)
-    csv = [open(f"{directory}/history.csv").read() for directory in finished[case]]
+    csv = [Path(f"{directory}/history.csv").read_text() for directory in finished[case]]
     assert csv[0] == csv[1]
 
 
 @pytest.mark.parametrize("case", [("vqvae", "float32")], ids="-".join)
 def test_resumed_run_measures_the_same(case, finished):
-    metrics = [json.load(open(f"{directory}/metrics.json")) for directory in finished[case]]
+    metrics = [json.loads(Path(f"{directory}/metrics.json").read_text()) for directory in finished[case]]
     assert metrics[0] == metrics[1]
 
 

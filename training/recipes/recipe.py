@@ -1,11 +1,19 @@
 """What every image recipe has in common."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, Literal
 
 import keras
 
 from keras_ae.errors import InputError
+
+# what the settings of all recipes may be, by name
+AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
+AT_LEAST_ONE |= {"num_classes"}
+POSITIVE = {"learning_rate", "temperature", "final_temperature"}
+NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
+NOT_NEGATIVE |= {"commitment_cost"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +52,15 @@ class Recipe:
     """Measure how well a linear classifier reads the labels off the codes."""
 
     def __post_init__(self):
-        for field in ("epochs", "batch_size", "filters"):
-            if getattr(self, field) < 1:
-                raise InputError(f"--{field.replace('_', '-')} is at least 1. Received: {getattr(self, field)}")
-        if self.learning_rate <= 0:
-            raise InputError(f"--learning-rate is positive. Received: {self.learning_rate}")
-        if self.downsampling < 0:
-            raise InputError(f"--downsampling is at least 0. Received: {self.downsampling}")
+        for field in fields(self):
+            value, option = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            # "not >=" also refuses what is not a number
+            if field.name in AT_LEAST_ONE and not value >= 1:
+                raise InputError(f"{option} is at least 1. Received: {value}")
+            if field.name in POSITIVE and not 0 < value < math.inf:
+                raise InputError(f"{option} is a positive number. Received: {value}")
+            if field.name in NOT_NEGATIVE and not 0 <= value < math.inf:
+                raise InputError(f"{option} is at least 0. Received: {value}")
 
     def build(self, image_shape: tuple[int, int, int], steps_per_epoch: int) -> keras.Model:
         """The compiled model."""
@@ -79,7 +89,8 @@ class Recipe:
         unknown = sorted(set(settings) - names)
         if unknown:
             raise InputError(
-                f"The recipe {cls.name} has no setting {', '.join(unknown)}: was the run made by another version?"
+                f"The recipe {cls.name} has no setting {', '.join(unknown)}: "
+                "was the run made by another version?"
             )
         if settings.get("image_size"):
             settings = {**settings, "image_size": tuple(settings["image_size"])}
