@@ -181,7 +181,8 @@ def test_truncated_model_is_named(complaint, tmp_path, trained_run, small_npz, v
     path = broken / "model.keras"
     path.write_bytes(path.read_bytes()[:-500])
     rest = [small_npz, tmp_path / "codes.npz"] if verb == "encode" else []
-    assert f"{path} is not a readable Keras model: it is damaged or cut short" in complaint(verb, broken, *rest)
+    expected = f"{path} is not a readable Keras model: it is damaged or cut short"
+    assert expected in complaint(verb, broken, *rest)
 
 
 def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
