@@ -14,7 +14,14 @@ spec.loader.exec_module(models)
 
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", models.CASES, ids=lambda case: case.name, scope="session")
+        chosen = [case for case in models.CASES if _applies(case, metafunc.definition)]
+        metafunc.parametrize("case", chosen, ids=lambda case: case.name, scope="session")
+
+
+def _applies(case, test):
+    """`@pytest.mark.only(sequence=True, ...)` leaves out the models of other kinds."""
+    marker = test.get_closest_marker("only")
+    return marker is None or all(getattr(case, name) is value for name, value in marker.kwargs.items())
 
 
 @pytest.fixture(scope="session")

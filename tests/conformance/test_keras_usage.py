@@ -52,9 +52,8 @@ def test_clone_is_the_same_model_with_fresh_weights(case, trained):
     assert [w.shape for w in clone.weights] == original
 
 
+@pytest.mark.only(sequence=False)  # a nested model takes one tensor; padded sequences come as a dictionary
 def test_works_inside_of_another_model(case, trained):
-    if case.sequence:
-        pytest.skip("a nested model takes one tensor; padded sequences come as a dictionary")
     inputs = keras.Input((8, 8, 1))
     outer = keras.Model(inputs, keras.layers.Flatten()(case.make()(inputs)))
     outer.compile("adam", "mse")
@@ -74,9 +73,8 @@ def test_untrainable_model_stands_still(case, trained):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.only(functional=False)  # a user's own model weights its own loss
 def test_zero_sample_weight_removes_an_example(case):
-    if case.functional:
-        pytest.skip("a user's own model weights its own loss")
     x = case.data(6)
     garbage = {**x, "x": x["x"].copy()} if case.sequence else x.copy()
     (garbage["x"] if case.sequence else garbage)[4:] = 100.0

@@ -16,10 +16,9 @@ def padded(values, lengths, extra):
     return {"x": x, "lengths": lengths}
 
 
+@pytest.mark.only(sequence=True)
 @pytest.mark.parametrize("extra", [1, 2, 3, 7])
 def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, extra):
-    if not case.sequence:
-        pytest.skip("images have no padding")
     model = trained[case.name]
     data = case.data()
     clean, dirty = padded(data["x"], data["lengths"], 0), padded(data["x"], data["lengths"], extra)
@@ -38,9 +37,8 @@ def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, e
         np.testing.assert_array_equal(dirty_codes[i, :length], codes[i, :length])
 
 
+@pytest.mark.only(sequence=True)
 def test_an_example_alone_gives_the_codes_it_has_in_a_batch(case, trained):
-    if not case.sequence:
-        pytest.skip("images have no padding")
     model, data = trained[case.name], case.data()
     codes = np.asarray(model.encode(padded(data["x"], data["lengths"], 3)))
     for i, length in enumerate(data["lengths"]):
@@ -48,9 +46,8 @@ def test_an_example_alone_gives_the_codes_it_has_in_a_batch(case, trained):
         np.testing.assert_array_equal(np.asarray(model.encode(alone))[0], codes[i, : -(-length // 2)])
 
 
+@pytest.mark.only(sequence=True)
 def test_padding_changes_no_training_step(case):
-    if not case.sequence:
-        pytest.skip("images have no padding")
     data = case.data()
     weights = []
     for extra in (0, 3):
