@@ -35,6 +35,7 @@ NOT_SAVED_BY_NAME = {
     "Bottleneck",
     "CodeCounts",
     "Float32Layer",
+    "GridQuantizer",
     "SampleBuffer",
     "ScheduledVariable",
 }

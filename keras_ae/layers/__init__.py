@@ -3,10 +3,12 @@
 from keras_ae.layers.adain import AdaIN
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.vector_quantizer import VectorQuantizer
@@ -15,10 +17,12 @@ __all__ = [
     "AdaIN",
     "BinaryBottleneck",
     "Bottleneck",
+    "FiniteScalarQuantizer",
     "GaussianBottleneck",
     "GradientReversal",
     "GumbelOneHot",
     "InstanceNormalization",
+    "LookupFreeQuantizer",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
     "VectorQuantizer",

@@ -122,12 +122,13 @@ class BinaryBottleneck(Bottleneck):
         return np.packbits(np.asarray(codes, dtype=bool), axis=-1)
 
     @staticmethod
-    def unpack(packed, bits: int) -> np.ndarray:
-        """The opposite of `pack`: int32 `(..., bits)`.
+    def unpack(packed, bits: int | tuple) -> np.ndarray:
+        """The opposite of `pack`: int32 `(..., bits)`; `bits` may be the shape of an example's codes.
 
         >>> BinaryBottleneck.unpack(np.array([[96]], "uint8"), bits=3).tolist()
         [[0, 1, 1]]
         """
+        bits = bits if np.ndim(bits) == 0 else bits[-1]  # a shape, as other bottlenecks take
         packed = np.asarray(packed, dtype="uint8")
         if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
             raise ValueError(

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.code_packing import pack_codes, unpack_codes
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
@@ -78,6 +79,22 @@ class Bottleneck(Float32Layer):
             self.build_from_codes(codes.shape)
         return ops.cast(self.look_up(codes), self.compute_dtype)
 
+    def pack(self, codes):
+        """Codes `(examples, ...)` to uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
+        return pack_codes(codes, self._known_values("pack"))
+
+    def unpack(self, packed, code_shape):
+        """The opposite of `pack`: int32 `(examples, *code_shape)`."""
+        return unpack_codes(packed, self._known_values("unpack"), code_shape)
+
+    def _known_values(self, method):
+        if not hasattr(self, "num_values"):
+            raise ValueError(
+                f"{type(self).__name__}.{method} expects a built layer, which knows how many values a code "
+                "has. Received: one that is not built. Call the layer, its `encode` or its `build` first."
+            )
+        return self.num_values
+
     def build_from_codes(self, shape):
         """Build for `decode`, where the codes alone tell the size of the embedding."""
         raise ValueError(
@@ -88,10 +105,13 @@ class Bottleneck(Float32Layer):
     def observe(self, x, embedding, codes, weights):
         """Losses and metrics outside of training."""
 
-    def track_codes(self, num_embeddings, num_heads=1):
-        """Create the metrics `usage` and `perplexity` for `(heads, K)` counts."""
+    def track_codes(self, num_embeddings, num_heads=1, sizes=None):
+        """Create the metrics `usage` and `perplexity` for `(heads, K)` counts.
+
+        `sizes`: codes of each head where they differ; `num_embeddings` is then the largest.
+        """
         self.num_values = num_embeddings
-        self.usage = CodebookUsage(num_embeddings, num_heads, name=self.metric_name("usage"))
+        self.usage = CodebookUsage(num_embeddings, num_heads, self.metric_name("usage"), sizes=sizes)
         self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
 
     def record_counts(self, counts):

@@ -6,6 +6,7 @@ from keras_ae.losses.kl_to_uniform import (
     bernoulli_kl_to_uniform,
     categorical_kl_to_uniform,
 )
+from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 
 __all__ = [
@@ -15,4 +16,6 @@ __all__ = [
     "codebook_loss",
     "commitment_loss",
     "gaussian_kl",
+    "mean_sign_kl_to_uniform",
+    "sign_entropy",
 ]

@@ -16,6 +16,7 @@ class CodebookUsage(CodeCounts):
         num_embeddings: `K`, codes per head.
         num_heads: independent code variables per vector.
         name: name of the metric.
+        sizes: codes of each head where they differ; `num_embeddings` is then the largest.
 
     Example:
 
@@ -25,8 +26,13 @@ class CodebookUsage(CodeCounts):
     0.5
     """
 
-    def __init__(self, num_embeddings, num_heads=1, name="usage", dtype=None):
+    def __init__(self, num_embeddings, num_heads=1, name="usage", dtype=None, sizes=None):
         super().__init__(num_embeddings, num_heads, name=name, dtype=dtype)
+        self.sizes = None if sizes is None else list(sizes)
 
     def result(self):
-        return ops.mean(ops.cast(self.counts > 0, "float32"))
+        codes = self.num_heads * self.num_embeddings if self.sizes is None else sum(self.sizes)
+        return ops.sum(ops.cast(self.counts > 0, "float32")) / codes
+
+    def get_config(self):
+        return {**super().get_config(), "sizes": self.sizes}

@@ -1,0 +1,152 @@
+"""What the quantisers onto a fixed grid share: projection, heads and integer codes."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
+from keras_ae.metrics.code_counts import count_codes
+from keras_ae.ops import straight_through
+
+CODE_BITS = 31  # what an int32 holds
+COUNTED_CODES = 2**18  # of all heads: up to here the metrics count whole codes, then digits
+
+
+class GridQuantizer(Bottleneck):
+    """Base of the quantisers whose codebook is a grid, so that nothing of it is stored.
+
+    A head is a vector of digits, digit `i` with `levels[i]` values; its code is the mixed-radix
+    number of the digits, the first of them lowest:
+    `code = digit_0 + levels_0 (digit_1 + levels_1 (digit_2 + ...))`. Where the last axis of
+    `x` is not `heads x digits`, one learned linear map leads there and another one back.
+
+    A subclass writes on float32 tensors `(vectors, heads, digits)`:
+
+    - `relax(heads)` -> the continuous values that are rounded, in units of the embedding;
+    - `to_digits(relaxed)` -> int32 digits;
+    - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
+    - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
+
+    and may extend `record`, which adds losses and metrics.
+    """
+
+    def __init__(self, levels, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        check_grid(type(self).__name__, levels, num_heads)
+        self.levels = tuple(int(level) for level in levels)
+        self.num_heads = num_heads
+        codes = math.prod(self.levels)
+        self._counts_codes = num_heads * codes <= COUNTED_CODES
+        if self._counts_codes:
+            self.track_codes(codes, num_heads)
+        else:
+            self.track_codes(max(self.levels), num_heads * len(levels), sizes=self.levels * num_heads)
+        self.num_values = codes
+
+    def build(self, input_shape):
+        self.dim = input_shape[-1]
+        if self.dim is None:
+            raise ValueError(
+                f"{type(self).__name__} expects a last axis of known size. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        inner = self.num_heads * len(self.levels)
+        self.projects = self.dim != inner
+        if self.projects:
+            self.kernel_in, self.bias_in = self._linear("in", self.dim, inner)
+            self.kernel_out, self.bias_out = self._linear("out", inner, self.dim)
+        super().build(input_shape)
+
+    def _linear(self, name, inputs, outputs):
+        options = {"dtype": "float32", "autocast": False}
+        kernel = self.add_weight(
+            name=f"kernel_{name}", shape=(inputs, outputs), initializer="glorot_uniform", **options
+        )
+        return kernel, self.add_weight(name=f"bias_{name}", shape=(outputs,), initializer="zeros", **options)
+
+    # inference
+
+    def assign_codes(self, x):
+        codes = self._number(self.to_digits(self._relaxed(x)))
+        return ops.reshape(codes, self._code_shape(ops.shape(x)))
+
+    def look_up(self, codes):
+        leading = ops.shape(codes) if self.num_heads == 1 else ops.shape(codes)[:-1]
+        return self._embedding(self.from_digits(self._digits(codes)), leading)
+
+    def margin(self, x):
+        """Least `gap` of the digits of each code."""
+        gap = ops.min(self.gap(self._relaxed(ops.cast(x, "float32"))), axis=-1)
+        return ops.reshape(gap, self._code_shape(ops.shape(x)))
+
+    def observe(self, x, embedding, codes, weights):
+        digits = self._digits(codes)
+        self.record(self._relaxed(x), self.from_digits(digits), digits, flat_or_none(weights))
+
+    # training
+
+    def train_call(self, x, weights):
+        relaxed = self._relaxed(x)
+        digits = self.to_digits(ops.stop_gradient(relaxed))
+        quantized = self.from_digits(digits)
+        self.record(relaxed, quantized, digits, flat_or_none(weights))
+        embedding = self._embedding(straight_through(relaxed, quantized), ops.shape(x)[:-1])
+        return embedding, ops.reshape(self._number(digits), self._code_shape(ops.shape(x)))
+
+    def record(self, relaxed, quantized, digits, weights):
+        """Count the codes; the losses of a subclass come after this."""
+        weights = ones_unless(weights, relaxed)
+        if self._counts_codes:
+            counts = count_codes(self._number(digits), weights, self.num_values)
+        else:
+            rows = ops.reshape(digits, (-1, self.num_heads * len(self.levels)))
+            counts = count_codes(rows, weights, max(self.levels))
+        self.record_counts(counts)
+
+    # parts
+
+    def _relaxed(self, x):
+        if self.projects:
+            x = ops.matmul(x, self.kernel_in) + self.bias_in
+        return self.relax(ops.reshape(x, (-1, self.num_heads, len(self.levels))))
+
+    def _embedding(self, heads, leading):
+        x = ops.reshape(heads, (*leading, self.num_heads * len(self.levels)))
+        return ops.matmul(x, self.kernel_out) + self.bias_out if self.projects else x
+
+    def _place_values(self):
+        return np.cumprod((1, *self.levels[:-1])).astype("int32")
+
+    def _number(self, digits):
+        """Digits `(vectors, heads, digits)` -> codes `(vectors, heads)`."""
+        return ops.sum(digits * self._place_values(), axis=-1)
+
+    def _digits(self, codes):
+        codes = ops.reshape(codes, (-1, self.num_heads, 1))
+        return ops.mod(ops.floor_divide(codes, self._place_values()), np.array(self.levels, "int32"))
+
+    def _code_shape(self, shape):
+        return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
+
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if not return_codes:
+            return embedding
+        return embedding, keras.KerasTensor(self._code_shape(x.shape), dtype="int32")
+
+
+def check_grid(name, levels, num_heads):
+    """Raise a `ValueError` for a grid that makes no quantiser, or codes that no int32 holds."""
+    if len(levels) == 0 or any(int(level) != level or level < 2 for level in levels) or num_heads < 1:
+        raise ValueError(
+            f"{name} expects whole numbers of levels, at least 2 in each digit, and at least one head. "
+            f"Received: levels={list(levels)}, num_heads={num_heads}"
+        )
+    bits = math.log2(math.prod(int(level) for level in levels))
+    if math.prod(int(level) for level in levels) > 2**CODE_BITS:
+        raise ValueError(
+            f"{name} expects codes of at most {CODE_BITS} bits, which an int32 holds; num_heads "
+            f"spreads more over several codes. Received: levels={list(levels)}, which take {bits:.1f} bits"
+        )
