@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.optional import require
 from keras_ae.training.baselines import image_baselines
 
@@ -46,7 +47,7 @@ def code_metrics(model, split) -> dict:
     bottleneck.usage.reset_state()
     bottleneck.perplexity.reset_state()
     for images in _batches(split):
-        codes = model.encode(images)
+        codes = bottleneck.counted_codes(model.encode(images))
         bottleneck.usage.update_state(codes)
         bottleneck.perplexity.update_state(codes)
     return {
@@ -59,8 +60,8 @@ def code_metrics(model, split) -> dict:
 def linear_probe(model, data, most=10_000) -> float:
     """Accuracy on the test images of logistic regression on the codes of training images.
 
-    A categorical code is given as one-hot, bits and vectors as they are; at most
-    `most` training images.
+    A categorical code is given as one-hot, a code on a grid as its embedding, bits and
+    vectors as they are; at most `most` training images.
     """
     linear = require("sklearn.linear_model", extra="training")
     pipeline = require("sklearn.pipeline", extra="training")
@@ -80,7 +81,9 @@ def probe_features(model, split, chosen=None) -> np.ndarray:
     parts = []
     for start in range(0, len(chosen), BATCH):
         codes = np.asarray(model.encode(split.images(chosen[start : start + BATCH])))
-        if getattr(model, "discrete", False) and model.bottleneck.num_values > 2:
+        if isinstance(getattr(model, "bottleneck", None), GridQuantizer):
+            codes = np.asarray(model.bottleneck.decode(codes), "float32")
+        elif getattr(model, "discrete", False) and model.bottleneck.num_values > 2:
             codes = np.eye(model.bottleneck.num_values, dtype="float32")[codes]
         parts.append(codes.reshape(len(codes), -1))
     return np.concatenate(parts)

@@ -114,6 +114,10 @@ class Bottleneck(Float32Layer):
         self.usage = CodebookUsage(num_embeddings, num_heads, self.metric_name("usage"), sizes=sizes)
         self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
 
+    def counted_codes(self, codes):
+        """What `usage` and `perplexity` count of `codes`, as their `update_state` takes it."""
+        return codes
+
     def record_counts(self, counts):
         """Add this replica's `(heads, K)` counts to `usage` and `perplexity`."""
         if not is_exporting():

@@ -69,7 +69,8 @@ class FiniteScalarQuantizer(GridQuantizer):
         self.symmetric = symmetric
         levels = np.array(self.levels, "float64")
         self._half = (levels - 1) / 2  # middle of the digits
-        self._reach = self._half * (1 - SHRINK)
+        # beyond 500 levels the paper's factor would cut the outermost ones off
+        self._reach = np.maximum(self._half * (1 - SHRINK), self._half - 0.25)
         even = (levels % 2 == 0) & (not symmetric)
         self._shift = np.where(even, np.tan(0.5 / self._reach), 0.0)
         self._zero = self._half if symmetric else levels // 2  # the digit whose embedding is 0

@@ -10,6 +10,7 @@ from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
 from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import straight_through
 
+MOST_LEVELS = 2**16  # of a digit: more would be near the spacing of float32
 CODE_BITS = 31  # what an int32 holds
 COUNTED_CODES = 2**18  # of all heads: up to here the metrics count whole codes, then digits
 
@@ -81,6 +82,9 @@ class GridQuantizer(Bottleneck):
         gap = ops.min(self.gap(self._relaxed(ops.cast(x, "float32"))), axis=-1)
         return ops.reshape(gap, self._code_shape(ops.shape(x)))
 
+    def counted_codes(self, codes):
+        return codes if self._counts_codes else ops.reshape(self._digits(codes), (-1, self.usage.num_heads))
+
     def observe(self, x, embedding, codes, weights):
         digits = self._digits(codes)
         self.record(self._relaxed(x), self.from_digits(digits), digits, flat_or_none(weights))
@@ -97,13 +101,9 @@ class GridQuantizer(Bottleneck):
 
     def record(self, relaxed, quantized, digits, weights):
         """Count the codes; the losses of a subclass come after this."""
-        weights = ones_unless(weights, relaxed)
-        if self._counts_codes:
-            counts = count_codes(self._number(digits), weights, self.num_values)
-        else:
-            rows = ops.reshape(digits, (-1, self.num_heads * len(self.levels)))
-            counts = count_codes(rows, weights, max(self.levels))
-        self.record_counts(counts)
+        counted = self._number(digits) if self._counts_codes else digits
+        rows = ops.reshape(counted, (-1, self.usage.num_heads))
+        self.record_counts(count_codes(rows, ones_unless(weights, relaxed), self.usage.num_embeddings))
 
     # parts
 
@@ -139,9 +139,9 @@ class GridQuantizer(Bottleneck):
 
 def check_grid(name, levels, num_heads):
     """Raise a `ValueError` for a grid that makes no quantiser, or codes that no int32 holds."""
-    if len(levels) == 0 or any(int(level) != level or level < 2 for level in levels) or num_heads < 1:
+    if len(levels) == 0 or not all(_is_level(level) for level in levels) or num_heads < 1:
         raise ValueError(
-            f"{name} expects whole numbers of levels, at least 2 in each digit, and at least one head. "
+            f"{name} expects from 2 to {MOST_LEVELS} levels in each digit, and at least one head. "
             f"Received: levels={list(levels)}, num_heads={num_heads}"
         )
     bits = math.log2(math.prod(int(level) for level in levels))
@@ -150,3 +150,7 @@ def check_grid(name, levels, num_heads):
             f"{name} expects codes of at most {CODE_BITS} bits, which an int32 holds; num_heads "
             f"spreads more over several codes. Received: levels={list(levels)}, which take {bits:.1f} bits"
         )
+
+
+def _is_level(level):
+    return int(level) == level and 2 <= level <= MOST_LEVELS

@@ -90,16 +90,16 @@ def _groups(bits, group_bits):
 def _weighted_joint(logits, shares):
     """`sum_n w_n q_n(c)`, `(heads, bits, vectors)` -> `(heads, 2^half, 2^(bits - half))`."""
     half = logits.shape[1] // 2
-    first = _sign_table(logits[:, :half]) * shares
-    return ops.matmul(first, ops.transpose(_sign_table(logits[:, half:]), (0, 2, 1)))
+    ones = ops.ones_like(logits[:, :1])
+    first = _sign_table(logits[:, :half], ones * shares)
+    second = _sign_table(logits[:, half:], ones)
+    return ops.matmul(first, ops.transpose(second, (0, 2, 1)))
 
 
-def _sign_table(logits):
-    """`q_n(c)` of all sign vectors of a few bits, `(heads, bits, vectors)` -> `(heads, 2^bits, vectors)`."""
-    table = ops.ones_like(logits[:, :1]) if logits.shape[1] == 0 else None
+def _sign_table(logits, table):
+    """`table` times `q_n(c)` of a few bits, `(heads, bits, vectors)` -> `(heads, 2^bits, vectors)`."""
     for bit in range(logits.shape[1]):
+        logit = logits[:, bit : bit + 1]
         # both by a sigmoid: 1 - sigmoid(l) would round a small probability to 0
-        pair = [ops.sigmoid(-logits[:, bit : bit + 1]), ops.sigmoid(logits[:, bit : bit + 1])]
-        parts = pair if table is None else [table * pair[0], table * pair[1]]
-        table = ops.concatenate(parts, axis=1)
+        table = ops.concatenate([table * ops.sigmoid(-logit), table * ops.sigmoid(logit)], axis=1)
     return table
