@@ -8,7 +8,9 @@ import numpy as np
 
 from keras_ae.layers import (
     BinaryBottleneck,
+    FiniteScalarQuantizer,
     GumbelOneHot,
+    LookupFreeQuantizer,
     MaskedConv1D,
     MaskedConv1DTranspose,
     VectorQuantizer,
@@ -71,6 +73,16 @@ def binary():
     return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), bits)
 
 
+def fsq():
+    quantizer = FiniteScalarQuantizer([5, 4], num_heads=2)
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+
+
+def lfq():
+    quantizer = LookupFreeQuantizer(5, inverse_temperature=1.0, entropy_group_bits=3)  # projects 4 to 5
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+
+
 def auto_encoder():
     flat = {**SMALL, "flatten": True}
     return AutoEncoder(image_encoder(IMAGE, 4, **flat), image_decoder(IMAGE, 4, **flat))
@@ -108,6 +120,8 @@ CASES = (
     Case("vq_by_gradient", vq_by_gradient),
     Case("gumbel", gumbel, noisy=True),
     Case("binary", binary, noisy=True),
+    Case("fsq", fsq),
+    Case("lfq", lfq),
     Case("sequence_vq", sequence_vq, sequence=True),
     Case("users_functional", users_functional, functional=True),
 )
