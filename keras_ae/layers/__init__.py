@@ -3,6 +3,7 @@
 from keras_ae.layers.adain import AdaIN
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
 from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.gradient_reversal import GradientReversal
@@ -17,6 +18,7 @@ __all__ = [
     "AdaIN",
     "BinaryBottleneck",
     "Bottleneck",
+    "CausalTransformerBlock",
     "FiniteScalarQuantizer",
     "GaussianBottleneck",
     "GradientReversal",

@@ -2,7 +2,8 @@
 
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
+from keras_ae.models.code_prior import CodePrior
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 
-__all__ = ["AutoEncoder", "BaseModel", "Endpoint", "Player", "VariationalAutoEncoder"]
+__all__ = ["AutoEncoder", "BaseModel", "CodePrior", "Endpoint", "Player", "VariationalAutoEncoder"]
