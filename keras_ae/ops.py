@@ -6,11 +6,13 @@ Whatever must convert to ONNX is written here once. `tf.argmax` stands where
 
 import contextlib
 import contextvars
+from dataclasses import dataclass
 
 import tensorflow as tf
 from keras import ops
 
-BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, about an L2 cache
+BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
+GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
 
 _exporting = contextvars.ContextVar("keras_ae_exporting", default=False)
 
@@ -33,6 +35,19 @@ def is_exporting() -> bool:
 def argmax(scores):
     """Index of the largest entry of the last axis, int32."""
     return tf.argmax(scores, axis=-1, output_type=tf.int32)
+
+
+def argmax_by_groups(scores):
+    """`argmax` of `(rows, K)` where `GROUP` divides `K`, in two stages: of groups, then in one.
+
+    The maxima of the groups are one vectorised pass; `tf.argmax` then reads `K / GROUP + GROUP`
+    numbers of a row instead of `K`. The first of equal entries wins, as in `argmax`.
+    """
+    groups = scores.shape[1] // GROUP
+    grouped = tf.reshape(scores, (-1, groups, GROUP))
+    best = argmax(tf.reduce_max(grouped, axis=-1))
+    rows = tf.range(tf.shape(scores)[0]) * groups + best
+    return GROUP * best + argmax(tf.gather(tf.reshape(scores, (-1, GROUP)), rows))
 
 
 def straight_through(x, quantized):
@@ -95,37 +110,90 @@ def nearest_code(x, codebook):
     Returns:
         `(vectors,)` int32.
     """
+    return most_similar(x, *recentred(codebook))
+
+
+def recentred(codebook):
+    """`(codes, bias, centre)` by which `most_similar` finds the nearest row of `codebook`."""
     centre = tf.reduce_mean(codebook, axis=0)
     codes = codebook - centre
-    half_norms = 0.5 * tf.reduce_sum(tf.square(codes), axis=1)
-    return most_similar(x, codes, -half_norms, centre)
+    return codes, -0.5 * tf.reduce_sum(tf.square(codes), axis=1), centre
 
 
 def most_similar(x, codes, bias=None, centre=None):
     """`argmax_k (x - centre).codes_k + bias_k` in row blocks, int32 `(vectors,)`."""
-
-    def search(rows):
-        rows = rows if centre is None else rows - centre
-        scores = tf.matmul(rows, codes, transpose_b=True)
-        return argmax(scores if bias is None else scores + bias)
-
     if is_exporting():  # one matrix product: quantisers and browsers read it better than a loop
-        return search(x)
-    return _in_row_blocks(search, x, rows=max(1, BLOCK_SCORES // codes.shape[0]))
+        return argmax(similarities(x, codes, bias, centre))
+    find = argmax
+    if codes.shape[0] >= 4 * GROUP:
+        codes, bias = _whole_groups(codes, bias)
+        find = argmax_by_groups
+
+    def search(rows, start):
+        return find(similarities(rows, codes, bias, centre))
+
+    return in_row_blocks(search, x, codes.shape[0])
 
 
-def _in_row_blocks(function, x, rows):
-    """int32 `function` of each block of at most `rows` rows of `x`; the last one overlaps."""
+def similarities(x, codes, bias=None, centre=None):
+    """`(x - centre).codes_k + bias_k`, `(vectors, K)`."""
+    x = x if centre is None else x - centre
+    scores = tf.matmul(x, codes, transpose_b=True)
+    return scores if bias is None else scores + bias
+
+
+def _whole_groups(codes, bias):
+    """Codes that are never chosen, up to a multiple of `GROUP`."""
+    missing = -codes.shape[0] % GROUP
+    if not missing:
+        return codes, bias
+    bias = tf.zeros_like(codes[:, 0]) if bias is None else bias
+    bias = tf.concat([bias, tf.fill((missing,), bias.dtype.min)], axis=0)
+    return tf.pad(codes, ((0, missing), (0, 0))), bias
+
+
+def in_row_blocks(function, x, columns):
+    """int32 `function(block, number of its first row)` of all rows of `x`, block by block."""
+
+    def step(block, result):
+        found = function(block.rows_of(x), block.start)
+        return tf.tensor_scatter_nd_update(result, block.numbers()[:, None], found)
+
+    return row_blocks(step, tf.zeros((tf.shape(x)[0],), tf.int32), x, columns)
+
+
+def row_blocks(step, state, x, columns):
+    """`state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`."""
     total = tf.shape(x)[0]
+    rows = max(1, BLOCK_SCORES // columns)
     blocks = (total + rows - 1) // rows
     rows = tf.minimum(rows, total)
 
-    def step(index, result):
-        start = tf.minimum(index * rows, total - rows)
-        found = function(tf.slice(x, (start, 0), (rows, x.shape[1])))
-        return index + 1, tf.tensor_scatter_nd_update(result, (start + tf.range(rows))[:, None], found)
+    def body(index, state):
+        # all blocks are of one size, which XLA asks for: the last one overlaps
+        block = RowBlock(tf.minimum(index * rows, total - rows), rows, index * rows)
+        return index + 1, step(block, state)
 
     # one block at a time: parallel iterations would hold several blocks of scores
-    state = (0, tf.zeros((total,), tf.int32))
-    _, result = tf.while_loop(lambda i, _: i < blocks, step, state, parallel_iterations=1)
-    return result
+    return tf.while_loop(lambda i, _: i < blocks, body, (0, state), parallel_iterations=1)[1]
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Rows `start` to `start + size` of a tensor; those before `fresh_from` were in the block before."""
+
+    start: tf.Tensor
+    size: tf.Tensor
+    fresh_from: tf.Tensor
+
+    def rows_of(self, x):
+        """The block's rows of `x`."""
+        return tf.slice(x, [self.start] + [0] * (len(x.shape) - 1), [self.size, *x.shape[1:]])
+
+    def numbers(self):
+        """The numbers of the rows."""
+        return self.start + tf.range(self.size)
+
+    def fresh(self):
+        """1.0 for each row that no earlier block had, else 0.0: for sums."""
+        return tf.cast(self.numbers() >= self.fresh_from, tf.float32)

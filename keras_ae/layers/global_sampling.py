@@ -18,9 +18,10 @@ class GlobalRows:
 
     def __init__(self, x, weights):
         self.x = x
+        self.weights = weights
         self.real = None if weights is None else tf.cumsum(tf.cast(weights > 0, tf.int32))
         self.local = tf.shape(x)[0] if weights is None else self._last(self.real)
-        self.first, self.total = self._place()
+        self.first, self.total = self._shares(self.local)
         # the sum of all weights
         self.weight = tf.cast(self.total, tf.float32)
         if weights is not None:
@@ -42,18 +43,45 @@ class GlobalRows:
         spread = tf.cast((tf.cast(steps, tf.float64) + tf.cast(uniform, tf.float64)) * stride, tf.int32)
         return tf.where(self.total >= count, spread, steps), tf.minimum(self.total, count)
 
-    def draw(self, uniforms):
-        """Numbers drawn with replacement by `uniforms` in [0, 1)."""
-        numbers = tf.cast(tf.cast(uniforms, tf.float64) * tf.cast(self.total, tf.float64), tf.int32)
-        return tf.minimum(numbers, tf.maximum(self.total - 1, 0))
+    def draw_far(self, quantized, squared, uniforms):
+        """Points where a code is missing: halfway from a code to a vector that is far from it.
 
-    def _place(self):
+        A vector is drawn with probability in proportion to its weight times `|x - q|^2`, as
+        k-means++ draws. The way to it is halved, so that the new code takes its vectors
+        from the one that had them; at the vector itself, in many dimensions, it would get none.
+
+        Args:
+            quantized: the code of each row, `(vectors, heads, dim)`.
+            squared: `|x - q|^2`, `(vectors, heads)`.
+            uniforms: `(heads, n)` in [0, 1), drawn with replacement.
+
+        Returns:
+            `(heads, n, dim)`.
+        """
+        squared += 1e-30  # where all are 0, all are drawn alike
+        if self.weights is not None:
+            squared *= self.weights[:, None]
+        cumulative = tf.cumsum(squared, axis=0)
+        first, total = self._shares(self._last(cumulative))
+        target = tf.minimum(uniforms, 1.0 - 1e-6) * total[:, None] - first[:, None]
+        places = []
+        for head in range(self.x.shape[1]):
+            row = tf.searchsorted(cumulative[:, head], target[head], side="right")
+            owned = (target[head] >= 0.0) & (row < tf.shape(self.x)[0])
+            row = tf.minimum(row, tf.maximum(tf.shape(self.x)[0] - 1, 0))
+            halfway = 0.5 * (tf.gather(self.x[:, head], row) + tf.gather(quantized[:, head], row))
+            places.append(tf.where(owned[:, None], halfway, 0.0))
+        return sum_over_replicas(tf.stack(places))
+
+    def _shares(self, local):
+        """`(sum over the replicas before this one, sum over all)` of `local`."""
         if num_replicas() == 1:
-            return 0, self.local
+            return tf.zeros_like(local), local
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        counts = sum_over_replicas(self.local * tf.one_hot(replica, num_replicas(), dtype=tf.int32))
-        return tf.cumsum(counts, exclusive=True)[replica], tf.reduce_sum(counts)
+        every = tf.one_hot(replica, num_replicas(), dtype=local.dtype)
+        every = sum_over_replicas(tf.tensordot(every, local, axes=0))
+        return tf.cumsum(every, exclusive=True)[replica], tf.reduce_sum(every, axis=0)
 
     @staticmethod
     def _last(cumulative):
-        return tf.reduce_max(tf.concat([cumulative, [0]], axis=0))
+        return tf.reduce_max(tf.concat([cumulative, tf.zeros_like(cumulative[:1])], axis=0), axis=0)

@@ -1,51 +1,60 @@
 """k-means++ inside the graph, for the start of a codebook."""
 
+import math
+
 import tensorflow as tf
 
 from keras_ae.ops import nearest_code
 
 MAX_ROUNDS = 512  # beyond, several centres are drawn a round: each round reads all samples once
+MAX_TRIED = 4096  # centres tried in all where there are fewer codes; the time is in proportion to them
 
 
 def kmeans_plus_plus(samples, uniforms):
     """Centres drawn far apart: each with probability in proportion to its squared distance.
 
-    A round draws `draws` samples at once, with probability proportional to
-    `min_j |x - c_j|^2` over the centres of earlier rounds (Arthur and
-    Vassilvitskii, 2007; several draws a round as in Bahmani et al., 2012,
-    https://arxiv.org/abs/1203.6402).
+    A round makes several `trials`. Each draws `draws` samples at once, with probability
+    proportional to `d = min_j |x - c_j|^2` over the centres of earlier rounds; the trial
+    that leaves the smallest `sum d` is kept. (Arthur and Vassilvitskii, 2007, with their
+    greedy trials; several draws a round as in Bahmani et al., 2012,
+    https://arxiv.org/abs/1203.6402.)
 
     Args:
         samples: `(samples, dim)` float32.
-        uniforms: `(rounds, draws)` in [0, 1): all randomness there is, so that the same
-            numbers give the same centres on every replica.
+        uniforms: `(rounds, trials, draws)` in [0, 1): all randomness there is, so that the
+            same numbers give the same centres on every replica.
 
     Returns:
         `(rounds * draws, dim)`.
     """
-    rounds, draws = uniforms.shape
+    rounds, trials, draws = uniforms.shape
     shifted = samples - tf.reduce_mean(samples, axis=0)  # no rounding errors far from the origin
     norms = tf.reduce_sum(tf.square(shifted), axis=1)
 
     def draw(distances, uniform):
         cumulative = tf.cumsum(distances)
-        index = tf.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+        index = tf.searchsorted(cumulative, tf.reshape(uniform, (-1,)) * cumulative[-1], side="right")
         return tf.minimum(index, tf.shape(samples)[0] - 1)
 
     def distance_to(drawn):
+        """Squared distances `(trials, samples)` to the nearest centre of each trial."""
         centres = tf.gather(shifted, drawn)
-        products = tf.matmul(shifted, centres, transpose_b=True)
-        squared = norms[:, None] - 2.0 * products + tf.reduce_sum(tf.square(centres), axis=1)
-        return tf.maximum(tf.reduce_min(squared, axis=1), 0.0)
+        half = 0.5 * tf.reduce_sum(tf.square(centres), axis=1)
+        nearness = tf.matmul(centres, shifted, transpose_b=True) - half[:, None]
+        nearest = tf.reduce_max(tf.reshape(nearness, (trials, draws, -1)), axis=1)
+        return tf.maximum(norms - 2.0 * nearest, 0.0)
 
     def step(index, distances, numbers):
         drawn = draw(distances, uniforms[index])
-        return index + 1, tf.minimum(distances, distance_to(drawn)), numbers.write(index, drawn)
+        tried = tf.minimum(distances, distance_to(drawn))
+        best = tf.argmin(tf.reduce_sum(tried, axis=1), output_type=tf.int32)
+        return index + 1, tried[best], numbers.write(index, tf.reshape(drawn, (trials, draws))[best])
 
     numbers = tf.TensorArray(tf.int32, rounds, element_shape=(draws,))
     # the first round draws uniformly; afterwards the distances replace these ones
-    first = draw(tf.ones_like(norms), uniforms[0])
-    state = (1, distance_to(first), numbers.write(0, first))
+    first = tf.reshape(draw(tf.ones_like(norms), uniforms[0]), (trials, draws))[0]
+    distances = distance_to(tf.tile(first, (trials,)))[0]
+    state = (1, distances, numbers.write(0, first))
     _, _, numbers = tf.while_loop(lambda i, *_: i < rounds, step, state, parallel_iterations=1)
     return tf.gather(samples, tf.reshape(numbers.stack(), (rounds * draws,)))
 
@@ -89,6 +98,7 @@ def kmeans(samples, num_centres, uniforms, iterations=10):
 
 
 def kmeans_rounds(num_centres):
-    """Shape `(rounds, draws)` of the uniforms that `num_centres` centres take."""
+    """Shape `(rounds, trials, draws)` of the uniforms that `num_centres` centres take."""
     rounds = min(num_centres, MAX_ROUNDS)
-    return rounds, -(-num_centres // rounds)
+    trials = max(1, min(2 + int(math.log(num_centres)), MAX_TRIED // num_centres))
+    return rounds, trials, -(-num_centres // rounds)

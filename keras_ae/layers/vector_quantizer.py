@@ -1,21 +1,23 @@
 """Embedding as the nearest of a learned codebook."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
-from keras_ae.layers.codebook_start import first_codes
-from keras_ae.layers.global_sampling import GlobalRows
-from keras_ae.layers.k_means import kmeans_rounds
-from keras_ae.layers.sample_buffer import SampleBuffer
+from keras_ae.layers.codebook import Codebook, squared_distance
+from keras_ae.layers.rotation_trick import rotate_onto
+from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_settings
-from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
+from keras_ae.losses.code_diversity import code_diversity_loss
+from keras_ae.losses.vector_quantization import codebook_loss, orthogonality_loss
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import most_similar, nearest_code, straight_through, sum_over_replicas
+from keras_ae.ops import straight_through, weighted_mean
 
-USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
-KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
+SETTINGS = (  # the arguments that are kept as they are given
+    *("num_embeddings", "commitment_cost", "ema_decay", "num_heads", "share_codebook", "codebook_dim"),
+    *("distance", "gradient", "linear_codebook", "orthogonality_weight", "diversity_weight"),
+    *("diversity_temperature", "kmeans_samples", "revival_threshold", "seed"),
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -24,31 +26,43 @@ class VectorQuantizer(Bottleneck):
 
     ```
     code(x)   = argmin_k |x - e_k|^2          embedding(x) = e_code(x)
-    gradient  = that of the embedding, handed to x unchanged
+    gradient  = that of the embedding, handed to x unchanged (or rotated as x onto its code)
     loss      = commitment_cost * mean |x - sg[e]|^2     (+ mean |sg[x] - e|^2 without EMA)
     EMA       : N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum x,   e_k = m_k / N_k
     ```
 
     The codebook starts by k-means++ on the first batches (its codes are samples of
     the data meanwhile), and a code whose running count falls below
-    `revival_threshold` of its fair share moves to a random vector of the batch, with
-    statistics of its own: the defaults do not collapse. Under `tf.distribute` all
-    replicas hold the codebook that one device would get from the global batch.
+    `revival_threshold` of its fair share moves towards a vector that is far from its
+    code, with statistics of its own: the defaults do not collapse. Under `tf.distribute`
+    all replicas hold the codebook that one device would get from the global batch.
 
     Args:
         num_embeddings: `K`, size of the codebook (of each head).
         commitment_cost: weight of the commitment loss (0.25 as in the paper).
         ema_decay: `g`; `None` learns the codebook by gradient instead.
         num_heads: the vector is cut in so many parts with a codebook each.
+        share_codebook: the heads use one codebook.
+        codebook_dim: size of a code, where it is not that of the (part of the) vector: a
+            learned linear map leads to the codes, another one back; `decode` includes it.
         distance: `"euclidean"`, or `"cosine"`: vectors and codes of unit length.
+        gradient: `"straight_through"`, or `"rotation"` for the rotation trick.
+        linear_codebook: SimVQ: `e = W c` of fixed `c` (the k-means start) and a learned
+            matrix `W`, so that every step moves every code; takes `ema_decay=None`.
+        sampling_temperature: in training draw codes with `P(k) ~ exp(-|x - e_k|^2 / t)`; a
+            float or a `keras.optimizers.schedules.LearningRateSchedule` of the training steps,
+            counted in a saved variable; 0: always the nearest.
+        orthogonality_weight: of the codes' squared cosines; takes `ema_decay=None`.
+        diversity_weight: of `log K - H(mean softmax_k(-|x - e_k|^2 / diversity_temperature))`.
+        diversity_temperature: in the units of `x` squared.
         kmeans_samples: vectors collected for the k-means start; `None`: 32 a code, at
             most 65,536 but at least 4 a code; 0: no k-means, the codes start random normal.
         revival_threshold: a code is dead below this fraction of `vectors / K`, its
             fair share of a batch; 0: never.
-        seed: of the k-means start and the revival.
+        seed: of the k-means start, the revival and the sampling.
 
     Call arguments:
-        x: `(batch, ..., dim)`, `dim` divisible by `num_heads`.
+        x: `(batch, ..., dim)`, `dim` divisible by `num_heads` unless there is a `codebook_dim`.
         mask: `(batch, ...)`, 1 = real.
         training: whether to train.
         return_codes: also return the codes.
@@ -58,7 +72,8 @@ class VectorQuantizer(Bottleneck):
         `(batch, ..., heads)`.
 
     Metrics:
-        `perplexity`, `usage`, `commitment_loss`, without EMA also `codebook_loss`.
+        `perplexity`, `usage`, `commitment_loss`; `codebook_loss` without EMA;
+        `orthogonality_loss` and `diversity_loss` where they have a weight.
 
     Example:
 
@@ -67,7 +82,9 @@ class VectorQuantizer(Bottleneck):
     TensorShape([2, 4])
 
     Reference:
-        van den Oord et al., 2017, https://arxiv.org/abs/1711.00937.
+        van den Oord et al., 2017, https://arxiv.org/abs/1711.00937; `codebook_dim` and cosine:
+        Yu et al., 2022, https://arxiv.org/abs/2110.04627; SimVQ: Zhu et al., 2024,
+        https://arxiv.org/abs/2411.02038; rotation: https://arxiv.org/abs/2410.06424.
     """
 
     def __init__(
@@ -77,205 +94,180 @@ class VectorQuantizer(Bottleneck):
         commitment_cost: float = 0.25,
         ema_decay: float | None = 0.99,
         num_heads: int = 1,
+        share_codebook: bool = False,
+        codebook_dim: int | None = None,
         distance: str = "euclidean",
+        gradient: str = "straight_through",
+        linear_codebook: bool = False,
+        sampling_temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
+        orthogonality_weight: float = 0.0,
+        diversity_weight: float = 0.0,
+        diversity_temperature: float = 1.0,
         kmeans_samples: int | None = None,
         revival_threshold: float = 0.1,
         seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_settings(num_embeddings, ema_decay, num_heads, distance, kmeans_samples)
         self.num_embeddings = num_embeddings
         self.commitment_cost = commitment_cost
         self.ema_decay = ema_decay
         self.num_heads = num_heads
+        self.share_codebook = share_codebook
+        self.codebook_dim = codebook_dim
         self.distance = distance
+        self.gradient = gradient
+        self.linear_codebook = linear_codebook
+        self.orthogonality_weight = orthogonality_weight
+        self.diversity_weight = diversity_weight
+        self.diversity_temperature = diversity_temperature
         self.kmeans_samples = kmeans_samples
         self.revival_threshold = revival_threshold
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.track_codes(num_embeddings, num_heads)
-        self.track_term("commitment_loss")
-        if ema_decay is None:
-            self.track_term("codebook_loss")
+        check_settings(self)
+        self.table = Codebook(
+            num_embeddings,
+            ema_decay=ema_decay,
+            distance=distance,
+            linear=linear_codebook,
+            kmeans_samples=kmeans_samples,
+            revival_threshold=revival_threshold,
+            sampling_temperature=sampling_temperature,
+            seed=seed,
+            name="table",
+        )
+        self.track_codes(num_embeddings, 1 if share_codebook else num_heads)
+        for name in self._weighted_terms():
+            self.track_term(name)
 
     def build(self, input_shape):
         dim = input_shape[-1]
-        if dim is None or dim % self.num_heads:
+        if dim is None or (self.codebook_dim is None and dim % self.num_heads):
             raise ValueError(
                 "VectorQuantizer expects a last axis that is known and divisible by "
                 f"num_heads={self.num_heads}. Received: input_shape={tuple(input_shape)}"
             )
-        self.head_dim = dim // self.num_heads
-        table = (self.num_heads, self.num_embeddings, self.head_dim)
-        learned_by_gradient = self.ema_decay is None
-        random = keras.initializers.RandomNormal(seed=self.seed)  # the same numbers at every call
-        self.codebook = self._state("codebook", table, random, trainable=learned_by_gradient)
-        self.counts = self._state("counts", table[:2], "ones")
-        if not learned_by_gradient:
-            self.sums = self._state("sums", table, random)  # e = m / N from the start
-        if self._buffer_size():
-            self.started = self._state("started", (), "zeros")
-            self.buffer = SampleBuffer(
-                self._buffer_size(), -(-self._buffer_size() // KMEANS_BATCHES), name="buffer"
-            )
-            self.buffer.build((None, self.num_heads, self.head_dim))
+        self.dim = dim
+        self.head_dim = self.codebook_dim or dim // self.num_heads
+        if self.codebook_dim:
+            self.map_in = self._linear_map("map_in", (None, dim), self.num_heads * self.head_dim)
+            self.map_out = self._linear_map("map_out", (None, self.num_heads * self.head_dim), dim)
+        self.table.build((None, 1 if self.share_codebook else self.num_heads, self.head_dim))
         super().build(input_shape)
 
-    def _state(self, name, shape, initializer, trainable=False):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            trainable=trainable,
-            autocast=False,
-            aggregation="mean",
-        )
+    def _linear_map(self, name, input_shape, units):
+        # float32 as all of this layer: codes must not depend on the dtype policy
+        dense = keras.layers.Dense(units, dtype="float32", name=name)
+        dense.build(input_shape)
+        return dense
 
-    def _buffer_size(self):
-        if self.kmeans_samples is not None:
-            return self.kmeans_samples
-        return max(min(32 * self.num_embeddings, 65536), 4 * self.num_embeddings)
+    # the state, by the names of the equations
+
+    @property
+    def codebook(self):
+        """The variable of the codes, `(heads, K, head_dim)`."""
+        return self.table.vectors
+
+    @property
+    def counts(self):
+        """The variable `N`, `(heads, K)`."""
+        return self.table.counts
+
+    @property
+    def sums(self):
+        """The variable `m`, `(heads, K, head_dim)`; only with EMA."""
+        return self.table.sums
+
+    @property
+    def sampling_temperature(self):
+        """The variable that holds the current temperature."""
+        return self.table.annealing.variable
+
+    @property
+    def started(self):
+        """The variable that is 1 once the k-means start is over."""
+        return self.table.started
 
     # inference
 
     def assign_codes(self, x):
-        codes = self._search(self._split_heads(x))
+        codes = self.table.search(self._split_heads(x))
         return ops.reshape(codes, self._code_shape(ops.shape(x)))
 
     def look_up(self, codes):
         codes = codes[..., None] if self.num_heads == 1 else codes
-        rows = self._gather(ops.reshape(codes, (-1, self.num_heads)))
-        return ops.reshape(rows, (*ops.shape(codes)[:-1], self.num_heads * self.head_dim))
+        rows = self.table.look_up(ops.reshape(codes, (-1, self.table.num_heads)))
+        return self._join_heads(rows, ops.shape(codes)[:-1])
 
     def margin(self, x):
         """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances."""
-        heads = self._split_heads(ops.cast(x, "float32"))
-        squared = ops.sum(ops.square(heads[:, :, None] - self._codes()[None]), axis=-1)
-        best = -ops.top_k(-squared, 2)[0] if self.num_embeddings > 1 else ops.ones_like(squared)
-        gap = (best[..., -1] - best[..., 0]) / ops.maximum(best[..., -1], 1e-30)
-        return ops.reshape(gap, self._code_shape(ops.shape(x)))
+        x = ops.cast(x, "float32")
+        return ops.reshape(self.table.margin(self._split_heads(x)), self._code_shape(ops.shape(x)))
 
     def observe(self, x, embedding, codes, weights):
-        heads = ops.reshape(codes, (-1, self.num_heads))
-        quantized = ops.reshape(embedding, (-1, self.num_heads, self.head_dim))
-        self._record(self._split_heads(x), quantized, heads, flat_or_none(weights))
+        heads, weights = self._split_heads(x), self._head_weights(weights)
+        codes = ops.reshape(codes, (-1, self.table.num_heads))
+        quantized = self.table.look_up(codes)
+        squared = squared_distance(heads, ops.stop_gradient(quantized))
+        self._record(heads, quantized, codes, squared, weights)
 
     # training
 
     def train_call(self, x, weights):
-        weights = flat_or_none(weights)
+        weights = self._head_weights(weights)
         heads = self._split_heads(x)
-        data = ops.stop_gradient(heads)
-        learning = self.trainable
-        rows = GlobalRows(data, weights) if learning else None
-        if learning and self._buffer_size():
-            self._start(rows)
-        codes = self._search(data)
-        quantized = self._gather(codes)
-        if learning:
-            self._learn(rows, data, codes, weights)
-        self._record(heads, quantized, codes, weights)
-        embedding = straight_through(heads, quantized)
-        codes = ops.reshape(codes, self._code_shape(ops.shape(x)))
-        return ops.reshape(embedding, ops.shape(x)), codes
+        quantized, codes, squared = self.table.train(heads, weights)
+        self._record(heads, quantized, codes, squared, weights)
+        pass_gradient = rotate_onto if self.gradient == "rotation" else straight_through
+        embedding = self._join_heads(pass_gradient(heads, quantized), ops.shape(x)[:-1])
+        return embedding, ops.reshape(codes, self._code_shape(ops.shape(x)))
 
-    def _start(self, rows):
-        """Fill the buffer; the codes are samples until it is full, then k-means runs once."""
-        numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
-        count = self.buffer.add(rows.gather(numbers), real)
-        uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
-        started = self.started > 0
-
-        # nothing is assigned and no replica waits inside of the condition
-        codebook, samples = tf.cond(
-            started,
-            lambda: (self.codebook.value, self.counts.value),
-            lambda: first_codes(self.buffer, count, self.num_embeddings, uniforms),
-        )
-        share = rows.weight / self.num_embeddings
-        per_batch = rows.weight / self.buffer.capacity
-        # a code that k-means left nearly empty begins at half its share, so that it gets a chance
-        counts = tf.where(started, samples, tf.maximum(samples * per_batch, 0.5 * share))
-        codebook = self._unit(codebook)
-        self.codebook.assign(codebook)
-        self.counts.assign(counts)
-        if self.ema_decay is not None:
-            self.sums.assign(tf.where(started, self.sums.value, codebook * counts[..., None]))
-        self.started.assign(ops.cast(count >= self.buffer.capacity, "float32"))
-
-    def _learn(self, rows, data, codes, weights):
-        """EMA statistics of the global batch, and new places for dead codes."""
-        decay = USAGE_DECAY if self.ema_decay is None else self.ema_decay
-        batch = {"counts": count_codes(codes, ones_unless(weights, data), self.num_embeddings)}
-        if self.ema_decay is not None:
-            batch["sums"] = self._code_sums(data, codes, weights)
-        batch = sum_over_replicas(batch)
-        counts = decay * self.counts + (1.0 - decay) * batch["counts"]
-        share = ops.sum(batch["counts"][0]) / self.num_embeddings
-        dead = counts < self.revival_threshold * share
-        revived = rows.gather(rows.draw(self._uniform((self.num_embeddings,))))
-        revived = ops.transpose(revived, (1, 0, 2))
+    def _record(self, heads, quantized, codes, squared, weights):
+        terms = {"commitment_loss": weighted_mean(squared / self.head_dim, weights)}
         if self.ema_decay is None:
-            codebook = tf.where(dead[..., None], revived, self.codebook.value)
-        else:
-            sums = decay * self.sums + (1.0 - decay) * batch["sums"]
-            sums = tf.where(dead[..., None], revived * share, sums)
-            self.sums.assign(sums)
-        counts = tf.where(dead, share, counts)
-        if self.ema_decay is not None:
-            moved = sums / ops.maximum(counts, 1e-12)[..., None]
-            codebook = tf.where(counts[..., None] > 1e-12, moved, self.codebook.value)
-        self.counts.assign(counts)
-        self.codebook.assign(self._unit(codebook))
-
-    def _code_sums(self, data, codes, weights):
-        weighted = data if weights is None else data * weights[:, None, None]
-        sums = [
-            tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], self.num_embeddings)
-            for head in range(self.num_heads)
-        ]
-        return ops.stack(sums)
+            terms["codebook_loss"] = codebook_loss(heads, quantized, weights)
+        tables = list(enumerate(ops.unstack(self.table.codes())))
+        if self.orthogonality_weight:
+            terms["orthogonality_loss"] = _mean([orthogonality_loss(codes) for _, codes in tables])
+        if self.diversity_weight:
+            temperature = self.diversity_temperature
+            terms["diversity_loss"] = _mean(
+                [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
+            )
+        self.record_counts(count_codes(codes, ones_unless(weights, heads), self.num_embeddings))
+        weight = self._weighted_terms()
+        self.record_terms(terms, sum(weight[name] * value for name, value in terms.items()))
 
     # parts
 
-    def _record(self, heads, quantized, codes, weights):
-        terms = {"commitment_loss": commitment_loss(heads, quantized, weights)}
-        loss = self.commitment_cost * terms["commitment_loss"]
+    def _weighted_terms(self):
+        """`{term: weight}` of the terms of this layer's loss."""
+        weights = {"commitment_loss": self.commitment_cost}
         if self.ema_decay is None:
-            terms["codebook_loss"] = codebook_loss(heads, quantized, weights)
-            loss = loss + terms["codebook_loss"]
-        self.record_counts(count_codes(codes, ones_unless(weights, heads), self.num_embeddings))
-        self.record_terms(terms, loss)
-
-    def _search(self, heads):
-        find = most_similar if self.distance == "cosine" else nearest_code
-        table = self._codes()
-        codes = [find(heads[:, head], table[head]) for head in range(self.num_heads)]
-        return ops.stack(codes, axis=-1)
-
-    def _gather(self, codes):
-        rows = ops.reshape(self._codes(), (-1, self.head_dim))
-        offsets = self.num_embeddings * ops.arange(self.num_heads, dtype="int32")
-        return ops.take(rows, codes + offsets, axis=0)
+            weights["codebook_loss"] = 1.0
+        if self.orthogonality_weight:
+            weights["orthogonality_loss"] = self.orthogonality_weight
+        if self.diversity_weight:
+            weights["diversity_loss"] = self.diversity_weight
+        return weights
 
     def _split_heads(self, x):
-        return self._unit(ops.reshape(x, (-1, self.num_heads, self.head_dim)))
+        """`(vectors, heads, head_dim)`; a shared codebook has one head and so more vectors."""
+        x = self.map_in(x) if self.codebook_dim else x
+        return self.table.unit(ops.reshape(x, (-1, self.table.num_heads, self.head_dim)))
 
-    def _codes(self):
-        """The codes `(heads, K, head_dim)`; an optimiser's step leaves the codebook off unit length."""
-        return self._unit(self.codebook)
+    def _join_heads(self, rows, shape):
+        """The opposite of `_split_heads`; `shape` is `(batch, ...)`."""
+        joined = ops.reshape(rows, (*shape, self.num_heads * self.head_dim))
+        return self.map_out(joined) if self.codebook_dim else joined
 
-    def _unit(self, x):
-        # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
-        return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
+    def _head_weights(self, weights):
+        weights = flat_or_none(weights)
+        repeats = self.num_heads // self.table.num_heads
+        return weights if weights is None or repeats == 1 else ops.repeat(weights, repeats)
 
     def _code_shape(self, shape):
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
-
-    def _uniform(self, shape):
-        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
     def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
@@ -284,14 +276,15 @@ class VectorQuantizer(Bottleneck):
         return embedding, keras.KerasTensor(self._code_shape(x.shape), dtype="int32")
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_embeddings": self.num_embeddings,
-            "commitment_cost": self.commitment_cost,
-            "ema_decay": self.ema_decay,
-            "num_heads": self.num_heads,
-            "distance": self.distance,
-            "kmeans_samples": self.kmeans_samples,
-            "revival_threshold": self.revival_threshold,
-            "seed": self.seed,
-        }
+        own = {name: getattr(self, name) for name in SETTINGS}
+        temperature = self.table.annealing.get_value_config()
+        return {**super().get_config(), **own, "sampling_temperature": temperature}
+
+    @classmethod
+    def from_config(cls, config):
+        temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
+        return cls(**{**config, "sampling_temperature": temperature})
+
+
+def _mean(values):
+    return sum(values) / len(values)

@@ -1,13 +1,35 @@
 """What a vector quantiser can be asked for."""
 
 
-def check_settings(num_embeddings, ema_decay, num_heads, distance, kmeans_samples):
-    """Raise a `ValueError` for settings that make no quantiser."""
-    if num_embeddings < 1 or num_heads < 1:
+def check_settings(layer):
+    """Raise a `ValueError` for settings that make no quantiser.
+
+    Args:
+        layer: with the constructor's arguments as attributes.
+    """
+    check_codebook(layer.num_embeddings, layer.ema_decay, layer.distance, layer.kmeans_samples)
+    if layer.num_heads < 1:
+        raise ValueError(f"VectorQuantizer expects at least one head. Received: num_heads={layer.num_heads}")
+    if layer.codebook_dim is not None and layer.codebook_dim < 1:
+        raise ValueError(f"codebook_dim is at least 1, or None. Received: {layer.codebook_dim}")
+    if layer.gradient not in ("straight_through", "rotation"):
         raise ValueError(
-            "VectorQuantizer expects at least one code and one head. "
-            f"Received: num_embeddings={num_embeddings}, num_heads={num_heads}"
+            f"gradient is 'straight_through' or 'rotation'. Received: gradient={layer.gradient!r}"
         )
+    if layer.diversity_temperature <= 0:
+        raise ValueError(f"diversity_temperature is positive. Received: {layer.diversity_temperature}")
+    for name in ("linear_codebook", "orthogonality_weight"):
+        if getattr(layer, name) and layer.ema_decay is not None:
+            raise ValueError(
+                f"{name} needs a codebook that is trained by gradient: ema_decay=None. "
+                f"Received: {name}={getattr(layer, name)}, ema_decay={layer.ema_decay}"
+            )
+
+
+def check_codebook(num_embeddings, ema_decay, distance, kmeans_samples):
+    """Raise a `ValueError` for settings that make no codebook."""
+    if num_embeddings < 1:
+        raise ValueError(f"A codebook has at least one code. Received: num_embeddings={num_embeddings}")
     if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
         raise ValueError(f"ema_decay is in [0, 1), or None for a codebook by gradient. Received: {ema_decay}")
     if distance not in ("euclidean", "cosine"):

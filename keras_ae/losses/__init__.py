@@ -1,5 +1,6 @@
 """Terms of the objectives, one function each."""
 
+from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.losses.kl_to_uniform import (
     bernoulli_entropy,
@@ -7,15 +8,17 @@ from keras_ae.losses.kl_to_uniform import (
     categorical_kl_to_uniform,
 )
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
-from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
+from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, orthogonality_loss
 
 __all__ = [
     "bernoulli_entropy",
     "bernoulli_kl_to_uniform",
     "categorical_kl_to_uniform",
+    "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",
     "gaussian_kl",
     "mean_sign_kl_to_uniform",
+    "orthogonality_loss",
     "sign_entropy",
 ]

@@ -19,7 +19,7 @@ def commitment_loss(x, quantized, weights=None):
     Reference:
         van den Oord et al., 2017, https://arxiv.org/abs/1711.00937, equation 3.
     """
-    return weighted_mean(ops.square(x - ops.stop_gradient(quantized)), weights)
+    return weighted_mean(_mean_square(x - ops.stop_gradient(quantized)), weights)
 
 
 def codebook_loss(x, quantized, weights=None):
@@ -27,4 +27,33 @@ def codebook_loss(x, quantized, weights=None):
 
     Args and returns as in `commitment_loss`; the gradient goes to the codes.
     """
-    return weighted_mean(ops.square(ops.stop_gradient(x) - quantized), weights)
+    return weighted_mean(_mean_square(ops.stop_gradient(x) - quantized), weights)
+
+
+def orthogonality_loss(codes):
+    """`|E E^T - I|^2 / K^2` of the codes scaled to unit length: pushes them apart in direction.
+
+    `|E E^T - I|^2 = |E^T E|^2 - K`: O(K dim^2), without a table of K x K.
+
+    Args:
+        codes: `(K, dim)`.
+
+    Returns:
+        scalar.
+
+    Reference:
+        Shin et al., 2023, https://arxiv.org/abs/2112.00384, equation 7.
+
+    Example:
+
+    >>> round(float(orthogonality_loss(ops.array([[2.0, 0.0], [0.0, 3.0]]))), 6)
+    0.0
+    """
+    unit = codes / ops.maximum(ops.norm(codes, axis=-1, keepdims=True), 1e-12)
+    gram = ops.matmul(ops.transpose(unit), unit)
+    return (ops.sum(ops.square(gram)) - codes.shape[0]) / codes.shape[0] ** 2
+
+
+def _mean_square(x):
+    # over the elements first: the weights then meet vectors, not elements
+    return ops.mean(ops.square(x), axis=-1)

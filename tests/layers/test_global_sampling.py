@@ -51,14 +51,27 @@ def test_a_batch_smaller_than_the_count_gives_its_rows_then_zeros(rows_and_real)
     np.testing.assert_array_equal(gathered[len(real) :], 0)
 
 
-def test_draws_fall_alike_on_all_real_rows(rows_and_real):
-    rows, real, _ = rows_and_real
-    uniforms = (np.arange(10 * len(real)) / (10 * len(real))).astype("float32")
-    numbers = rows.draw(tf.constant(uniforms)).numpy()
-    counts = np.bincount(numbers, minlength=len(real))
-    assert len(counts) == len(real)
-    assert np.abs(counts - 10).max() <= 1  # a float32 uniform may round down to the row before
-    assert int(rows.draw(tf.constant([np.nextafter(np.float32(1), np.float32(0))]))[0]) == len(real) - 1
+def test_far_draws_are_halfway_to_vectors_in_proportion_to_weight_and_squared_distance(rows_and_real):
+    rows, _, _ = rows_and_real
+    weights = np.ones(12) if rows.weights is None else WEIGHTS.astype("float64")
+    quantized = np.random.default_rng(1).normal(size=X.shape).astype("float32")
+    squared = ((X - quantized).astype("float64") ** 2).sum(axis=-1)
+    uniforms = np.random.default_rng(2).random((2, 50)).astype("float32")
+    places = rows.draw_far(tf.constant(quantized), tf.constant(squared, tf.float32), tf.constant(uniforms))
+    for head in range(2):
+        cumulative = np.cumsum(weights * squared[:, head])
+        row = np.searchsorted(cumulative, uniforms[head] * cumulative[-1], side="right")
+        assert (weights[row] > 0).all() and len(set(row)) > 4
+        expected = 0.5 * (X[row, head] + quantized[row, head])
+        np.testing.assert_allclose(places[head], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_far_draws_where_every_vector_is_its_code_are_real_rows():
+    rows = GlobalRows(tf.constant(X), tf.constant(WEIGHTS))
+    uniforms = tf.constant([[0.0, 0.3, 1.0 - 2.0**-24]] * 2)
+    places = rows.draw_far(tf.constant(X), tf.zeros((12, 2)), uniforms).numpy()
+    for head in range(2):
+        assert all((place == X[WEIGHTS > 0, head]).all(axis=1).any() for place in places[head])
 
 
 def test_a_batch_without_real_rows_gives_zeros():
@@ -66,4 +79,5 @@ def test_a_batch_without_real_rows_gives_zeros():
     numbers, filled = rows.spread(4, tf.constant(0.5))
     assert (int(rows.total), float(rows.weight), int(filled)) == (0, 0.0, 0)
     np.testing.assert_array_equal(rows.gather(numbers), np.zeros((4, 2, 3)))
-    np.testing.assert_array_equal(rows.gather(rows.draw(tf.constant([0.0, 0.9]))), np.zeros((2, 2, 3)))
+    places = rows.draw_far(tf.constant(X), tf.ones((12, 2)), tf.constant([[0.0, 0.9]] * 2))
+    assert places.shape == (2, 2, 3) and np.isfinite(places).all()

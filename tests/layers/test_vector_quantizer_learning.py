@@ -44,13 +44,13 @@ def ema_step(state, x, decay, weights):
 
 def record_uniforms(layer, monkeypatch):
     """The list that every number drawn by the layer is appended to."""
-    drawn, draw = [], layer._uniform
+    drawn, draw = [], layer.table._uniform
 
     def recording(shape):
         drawn.append(draw(shape))
         return drawn[-1]
 
-    monkeypatch.setattr(layer, "_uniform", recording)
+    monkeypatch.setattr(layer.table, "_uniform", recording)
     return drawn
 
 
@@ -137,6 +137,14 @@ def test_heads_are_quantizers_of_their_own_parts():
     assert losses[0] == pytest.approx(np.mean(losses[1:]), rel=1e-5)
 
 
+def halfway_to_far_vectors(x, codebook, uniforms):
+    """Drawn in proportion to the squared distance from the code, then half of the way back."""
+    quantized = codebook[nearest(x, codebook)]
+    cumulative = np.cumsum(((x - quantized) ** 2).sum(axis=1))
+    rows = np.searchsorted(cumulative, uniforms.numpy() * cumulative[-1], side="right")
+    return 0.5 * (x[rows] + quantized[rows])
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_dead_codes_move_to_drawn_vectors_with_statistics_of_their_own(masked, monkeypatch):
     codebook, x = normal((2, 5, 3)), normal((6, 5, 6), seed=1)
@@ -150,14 +158,13 @@ def test_dead_codes_move_to_drawn_vectors_with_statistics_of_their_own(masked, m
 
     real = x[mask].astype("float64")
     share = len(real) / 5
-    revived = real[(uniforms[-1].numpy().astype("float64") * len(real)).astype(int)]
-    assert uniforms[-1].shape == (5,)
+    assert uniforms[-1].shape == (2, 5)
     for head, part in enumerate(np.split(real, 2, axis=1)):
         state = counts[head], counts[head][:, None] * codebook[head], codebook[head]
         expected_counts, expected_sums, expected = ema_step(state, part, 0.9, np.ones(len(part)))
         dead = expected_counts < 0.5 * share
         assert 0 < dead.sum() < 5
-        expected[dead] = np.split(revived, 2, axis=1)[head][dead]
+        expected[dead] = halfway_to_far_vectors(part, codebook[head], uniforms[-1][head])[dead]
         expected_counts[dead] = share
         expected_sums[dead] = expected[dead] * share
         np.testing.assert_allclose(layer.counts[head], expected_counts, **TOLERANCE)
@@ -174,8 +181,8 @@ def test_dead_codes_move_where_the_codebook_learns_by_gradient(monkeypatch):
     uniforms = record_uniforms(layer, monkeypatch)
     layer(x, training=True)
     expected = codebook[0].copy()
-    expected[2] = x[int(float(uniforms[-1][2]) * 20)]
-    np.testing.assert_array_equal(layer.codebook[0], expected)
+    expected[2] = halfway_to_far_vectors(x, codebook[0], uniforms[-1][0])[2]
+    np.testing.assert_allclose(layer.codebook[0], expected, **TOLERANCE)
     assert float(layer.counts[0, 2]) == 4.0  # its fair share of 20 vectors
 
 

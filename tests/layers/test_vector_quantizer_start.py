@@ -37,14 +37,14 @@ def test_the_buffer_fills_over_as_many_batches_as_needed_then_kmeans_runs_once(s
     data = batches(len(held), size)
     for step, (count, run) in enumerate(zip(held, runs, strict=True)):
         embedding = layer(data[step], training=True)
-        assert (int(layer.buffer.count), len(calls), int(layer.started)) == (count, run, run)
+        assert (int(layer.table.buffer.count), len(calls), int(layer.started)) == (count, run, run)
         seen = data[: step + 1].reshape(-1, 3)
-        assert distance_to_nearest(layer.buffer.rows[:count, 0], seen) == 0.0
+        assert distance_to_nearest(layer.table.buffer.rows[:count, 0], seen) == 0.0
         if not run:
             # the straight-through sum rounds; the EMA step moves a code by some hundredths afterwards
             assert distance_to_nearest(embedding, seen) < 1e-6
             assert distance_to_nearest(layer.codebook[0], seen) < 0.2
-    rows = layer.buffer.rows.numpy()[:40]
+    rows = layer.table.buffer.rows.numpy()[:40]
     assert len(np.unique(rows, axis=0)) == 40
 
 
@@ -63,14 +63,14 @@ def test_the_start_is_kmeans_of_the_buffer(heads, distance, monkeypatch):
     options = {"num_heads": heads, "distance": distance, "ema_decay": None, "revival_threshold": 0.0}
     layer = VectorQuantizer(5, kmeans_samples=40, seed=0, **options)
     layer.build((None, 2 * heads))
-    drawn, draw = [], layer._uniform
-    monkeypatch.setattr(layer, "_uniform", lambda shape: drawn.append(draw(shape)) or drawn[-1])
+    drawn, draw = [], layer.table._uniform
+    monkeypatch.setattr(layer.table, "_uniform", lambda shape: drawn.append(draw(shape)) or drawn[-1])
     for x in batches(4, 12, dim=2 * heads):
         layer(x, training=True)
-    assert drawn[-2].shape == (heads, 5, 1)  # the last one is for the revival
+    assert drawn[-1].shape == (heads, 5, 3, 1)
     for head in range(heads):
-        samples = layer.buffer.rows[:40, head]
-        centres, counts = kmeans(samples, 5, drawn[-2][head])
+        samples = layer.table.buffer.rows[:40, head]
+        centres, counts = kmeans(samples, 5, drawn[-1][head])
         if distance == "cosine":
             np.testing.assert_allclose(np.linalg.norm(samples, axis=1), np.ones(40), atol=1e-6)
             centres /= np.linalg.norm(centres, axis=1, keepdims=True)
@@ -120,7 +120,7 @@ def test_a_reload_goes_on_as_if_it_had_not_been_interrupted(stop, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     # Keras saves no seed generators
-    loaded.layers[-1].seed_generator.state.assign(model.layers[-1].seed_generator.state)
+    loaded.layers[-1].table.seed_generator.state.assign(model.layers[-1].table.seed_generator.state)
     for x in data[stop:]:
         for each in (model, loaded):
             each(x, training=True)
@@ -135,7 +135,7 @@ def test_a_reload_goes_on_as_if_it_had_not_been_interrupted(stop, tmp_path):
     [(16, None, 512), (512, None, 16_384), (4096, None, 65_536), (20_000, None, 80_000), (16, 100, 100)],
 )
 def test_samples_kept(size, samples, expected):
-    assert VectorQuantizer(size, kmeans_samples=samples)._buffer_size() == expected
+    assert VectorQuantizer(size, kmeans_samples=samples).table.buffer_size == expected
 
 
 def test_defaults_do_not_collapse():

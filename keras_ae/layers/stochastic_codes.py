@@ -1,0 +1,33 @@
+"""Codes drawn at random, near ones more often."""
+
+import tensorflow as tf
+
+from keras_ae.ops import argmax, in_row_blocks, similarities
+
+
+def sample_codes(x, codes, bias, centre, temperature, seed):
+    """Codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
+
+    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`,
+    which are made in row blocks: memory does not grow with vectors x codes.
+
+    Args:
+        x: `(vectors, dim)`.
+        codes, bias, centre: of `keras_ae.ops.recentred`.
+        temperature: positive scalar.
+        seed: two integers.
+
+    Reference:
+        Takida et al., 2022, https://arxiv.org/abs/2205.07547.
+    """
+    seed = tf.cast(seed, tf.int32)
+    # scores over a temperature of 0 would be NaN; so small a one leaves the nearest code
+    scale = 2.0 / tf.maximum(temperature, 1e-6)
+
+    def draw(rows, start):
+        scores = similarities(rows, codes, bias, centre)
+        # one seed a block, none of its own state inside of the loop
+        uniform = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, start]), 1e-7, 1.0 - 1e-7)
+        return argmax(scale * scores - tf.math.log(-tf.math.log(uniform)))
+
+    return in_row_blocks(draw, x, codes.shape[0])
