@@ -1,5 +1,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
+# the tests that share costly models are a group, see tests/conftest.py
+PYTEST = -m pytest -n 2 --dist loadgroup
 export TF_CPP_MIN_LOG_LEVEL = 2
 
 .PHONY: demo test test-tf216 lint results clean
@@ -9,7 +11,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python $(PYTEST)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
@@ -17,7 +19,7 @@ lint: $(VENV)/.installed
 
 # The second lane: the last TensorFlow whose tensorflow-io kernels load.
 test-tf216: .venv-tf216/.installed
-	.venv-tf216/bin/python -m pytest
+	.venv-tf216/bin/python $(PYTEST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
