@@ -4,6 +4,17 @@ from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.two_level_auto_encoder import TwoLevelAutoEncoder
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 
-__all__ = ["AutoEncoder", "BaseModel", "CodePrior", "Endpoint", "Player", "VariationalAutoEncoder"]
+__all__ = [
+    "AutoEncoder",
+    "BaseModel",
+    "CodePrior",
+    "Endpoint",
+    "GenerativeAutoEncoder",
+    "Player",
+    "TwoLevelAutoEncoder",
+    "VariationalAutoEncoder",
+]

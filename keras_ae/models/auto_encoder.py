@@ -5,11 +5,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
     call_masked,
     code_lengths,
@@ -79,7 +79,7 @@ class AutoEncoder(BaseModel):
         features = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
         embedding = self.build_embedding(features)
         reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
-        self._check_reconstruction(reconstruction.shape)
+        check_reconstruction(reconstruction.shape, self.sample_shape)
         self.built = True
 
     def build_embedding(self, features):
@@ -164,11 +164,7 @@ class AutoEncoder(BaseModel):
 
     def element_losses(self, target, reconstruction):
         """The reconstruction loss before its mean: `(batch, ...)`, float32."""
-        loss = self.reconstruction_loss
-        loss = keras.losses.get(loss) if isinstance(loss, str) else loss
-        function = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        target = ops.cast(target, "float32")
-        return function(target, ops.cast(crop(reconstruction, target), "float32"))
+        return reconstruction_losses(self.reconstruction_loss, target, crop(reconstruction, target))
 
     def endpoints(self) -> dict[str, Endpoint]:
         """The functions that are exported; see `keras_ae.models.Endpoint`."""
@@ -230,17 +226,6 @@ class AutoEncoder(BaseModel):
     def _margin_endpoint(self, x, lengths=None):
         margins = self.bottleneck.margin(self.features(x, lengths))
         return ops.min(ops.reshape(margins, (ops.shape(margins)[0], -1)), axis=-1)
-
-    def _check_reconstruction(self, shape):
-        expected, got = (None, *self.sample_shape), tuple(shape)
-        same = len(expected) == len(got) and all(
-            a in (b, None) or b is None for a, b in zip(expected, got, strict=True)
-        )
-        if not same:
-            raise InputError(
-                f"The decoder's output {got} does not have the shape of the input {expected}: change the "
-                "decoder, or crop or pad the input so that both agree."
-            )
 
     def compute_output_shape(self, input_shape):
         return input_shape["x"] if isinstance(input_shape, dict) else input_shape

@@ -1,5 +1,6 @@
 """Ready encoders and decoders, plain Keras."""
 
 from keras_ae.networks.image import image_decoder, image_encoder
+from keras_ae.networks.two_level import two_level_networks
 
-__all__ = ["image_decoder", "image_encoder"]
+__all__ = ["image_decoder", "image_encoder", "two_level_networks"]

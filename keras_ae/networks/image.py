@@ -15,6 +15,7 @@ def image_encoder(
     residual_blocks: int = 2,
     flatten: bool = False,
     noise: float = 0.0,
+    name: str = "encoder",
 ) -> keras.Model:
     """`(batch, height, width, channels)` -> `(batch, height / 2^n, width / 2^n, output_dim)`.
 
@@ -30,6 +31,7 @@ def image_encoder(
         residual_blocks: number of residual blocks.
         flatten: one vector per image instead of a map.
         noise: standard deviation of Gaussian noise added to the image in training.
+        name: of the model.
 
     Reference:
         van den Oord et al., 2017, section 4.1, https://arxiv.org/abs/1711.00937.
@@ -46,7 +48,7 @@ def image_encoder(
         outputs = layers.Dense(output_dim)(x)
     else:
         outputs = layers.Conv2D(output_dim, 1)(x)
-    return keras.Model(inputs, outputs, name="encoder")
+    return keras.Model(inputs, outputs, name=name)
 
 
 def image_decoder(
@@ -58,6 +60,7 @@ def image_decoder(
     residual_blocks: int = 2,
     flatten: bool = False,
     activation: str | None = None,
+    name: str = "decoder",
 ) -> keras.Model:
     """The mirror image of `image_encoder`: transposed convolutions of stride 2.
 
@@ -66,6 +69,7 @@ def image_decoder(
             multiple of `2^downsampling` are cropped.
         input_dim: channels of the embedding.
         activation: of the output, such as `"sigmoid"` for pixels in [0, 1].
+        name: of the model.
         downsampling, filters, residual_blocks, flatten: as in `image_encoder`.
     """
     height, width, channels = output_shape
@@ -93,7 +97,7 @@ def image_decoder(
     if any(spare):
         x = layers.Cropping2D(((0, spare[0]), (0, spare[1])))(x)
     outputs = layers.Activation(activation or "linear", dtype="float32", name="reconstruction")(x)
-    return keras.Model(inputs, outputs, name="decoder")
+    return keras.Model(inputs, outputs, name=name)
 
 
 def _residual_stack(x, filters, blocks):

@@ -1,0 +1,31 @@
+"""Reconstruction losses, and whether a reconstruction has the shape of its input."""
+
+import keras
+from keras import ops
+
+from keras_ae.errors import InputError
+
+
+def reconstruction_losses(loss, target, reconstruction):
+    """A reconstruction loss before its mean over examples: `(batch, ...)`, float32.
+
+    Args:
+        loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
+        target, reconstruction: of equal shape.
+    """
+    loss = keras.losses.get(loss) if isinstance(loss, str) else loss
+    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+    return function(ops.cast(target, "float32"), ops.cast(reconstruction, "float32"))
+
+
+def check_reconstruction(shape, sample_shape):
+    """Raise `InputError` unless a decoder's output `shape` fits inputs of `sample_shape`."""
+    expected, got = (None, *sample_shape), tuple(shape)
+    same = len(expected) == len(got) and all(
+        a in (b, None) or b is None for a, b in zip(expected, got, strict=True)
+    )
+    if not same:
+        raise InputError(
+            f"The decoder's output {got} does not have the shape of the input {expected}: change the "
+            "decoder, or crop or pad the input so that both agree."
+        )
