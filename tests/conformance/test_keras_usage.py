@@ -15,7 +15,7 @@ def assert_finite(history):
         assert all(isinstance(value, float) for value in values), name
 
 
-def test_history_has_every_term_as_a_float_with_validation(case, trained):
+def test_history_has_every_term_as_a_float_with_validation(case):
     x = case.data()
     arguments = case.fit_arguments(x)
     validation = (x, x) if case.functional else (first(x, 5),)
@@ -50,7 +50,7 @@ def test_clone_is_the_same_model_with_fresh_weights(case, trained):
 
 
 @pytest.mark.only(sequence=False)  # a nested model takes one tensor; padded sequences come as a dictionary
-def test_works_inside_of_another_model(case, trained):
+def test_works_inside_of_another_model(case):
     inputs = keras.Input((8, 8, 1))
     outer = keras.Model(inputs, keras.layers.Flatten()(case.make()(inputs)))
     outer.compile("adam", "mse")
@@ -58,7 +58,7 @@ def test_works_inside_of_another_model(case, trained):
     assert_finite(outer.fit(x, x.reshape(len(x), -1), verbose=0))
 
 
-def test_untrainable_model_stands_still(case, trained):
+def test_untrainable_model_stands_still(case):
     model = case.compiled()
     x = case.data()
     model.fit(**case.fit_arguments(x), verbose=0)
