@@ -43,18 +43,25 @@ def reconstruction_metrics(model, split) -> dict:
 
 def code_metrics(model, split) -> dict:
     """Length of the code, and how the codes are used over one pass of a split."""
-    bottleneck = model.bottleneck
-    bottleneck.usage.reset_state()
-    bottleneck.perplexity.reset_state()
+    levels = code_levels(model)
+    metrics = [metric for _, layer, _ in levels for metric in (layer.usage, layer.perplexity)]
+    for metric in metrics:
+        metric.reset_state()
     for images in _batches(split):
-        codes = bottleneck.counted_codes(model.encode(images))
-        bottleneck.usage.update_state(codes)
-        bottleneck.perplexity.update_state(codes)
-    return {
-        "bits_per_image": math.prod(model.code_shape) * math.log2(bottleneck.num_values),
-        "usage": float(bottleneck.usage.result()),
-        "perplexity": float(bottleneck.perplexity.result()),
-    }
+        codes = model.encode(images)
+        for level, layer, _ in levels:
+            counted = layer.counted_codes(codes[level] if level else codes)
+            layer.usage.update_state(counted)
+            layer.perplexity.update_state(counted)
+    bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in levels)
+    return {"bits_per_image": bits, **{metric.name: float(metric.result()) for metric in metrics}}
+
+
+def code_levels(model):
+    """`(level, bottleneck, shape of its codes)` of a discrete model; the level "" where there is one."""
+    if hasattr(model, "bottlenecks"):
+        return [(level, layer, model.code_shapes[level]) for level, layer in model.bottlenecks.items()]
+    return [("", model.bottleneck, model.code_shape)]
 
 
 def linear_probe(model, data, most=10_000) -> float:
@@ -80,13 +87,22 @@ def probe_features(model, split, chosen=None) -> np.ndarray:
     chosen = np.arange(len(split)) if chosen is None else chosen
     parts = []
     for start in range(0, len(chosen), BATCH):
-        codes = np.asarray(model.encode(split.images(chosen[start : start + BATCH])))
-        if isinstance(getattr(model, "bottleneck", None), GridQuantizer):
-            codes = np.asarray(model.bottleneck.decode(codes), "float32")
-        elif getattr(model, "discrete", False) and model.bottleneck.num_values > 2:
-            codes = np.eye(model.bottleneck.num_values, dtype="float32")[codes]
-        parts.append(codes.reshape(len(codes), -1))
+        codes = model.encode(split.images(chosen[start : start + BATCH]))
+        if not getattr(model, "discrete", False):
+            parts.append(np.asarray(codes).reshape(len(codes), -1))
+            continue
+        levels = [(layer, codes[level] if level else codes) for level, layer, _ in code_levels(model)]
+        parts.append(np.concatenate([_code_features(layer, values) for layer, values in levels], axis=1))
     return np.concatenate(parts)
+
+
+def _code_features(bottleneck, codes):
+    codes = np.asarray(codes)
+    if isinstance(bottleneck, GridQuantizer):
+        codes = np.asarray(bottleneck.decode(codes), "float32")
+    elif bottleneck.num_values > 2:
+        codes = np.eye(bottleneck.num_values, dtype="float32")[codes]
+    return codes.reshape(len(codes), -1)
 
 
 def _positions(model):

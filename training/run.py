@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.training.atomic_write import write_atomically
+from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import (
     BestModel,
     CodebookUsage,
@@ -20,10 +21,10 @@ from keras_ae.training.callbacks import (
     LatentTraversal,
     ReconstructionGrid,
     RunState,
+    SampleGrid,
 )
 from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.datasets import load_images, training_batches
-from keras_ae.training.measurement import measure
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
 
@@ -55,8 +56,13 @@ class Run:
         while directory.exists():
             number += 1
             directory = Path(runs) / recipe.name / f"{started}-{number}"
+        return cls.at(directory)
+
+    @classmethod
+    def at(cls, directory: Path) -> "Run":
+        """The directory, made if it is not there."""
         try:
-            (directory / "figures").mkdir(parents=True)
+            (directory / "figures").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"The run directory {directory} cannot be made ({error.strerror}): "
@@ -138,30 +144,56 @@ def train(
         InputError: data, directory or run cannot be used.
     """
     run = _resumed(recipe, resume) if resume else None
-    recipe = run.recipe() if run else recipe
+    recipe = run.recipe() if run else with_data_of_base(recipe, Run.open)
+    return _train(recipe, run, lambda: Run.create(recipe, runs), verbose)
+
+
+def _train(recipe, run, create, verbose):
+    """Train in `create()`, or go on with `run`."""
     data = load_images(recipe.data, image_size=recipe.image_size)
-    restored = Checkpoint(run.directory / "checkpoint.npz") if run else None
+    restored = _checkpoint(run, recipe) if run else None
     stream = training_batches(data.train, recipe.batch_size, recipe.seed)
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(recipe.dtype_policy)
-        model = _build(recipe, data.image_shape, stream.steps_per_epoch)
+        base = untrained_base(recipe, data.image_shape, stream.steps_per_epoch, load_model)
+        model = _build(recipe, data.image_shape, stream.steps_per_epoch, base)
         if run is None:  # only now: settings that make no model leave no directory
-            run = Run.create(recipe, runs)
+            run = create()
             run.write_json("config.json", _config(recipe, data))
+        if base is not None:
+            base = trained_base(recipe, run.directory, _trainer(verbose), load_model)
+            model = _build(recipe, data.image_shape, stream.steps_per_epoch, base)
         if verbose:
             print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
         _fit(run, model, recipe, data, stream, restored, verbose)
-        run.write_json("metrics.json", measure(model, recipe, data))
+        run.write_json("metrics.json", recipe.measure(model, data))
     finally:
         keras.config.set_dtype_policy(policy)
     write_report(run.directory)
     return run
 
 
-def _build(recipe, image_shape, steps_per_epoch):
+def _trainer(verbose):
+    """Trains a recipe in a folder inside of a run, or goes on with what is there."""
+
+    def train_in(recipe, folder):
+        begun = Run.open(folder) if (folder / "checkpoint.npz").is_file() else None
+        return _train(recipe, begun, lambda: Run.at(folder), verbose)
+
+    return train_in
+
+
+def _checkpoint(run, recipe):
+    path = run.directory / "checkpoint.npz"
+    if recipe.builds_on() is not None and not path.is_file():
+        return None  # stopped before its own training began
+    return Checkpoint(path)
+
+
+def _build(recipe, image_shape, steps_per_epoch, base):
     try:
-        return recipe.build(image_shape, steps_per_epoch)
+        return recipe.build(image_shape, steps_per_epoch, base)
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"The settings make no model of {image_shape} images: {reason}") from error
@@ -202,7 +234,9 @@ def _callbacks(run, model, recipe, data):
         keras.callbacks.TerminateOnNaN(),
         ReconstructionGrid(shown, figures, every=every, log_dir=logs),
     ]
-    if getattr(model, "discrete", False):
+    if hasattr(model, "sample"):
+        callbacks.append(SampleGrid(figures, every=every, log_dir=logs))
+    elif getattr(model, "discrete", False):
         callbacks.append(CodebookUsage(directory=figures, every=every, log_dir=logs))
     else:
         callbacks.append(LatentTraversal(shown, figures, every=every, log_dir=logs))

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -102,7 +103,8 @@ class CausalTransformerBlock(keras.layers.Layer):
         scores = ops.cast(ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))), "float32")
         scores = scores * (self.dim // self.num_heads) ** -0.5
         scores = ops.where(visible, scores, -1e9)
-        weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+        # tf: Keras warns where one key alone is visible, as in front of the first code
+        weights = ops.cast(tf.nn.softmax(scores), values.dtype)
         attended = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         length = -1 if attended.shape[1] is None else attended.shape[1]
         return ops.reshape(attended, (-1, length, self.dim))

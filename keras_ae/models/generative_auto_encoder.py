@@ -70,7 +70,12 @@ class GenerativeAutoEncoder(BaseModel):
         self.built = True
 
     def players(self):
-        return [Player("prior", lambda: [v for prior in self._priors() for v in prior.trainable_variables])]
+        return [Player("prior", lambda: [v for prior in self.priors for v in prior.trainable_variables])]
+
+    @property
+    def metrics(self):
+        """Those of the prior: the auto-encoder is not trained and has nothing to report."""
+        return [self._loss_tracker, *self._terms.values()] if self.compiled else []
 
     def encode(self, x):
         """The codes of `x`, as the auto-encoder gives them."""
@@ -97,7 +102,7 @@ class GenerativeAutoEncoder(BaseModel):
         inputs = self._prior_inputs(codes, labels)
         parts = [
             prior.log_prob(one["x"], labels=one.get("labels"), condition=one.get("condition"))
-            for prior, one in zip(self._priors(), inputs, strict=True)
+            for prior, one in zip(self.priors, inputs, strict=True)
         ]
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
@@ -123,11 +128,11 @@ class GenerativeAutoEncoder(BaseModel):
         inputs = self._prior_inputs(codes, x.get("labels"))
         terms = [
             prior.compute_terms(one, None, sample_weight, training, player)
-            for prior, one in zip(self._priors(), inputs, strict=True)
+            for prior, one in zip(self.priors, inputs, strict=True)
         ]
         if len(terms) == 1:
             return terms[0]
-        shares = [prior.num_codes / sum(p.num_codes for p in self._priors()) for prior in self._priors()]
+        shares = [prior.num_codes / sum(p.num_codes for p in self.priors) for prior in self.priors]
         joint = {name: sum(s * t[name] for s, t in zip(shares, terms, strict=True)) for name in terms[0]}
         for level, term in zip(("top_", "bottom_"), terms, strict=True):
             joint.update({f"{level}{name}": value for name, value in term.items()})
@@ -138,7 +143,7 @@ class GenerativeAutoEncoder(BaseModel):
         table = self.auto_encoder.endpoints()
         encode = table["encode"]
         labels = self.prior.condition_specs()
-        noise = tf.TensorSpec((None, sum(p.num_codes for p in self._priors())), tf.float32, name="noise")
+        noise = tf.TensorSpec((None, sum(p.num_codes for p in self.priors)), tf.float32, name="noise")
         score = Endpoint(
             self._score_endpoint,
             {**encode.inputs, **labels},
@@ -168,7 +173,9 @@ class GenerativeAutoEncoder(BaseModel):
         outputs = {"reconstruction": self.decode({"top": codes, "bottom": bottom})}
         return {**outputs, "top_codes": codes, "bottom_codes": bottom}, ops.minimum(gap, bottom_gap)
 
-    def _priors(self):
+    @property
+    def priors(self):
+        """The prior, or those of the top and of the bottom codes."""
         return [prior for prior in (self.prior, self.bottom_prior) if prior is not None]
 
     def _prior_inputs(self, codes, labels):
@@ -176,7 +183,7 @@ class GenerativeAutoEncoder(BaseModel):
         levels = [{"x": codes}]
         if self.bottom_prior is not None:
             levels = [{"x": codes["top"]}, {"x": codes["bottom"], "condition": codes["top"]}]
-        for prior, inputs in zip(self._priors(), levels, strict=True):
+        for prior, inputs in zip(self.priors, levels, strict=True):
             given = _labels_for(prior, labels)
             if given is not None:
                 inputs["labels"] = given

@@ -7,6 +7,7 @@ from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.callbacks.latent_traversal import LatentTraversal
 from keras_ae.training.callbacks.reconstruction_grid import ReconstructionGrid
 from keras_ae.training.callbacks.run_state import RunState
+from keras_ae.training.callbacks.sample_grid import SampleGrid
 from keras_ae.training.callbacks.variable_schedule import VariableSchedule
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "LatentTraversal",
     "ReconstructionGrid",
     "RunState",
+    "SampleGrid",
     "VariableSchedule",
 ]

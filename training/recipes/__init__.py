@@ -6,9 +6,20 @@ from keras_ae.training.recipes.gumbel import GumbelRecipe
 from keras_ae.training.recipes.recipe import Recipe
 from keras_ae.training.recipes.vae import VaeRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
+from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
+from keras_ae.training.recipes.vqvae_prior import VqVaePriorRecipe
 
 RECIPES = {
-    recipe.name: recipe for recipe in (AutoEncoderRecipe, VaeRecipe, VqVaeRecipe, GumbelRecipe, BinaryRecipe)
+    recipe.name: recipe
+    for recipe in (
+        AutoEncoderRecipe,
+        VaeRecipe,
+        VqVaeRecipe,
+        GumbelRecipe,
+        BinaryRecipe,
+        VqVae2Recipe,
+        VqVaePriorRecipe,
+    )
 }
 
 __all__ = [
@@ -18,5 +29,7 @@ __all__ = [
     "GumbelRecipe",
     "Recipe",
     "VaeRecipe",
+    "VqVae2Recipe",
+    "VqVaePriorRecipe",
     "VqVaeRecipe",
 ]

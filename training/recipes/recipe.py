@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.training.measurement import measure
 
 # what the settings of all recipes may be, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
-AT_LEAST_ONE |= {"num_classes"}
+AT_LEAST_ONE |= {"num_classes", "autoencoder_epochs", "code_bits", "dim", "depth", "num_attention_heads"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
-NOT_NEGATIVE |= {"commitment_cost"}
+NOT_NEGATIVE |= {"commitment_cost", "dropout"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,13 @@ class Recipe:
             if field.name in NOT_NEGATIVE and not 0 <= value < math.inf:
                 raise InputError(f"{option} is at least 0. Received: {value}")
 
-    def build(self, image_shape: tuple[int, int, int], steps_per_epoch: int) -> keras.Model:
-        """The compiled model."""
+    def build(
+        self, image_shape: tuple[int, int, int], steps_per_epoch: int, base: keras.Model | None = None
+    ) -> keras.Model:
+        """The compiled model; `base` is the trained model that a recipe with `builds_on` builds on."""
         keras.utils.set_random_seed(self.seed)
-        model = self.build_model(image_shape, self.epochs * steps_per_epoch)
+        given = () if base is None else (base,)
+        model = self.build_model(image_shape, self.epochs * steps_per_epoch, *given)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay), jit_compile=False)
         return model
@@ -73,6 +77,14 @@ class Recipe:
     def build_model(self, image_shape, training_steps) -> keras.Model:
         """The model; each recipe has its own."""
         raise TypeError(f"{type(self).__name__} must define build_model(image_shape, training_steps)")
+
+    def builds_on(self) -> "Recipe | str | None":
+        """What is there before: a recipe that is trained first, the path of a trained model, or nothing."""
+        return None
+
+    def measure(self, model, data) -> dict:
+        """What the best model is worth on the test images of `data`: the content of `metrics.json`."""
+        return measure(model, self, data)
 
     def network_settings(self):
         """Arguments that encoder and decoder share."""

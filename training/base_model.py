@@ -1,0 +1,71 @@
+"""The trained model that a recipe builds on: trained first, or taken from elsewhere."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.training.recipes import Recipe
+
+FOLDER = "autoencoder"  # in the run directory
+
+
+def with_data_of_base(recipe, open_run):
+    """`recipe` with the data of the run that it builds on, unless it has data of its own.
+
+    The same images are then training, validation and test images of both.
+    """
+    base = recipe.builds_on()
+    if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != Recipe.data:
+        return recipe
+    other = open_run(base).recipe()
+    return dataclasses.replace(recipe, data=other.data, image_size=other.image_size)
+
+
+def untrained_base(recipe, image_shape, steps_per_epoch, load_model):
+    """A model like the one to build on, by which settings are checked before anything is trained."""
+    base = recipe.builds_on()
+    if base is None:
+        return None
+    if isinstance(base, Recipe):
+        return base.build(image_shape, steps_per_epoch)
+    model = _load(_file(base), load_model)
+    if getattr(model, "sample_shape", None) != tuple(image_shape):
+        raise InputError(
+            f"{base} takes images of the shape {getattr(model, 'sample_shape', 'unknown')}. "
+            f"Received: {tuple(image_shape)} images. Give its own data with --data, --image-size."
+        )
+    return model
+
+
+def trained_base(recipe, directory, train, load_model):
+    """The model to build on, kept in the run directory so that the run needs nothing else.
+
+    Args:
+        recipe: the recipe of the run.
+        directory: the run directory.
+        train: function of a recipe and a folder, that trains it there or goes on.
+        load_model: function of a path.
+    """
+    base, folder = recipe.builds_on(), Path(directory) / FOLDER
+    if base is None:
+        return None
+    if isinstance(base, Recipe):
+        if not (folder / "metrics.json").is_file():  # written when the training is over
+            train(base, folder)
+    elif not (folder / "model.keras").is_file():
+        folder.mkdir(exist_ok=True)
+        part = folder / ".model.part"
+        shutil.copyfile(_file(base), part)
+        part.rename(folder / "model.keras")
+    return _load(folder / "model.keras", load_model)
+
+
+def _file(base):
+    path = Path(base)
+    return path / "model.keras" if path.is_dir() else path
+
+
+def _load(path, load_model):
+    model = load_model(path)
+    return getattr(model, "auto_encoder", model)  # of a run that had a prior already

@@ -1,0 +1,46 @@
+"""What a generative model draws."""
+
+import numpy as np
+from keras import ops
+
+from keras_ae.ops import exporting
+from keras_ae.training.callbacks.figure_callback import FigureCallback
+from keras_ae.training.figures import image_grid
+
+
+class SampleGrid(FigureCallback):
+    """Draws `samples.png`: images from `model.sample(num, seed=seed)`.
+
+    The seed is the same each time, so that the pictures of two epochs compare.
+
+    Args:
+        directory: folder of the picture.
+        rows, columns: of the grid.
+        seed: of the draws.
+        labels: class numbers, one row of the grid for each, in place of `rows`; for a
+            model whose `sample` takes `labels`.
+        every: epochs between two drawings.
+        log_dir: TensorBoard folder; `None`: no summaries.
+
+    Example:
+
+    >>> import tempfile
+    >>> SampleGrid(tempfile.mkdtemp(), rows=2, columns=5).columns
+    5
+    """
+
+    def __init__(self, directory, *, rows=4, columns=10, seed=0, labels=None, every=1, log_dir=None):
+        super().__init__(directory, every=every, log_dir=log_dir)
+        self.labels = None if labels is None else list(labels)
+        self.rows = rows if labels is None else len(self.labels)
+        self.columns = columns
+        self.seed = seed
+
+    def draw(self, epoch):
+        given = {} if self.labels is None else {"labels": np.repeat(self.labels, self.columns)}
+        with exporting():  # counts no codes
+            images = self.model.sample(self.rows * self.columns, seed=self.seed, **given)
+        images = ops.convert_to_numpy(ops.cast(images, "float32"))
+        grid = images.reshape((self.rows, self.columns, *images.shape[1:]))
+        names = [] if self.labels is None else [str(label) for label in self.labels]
+        return {"samples": image_grid(grid, row_labels=names, title=f"epoch {epoch + 1}: draws")}
