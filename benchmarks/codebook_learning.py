@@ -34,16 +34,16 @@ TOY_SETTINGS = {
     },
 }
 SETTINGS = {
-    f"decay{decay}_{'rotation' if rotation else 'ste'}{'_cosine' if cosine else ''}": {
+    f"{'rotation' if rotation else 'ste'}{'_cosine' if cosine else ''}": {
         **START,
-        "decay": decay,
+        "decay": 0.99,
         "rotation_trick": rotation,
         "use_cosine_sim": cosine,
     }
-    for decay in (0.99, 0.8)
     for rotation in (True, False)
     for cosine in (False, True)
 }
+CHANGES = {"decay0.8": {"decay": 0.8}, "commitment0.25": {"commitment_weight": 0.25}}
 
 
 class Cells:
@@ -93,12 +93,9 @@ def mnist(cells, seeds, sizes, data, peers_only=False) -> dict:
     """`{codes: {"vq": [scores of each seed], "vqp": ..., "settings": those of the peer}}`."""
     rows = {codes: {} for codes in sizes}
     if cells.pythons["vqp"]:
-        best = choose(cells, 512, SETTINGS, data)
-        name, chosen = best, SETTINGS[best]
-        cheaper = {best: chosen, f"{best}_commitment0.25": {**chosen, "commitment_weight": 0.25}}
-        name = choose(cells, 512, cheaper, data)
+        name, chosen = choose_settings(cells, data)
         for codes in sizes:
-            options = thresholds(name, cheaper[name], codes)
+            options = thresholds(name, chosen, codes)
             label = choose(cells, codes, options, data)
             rows[codes]["settings"] = options[label]
             rows[codes]["vqp"] = [peer(cells, codes, label, options[label], seed, data) for seed in seeds]
@@ -107,6 +104,17 @@ def mnist(cells, seeds, sizes, data, peers_only=False) -> dict:
             cells.run(f"mnist.k{codes}.vq.{seed}", "vq", "mnist", seed, codes, data) for seed in seeds
         ]
     return rows
+
+
+def choose_settings(cells, data):
+    """`(label, settings)` of the peer: gradient and distance first, then one change after the other."""
+    name = choose(cells, 512, SETTINGS, data)
+    settings = SETTINGS[name]
+    for label, change in CHANGES.items():
+        options = {name: settings, f"{name}_{label}": {**settings, **change}}
+        name = choose(cells, 512, options, data)
+        settings = options[name]
+    return name, settings
 
 
 def thresholds(name, settings, codes) -> dict:

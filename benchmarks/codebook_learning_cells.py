@@ -38,9 +38,9 @@ def mnist(seed, codes, path):
 
 
 def score(model, data) -> dict:
-    """Errors of the validation and test images, usage over the training images."""
+    """Errors of the validation and test images, usage over the test images."""
     results = {}
-    for part in ("validation", "test", "train"):
+    for part in ("validation", "test"):
         error, codes = reconstruct(model, getattr(data, part))
         results[f"{part}_mse"] = error
     return {**results, **usage(codes, model.bottleneck.num_embeddings)}

@@ -116,9 +116,9 @@ def replace_search(layer):
 
 
 def score(model, data) -> dict:
-    """Errors of the validation and test images, usage over the training images."""
+    """Errors of the validation and test images, usage over the test images."""
     results = {}
-    for part in ("validation", "test", "train"):
+    for part in ("validation", "test"):
         error, codes = reconstruct(model, channels_first(getattr(data, part)))
         results[f"{part}_mse"] = error
     return {**results, **usage(codes, model[1].codebook_size)}

@@ -7,7 +7,7 @@ TOY_NOTE = (
 )
 MNIST_NOTE = (
     "58,000 training images (2,000 of them for validation), one epoch of 437 batches of 128, one small "
-    "convolutional VQ-VAE, 49 codes an image; 10,000 test images, usage over the training images"
+    "convolutional VQ-VAE, 49 codes an image; scores, usage too, on the 10,000 test images"
 )
 TOY_ROWS = {
     "vq": ("vq.defaults", "default arguments"),
