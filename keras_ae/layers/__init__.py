@@ -12,6 +12,7 @@ from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "LookupFreeQuantizer",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
+    "ResidualVectorQuantizer",
     "VectorQuantizer",
 ]

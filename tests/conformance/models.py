@@ -13,6 +13,7 @@ from keras_ae.layers import (
     LookupFreeQuantizer,
     MaskedConv1D,
     MaskedConv1DTranspose,
+    ResidualVectorQuantizer,
     VectorQuantizer,
 )
 from keras_ae.models import AutoEncoder, VariationalAutoEncoder
@@ -58,7 +59,14 @@ def vector_quantizer(**kwargs):
 
 
 def vq_by_gradient():
-    quantizer = vector_quantizer(ema_decay=None, distance="cosine", num_heads=2)
+    options = {"distance": "cosine", "num_heads": 2, "codebook_dim": 3, "gradient": "rotation"}
+    terms = {"orthogonality_weight": 0.1, "diversity_weight": 0.1}
+    quantizer = vector_quantizer(ema_decay=None, **options, **terms)
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+
+
+def residual():
+    quantizer = ResidualVectorQuantizer(8, 2, kmeans_samples=64, seed=0)
     return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
 
 
@@ -118,6 +126,7 @@ CASES = (
     Case("vae", vae, noisy=True),
     Case("vq", vq),
     Case("vq_by_gradient", vq_by_gradient),
+    Case("residual", residual),
     Case("gumbel", gumbel, noisy=True),
     Case("binary", binary, noisy=True),
     Case("fsq", fsq),
