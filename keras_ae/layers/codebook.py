@@ -46,7 +46,7 @@ class Codebook(keras.layers.Layer):
         distance="euclidean",
         linear=False,
         kmeans_samples=None,
-        revival_threshold=0.1,
+        revival_threshold=0.05,
         sampling_temperature=0.0,
         seed=None,
         **kwargs,
@@ -100,7 +100,7 @@ class Codebook(keras.layers.Layer):
         """Vectors that are collected for the k-means start; 0 without one."""
         if self.kmeans_samples is not None:
             return self.kmeans_samples
-        return max(min(32 * self.num_embeddings, 65536), 4 * self.num_embeddings)
+        return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
     # inference
 

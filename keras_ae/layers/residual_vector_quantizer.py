@@ -84,7 +84,7 @@ class ResidualVectorQuantizer(Bottleneck):
         sampling_temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
         quantizer_dropout: float = 0.0,
         kmeans_samples: int | None = None,
-        revival_threshold: float = 0.1,
+        revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
     ):

@@ -55,7 +55,7 @@ class VectorQuantizer(Bottleneck):
         orthogonality_weight: of the codes' squared cosines; takes `ema_decay=None`.
         diversity_weight: of `log K - H(mean softmax_k(-|x - e_k|^2 / diversity_temperature))`.
         diversity_temperature: in the units of `x` squared.
-        kmeans_samples: vectors collected for the k-means start; `None`: 32 a code, at
+        kmeans_samples: vectors collected for the k-means start; `None`: 64 a code, at
             most 65,536 but at least 4 a code; 0: no k-means, the codes start random normal.
         revival_threshold: a code is dead below this fraction of `vectors / K`, its
             fair share of a batch; 0: never.
@@ -104,7 +104,7 @@ class VectorQuantizer(Bottleneck):
         diversity_weight: float = 0.0,
         diversity_temperature: float = 1.0,
         kmeans_samples: int | None = None,
-        revival_threshold: float = 0.1,
+        revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
     ):

@@ -132,7 +132,7 @@ def test_a_reload_goes_on_as_if_it_had_not_been_interrupted(stop, tmp_path):
 
 @pytest.mark.parametrize(
     "size, samples, expected",
-    [(16, None, 512), (512, None, 16_384), (4096, None, 65_536), (20_000, None, 80_000), (16, 100, 100)],
+    [(16, None, 1024), (512, None, 32_768), (4096, None, 65_536), (20_000, None, 80_000), (16, 100, 100)],
 )
 def test_samples_kept(size, samples, expected):
     assert VectorQuantizer(size, kmeans_samples=samples).table.buffer_size == expected
