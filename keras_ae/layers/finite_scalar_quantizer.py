@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae.layers.grid_quantizer import GridQuantizer
+from keras_ae.losses.finite_scalar_quantization import saturation_loss
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
 
@@ -15,8 +16,7 @@ SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
 class FiniteScalarQuantizer(GridQuantizer):
     """Rounds each of a few bounded channels to one of a few levels.
 
-    The `prod(levels)` combinations are the codebook. There is no codebook to learn, no
-    auxiliary loss and no dead code to revive.
+    The `prod(levels)` combinations are the codebook; none is stored, learnt or revived.
 
     ```
     bounded   = (L - 1)(1 - eps)/2 * tanh(x + shift) - offset
@@ -24,7 +24,11 @@ class FiniteScalarQuantizer(GridQuantizer):
     digit     = round(bounded) + floor(L/2)                                0 .. L - 1
     embedding = round(bounded) / floor(L/2)                                in [-1, 1]
     gradient  = that of the embedding, handed to bounded / floor(L/2) unchanged
+    loss      = saturation_cost * mean max(|x + shift| - 2, 0)^2
     ```
+
+    The loss is not the paper's. Where the mean of the data reaches the encoder, all vectors may
+    drift to where the tanh is flat: then they have one code, and no gradient to leave it by.
 
     Args:
         levels: `L` of each channel. The paper advises at least 5 a channel, and has `[8, 5, 5, 5]`
@@ -32,6 +36,8 @@ class FiniteScalarQuantizer(GridQuantizer):
         num_heads: so many codes per vector, each with all of `levels`.
         symmetric: even `L` without shift, its levels symmetric about 0 like those of odd `L`:
             `embedding = 2 digit/(L - 1) - 1`. With 2 levels the threshold is then at 0.
+
+        saturation_cost: weight of the loss; 0: as in the paper.
 
     Call arguments:
         x: `(batch, ..., dim)`. Where `dim` is not `num_heads * len(levels)`, a learned linear
@@ -47,7 +53,7 @@ class FiniteScalarQuantizer(GridQuantizer):
     Metrics:
         `perplexity` and `usage` of the codes; where all heads together have more than 2^18
         codes, of the digits: `usage` is then the share of the (channel, level) pairs that
-        occurred, `perplexity` the mean over the channels.
+        occurred, `perplexity` the mean over the channels. `saturation_loss`.
 
     Raises:
         ValueError: a channel of fewer than 2 levels, or codes beyond 31 bits.
@@ -64,9 +70,19 @@ class FiniteScalarQuantizer(GridQuantizer):
         2024, https://arxiv.org/abs/2411.19842.
     """
 
-    def __init__(self, levels: Sequence[int], *, num_heads: int = 1, symmetric: bool = False, **kwargs):
+    def __init__(
+        self,
+        levels: Sequence[int],
+        *,
+        num_heads: int = 1,
+        symmetric: bool = False,
+        saturation_cost: float = 0.25,
+        **kwargs,
+    ):
         super().__init__(levels, num_heads, **kwargs)
         self.symmetric = symmetric
+        self.saturation_cost = saturation_cost
+        self.track_term("saturation_loss")
         levels = np.array(self.levels, "float64")
         self._half = (levels - 1) / 2  # middle of the digits
         # beyond 500 levels the paper's factor would cut the outermost ones off
@@ -90,6 +106,13 @@ class FiniteScalarQuantizer(GridQuantizer):
         digit = self._digit_of(relaxed)
         return (0.5 - ops.abs(digit - ops.round(digit))) / _float32(self._half)
 
+    def record(self, heads, relaxed, quantized, digits, weights):
+        super().record(heads, relaxed, quantized, digits, weights)
+        loss = saturation_loss(heads + _float32(self._shift), weights)
+        self.record_terms(
+            {"saturation_loss": loss}, self.saturation_cost * loss if self.saturation_cost else None
+        )
+
     def _digit_of(self, relaxed):
         return relaxed * _float32(self._zero) + _float32(self._zero)
 
@@ -99,6 +122,7 @@ class FiniteScalarQuantizer(GridQuantizer):
             "levels": list(self.levels),
             "num_heads": self.num_heads,
             "symmetric": self.symmetric,
+            "saturation_cost": self.saturation_cost,
         }
 
 

@@ -30,7 +30,7 @@ class GridQuantizer(Bottleneck):
     - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
     - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
 
-    and may extend `record`, which adds losses and metrics.
+    and may extend `record`, which adds metrics and losses.
     """
 
     def __init__(self, levels, num_heads, **kwargs):
@@ -70,7 +70,7 @@ class GridQuantizer(Bottleneck):
     # inference
 
     def assign_codes(self, x):
-        codes = self._number(self.to_digits(self._relaxed(x)))
+        codes = self._number(self.to_digits(self.relax(self._heads(x))))
         return ops.reshape(codes, self._code_shape(ops.shape(x)))
 
     def look_up(self, codes):
@@ -79,27 +79,28 @@ class GridQuantizer(Bottleneck):
 
     def margin(self, x):
         """Least `gap` of the digits of each code."""
-        gap = ops.min(self.gap(self._relaxed(ops.cast(x, "float32"))), axis=-1)
+        gap = ops.min(self.gap(self.relax(self._heads(ops.cast(x, "float32")))), axis=-1)
         return ops.reshape(gap, self._code_shape(ops.shape(x)))
 
     def counted_codes(self, codes):
         return codes if self._counts_codes else ops.reshape(self._digits(codes), (-1, self.usage.num_heads))
 
     def observe(self, x, embedding, codes, weights):
-        digits = self._digits(codes)
-        self.record(self._relaxed(x), self.from_digits(digits), digits, flat_or_none(weights))
+        heads, digits = self._heads(x), self._digits(codes)
+        self.record(heads, self.relax(heads), self.from_digits(digits), digits, flat_or_none(weights))
 
     # training
 
     def train_call(self, x, weights):
-        relaxed = self._relaxed(x)
+        heads = self._heads(x)
+        relaxed = self.relax(heads)
         digits = self.to_digits(ops.stop_gradient(relaxed))
         quantized = self.from_digits(digits)
-        self.record(relaxed, quantized, digits, flat_or_none(weights))
+        self.record(heads, relaxed, quantized, digits, flat_or_none(weights))
         embedding = self._embedding(straight_through(relaxed, quantized), ops.shape(x)[:-1])
         return embedding, ops.reshape(self._number(digits), self._code_shape(ops.shape(x)))
 
-    def record(self, relaxed, quantized, digits, weights):
+    def record(self, heads, relaxed, quantized, digits, weights):
         """Count the codes; the losses of a subclass come after this."""
         counted = self._number(digits) if self._counts_codes else digits
         rows = ops.reshape(counted, (-1, self.usage.num_heads))
@@ -107,10 +108,10 @@ class GridQuantizer(Bottleneck):
 
     # parts
 
-    def _relaxed(self, x):
+    def _heads(self, x):
         if self.projects:
             x = ops.matmul(x, self.kernel_in) + self.bias_in
-        return self.relax(ops.reshape(x, (-1, self.num_heads, len(self.levels))))
+        return ops.reshape(x, (-1, self.num_heads, len(self.levels)))
 
     def _embedding(self, heads, leading):
         x = ops.reshape(heads, (*leading, self.num_heads * len(self.levels)))

@@ -118,8 +118,8 @@ class LookupFreeQuantizer(GridQuantizer):
         size = ops.abs(relaxed)
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
-    def record(self, relaxed, quantized, digits, weights):
-        super().record(relaxed, quantized, digits, weights)
+    def record(self, heads, relaxed, quantized, digits, weights):
+        super().record(heads, relaxed, quantized, digits, weights)
         logits = 4.0 * self.inverse_temperature * self.scale * relaxed  # q(bit = 1) = sigmoid(logits)
         costs = {"entropy_loss": self.entropy_weight, "commitment_loss": self.commitment_cost}
         terms = {}

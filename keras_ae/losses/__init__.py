@@ -1,6 +1,7 @@
 """Terms of the objectives, one function each."""
 
 from keras_ae.losses.code_diversity import code_diversity_loss
+from keras_ae.losses.finite_scalar_quantization import saturation_loss
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.losses.kl_to_uniform import (
     bernoulli_entropy,
@@ -20,5 +21,6 @@ __all__ = [
     "gaussian_kl",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
+    "saturation_loss",
     "sign_entropy",
 ]

@@ -1,5 +1,6 @@
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -140,14 +141,56 @@ def test_without_need_there_is_no_projection():
     assert layer.trainable_variables == []
 
 
-def test_metrics_are_of_the_codes_and_there_is_no_loss():
+def test_metrics_are_of_the_codes():
     layer, x = FiniteScalarQuantizer([3, 4]), normal((50, 2))
     layer(x)
     share = np.bincount(layer.encode(x), minlength=12) / 50
     used = share[share > 0]
     assert measured(layer)["usage"] == pytest.approx(len(used) / 12)
     assert measured(layer)["perplexity"] == pytest.approx(np.exp(-np.sum(used * np.log(used))), rel=1e-5)
-    assert layer.losses == []
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_loss_is_of_what_the_tanh_gets_beyond_2(training):
+    x, weights = normal((9, 2), size=3.0), np.linspace(0, 1, 9).astype("float32")
+    layer, paper_only = FiniteScalarQuantizer([3, 4]), FiniteScalarQuantizer([3, 4], saturation_cost=0.0)
+    for each in (layer, paper_only):
+        each(x, sample_weight=weights, training=training)
+    argument = x + [0, np.tan(0.5 / (1.5 * (1 - 1e-3)))]
+    expected = np.average((np.maximum(np.abs(argument) - 2, 0) ** 2).mean(axis=1), weights=weights)
+    assert measured(layer)["saturation_loss"] == pytest.approx(expected, rel=1e-5)
+    assert measured(paper_only)["saturation_loss"] == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(layer.losses, [0.25 * expected], rtol=1e-5)
+    assert paper_only.losses == []
+
+
+def test_data_whose_mean_drives_the_tanh_into_saturation_do_not_collapse():
+    """Vectors around 5: the decoder first asks for the mean, and all channels drift the same way."""
+    targets = 5 + normal((256, 6))
+
+    def trained(saturation_cost):
+        keras.utils.set_random_seed(0)
+        layer = FiniteScalarQuantizer([5, 5, 5], saturation_cost=saturation_cost)
+        model = keras.Sequential([keras.layers.Dense(16), layer, keras.layers.Dense(6)])
+        model.build((256, 6))
+        optimizer = keras.optimizers.Adam(0.05)
+        optimizer.build(model.trainable_variables)
+
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                error = tf.reduce_mean((model(targets, training=True) - targets) ** 2)
+                gradients = tape.gradient(error + sum(model.losses), model.trainable_variables)
+            optimizer.apply(gradients)
+            return error
+
+        errors = [step() for _ in range(150)]
+        return len(np.unique(layer.encode(model.layers[0](targets)))), errors[-1]
+
+    (plain, plain_error), (kept, kept_error) = trained(0.0), trained(0.25)
+    assert plain == 1
+    assert kept > 25
+    assert kept_error < 0.7 * plain_error
 
 
 def test_more_codes_than_a_table_should_have_are_counted_by_digit():
