@@ -39,6 +39,7 @@ NOT_SAVED_BY_NAME = {
     "SampleBuffer",
     "Codebook",
     "ScheduledVariable",
+    "StochasticBottleneck",
 }
 OPTIONAL = (
     "tensorflow_probability",

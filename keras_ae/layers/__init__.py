@@ -1,6 +1,7 @@
 """Layers that drop into any Keras model."""
 
 from keras_ae.layers.adain import AdaIN
+from keras_ae.layers.augment_reinforce_merge import AugmentReinforceMerge
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
@@ -13,10 +14,12 @@ from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
+from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AdaIN",
+    "AugmentReinforceMerge",
     "BinaryBottleneck",
     "Bottleneck",
     "CausalTransformerBlock",
@@ -29,5 +32,6 @@ __all__ = [
     "MaskedConv1D",
     "MaskedConv1DTranspose",
     "ResidualVectorQuantizer",
+    "ScoreFunction",
     "VectorQuantizer",
 ]

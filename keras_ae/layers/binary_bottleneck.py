@@ -4,14 +4,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.layers.bottleneck import Bottleneck, flatten_weights
-from keras_ae.losses.kl_to_uniform import bernoulli_entropy, bernoulli_kl_to_uniform
+from keras_ae.layers.bottleneck import flatten_weights
+from keras_ae.layers.stochastic_bottleneck import StochasticBottleneck, check_estimator
+from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
+from keras_ae.losses.discrete_distributions import bernoulli_kl, bernoulli_log_prob
+from keras_ae.losses.kl_to_uniform import bernoulli_entropy
 from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import straight_through, weighted_mean
 
+ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
+
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class BinaryBottleneck(Bottleneck):
+class BinaryBottleneck(StochasticBottleneck):
     """Turns logits into bits: 1 where the sigmoid exceeds 0.5.
 
     Ten bits name the 1024 classes for which a one-hot embedding needs 1024 units, and
@@ -19,15 +24,34 @@ class BinaryBottleneck(Bottleneck):
 
     ```
     p = sigmoid(logits)
-    bit = 1[p > 0.5],  or in training with stochastic=True  bit ~ Bernoulli(p)
-    embedding = bit + p - sg[p]                                 (straight-through)
-    loss = kl_weight * mean sum_bits KL(p || 0.5) + entropy_weight * mean sum_bits H(p)
+    inference:          embedding = bit = 1[p > 0.5]
+    training, by estimator:
+      sigmoid:          bit = 1[p > 0.5],  or with stochastic=True  bit ~ Bernoulli(p)
+                        embedding = bit + y - sg[y],   y = sigmoid(logits / temperature)
+      gumbel:           y = sigmoid((logits + log u - log(1 - u)) / temperature),   u ~ U(0, 1)
+                        embedding = 1[y > 0.5] + y - sg[y],  or y itself with straight_through=False
+      semantic_hashing: n = logits + N(0, 1),   y = clip(1.2 sigmoid(n) - 0.1, 0, 1)
+                        embedding = y  or  1[n > 0] + y - sg[y],  a fair coin for each position
+    loss = kl_weight * mean max(0, sum_bits KL(p || prior) - free_bits log 2)
+           + entropy_weight * mean sum_bits H(p)
+           + balance_weight * bit_balance_loss(p) + decorrelation_weight * bit_decorrelation_loss(p)
     ```
 
     Args:
         stochastic: draw the bits in training (inference always thresholds).
-        kl_weight: weight of the KL to fair coins, nats per position (0: measured only).
+        estimator: how they are drawn and what gradient they have, see above.
+        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            training steps, counted in a saved variable; `layer.temperature` is the
+            variable. With `"sigmoid"` its inverse is the slope of the gradient.
+        straight_through: emit hard bits in training; `False` only with `"gumbel"`.
+        kl_weight: weight of the KL to the prior, nats per position (0: measured only).
+        free_bits: bits per position that the KL does not count.
+        prior: `"uniform"` (fair coins), or `"learned"`: a trainable logit for each bit.
+            It learns from the KL, so `kl_weight` is above 0 or the model weights
+            `layer.kl` itself.
         entropy_weight: weight of the bits' entropy, which drives them to 0 or 1.
+        balance_weight: weight of `losses.bit_balance_loss`: each bit 1 half of the time.
+        decorrelation_weight: weight of `losses.bit_decorrelation_loss`: no bit a copy.
         seed: of the draws.
 
     Call arguments:
@@ -50,25 +74,43 @@ class BinaryBottleneck(Bottleneck):
     [[0, 1, 1]]
 
     Reference:
-        Bengio et al., 2013 (straight-through), https://arxiv.org/abs/1308.3432.
+        Bengio et al., 2013 (straight-through), https://arxiv.org/abs/1308.3432; Maddison et
+        al., 2017 (binary concrete), https://arxiv.org/abs/1611.00712; Chung et al., 2017
+        (slope annealing), https://arxiv.org/abs/1609.01704; Kaiser and Bengio, 2018
+        (semantic hashing), https://arxiv.org/abs/1801.09797.
     """
 
     def __init__(
         self,
         *,
         stochastic: bool = False,
+        estimator: str = "sigmoid",
+        temperature: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        straight_through: bool = True,
         kl_weight: float = 0.0,
+        free_bits: float = 0.0,
+        prior: str = "uniform",
         entropy_weight: float = 0.0,
+        balance_weight: float = 0.0,
+        decorrelation_weight: float = 0.0,
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        check_estimator("BinaryBottleneck", estimator, ESTIMATORS, straight_through, soft=("gumbel",))
+        super().__init__(
+            temperature=temperature,
+            straight_through=straight_through,
+            kl_weight=kl_weight,
+            free_bits=free_bits,
+            prior=prior,
+            seed=seed,
+            **kwargs,
+        )
         self.stochastic = stochastic
-        self.kl_weight = kl_weight
+        self.estimator = estimator
         self.entropy_weight = entropy_weight
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.track_term("kl_loss")
+        self.balance_weight = balance_weight
+        self.decorrelation_weight = decorrelation_weight
 
     def build(self, input_shape):
         self.bits = input_shape[-1]
@@ -78,10 +120,13 @@ class BinaryBottleneck(Bottleneck):
                 f"Received: shape={tuple(input_shape)}"
             )
         self.track_codes(2, num_heads=self.bits)
+        self.add_prior((self.bits,))
         super().build(input_shape)
 
     def build_from_codes(self, shape):
         self._build_once(shape)
+
+    # inference
 
     def assign_codes(self, x):
         return ops.cast(x > 0, "int32")
@@ -94,23 +139,57 @@ class BinaryBottleneck(Bottleneck):
         size = ops.abs(ops.cast(x, "float32"))
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
+    # the distribution
+
+    def divergence(self, x, prior_logits):
+        return ops.sum(bernoulli_kl(x, prior_logits), axis=-1)
+
+    def code_log_prob(self, logits, codes):
+        return ops.sum(bernoulli_log_prob(logits, self.look_up(codes)), axis=-1)
+
+    def codes_of_noise(self, logits, uniform):
+        return ops.cast(uniform < ops.sigmoid(logits), "int32")
+
+    # training
+
     def train_call(self, x, weights):
-        probability = ops.sigmoid(x)
-        codes = self._draw(probability) if self.stochastic else self.assign_codes(x)
+        temperature = self.annealing.next(advance=self.trainable)
+        embedding, codes = getattr(self, f"_by_{self.estimator}")(x, temperature)
         self.observe(x, None, self.assign_codes(x), weights)
-        return straight_through(probability, self.look_up(codes)), codes
+        return embedding, codes
+
+    def _by_sigmoid(self, x, temperature):
+        codes = self.draw(x) if self.stochastic else self.assign_codes(x)
+        return straight_through(ops.sigmoid(x / temperature), self.look_up(codes)), codes
+
+    def _by_gumbel(self, x, temperature):
+        uniform = self.uniform(ops.shape(x))
+        noisy = x + ops.log(uniform) - ops.log1p(-uniform)
+        codes, relaxed = self.assign_codes(noisy), ops.sigmoid(noisy / temperature)
+        return (straight_through(relaxed, self.look_up(codes)) if self.straight_through else relaxed), codes
+
+    def _by_semantic_hashing(self, x, temperature):
+        noise = keras.random.normal(ops.shape(x), dtype="float32", seed=self.seed_generator)
+        noisy = x + noise
+        relaxed = ops.clip(1.2 * ops.sigmoid(noisy / temperature) - 0.1, 0.0, 1.0)
+        codes = self.assign_codes(noisy)
+        hard = self.uniform((*ops.shape(x)[:-1], 1)) < 0.5
+        return ops.where(hard, straight_through(relaxed, self.look_up(codes)), relaxed), codes
 
     def observe(self, x, embedding, codes, weights):
-        kl = weighted_mean(bernoulli_kl_to_uniform(x), weights)
-        entropy = weighted_mean(ops.sum(bernoulli_entropy(x), axis=-1), weights)
-        flat = ops.reshape(codes, (-1, self.bits))
-        self.record_counts(count_codes(flat, flatten_weights(weights, x), 2))
-        weighted = self.kl_weight * kl + self.entropy_weight * entropy
-        self.record_terms({"kl_loss": kl}, weighted if self.kl_weight or self.entropy_weight else None)
-
-    def _draw(self, probability):
-        uniform = keras.random.uniform(ops.shape(probability), dtype="float32", seed=self.seed_generator)
-        return ops.cast(uniform < probability, "int32")
+        kl, weighted = self.weighted_kl(x, weights)
+        flat_weights = flatten_weights(weights, x)
+        self.record_counts(count_codes(ops.reshape(codes, (-1, self.bits)), flat_weights, 2))
+        added = [] if weighted is None else [weighted]
+        if self.entropy_weight:
+            entropy = weighted_mean(ops.sum(bernoulli_entropy(x), axis=-1), weights)
+            added.append(self.entropy_weight * entropy)
+        probabilities = ops.reshape(ops.sigmoid(x), (-1, self.bits))
+        if self.balance_weight:
+            added.append(self.balance_weight * bit_balance_loss(probabilities, flat_weights))
+        if self.decorrelation_weight:
+            added.append(self.decorrelation_weight * bit_decorrelation_loss(probabilities, flat_weights))
+        self.record_terms({"kl_loss": kl}, sum(added) if added else None)
 
     @staticmethod
     def pack(codes) -> np.ndarray:
@@ -144,7 +223,8 @@ class BinaryBottleneck(Bottleneck):
         return {
             **super().get_config(),
             "stochastic": self.stochastic,
-            "kl_weight": self.kl_weight,
+            "estimator": self.estimator,
             "entropy_weight": self.entropy_weight,
-            "seed": self.seed,
+            "balance_weight": self.balance_weight,
+            "decorrelation_weight": self.decorrelation_weight,
         }

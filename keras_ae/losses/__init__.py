@@ -1,6 +1,15 @@
 """Terms of the objectives, one function each."""
 
+from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.losses.code_diversity import code_diversity_loss
+from keras_ae.losses.discrete_distributions import (
+    bernoulli_kl,
+    bernoulli_log_prob,
+    categorical_kl,
+    categorical_log_prob,
+    relaxed_bernoulli_log_prob,
+    relaxed_categorical_log_prob,
+)
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.losses.kl_to_uniform import (
@@ -13,8 +22,14 @@ from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, 
 
 __all__ = [
     "bernoulli_entropy",
+    "bernoulli_kl",
     "bernoulli_kl_to_uniform",
+    "bernoulli_log_prob",
+    "bit_balance_loss",
+    "bit_decorrelation_loss",
+    "categorical_kl",
     "categorical_kl_to_uniform",
+    "categorical_log_prob",
     "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",
@@ -22,5 +37,7 @@ __all__ = [
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
     "saturation_loss",
+    "relaxed_bernoulli_log_prob",
+    "relaxed_categorical_log_prob",
     "sign_entropy",
 ]

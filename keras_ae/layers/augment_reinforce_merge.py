@@ -1,0 +1,70 @@
+"""Gradient of an expectation over bits from two antithetic samples."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AugmentReinforceMerge(keras.layers.Layer):
+    """The ARM gradient: unbiased, no baseline, and two evaluations of the loss.
+
+    ```
+    u ~ U(0, 1),   b_1 = 1[u > sigmoid(-l)],   b_2 = 1[u < sigmoid(l)]
+    d/dl E_b[f(b)] = E_u[ (f(b_1) - f(b_2)) (u - 1/2) ],   b ~ Bernoulli(sigmoid(l))
+    ```
+
+    Each of `b_1` and `b_2` has the distribution of `b`; where `u` decides nothing, they are
+    equal and the bit adds no noise.
+
+    `codes, uniform = layer.draw(logits)` makes the pair; after the losses of both are known,
+    `layer(losses, logits, uniform)` is a surrogate: its value is the mean of the two losses,
+    its gradient that of both losses by their own parameters and the above by the logits.
+
+    Args:
+        seed: of the noise.
+
+    Call arguments:
+        losses: `(2, batch)`, or with several pairs for each example `(2, samples, batch)`.
+        logits: `(batch, ...)`, or `(samples, batch, ...)`.
+        uniform: the noise of `draw`, of the shape of the logits.
+
+    Output shape:
+        that of `losses` without its first axis, float32.
+
+    Example:
+
+    >>> layer = AugmentReinforceMerge(seed=0)
+    >>> codes, uniform = layer.draw(ops.zeros((4, 3)))
+    >>> codes.shape, layer(ops.sum(ops.cast(codes, "float32"), axis=-1), ops.zeros((4, 3)), uniform).shape
+    (TensorShape([2, 4, 3]), TensorShape([4]))
+
+    Reference:
+        Yin and Zhou, 2019, https://arxiv.org/abs/1807.11143.
+    """
+
+    def __init__(self, *, seed: int | None = None, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, losses_shape):
+        self.built = True
+
+    def draw(self, logits):
+        """`(codes (2, *logits.shape) int32, uniform)`."""
+        logits = ops.cast(logits, "float32")
+        uniform = keras.random.uniform(ops.shape(logits), dtype="float32", seed=self.seed_generator)
+        first, second = uniform > ops.sigmoid(-logits), uniform < ops.sigmoid(logits)
+        return ops.cast(ops.stack([first, second]), "int32"), uniform
+
+    def call(self, losses, logits, uniform):
+        losses, logits = ops.cast(losses, "float32"), ops.cast(logits, "float32")
+        difference = ops.stop_gradient(losses[0] - losses[1])
+        weights = ops.stop_gradient(uniform - 0.5)
+        moved = weights * (logits - ops.stop_gradient(logits))
+        rank = len(difference.shape)
+        directions = ops.sum(moved, axis=tuple(range(rank, len(moved.shape))))
+        return ops.mean(losses, axis=0) + difference * directions
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
