@@ -18,14 +18,15 @@ from pathlib import Path
 
 from records import is_met, write_records
 from vector_quantizer_processes import Processes
-from vector_quantizer_records import make_records
+from vector_quantizer_records import PEER_SIZE, make_records
 from vector_quantizer_tables import tables
 
 SIZES = {
     "small": [(8192, 512), (8192, 1024)],
     "all": [(vectors, codes) for vectors in (8192, 65536) for codes in (512, 1024, 8192)],
 }
-CELLS = ("search", "train", "faiss", "vqp_search", "vqp_train")
+OWN = ("search", "train")
+CELLS = (*OWN, "faiss", "vqp_search", "vqp_train")
 STEP = (128 * 49, 512)  # 128 images of 49 vectors each
 STEP_SECONDS = 3  # times as long as the others: a step has more to be disturbed
 
@@ -35,7 +36,8 @@ def main(arguments=None) -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes(settings.peer_python, Path(folder))
-        rows = measure_grid(processes, SIZES[settings.cells], settings.processes, settings.seconds)
+        work = cells_of(SIZES[settings.cells], processes, settings)
+        rows = measure_grid(processes, work, settings.processes)
     minutes = (time.monotonic() - start) / 60
     print(tables(rows, processes.peers))
     records = make_records(rows, SIZES["all"], processes.peers, command=typed(settings), minutes=minutes)
@@ -55,6 +57,11 @@ def parse(arguments):
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="repetition time of a cell (default: 3)")
     parser.add_argument("--peer-python", help="interpreter for the peers that this one does not have")
+    parser.add_argument(
+        "--every-peer-cell",
+        action="store_true",
+        help="measure the peers at all sizes (13 GB, half a minute a call), not at 65536 x 1024 alone",
+    )
     parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
     settings = parser.parse_args(arguments)
     if settings.peer_python and not shutil.which(settings.peer_python):
@@ -70,19 +77,28 @@ def typed(settings) -> str:
     words += ["--processes", str(settings.processes)]
     words += ["--seconds", f"{settings.seconds:g}"] if settings.seconds != 3.0 else []
     words += ["--peer-python PYTHON"] if settings.peer_python else []
+    words += ["--every-peer-cell"] if settings.every_peer_cell else []
     words += [f"--record docs/results/{settings.record.name}"] if settings.record else []
     return " ".join(words)
 
 
-def measure_grid(processes, sizes, rounds, seconds) -> dict:
-    """`{(cell, vectors, codes): [row of each round]}`; a round measures each cell once, size by size."""
+def cells_of(sizes, processes, settings) -> list:
+    """`[(cell, vectors, codes, seconds)]` of a round, size by size."""
+    work = []
+    for size in sizes:
+        everything = settings.every_peer_cell or size == PEER_SIZE
+        cells = [cell for cell in CELLS if everything or cell in OWN]
+        work += [(cell, *size, settings.seconds) for cell in cells if processes.has(cell)]
+    return [*work, ("step", *STEP, STEP_SECONDS * settings.seconds)]
+
+
+def measure_grid(processes, work, rounds) -> dict:
+    """`{(cell, vectors, codes): [row of each round]}`; a round measures each cell once."""
     rows = defaultdict(list)
-    work = [(cell, *size, seconds) for size in sizes for cell in CELLS if processes.has(cell)]
-    work.append(("step", *STEP, STEP_SECONDS * seconds))
     for index in range(rounds):
-        for done, (cell, vectors, codes, cell_seconds) in enumerate(work):
+        for done, (cell, vectors, codes, seconds) in enumerate(work):
             show(f"round {index + 1}/{rounds}, cell {done + 1}/{len(work)}: {cell} {vectors} x {codes}")
-            row = processes.run(cell, vectors, codes, cell_seconds)
+            row = processes.run(cell, vectors, codes, seconds)
             if row is not None:
                 rows[cell, vectors, codes].append(row)
     return rows

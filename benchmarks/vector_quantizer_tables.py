@@ -41,7 +41,7 @@ def grid(rows, cell, peers) -> str:
 def compare(key, ours, theirs, version):
     """The three cells of a peer."""
     if not theirs:
-        return ["failed" if version else "not installed", "", ""]
+        return ["not measured" if version else "not installed", "", ""]
     return [_speed(key, theirs), f"{_seconds(theirs) / _seconds(ours):.2f}x", _memory(theirs)]
 
 

@@ -1,6 +1,7 @@
 """The benchmark of the vector quantiser measures, and makes the right records of its rows."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_a_tiny_cell_runs(cells, name, tmp_path):
         cells.start(16, tmp_path / "layer.keras")
         layer = cells.keras.saving.load_model(tmp_path / "layer.keras").layers[-1]
         assert float(layer.started) == 1
-    found = cells.run_cell(name, layer, vectors=256, seconds=0.01)
+    found = cells.run_cell(name, layer, vectors=256, seconds=0.5)
     assert found["repetitions"] >= 3
     assert found["seconds"] > 0 and found["reference_seconds"] > 0
     assert found["extra_mb"] is None or math.isfinite(found["extra_mb"])
@@ -82,8 +83,17 @@ def test_the_tables_name_a_peer_that_is_not_installed(benchmark_module):
         ("step", 6272, 512): [row(1.1)],
     }
     text = benchmark_module("vector_quantizer_tables").tables(rows, PEERS)
-    assert "not installed" in text and "failed" in text  # vector-quantize-pytorch; faiss without a row
+    assert "not installed" in text and "not measured" in text  # vector-quantize-pytorch; faiss without a row
     assert "819,000" in text and "1.100x" in text
+
+
+@pytest.mark.parametrize("arguments, sizes", [([], {(65536, 1024)}), (["--every-peer-cell"], set(SIZES))])
+def test_peers_are_measured_where_they_are_compared(benchmark_module, arguments, sizes):
+    module = benchmark_module("vector_quantizer")
+    processes = SimpleNamespace(has=lambda cell: True)
+    work = module.cells_of(SIZES, processes, module.parse(["--cells", "all", *arguments]))
+    assert {cell[1:3] for cell in work if cell[0] == "vqp_train"} == sizes
+    assert {cell[1:3] for cell in work if cell[0] == "train"} == set(SIZES)
 
 
 def test_the_command_of_a_record_names_no_machine(benchmark_module, tmp_path):

@@ -247,3 +247,14 @@ def test_margins_need_no_table_of_vectors_by_codes_by_dim():
     squared = np.sort(((x.reshape(30, 2, 1, 3) - table) ** 2).sum(axis=-1), axis=-1)
     expected = (squared[..., 1] - squared[..., 0]) / squared[..., 1]
     np.testing.assert_allclose(layer.margin(x), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_no_wrong_code_at_mean_100_under_any_policy(dtype):
+    layer = plain(256, dtype=dtype)
+    layer.build((None, 64))
+    layer.codebook.assign(normal((1, 256, 64), seed=1) + 100.0)
+    x = tf.cast(normal((1000, 64)) + 100.0, layer.compute_dtype)  # what is lost here, the layer never had
+    expected = nearest(np.asarray(x, "float64"), layer.codebook.numpy()[0])
+    np.testing.assert_array_equal(layer.encode(x), expected)
+    np.testing.assert_array_equal(layer(x, return_codes=True)[1], expected)
