@@ -81,7 +81,8 @@ class CodeNetwork(keras.layers.Layer):
     def call(self, codes, labels=None, condition=None, training=None):
         """`(batch, codes, num_values)` float32 of flat `codes` `(batch, codes)`."""
         front = self._front(codes[:, :1], labels, condition)
-        x = ops.concatenate([front, self.codes(codes[:, :-1])], axis=1)
+        # the last one is cut off afterwards: replicas cannot reduce the gradient of no codes at all
+        x = ops.concatenate([front, self.codes(codes)[:, :-1]], axis=1)
         x = x + self.positions(ops.arange(x.shape[1]))
         x = self._add_aligned(x, self.align(condition))
         for block in self.blocks:

@@ -16,10 +16,17 @@ from keras_ae.layers import (
     ResidualVectorQuantizer,
     VectorQuantizer,
 )
-from keras_ae.models import AutoEncoder, VariationalAutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.models import (
+    AutoEncoder,
+    CodePrior,
+    GenerativeAutoEncoder,
+    TwoLevelAutoEncoder,
+    VariationalAutoEncoder,
+)
+from keras_ae.networks import image_decoder, image_encoder, two_level_networks
 
 IMAGE = (8, 8, 1)
+CODES = (2, 3)
 SMALL = {"filters": 8, "residual_blocks": 1}
 
 
@@ -30,6 +37,7 @@ class Case:
     sequence: bool = False
     noisy: bool = False  # samples in training
     functional: bool = False  # a user's own model: its objective is given to compile
+    num_codes: int = 0  # takes codes below this number, not images
 
     def compiled(self, optimizer=None, **kwargs):
         keras.utils.set_random_seed(0)
@@ -41,10 +49,18 @@ class Case:
 
     def data(self, examples=12, seed=0):
         rng = np.random.default_rng(seed)
+        if self.num_codes:
+            return rng.integers(0, self.num_codes, (examples, *CODES), "int32")
         if not self.sequence:
             return rng.random((examples, *IMAGE), "float32")
         lengths = rng.integers(3, 9, examples).astype("int32")
         return {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
+
+    def other_data(self, x):
+        """Data of the same kind, as different as can be."""
+        if self.num_codes:
+            return (x + 1) % self.num_codes
+        return {**x, "x": np.full_like(x["x"], 100.0)} if self.sequence else np.full_like(x, 100.0)
 
     def fit_arguments(self, x):
         return {"x": x, "y": x} if self.functional else {"x": x}
@@ -114,6 +130,23 @@ def sequence_vq():
     return AutoEncoder(encoder, decoder, vector_quantizer())
 
 
+def code_prior():
+    return CodePrior(5, CODES, dim=8, depth=1, num_attention_heads=2)
+
+
+def two_level():
+    top, bottom = vector_quantizer(name="top"), vector_quantizer(name="bottom")
+    networks = two_level_networks(IMAGE, 4, **SMALL)
+    return TwoLevelAutoEncoder(**networks, top_bottleneck=top, bottom_bottleneck=bottom)
+
+
+def generative():
+    top = CodePrior(8, (1, 1), dim=8, depth=1, num_attention_heads=2)
+    given_top = {"condition_values": 8, "condition_shape": (1, 1)}
+    bottom = CodePrior(8, (2, 2), dim=8, depth=1, num_attention_heads=2, **given_top)
+    return GenerativeAutoEncoder(two_level(), top, bottom)
+
+
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
@@ -132,5 +165,8 @@ CASES = (
     Case("fsq", fsq),
     Case("lfq", lfq),
     Case("sequence_vq", sequence_vq, sequence=True),
+    Case("code_prior", code_prior, num_codes=5),
+    Case("two_level", two_level),
+    Case("generative", generative),
     Case("users_functional", users_functional, functional=True),
 )

