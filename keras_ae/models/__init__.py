@@ -3,6 +3,7 @@
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
+from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
 from keras_ae.models.two_level_auto_encoder import TwoLevelAutoEncoder
@@ -12,6 +13,7 @@ __all__ = [
     "AutoEncoder",
     "BaseModel",
     "CodePrior",
+    "DiscreteVariationalAutoEncoder",
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",

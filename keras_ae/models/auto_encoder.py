@@ -61,13 +61,15 @@ class AutoEncoder(BaseModel):
     TensorShape([3, 2])
     """
 
+    term_names = ("reconstruction_loss",)  # beside the loss and the bottleneck's terms
+
     def __init__(self, encoder, decoder, bottleneck=None, *, reconstruction_loss="mse", **kwargs):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
         self.bottleneck = bottleneck
         self.reconstruction_loss = reconstruction_loss
-        self.track_terms("reconstruction_loss")
+        self.track_terms(*self.term_names)
         if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
             self.build(encoder.input_shape)
 

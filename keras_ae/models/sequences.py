@@ -51,6 +51,15 @@ def combine(mask, sample_weight):
     return ops.reshape(weights, (-1, *[1] * (len(mask.shape) - 1))) * ops.cast(mask, "float32")
 
 
+def sum_per_example(values, mask):
+    """Sum over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
+    if mask is not None:
+        weights = ops.cast(mask, values.dtype)
+        trailing = len(values.shape) - len(weights.shape)
+        values = values * ops.reshape(weights, (*ops.shape(weights), *[1] * trailing))
+    return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+
+
 def crop(reconstruction, target):
     """Cut what a transposed convolution returns past the length of the target."""
     if len(target.shape) == 3 and (target.shape[1] is None or target.shape[1] != reconstruction.shape[1]):

@@ -8,7 +8,14 @@ from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.sequences import call_masked, crop, input_mask, mask_of, unpack_inputs
+from keras_ae.models.sequences import (
+    call_masked,
+    crop,
+    input_mask,
+    mask_of,
+    sum_per_example,
+    unpack_inputs,
+)
 from keras_ae.ops import weighted_mean
 from keras_ae.optional import require
 
@@ -105,7 +112,7 @@ class VariationalAutoEncoder(AutoEncoder):
         added += take_losses(self.decoder)
         target = ops.cast(values if y is None else y, "float32")
         log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
-        reconstruction = -weighted_mean(_sum_per_example(log_likelihood, mask), sample_weight)
+        reconstruction = -weighted_mean(sum_per_example(log_likelihood, mask), sample_weight)
         return {"loss": reconstruction + added, "reconstruction_loss": reconstruction}
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -149,10 +156,3 @@ class VariationalAutoEncoder(AutoEncoder):
 
 def _distributions():
     return require("tensorflow_probability", extra="distributions").distributions
-
-
-def _sum_per_example(values, mask):
-    if mask is not None:
-        weights = ops.cast(mask, values.dtype)
-        values = values * ops.reshape(weights, (*ops.shape(weights), *[1] * (len(values.shape) - 2)))
-    return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
