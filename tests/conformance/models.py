@@ -14,11 +14,13 @@ from keras_ae.layers import (
     MaskedConv1D,
     MaskedConv1DTranspose,
     ResidualVectorQuantizer,
+    ScoreFunction,
     VectorQuantizer,
 )
 from keras_ae.models import (
     AutoEncoder,
     CodePrior,
+    DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
     TwoLevelAutoEncoder,
     VariationalAutoEncoder,
@@ -120,6 +122,14 @@ def vae():
     )
 
 
+def discrete_vae():
+    flat, bits = {**SMALL, "flatten": True}, BinaryBottleneck(prior="learned", seed=0)
+    encoder, decoder = image_encoder(IMAGE, 6, **flat), image_decoder(IMAGE, 6, **flat)
+    warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 5, 1.0)
+    baseline = ScoreFunction("moving_average")
+    return DiscreteVariationalAutoEncoder(encoder, decoder, bits, estimator=baseline, beta=warm_up)
+
+
 def sequence_vq():
     inputs = keras.Input((None, 3))
     hidden = MaskedConv1D(6, 3, strides=2, activation="relu")(inputs)
@@ -162,6 +172,7 @@ CASES = (
     Case("residual", residual),
     Case("gumbel", gumbel, noisy=True),
     Case("binary", binary, noisy=True),
+    Case("discrete_vae", discrete_vae, noisy=True),
     Case("fsq", fsq),
     Case("lfq", lfq),
     Case("sequence_vq", sequence_vq, sequence=True),
