@@ -13,6 +13,7 @@ from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.stochastic_codes import sample_codes
 from keras_ae.ops import most_similar, recentred
 
+WINDOW_GROWTH = 1 / 8  # after the start, the running means reach back over an eighth of the batches so far
 KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
 
 
@@ -77,6 +78,7 @@ class Codebook(keras.layers.Layer):
             self.sums = self._state("sums", table, random)  # e = m / N from the start
         if self.buffer_size:
             self.started = self._state("started", (), "zeros")
+            self.window = self._state("window", (), "ones")
             self.buffer = SampleBuffer(
                 self.buffer_size, -(-self.buffer_size // KMEANS_BATCHES), name="buffer"
             )
@@ -198,13 +200,16 @@ class Codebook(keras.layers.Layer):
         if self.ema_decay is not None:
             self.sums.assign(tf.where(started, self.sums.value, vectors * counts[..., None]))
         self.started.assign(ops.cast(count >= self.buffer.capacity, "float32"))
+        # the samples of k-means are worth as many batches as would have held them
+        worth = self.buffer.capacity / tf.maximum(tf.cast(rows.total, tf.float32), 1.0)
+        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, tf.maximum(worth, 1.0)))
 
     def _learn(self, rows, quantized, squared, codes):
         """Statistics of the global batch, and new places for dead codes."""
         state = {"counts": self.counts.value, "vectors": self.vectors.value}
         if self.ema_decay is not None:
             state["sums"] = self.sums.value
-        state, share = ema_step(state, rows.x, codes, rows.weights, self.ema_decay)
+        state, share = ema_step(state, rows.x, codes, rows.weights, self._decay())
         if self.revival_threshold:
             dead = state["counts"] < self.revival_threshold * share
             uniforms = self._uniform((self.num_heads, self.num_embeddings))
@@ -215,6 +220,12 @@ class Codebook(keras.layers.Layer):
             state["vectors"] = tf.where(state["counts"][..., None] > 1e-12, moved, state["vectors"])
         self.counts.assign(state["counts"])
         self.vectors.assign(self.unit(state["vectors"]))
+
+    def _decay(self):
+        """`g`, smaller in the first batches after a k-means start: it was made of what the encoder was then."""
+        if self.ema_decay is None or not self.buffer_size:
+            return self.ema_decay
+        return tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window)
 
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
