@@ -117,8 +117,9 @@ def make_records(rows, sizes, peer, *, command, minutes) -> dict:
             "goal": goal,
             "command": command,
             "minutes": round(minutes, 1),
-            "note": f"worst cell: {worst} vectors of 64 channels, {CODES} codes, {peer}, one thread; ours with "
-            f"mask and metrics; median of the processes; {others}; extra memory {ours} MB against {theirs} MB",
+            "note": f"worst cell: {worst} vectors of 64 channels, {CODES} codes, {peer}, one thread; ours "
+            "with mask and metrics; median of the processes; "
+            f"{others}; extra memory {ours} MB against {theirs} MB",
         }
     return records
 
