@@ -22,13 +22,13 @@ from keras_ae.training.run import train
 COMMON = {"batch_size": 128, "filters": 32, "noise": 0.0, "depth": 2, "dropout": 0.0, "learning_rate": 3e-3}
 COMMON |= {"baselines": False, "probe": False}
 SETTINGS = {
-    "mnist": {"autoencoder": "vqvae", "code_bits": 6, "autoencoder_epochs": 3, "epochs": 4},
+    "mnist": {"autoencoder": "vqvae", "code_bits": 6, "autoencoder_epochs": 3, "epochs": 3},
     "cifar10_jpeg": {"autoencoder": "vqvae2", "code_bits": 8, "autoencoder_epochs": 8, "epochs": 4},
 }
 PREFIX = {"mnist": "vqvae_prior.mnist", "cifar10_jpeg": "vqvae2.cifar10_jpeg"}
 NOTES = {
     "mnist": "58,000 MNIST images in the file, a tenth of them for validation, 10,000 test images; 49 codes "
-    "of 64; VQ-VAE 3 epochs, prior 4 epochs, a transformer of 2 blocks of 64",
+    "of 64; VQ-VAE 3 epochs, prior 3 epochs, a transformer of 2 blocks of 64",
     "cifar10_jpeg": "20,000 CIFAR-10 images in the file, a tenth of them for validation, 6,000 test images, "
     "all re-encoded as JPEG, which is easier to code: not comparable with figures on CIFAR-10; 16 top and 64 "
     "bottom codes of 256; auto-encoder 8 epochs, priors 4 epochs, transformers of 2 blocks of 64",

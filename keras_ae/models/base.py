@@ -159,7 +159,8 @@ class BaseModel(keras.Model):
             terms = self.compute_terms(x, y, sample_weight, training=True, player=player.name)
             loss = optimizer.scale_loss(terms["loss"] / num_replicas())
         if variables:
-            optimizer.apply(tape.gradient(loss, variables), variables)
+            gradients = [_dense(gradient) for gradient in tape.gradient(loss, variables)]
+            optimizer.apply(gradients, variables)
         return terms
 
     def _record(self, terms, x):
@@ -194,6 +195,15 @@ class BaseModel(keras.Model):
             with tf.init_scope():
                 self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
                 self._build_optimizers()
+
+
+def _dense(gradient):
+    """The gradient of an embedding as one tensor.
+
+    Keras' Adam adds the square of each slice to its second moment, not that of their sum: a row
+    that is looked up n times in a batch would move up to sqrt(n) times too far, replicas differently.
+    """
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
 def _target(x, y, sample_weight):

@@ -230,7 +230,7 @@ class CodePrior(BaseModel):
             def draw(noise, temperature, top_k, **given):
                 return self.codes_of_noise(noise, temperature=temperature, top_k=top_k, **given)[0]
 
-            self._sample_function = tf.function(draw, reduce_retracing=True)
+            self._sample_function = tf.function(draw, reduce_retracing=True, autograph=False)
         return self._sample_function
 
     def _unpack(self, x):

@@ -153,6 +153,15 @@ def test_learns_what_label_and_condition_tell():
     assert (np.asarray(drawn) == expected).mean() > 0.95
 
 
+def test_a_code_that_occurs_often_moves_as_far_as_adam_says():
+    prior = random_prior()
+    prior.compile(keras.optimizers.Adam(1e-2))
+    before = prior.get_weights()
+    prior.fit(np.zeros((8, *SHAPE), "int32"), verbose=0)
+    # the first step of Adam is at most the learning rate, whatever the gradient
+    assert max(np.abs(w - old).max() for w, old in zip(prior.get_weights(), before, strict=True)) < 1.0001e-2
+
+
 def test_conditional_prior_reloads_with_its_optimizer(conditional, given, tmp_path):
     conditional.compile("adam")
     x = {"x": all_codes(), **repeated(given, VALUES**4)}
