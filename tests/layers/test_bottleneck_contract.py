@@ -41,8 +41,17 @@ CASES = {
     "bsq": lambda **kw: LookupFreeQuantizer(3, num_heads=2, spherical=True, **kw),
     "gumbel": lambda **kw: GumbelOneHot(kl_weight=0.3, temperature=SCHEDULE, seed=1, **kw),
     "gumbel_soft": lambda **kw: GumbelOneHot(straight_through=False, temperature=0.5, seed=1, **kw),
+    "gumbel_groups": lambda **kw: GumbelOneHot(
+        num_groups=2, estimator="reinmax", prior="learned", kl_weight=0.3, free_bits=0.1, seed=1, **kw
+    ),
     "binary": lambda **kw: BinaryBottleneck(kl_weight=0.3, entropy_weight=0.1, seed=1, **kw),
     "binary_stochastic": lambda **kw: BinaryBottleneck(stochastic=True, kl_weight=0.3, seed=1, **kw),
+    "binary_relaxed": lambda **kw: BinaryBottleneck(
+        estimator="gumbel", temperature=SCHEDULE, balance_weight=0.1, decorrelation_weight=0.2, seed=1, **kw
+    ),
+    "binary_hashing": lambda **kw: BinaryBottleneck(
+        estimator="semantic_hashing", prior="learned", kl_weight=0.3, free_bits=0.5, seed=1, **kw
+    ),
 }
 
 
@@ -132,6 +141,8 @@ def test_training_returns_the_codes_of_its_embedding(make):
     embedding, codes = layer(normal((3, 7, DIM)), training=True, return_codes=True)
     if layer.get_config().get("straight_through") is False:
         np.testing.assert_array_equal(codes, np.argmax(embedding, axis=-1))
+    elif layer.get_config().get("estimator") == "semantic_hashing":
+        np.testing.assert_array_equal(codes, np.asarray(embedding) > 0.5)
     else:
         np.testing.assert_allclose(
             embedding, layer.decode(codes), atol=1e-6
@@ -357,8 +368,8 @@ def test_margins_are_the_relative_gap_of_the_best_two(make):
         squared = np.sort(((heads[:, :, None] - table) ** 2).sum(axis=-1), axis=-1)
         expected = ((squared[..., 1] - squared[..., 0]) / squared[..., 1]).reshape(margin.shape)
     elif isinstance(layer, GumbelOneHot):
-        best = np.sort(x, axis=-1)[..., :-3:-1]
-        expected = (best[..., 0] - best[..., 1]) / np.abs(best).max(axis=-1)
+        best = np.sort(x.reshape(3, 5, layer.num_groups, -1), axis=-1)[..., :-3:-1]
+        expected = ((best[..., 0] - best[..., 1]) / np.abs(best).max(axis=-1)).reshape(margin.shape)
     elif isinstance(layer, BinaryBottleneck):
         expected = np.abs(x) / np.abs(x).max(axis=-1, keepdims=True)
     else:

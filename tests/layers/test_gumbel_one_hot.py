@@ -226,3 +226,120 @@ def test_it_learns_a_class_for_each_cluster():
     result = model.evaluate(x, x, verbose=0, return_dict=True)
     assert result["loss"] < 0.06  # the noise has a variance of 0.04, the clusters one of 4
     assert result["usage"] == 3 / 8
+
+
+def test_groups_are_independent_variables_side_by_side(tfd):
+    layer, x = GumbelOneHot(num_groups=3, kl_weight=0.5, seed=0), 2 * normal((2, 5, 12))
+    embedding, codes = layer(x, return_codes=True)
+    groups = x.reshape(2, 5, 3, 4)
+    np.testing.assert_array_equal(codes, np.argmax(groups, axis=-1))
+    np.testing.assert_array_equal(embedding, np.eye(4)[np.argmax(groups, axis=-1)].reshape(x.shape))
+    uniform = tfd.Categorical(np.zeros(4, "float32"))
+    expected = np.mean(np.sum(tfd.kl_divergence(tfd.Categorical(logits=groups), uniform), axis=-1))
+    np.testing.assert_allclose(layer.losses, [0.5 * expected], rtol=1e-5)
+    chosen = np.argmax(groups, axis=-1).reshape(10, 3)
+    counts = np.stack([np.bincount(column, minlength=4) for column in chosen.T])
+    np.testing.assert_array_equal(layer.usage.counts, counts)
+    noisy, drawn = layer(x, training=True, return_codes=True)
+    assert drawn.shape == (2, 5, 3)
+    np.testing.assert_allclose(noisy, layer.decode(drawn), atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["softmax", "reinmax"])
+def test_gradients_of_drawn_classes(estimator, monkeypatch):
+    x, noise, weight = normal((5, 4)), normal((5, 4), seed=1), normal((5, 4), seed=2)
+    layer = with_noise(GumbelOneHot(estimator=estimator, temperature=0.7), noise, monkeypatch)
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        embedding = layer(inputs, training=True)
+        loss = tf.reduce_sum(weight * embedding)
+    hard = np.eye(4)[np.argmax(x + noise, axis=1)]
+    np.testing.assert_allclose(embedding, hard, atol=1e-6)
+
+    def through(y):  # the gradient of weight . softmax at the value y
+        return y * (weight - (weight * y).sum(axis=1, keepdims=True))
+
+    soft = softmax(x.astype("float64") / 0.7)
+    expected = through(soft) / 0.7
+    if estimator == "reinmax":  # equation 8 of the paper
+        expected = 2 * through((hard + soft) / 2) - 0.5 * through(softmax(x.astype("float64")))
+    np.testing.assert_allclose(tape.gradient(loss, inputs), expected, atol=1e-6)
+
+
+def test_reinmax_is_exact_for_quadratic_costs_and_the_softmax_is_not():
+    """Second order: the mean gradient of a quadratic cost is that of the sum over all classes."""
+    values = np.array([1.0, -2.0, 0.5, 3.0], "float32")
+    p = softmax(LOGITS.astype("float64"))
+    exact = p * (values**2 - p @ values**2)
+    means = {}
+    for estimator in ("softmax", "reinmax"):
+        layer, inputs = GumbelOneHot(estimator=estimator, seed=0), tf.constant(repeated())
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(tf.square(tf.reduce_sum(values * layer(inputs, training=True), axis=-1)))
+        gradient = tape.gradient(loss, inputs).numpy()
+        means[estimator] = gradient.mean(axis=0)
+        error = 4.5 * gradient.std(axis=0) / np.sqrt(SAMPLES)
+    assert (np.abs(means["reinmax"] - exact) < error).all()
+    assert np.abs(means["softmax"] - exact).max() > 2 * error.max()
+
+
+def test_a_learned_prior_finds_the_classes_that_occur():
+    x = np.tile(np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]).reshape(1, 6), (8, 1)).astype("float32")
+    layer = GumbelOneHot(num_groups=2, prior="learned", kl_weight=1.0, seed=0)
+    model = keras.Sequential([keras.Input((6,)), layer])
+    optimizer = keras.optimizers.Adam(0.1)
+    for _ in range(150):
+        with tf.GradientTape() as tape:
+            model(x, training=True)
+            loss = tf.add_n(layer.losses)
+        optimizer.apply(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables)
+    assert [variable.name for variable in layer.trainable_variables] == ["prior_logits"]
+    np.testing.assert_allclose(softmax(layer.prior_logits.numpy()), np.exp(x[0]).reshape(2, 3), atol=1e-2)
+    assert float(loss) < 1e-3
+    codes = layer.draw_prior((4000,)).numpy()
+    shares = np.stack([np.bincount(column, minlength=3) for column in codes.T]) / 4000
+    np.testing.assert_allclose(shares, np.exp(x[0]).reshape(2, 3), atol=0.045)  # 4.5 errors and 1e-2
+
+
+def test_probabilities_of_codes_sum_to_one():
+    layer, x = GumbelOneHot(num_groups=2, seed=0), normal((3, 6))
+    layer.build(x.shape)
+    codes = np.array([[a, b] for a in range(3) for b in range(3)])
+    every = np.stack([layer.log_prob(x, np.tile(code, (3, 1))) for code in codes])
+    np.testing.assert_allclose(np.exp(every).sum(axis=0), 1, rtol=1e-5)
+    assert float(layer.prior_log_prob(codes)[0]) == pytest.approx(-2 * np.log(3), rel=1e-5)
+    drawn = layer.draw(np.tile(x[:1], (SAMPLES, 1))).numpy()
+    shares = np.bincount(drawn[:, 0] * 3 + drawn[:, 1], minlength=9) / SAMPLES
+    np.testing.assert_allclose(shares, np.exp(every[:, 0]), atol=4.5 * 0.5 / np.sqrt(SAMPLES))
+
+
+def test_free_bits_cost_nothing():
+    x = np.array([[10.0, -10.0], [0.0, 0.0]], "float32")  # 1 bit and none
+    for free, expected in ((0.4, 0.6 / 2), (1.0, 0.0)):
+        layer = GumbelOneHot(kl_weight=1.0, free_bits=free)
+        layer(x)
+        np.testing.assert_allclose(layer.losses, [expected * np.log(2)], atol=1e-6)
+        assert float(layer._terms["kl_loss"].result()) == pytest.approx(0.5 * np.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"estimator": "rebar"}, "expects estimator in"),
+        ({"estimator": "softmax", "straight_through": False}, "soft samples with"),
+        ({"prior": "flat"}, "'uniform' or 'learned'"),
+        ({"free_bits": -1}, "free_bits is"),
+        ({"num_groups": 0}, "at least one group"),
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_named(options, message):
+    with pytest.raises(ValueError, match=f"{message}.*Received"):
+        GumbelOneHot(**options)
+
+
+def test_groups_that_do_not_divide_the_logits_are_named():
+    with pytest.raises(ValueError, match="as many classes in each group.*Received: 5 logits"):
+        GumbelOneHot(num_groups=2).build((None, 5))
