@@ -202,7 +202,7 @@ class Codebook(keras.layers.Layer):
         self.started.assign(ops.cast(count >= self.buffer.capacity, "float32"))
         # the samples of k-means are worth as many batches as would have held them
         worth = self.buffer.capacity / tf.maximum(tf.cast(rows.total, tf.float32), 1.0)
-        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, tf.maximum(worth, 1.0)))
+        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, tf.maximum(worth, 2.0)))
 
     def _learn(self, rows, quantized, squared, codes):
         """Statistics of the global batch, and new places for dead codes."""
@@ -225,7 +225,7 @@ class Codebook(keras.layers.Layer):
         """`g`, smaller in the first batches after a k-means start: it was made of what the encoder was then."""
         if self.ema_decay is None or not self.buffer_size:
             return self.ema_decay
-        return tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window)
+        return tf.where(self.started > 0, tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window), self.ema_decay)
 
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)

@@ -158,3 +158,24 @@ def test_defaults_do_not_collapse():
     full = cluster.KMeans(64, n_init=1, random_state=0).fit(data[:2048])  # as many as the layer starts from
     best = np.mean((full.cluster_centers_[full.predict(held_out)] - held_out) ** 2)
     assert error < 1.1 * best  # another start of k-means moves this by 3 %
+
+
+def test_the_window_of_the_running_means_grows_after_the_start():
+    """The k-means samples are worth the batches that would hold them, then an eighth of a batch each."""
+    layer = VectorQuantizer(5, kmeans_samples=48, revival_threshold=0.0, seed=0)
+    data = batches(12, 12)
+    decays = []
+    for x in data:
+        layer(x, training=True)
+        decays.append(float(layer.table._decay()))
+    assert decays[:3] == pytest.approx([0.99] * 3)  # the codes are samples, k-means comes with the fourth
+    expected = [1 - 1 / (4 + step / 8) for step in range(9)]
+    np.testing.assert_allclose(decays[3:], expected, rtol=1e-6)
+    # and that is the decay of the running means
+    before, counts = layer.codebook.numpy()[0], layer.counts.numpy()[0]
+    codes = np.asarray(layer.encode(data[0]))
+    layer(data[0], training=True)
+    decay = 1 - 1 / (4 + 9 / 8)
+    expected = decay * counts + (1 - decay) * np.bincount(codes, minlength=5)
+    np.testing.assert_allclose(layer.counts[0], expected, rtol=1e-5)
+    assert np.abs(layer.codebook.numpy()[0] - before).max() > 0
