@@ -211,11 +211,6 @@ def _labels_for(prior, labels):
 
 
 def _check_parts(auto_encoder, prior, bottom_prior):
-    if not getattr(auto_encoder, "discrete", False) or not auto_encoder.built:
-        raise ValueError(
-            "auto_encoder expects a built auto-encoder with a discrete bottleneck. "
-            f"Received: {type(auto_encoder).__name__}"
-        )
     expected = code_levels(auto_encoder)
     given = [one for one in (prior, bottom_prior) if one is not None]
     received = [(one.num_values, one.code_shape) for one in given]
@@ -229,7 +224,16 @@ def _check_parts(auto_encoder, prior, bottom_prior):
 
 
 def code_levels(auto_encoder) -> list[tuple[int, tuple[int, ...]]]:
-    """`(values, shape)` of the codes of each level of a discrete auto-encoder, the top one first."""
+    """`(values, shape)` of the codes of each level of a discrete auto-encoder, the top one first.
+
+    Raises:
+        ValueError: it is not built, or has no discrete bottleneck.
+    """
+    if not getattr(auto_encoder, "discrete", False) or not auto_encoder.built:
+        raise ValueError(
+            "auto_encoder expects a built auto-encoder with a discrete bottleneck. "
+            f"Received: {type(auto_encoder).__name__}"
+        )
     if hasattr(auto_encoder, "bottlenecks"):
         layers = auto_encoder.bottlenecks
         return [(layer.num_values, auto_encoder.code_shapes[level]) for level, layer in layers.items()]

@@ -19,7 +19,8 @@ from keras_ae.training.parsing import one_line
 from keras_ae.training.recipes import RECIPES
 
 QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")
-RECIPE_NAMES = ("autoencoder", "vae", "vqvae", "gumbel", "binary")
+RECIPE_NAMES = ("autoencoder", "vae", "vqvae", "gumbel", "binary", "vqvae2", "vqvae-prior")
+LISTED = ", ".join(RECIPE_NAMES)
 
 
 def tree(folder):
@@ -64,7 +65,7 @@ def write_png(tmp_path):
 def test_recipes_are_listed_with_what_they_are(capsys):
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out
-    assert tuple(line.split()[0] for line in out.splitlines()[:5]) == RECIPE_NAMES
+    assert tuple(line.split()[0] for line in out.splitlines()[: len(RECIPE_NAMES)]) == RECIPE_NAMES
     assert all(recipe.summary in out for recipe in RECIPES.values())
 
 
@@ -97,11 +98,8 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
     ("arguments", "expected"),
     [
         (["nope"], "Unrecognized options: nope. See: keras-ae --help"),
-        (["train"], "Expected one of {autoencoder, vae, vqvae, gumbel, binary}. See: keras-ae train --help"),
-        (
-            ["train", "nope"],
-            "there is no recipe 'nope': choose one of autoencoder, vae, vqvae, gumbel, binary.",
-        ),
+        (["train"], f"Expected one of {{{LISTED}}}. See: keras-ae train --help"),
+        (["train", "nope"], f"there is no recipe 'nope': choose one of {LISTED}."),
         (["train", "vae", "--nope", "3"], "Unrecognized options: --nope, 3. See: keras-ae train vae --help"),
         (["train", "vae", "--epoch", "3"], "--epoch, 3. Perhaps you meant --epochs. See"),
         (
@@ -267,9 +265,7 @@ def test_bad_input_in_a_process_of_its_own_is_one_line():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (
-        "keras-ae: there is no recipe 'nope': choose one of autoencoder, vae, vqvae, gumbel, binary.\n"
-    )
+    assert done.stderr == (f"keras-ae: there is no recipe 'nope': choose one of {LISTED}.\n")
 
 
 def test_training_writes_the_whole_run_directory(trained_run):
@@ -288,6 +284,9 @@ IMPOSSIBLE = (
     ["vae", "--beta", "-1"],
     ["autoencoder", "--noise", "-1"],
     ["autoencoder", "--learning-rate", "nan"],
+    ["vqvae-prior", "--dropout", "1.5"],
+    ["vqvae-prior", "--num-attention-heads", "5"],
+    ["vqvae-prior", "--autoencoder-epochs", "0"],
 )
 
 
