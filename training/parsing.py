@@ -74,7 +74,7 @@ def one_line(box: str) -> str:
     for pattern, replacement in PLAINER.items():
         message = re.sub(pattern, replacement, message)
     suggestion = re.search(r"Perhaps you meant: (--[\w-]+)", "  ".join(contents))
-    message = message.removesuffix(".") + "."
+    message = message.removesuffix(".").rstrip() + "."
     return f"{message} Perhaps you meant {suggestion[1]}." if suggestion else message
 
 

@@ -13,6 +13,7 @@ HEADLINES = (  # most important first; of each line the first key that was measu
         "reconstruction_loss": "mean reconstruction loss",
         "loss": "objective",
     },
+    {"bits_per_dim": "bound on the length of an image, bits per pixel and channel"},
     {"usage": "fraction of the codes in use"},
     {"perplexity": "effective number of codes"},
     {"kl_loss": "divergence from the prior, nats"},
@@ -25,7 +26,7 @@ HEADLINES = (  # most important first; of each line the first key that was measu
 )
 MOST_CARDS = 5
 UNITS = {"psnr": "dB", "kl_loss": "nats"}
-LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd")
+LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd", "bits_per_dim")
 
 
 @dataclass(frozen=True)
