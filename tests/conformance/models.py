@@ -90,12 +90,13 @@ def residual():
 
 def gumbel():
     schedule = keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
-    one_hot = GumbelOneHot(temperature=schedule, kl_weight=0.1, seed=0)
-    return AutoEncoder(image_encoder(IMAGE, 5, **SMALL), image_decoder(IMAGE, 5, **SMALL), one_hot)
+    one_hot = GumbelOneHot(num_groups=2, temperature=schedule, kl_weight=0.1, prior="learned", seed=0)
+    return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), one_hot)
 
 
 def binary():
-    bits = BinaryBottleneck(stochastic=True, kl_weight=0.1, entropy_weight=0.1, seed=0)
+    terms = {"kl_weight": 0.1, "entropy_weight": 0.1, "balance_weight": 0.1, "decorrelation_weight": 0.1}
+    bits = BinaryBottleneck(stochastic=True, seed=0, **terms)
     return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), bits)
 
 
