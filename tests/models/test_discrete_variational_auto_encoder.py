@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers import AugmentReinforceMerge, BinaryBottleneck, GumbelOneHot, ScoreFunction
+from keras_ae.layers import (
+    AugmentReinforceMerge,
+    BinaryBottleneck,
+    GumbelOneHot,
+    MaskedConv1D,
+    ScoreFunction,
+)
 from keras_ae.models import DiscreteVariationalAutoEncoder
 
 X = np.random.default_rng(0).integers(0, 2, (6, 5)).astype("float32")
@@ -176,6 +182,34 @@ def test_a_gaussian_likelihood_is_that_of_the_normal_distribution(tfd):
     loss = model._loss_of(tf.constant(X), None, codes, None, False)
     np.testing.assert_allclose(loss, -expected, rtol=1e-5)
     np.testing.assert_allclose(model.reconstruct(X), out, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["pathwise", "score_function", "arm"])
+def test_padding_of_sequences_changes_nothing(estimator):
+    keras.utils.set_random_seed(0)
+    inputs, codes = keras.Input((None, 3)), keras.Input((None, 4))
+    encoder = keras.Model(inputs, MaskedConv1D(4, 3)(inputs))
+    decoder = keras.Model(codes, MaskedConv1D(3, 3)(codes))
+    model = DiscreteVariationalAutoEncoder(encoder, decoder, BinaryBottleneck(seed=0), estimator=estimator)
+    x = np.random.default_rng(0).integers(0, 2, (2, 7, 3)).astype("float32")
+    lengths, garbage = np.array([4, 7]), x.copy()
+    garbage[0, 4:] = 1.0 - garbage[0, 4:]
+    seeds = [model.bottleneck.seed_generator]
+    seeds += [model.estimator.seed_generator] if estimator == "arm" else []
+    start = [np.asarray(seed.state) for seed in seeds]
+    found = []
+    for values in (x, garbage):
+        for seed, state in zip(seeds, start, strict=True):
+            seed.state.assign(state)
+        batch = {"x": tf.constant(values), "lengths": lengths}
+        with tf.GradientTape() as tape:
+            terms = model.compute_terms(batch, None, None, training=True, player="model")
+        gradient = tape.gradient(terms["loss"], model.encoder.trainable_variables)
+        bounds = [model.elbo(batch), model.log_likelihood(batch, 3)]
+        found.append([terms["loss"], terms["negative_elbo"], *gradient, *bounds])
+    for clean, dirty in zip(*found, strict=True):
+        np.testing.assert_allclose(clean, dirty, rtol=1e-5, atol=1e-6)
+    assert model.sample(2, length=5).shape == (2, 5, 3)
 
 
 def test_config_comes_back():
