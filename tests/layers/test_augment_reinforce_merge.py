@@ -20,8 +20,8 @@ def costs_of(codes):
     return COSTS[np.asarray(codes) @ 2 ** np.arange(BITS - 1, -1, -1)]
 
 
-def drawn_gradients(shape):
-    layer, logits = AugmentReinforceMerge(seed=0), tf.Variable(np.tile(LOGITS, (*shape, 1)))
+def drawn_gradients(shape, **options):
+    layer, logits = AugmentReinforceMerge(seed=0, **options), tf.Variable(np.tile(LOGITS, (*shape, 1)))
     codes, uniform = layer.draw(logits)
     costs = costs_of(codes)
     with tf.GradientTape() as tape:
@@ -31,11 +31,12 @@ def drawn_gradients(shape):
     return codes.numpy(), tape.gradient(loss, logits).numpy().reshape(-1, BITS)
 
 
+@pytest.mark.parametrize("rao_blackwell", [False, True])
 @pytest.mark.parametrize("shape", [(20_000,), (4, 5_000)], ids=["batch", "samples_batch"])
-def test_estimate_is_unbiased(shape):
+def test_estimate_is_unbiased(shape, rao_blackwell):
     p = sigmoid(LOGITS)
     q = np.prod(np.where(ALL == 1, p, 1 - p), axis=1)
-    _, drawn = drawn_gradients(shape)
+    _, drawn = drawn_gradients(shape, rao_blackwell=rao_blackwell)
     errors = drawn.std(axis=0) / np.sqrt(len(drawn))
     assert (np.abs(drawn.mean(axis=0) - (q * COSTS) @ (ALL - p)) < 4.5 * errors).all()
 
@@ -58,6 +59,8 @@ def test_variance_is_below_that_of_the_score_function():
         loss = tf.reduce_sum(ScoreFunction(None)(costs_of(bits.astype(int)), log_probs))
     plain = tape.gradient(loss, logits).numpy()
     assert drawn.var(axis=0).sum() < 0.5 * plain.var(axis=0).sum()
+    _, better = drawn_gradients((20_000,), rao_blackwell=True)
+    assert better.var(axis=0).sum() < 0.95 * drawn.var(axis=0).sum()
 
 
 def test_losses_are_differentiated_by_their_own_parameters():
@@ -77,5 +80,5 @@ def test_several_axes_of_bits_are_one_code():
 
 
 def test_config_comes_back():
-    layer = AugmentReinforceMerge(seed=4)
+    layer = AugmentReinforceMerge(rao_blackwell=True, seed=4)
     assert AugmentReinforceMerge.from_config(layer.get_config()).get_config() == layer.get_config()
