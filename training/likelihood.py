@@ -34,11 +34,11 @@ def likelihood_metrics(model, data) -> dict:
         `bits_per_dim`, `likelihood_scale`, `pixel_levels`.
     """
     dims = math.prod(data.image_shape)
-    nats = np.mean([value for images in _batches(data.test) for value in _code_nats(model, images)])
+    nats = _code_nats(model, data.test)
     uniform = sum(prior.num_codes * math.log(prior.num_values) for prior in model.priors)
     metrics = {
-        "rate_bits_per_image": float(nats) / math.log(2),
-        "rate_bits_per_dim": float(nats) / math.log(2) / dims,
+        "rate_bits_per_image": nats / math.log(2),
+        "rate_bits_per_dim": nats / math.log(2) / dims,
         "uniform_rate_bits_per_dim": uniform / math.log(2) / dims,
     }
     levels = pixel_levels(data.validation.images(range(min(MOST_FITTED, len(data.validation)))))
@@ -46,7 +46,7 @@ def likelihood_metrics(model, data) -> dict:
         return metrics
     scale = fitted_scale(model, data.validation, levels)
     pixels = [logistic_nats(x, np.asarray(model.reconstruct(x)), scale, levels) for x in _batches(data.test)]
-    total = float(nats) + sum(part.sum() for part in pixels) / len(data.test)
+    total = nats + sum(part.sum() for part in pixels) / len(data.test)
     bits = {"bits_per_dim": total / math.log(2) / dims, "likelihood_scale": scale, "pixel_levels": levels}
     return {**metrics, **bits}
 
@@ -96,8 +96,13 @@ def fitted_scale(model, split, levels) -> float:
     return math.exp(best)
 
 
-def _code_nats(model, images):
-    return -np.asarray(model.log_prob(model.encode(images)), "float64")
+def _code_nats(model, split):
+    """Mean of `-log p(codes)` of an image, given its label where the prior is told labels."""
+    labelled, values = model.prior.settings["num_labels"], []
+    for number, images in enumerate(_batches(split)):
+        labels = split.labels[number * BATCH : (number + 1) * BATCH] if labelled else None
+        values.append(-np.asarray(model.log_prob(model.encode(images), labels=labels), "float64"))
+    return float(np.concatenate(values).mean())
 
 
 def _batches(split):

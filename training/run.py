@@ -29,6 +29,7 @@ from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
 
 SHOWN = 20  # images in the pictures of a run
+MOST_ROWS = 10  # classes whose generated images are shown
 
 
 @dataclass(frozen=True)
@@ -152,18 +153,20 @@ def _train(recipe, run, create, verbose):
     """Train in `create()`, or go on with `run`."""
     data = load_images(recipe.data, image_size=recipe.image_size)
     restored = _checkpoint(run, recipe) if run else None
-    stream = training_batches(data.train, recipe.batch_size, recipe.seed)
+    if recipe.labelled and not data.num_classes:
+        raise InputError(f"{recipe.data} has no labels: give labelled images, or no --class-conditional.")
+    stream = training_batches(data.train, recipe.batch_size, recipe.seed, labels=recipe.labelled)
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(recipe.dtype_policy)
         base = untrained_base(recipe, data.image_shape, stream.steps_per_epoch, load_model)
-        model = _build(recipe, data.image_shape, stream.steps_per_epoch, base)
+        model = _build(recipe, data, stream.steps_per_epoch, base)
         if run is None:  # only now: settings that make no model leave no directory
             run = create()
             run.write_json("config.json", _config(recipe, data))
         if base is not None:
             base = trained_base(recipe, run.directory, _trainer(verbose), load_model)
-            model = _build(recipe, data.image_shape, stream.steps_per_epoch, base)
+            model = _build(recipe, data, stream.steps_per_epoch, base)
         if verbose:
             print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
         _fit(run, model, recipe, data, stream, restored, verbose)
@@ -191,12 +194,12 @@ def _checkpoint(run, recipe):
     return Checkpoint(path)
 
 
-def _build(recipe, image_shape, steps_per_epoch, base):
+def _build(recipe, data, steps_per_epoch, base):
     try:
-        return recipe.build(image_shape, steps_per_epoch, base)
+        return recipe.build(data.image_shape, steps_per_epoch, base, data.num_classes)
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"The settings make no model of {image_shape} images: {reason}") from error
+        raise InputError(f"The settings make no model of {data.image_shape} images: {reason}") from error
 
 
 def _fit(run, model, recipe, data, stream, restored, verbose):
@@ -211,7 +214,7 @@ def _fit(run, model, recipe, data, stream, restored, verbose):
         stream.dataset,
         epochs=recipe.epochs,
         initial_epoch=first_epoch,
-        validation_data=data.validation.batches(recipe.batch_size),
+        validation_data=data.validation.batches(recipe.batch_size, labels=recipe.labelled),
         callbacks=[*callbacks, state, *progress],
         shuffle=False,
         verbose=0,
@@ -235,7 +238,8 @@ def _callbacks(run, model, recipe, data):
         ReconstructionGrid(shown, figures, every=every, log_dir=logs),
     ]
     if hasattr(model, "sample"):
-        callbacks.append(SampleGrid(figures, every=every, log_dir=logs))
+        labels = range(min(data.num_classes, MOST_ROWS)) if recipe.labelled else None
+        callbacks.append(SampleGrid(figures, labels=labels, every=every, log_dir=logs))
     elif getattr(model, "discrete", False):
         callbacks.append(CodebookUsage(directory=figures, every=every, log_dir=logs))
     else:

@@ -61,13 +61,14 @@ def test_prior_over_a_trained_two_level_model_takes_its_data(two_level, small_np
     assert {"top_usage", "bottom_usage"} <= set(metrics["codes"])
     assert metrics["codes"]["bits_per_image"] == 3 + 4 * 3
     assert 0 <= metrics["test"]["probe_accuracy"] <= 1
-    arguments = ["--epochs", "1", "--dim", "8", "--depth", "1", "--batch-size", "16"]
+    arguments = ["--epochs", "1", "--dim", "8", "--depth", "1", "--batch-size", "16", "--class-conditional"]
     command = ["train", "vqvae-prior", "--model", str(two_level.directory), "--runs", str(tmp_path)]
     assert main([*command, *arguments]) == 0
     (run,) = (tmp_path / "vqvae-prior").iterdir()
     assert json.loads((run / "config.json").read_text())["settings"]["data"] == str(small_npz)
     model = Run.open(run).load_model()
     assert isinstance(model.auto_encoder, TwoLevelAutoEncoder)
+    assert model.sample(2, labels=[0, 2], seed=0).shape == (2, 8, 8, 1)
     trained = two_level.load_model()
     for ours, theirs in zip(model.auto_encoder.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -147,6 +148,12 @@ def test_images_of_another_size_are_refused(complaint, two_level, tmp_path):
     np.savez(tmp_path / "other.npz", images=images)
     line = complaint("--model", two_level.directory, "--data", tmp_path / "other.npz")
     assert "(8, 8, 1)" in line and "(6, 6, 1)" in line
+
+
+def test_labels_that_are_not_there_are_asked_for(complaint, tmp_path):
+    np.savez(tmp_path / "unlabelled.npz", images=np.zeros((20, 8, 8), "uint8"))
+    line = complaint("--class-conditional", "--data", tmp_path / "unlabelled.npz")
+    assert "has no labels" in line
 
 
 def test_model_without_codes_is_refused(complaint, small_npz, tmp_path):

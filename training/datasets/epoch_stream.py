@@ -23,6 +23,7 @@ class EpochStream:
         batch_size: images of one batch; the last one may be smaller.
         seed: of the shuffling.
         transform: applied to each batch, such as `lambda x: (noisy(x), x)`.
+        labels: give `{"x": images, "labels": class numbers}`.
 
     Attributes:
         epoch: whose order the next iteration takes.
@@ -33,7 +34,14 @@ class EpochStream:
         InputError: there are no images, or `batch_size` or `seed` is too small.
     """
 
-    def __init__(self, split: ImageSplit, batch_size: int, seed: int, transform: Callable | None = None):
+    def __init__(
+        self,
+        split: ImageSplit,
+        batch_size: int,
+        seed: int,
+        transform: Callable | None = None,
+        labels: bool = False,
+    ):
         if not len(split):
             raise InputError("Training needs at least one image. Received: an empty split")
         order = BatchOrder(len(split), batch_size, seed)
@@ -42,10 +50,10 @@ class EpochStream:
         self._start_step = 0
         self._warning_filter = None
 
-        def batch_rows():
-            return (split.rows[batch] for batch in order.batches(self.epoch, self.start_step))
+        def batches():
+            return order.batches(self.epoch, self.start_step)
 
-        dataset = split.store.batches(batch_rows, batch_size)
+        dataset = split.images_of(batches, batch_size, labels)
         if transform is not None:
             dataset = dataset.map(transform, tf.data.AUTOTUNE, deterministic=True)
         self.dataset = _with_cardinality(dataset, order.steps)
@@ -73,7 +81,12 @@ class EpochStream:
 
 
 def training_batches(
-    split: ImageSplit, batch_size: int, seed: int, *, transform: Callable | None = None
+    split: ImageSplit,
+    batch_size: int,
+    seed: int,
+    *,
+    transform: Callable | None = None,
+    labels: bool = False,
 ) -> EpochStream:
     """The images of `split` for a training that can be resumed exactly; see `EpochStream`.
 
@@ -89,7 +102,7 @@ def training_batches(
     >>> np.random.default_rng((0, 7)).permutation(10)[4:].tolist()
     [8, 2, 5, 0, 1, 9]
     """
-    return EpochStream(split, batch_size, seed, transform)
+    return EpochStream(split, batch_size, seed, transform, labels)
 
 
 def _with_cardinality(dataset, steps):

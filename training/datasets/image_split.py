@@ -59,6 +59,7 @@ class ImageSplit:
         shuffle_seed: int | None = None,
         epoch_counter: Callable[[], int] | None = None,
         start: int = 0,
+        labels: bool = False,
     ) -> tf.data.Dataset:
         """Batches of images, float32 `(batch, height, width, channels)`; the last may be smaller.
 
@@ -67,12 +68,26 @@ class ImageSplit:
             shuffle_seed: shuffle as `BatchOrder` says; `None`: in order.
             epoch_counter: tells the epoch at each iteration; `None`: it is always 0.
             start: number of the first batch.
+            labels: give `{"x": images, "labels": class numbers}`.
         """
         order = BatchOrder(len(self), batch_size, shuffle_seed)
 
-        def batch_rows():
-            epoch = epoch_counter() if epoch_counter else 0
-            return (self.rows[batch] for batch in order.batches(epoch, start))
+        def batches():
+            return order.batches(epoch_counter() if epoch_counter else 0, start)
 
-        dataset = self.store.batches(batch_rows, batch_size)
+        dataset = self.images_of(batches, batch_size, labels)
         return dataset.apply(tf.data.experimental.assert_cardinality(max(0, order.steps - start)))
+
+    def images_of(self, batches: Callable, batch_size: int, labels: bool = False) -> tf.data.Dataset:
+        """The images of each batch of indices of `batches()`, asked anew at each iteration.
+
+        With `labels`, `{"x": images, "labels": class numbers}`.
+        """
+        images = self.store.batches(lambda: (self.rows[batch] for batch in batches()), batch_size)
+        if not labels:
+            return images
+        numbers = tf.data.Dataset.from_generator(
+            lambda: (self.labels[batch] for batch in batches()),
+            output_signature=tf.TensorSpec((None,), tf.int32),
+        )
+        return tf.data.Dataset.zip({"x": images, "labels": numbers})

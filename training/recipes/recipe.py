@@ -64,11 +64,19 @@ class Recipe:
                 raise InputError(f"{option} is at least 0. Received: {value}")
 
     def build(
-        self, image_shape: tuple[int, int, int], steps_per_epoch: int, base: keras.Model | None = None
+        self,
+        image_shape: tuple[int, int, int],
+        steps_per_epoch: int,
+        base: keras.Model | None = None,
+        num_classes: int | None = None,
     ) -> keras.Model:
-        """The compiled model; `base` is the trained model that a recipe with `builds_on` builds on."""
+        """The compiled model.
+
+        `base` is the trained model that a recipe with `builds_on` builds on; it is also told
+        the number of classes of labelled images.
+        """
         keras.utils.set_random_seed(self.seed)
-        given = () if base is None else (base,)
+        given = () if base is None else (base, num_classes)
         model = self.build_model(image_shape, self.epochs * steps_per_epoch, *given)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay), jit_compile=False)
@@ -77,6 +85,11 @@ class Recipe:
     def build_model(self, image_shape, training_steps) -> keras.Model:
         """The model; each recipe has its own."""
         raise TypeError(f"{type(self).__name__} must define build_model(image_shape, training_steps)")
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the model is given the labels of the images."""
+        return False
 
     def builds_on(self) -> "Recipe | str | None":
         """What is there before: a recipe that is trained first, the path of a trained model, or nothing."""

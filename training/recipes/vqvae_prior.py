@@ -52,6 +52,13 @@ class VqVaePriorRecipe(Recipe):
     dropout: float = 0.1
     """Share dropped in the prior's training."""
 
+    class_conditional: bool = False
+    """Tell the prior the labels of the images; it then generates images of a class."""
+
+    @property
+    def labelled(self):
+        return self.class_conditional
+
     def builds_on(self):
         if self.model is not None:
             return self.model
@@ -62,8 +69,9 @@ class VqVaePriorRecipe(Recipe):
         value = self.code_bits if size == "bits" else 2**self.code_bits
         return first(**settings, **{size: value}, epochs=self.autoencoder_epochs, batch_size=self.batch_size)
 
-    def build_model(self, image_shape, training_steps, auto_encoder):
+    def build_model(self, image_shape, training_steps, auto_encoder, num_classes):
         inside = {name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")}
+        inside["num_labels"] = num_classes if self.class_conditional else None
         levels, priors = code_levels(auto_encoder), []
         for number, (values, shape) in enumerate(levels):
             above = levels[number - 1] if number else (None, None)
