@@ -56,6 +56,7 @@ class Cells:
 
     def __init__(self, folder, peer_python):
         self.folder = Path(folder)
+        self.minutes = {}  # core minutes of each cell
         found = {peer: find_peer(peer, [sys.executable, peer_python]) for peer in ("faiss", "vqp")}
         self.pythons = {peer: python for peer, (python, _) in found.items()}
         self.versions = {peer: version for peer, (_, version) in found.items()}
@@ -74,7 +75,9 @@ class Cells:
             partial = file.with_suffix(".part")
             partial.write_text(json.dumps(row))
             os.replace(partial, file)
-        return json.loads(file.read_text())
+        row = json.loads(file.read_text())
+        self.minutes[name] = row["minutes"]
+        return row
 
 
 def toy(cells, seeds) -> dict:
@@ -144,10 +147,11 @@ def main(arguments=None) -> int:
     seeds = range(settings.seeds)
     command = typed(settings)
     if settings.task == "toy":
-        records = toy_records(toy(cells, seeds), cells.versions, command=command)
+        rows = toy(cells, seeds)
+        records = toy_records(rows, cells.versions, command=command, minutes=sum(cells.minutes.values()))
     else:
         rows = mnist(cells, seeds, settings.codes, settings.data, settings.peers_only)
-        records = mnist_records(rows, cells.versions, command=command)
+        records = mnist_records(rows, cells.versions, command=command, minutes=sum(cells.minutes.values()))
     for name, record in records.items():
         met = {True: "met", False: "NOT met", None: ""}[is_met(record)]
         print(f"{name:<28} {record['mean']:<9.4g} ± {record['sd']:<9.2g} {record['goal']:<10} {met}")

@@ -18,20 +18,19 @@ TOY_ROWS = {
 TOY_GOALS = {"vq": {"usage": ">= 0.99", "mse": "<= 0.19"}}
 
 
-def toy_records(rows, versions, *, command) -> dict:
+def toy_records(rows, versions, *, command, minutes) -> dict:
     """Error over variance, usage and perplexity of the codebooks learnt on the toy vectors.
 
     Args:
         rows: `{row: [scores of each seed]}`; of the settings of vector-quantize-pytorch
             with a k-means start, the one with the least mean error is recorded.
         versions: `{"faiss": name and version or None, "vqp": ...}`.
-        command: of the whole run.
+        command, minutes: of the whole run.
     """
     starts = [label for label in rows if label.startswith("start_")]
     if starts:
         best = min(starts, key=lambda label: statistics.fmean(row["mse"] for row in rows[label]))
         rows = {**rows, "vqp_best": rows[best]}
-    minutes = sum(row["minutes"] for found in rows.values() for row in found)
     records = {}
     for label, (name, what) in TOY_ROWS.items():
         version = {"vq": None, "faiss": versions["faiss"]}.get(label, versions["vqp"])
@@ -44,16 +43,13 @@ def toy_records(rows, versions, *, command) -> dict:
     return records
 
 
-def mnist_records(rows, versions, *, command) -> dict:
+def mnist_records(rows, versions, *, command, minutes) -> dict:
     """Test error, usage and perplexity of the small VQ-VAE with each codebook size.
 
     Args:
         rows: `{codes: {"vq": [scores of each seed], "vqp": ..., "settings": those of the peer}}`.
-        versions, command: as in `toy_records`.
+        versions, command, minutes: as in `toy_records`.
     """
-    minutes = sum(
-        row["minutes"] for found in rows.values() for side in ("vq", "vqp") for row in found.get(side, [])
-    )
     scores = {"mse": "test_mse", "usage": "usage", "perplexity": "perplexity"}
     records = {}
     for codes, found in rows.items():

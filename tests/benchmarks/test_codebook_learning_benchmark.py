@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+MINUTES = {"minutes": 0.5}
+
 
 @pytest.fixture
 def data(benchmark_module):
@@ -32,9 +34,9 @@ def small(data, monkeypatch):
     monkeypatch.setattr(data, "MNIST", {**data.MNIST, "batch": 4, "validation": 6})
 
 
-def row(value, **more):
+def row(value):
     scores = ("mse", "usage", "perplexity", "validation_mse", "test_mse")
-    return {**dict.fromkeys(scores, value), "minutes": 0.5, **more}
+    return dict.fromkeys(scores, value)
 
 
 class Fake:
@@ -115,13 +117,15 @@ def test_records_compare_ours_with_the_peer(benchmark, benchmark_module, tmp_pat
     records = benchmark_module("codebook_learning_records")
     settings = benchmark.SETTINGS["ste"]
     rows = {512: {"vq": [row(0.3), row(0.5)], "vqp": [row(0.6), row(0.7)], "settings": settings}}
-    made = records.mnist_records(rows, Fake.versions, command="python a.py")
+    made = records.mnist_records(rows, Fake.versions, command="python a.py", minutes=2.04)
     assert made["vq.mnist.k512.mse"]["mean"] == 0.4
     assert made["vq.mnist.k512.mse"]["goal"] == "< 0.65"
     assert made["vq.mnist.k512.usage"]["goal"] == ">= 0.95"
     assert made["vqp.mnist.k512.mse"]["goal"] == "" and "decay=0.99" in made["vqp.mnist.k512.mse"]["note"]
     assert made["vq.mnist.k512.mse"]["n"] == 2 and made["vq.mnist.k512.mse"]["minutes"] == 2.0
-    toy = records.toy_records(benchmark.toy(Fake(), range(3)), Fake.versions, command="python a.py")
+    toy = records.toy_records(
+        benchmark.toy(Fake(), range(3)), Fake.versions, command="python a.py", minutes=2.04
+    )
     assert {"vq.defaults.mse", "vq.defaults.usage", "vqp.best.toy.mse", "faiss.kmeans.toy.mse"} < set(toy)
     benchmark_module("records").write_records(tmp_path / "a.json", {**made, **toy})
 
@@ -129,7 +133,9 @@ def test_records_compare_ours_with_the_peer(benchmark, benchmark_module, tmp_pat
 def test_the_best_settings_on_the_toy_are_the_recorded_ones(benchmark, benchmark_module):
     rows = benchmark.toy(Fake(start_decay0=0.4, **{"start_decay0.8_dead1": 0.3}), range(1))
     rows["start_decay0.8_dead1"] = [row(0.3)]
-    toy = benchmark_module("codebook_learning_records").toy_records(rows, Fake.versions, command="a")
+    toy = benchmark_module("codebook_learning_records").toy_records(
+        rows, Fake.versions, command="a", minutes=1.0
+    )
     assert toy["vqp.best.toy.mse"]["mean"] == 0.3
     assert "start_decay0.8_dead1" in toy["vqp.best.toy.mse"]["note"]
 
@@ -138,19 +144,24 @@ def test_without_the_peers_ours_alone_is_recorded(benchmark, benchmark_module):
     cells = Fake()
     cells.pythons = cells.versions = {"faiss": None, "vqp": None}
     rows = benchmark.mnist(cells, range(1), (512,), "mnist.npz")
-    made = benchmark_module("codebook_learning_records").mnist_records(rows, cells.versions, command="a")
+    made = benchmark_module("codebook_learning_records").mnist_records(
+        rows, cells.versions, command="a", minutes=1.0
+    )
     assert set(made) == {f"vq.mnist.k512.{score}" for score in ("mse", "usage", "perplexity")}
     assert set(benchmark.toy(cells, range(1))) == {"vq"}
 
 
 def test_a_finished_cell_is_not_measured_again(benchmark, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "find_peer", lambda peer, pythons: ("python", "a 1"))
-    monkeypatch.setattr(benchmark, "_row", lambda command: {"words": [str(word) for word in command[2:]]})
+    monkeypatch.setattr(
+        benchmark, "_row", lambda command: {"words": [str(word) for word in command[2:]], **MINUTES}
+    )
     cells = benchmark.Cells(tmp_path / "runs", None)
-    assert cells.run("toy.faiss.0", "faiss", "toy", 0) == {"words": ["faiss", "toy", "0"]}
-    (tmp_path / "runs" / "toy.faiss.0.json").write_text(json.dumps({"mse": 1.0}))
-    assert cells.run("toy.faiss.0", "faiss", "toy", 0) == {"mse": 1.0}
-    assert cells.run("toy.vq.0", "vq", "toy", 0) == {"words": ["toy", "0"]}
+    assert cells.run("toy.faiss.0", "faiss", "toy", 0) == {"words": ["faiss", "toy", "0"], **MINUTES}
+    (tmp_path / "runs" / "toy.faiss.0.json").write_text(json.dumps({"mse": 1.0, **MINUTES}))
+    assert cells.run("toy.faiss.0", "faiss", "toy", 0) == {"mse": 1.0, **MINUTES}
+    assert cells.run("toy.vq.0", "vq", "toy", 0) == {"words": ["toy", "0"], **MINUTES}
+    assert cells.minutes == {"toy.faiss.0": 0.5, "toy.vq.0": 0.5}
 
 
 @pytest.mark.parametrize("arguments", [["mnist"], ["mnist", "--data", "none.npz"], ["toy", "--seeds", "0"]])
