@@ -9,6 +9,7 @@ from keras_ae.optional import require
 from keras_ae.training.baselines import image_baselines
 
 BATCH = 256
+MOST_ONE_HOT = 512  # values of a code that the probe sees as one-hot; beyond, its embedding: memory
 
 
 def measure(model, recipe, data) -> dict:
@@ -98,7 +99,7 @@ def probe_features(model, split, chosen=None) -> np.ndarray:
 
 def _code_features(bottleneck, codes):
     codes = np.asarray(codes)
-    if isinstance(bottleneck, GridQuantizer):
+    if isinstance(bottleneck, GridQuantizer) or bottleneck.num_values > MOST_ONE_HOT:
         codes = np.asarray(bottleneck.decode(codes), "float32")
     elif bottleneck.num_values > 2:
         codes = np.eye(bottleneck.num_values, dtype="float32")[codes]
