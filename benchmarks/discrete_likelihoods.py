@@ -55,6 +55,11 @@ LONG = {
     "gumbel.vae": ("vae.categorical.gumbel", {"epochs": 30, "rate": 1e-2, "temperature": 0.3}),
 }
 
+TRIED = (
+    "also tried on held-out images, 15 to 20 epochs: temperatures 0.25 to 1, straight-through, ReinMax, the "
+    "unbiased leave-one-out score function, tanh for relu, a hidden layer in the encoder: 113.1 to 126"
+)
+
 
 def cells():
     """`{name: (network, kind, estimator, settings)}`, those with a goal first."""
@@ -184,6 +189,8 @@ def records_of(name, cell, results, command):
         values = [result[column] for result in results]
         record = f"{name}.{column}" if name in LONG or "relaxed" in cell[3] else name
         note = note_of(name, cell, results)
+        if record == "gumbel.vae.elbo":
+            note += f"; {TRIED}"
         if column == "iwae1000":
             note += f"; first {FEWER} test images, the checkpoint of the elbo"
         if column == "relaxed":
