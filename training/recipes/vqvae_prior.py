@@ -37,7 +37,7 @@ class VqVaePriorRecipe(Recipe):
     """Passes over the training images of the model that is trained first."""
     code_bits: int = 6
     """Bits of each code of the model that is trained first: 2^bits codes."""
-    epochs: int = 100
+    epochs: int = 30
     """Passes over the training images of the prior."""
     learning_rate: float = 2e-3
     """Of the prior's AdamW, at the start; it falls to 0 by a cosine."""
