@@ -11,7 +11,8 @@ from keras_ae.training.figures import image_grid
 class SampleGrid(FigureCallback):
     """Draws `samples.png`: images from `model.sample(num, seed=seed)`.
 
-    The seed is the same each time, so that the pictures of two epochs compare.
+    The seed is the same each time, so that the pictures of two epochs compare. The last one
+    is drawn when the training has ended, with the weights that the model then has.
 
     Args:
         directory: folder of the picture.
@@ -35,6 +36,12 @@ class SampleGrid(FigureCallback):
         self.rows = rows if labels is None else len(self.labels)
         self.columns = columns
         self.seed = seed
+        self._title = None
+
+    def on_train_end(self, logs=None):
+        if self.epoch >= 0:  # a callback before this one may have put the best weights in place
+            self._title, self._drawn = "draws", False
+        super().on_train_end(logs)
 
     def draw(self, epoch):
         given = {} if self.labels is None else {"labels": np.repeat(self.labels, self.columns)}
@@ -43,4 +50,5 @@ class SampleGrid(FigureCallback):
         images = ops.convert_to_numpy(ops.cast(images, "float32"))
         grid = images.reshape((self.rows, self.columns, *images.shape[1:]))
         names = [] if self.labels is None else [str(label) for label in self.labels]
-        return {"samples": image_grid(grid, row_labels=names, title=f"epoch {epoch + 1}: draws")}
+        title = self._title or f"epoch {epoch + 1}: draws"
+        return {"samples": image_grid(grid, row_labels=names, title=title)}
