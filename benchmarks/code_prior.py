@@ -35,7 +35,8 @@ NOTES = {
 }
 MEANING = {
     "bits_per_dim": "evidence lower bound: codes under the prior, and pixels under a logistic distribution "
-    "around the reconstruction cut into 256 levels, its one scale fitted on validation images",
+    "around offset + slope * reconstruction cut into 256 levels, these two and its one scale fitted on "
+    "validation images; offset and slope were added after a first test figure without them (2.35 on MNIST)",
     "rate_bits_per_dim": "length of the codes alone under the prior, by the number of pixels and channels",
     "uniform_rate_bits_per_dim": "length of the codes alone where all are equally probable",
     "mse": "mean squared error of reconstructions, pixels in [0, 1]",

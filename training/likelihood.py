@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 LEVELS = (2, 17, 256)  # black and white, scikit-learn's digits, bytes
-MOST_FITTED = 2000  # images by which the scale is fitted
+MOST_FITTED = 500  # images by which the likelihood is fitted
 BATCH = 256
 
 
@@ -20,9 +20,9 @@ def likelihood_metrics(model, data) -> dict:
     The rate is the length of the codes alone: what a coder of the codes with this prior
     needs, at the stated error of the reconstruction. `bits_per_dim` is a bound on the
     length of the image itself (an encoder that gives one code makes the evidence lower
-    bound this sum): the pixels follow a logistic distribution around the reconstruction,
-    cut into the levels that pixels have, with one scale for all, fitted on validation
-    images.
+    bound this sum): the pixels follow a logistic distribution around
+    `offset + slope * reconstruction`, cut into the levels that pixels have. Its three
+    numbers are the same for all pixels and fitted on validation images.
 
     Args:
         model: `models.GenerativeAutoEncoder`.
@@ -31,7 +31,7 @@ def likelihood_metrics(model, data) -> dict:
     Returns:
         `rate_bits_per_dim`, `uniform_rate_bits_per_dim` (all codes equally probable),
         `rate_bits_per_image`; and, where the pixels have 2, 17 or 256 levels,
-        `bits_per_dim`, `likelihood_scale`, `pixel_levels`.
+        `bits_per_dim`, `pixel_levels`, and scale, offset and slope of the likelihood.
     """
     dims = math.prod(data.image_shape)
     nats = _code_nats(model, data.test)
@@ -44,11 +44,14 @@ def likelihood_metrics(model, data) -> dict:
     levels = pixel_levels(data.validation.images(range(min(MOST_FITTED, len(data.validation)))))
     if levels is None:
         return metrics
-    scale = fitted_scale(model, data.validation, levels)
-    pixels = [logistic_nats(x, np.asarray(model.reconstruct(x)), scale, levels) for x in _batches(data.test)]
-    total = nats + sum(part.sum() for part in pixels) / len(data.test)
-    bits = {"bits_per_dim": total / math.log(2) / dims, "likelihood_scale": scale, "pixel_levels": levels}
-    return {**metrics, **bits}
+    fitted = fitted_likelihood(model, data.validation, levels)
+    pixels = sum(
+        logistic_nats(x, np.asarray(model.reconstruct(x)), **fitted, levels=levels).sum()
+        for x in _batches(data.test)
+    )
+    total = nats + pixels / len(data.test)
+    bits = {"bits_per_dim": total / math.log(2) / dims, "pixel_levels": levels}
+    return {**metrics, **bits, **{f"likelihood_{name}": value for name, value in fitted.items()}}
 
 
 def pixel_levels(images) -> int | None:
@@ -66,14 +69,15 @@ def pixel_levels(images) -> int | None:
     return None
 
 
-def logistic_nats(x, mean, scale, levels):
+def logistic_nats(x, reconstruction, scale, offset=0.0, slope=1.0, *, levels):
     """`-log p(x)` of each pixel, a logistic distribution whose mass is cut into `levels`.
 
-    `p(x) = F(x + h) - F(x - h)`, `F(v) = sigmoid((v - mean) / scale)`, `h` half a level;
-    the first level has all the mass below it, the last all above.
+    `p(x) = F(x + h) - F(x - h)`, `F(v) = sigmoid((v - mean) / scale)`, `h` half a level,
+    `mean = offset + slope * reconstruction`; the first level has all the mass below it,
+    the last all above.
     """
     half = 0.5 / (levels - 1)
-    x, mean = np.asarray(x, "float64"), np.asarray(mean, "float64")
+    x, mean = np.asarray(x, "float64"), offset + slope * np.asarray(reconstruction, "float64")
     upper, lower = (x + half - mean) / scale, (x - half - mean) / scale
     # log(F(b) - F(a)) = -softplus(-b) - softplus(a) + log(1 - exp(a - b)), exact in the tails
     below = np.where(x < half, 0.0, np.logaddexp(0, lower))
@@ -82,18 +86,23 @@ def logistic_nats(x, mean, scale, levels):
     return below + above - np.where(inside, math.log(-math.expm1(-2 * half / scale)), 0.0)
 
 
-def fitted_scale(model, split, levels) -> float:
-    """The scale of `logistic_nats` with the fewest nats on the first images of a split."""
+def fitted_likelihood(model, split, levels) -> dict:
+    """`{"scale", "offset", "slope"}` with the fewest nats on the first images of a split."""
     x = split.images(range(min(MOST_FITTED, len(split))))
-    mean = np.concatenate(
+    made = np.concatenate(
         [np.asarray(model.reconstruct(x[start : start + BATCH])) for start in range(0, len(x), BATCH)]
     )
-    best, step = math.log(0.03), 1.0
-    for _ in range(6):  # ever finer around the best so far, to 0.3 %
-        tried = best + step * np.linspace(-3, 3, 7)
-        best = min(tried, key=lambda log_scale: logistic_nats(x, mean, math.exp(log_scale), levels).mean())
-        step /= 3
-    return math.exp(best)
+
+    def nats(log_scale, offset, slope):
+        return logistic_nats(x, made, math.exp(log_scale), offset, slope, levels=levels).mean()
+
+    best, steps = [math.log(0.03), 0.0, 1.0], [0.7, 0.05, 0.05]
+    for _ in range(12):  # one number after the other, ever finer
+        for i, step in enumerate(steps):
+            tried = [[*best[:i], best[i] + step * k, *best[i + 1 :]] for k in (-2, -1, 0, 1, 2)]
+            best = min(tried, key=lambda numbers: nats(*numbers))
+        steps = [0.75 * step for step in steps]
+    return {"scale": math.exp(best[0]), "offset": best[1], "slope": best[2]}
 
 
 def _code_nats(model, split):
