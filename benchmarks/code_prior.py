@@ -55,7 +55,8 @@ def measure_seed(name, seed, arguments):
         run = train(recipe, runs=runs, resume=begun[-1].parent if begun else None)
         finished = [run.directory / "metrics.json"]
     began = finished[-1].with_name("config.json").stat().st_mtime
-    return json.loads(finished[-1].read_text()), (finished[-1].stat().st_mtime - began) / 60
+    ended = finished[-1].with_name("history.csv").stat().st_mtime
+    return json.loads(finished[-1].read_text()), (ended - began) / 60
 
 
 def records_of(name, results, minutes):
