@@ -222,7 +222,7 @@ class Codebook(keras.layers.Layer):
         self.vectors.assign(self.unit(state["vectors"]))
 
     def _decay(self):
-        """`g`, smaller in the first batches after a k-means start: it was made of what the encoder was then."""
+        """`g`; smaller in the batches after a k-means start, which saw an encoder that still moves."""
         if self.ema_decay is None or not self.buffer_size:
             return self.ema_decay
         return tf.where(self.started > 0, tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window), self.ema_decay)
