@@ -3,7 +3,8 @@
 import statistics
 
 TOY_NOTE = (
-    "512 codes, 300 batches of 4,096 of 65,536 vectors in 64 dimensions; 16,384 held-out vectors; data seeds"
+    "512 codes, 300 batches of 4,096 of 65,536 vectors in 64 dimensions; 16,384 held-out vectors; each seed "
+    "draws its own data"
 )
 MNIST_NOTE = (
     "58,000 training images (2,000 of them for validation), one epoch of 437 batches of 128, one small "
