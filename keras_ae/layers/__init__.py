@@ -11,8 +11,10 @@ from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
+from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.vector_quantizer import VectorQuantizer
@@ -29,8 +31,10 @@ __all__ = [
     "GumbelOneHot",
     "InstanceNormalization",
     "LookupFreeQuantizer",
+    "MaskedBatchNormalization",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
+    "MutualInformationNetwork",
     "ResidualVectorQuantizer",
     "ScoreFunction",
     "VectorQuantizer",

@@ -215,9 +215,8 @@ class BinaryBottleneck(StochasticBottleneck):
             )
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
-        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        return (embedding, keras.KerasTensor(x.shape, dtype="int32")) if return_codes else embedding
+    def code_shape(self, shape):
+        return shape
 
     def get_config(self):
         return {

@@ -102,6 +102,16 @@ class Bottleneck(Float32Layer):
             "which do not tell the size of the embedding. Call the layer, its `encode` or its `build` first."
         )
 
+    def code_shape(self, shape):
+        """Shape of the codes of an input of this `shape`; one code for each position unless overridden."""
+        return shape[:-1]
+
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if not return_codes:
+            return embedding
+        return embedding, keras.KerasTensor(self.code_shape(x.shape), dtype="int32")
+
     def observe(self, x, embedding, codes, weights):
         """Losses and metrics outside of training."""
 

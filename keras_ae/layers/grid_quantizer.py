@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -71,7 +70,7 @@ class GridQuantizer(Bottleneck):
 
     def assign_codes(self, x):
         codes = self._number(self.to_digits(self.relax(self._heads(x))))
-        return ops.reshape(codes, self._code_shape(ops.shape(x)))
+        return ops.reshape(codes, self.code_shape(ops.shape(x)))
 
     def look_up(self, codes):
         leading = ops.shape(codes) if self.num_heads == 1 else ops.shape(codes)[:-1]
@@ -80,7 +79,7 @@ class GridQuantizer(Bottleneck):
     def margin(self, x):
         """Least `gap` of the digits of each code."""
         gap = ops.min(self.gap(self.relax(self._heads(ops.cast(x, "float32")))), axis=-1)
-        return ops.reshape(gap, self._code_shape(ops.shape(x)))
+        return ops.reshape(gap, self.code_shape(ops.shape(x)))
 
     def counted_codes(self, codes):
         return codes if self._counts_codes else ops.reshape(self._digits(codes), (-1, self.usage.num_heads))
@@ -98,7 +97,7 @@ class GridQuantizer(Bottleneck):
         quantized = self.from_digits(digits)
         self.record(heads, relaxed, quantized, digits, flat_or_none(weights))
         embedding = self._embedding(straight_through(relaxed, quantized), ops.shape(x)[:-1])
-        return embedding, ops.reshape(self._number(digits), self._code_shape(ops.shape(x)))
+        return embedding, ops.reshape(self._number(digits), self.code_shape(ops.shape(x)))
 
     def record(self, heads, relaxed, quantized, digits, weights):
         """Count the codes; the losses of a subclass come after this."""
@@ -128,14 +127,8 @@ class GridQuantizer(Bottleneck):
         codes = ops.reshape(codes, (-1, self.num_heads, 1))
         return ops.mod(ops.floor_divide(codes, self._place_values()), np.array(self.levels, "int32"))
 
-    def _code_shape(self, shape):
+    def code_shape(self, shape):
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
-
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
-        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        if not return_codes:
-            return embedding
-        return embedding, keras.KerasTensor(self._code_shape(x.shape), dtype="int32")
 
 
 def check_grid(name, levels, num_heads):

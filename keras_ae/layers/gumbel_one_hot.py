@@ -183,12 +183,8 @@ class GumbelOneHot(StochasticBottleneck):
     def _join_codes(self, codes):
         return codes if self.num_groups > 1 else codes[..., 0]
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
-        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        if not return_codes:
-            return embedding
-        groups = () if self.num_groups == 1 else (self.num_groups,)
-        return embedding, keras.KerasTensor((*x.shape[:-1], *groups), dtype="int32")
+    def code_shape(self, shape):
+        return shape[:-1] if self.num_groups == 1 else (*shape[:-1], self.num_groups)
 
     def get_config(self):
         return {**super().get_config(), "num_groups": self.num_groups, "estimator": self.estimator}

@@ -242,11 +242,8 @@ class ResidualVectorQuantizer(Bottleneck):
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
-        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        if not return_codes:
-            return embedding
-        return embedding, keras.KerasTensor((*x.shape[:-1], self.num_levels), dtype="int32")
+    def code_shape(self, shape):
+        return (*shape[:-1], self.num_levels)
 
     def get_config(self):
         own = {name: getattr(self, name) for name in SETTINGS}

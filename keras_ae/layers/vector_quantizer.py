@@ -192,7 +192,7 @@ class VectorQuantizer(Bottleneck):
 
     def assign_codes(self, x):
         codes = self.table.search(self._split_heads(x))
-        return ops.reshape(codes, self._code_shape(ops.shape(x)))
+        return ops.reshape(codes, self.code_shape(ops.shape(x)))
 
     def look_up(self, codes):
         codes = codes[..., None] if self.num_heads == 1 else codes
@@ -202,7 +202,7 @@ class VectorQuantizer(Bottleneck):
     def margin(self, x):
         """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances."""
         x = ops.cast(x, "float32")
-        return ops.reshape(self.table.margin(self._split_heads(x)), self._code_shape(ops.shape(x)))
+        return ops.reshape(self.table.margin(self._split_heads(x)), self.code_shape(ops.shape(x)))
 
     def observe(self, x, embedding, codes, weights):
         heads, weights = self._split_heads(x), self._head_weights(weights)
@@ -220,7 +220,7 @@ class VectorQuantizer(Bottleneck):
         self._record(heads, quantized, codes, squared, weights)
         pass_gradient = rotate_onto if self.gradient == "rotation" else straight_through
         embedding = self._join_heads(pass_gradient(heads, quantized), ops.shape(x)[:-1])
-        return embedding, ops.reshape(codes, self._code_shape(ops.shape(x)))
+        return embedding, ops.reshape(codes, self.code_shape(ops.shape(x)))
 
     def _record(self, heads, quantized, codes, squared, weights):
         terms = {"commitment_loss": weighted_mean(squared / self.head_dim, weights)}
@@ -266,14 +266,8 @@ class VectorQuantizer(Bottleneck):
         repeats = self.num_heads // self.table.num_heads
         return weights if weights is None or repeats == 1 else ops.repeat(weights, repeats)
 
-    def _code_shape(self, shape):
+    def code_shape(self, shape):
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
-
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
-        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        if not return_codes:
-            return embedding
-        return embedding, keras.KerasTensor(self._code_shape(x.shape), dtype="int32")
 
     def get_config(self):
         own = {name: getattr(self, name) for name in SETTINGS}

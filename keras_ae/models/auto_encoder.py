@@ -237,13 +237,3 @@ class AutoEncoder(BaseModel):
         parts["reconstruction_loss"] = self.reconstruction_loss
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized}
-
-    @classmethod
-    def from_config(cls, config):
-        parts = ("encoder", "decoder", "bottleneck", "reconstruction_loss")
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value) if name in parts else value
-                for name, value in config.items()
-            }
-        )

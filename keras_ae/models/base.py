@@ -31,7 +31,8 @@ class BaseModel(keras.Model):
 
     A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
     terms by `track_terms` in its constructor; with several players it overrides
-    `players` too. Each term is a `keras.metrics.Mean` of that name in the history.
+    `players` too. Each term is a `keras.metrics.Mean` of that name in the history; `loss`
+    is that of the first player.
 
     Every loss is a mean over the global batch, made with `keras_ae.ops.weighted_mean`:
     under `tf.distribute` each replica returns its part times the number of replicas,
@@ -52,6 +53,11 @@ class BaseModel(keras.Model):
         """`{"loss": scalar, term: scalar, ...}` of a batch, for the player of that name."""
         name = type(self).__name__
         raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")
+
+    @classmethod
+    def from_config(cls, config):
+        """The model of `get_config()`: layers, losses and schedules in it are made first."""
+        return cls(**{name: _made(value) for name, value in config.items()})
 
     def track_terms(self, *names):
         """Create the metrics of the loss terms `names`."""
@@ -134,14 +140,15 @@ class BaseModel(keras.Model):
         self._build_on(x)
         for player in self.players():
             for _ in range(player.updates):
-                self._record(self._update(player, x, y, sample_weight), x)
+                self._record(self._update(player, x, y, sample_weight), x, player)
         return self._step_logs()
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
         for player in self.players():
-            self._record(self.compute_terms(x, y, sample_weight, training=False, player=player.name), x)
+            terms = self.compute_terms(x, y, sample_weight, training=False, player=player.name)
+            self._record(terms, x, player)
         return self._step_logs()
 
     # parts
@@ -163,7 +170,9 @@ class BaseModel(keras.Model):
             optimizer.apply(gradients, variables)
         return terms
 
-    def _record(self, terms, x):
+    def _record(self, terms, x, player):
+        if player.name != self.players()[0].name:  # `loss` is what the first player minimises
+            terms = {name: value for name, value in terms.items() if name != "loss"}
         examples = ops.shape(next(leaf for leaf in keras.tree.flatten(x) if leaf is not None))[0]
         # a term holds a replica's share of the global batch, whatever its number of examples
         examples = sum_over_replicas(ops.cast(examples, "float32")) / num_replicas()
@@ -195,6 +204,12 @@ class BaseModel(keras.Model):
             with tf.init_scope():
                 self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
                 self._build_optimizers()
+
+
+def _made(value):
+    """The object of a serialised one, anything else as it is."""
+    serialized = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if serialized else value
 
 
 def _dense(gradient):

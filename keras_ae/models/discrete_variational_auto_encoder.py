@@ -268,13 +268,6 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
             "beta": self.warm_up.get_value_config(),
         }
 
-    @classmethod
-    def from_config(cls, config):
-        read = keras.saving.deserialize_keras_object
-        return cls(
-            **{name: read(value) if isinstance(value, dict) else value for name, value in config.items()}
-        )
-
 
 def _check(bottleneck, estimator, likelihood):
     if not isinstance(bottleneck, StochasticBottleneck) or bottleneck.kl_weight:

@@ -226,15 +226,6 @@ class TwoLevelAutoEncoder(BaseModel):
         serialized = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS}
         return {**super().get_config(), **serialized}
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value) if name in PARTS else value
-                for name, value in config.items()
-            }
-        )
-
 
 def _check_bottlenecks(top, bottom):
     for level, layer in (("top", top), ("bottom", bottom)):

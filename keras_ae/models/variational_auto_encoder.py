@@ -113,7 +113,12 @@ class VariationalAutoEncoder(AutoEncoder):
         target = ops.cast(values if y is None else y, "float32")
         log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
         reconstruction = -weighted_mean(sum_per_example(log_likelihood, mask), sample_weight)
-        return {"loss": reconstruction + added, "reconstruction_loss": reconstruction}
+        further, terms = self.code_terms(features, z, sample_weight)
+        return {"loss": reconstruction + added + further, "reconstruction_loss": reconstruction, **terms}
+
+    def code_terms(self, features, z, sample_weight) -> tuple:
+        """`(what is added to the loss, {term: scalar})`, for subclasses with further terms of `z`."""
+        return 0.0, {}
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Those of `AutoEncoder`, with `sample`: noise `(batch, ..., latent_dim)` to a reconstruction."""
@@ -142,16 +147,6 @@ class VariationalAutoEncoder(AutoEncoder):
             "observation_scale": self.observation_scale,
             "seed": self.bottleneck.seed,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        parts = ("encoder", "decoder", "beta")
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value) if name in parts else value
-                for name, value in config.items()
-            }
-        )
 
 
 def _distributions():
