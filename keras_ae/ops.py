@@ -69,6 +69,22 @@ def sum_over_replicas(tensors):
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
+def gather_over_replicas(rows):
+    """`(rows of all replicas, number of the first of this replica's)`: replica 0 first, then replica 1, ...
+
+    Differentiable: a replica's rows receive the gradients of all. Shares may differ in size.
+    """
+    if num_replicas() == 1:
+        return rows, 0
+    local = tf.shape(rows)[0]
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    shares = sum_over_replicas(local * tf.one_hot(replica, num_replicas(), dtype=tf.int32))
+    first = tf.reduce_sum(shares[:replica])
+    after = tf.reduce_sum(shares) - first - local
+    # each replica fills its own place: one sum, whose gradient TensorFlow knows
+    return sum_over_replicas(tf.pad(rows, [[first, after]] + [[0, 0]] * (len(rows.shape) - 1))), first
+
+
 def weighted_mean(values, weights=None):
     """Mean of `values` over real elements, exact under replicas.
 

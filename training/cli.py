@@ -99,7 +99,7 @@ def _verbs(tyro):
 
         Args:
             run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
-            source: a folder of images, an image, an .npz file, MNIST idx files, or "digits".
+            source: a folder of images, an image, an .npz file, MNIST idx files, "digits" or "sprites".
             output: the .npz file.
             shard: i/n takes the images i, i + n, i + 2n, ... for work on n machines.
             batch_size: images of one step.

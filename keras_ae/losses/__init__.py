@@ -18,9 +18,12 @@ from keras_ae.losses.kl_to_uniform import (
     categorical_kl_to_uniform,
 )
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
+from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
+from keras_ae.losses.total_correlation import KLDecomposition, gaussian_log_density, kl_decomposition
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, orthogonality_loss
 
 __all__ = [
+    "KLDecomposition",
     "bernoulli_entropy",
     "bernoulli_kl",
     "bernoulli_kl_to_uniform",
@@ -33,7 +36,12 @@ __all__ = [
     "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",
+    "donsker_varadhan",
     "gaussian_kl",
+    "info_nce",
+    "jensen_shannon_mi",
+    "gaussian_log_density",
+    "kl_decomposition",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
     "saturation_loss",

@@ -3,9 +3,13 @@
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
+from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.total_correlation_variational_auto_encoder import (
+    TotalCorrelationVariationalAutoEncoder,
+)
 from keras_ae.models.two_level_auto_encoder import TwoLevelAutoEncoder
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 
@@ -13,10 +17,12 @@ __all__ = [
     "AutoEncoder",
     "BaseModel",
     "CodePrior",
+    "DeepInfoMax",
     "DiscreteVariationalAutoEncoder",
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",
+    "TotalCorrelationVariationalAutoEncoder",
     "TwoLevelAutoEncoder",
     "VariationalAutoEncoder",
 ]

@@ -27,8 +27,9 @@ def load_images(
     begins.
 
     Args:
-        source: "digits" (scikit-learn's 1,797 handwritten digits); a folder of png,
-            jpeg, bmp or gif images, with sub-folders as labels; an `.npz` file (see
+        source: "digits" (scikit-learn's 1,797 handwritten digits); "sprites" (737,280
+            rendered ones, see `read_sprites`); a folder of png, jpeg, bmp or gif images,
+            with sub-folders as labels; an `.npz` file (see
             `read_npz`); MNIST's idx files: their folder or one of them; a folder with
             one `.npz` file.
         image_size: height and width to resize all images to.

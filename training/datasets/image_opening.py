@@ -10,8 +10,9 @@ from keras_ae.training.datasets.idx import is_idx, read_idx
 from keras_ae.training.datasets.image_folder import EXTENSIONS, image_names, read_folder
 from keras_ae.training.datasets.image_source import ImageSource
 from keras_ae.training.datasets.npz import read_npz
+from keras_ae.training.datasets.sprites import read_sprites
 
-SOURCES = '"digits", a folder of images, an .npz file, or MNIST idx files'
+SOURCES = '"digits", "sprites", a folder of images, an .npz file, or MNIST idx files'
 
 
 def open_images(
@@ -31,6 +32,8 @@ def open_images(
         raise InputError(f"The image size is a height and a width of at least 1. Received: {image_size}")
     if source is None or source == "digits":
         return read_digits(image_size)
+    if source == "sprites":
+        return read_sprites(image_size, streamed=streamed_shape is not None)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path} does not exist: expected {SOURCES}.")

@@ -40,6 +40,13 @@ class ImageSplit:
         """`(height, width, channels)`."""
         return self.store.image_shape
 
+    def factors(self) -> dict[str, np.ndarray] | None:
+        """What generated the images, `{name: int64 (images,)}`; `None` where the source does not know."""
+        array = getattr(self.store, "array", None)
+        if not hasattr(array, "factors"):
+            return None
+        return dict(zip(array.sprites.factor_names, array.factors(self.rows).T, strict=True))
+
     def images(self, indices=None) -> np.ndarray:
         """Images as float32 `(images, height, width, channels)` in [0, 1].
 

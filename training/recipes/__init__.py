@@ -1,6 +1,8 @@
 """Recipes: a typed dataclass per model, with defaults that work."""
 
 from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
+from keras_ae.training.recipes.beta_tc_vae import BetaTcVaeRecipe
+from keras_ae.training.recipes.beta_vae import BetaVaeRecipe
 from keras_ae.training.recipes.binary import BinaryRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
 from keras_ae.training.recipes.recipe import Recipe
@@ -14,6 +16,8 @@ RECIPES = {
     for recipe in (
         AutoEncoderRecipe,
         VaeRecipe,
+        BetaVaeRecipe,
+        BetaTcVaeRecipe,
         VqVaeRecipe,
         GumbelRecipe,
         BinaryRecipe,
@@ -25,6 +29,8 @@ RECIPES = {
 __all__ = [
     "RECIPES",
     "AutoEncoderRecipe",
+    "BetaTcVaeRecipe",
+    "BetaVaeRecipe",
     "BinaryRecipe",
     "GumbelRecipe",
     "Recipe",

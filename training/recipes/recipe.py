@@ -14,7 +14,7 @@ AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings
 AT_LEAST_ONE |= {"num_classes", "autoencoder_epochs", "code_bits", "dim", "depth", "num_attention_heads"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
-NOT_NEGATIVE |= {"commitment_cost", "dropout"}
+NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class Recipe:
     monitor: ClassVar[str] = "val_reconstruction_loss"  # lowest at the epoch whose weights are kept
 
     data: str = "digits"
-    """"digits" (scikit-learn's), a folder of images, an .npz file, or MNIST idx files."""
+    """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
     image_size: tuple[int, int] | None = None
-    """Height and width to which the images of a folder are resized."""
+    """Height and width to which the images are resized."""
     epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64

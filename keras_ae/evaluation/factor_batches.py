@@ -1,0 +1,31 @@
+"""Groups of examples that share one factor, as two of the disentanglement metrics need them."""
+
+import numpy as np
+
+IMAGES_AT_ONCE = 8192  # what is rendered and encoded at a time: 128 MiB of 64x64 pixels
+
+
+def embeddings_of(represent, data, factors) -> np.ndarray:
+    """`represent(data.images(factors))` as float64 `(n, latents)`, a part at a time."""
+    parts = [factors[start : start + IMAGES_AT_ONCE] for start in range(0, len(factors), IMAGES_AT_ONCE)]
+    parts = [np.asarray(represent(data.images(part)), "float64") for part in parts]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts])
+
+
+def groups(num_groups: int, images_of_group: int):
+    """How many groups to make at a time: their sum is `num_groups`."""
+    at_once = max(1, IMAGES_AT_ONCE // images_of_group)
+    return [min(at_once, num_groups - start) for start in range(0, num_groups, at_once)]
+
+
+def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """`(number of the factor of each group, factors (groups, size, factors))`, drawn independently."""
+    fixed = rng.integers(len(data.sizes), size=num_groups)
+    factors = data.sample_factors(num_groups * size, rng).reshape(num_groups, size, -1)
+    return fixed, factors
+
+
+def share_factor(factors, fixed, values):
+    """Set factor `fixed[g]` of each group g to that of `values`, `(groups, size or 1, factors)`."""
+    rows = np.arange(len(factors))
+    factors[rows, :, fixed] = values[rows, :, fixed]

@@ -1,0 +1,139 @@
+"""Small images whose generating factors are known exactly."""
+
+import numpy as np
+
+FRAME = 64  # pixels of the frame in which everything is drawn
+SUBPIXELS = 4  # points along each side of a pixel that decide whether it is white
+UNIT = 13.0  # pixels that 1 in the coordinates of a shape is, at the largest scale
+SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+POSITIONS = 32
+SHAPES = {  # inside of each outline, in coordinates that turn and grow with the shape
+    "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) < 0.7,
+    "ellipse": lambda u, v: u**2 + (2 * v) ** 2 < 1,
+    "heart": lambda u, v: (1.4 * (u**2 + v**2) - 0.6) ** 3 < 1.6 * u**2 * v**3,
+}
+
+
+class Sprites:
+    """White shapes on black with the five factors of dSprites, rendered when they are asked for.
+
+    | factor | values |
+    |---|---|
+    | shape | square, ellipse, heart |
+    | scale | 6 from 0.5 to 1 |
+    | orientation | 40 from 0 to 2 pi; the first and the last look alike, as in dSprites |
+    | x | 32 positions, one pixel of 64 apart |
+    | y | 32 positions |
+
+    These are the factors of dSprites, not its pixels. The 737,280 images are never held: the
+    720 shapes are drawn once, and an image is one of them, moved.
+
+    Args:
+        image_size: height and width, 64, 32 or 16. At 64 the pixels are 0 or 1; below, each
+            is the mean of those it stands for.
+
+    Attributes:
+        factor_names: `("shape", "scale", "orientation", "x", "y")`.
+        sizes: number of values of each factor, `(3, 6, 40, 32, 32)`.
+        shape_names: of the values of the factor shape.
+
+    Raises:
+        ValueError: `image_size` is none of these; factors are out of range.
+
+    Example:
+
+    >>> sprites = Sprites()
+    >>> factors = sprites.sample_factors(5, np.random.default_rng(0))
+    >>> len(sprites), factors.shape, sprites.images(factors).shape
+    (737280, (5, 5), (5, 64, 64, 1))
+
+    Reference:
+        Matthey et al., 2017, https://github.com/google-deepmind/dsprites-dataset.
+    """
+
+    factor_names = ("shape", "scale", "orientation", "x", "y")
+    sizes = (len(SHAPES), len(SCALES), 40, POSITIONS, POSITIONS)
+    shape_names = tuple(SHAPES)
+
+    def __init__(self, image_size: int = FRAME):
+        if image_size not in (64, 32, 16):
+            raise ValueError(f"image_size is 64, 32 or 16. Received: image_size={image_size!r}")
+        self.image_size = image_size
+        self._windows = None
+
+    def __len__(self):
+        return int(np.prod(self.sizes))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return (self.image_size, self.image_size, 1)
+
+    def sample_factors(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Factors drawn uniformly and independently, int64 `(n, 5)`."""
+        return np.stack([rng.integers(size, size=n) for size in self.sizes], axis=1)
+
+    def factors_of(self, indices) -> np.ndarray:
+        """Factors `(n, 5)` of the images of these numbers, 0 to 737,279; y changes fastest."""
+        return np.stack(np.unravel_index(np.asarray(indices, "int64"), self.sizes), axis=-1)
+
+    def indices_of(self, factors) -> np.ndarray:
+        """The opposite of `factors_of`, int64 `(n,)`."""
+        return np.ravel_multi_index(tuple(np.asarray(factors, "int64").T), self.sizes)
+
+    def images(self, factors) -> np.ndarray:
+        """The images of factors `(n, 5)`, float32 `(n, height, width, 1)` in [0, 1]."""
+        shape, scale, orientation, x, y = self._checked(factors).T
+        # moving the window up by a pixel moves the shape down by one
+        frames = self._frames()[shape, scale, orientation, POSITIONS - 1 - y, POSITIONS - 1 - x]
+        block = FRAME // self.image_size
+        if block == 1:
+            return frames.astype("float32")[..., None]
+        blocks = frames.reshape(-1, self.image_size, block, self.image_size, block)
+        counts = blocks.sum(axis=(2, 4), dtype="uint8")
+        return counts.astype("float32")[..., None] / np.float32(block**2)
+
+    def _checked(self, factors):
+        factors = np.asarray(factors)
+        if factors.ndim != 2 or factors.shape[1] != 5 or factors.dtype.kind not in "iu":
+            raise ValueError(
+                "Expected whole numbers as factors of the shape (n, 5). "
+                f"Received: {factors.dtype} of shape {factors.shape}"
+            )
+        if len(factors) and not ((factors >= 0) & (factors < self.sizes)).all():
+            raise ValueError(
+                f"Expected factors from 0 to below {self.sizes}. Received: {factors.max(0)} at most"
+            )
+        return factors
+
+    def _frames(self):
+        """A view of `(shape, scale, orientation, row, column, 64, 64)`: all windows of wide drawings."""
+        if self._windows is None:
+            margin = POSITIONS // 2
+            wide = np.pad(draw_shapes(), [(0, 0)] * 3 + [(margin, margin)] * 2)
+            self._windows = np.lib.stride_tricks.sliding_window_view(wide, (FRAME, FRAME), axis=(3, 4))
+        return self._windows
+
+
+def draw_shapes() -> np.ndarray:
+    """Every shape, scale and orientation in the middle of a frame, bool `(3, 6, 40, 64, 64)`.
+
+    A pixel is white where at least half of its 4x4 points are inside of the outline.
+    """
+    points = (np.arange(FRAME * SUBPIXELS) + 0.5) / SUBPIXELS - FRAME / 2
+    column, row = np.meshgrid(points, points)
+    drawn = np.empty((*Sprites.sizes[:3], FRAME, FRAME), bool)
+    angles = np.linspace(0.0, 2.0 * np.pi, Sprites.sizes[2])
+    for scale, size in enumerate(SCALES):
+        for orientation, angle in enumerate(angles):
+            u = (column * np.cos(angle) + row * np.sin(angle)) / (UNIT * size)
+            v = (row * np.cos(angle) - column * np.sin(angle)) / (UNIT * size)
+            for shape, inside in enumerate(SHAPES.values()):
+                drawn[shape, scale, orientation] = _majority(inside(u, v))
+    return drawn
+
+
+def _majority(points):
+    """Which pixels hold a white half of their points."""
+    blocks = points.reshape(FRAME, SUBPIXELS, FRAME, SUBPIXELS)
+    return 2 * blocks.sum(axis=(1, 3)) >= SUBPIXELS**2
