@@ -68,7 +68,15 @@ def crop(reconstruction, target):
 
 
 def call_masked(layer, x, mask=None, training=None):
-    """`layer(x)` under a mask, with an error where the layer loses it.
+    """`layer(x)` under a mask, with an error where the layer loses it."""
+    outputs = call_under_mask(layer, x, mask, training)
+    if mask is not None:
+        check_mask(outputs, layer.name)
+    return outputs
+
+
+def call_under_mask(layer, x, mask=None, training=None):
+    """`layer(x)`, under a mask if there is one.
 
     Keras warns that a functional model drops the mask although its layers hand it on:
     that one warning is silenced, those of the layers inside are not.
@@ -77,10 +85,13 @@ def call_masked(layer, x, mask=None, training=None):
         return layer(x, training=training)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=f"Layer '{re.escape(layer.name)}' .of type")
-        outputs = layer(x, mask=mask, training=training)
-    if mask_of(outputs) is None:
+        return layer(x, mask=mask, training=training)
+
+
+def check_mask(tensor, name):
+    """Raise `InputError` where the model `name` returned `tensor` without its mask."""
+    if mask_of(tensor) is None:
         raise InputError(
-            f"The model `{layer.name}` loses the mask of padded sequences: build it of layers that keep "
+            f"The model `{name}` loses the mask of padded sequences: build it of layers that keep "
             "the mask, such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
         )
-    return outputs

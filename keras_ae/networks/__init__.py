@@ -1,6 +1,13 @@
 """Ready encoders and decoders, plain Keras."""
 
+from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
 from keras_ae.networks.two_level import two_level_networks
 
-__all__ = ["image_decoder", "image_encoder", "two_level_networks"]
+__all__ = [
+    "deep_info_max_decoder",
+    "deep_info_max_encoder",
+    "image_decoder",
+    "image_encoder",
+    "two_level_networks",
+]

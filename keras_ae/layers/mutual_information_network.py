@@ -1,0 +1,83 @@
+"""The network through which vectors and locations are compared."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class MutualInformationNetwork(keras.layers.Layer):
+    """Two dense layers with a linear shortcut, normalised: the scores are dot products of its outputs.
+
+    ```
+    h(x) = LayerNorm(W_2 relu(BatchNorm(W_1 x)) + b + S x)
+    ```
+
+    On a map it is a 1x1 convolution. `S` starts as the identity (plus noise in [-0.01, 0.01])
+    where `units` is at least the number of channels. The layer normalisation keeps the
+    scores from growing with the size of the embedding.
+
+    Args:
+        units: channels inside and of the output.
+
+    Call arguments:
+        x: `(batch, ..., channels)`.
+        mask: `(batch, ...)`, 1 = real, or the weight of a position in the batch's statistics.
+        training: whether the batch is normalised by its own statistics.
+
+    Output shape:
+        `(batch, ..., units)`.
+
+    Example:
+
+    >>> MutualInformationNetwork(16)(ops.ones((2, 5, 8))).shape
+    TensorShape([2, 5, 16])
+
+    Reference:
+        Hjelm et al., 2019, appendix A.2, https://arxiv.org/abs/1808.06670.
+    """
+
+    def __init__(self, units: int = 256, **kwargs):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units is at least 1. Received: units={units!r}")
+        self.supports_masking = True
+        self.units = units
+        own = {"dtype": self.dtype_policy}
+        self.hidden = keras.layers.Dense(units, use_bias=False, name="hidden", **own)
+        # 0.9, as in the reference: the scores of validation follow the training at once
+        self.normalization = MaskedBatchNormalization(momentum=0.9, name="normalization", **own)
+        self.output_map = keras.layers.Dense(units, name="output_map", **own)
+        self.shortcut = keras.layers.Dense(units, kernel_initializer=_near_identity, name="shortcut", **own)
+        self.layer_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="layer_norm", **own)
+
+    def build(self, input_shape):
+        inside = (*input_shape[:-1], self.units)
+        for layer, shape in (
+            (self.hidden, input_shape),
+            (self.normalization, inside),
+            (self.output_map, inside),
+            (self.shortcut, input_shape),
+            (self.layer_norm, inside),
+        ):
+            layer.build(shape)
+
+    def call(self, x, mask=None, training=None):
+        hidden = self.normalization(self.hidden(x), mask=mask, training=training)
+        return self.layer_norm(self.output_map(ops.relu(hidden)) + self.shortcut(x))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def _near_identity(shape, dtype=None):
+    """The identity plus noise; Glorot's where the output has no room for all inputs."""
+    if shape[0] > shape[1]:
+        return keras.initializers.GlorotUniform()(shape, dtype)
+    noise = keras.initializers.RandomUniform(-0.01, 0.01)(shape, dtype)
+    identity = ops.eye(*shape, dtype=noise.dtype)
+    return noise * (1.0 - identity) + identity

@@ -1,0 +1,78 @@
+"""The local map of an encoder, and its locations."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+
+
+def local_encoder(encoder, local):
+    """A model that returns `(embedding, local map)`; nobody but its caller holds it.
+
+    Args:
+        encoder: a functional model, or with `local=None` a model with these two outputs.
+        local: name of the layer whose output is the local map.
+
+    Raises:
+        InputError: the encoder is not functional, or has no such layer.
+    """
+    if local is None:
+        return _Untracked(encoder)
+    try:
+        found = encoder.get_layer(local).output
+        return _Untracked(keras.Model(encoder.inputs, [encoder.outputs[0], found], name=encoder.name))
+    except (AttributeError, ValueError):
+        layers = ", ".join(layer.name for layer in getattr(encoder, "layers", ()))
+        raise InputError(
+            "local is the name of a layer of a functional encoder; an encoder of another kind returns "
+            f"(embedding, local map), with local=None. Received: local={local!r}, an encoder with the "
+            f"layers {layers or '(none)'}."
+        ) from None
+
+
+class _Untracked:
+    """Holds a model without Keras finding it: its layers belong to the encoder, and are saved with it."""
+
+    def __init__(self, model):
+        self.name = model.name
+        self._call = lambda x, **kwargs: model(x, **kwargs)
+
+    def __call__(self, x, **kwargs):
+        outputs = self._call(x, **kwargs)
+        if not isinstance(outputs, (list, tuple)) or len(outputs) != 2:
+            raise InputError(
+                "Without the name of a local map, the encoder returns (embedding, local map). "
+                f"Received: {type(outputs).__name__}. Pass local=, or return both."
+            )
+        return outputs
+
+
+def location_means(local, mask):
+    """Mean over the real locations: `(batch, locations, channels)` -> `(batch, channels)`."""
+    if mask is None:
+        return ops.mean(local, axis=1)
+    weights = ops.cast(mask, local.dtype)[:, :, None]
+    return ops.divide_no_nan(ops.sum(local * weights, axis=1), ops.sum(weights, axis=1))
+
+
+def sample_positions(local, mask, count, seed):
+    """`count` locations of each example, drawn without replacement, real ones first.
+
+    Args:
+        local: `(batch, locations, channels)`.
+        mask: `(batch, locations)` or `None`.
+        count: how many; all, where there are fewer.
+        seed: a `keras.random.SeedGenerator`.
+
+    Returns:
+        the locations drawn, and their mask or `None`.
+    """
+    locations = ops.shape(local)[1]
+    count = min(count, locations) if isinstance(locations, int) else tf.minimum(count, locations)
+    keys = keras.random.uniform(ops.shape(local)[:2], seed=seed)
+    if mask is not None:
+        keys = keys * ops.cast(mask, keys.dtype) - (1.0 - ops.cast(mask, keys.dtype))
+    chosen = tf.math.top_k(keys, count, sorted=False).indices
+    local = tf.gather(local, chosen, batch_dims=1)
+    return local, None if mask is None else tf.gather(mask, chosen, batch_dims=1)

@@ -1,0 +1,109 @@
+"""The encoder of Deep InfoMax for small images, and its mirror image for an auto-encoder."""
+
+import math
+
+import keras
+from keras import layers
+
+SMALL = 30  # images below get the filters of 5x5, as the paper's 28x28 do
+
+
+def deep_info_max_encoder(
+    input_shape: tuple[int, int, int],
+    output_dim: int = 64,
+    *,
+    filters: tuple[int, ...] | None = None,
+    kernel_size: int | None = None,
+    units: int = 1024,
+    local_level: int = 1,
+    name: str = "encoder",
+) -> keras.Model:
+    """`(batch, height, width, channels)` -> `(batch, output_dim)`.
+
+    Convolutions of stride 2 without bias, each with batch normalisation and ReLU; a dense
+    layer of `units` with the same; a linear map. The output of the convolution
+    `local_level` is the layer "local", the last of them otherwise "conv", the dense layer "fc".
+
+    Args:
+        input_shape: `(height, width, channels)`.
+        output_dim: size of the embedding.
+        filters: of each convolution; by default 64, 128, 256, for images below 30 pixels 64, 128.
+        kernel_size: by default 4, below 30 pixels 5.
+        units: of the dense layer.
+        local_level: number of the convolution that is the local map, from 0.
+        name: of the model.
+
+    Batch normalisation is Keras' own, over all replicas at once (`synchronized`).
+
+    Example:
+
+    >>> deep_info_max_encoder((32, 32, 3)).get_layer("local").output.shape
+    (None, 8, 8, 128)
+
+    Reference:
+        Hjelm et al., 2019, appendix A.1, https://arxiv.org/abs/1808.06670.
+    """
+    filters, kernel_size = _settings(input_shape, filters, kernel_size)
+    x = inputs = keras.Input(input_shape, name="x")
+    for level, width in enumerate(filters):
+        x = layers.Conv2D(width, kernel_size, strides=2, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x)
+        x = layers.ReLU(name=_layer_name(level, local_level, len(filters)))(x)
+    x = layers.Dense(units, use_bias=False)(layers.Flatten()(x))
+    x = layers.ReLU(name="fc")(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+    return keras.Model(inputs, layers.Dense(output_dim, name="embedding")(x), name=name)
+
+
+def deep_info_max_decoder(
+    output_shape: tuple[int, int, int],
+    input_dim: int = 64,
+    *,
+    filters: tuple[int, ...] | None = None,
+    kernel_size: int | None = None,
+    units: int = 1024,
+    name: str = "decoder",
+) -> keras.Model:
+    """The mirror image of `deep_info_max_encoder`, for an auto-encoder on the same encoder.
+
+    Args:
+        output_shape: `(height, width, channels)`, multiples of `2^(number of filters)`.
+        input_dim: size of the embedding.
+        filters, kernel_size, units: as in the encoder, in its order.
+        name: of the model.
+
+    Example:
+
+    >>> deep_info_max_decoder((28, 28, 1)).output_shape
+    (None, 28, 28, 1)
+    """
+    height, width, channels = output_shape
+    filters, kernel_size = _settings(output_shape, filters, kernel_size)
+    shrunk = 2 ** len(filters)
+    if height % shrunk or width % shrunk:
+        raise ValueError(f"output_shape has sizes that {shrunk} divides. Received: {tuple(output_shape)}")
+    grid = (height // shrunk, width // shrunk, filters[-1])
+    inputs = keras.Input((input_dim,), name="embedding")
+    x = _dense(inputs, units)
+    x = layers.Reshape(grid)(_dense(x, math.prod(grid)))
+    for size in reversed(filters[:-1]):
+        x = layers.Conv2DTranspose(size, kernel_size, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+    x = layers.Conv2DTranspose(channels, kernel_size, strides=2, padding="same")(x)
+    return keras.Model(inputs, layers.Activation("linear", dtype="float32")(x), name=name)
+
+
+def _dense(x, units):
+    x = layers.Dense(units, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+
+
+def _settings(shape, filters, kernel_size):
+    small = min(shape[:2]) < SMALL
+    filters = ((64, 128) if small else (64, 128, 256)) if filters is None else tuple(filters)
+    return filters, (5 if small else 4) if kernel_size is None else kernel_size
+
+
+def _layer_name(level, local_level, levels):
+    if level == local_level:
+        return "local"
+    return "conv" if level + 1 == levels else None
