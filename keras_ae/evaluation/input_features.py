@@ -1,0 +1,144 @@
+"""What a pair discriminator reads of an input: a network of its modality."""
+
+import math
+import random
+import re
+import warnings
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.pair_inputs import CLIP, input_statistics, is_tokens
+from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masking import zero_padding
+from keras_ae.models.sequences import mask_of, sequence_mask
+
+FILTERS = 32
+TOKEN_DIM = 64
+
+
+class InputFeatures:
+    """`f(x)`: `(batch, ...)` -> `(batch, features)`, from a fresh copy of a network.
+
+    Args:
+        inputs: `as_inputs` of the training examples; shapes and statistics are theirs.
+        network: a `keras.Model` or layer on `x` as it is, with a mask where there are
+            lengths; `None`: chosen by the shape of `x`, which is standardised.
+    """
+
+    def __init__(self, inputs, network=None):
+        self.tokens, self.statistics, self.vocabulary = is_tokens(inputs), [], None
+        if network is not None:
+            self.network = _copy(network)
+        else:
+            if self.tokens:
+                self.vocabulary = int(inputs["x"].max()) + 1
+            else:
+                self.statistics = [tf.Variable(part, trainable=False) for part in input_statistics(inputs)]
+            self.network = default_network(inputs["x"].shape[1:], self.vocabulary)
+        self({name: tf.constant(values[:2]) for name, values in inputs.items()})  # builds
+
+    def __call__(self, inputs, training=False):
+        x = inputs["x"]
+        mask = sequence_mask(inputs["lengths"], ops.shape(x)[1]) if "lengths" in inputs else None
+        x = self._prepared(x)
+        if self.network is not None:
+            x = _called(self.network, x, mask, training)
+            mask = mask_of(x)
+        return ops.cast(_pooled(x, mask), "float32")
+
+    @property
+    def trainable_variables(self):
+        """What the optimiser changes."""
+        return [] if self.network is None else self.network.trainable_variables
+
+    @property
+    def variables(self):
+        """All state, statistics too."""
+        return [*self.statistics, *([] if self.network is None else self.network.variables)]
+
+    def _prepared(self, x):
+        if self.tokens:
+            # tokens that training has not seen share the last number
+            x = ops.cast(x, "int32")
+            return x if self.vocabulary is None else ops.minimum(x, self.vocabulary)
+        x = ops.cast(x, "float32")
+        if not self.statistics:
+            return x
+        mean, deviation = self.statistics
+        return ops.clip((x - mean) / deviation, -CLIP, CLIP)
+
+
+@contextmanager
+def seeded(seed):
+    """Keras draws the seeds of weights and dropout from Python's generator: set it, put it back."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def default_network(shape, vocabulary=None):
+    """A network for inputs of `shape`, without the batch: `None` for vectors."""
+    layers = keras.layers
+    if vocabulary is not None:
+        inputs = keras.Input((None,), dtype="int32")
+        first = layers.Embedding(vocabulary + 1, TOKEN_DIM, dtype="float32")(inputs)
+        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2), first, padding="same"))
+    if len(shape) == 1:
+        return None
+    inputs = keras.Input((None, *shape[1:]) if len(shape) == 2 else shape)
+    if len(shape) == 2:
+        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2, 2), inputs, padding="same"))
+    kind = {3: layers.Conv2D, 4: layers.Conv3D}.get(len(shape))
+    if kind is None:
+        raise InputError(
+            "x without a network is a vector, a sequence (length, features), an image "
+            f"(height, width, channels) or a volume. Received: examples of shape {tuple(shape)}. "
+            "Pass network=, a Keras model from x to features."
+        )
+    return keras.Model(inputs, _convolutions(kind, (2, 2), inputs, padding="same"))
+
+
+def _convolutions(kind, strides, x, **options):
+    for level, stride in enumerate(strides):
+        filters = FILTERS * 2 ** min(level, 1)
+        x = kind(filters, 3, strides=stride, activation="relu", dtype="float32", **options)(x)
+    return x
+
+
+def _copy(network):
+    """The same network with weights drawn anew."""
+    try:
+        return type(network).from_config(network.get_config())
+    except Exception as error:
+        raise InputError(
+            "network is a keras.Model or layer that get_config and from_config rebuild, since every "
+            f"training starts from fresh weights. Received: {type(network).__name__} ({error})"
+        ) from error
+
+
+def _called(network, x, mask, training):
+    if mask is None:
+        return network(x, training=training)
+    with warnings.catch_warnings():
+        # Keras says it of every functional model that ends without its mask
+        warnings.filterwarnings("ignore", message=f"Layer '{re.escape(network.name)}' .of type")
+        return network(x, mask=mask, training=training)
+
+
+def _pooled(x, mask):
+    """Sequences to the mean and the largest value of their real frames; others are flattened."""
+    if len(x.shape) != 3:
+        return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+    if mask is None:
+        return ops.concatenate([ops.mean(x, axis=1), ops.max(x, axis=1)], axis=-1)
+    real = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    mean = ops.sum(zero_padding(x, mask), axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+    largest = ops.max(ops.where(real > 0, x, ops.full_like(x, -1e9)), axis=1)
+    return ops.concatenate([mean, largest], axis=-1)

@@ -1,0 +1,52 @@
+"""95 % intervals of figures on held-out examples."""
+
+import math
+
+import numpy as np
+
+Z = 1.959964  # quantile of the standard normal at 0.975
+RESAMPLES = 1000
+
+
+def wilson_interval(successes: int, number: int) -> list[float]:
+    """Wilson's 95 % interval of a share, `[low, high]`.
+
+    ```
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n),    p = successes / n
+    ```
+
+    Example:
+
+    >>> [round(bound, 3) for bound in wilson_interval(285, 300)]
+    [0.919, 0.969]
+
+    Reference:
+        Wilson, 1927, https://doi.org/10.1080/01621459.1927.10502953.
+    """
+    share = successes / number
+    centre = share + Z**2 / (2 * number)
+    half = Z * math.sqrt(share * (1 - share) / number + Z**2 / (4 * number**2))
+    scale = 1 + Z**2 / number
+    return [max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)]
+
+
+def r2_interval(truth, prediction, seed=0) -> list[float]:
+    """95 % interval of `r2` by the bootstrap over examples, `[low, high]`."""
+    generator, number = np.random.default_rng([seed, 7]), len(truth)
+    values = []
+    for _ in range(RESAMPLES):
+        rows = generator.integers(0, number, number)
+        if np.ptp(truth[rows]):
+            values.append(r2(truth[rows], prediction[rows]))
+    return [float(bound) for bound in np.quantile(values, [0.025, 0.975])]
+
+
+def r2(truth, prediction) -> float:
+    """`1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
+
+    Example:
+
+    >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
+    1.0
+    """
+    return float(1.0 - np.square(truth - prediction).sum() / np.square(truth - truth.mean()).sum())

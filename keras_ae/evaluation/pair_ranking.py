@@ -1,0 +1,130 @@
+"""Held-out figures of a fitted score of pairs."""
+
+import math
+
+import numpy as np
+import tensorflow as tf  # traced blocks of pairs
+
+from keras_ae.optional import require
+
+FEATURE_BATCH = 512  # inputs that pass through their network at once
+OFFSETS = 8  # mismatched pairs per example
+MOST_GROUPS = 8  # groups of candidates that are ranked
+BLOCK_FLOATS = 2**22  # of pairs held at once: 16 MiB
+
+
+class TracedScore:
+    """The functions of a score as graphs, kept as long as the score: to trace them takes seconds.
+
+    Args:
+        score: `MLPScore` or `DecoderScore`.
+    """
+
+    def __init__(self, score):
+        self.score = score
+        self.input_features = tf.function(score.input_features, reduce_retracing=True)
+        self.code_features = tf.function(score.code_features, reduce_retracing=True)
+        self.pairs = tf.function(score.pairs, reduce_retracing=True)
+        self.matrix = tf.function(score.matrix, reduce_retracing=True)
+
+
+class PairRanking:
+    """A fitted score over held-out examples: the features of each are made once.
+
+    Args:
+        traced: `TracedScore`.
+        inputs, codes: the held-out examples.
+        noise: `(features,)`, standard deviation of the noise on the codes.
+        seed: of pairs, groups and noise.
+    """
+
+    def __init__(self, traced, inputs, codes, noise, seed=0):
+        self.traced, self.score = traced, traced.score
+        self.noise, self.codes = noise, tf.constant(codes)
+        self.generator = np.random.default_rng([seed, 4])
+        self.inputs = _in_batches(
+            input_features, {name: tf.constant(value) for name, value in inputs.items()}
+        )
+
+    def discrimination(self) -> dict:
+        """`{"ld", "auc"}` over all matched pairs and several derangements."""
+        number = len(self.codes)
+        offsets = 1 + self.generator.choice(number - 1, min(OFFSETS, number - 1), replace=False)
+        matched, mismatched = [], []
+        for offset in offsets:
+            codes = self._codes()
+            order = self.generator.permutation(number)
+            partner = np.empty_like(order)
+            partner[order] = np.roll(order, offset)  # a roll within a fresh order
+            matched.append(self.traced.pairs(self.inputs, codes).numpy())
+            mismatched.append(self.traced.pairs(self.inputs, tf.gather(codes, partner)).numpy())
+        loss = float(self.score.loss(np.float64(matched), np.float64(mismatched)))
+        truth = np.repeat([1, 0], np.size(matched))
+        auc = require("sklearn.metrics", extra="evaluation").roc_auc_score(
+            truth, np.concatenate([np.ravel(matched), np.ravel(mismatched)])
+        )
+        return {"ld": loss, "auc": float(auc)}
+
+    def ranking(self, candidates) -> dict:
+        """`{"info_nce", "retrieval", "info_nce_candidates"}` of finding `x` by `z` among candidates.
+
+        ```
+        info_nce = log N - mean_j -log softmax_i T(x_i, z_j) [i = j]      nats, at most log N
+        retrieval = share of j for which T(x_j, z_j) is the largest of T(x_i, z_j)
+        ```
+        """
+        number = len(self.codes)
+        size = min(candidates, number)
+        order, codes = self.generator.permutation(number), self._codes()
+        starts = [*range(0, number - size + 1, size)][:MOST_GROUPS]
+        if number % size and len(starts) < MOST_GROUPS:
+            starts.append(number - size)  # the rest, filled up
+        parts = [self._group(order[start : start + size], codes) for start in starts]
+        log_likelihood, first = np.mean(np.concatenate(parts, axis=1), axis=1)
+        return {
+            "info_nce": float(math.log(size) + log_likelihood),
+            "retrieval": float(first),
+            "info_nce_candidates": size,
+        }
+
+    def squared_error(self):
+        """Mean squared error of the score's decoder."""
+        return self.score.squared_error(self.inputs, self._codes())
+
+    def matched(self):
+        """`T(x_i, z_i)`, `(examples,)`."""
+        return self.traced.pairs(self.inputs, self._codes()).numpy()
+
+    def _codes(self):
+        drawn = 0.0
+        if np.any(self.noise):
+            drawn = self.noise * self.generator.standard_normal(self.codes.shape).astype("float32")
+        return _in_batches(self.traced.code_features, self.codes + drawn)
+
+    def _group(self, rows, codes):
+        """`(log softmax of the own input, 1 where it is the best)` for each code of a group."""
+        scores = self.matrix(rows, codes)
+        own, best = np.diagonal(scores), scores.max(axis=0)
+        log_likelihood = own - best - np.log(np.exp(scores - best).sum(axis=0))
+        # of several equally good ones each is first with equal chance
+        return log_likelihood, (own == best) / (scores == best).sum(axis=0)
+
+    def matrix(self, rows, codes=None):
+        """`T(x_i, z_j)` of the examples `rows`, float64 `(inputs, codes)`, in blocks."""
+        codes = tf.gather(self._codes() if codes is None else codes, rows)
+        inputs = tf.nest.map_structure(lambda values: tf.gather(values, rows), self.inputs)
+        size = max(1, BLOCK_FLOATS // (len(rows) * self.score.width))
+        blocks = []
+        for start in range(0, len(rows), size):
+            block = tf.nest.map_structure(lambda values, at=start: values[at : at + size], inputs)
+            blocks.append(self.traced.matrix(block, codes).numpy())
+        return np.concatenate(blocks).astype("float64")
+
+
+def _in_batches(function, values):
+    """`function` over tensors with the examples first, a batch at a time."""
+    length = len(tf.nest.flatten(values)[0])
+    parts = []
+    for start in range(0, length, FEATURE_BATCH):
+        parts.append(function(tf.nest.map_structure(lambda v, at=start: v[at : at + FEATURE_BATCH], values)))
+    return tf.nest.map_structure(lambda *pieces: tf.concat(pieces, axis=0), *parts)

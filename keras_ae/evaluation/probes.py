@@ -1,0 +1,171 @@
+"""What a simple classifier or regression reads from an embedding."""
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.arrays import as_embedding, check_lengths, describe
+from keras_ae.evaluation.held_out import as_target, permuted, splits_of
+from keras_ae.evaluation.intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation.probe_models import linear_model, mlp_model, one_hot_columns, predictions
+
+FEWEST = 4  # examples on either side of a split
+
+
+def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5) -> dict:
+    """How well `y` can be read from the embedding `z`, always on held-out examples.
+
+    ```
+    linear = accuracy of argmax_k (W z' + b)_k                 logistic regression, L2, C = 1
+    mlp    = accuracy of argmax_k (V relu(U z' + a) + c)_k     256 hidden units
+    z'     = (z - mean) / standard deviation                   of the training examples
+    selectivity = linear - linear_permuted                     the same probe of permuted labels
+    ```
+
+    Integers, strings and booleans are classes. Floating-point `y` is a quantity: ridge
+    regression and a perceptron, and every figure is `R^2` on held-out examples, which may
+    be negative: `1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
+
+    Args:
+        z: `(examples, ...)`, flattened to `(examples, features)`.
+        y: `(examples,)`.
+        test: `(z, y)` of the held-out examples; `None`: a quarter of the examples, with the
+            shares of the classes kept, or folds where there are `groups`.
+        groups: `(examples,)`, such as the speaker or document of each: no group is in training
+            and test both. Every group is held out once; figures are over all examples.
+        seed: of the split, the perceptron and the permutation.
+        one_hot: `z` are integer codes, and each gets one column per value that training has
+            seen; otherwise integers are taken as quantities.
+        folds: of groups; one per group if there are fewer groups.
+
+    Returns:
+        `linear`, `mlp`, their 95 % intervals `interval` and `mlp_interval` (`[low, high]`; Wilson's,
+        or the bootstrap of `R^2`); `majority` (always the most frequent class of training, or its
+        mean) and `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
+        and test; by whole groups where a group has one label) and `selectivity`; `kind`,
+        `classes`, `folds`, `n_train` (of the smallest fold), `n_test`.
+        Intervals take the examples as independent: with `groups` they are too narrow.
+
+    Raises:
+        InputError: numbers of examples differ; NaN; one class only; too few examples; one
+            group only; `test` and `groups` both; too many values for `one_hot`.
+        ImportError: scikit-learn is not installed.
+
+    Example:
+
+    >>> y = np.arange(200) % 2
+    >>> z = np.random.default_rng(0).normal(size=(200, 3)) + y[:, None] * 4
+    >>> result = probe(z, y)
+    >>> result["linear"] > 0.9, result["majority"], result["n_train"], result["n_test"]
+    (True, 0.5, 150, 50)
+
+    Reference:
+        Alain and Bengio, 2016, https://arxiv.org/abs/1610.01644; selectivity: Hewitt and
+        Liang, 2019, https://arxiv.org/abs/1909.03368.
+    """
+    z, y, test_size = _joined(z, y, test, one_hot)
+    splits = splits_of(y, test_size=test_size, groups=groups, folds=folds, seed=seed)
+    regression = y.dtype.kind == "f"
+    _check_splits(y, splits, regression)
+    wrong = permuted(y, splits, None if groups is None else np.asarray(groups), seed)
+    said = [
+        _said(z, y, shuffled, split, regression, seed, one_hot)
+        for shuffled, split in zip(wrong, splits, strict=True)
+    ]
+    said = {name: np.concatenate([fold[name] for fold in said]) for name in said[0]}
+    classes = None if regression else len(np.unique(y))
+    return {
+        **_figures(said, regression, seed),
+        "chance": 0.0 if regression else 1.0 / classes,
+        "kind": "regression" if regression else "classification",
+        "classes": classes,
+        "folds": len(splits),
+        "n_train": min(len(train) for train, _ in splits),
+        "n_test": len(said["truth"]),
+    }
+
+
+def _joined(z, y, test, one_hot):
+    """`(z, y)` with the test examples last, and their number."""
+    parts = [(z, y)] if test is None else [(z, y), test]
+    checked = []
+    for name, (codes, target) in zip(("z", "test z"), parts, strict=False):
+        codes, target = _codes(codes, name, one_hot), as_target(target, name.replace("z", "y"))
+        check_lengths(**{name: codes, name.replace("z", "y"): target})
+        checked.append((codes, target))
+    if test is None:
+        return *checked[0], None
+    (z, y), (test_z, test_y) = checked
+    if z.shape[1] != test_z.shape[1] or (y.dtype.kind == "f") != (test_y.dtype.kind == "f"):
+        raise InputError(
+            "Expected test examples of the same features and the same kind of target. "
+            f"Received: {z.shape[1]} and {test_z.shape[1]} features, targets {y.dtype} and {test_y.dtype}"
+        )
+    return np.concatenate([z, test_z]), np.concatenate([y, test_y]), len(test_y)
+
+
+def _codes(z, name, one_hot):
+    z = np.asarray(z)
+    if not one_hot:
+        return as_embedding(z, name)
+    if z.dtype.kind not in "iub" or not z.size:
+        raise InputError(f"one_hot takes integer codes. Received: {name} of {describe(z)}")
+    return z.reshape(len(z), -1)
+
+
+def _check_splits(y, splits, regression):
+    for train, held_out in splits:
+        if min(len(train), len(held_out)) < FEWEST:
+            raise InputError(
+                f"Expected at least {FEWEST} examples to fit on and {FEWEST} held out. "
+                f"Received: {len(train)} and {len(held_out)}. Give more examples, or fewer folds."
+            )
+        values = len(np.unique(y[train]))
+        if values < 2 or (regression and not np.ptp(y[held_out])):
+            raise InputError(
+                f"Expected at least 2 {'values' if regression else 'classes'} of y, in training and test. "
+                f"Received: {values} in {len(train)} training examples. There is nothing to tell apart."
+            )
+
+
+def _said(z, y, shuffled, split, regression, seed, one_hot):
+    """Truth and predictions of the held-out examples of one split."""
+    train, held_out = split
+    z = one_hot_columns(z, train) if one_hot else z
+    x_train, x_test = z[train], z[held_out]
+    return {
+        "truth": y[held_out],
+        "permuted_truth": shuffled[held_out],
+        "linear": predictions(linear_model(regression), x_train, y[train], x_test, regression),
+        "mlp": predictions(mlp_model(regression, y[train], seed), x_train, y[train], x_test, regression),
+        "linear_permuted": predictions(
+            linear_model(regression), x_train, shuffled[train], x_test, regression
+        ),
+        "majority": np.repeat(_usual(y[train], regression), len(held_out)),
+    }
+
+
+def _usual(y, regression):
+    """The mean, or the most frequent class."""
+    if regression:
+        return y.mean()
+    classes, counts = np.unique(y, return_counts=True)
+    return classes[counts.argmax()]
+
+
+def _figures(said, regression, seed):
+    score = r2 if regression else _accuracy
+    figures = {name: score(said["truth"], said[name]) for name in ("linear", "mlp", "majority")}
+    figures["linear_permuted"] = score(said["permuted_truth"], said["linear_permuted"])
+    figures["selectivity"] = figures["linear"] - figures["linear_permuted"]
+    for name, key in (("linear", "interval"), ("mlp", "mlp_interval")):
+        right = int((said["truth"] == said[name]).sum())
+        figures[key] = (
+            r2_interval(said["truth"], said[name], seed)
+            if regression
+            else wilson_interval(right, len(said["truth"]))
+        )
+    return figures
+
+
+def _accuracy(truth, said):
+    return float(np.mean(truth == said))
