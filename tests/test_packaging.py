@@ -83,6 +83,7 @@ def test_sdist_holds_every_file_of_the_checkout(sdist, files):
         "conftest.py",
         "constraints.txt",
         "docs/export.md",
+        "keras_ae/pages/style.css",
         "keras_ae/py.typed",
         "pyproject.toml",
         "tests/export/serve.c",

@@ -1,22 +1,20 @@
 """`report.html`: all of a run on one page that needs nothing else."""
 
-import base64
 import datetime
 import shlex
-from importlib import resources
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.optional import require
-from keras_ae.training.atomic_write import write_atomically
+from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.pages.number_format import format_name, format_value
+from keras_ae.pages.tables import pairs_table
+from keras_ae.pages.template import data_uri, render
 from keras_ae.training.figure_style import DARK, LIGHT
 from keras_ae.training.figures import history_curves, history_panels
-from keras_ae.training.number_format import format_name, format_value
 from keras_ae.training.report_tables import (
     comparison_table,
     headline_cards,
     metric_tables,
-    pairs_table,
     verification_table,
 )
 from keras_ae.training.run_record import RunRecord, read_run
@@ -63,7 +61,7 @@ def write_report(run_directory: str | Path) -> Path:
     'report.html'
     """
     run = read_run(run_directory)
-    page = _template().render(report_view(run))
+    page = render("keras_ae.training/report.html", "training", **report_view(run))
     try:
         return write_atomically(run.directory / "report.html", page)
     except OSError as error:
@@ -93,15 +91,6 @@ def report_view(run: RunRecord) -> dict:
     }
 
 
-def _template():
-    jinja = require("jinja2", extra="training")
-    source = resources.files("keras_ae.training").joinpath("report.html").read_text(encoding="utf-8")
-    environment = jinja.Environment(
-        autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(source)
-
-
 def _facts(run):
     """The line below the title."""
     data = run.config.get("data")
@@ -119,7 +108,7 @@ def _curves(history):
     curves = []
     for panel in history_panels(history):
         pictures = [history_curves(history, panels=[panel], theme=theme) for theme in (LIGHT, DARK)]
-        light, dark = map(_data_uri, pictures)
+        light, dark = map(data_uri, pictures)
         curves.append({"title": format_name(panel), "light": light, "dark": dark})
     return curves
 
@@ -141,7 +130,7 @@ def _pictures(figures):
             {
                 "title": title,
                 "caption": caption,
-                "source": _data_uri(figures[name]),
+                "source": data_uri(figures[name]),
                 "width": width // 2,  # drawn for screens of two pixels a point
                 "height": height // 2,
                 "wide": width > WIDE * height,
@@ -192,7 +181,3 @@ def _command(command):
     if isinstance(command, (list, tuple)):
         return shlex.join(map(str, command))
     return str(command) if command else ""
-
-
-def _data_uri(png):
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_ae.errors import InputError
-from keras_ae.training.atomic_write import write_atomically
+from keras_ae.pages.atomic_write import write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import (
     BestModel,

@@ -1,11 +1,11 @@
 import math
 
+from keras_ae.pages.tables import pairs_table
 from keras_ae.training.report_tables import (
     comparison_table,
     headline_cards,
     measured,
     metric_tables,
-    pairs_table,
     verification_table,
 )
 from keras_ae.training.run_record import Export

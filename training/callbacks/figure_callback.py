@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf  # TensorBoard summaries
 
 from keras_ae.optional import require
-from keras_ae.training.atomic_write import write_atomically
+from keras_ae.pages.atomic_write import write_atomically
 
 
 class FigureCallback(keras.callbacks.Callback):

@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from keras_ae.training.atomic_write import write_atomically
+from keras_ae.pages.atomic_write import write_atomically
 
 
 def test_replaces_the_file_and_leaves_nothing_else(tmp_path):

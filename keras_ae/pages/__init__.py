@@ -1,0 +1,1 @@
+"""Pages of one file: style, tables and numbers that all reports share."""

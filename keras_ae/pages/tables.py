@@ -1,0 +1,98 @@
+"""Tables and cards of a page, as plain values for its template."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_ae.pages.number_format import flatten, format_name, format_number, format_value
+
+UNITS = {"psnr": "dB", "kl_loss": "nats"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: its text, whether it is a number, the length of its bar in [0, 1].
+
+    `best` marks the best value of a column, `note` is smaller text below.
+    """
+
+    text: str
+    number: bool = False
+    bar: float | None = None
+    best: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table; `own` marks what the page is about among what it is compared with."""
+
+    name: str
+    cells: Sequence[Cell]
+    own: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Heads of the columns, the first above the names (none: no head row), and rows."""
+
+    heads: Sequence[str]
+    rows: Sequence[Row]
+    title: str = ""
+
+    def is_number(self, column: int) -> bool:
+        """Whether any cell of the column is a number, so that all of it stands to the right."""
+        return column >= 0 and any(row.cells[column].number for row in self.rows)
+
+    def has_bar(self, column: int) -> bool:
+        """Whether any cell of the column has a bar."""
+        return column >= 0 and any(row.cells[column].bar is not None for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A headline number: what it is, the number, a remark."""
+
+    label: str
+    value: str
+    note: str
+
+
+def pairs_table(values: dict, title: str = "", setting: bool = False) -> Table:
+    """Names and values; `setting` prints numbers as they were written.
+
+    Example:
+
+    >>> [(row.name, row.cells[0].text) for row in pairs_table({"mse": 0.0131, "n": {"test": 359}}).rows]
+    [('MSE', '0.01310'), ('n · test', '359')]
+    """
+    rows = []
+    for name, value in flatten(values).items():
+        cell = Cell(format_value(value)) if setting or not is_number(value) else value_cell(value)
+        rows.append(Row(name if setting else column_label(name), [cell]))
+    return Table([], rows, title)
+
+
+def value_cell(value, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
+    """A cell of a number, with a bar where `largest` is given, or of anything else."""
+    if not is_number(value):
+        return Cell(format_value(value), **marks)
+    bar = abs(value) / largest if largest and math.isfinite(value) else None
+    return Cell(format_number(value, digits), number=True, bar=bar, **marks)
+
+
+def column_label(key: str) -> str:
+    """A dotted key in words, with its unit."""
+    unit = UNITS.get(key.rpartition(".")[2])
+    return f"{format_name(key)}, {unit}" if unit else format_name(key)
+
+
+def is_number(value) -> bool:
+    """Whether a value is an integer or a float, NaN too, and no bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_finite(value) -> bool:
+    """Whether a value is a finite number."""
+    return is_number(value) and math.isfinite(value)
