@@ -34,7 +34,7 @@ def check_finite(values, name):
         bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         raise InputError(
             f"{name} must be finite. Received: NaN or infinity in {int(bad.sum())} of {len(values)} "
-            f"examples, the first at index {int(bad.argmax())}. Leave these examples out, or mend what made them."
+            f"examples, the first at index {int(bad.argmax())}. Leave them out, or mend what made them."
         )
 
 

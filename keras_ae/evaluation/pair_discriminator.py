@@ -101,9 +101,9 @@ class PairDiscriminator:
             )
         if code_noise < 0 or min(batch_size, max_steps, patience, negatives, *hidden_units) < 1:
             raise ValueError(
-                "code_noise is at least 0; batch_size, max_steps, patience, negatives and hidden_units are at "
-                f"least 1. Received: code_noise={code_noise}, batch_size={batch_size}, max_steps={max_steps}, "
-                f"patience={patience}, negatives={negatives}, hidden_units={hidden_units}"
+                "code_noise is at least 0; batch_size, max_steps, patience, negatives and hidden_units are "
+                f"at least 1. Received: code_noise={code_noise}, batch_size={batch_size}, "
+                f"max_steps={max_steps}, patience={patience}, negatives={negatives}, hidden_units={hidden_units}"
             )
         self.network, self.score, self.decoder = network, score, decoder
         self.hidden_units, self.code_noise, self.seed = tuple(hidden_units), code_noise, seed

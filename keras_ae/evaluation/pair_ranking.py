@@ -43,7 +43,7 @@ class PairRanking:
         self.noise, self.codes = noise, tf.constant(codes)
         self.generator = np.random.default_rng([seed, 4])
         self.inputs = _in_batches(
-            input_features, {name: tf.constant(value) for name, value in inputs.items()}
+            traced.input_features, {name: tf.constant(value) for name, value in inputs.items()}
         )
 
     def discrimination(self) -> dict:
