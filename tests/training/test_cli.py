@@ -19,7 +19,7 @@ from keras_ae.training.parsing import one_line
 from keras_ae.training.recipes import RECIPES
 
 QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")
-RECIPE_NAMES = ("autoencoder", "vae", "vqvae", "gumbel", "binary", "vqvae2", "vqvae-prior")
+RECIPE_NAMES = tuple(RECIPES)
 LISTED = ", ".join(RECIPE_NAMES)
 
 

@@ -4,8 +4,11 @@ from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
 from keras_ae.training.recipes.beta_tc_vae import BetaTcVaeRecipe
 from keras_ae.training.recipes.beta_vae import BetaVaeRecipe
 from keras_ae.training.recipes.binary import BinaryRecipe
+from keras_ae.training.recipes.fsq import FsqRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
+from keras_ae.training.recipes.lfq import LfqRecipe
 from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.residual_vqvae import ResidualVqVaeRecipe
 from keras_ae.training.recipes.vae import VaeRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
@@ -19,6 +22,9 @@ RECIPES = {
         BetaVaeRecipe,
         BetaTcVaeRecipe,
         VqVaeRecipe,
+        ResidualVqVaeRecipe,
+        FsqRecipe,
+        LfqRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -32,8 +38,11 @@ __all__ = [
     "BetaTcVaeRecipe",
     "BetaVaeRecipe",
     "BinaryRecipe",
+    "FsqRecipe",
     "GumbelRecipe",
+    "LfqRecipe",
     "Recipe",
+    "ResidualVqVaeRecipe",
     "VaeRecipe",
     "VqVae2Recipe",
     "VqVaePriorRecipe",

@@ -11,10 +11,12 @@ from keras_ae.training.measurement import measure
 
 # what the settings of all recipes may be, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
-AT_LEAST_ONE |= {"num_classes", "autoencoder_epochs", "code_bits", "dim", "depth", "num_attention_heads"}
+AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
+AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight"}
+NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,5 @@ class Recipe:
                 f"The recipe {cls.name} has no setting {', '.join(unknown)}: "
                 "was the run made by another version?"
             )
-        if settings.get("image_size"):
-            settings = {**settings, "image_size": tuple(settings["image_size"])}
-        return cls(**settings)
+        # JSON has no tuples
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})

@@ -1,0 +1,29 @@
+"""Settings of the recipes: what is stored comes back, and equal bits are equal bits."""
+
+import json
+import math
+
+import pytest
+
+from keras_ae import InputError
+from keras_ae.training.measurement import code_levels
+from keras_ae.training.recipes import RECIPES, FsqRecipe
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_settings_come_back_from_json(name):
+    recipe = RECIPES[name](image_size=(8, 6))
+    assert RECIPES[name].from_settings(json.loads(json.dumps(recipe.settings()))) == recipe
+
+
+@pytest.mark.parametrize("name", ["vqvae", "residual-vqvae", "fsq", "lfq", "gumbel", "binary"])
+def test_discrete_recipes_have_the_same_length_of_code(name):
+    model = RECIPES[name](filters=4).build((8, 8, 1), steps_per_epoch=1)
+    bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in code_levels(model))
+    assert bits == 2 * 2 * 6
+
+
+@pytest.mark.parametrize("levels", [(1, 4), (), (2,) * 40])
+def test_levels_that_make_no_code_are_refused(levels):
+    with pytest.raises(InputError, match="--levels.*Received"):
+        FsqRecipe(levels=levels)
