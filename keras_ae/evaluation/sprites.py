@@ -1,5 +1,7 @@
 """Small images whose generating factors are known exactly."""
 
+from functools import cache
+
 import numpy as np
 
 FRAME = 64  # pixels of the frame in which everything is drawn
@@ -7,6 +9,7 @@ SUBPIXELS = 4  # points along each side of a pixel that decide whether it is whi
 UNIT = 13.0  # pixels that 1 in the coordinates of a shape is, at the largest scale
 SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 POSITIONS = 32
+BOX = 36  # pixels within which every shape lies, however it is turned
 SHAPES = {  # inside of each outline, in coordinates that turn and grow with the shape
     "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) < 0.7,
     "ellipse": lambda u, v: u**2 + (2 * v) ** 2 < 1,
@@ -59,7 +62,6 @@ class Sprites:
         if image_size not in (64, 32, 16):
             raise ValueError(f"image_size is 64, 32 or 16. Received: image_size={image_size!r}")
         self.image_size = image_size
-        self._windows = None
 
     def __len__(self):
         return int(np.prod(self.sizes))
@@ -85,7 +87,7 @@ class Sprites:
         """The images of factors `(n, 5)`, float32 `(n, height, width, 1)` in [0, 1]."""
         shape, scale, orientation, x, y = self._checked(factors).T
         # moving the window up by a pixel moves the shape down by one
-        frames = self._frames()[shape, scale, orientation, POSITIONS - 1 - y, POSITIONS - 1 - x]
+        frames = _windows()[shape, scale, orientation, POSITIONS - 1 - y, POSITIONS - 1 - x]
         block = FRAME // self.image_size
         if block == 1:
             return frames.astype("float32")[..., None]
@@ -106,23 +108,23 @@ class Sprites:
             )
         return factors
 
-    def _frames(self):
-        """A view of `(shape, scale, orientation, row, column, 64, 64)`: all windows of wide drawings."""
-        if self._windows is None:
-            margin = POSITIONS // 2
-            wide = np.pad(draw_shapes(), [(0, 0)] * 3 + [(margin, margin)] * 2)
-            self._windows = np.lib.stride_tricks.sliding_window_view(wide, (FRAME, FRAME), axis=(3, 4))
-        return self._windows
+
+@cache
+def _windows():
+    """A view of `(shape, scale, orientation, row, column, 64, 64)`: all windows of wide drawings."""
+    margin = (FRAME + POSITIONS - BOX) // 2
+    wide = np.pad(draw_shapes(), [(0, 0)] * 3 + [(margin, margin)] * 2)
+    return np.lib.stride_tricks.sliding_window_view(wide, (FRAME, FRAME), axis=(3, 4))
 
 
 def draw_shapes() -> np.ndarray:
-    """Every shape, scale and orientation in the middle of a frame, bool `(3, 6, 40, 64, 64)`.
+    """Every shape, scale and orientation in the middle of a box, bool `(3, 6, 40, 36, 36)`.
 
     A pixel is white where at least half of its 4x4 points are inside of the outline.
     """
-    points = (np.arange(FRAME * SUBPIXELS) + 0.5) / SUBPIXELS - FRAME / 2
+    points = (np.arange(BOX * SUBPIXELS) + 0.5) / SUBPIXELS - BOX / 2
     column, row = np.meshgrid(points, points)
-    drawn = np.empty((*Sprites.sizes[:3], FRAME, FRAME), bool)
+    drawn = np.empty((*Sprites.sizes[:3], BOX, BOX), bool)
     angles = np.linspace(0.0, 2.0 * np.pi, Sprites.sizes[2])
     for scale, size in enumerate(SCALES):
         for orientation, angle in enumerate(angles):
@@ -135,5 +137,5 @@ def draw_shapes() -> np.ndarray:
 
 def _majority(points):
     """Which pixels hold a white half of their points."""
-    blocks = points.reshape(FRAME, SUBPIXELS, FRAME, SUBPIXELS)
+    blocks = points.reshape(BOX, SUBPIXELS, BOX, SUBPIXELS)
     return 2 * blocks.sum(axis=(1, 3)) >= SUBPIXELS**2
