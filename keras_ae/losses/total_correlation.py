@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_ae.ops import gather_over_replicas, weighted_mean
 
-SAMPLINGS = ("stratified", "weighted")
+SAMPLINGS = ("weighted", "stratified")
 
 
 class KLDecomposition(NamedTuple):
@@ -19,7 +19,7 @@ class KLDecomposition(NamedTuple):
 
 
 def kl_decomposition(
-    z, mean, log_variance, dataset_size, *, sample_weight=None, sampling="stratified"
+    z, mean, log_variance, dataset_size=None, *, sample_weight=None, sampling="weighted"
 ) -> KLDecomposition:
     """What the code says of the example, how its dimensions depend, how far each is from the prior.
 
@@ -33,38 +33,39 @@ def kl_decomposition(
     and `q(z) = E_x q(z|x)` estimated from the `M` examples of the batch, of a data set of `N`:
 
     ```
+    weighted:   q(z_i) = mean over j of q(z_i|x_j)
     stratified: q(z_i) = q(z_i|x_i) / N  +  (N - 1) / N * mean over j != i of q(z_i|x_j)
-    weighted:   q(z_i) = sum_j q(z_i|x_j) / (N M)
     ```
 
-    Stratified is unbiased for the density; it is the sampling of the paper's appendix C.2
-    averaged over the order of the batch, and exact where the batch is the data set. Weighted
-    is the paper's default, too small by design.
+    Weighted is the paper's minibatch-weighted sampling without its factor `1 / N`, which adds
+    constants to the parts; the index-code MI is then at most `log M`. Stratified is the
+    paper's appendix C.2 averaged over the order of the batch: unbiased for the density, exact
+    where the batch is the data set. But where codes tell more than `log M` nats, its total
+    correlation is negative by far, and a model that is paid for that makes it more so.
 
     Under replicas the batch is the global batch: posteriors are gathered, and the terms and
     their gradients are those of one device.
 
     Args:
         z, mean, log_variance: `(batch, dimensions)`.
-        dataset_size: `N`.
+        dataset_size: `N`, for `"stratified"`.
         sample_weight: `(batch,)`, the weight of each example, both as `i` and as `j`.
-        sampling: `"stratified"` or `"weighted"`.
+        sampling: `"weighted"` or `"stratified"`.
 
     Raises:
-        ValueError: of an unknown `sampling`.
+        ValueError: an unknown `sampling`, or `"stratified"` without `dataset_size`.
 
     Example:
 
     >>> mean = ops.array([[-1.0], [1.0]])
-    >>> parts = kl_decomposition(mean, mean, ops.zeros((2, 1)), dataset_size=2)
+    >>> parts = kl_decomposition(mean, mean, ops.zeros((2, 1)))
     >>> abs(float(parts.total_correlation)) < 1e-6  # of one dimension there is none
     True
 
     Reference:
         Chen et al., 2018, https://arxiv.org/abs/1802.04942.
     """
-    if sampling not in SAMPLINGS:
-        raise ValueError(f"sampling is one of {SAMPLINGS}. Received: sampling={sampling!r}")
+    check_sampling(sampling, dataset_size)
     z, mean, log_variance = (ops.cast(tensor, "float32") for tensor in (z, mean, log_variance))
     means, log_variances, log_weights = _columns(z, mean, log_variance, dataset_size, sample_weight, sampling)
     densities = gaussian_log_density(z[:, None], means[None], log_variances[None])  # (i, j, dimensions)
@@ -77,6 +78,17 @@ def kl_decomposition(
         weighted_mean(joint - marginals, sample_weight),
         weighted_mean(marginals - prior, sample_weight),
     )
+
+
+def check_sampling(sampling, dataset_size):
+    """Raise a `ValueError` for what `kl_decomposition` cannot do."""
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling is one of {SAMPLINGS}. Received: sampling={sampling!r}")
+    if sampling == "stratified" and not (dataset_size and dataset_size >= 1):
+        raise ValueError(
+            "Stratified sampling needs the number of training examples. "
+            f"Received: dataset_size={dataset_size!r}"
+        )
 
 
 def gaussian_log_density(z, mean, log_variance):
@@ -109,8 +121,7 @@ def _columns(z, mean, log_variance, dataset_size, sample_weight, sampling):
 def _shares(weights, own, dataset_size, sampling):
     """Weight of the posterior of example j in the aggregate posterior at `z_i`, `(i, j)`."""
     if sampling == "weighted":
-        shares = ops.divide_no_nan(weights, ops.sum(weights)) / dataset_size
-        return shares[None] + ops.zeros_like(own)
+        return ops.divide_no_nan(weights, ops.sum(weights))[None] + ops.zeros_like(own)
     others = weights[None] * (1.0 - own)
     others = ops.divide_no_nan(others, ops.sum(others, axis=1, keepdims=True))
     return own / dataset_size + (dataset_size - 1.0) / dataset_size * others

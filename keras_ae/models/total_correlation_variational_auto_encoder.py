@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.losses.total_correlation import SAMPLINGS, kl_decomposition
+from keras_ae.losses.total_correlation import check_sampling, kl_decomposition
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 
 
@@ -20,16 +20,15 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
     Nats per example. With `a = b = c = 1` it is the `VariationalAutoEncoder`, with all of
     them `b` the beta-VAE. The sum of the three parts is the exact KL; the weights beyond 1
     count the parts as `losses.kl_decomposition` estimates them from the batch, under
-    replicas from the global batch. The estimate is the better the larger the batch: 64
-    or more.
+    replicas from the global batch: the larger the batch, the better.
 
     Args:
         encoder, decoder, latent_dim: as in `VariationalAutoEncoder`; one vector for each example.
-        dataset_size: number of training examples.
         total_correlation_weight: `b`; 6 is the paper's for dSprites.
         index_code_weight: `a`.
         dimension_wise_weight: `c`.
-        sampling: `"stratified"` or `"weighted"`, see `losses.kl_decomposition`.
+        sampling: `"weighted"` or `"stratified"`, see `losses.kl_decomposition`.
+        dataset_size: number of training examples, for `"stratified"`.
         **kwargs: of `VariationalAutoEncoder`: `beta` (1, or a schedule that warms all three parts
             up), `likelihood`, `observation_scale`, `seed`.
 
@@ -38,14 +37,14 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         `dimension_wise_kl`, in nats per example.
 
     Raises:
-        ValueError: the encoder returns a map or a sequence; an unknown `sampling`; a
-            `dataset_size` below 1.
+        ValueError: the encoder returns a map or a sequence; an unknown `sampling`, or
+            `"stratified"` without `dataset_size`.
 
     Example:
 
     >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, "relu")])
     >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
-    >>> model = TotalCorrelationVariationalAutoEncoder(encoder, decoder, 2, dataset_size=100)
+    >>> model = TotalCorrelationVariationalAutoEncoder(encoder, decoder, 2)
     >>> model.encode(ops.ones((3, 8))).shape
     TensorShape([3, 2])
 
@@ -61,17 +60,14 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         decoder,
         latent_dim: int,
         *,
-        dataset_size: int,
         total_correlation_weight: float = 6.0,
         index_code_weight: float = 1.0,
         dimension_wise_weight: float = 1.0,
-        sampling: str = "stratified",
+        sampling: str = "weighted",
+        dataset_size: int | None = None,
         **kwargs,
     ):
-        if sampling not in SAMPLINGS:
-            raise ValueError(f"sampling is one of {SAMPLINGS}. Received: sampling={sampling!r}")
-        if not dataset_size >= 1:
-            raise ValueError(f"dataset_size is at least 1. Received: dataset_size={dataset_size!r}")
+        check_sampling(sampling, dataset_size)
         super().__init__(encoder, decoder, latent_dim, **kwargs)
         self.dataset_size = dataset_size
         self.weights_of_terms = {
@@ -107,7 +103,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
     def get_config(self):
         return {
             **super().get_config(),
-            "dataset_size": self.dataset_size,
             **self.weights_of_terms,
             "sampling": self.sampling,
+            "dataset_size": self.dataset_size,
         }

@@ -40,7 +40,7 @@ def stratified(i, j):
 
 
 def weighted(i, j):
-    return 1 / (N * M)
+    return 1 / M
 
 
 @pytest.mark.parametrize("share", [stratified, weighted], ids=lambda share: share.__name__)
@@ -50,13 +50,13 @@ def test_the_three_parts_are_those_of_the_mixture(share):
 
 
 def test_their_sum_is_the_sample_of_the_whole_kl():
-    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, N)
+    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE)
     expected = (norm.logpdf(Z, MEAN, np.exp(LOG_VARIANCE / 2)) - norm.logpdf(Z)).sum(axis=1).mean()
     assert float(sum(parts)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_where_the_batch_is_the_data_set_every_example_counts_alike():
-    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, M)
+    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, M, sampling="stratified")
     np.testing.assert_allclose(parts, by_hand(lambda i, j: 1 / M), rtol=2e-5)
 
 
@@ -69,11 +69,12 @@ def test_stratified_is_the_paper_s_sampling_averaged_over_the_order_of_the_batch
         assert mean == pytest.approx(stratified(M - 1, j), rel=1e-12)
 
 
-def test_an_example_of_weight_0_is_not_there():
+@pytest.mark.parametrize("sampling", ["weighted", "stratified"])
+def test_an_example_of_weight_0_is_not_there(sampling):
     weights = np.array([1, 1, 0, 1, 1], "float32")
     keep = weights > 0
-    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, N, sample_weight=weights)
-    without = kl_decomposition(Z[keep], MEAN[keep], LOG_VARIANCE[keep], N)
+    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, N, sample_weight=weights, sampling=sampling)
+    without = kl_decomposition(Z[keep], MEAN[keep], LOG_VARIANCE[keep], N, sampling=sampling)
     np.testing.assert_allclose(parts, without, rtol=1e-5)
 
 
@@ -83,7 +84,7 @@ def test_weights_count_in_the_mixture_as_copies_would():
     def share(i, j):
         return 1 / N if i == j else (N - 1) / N * weights[j] / (weights.sum() - weights[i])
 
-    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, N, sample_weight=weights)
+    parts = kl_decomposition(Z, MEAN, LOG_VARIANCE, N, sample_weight=weights, sampling="stratified")
     np.testing.assert_allclose(parts, by_hand(share, weights), rtol=2e-5)
 
 
@@ -93,16 +94,17 @@ def test_dimensions_that_repeat_each_other_have_a_large_total_correlation():
     apart = rng.normal(size=(1000, 2))
     log_variance = np.full((1000, 2), -2.0)
     noise = np.exp(-1.0) * rng.normal(size=(1000, 2))
-    together = kl_decomposition(mean + noise, mean, log_variance, 1000).total_correlation
-    independent = kl_decomposition(apart + noise, apart, log_variance, 1000).total_correlation
+    together = kl_decomposition(mean + noise, mean, log_variance).total_correlation
+    independent = kl_decomposition(apart + noise, apart, log_variance).total_correlation
     # two Gaussians of correlation 1 / (1 + exp(-2)): -log(1 - rho^2) / 2; 1000 draws leave some hundredths
     rho = 1 / (1 + np.exp(-2.0))
     assert float(together) == pytest.approx(-0.5 * np.log(1 - rho**2), abs=0.1)
     assert abs(float(independent)) < 0.1
 
 
-def test_a_batch_of_one_is_finite():
-    assert np.isfinite(kl_decomposition(Z[:1], MEAN[:1], LOG_VARIANCE[:1], N)).all()
+@pytest.mark.parametrize("sampling", ["weighted", "stratified"])
+def test_a_batch_of_one_is_finite(sampling):
+    assert np.isfinite(kl_decomposition(Z[:1], MEAN[:1], LOG_VARIANCE[:1], N, sampling=sampling)).all()
 
 
 def test_log_density_is_that_of_scipy():
@@ -110,6 +112,11 @@ def test_log_density_is_that_of_scipy():
     np.testing.assert_allclose(ours, norm.logpdf(Z, MEAN, np.exp(LOG_VARIANCE / 2)), rtol=1e-5)
 
 
-def test_an_unknown_sampling_is_refused():
-    with pytest.raises(ValueError, match="Received: sampling='all'"):
-        kl_decomposition(Z, MEAN, LOG_VARIANCE, N, sampling="all")
+@pytest.mark.parametrize(
+    "options, received",
+    [({"sampling": "all"}, "sampling='all'"), ({"sampling": "stratified"}, "dataset_size=None")],
+    ids=str,
+)
+def test_what_cannot_be_is_refused(options, received):
+    with pytest.raises(ValueError, match=f"Received: {received}"):
+        kl_decomposition(Z, MEAN, LOG_VARIANCE, **options)

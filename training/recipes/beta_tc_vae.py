@@ -22,7 +22,7 @@ class BetaTcVaeRecipe(Recipe):
     """Size of the embedding."""
     total_correlation_weight: float = 6.0
     """Weight of the total correlation; the other parts of the KL have 1."""
-    sampling: Literal["stratified", "weighted"] = "stratified"
+    sampling: Literal["weighted", "stratified"] = "weighted"
     """How the aggregate posterior is estimated from a batch."""
     warm_up: float = 0.1
     """Share of the training steps over which the weight of the whole KL rises from 0."""
