@@ -22,6 +22,7 @@ from keras_ae.models import (
     CodePrior,
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
+    TotalCorrelationVariationalAutoEncoder,
     TwoLevelAutoEncoder,
     VariationalAutoEncoder,
 )
@@ -123,6 +124,13 @@ def vae():
     )
 
 
+def total_correlation_vae():
+    flat = {**SMALL, "flatten": True}
+    settings = {"dataset_size": 12, "sampling": "stratified", "seed": 0}
+    encoder, decoder = image_encoder(IMAGE, 8, **flat), image_decoder(IMAGE, 3, **flat)
+    return TotalCorrelationVariationalAutoEncoder(encoder, decoder, 3, **settings)
+
+
 def discrete_vae():
     flat, bits = {**SMALL, "flatten": True}, BinaryBottleneck(prior="learned", seed=0)
     encoder, decoder = image_encoder(IMAGE, 6, **flat), image_decoder(IMAGE, 6, **flat)
@@ -168,6 +176,7 @@ def users_functional():
 CASES = (
     Case("auto_encoder", auto_encoder),
     Case("vae", vae, noisy=True),
+    Case("total_correlation_vae", total_correlation_vae, noisy=True),
     Case("vq", vq),
     Case("vq_by_gradient", vq_by_gradient),
     Case("residual", residual),

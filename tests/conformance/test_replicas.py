@@ -44,3 +44,9 @@ def test_two_replicas_report_the_losses_of_one_device(case, replicas):
     # a user's own stock model counts a replica's added losses twice in its log (Keras shares the layer)
     tolerance = 0.5 if case.noisy or case.functional else 1e-3
     np.testing.assert_allclose(two, one, rtol=tolerance)
+
+
+@pytest.mark.parametrize("value", ["terms", "gradient"])
+def test_the_total_correlation_is_that_of_the_global_batch(value, replicas):
+    one, two = (values[f"kl_decomposition/{value}"] for values in replicas)
+    np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)  # float32 sums in another order
