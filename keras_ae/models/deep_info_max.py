@@ -11,7 +11,15 @@ from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.local_maps import local_encoder, location_means, sample_positions
 from keras_ae.models.prior_matching import PriorMatching
-from keras_ae.models.sequences import call_under_mask, combine, input_mask, is_sequence, unpack_inputs
+from keras_ae.models.sequences import (
+    call_under_mask,
+    check_mask,
+    combine,
+    input_mask,
+    is_sequence,
+    mask_of,
+    unpack_inputs,
+)
 from keras_ae.ops import gather_over_replicas
 
 ESTIMATORS = {
@@ -261,12 +269,9 @@ class DeepInfoMax(BaseModel):
 
     def _flat_map(self, local, padded):
         """The map as a list of locations, with its mask."""
-        mask = getattr(local, "_keras_mask", None) if padded else None
-        if padded and mask is None:
-            raise InputError(
-                f"The local map of `{self.encoder.name}` has lost the mask of padded sequences: build the "
-                "encoder of layers that keep it, such as keras_ae.layers.MaskedConv1D."
-            )
+        if padded:
+            check_mask(local, self.encoder.name)
+        mask = mask_of(local) if padded else None
         if len(local.shape) > 3:
             local = ops.reshape(local, (ops.shape(local)[0], -1, local.shape[-1]))
         return local, mask
@@ -288,10 +293,6 @@ class DeepInfoMax(BaseModel):
             "prior": self.prior_matching.prior,
             "prior_units": list(self.prior_matching.units),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "encoder": keras.saving.deserialize_keras_object(config["encoder"])})
 
 
 def _gathered(part):

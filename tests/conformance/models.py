@@ -20,6 +20,7 @@ from keras_ae.layers import (
 from keras_ae.models import (
     AutoEncoder,
     CodePrior,
+    DeepInfoMax,
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
     TotalCorrelationVariationalAutoEncoder,
@@ -41,6 +42,7 @@ class Case:
     noisy: bool = False  # samples in training
     functional: bool = False  # a user's own model: its objective is given to compile
     num_codes: int = 0  # takes codes below this number, not images
+    decodes: bool = True  # has a decoder
 
     def compiled(self, optimizer=None, **kwargs):
         keras.utils.set_random_seed(0)
@@ -166,6 +168,22 @@ def generative():
     return GenerativeAutoEncoder(two_level(), top, bottom)
 
 
+def deep_info_max():
+    inputs = keras.Input(IMAGE)
+    local = keras.layers.Conv2D(6, 4, strides=2, padding="same", activation="relu", name="local")(inputs)
+    encoder = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(local)))
+    terms = {"alpha": 0.5, "gamma": 0.1, "sample_locations": 5, "prior_units": (8,)}
+    return DeepInfoMax(encoder, local="local", mi_units=8, seed=0, **terms)
+
+
+def sequence_deep_info_max():
+    inputs = keras.Input((None, 3))
+    local = MaskedConv1D(6, 3, strides=2, activation="relu")(inputs)
+    vector = keras.layers.GlobalAveragePooling1D()(MaskedConv1D(6, 3)(local))
+    encoder = keras.Model(inputs, [keras.layers.Dense(4)(vector), local])
+    return DeepInfoMax(encoder, estimator="donsker_varadhan", alpha=0.5, mi_units=8)
+
+
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
@@ -189,5 +207,7 @@ CASES = (
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),
     Case("generative", generative),
+    Case("deep_info_max", deep_info_max, noisy=True, decodes=False),
+    Case("sequence_deep_info_max", sequence_deep_info_max, sequence=True, decodes=False),
     Case("users_functional", users_functional, functional=True),
 )
