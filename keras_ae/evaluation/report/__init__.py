@@ -1,0 +1,1 @@
+"""The embedding report: what an embedding knows, and what it leaks, on one page."""

@@ -1,0 +1,136 @@
+"""All that a report says, measured."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_ae.evaluation.report import knowledge, sights
+from keras_ae.evaluation.report.code_use import code_use
+from keras_ae.evaluation.report.encoders import in_batches
+from keras_ae.evaluation.report.pair_rows import doubts, measured_pairs
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class EmbeddingRecord:
+    """What was measured, as JSON takes it, and the pictures as PNG."""
+
+    figures: dict
+    pictures: dict
+
+
+def measure_embedding(material, settings, *, title: str = "", about=None, progress=None) -> EmbeddingRecord:
+    """All sections of a report.
+
+    Args:
+        material: of `gather`.
+        settings: `ReportSettings`.
+        title: of the page; "": the name of the encoder.
+        about: further facts for the page, `{name: value}`.
+        progress: called with the name of each section before it is measured.
+    """
+    say = progress or (lambda section: None)
+    say("reconstructions")
+    reconstruction, drawn = sights.reconstructions(material)
+    say("codes")
+    codes = _codes(material, settings)
+    say("probes")
+    probes = knowledge.probes(material, settings)
+    leaks = knowledge.leaks(material, settings)
+    say("pairs of input and embedding")
+    pairs = measured_pairs(material, settings)
+    say("disentanglement")
+    disentanglement = knowledge.disentanglement(material, settings)
+    say("map and neighbours")
+    the_map, on_map = sights.the_map(material, settings)
+    neighbours, near = sights.neighbours(material, settings)
+    sizes, pictures = sights.sheets({**drawn, **on_map, **near})
+    figures = {
+        "format": FORMAT,
+        "title": title or material.encoder.name,
+        "about": about or {},
+        "encoder": _encoder(material),
+        "data": _data(material),
+        "settings": dataclasses.asdict(settings),
+        "reconstruction": reconstruction,
+        "pairs": pairs,
+        "probes": probes,
+        "leaks": leaks,
+        "codes": codes,
+        "disentanglement": disentanglement,
+        "doubts": doubts(pairs["rows"]),
+        "map": the_map,
+        "neighbours": neighbours,
+        "pictures": sizes,
+    }
+    return EmbeddingRecord(_json(figures), pictures)
+
+
+def _encoder(material):
+    encoder = material.encoder
+    return {
+        "kind": encoder.kind,
+        "name": encoder.name,
+        "embedding_shape": list(material.shape),
+        "numbers": material.z_train.shape[1],
+        "pooled": int(np.prod(material.shape)) != material.z_train.shape[1],
+    }
+
+
+def _data(material):
+    both = {**material.factors, **material.nuisances}
+    return {
+        "kind": material.train.kind,
+        "shape": list(material.train.shape),
+        "n_train": len(material.train),
+        "n_test": len(material.test),
+        "equal_test_inputs": _duplicates(material.test),
+        "factors": list(material.factors),
+        "nuisances": list(material.nuisances),
+        "classes": {
+            name: None if train.dtype.kind == "f" else len(np.unique(train))
+            for name, (train, _) in both.items()
+        },
+    }
+
+
+def _duplicates(examples):
+    """Examples that equal an earlier one: as mismatched pairs they cannot be told from matched ones."""
+    if examples.kind == "texts":
+        return len(examples) - len(set(examples.data))
+    return len(examples) - len({row.tobytes() for row in np.ascontiguousarray(examples.array)})
+
+
+def _codes(material, settings):
+    if material.encoder.codes is None:
+        return None
+    parts = [in_batches(material.encoder.codes, part) for part in (material.train, material.test)]
+    if not parts[0][0]:
+        return None
+    train, test = (
+        {level: np.concatenate([batch[level] for batch in part]) for level in part[0]} for part in parts
+    )
+    lengths = material.train.lengths
+    shares = None if lengths is None else lengths / material.train.array.shape[1]
+    found = code_use(train, material.encoder.num_values, shares)
+    if lengths is None:
+        flat = [
+            np.concatenate([v.reshape(len(v), -1) for v in part.values()], axis=1) for part in (train, test)
+        ]
+        found["probes"] = knowledge.code_probes(*flat, material, settings)
+    return found
+
+
+def _json(value):
+    """Plain Python numbers all the way down; NaN and infinity as `None`."""
+    if isinstance(value, dict):
+        return {str(name): _json(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,157 @@
+"""What the figures of a report say, in words."""
+
+from dataclasses import dataclass
+
+from keras_ae.pages.number_format import format_number
+from keras_ae.pages.tables import Card
+
+MOST_CARDS = 6
+FEW_TEST_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; `tone` is "good", "plain" or "bad"."""
+
+    text: str
+    tone: str = "plain"
+
+
+def percent(value) -> str:
+    """A fraction as a percentage.
+
+    Example:
+
+    >>> percent(0.8106), percent(None)
+    ('81.1 %', '–')
+    """
+    return "–" if value is None else f"{100 * value:.1f} %".replace("-", "−")
+
+
+def score(value, figures) -> str:
+    """A figure of a probe: accuracy as a percentage, `R^2` as a number."""
+    if value is None or figures["kind"] != "regression":
+        return percent(value)
+    return f"{value:.3f}".replace("-", "−")
+
+
+def unit(figures) -> str:
+    """What the figures of a probe are."""
+    return "R²" if figures["kind"] == "regression" else "accuracy"
+
+
+def cards(figures) -> list[Card]:
+    """The numbers one wants to see first."""
+    found = []
+    for name, one in list(figures["probes"].items())[:2]:
+        control, values = next(iter(one["controls"].items()))
+        guess = f"guessing {score(one['majority'], one)}, {control} {score(values['linear'], one)}"
+        found.append(Card(f"{name}, linear probe", score(one["linear"], one), guess))
+    for row in figures["pairs"]["rows"][:1]:
+        found.append(
+            Card("L_D*, nats", format_number(row["ld_star"], 3), "0: it identifies its input; 1.386: noise")
+        )
+        size = row["info_nce_candidates"]
+        found.append(
+            Card(
+                "retrieval",
+                percent(row["retrieval"]),
+                f"of inputs among {size}; guessing {percent(1 / size)}",
+            )
+        )
+    error = figures["reconstruction"] or {}
+    if "mse" in error:
+        note = f"held-out examples; the mean example {format_number(error['mse_of_mean'], 3)}"
+        found.append(Card("MSE", format_number(error["mse"], 3), note))
+    codes = figures["codes"]
+    if codes:
+        note = f"of {format_number(codes['bits'], 4)} bits, as the codes are used"
+        found.append(Card("carries at most", f"{format_number(codes['entropy'], 3)} bits", note))
+    leaks = figures["leaks"]
+    if leaks:
+        name = max(leaks, key=lambda one: leaks[one]["share"])
+        note = f"{leaks[name]['verdict']}: {percent(max(0.0, leaks[name]['share']))} of what can be known"
+        found.insert(
+            1,
+            Card(f"leak of {name}", score(max(leaks[name]["linear"], leaks[name]["mlp"]), leaks[name]), note),
+        )
+    return found[:MOST_CARDS]
+
+
+def findings(figures) -> list[Finding]:
+    """What the embedding knows and what it leaks, one sentence each."""
+    found = [_known(name, one) for name, one in figures["probes"].items()]
+    found += [_leaked(name, one) for name, one in figures["leaks"].items()]
+    found += [_identified(row) for row in figures["pairs"]["rows"][:1]]
+    error = figures["reconstruction"] or {}
+    if error.get("mse_of_mean"):
+        kept = percent(1 - error["mse"] / error["mse_of_mean"])
+        found.append(Finding(f"Its reconstructions keep {kept} of the variance of held-out inputs."))
+    found += [_used(level, one) for level, one in ((figures["codes"] or {}).get("levels") or {}).items()]
+    if figures["disentanglement"]:
+        found.append(_separated(figures["disentanglement"]))
+    return found
+
+
+def cautions(figures) -> list[str]:
+    """What a sceptic would say of these figures."""
+    data, found = figures["data"], list(figures["doubts"])
+    if data["n_test"] < FEW_TEST_EXAMPLES:
+        found.append(f"There are {data['n_test']} held-out examples only: intervals are wide.")
+    if data["equal_test_inputs"]:
+        found.append(
+            f"{data['equal_test_inputs']} held-out inputs equal another one: their mismatched pairs cannot "
+            "be told from matched ones, which raises L_D* and lowers retrieval."
+        )
+    if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
+        seeds = figures["settings"]["seeds"]
+        found.append(f"L_D* is of {seeds} seed{'s' * (seeds > 1)}; a figure to publish is of 3 or more.")
+    if figures["pairs"].get("left_out"):
+        found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
+    if "left_out" in (figures["reconstruction"] or {}):
+        found.append(f"The reconstruction was left out: {figures['reconstruction']['left_out']}")
+    return found
+
+
+def _known(name, one):
+    low, high = (score(value, one) for value in one["interval"])
+    control, values = next(iter(one["controls"].items()))
+    text = (
+        f"A linear probe reads {name} at {score(one['linear'], one)} ({low} to {high}); "
+        f"from {control} of the inputs at {score(values['linear'], one)}, "
+        f"by guessing at {score(one['majority'], one)}."
+    )
+    if one["mlp_interval"][0] > one["interval"][1]:
+        text += f" An MLP reads {score(one['mlp'], one)}: part of it is there, but not laid out linearly."
+    return Finding(text, "good" if one["interval"][0] > values["interval"][1] else "plain")
+
+
+def _leaked(name, one):
+    best = score(max(one["linear"], one["mlp"]), one)
+    if not one["leaks"]:
+        return Finding(f"{name} was not found in it: {best}, guessing {score(one['majority'], one)}.", "good")
+    return Finding(f"It leaks {name}: {best}, where guessing reaches {score(one['majority'], one)}.", "bad")
+
+
+def _identified(row):
+    size = row["info_nce_candidates"]
+    return Finding(
+        f"It identifies its input to L_D* = {format_number(row['ld_star'], 3)} nats, and finds it first "
+        f"among {size} in {percent(row['retrieval'])} of cases. That is information, not usefulness."
+    )
+
+
+def _used(level, one):
+    name = f"The {level} codes use" if level else "The codes use"
+    return Finding(
+        f"{name} {percent(one['usage'])} of their {one['num_values']:,} values, and carry at most "
+        f"{format_number(one['entropy'], 3)} of {format_number(one['bits'], 4)} bits.",
+        "bad" if one["usage"] < 0.5 and one["num_values"] <= 4096 else "plain",
+    )
+
+
+def _separated(found):
+    own, *others = found["rows"].values()
+    control = list(found["rows"])[-1]
+    mig, other = (f"{row['mig']:.3f}" for row in (own, others[-1]))
+    return Finding(f"MIG is {mig} ({control}: {other}), 1 where each factor has a coordinate of its own.")

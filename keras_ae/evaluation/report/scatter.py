@@ -1,0 +1,93 @@
+"""The map as the template draws it: points, colours, names, pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SIDE, MARGIN = 720, 26  # of the drawing, and around the points
+MOST_FACTORS = 6  # by which it can be coloured
+MOST_CLASSES = 10  # with a colour each; more are joined
+STEPS = 8  # colours of a quantity
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """One factor as colours: `key` is its letter, `entries` (name, colour), `labels` (name, x, y)."""
+
+    name: str
+    key: str
+    entries: list
+    labels: list
+
+
+def scatter(figures) -> dict:
+    """`{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
+    the_map = figures["map"]
+    positions = np.asarray(the_map["points"], "float64").reshape(-1, 2)
+    positions = MARGIN + positions * (SIDE - 2 * MARGIN)
+    positions[:, 1] = SIDE - positions[:, 1]
+    colourings, classes = [], [[] for _ in positions]
+    for key, (name, values) in zip("abcdef", list(the_map["colours"].items())[:MOST_FACTORS], strict=False):
+        numbers, entries, named = _numbered(values)
+        labels = _labels(numbers, entries, positions) if named else []
+        colourings.append(Colouring(name, key, entries, labels))
+        for own, number in zip(classes, numbers, strict=True):
+            own.append(f"{key}{number}")
+    titles = _titles(the_map)
+    points = [
+        (round(float(x), 1), round(float(y), 1), " ".join(own), title)
+        for (x, y), own, title in zip(positions, classes, titles, strict=True)
+    ]
+    return {
+        "side": SIDE,
+        "points": points,
+        "colourings": colourings,
+        "radius": 3.2 if len(points) > 700 else 4.4,
+    }
+
+
+def _numbered(values):
+    """`(number of each value's colour, [(name, colour)], whether they are classes)`."""
+    array = np.asarray(values)
+    distinct, numbers, counts = np.unique(array, return_inverse=True, return_counts=True)
+    if len(distinct) <= MOST_CLASSES and array.dtype.kind != "f":
+        return numbers, [(str(one), f"var(--c{i})") for i, one in enumerate(distinct)], True
+    if array.dtype.kind in "iuf":
+        edges = np.unique(np.quantile(array, np.linspace(0, 1, STEPS + 1)))
+        numbers = np.clip(np.searchsorted(edges, array, side="right") - 1, 0, len(edges) - 2)
+        names = [f"{low:g} to {high:g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        return (
+            numbers,
+            [
+                (name, f"var(--s{round(i * (STEPS - 1) / max(1, len(names) - 1))})")
+                for i, name in enumerate(names)
+            ],
+            False,
+        )
+    ranked = np.argsort(-counts, kind="stable")[: MOST_CLASSES - 1]
+    places = np.full(len(distinct), len(ranked))
+    places[ranked] = np.arange(len(ranked))
+    entries = [(str(distinct[i]), f"var(--c{place})") for place, i in enumerate(ranked)]
+    return places[numbers], [*entries, (f"{len(distinct) - len(ranked)} others", "var(--other)")], True
+
+
+def _labels(numbers, entries, positions):
+    """The name of each class in the middle of its points."""
+    found = []
+    for number, (name, _) in enumerate(entries):
+        own = positions[numbers == number]
+        if len(own) and len(name) <= 18 and not name.endswith(" others"):
+            x, y = np.median(own, axis=0)
+            found.append((name, round(float(x), 1), round(float(y), 1)))
+    return found
+
+
+def _titles(the_map):
+    texts = the_map.get("texts")
+    columns = [[f"{name} {value}" for value in values] for name, values in the_map["colours"].items()]
+    titles = (
+        [" · ".join(row) for row in zip(*columns, strict=True)] if columns else [""] * len(the_map["points"])
+    )
+    if texts is None:
+        return titles
+    return [f"{text} ({title})" if title else text for text, title in zip(texts, titles, strict=True)]

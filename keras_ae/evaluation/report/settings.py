@@ -1,0 +1,53 @@
+"""How much a report measures."""
+
+from dataclasses import dataclass
+
+POOLS = ("auto", "none", "mean", "mean_and_deviation")
+# a report of the demo in half a minute; the figures of a paper need "full"
+BUDGETS = {
+    "full": {},
+    "quick": {"seeds": 1, "max_examples": 2_000, "max_test": 1_000, "max_steps": 600, "num_trees": 20},
+}
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Numbers of examples, seeds and steps of a report; all are printed in it."""
+
+    seeds: int = 3
+    seed: int = 0
+    max_examples: int = 10_000
+    max_test: int = 2_000
+    test_fraction: float = 1 / 3
+    code_noise: tuple[float, ...] = (0.3, 1.0)
+    num_candidates: int = 256
+    max_steps: int = 2_000
+    num_trees: int = 50
+    neighbours: int = 8
+    method: str = "auto"
+    pool: str = "auto"
+
+    def __post_init__(self):
+        if self.pool not in POOLS:
+            raise ValueError(f"pool is one of {', '.join(POOLS)}. Received: {self.pool!r}")
+        counts = (self.seeds, self.max_examples, self.max_test, self.max_steps, self.neighbours)
+        if min(counts) < 1:
+            raise ValueError(
+                f"seeds, max_examples, max_test, max_steps and neighbours are at least 1. Received: {counts}"
+            )
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction is a share between 0 and 1. Received: {self.test_fraction}")
+
+
+def settings_of(budget: str, given: dict) -> ReportSettings:
+    """Settings of a budget, with what was given instead; `None` is not given.
+
+    Example:
+
+    >>> settings_of("quick", {"seeds": 2, "max_steps": None}).seeds
+    2
+    """
+    if budget not in BUDGETS:
+        raise ValueError(f"budget is {' or '.join(BUDGETS)}. Received: {budget!r}")
+    given = {name: value for name, value in given.items() if value is not None}
+    return ReportSettings(**{**BUDGETS[budget], **given})

@@ -1,0 +1,109 @@
+"""The embedding report: measured, and written as a page and as JSON."""
+
+import json
+import os
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.report.encoders import load_encoder
+from keras_ae.evaluation.report.material import gather
+from keras_ae.evaluation.report.measuring import EmbeddingRecord, measure_embedding
+from keras_ae.evaluation.report.settings import settings_of
+from keras_ae.evaluation.report.view import embedding_view
+from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.pages.template import render
+
+TEMPLATE = "keras_ae.evaluation.report/page.html"
+
+
+def embedding_report(
+    encoder,
+    data,
+    factors=None,
+    path: str | os.PathLike | None = "embedding_report.html",
+    *,
+    nuisances=None,
+    test=None,
+    decode=None,
+    layer: str | None = None,
+    endpoint: str | None = None,
+    title: str = "",
+    budget: str = "full",
+    seeds: int | None = None,
+    seed: int | None = None,
+    progress=None,
+    **settings,
+) -> dict:
+    """What the embedding of any encoder knows, what it leaks, and how far to trust these figures.
+
+    Writes one self-contained page to `path`, and the figures as JSON beside it. All figures are
+    read on held-out examples, and stand beside controls: principal components of the inputs,
+    the label, noise, the most frequent class, permuted labels.
+
+    Args:
+        encoder: see `load_encoder`: a model, a path to a `.keras` file, SavedModel or ONNX
+            file, or a function.
+        data: examples as `encoder` takes them: images `(examples, height, width, channels)`,
+            vectors, sequences `{"x":, "lengths":}`, a list of strings, or batches of these.
+        factors: what is known of the examples, `{name: (examples,)}`, or an array of one factor
+            or `(examples, factors)`. Integers and strings are classes, floats quantities. The
+            first one colours the map.
+        path: of the page; `None`: nothing is written.
+        nuisances: names of factors that the embedding should *not* know, or a dict of such.
+        test: `(data, factors)` held out by the caller, or `data` alone; `None`: a third of `data`.
+        decode: function from embeddings to reconstructions, where the encoder brings none.
+        layer, endpoint: see `load_encoder`.
+        title: of the page; "": the name of the encoder.
+        budget: "full", or "quick" for a look: fewer examples, one seed, short training of the
+            discriminator.
+        seeds: of `pair_discrimination`; `None`: that of the budget, 3 or 1.
+        seed: of everything that is drawn. The same seed gives the same page.
+        progress: called with the name of each section before it is measured.
+        **settings: fields of `ReportSettings`: `max_examples`, `max_test`, `test_fraction`,
+            `code_noise`, `num_candidates`, `max_steps`, `num_trees`, `neighbours`, `method` (of
+            the map: auto, umap, tsne, pca) and `pool` (of sequences: auto, none, mean,
+            mean_and_deviation).
+
+    Returns:
+        the content of the JSON file.
+
+    Raises:
+        InputError: no encoder, data or factors that it can use.
+        ImportError: scikit-learn, jinja2 or (for ONNX) onnxruntime is not installed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
+    >>> quick = {"budget": "quick", "max_steps": 50, "code_noise": ()}
+    >>> figures = embedding_report(lambda x: x[:, :2], x, x[:, 0] > 0, path=None, **quick)
+    >>> figures["probes"]["label"]["linear"] > 0.8
+    True
+    """
+    chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
+    loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
+    material = gather(loaded, data, factors, nuisances, test, chosen)
+    record = measure_embedding(material, chosen, title=title, progress=progress)
+    if path is not None:
+        write_page(record, path)
+    return record.figures
+
+
+def write_page(record: EmbeddingRecord, path) -> Path:
+    """Write the page of a record to `path`, and its figures as JSON beside it."""
+    path = Path(path)
+    if path.suffix != ".html":
+        raise InputError(f"The report is an .html file. Received: {path}")
+    page = render(
+        TEMPLATE, "evaluation", view=embedding_view(record), json_name=path.with_suffix(".json").name
+    )
+    try:
+        write_atomically(path.with_suffix(".json"), as_json(record.figures))
+        return write_atomically(path, page)
+    except OSError as error:
+        raise InputError(f"The report cannot be written to {path}: {error}.") from error
+
+
+def as_json(figures: dict) -> str:
+    """The figures as they stand in a file."""
+    return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
