@@ -17,6 +17,7 @@ from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
+from keras_ae.layers.spatial_broadcast import SpatialBroadcast
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "MutualInformationNetwork",
     "ResidualVectorQuantizer",
     "ScoreFunction",
+    "SpatialBroadcast",
     "VectorQuantizer",
 ]

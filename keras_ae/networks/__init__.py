@@ -2,6 +2,7 @@
 
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
+from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
 from keras_ae.networks.two_level import two_level_networks
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "deep_info_max_encoder",
     "image_decoder",
     "image_encoder",
+    "spatial_broadcast_decoder",
     "two_level_networks",
 ]

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.models import TotalCorrelationVariationalAutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder
 from keras_ae.training.recipes.recipe import Recipe
 
 
@@ -28,6 +28,8 @@ class BetaTcVaeRecipe(Recipe):
     """Share of the training steps over which the weight of the whole KL rises from 0."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Of the pixels, which lie in [0, 1]."""
+    decoder: Literal["broadcast", "transposed"] = "broadcast"
+    """Point by point (positions come apart soonest), or transposed convolutions as in the recipe vae."""
 
     def build_model(self, image_shape, training_steps):
         settings = {**self.network_settings(), "flatten": True}
@@ -37,7 +39,7 @@ class BetaTcVaeRecipe(Recipe):
             beta = keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=1.0)
         return TotalCorrelationVariationalAutoEncoder(
             image_encoder(image_shape, 4 * self.latent_dim, **settings),
-            image_decoder(image_shape, self.latent_dim, **settings),
+            self._decoder(image_shape, settings),
             self.latent_dim,
             # training images, but for the batch that may be short
             dataset_size=training_steps // self.epochs * self.batch_size,
@@ -47,3 +49,8 @@ class BetaTcVaeRecipe(Recipe):
             likelihood=self.likelihood,
             seed=self.seed,
         )
+
+    def _decoder(self, image_shape, settings):
+        if self.decoder == "transposed":
+            return image_decoder(image_shape, self.latent_dim, **settings)
+        return spatial_broadcast_decoder(image_shape, self.latent_dim, filters=self.filters)

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from keras_ae import InputError
+from keras_ae.models import TotalCorrelationVariationalAutoEncoder, VariationalAutoEncoder
+from keras_ae.training.recipes import RECIPES
+
+X = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
+
+
+def test_the_beta_vae_is_a_variational_auto_encoder_with_a_heavier_kl():
+    model = RECIPES["beta-vae"](filters=8, warm_up=0.0).build((8, 8, 1), steps_per_epoch=5)
+    assert type(model) is VariationalAutoEncoder
+    assert float(model.bottleneck.beta) == 4.0 and model.latent_dim == 10
+
+
+def test_the_beta_tc_vae_knows_the_size_of_the_data_and_warms_up():
+    recipe = RECIPES["beta-tc-vae"](filters=8, epochs=3, batch_size=4, sampling="stratified", warm_up=0.2)
+    model = recipe.build((8, 8, 1), steps_per_epoch=5)
+    assert type(model) is TotalCorrelationVariationalAutoEncoder
+    assert model.dataset_size == 20
+    logs = model.fit(X, batch_size=4, epochs=2, verbose=0).history
+    assert float(model.bottleneck.beta) == 1.0  # after 0.2 * 15 steps
+    assert {"total_correlation", "index_code_mi", "dimension_wise_kl", "kl_loss"} <= set(logs)
+
+
+@pytest.mark.parametrize("setting", ["total_correlation_weight", "warm_up"])
+def test_what_cannot_be_is_refused(setting):
+    with pytest.raises(InputError, match="is at least 0. Received: -1"):
+        RECIPES["beta-tc-vae"](**{setting: -1})
