@@ -21,7 +21,7 @@ def local_encoder(encoder, local):
         return _Untracked(encoder)
     try:
         found = encoder.get_layer(local).output
-        return _Untracked(keras.Model(encoder.inputs, [encoder.outputs[0], found], name=encoder.name))
+        return _Untracked(keras.Model(encoder.input, [encoder.outputs[0], found], name=encoder.name))
     except (AttributeError, ValueError):
         layers = ", ".join(layer.name for layer in getattr(encoder, "layers", ()))
         raise InputError(
