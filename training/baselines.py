@@ -38,6 +38,13 @@ def pca_baselines(train, test) -> dict:
     return rows
 
 
+def pca_codes(train, test, count) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` principal components of the training rows, of the rows of both."""
+    decomposition = require("sklearn.decomposition", extra="training")
+    pca = decomposition.PCA(count, random_state=0).fit(train)
+    return pca.transform(train), pca.transform(test)
+
+
 def kmeans_baseline(train, test, bits_per_image: float, grid: tuple[int, int]) -> dict:
     """K-means of the patches of each grid position, with as many bits an image as the model."""
     height, width = train.shape[1:3]

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.optional import require
-from keras_ae.training.baselines import image_baselines
+from keras_ae.training.baselines import image_baselines, pca_codes
 
 BATCH = 256
 MOST_ONE_HOT = 512  # values of a code that the probe sees as one-hot; beyond, its embedding: memory
@@ -19,17 +19,29 @@ def measure(model, recipe, data) -> dict:
         `{"test": {...}, "codes": {...}, "baselines": {...}}`: `mse` is the mean squared
         error of pixels in [0, 1]; `psnr` in dB; `bits_per_image` the length of the
         code; `usage` the share of the codes that one pass over the training images
-        chooses, `perplexity` their effective number.
+        chooses, `perplexity` their effective number. A model without a decoder has its
+        `loss`, and linear probes as baselines.
     """
-    test, codes = reconstruction_metrics(model, data.test), {}
+    decodes, codes = hasattr(model, "reconstruct"), {}
+    if decodes:
+        test = reconstruction_metrics(model, data.test)
+    else:
+        test = {"loss": mean_loss(model, data.test, recipe.batch_size)}
     if getattr(model, "discrete", False):
         codes = code_metrics(model, data.train)
     report = {"test": test, "codes": codes}
     if recipe.probe and data.num_classes:
         report["test"]["probe_accuracy"] = linear_probe(model, data)
-    if recipe.baselines:
+    if recipe.baselines and decodes:
         report["baselines"] = image_baselines(data, codes.get("bits_per_image"), _positions(model))
+    elif recipe.baselines and data.num_classes:
+        report["baselines"] = probe_baselines(data, model.embedding_dim)
     return report
+
+
+def mean_loss(model, split, batch_size) -> float:
+    """The objective of a split, in batches as in training: pairs are of one batch."""
+    return float(model.evaluate(split.batches(batch_size), verbose=0, return_dict=True)["loss"])
 
 
 def reconstruction_metrics(model, split) -> dict:
@@ -71,16 +83,37 @@ def linear_probe(model, data, most=10_000) -> float:
     A categorical code is given as one-hot, a code on a grid as its embedding, bits and
     vectors as they are; at most `most` training images.
     """
+    chosen = _some(data.train, most)
+    x_train, x_test = probe_features(model, data.train, chosen), probe_features(model, data.test)
+    return _linear_score(x_train, data.train.labels[chosen], x_test, data.test.labels)
+
+
+def probe_baselines(data, dim, most=10_000) -> dict:
+    """`{name: {"probe_accuracy"}}`: the linear probe of the pixels, and of `dim` principal components."""
+    chosen = _some(data.train, most)
+    flat = [split.reshape(len(split), -1) for split in (data.train.images(chosen), data.test.images())]
+    dim = min(dim, *flat[0].shape)
+    rows = {"pixels": flat, f"PCA-{dim}": pca_codes(*flat, dim)}
+    labels = data.train.labels[chosen], data.test.labels
+    return {
+        name: {"probe_accuracy": _linear_score(x_train, labels[0], x_test, labels[1])}
+        for name, (x_train, x_test) in rows.items()
+    }
+
+
+def _some(split, most):
+    """Numbers of at most `most` images of a split."""
+    return np.sort(np.random.default_rng(0).permutation(len(split))[:most])
+
+
+def _linear_score(x_train, y_train, x_test, y_test):
     linear = require("sklearn.linear_model", extra="training")
     pipeline = require("sklearn.pipeline", extra="training")
     preprocessing = require("sklearn.preprocessing", extra="training")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(data.train))[:most])
-    x_train, x_test = probe_features(model, data.train, chosen), probe_features(model, data.test)
     classifier = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear.LogisticRegression(C=0.01, max_iter=1000)
     )
-    classifier.fit(x_train, data.train.labels[chosen])
-    return float(classifier.score(x_test, data.test.labels))
+    return float(classifier.fit(x_train, y_train).score(x_test, y_test))
 
 
 def probe_features(model, split, chosen=None) -> np.ndarray:

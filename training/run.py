@@ -235,8 +235,10 @@ def _callbacks(run, model, recipe, data):
         BestModel(run.directory / "model.keras", monitor=recipe.monitor),
         keras.callbacks.TensorBoard(log_dir=str(logs), write_graph=False),
         keras.callbacks.TerminateOnNaN(),
-        ReconstructionGrid(shown, figures, every=every, log_dir=logs),
     ]
+    if not hasattr(model, "decode"):
+        return callbacks  # nothing to draw
+    callbacks.append(ReconstructionGrid(shown, figures, every=every, log_dir=logs))
     if hasattr(model, "sample"):
         labels = range(min(data.num_classes, MOST_ROWS)) if recipe.labelled else None
         callbacks.append(SampleGrid(figures, labels=labels, every=every, log_dir=logs))

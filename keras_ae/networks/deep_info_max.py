@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+LEAST_ROWS = 5  # of the local map
 SMALL = 30  # images below get the filters of 5x5, as the paper's 28x28 do
 
 
@@ -15,7 +16,8 @@ def deep_info_max_encoder(
     filters: tuple[int, ...] | None = None,
     kernel_size: int | None = None,
     units: int = 1024,
-    local_level: int = 1,
+    local_level: int | None = None,
+    noise: float = 0.0,
     name: str = "encoder",
 ) -> keras.Model:
     """`(batch, height, width, channels)` -> `(batch, output_dim)`.
@@ -30,7 +32,9 @@ def deep_info_max_encoder(
         filters: of each convolution; by default 64, 128, 256, for images below 30 pixels 64, 128.
         kernel_size: by default 4, below 30 pixels 5.
         units: of the dense layer.
-        local_level: number of the convolution that is the local map, from 0.
+        local_level: number of the convolution that is the local map, from 0; by default the
+            last one whose map has 5 rows and columns: the second, for the paper's images.
+        noise: standard deviation of Gaussian noise added to the image in training.
         name: of the model.
 
     Batch normalisation is Keras' own, over all replicas at once (`synchronized`).
@@ -44,7 +48,10 @@ def deep_info_max_encoder(
         Hjelm et al., 2019, appendix A.1, https://arxiv.org/abs/1808.06670.
     """
     filters, kernel_size = _settings(input_shape, filters, kernel_size)
-    x = inputs = keras.Input(input_shape, name="x")
+    if local_level is None:
+        local_level = _local_level(input_shape, len(filters))
+    inputs = keras.Input(input_shape, name="x")
+    x = layers.GaussianNoise(noise)(inputs) if noise else inputs
     for level, width in enumerate(filters):
         x = layers.Conv2D(width, kernel_size, strides=2, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x)
@@ -101,6 +108,11 @@ def _settings(shape, filters, kernel_size):
     small = min(shape[:2]) < SMALL
     filters = ((64, 128) if small else (64, 128, 256)) if filters is None else tuple(filters)
     return filters, (5 if small else 4) if kernel_size is None else kernel_size
+
+
+def _local_level(shape, levels):
+    fine = [level for level in range(levels) if min(shape[:2]) / 2 ** (level + 1) >= LEAST_ROWS]
+    return fine[-1] if fine else 0
 
 
 def _layer_name(level, local_level, levels):

@@ -4,6 +4,7 @@ from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
 from keras_ae.training.recipes.beta_tc_vae import BetaTcVaeRecipe
 from keras_ae.training.recipes.beta_vae import BetaVaeRecipe
 from keras_ae.training.recipes.binary import BinaryRecipe
+from keras_ae.training.recipes.deep_infomax import DeepInfoMaxRecipe
 from keras_ae.training.recipes.fsq import FsqRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
 from keras_ae.training.recipes.lfq import LfqRecipe
@@ -25,6 +26,7 @@ RECIPES = {
         ResidualVqVaeRecipe,
         FsqRecipe,
         LfqRecipe,
+        DeepInfoMaxRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -39,6 +41,7 @@ __all__ = [
     "BetaVaeRecipe",
     "BinaryRecipe",
     "FsqRecipe",
+    "DeepInfoMaxRecipe",
     "GumbelRecipe",
     "LfqRecipe",
     "Recipe",

@@ -12,10 +12,10 @@ from keras_ae.training.measurement import measure
 # what the settings of all recipes may be, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
 AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
-AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads"}
+AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
-NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight"}
+NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma"}
 NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight"}
 
 
