@@ -10,9 +10,12 @@ from keras_ae.errors import InputError
 from keras_ae.optional import require
 from keras_ae.training.parsing import parse, parse_shard
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
-from keras_ae.training.run_summary import print_metrics
+from keras_ae.training.run_summary import print_embedding, print_metrics
 
 Format = Literal["saved-model", "onnx"]
+Budget = Literal["quick", "full"]
+Measure = Literal["auto", "always", "never"]
+DemoBudget = Literal["quick", "full", "nothing"]
 FORMATS = ("saved-model", "onnx")
 
 
@@ -39,6 +42,8 @@ def _verbs(tyro):
     images = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
     output_file = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
     run_directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    any_encoder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    runs_or_reports = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     stopped_run = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 
     def recipes_() -> int:
@@ -64,16 +69,42 @@ def _verbs(tyro):
         print(f"report: {run.directory / 'report.html'}")
         return 0
 
-    def report_(run: run_directory) -> int:
-        """Write the report of a run anew.
+    def report_(
+        encoder: any_encoder,
+        data: str | None = None,
+        seeds: int | None = None,
+        budget: Budget = "full",
+        measure: Measure = "auto",
+        output: Path = Path("embedding_report.html"),
+        image_size: tuple[int, int] | None = None,
+    ) -> int:
+        """Measure what an embedding knows and leaks, on held-out images, and write the page.
 
         Args:
-            run: a run directory.
+            encoder: a run directory, a .keras file, a SavedModel or an ONNX file, anybody's.
+            data: images as for training; of a run, those it was trained on unless given.
+            seeds: repetitions of the pair discriminator; 3 or, with a quick budget, 1.
+            budget: full, or quick for a look in half a minute.
+            measure: auto: a run whose embedding was measured before is not measured again;
+                always; never: the page is rebuilt from what the run directory holds.
+            output: the page, for what is no run; a run holds its report.html.
+            image_size: height and width to resize to, for what is no run.
         """
-        from keras_ae.training.report import write_report
-        from keras_ae.training.run import Run
+        return report_command(encoder, data, seeds, budget, measure, output, image_size)
 
-        print(write_report(Run.open(run).directory))
+    def compare_(
+        runs: runs_or_reports, output: Path = Path("compare.html"), different_data: bool = False
+    ) -> int:
+        """One table of several runs or embedding reports, on the terminal, as a page and as JSON.
+
+        Args:
+            runs: run directories, or .json files of embedding reports.
+            output: the page; the JSON file stands beside it.
+            different_data: compare although the data differ; no value is marked as the best then.
+        """
+        from keras_ae.training.compare import compare_runs
+
+        print(compare_runs(runs, output, different_data=different_data))
         return 0
 
     def export_(run: run_directory, to: tuple[Format, ...] = FORMATS) -> int:
@@ -107,24 +138,27 @@ def _verbs(tyro):
         """
         return encode_command(run, source, output, shard, batch_size, resize)
 
-    def demo_(runs: Path = Path("runs")) -> int:
-        """Train the VQ-VAE on handwritten digits, write the report, export both formats, verify.
+    def demo_(runs: Path = Path("runs"), embedding: DemoBudget = "quick") -> int:
+        """Train the VQ-VAE on handwritten digits, report on its embedding, export both formats, verify.
 
         Args:
             runs: where the run directory is made.
+            embedding: how much is measured of the embedding: quick, full or nothing.
         """
-        return demo(runs)
+        return demo(runs, embedding)
 
-    verbs = (recipes_, train_, report_, export_, encode_, demo_)
+    verbs = (recipes_, train_, report_, compare_, export_, encode_, demo_)
     return {verb.__name__.rstrip("_"): verb for verb in verbs}
 
 
-def demo(runs) -> int:
-    """From real digits to a verified SavedModel and ONNX files."""
+def demo(runs, embedding="quick") -> int:
+    """From real digits to the report of their embedding, a verified SavedModel and ONNX files."""
     from keras_ae.training.run import train
 
     run = train(VqVaeRecipe(), runs=runs)
     print_metrics(run)
+    if embedding != "nothing":
+        report_command(run.directory, budget=embedding)
     failed = export_run(run, FORMATS)
     if failed:
         return failed
@@ -132,6 +166,34 @@ def demo(runs) -> int:
     print(f"SavedModel   {run.directory / 'export' / 'saved_model'}")
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
     print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz")
+    return 0
+
+
+def report_command(
+    encoder, data=None, seeds=None, budget="full", measure="auto", output=None, image_size=None
+) -> int:
+    """`keras-ae report`."""
+    from keras_ae.training import run_embedding
+    from keras_ae.training.report import write_report
+    from keras_ae.training.run import Run
+
+    def say(section):
+        print(f"measuring: {section}", flush=True)
+
+    options = {"budget": budget, "seeds": seeds, "progress": say}
+    if not (encoder / "config.json").is_file():
+        if data is None and encoder.exists() and measure != "never":
+            raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
+        if measure == "never" or not encoder.exists():
+            Run.open(encoder)  # says what a run directory is
+        output = run_embedding.report_of_file(encoder, data, output, image_size=image_size, **options)
+        print(output)
+        return 0
+    run = Run.open(encoder)
+    given = any(option is not None for option in (data, seeds))
+    if measure == "always" or (measure == "auto" and (given or not run_embedding.has_record(run))):
+        print_embedding(run_embedding.measure_run(run, data=data, **options))
+    print(write_report(run.directory))
     return 0
 
 

@@ -5,6 +5,8 @@ import shlex
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.report.phrases import cards
+from keras_ae.evaluation.report.view import embedding_view
 from keras_ae.pages.atomic_write import write_atomically
 from keras_ae.pages.number_format import format_name, format_value
 from keras_ae.pages.tables import pairs_table
@@ -76,8 +78,9 @@ def report_view(run: RunRecord) -> dict:
         "recipe": name,
         "run": run.directory.resolve().name,
         "facts": _facts(run),
-        "cards": headline_cards(run.metrics, run.history),
+        "cards": _cards(run),
         "problems": run.problems,
+        "embedding": _embedding(run),
         "comparison": comparison_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
         "curves": _curves(run.history),
@@ -89,6 +92,22 @@ def report_view(run: RunRecord) -> dict:
         "command": _command(config.get("command")),
         "path": "/".join(run.directory.resolve().parts[-3:]),
     }
+
+
+def _cards(run):
+    """Those of the run; those of its embedding where it was measured, beside the error of the run."""
+    own = headline_cards(run.metrics, run.history)
+    if run.embedding is None:
+        return own
+    return [
+        next((other for other in own if other.label == card.label), card)
+        for card in cards(run.embedding.figures)
+    ]
+
+
+def _embedding(run):
+    """The section of the embedding; `None` where it was not measured."""
+    return None if run.embedding is None else embedding_view(run.embedding)
 
 
 def _facts(run):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.report.record import EmbeddingRecord
 
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -32,6 +33,7 @@ class RunRecord:
         history: `{column: values}`, one value an epoch, NaN where there is none.
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
+        embedding: what was measured of the embedding, or `None`.
         problems: one sentence for each piece that is missing or broken.
     """
 
@@ -41,6 +43,7 @@ class RunRecord:
     history: dict[str, list[float]] = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)
+    embedding: EmbeddingRecord | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,6 +67,7 @@ def read_run(directory: str | Path) -> RunRecord:
         history=_read_history(directory / "history.csv", problems),
         figures=_read_figures(directory / "figures", problems),
         exports=_read_exports(directory / "export", problems),
+        embedding=_read_embedding(directory, problems),
         problems=problems,
     )
 
@@ -134,6 +138,17 @@ def _read_exports(folder, problems):
             manifest = _read_json(path, "", problems)
             exports.append(Export(name, path.parent.relative_to(folder.parent).as_posix(), manifest))
     return exports
+
+
+def _read_embedding(directory, problems):
+    """The record of the embedding; most runs have none until it is asked for."""
+    try:
+        return EmbeddingRecord.load(directory)
+    except FileNotFoundError:
+        return None
+    except InputError as error:
+        problems.append(f"The embedding is left out: {error}")
+        return None
 
 
 def _versions(folder):

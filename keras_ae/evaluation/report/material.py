@@ -11,7 +11,7 @@ from keras_ae.evaluation.report.encoders import LoadedEncoder, embeddings_of
 from keras_ae.evaluation.report.examples import Examples, mean_and_deviation
 from keras_ae.optional import require
 
-MOST_COMPONENTS = 64
+MOST_COMPONENTS, MOST_VARIANCE = 64, 0.95
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,17 @@ class Material:
 
     @cached_property
     def components(self):
-        """Principal components of the inputs, as many as the embedding has numbers: the control."""
+        """Principal components of the inputs, the control: as many as the embedding has numbers.
+
+        At most 64, and at most as many as hold 95 % of the variance.
+        """
         decomposition = require("sklearn.decomposition", extra="evaluation")
         train, test = (part.features(self.vocabulary) for part in (self.train, self.test))
         number = min(self.z_train.shape[1], MOST_COMPONENTS, *train.shape)
         pca = decomposition.PCA(number, random_state=0).fit(train)
-        return pca.transform(train), pca.transform(test)
+        # those of next to no variance are noise once they are standardised
+        kept = int((np.cumsum(pca.explained_variance_ratio_) < MOST_VARIANCE).sum()) + 1
+        return pca.transform(train)[:, :kept], pca.transform(test)[:, :kept]
 
     @property
     def control(self) -> str:

@@ -1,7 +1,7 @@
 """All that a report says, measured."""
 
 import dataclasses
-from dataclasses import dataclass
+import hashlib
 
 import numpy as np
 
@@ -9,16 +9,10 @@ from keras_ae.evaluation.report import knowledge, sights
 from keras_ae.evaluation.report.code_use import code_use
 from keras_ae.evaluation.report.encoders import in_batches
 from keras_ae.evaluation.report.pair_rows import doubts, measured_pairs
+from keras_ae.evaluation.report.record import EmbeddingRecord
+from keras_ae.optional import require
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class EmbeddingRecord:
-    """What was measured, as JSON takes it, and the pictures as PNG."""
-
-    figures: dict
-    pictures: dict
 
 
 def measure_embedding(material, settings, *, title: str = "", about=None, progress=None) -> EmbeddingRecord:
@@ -31,7 +25,12 @@ def measure_embedding(material, settings, *, title: str = "", about=None, progre
         about: further facts for the page, `{name: value}`.
         progress: called with the name of each section before it is measured.
     """
-    say = progress or (lambda section: None)
+    # small fits: several threads gain nothing, and on busy cores they wait for each other
+    with require("threadpoolctl", extra="evaluation").threadpool_limits(1):
+        return _measured(material, settings, title, about or {}, progress or (lambda section: None))
+
+
+def _measured(material, settings, title, about, say):
     say("reconstructions")
     reconstruction, drawn = sights.reconstructions(material)
     say("codes")
@@ -50,7 +49,7 @@ def measure_embedding(material, settings, *, title: str = "", about=None, progre
     figures = {
         "format": FORMAT,
         "title": title or material.encoder.name,
-        "about": about or {},
+        "about": about,
         "encoder": _encoder(material),
         "data": _data(material),
         "settings": dataclasses.asdict(settings),
@@ -87,6 +86,7 @@ def _data(material):
         "n_train": len(material.train),
         "n_test": len(material.test),
         "equal_test_inputs": _duplicates(material.test),
+        "fingerprint": _fingerprint(material),
         "factors": list(material.factors),
         "nuisances": list(material.nuisances),
         "classes": {
@@ -101,6 +101,21 @@ def _duplicates(examples):
     if examples.kind == "texts":
         return len(examples) - len(set(examples.data))
     return len(examples) - len({row.tobytes() for row in np.ascontiguousarray(examples.array)})
+
+
+def _fingerprint(material):
+    """Of the held-out examples and their factors: equal ones were measured on the same."""
+    digest = hashlib.sha256()
+    data = material.test.data
+    parts = data if isinstance(data, dict) else {"x": data}
+    for name, part in sorted(parts.items()):
+        digest.update(name.encode())
+        digest.update(
+            "\n".join(part).encode() if isinstance(part, list) else np.ascontiguousarray(part).tobytes()
+        )
+    for name, (_, test) in sorted({**material.factors, **material.nuisances}.items()):
+        digest.update(f"{name} {test.tolist()}".encode())
+    return digest.hexdigest()[:12]
 
 
 def _codes(material, settings):

@@ -31,6 +31,7 @@ def pair_rows(material, settings) -> list[dict]:
             code_noise=noise,
             num_candidates=settings.num_candidates,
             max_steps=settings.max_steps,
+            batch_size=settings.batch_size,
             seed=settings.seed,
         )
         rows.append({"name": name, "role": role, "closed_form": closed_form, **figures})

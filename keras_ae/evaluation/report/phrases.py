@@ -23,9 +23,10 @@ def percent(value) -> str:
     Example:
 
     >>> percent(0.8106), percent(None)
-    ('81.1 %', '–')
+    ('81.1\\u202f%', '–')
     """
-    return "–" if value is None else f"{100 * value:.1f} %".replace("-", "−")
+    # a narrow space that does not break
+    return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
 
 
 def score(value, figures) -> str:
@@ -117,20 +118,23 @@ def _known(name, one):
     low, high = (score(value, one) for value in one["interval"])
     control, values = next(iter(one["controls"].items()))
     text = (
-        f"A linear probe reads {name} at {score(one['linear'], one)} ({low} to {high}); "
+        f"A linear probe reads “{name}” at {score(one['linear'], one)} ({low} to {high}); "
         f"from {control} of the inputs at {score(values['linear'], one)}, "
         f"by guessing at {score(one['majority'], one)}."
     )
     if one["mlp_interval"][0] > one["interval"][1]:
         text += f" An MLP reads {score(one['mlp'], one)}: part of it is there, but not laid out linearly."
-    return Finding(text, "good" if one["interval"][0] > values["interval"][1] else "plain")
+    better, worse = one["interval"][0] > values["interval"][1], one["interval"][1] < values["interval"][0]
+    return Finding(text, "good" if better else "bad" if worse else "plain")
 
 
 def _leaked(name, one):
     best = score(max(one["linear"], one["mlp"]), one)
     if not one["leaks"]:
-        return Finding(f"{name} was not found in it: {best}, guessing {score(one['majority'], one)}.", "good")
-    return Finding(f"It leaks {name}: {best}, where guessing reaches {score(one['majority'], one)}.", "bad")
+        return Finding(
+            f"“{name}” was not found in it: {best}, guessing {score(one['majority'], one)}.", "good"
+        )
+    return Finding(f"It leaks “{name}”: {best}, where guessing reaches {score(one['majority'], one)}.", "bad")
 
 
 def _identified(row):

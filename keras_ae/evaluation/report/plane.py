@@ -32,9 +32,7 @@ def plane(z, *, method: str = "auto", seed: int = 0) -> dict:
     """
     z = np.asarray(z, "float64")
     method = _method(z, method)
-    # in one thread: where cores are busy, several of them wait for each other most of the time
-    with require("threadpoolctl", extra="evaluation").threadpool_limits(1):
-        points = METHODS[method](z, seed)
+    points = METHODS[method](z, seed)
     low, high = points.min(axis=0), points.max(axis=0)
     scaled = (points - (low + high) / 2) / max((high - low).max(), 1e-12) + 0.5
     trust, neighbours = None, min(10, (len(z) - 1) // 2)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SIDE, MARGIN = 720, 26  # of the drawing, and around the points
+SIDE, MARGIN = 720, 24  # of the drawing, and around the points
+FLATTEST = 0.4  # of the drawing, of its longer side
+NEAR = 6  # points of its own class around the name of a class
 MOST_FACTORS = 6  # by which it can be coloured
 MOST_CLASSES = 10  # with a colour each; more are joined
 STEPS = 8  # colours of a quantity
@@ -24,8 +26,10 @@ def scatter(figures) -> dict:
     """`{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
     the_map = figures["map"]
     positions = np.asarray(the_map["points"], "float64").reshape(-1, 2)
-    positions = MARGIN + positions * (SIDE - 2 * MARGIN)
-    positions[:, 1] = SIDE - positions[:, 1]
+    positions = (positions - positions.min(axis=0)) * (SIDE - 2 * MARGIN) + MARGIN
+    width, height = (max(FLATTEST * SIDE, float(size) + MARGIN) for size in positions.max(axis=0))
+    positions[:, 1] = positions[:, 1].max() + MARGIN - positions[:, 1]
+    positions += (np.array([width, height]) - positions.max(axis=0) - MARGIN) / 2
     colourings, classes = [], [[] for _ in positions]
     for key, (name, values) in zip("abcdef", list(the_map["colours"].items())[:MOST_FACTORS], strict=False):
         numbers, entries, named = _numbered(values)
@@ -39,7 +43,8 @@ def scatter(figures) -> dict:
         for (x, y), own, title in zip(positions, classes, titles, strict=True)
     ]
     return {
-        "side": SIDE,
+        "width": round(width),
+        "height": round(height),
         "points": points,
         "colourings": colourings,
         "radius": 3.2 if len(points) > 700 else 4.4,
@@ -72,12 +77,13 @@ def _numbered(values):
 
 
 def _labels(numbers, entries, positions):
-    """The name of each class in the middle of its points."""
+    """The name of each class where its points are densest."""
     found = []
     for number, (name, _) in enumerate(entries):
         own = positions[numbers == number]
         if len(own) and len(name) <= 18 and not name.endswith(" others"):
-            x, y = np.median(own, axis=0)
+            distances = np.sort(np.linalg.norm(own[:, None] - own, axis=-1), axis=1)
+            x, y = own[distances[:, : max(NEAR, len(own) // 3)].sum(axis=1).argmin()]
             found.append((name, round(float(x), 1), round(float(y), 1)))
     return found
 

@@ -6,7 +6,15 @@ POOLS = ("auto", "none", "mean", "mean_and_deviation")
 # a report of the demo in half a minute; the figures of a paper need "full"
 BUDGETS = {
     "full": {},
-    "quick": {"seeds": 1, "max_examples": 2_000, "max_test": 1_000, "max_steps": 600, "num_trees": 20},
+    "quick": {
+        "seeds": 1,
+        "max_examples": 2_000,
+        "max_test": 1_000,
+        "max_steps": 400,
+        "batch_size": 128,
+        "code_noise": (1.0,),
+        "num_trees": 20,
+    },
 }
 
 
@@ -22,6 +30,7 @@ class ReportSettings:
     code_noise: tuple[float, ...] = (0.3, 1.0)
     num_candidates: int = 256
     max_steps: int = 2_000
+    batch_size: int = 256
     num_trees: int = 50
     neighbours: int = 8
     method: str = "auto"

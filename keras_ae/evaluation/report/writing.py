@@ -1,13 +1,13 @@
 """The embedding report: measured, and written as a page and as JSON."""
 
-import json
 import os
 from pathlib import Path
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.material import gather
-from keras_ae.evaluation.report.measuring import EmbeddingRecord, measure_embedding
+from keras_ae.evaluation.report.measuring import measure_embedding
+from keras_ae.evaluation.report.record import EmbeddingRecord, as_json
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.evaluation.report.view import embedding_view
 from keras_ae.pages.atomic_write import write_atomically
@@ -83,7 +83,7 @@ def embedding_report(
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
     loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
     material = gather(loaded, data, factors, nuisances, test, chosen)
-    record = measure_embedding(material, chosen, title=title, progress=progress)
+    record = measure_embedding(material, chosen, title=title, about={"budget": budget}, progress=progress)
     if path is not None:
         write_page(record, path)
     return record.figures
@@ -102,8 +102,3 @@ def write_page(record: EmbeddingRecord, path) -> Path:
         return write_atomically(path, page)
     except OSError as error:
         raise InputError(f"The report cannot be written to {path}: {error}.") from error
-
-
-def as_json(figures: dict) -> str:
-    """The figures as they stand in a file."""
-    return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

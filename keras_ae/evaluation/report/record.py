@@ -1,0 +1,72 @@
+"""What was measured of an embedding, and how it is kept in a directory."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.pages.atomic_write import write_atomically
+
+JSON, PICTURES = "embedding.json", "embedding"  # in a run directory
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+
+@dataclass(frozen=True)
+class EmbeddingRecord:
+    """Figures as JSON takes them, and sheets of pictures as PNG.
+
+    Attributes:
+        figures: what `embedding_report` returns.
+        pictures: `{name: PNG bytes}`.
+    """
+
+    figures: dict
+    pictures: dict
+
+    def save(self, directory: str | Path) -> Path:
+        """Write `embedding.json` and `embedding/*.png`; the former last, so that it is never alone."""
+        directory = Path(directory)
+        for name, png in self.pictures.items():
+            write_atomically(directory / PICTURES / f"{name}.png", png)
+        return write_atomically(directory / JSON, as_json(self.figures))
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "EmbeddingRecord":
+        """The record that `save` left in a directory.
+
+        Raises:
+            FileNotFoundError: there is none.
+            InputError: it is damaged.
+        """
+        directory = Path(directory)
+        figures = read_figures(directory / JSON)
+        pictures = {}
+        for name in figures["pictures"]:
+            path = directory / PICTURES / f"{name}.png"
+            png = path.read_bytes() if path.is_file() else b""
+            if not (png.startswith(PNG_START) and png.endswith(PNG_END)):
+                raise InputError(f"{PICTURES}/{name}.png is missing or not a whole PNG file.")
+            pictures[name] = png
+        return cls(figures, pictures)
+
+
+def as_json(figures: dict) -> str:
+    """The figures as they stand in a file."""
+    return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_figures(path: str | Path) -> dict:
+    """The figures of a file that a report wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is no such file.
+    """
+    path = Path(path)
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}): measure the embedding again.") from None
+    if not isinstance(figures, dict) or not {"format", "encoder", "data", "pairs", "map"} <= set(figures):
+        raise InputError(f"{path} holds no figures of an embedding report.")
+    return figures

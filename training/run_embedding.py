@@ -1,0 +1,100 @@
+"""The embedding of a run's model, or of an exported one, measured on images."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.report.encoders import load_encoder
+from keras_ae.evaluation.report.examples import Examples
+from keras_ae.evaluation.report.material import gather
+from keras_ae.evaluation.report.measuring import measure_embedding
+from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
+from keras_ae.evaluation.report.settings import settings_of
+from keras_ae.evaluation.report.writing import write_page
+from keras_ae.training.datasets import load_images
+
+
+def measure_run(run, *, data: str | None = None, budget="full", seeds=None, progress=None) -> EmbeddingRecord:
+    """Measure the embedding of a run's model on its data, and keep the record in the run.
+
+    Fitted on training images, read on test images; the labels, or the exact factors of
+    sprites, are the factors.
+
+    Args:
+        run: a `Run`.
+        data: other images; `None`: those of the run.
+        budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+    """
+    recipe = run.recipe()
+    images = load_images(data or recipe.data, image_size=recipe.image_size)
+    encoder = load_encoder(run.load_model())
+    about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
+    record = measure_images(encoder, images, recipe.name, budget, seeds, about, progress)
+    record.save(run.directory)
+    return record
+
+
+def report_of_file(
+    path: Path, data: str, output: Path, *, image_size=None, budget, seeds, progress=None
+) -> Path:
+    """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file on images.
+
+    Args:
+        path: the encoder.
+        data: a source of images as recipes take it.
+        output: the page, an .html file; the figures stand beside it.
+        image_size: height and width to which the images are resized.
+        budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+    """
+    if output.suffix != ".html":
+        raise InputError(f"The report is an .html file. Received: {output}")
+    encoder = load_encoder(path)
+    images = load_images(data, image_size=image_size)
+    record = measure_images(encoder, images, path.name, budget, seeds, {"file": path.name}, progress)
+    return write_page(record, output)
+
+
+def measure_images(encoder, images, title, budget, seeds, about, progress=None) -> EmbeddingRecord:
+    """The record of an encoder on `ImageData`."""
+    settings = settings_of(budget, {"seeds": seeds})
+    train = _part(images.train, images, settings.max_examples, settings.seed)
+    test = _part(images.test, images, settings.max_test, settings.seed)
+    _try(encoder, test[0], images)
+    material = gather(encoder, *train, None, test, settings)
+    about = {**about, "images": images.description, "budget": budget}
+    return measure_embedding(material, settings, title=title, about=about, progress=progress)
+
+
+def has_record(run) -> bool:
+    """Whether a run holds a record that is not older than its model."""
+    record, model = run.directory / JSON, run.directory / "model.keras"
+    return record.is_file() and model.is_file() and record.stat().st_mtime >= model.stat().st_mtime
+
+
+def _part(split, images, most, seed):
+    """`(images, factors)` of at most so many images of a split; no others are read."""
+    rows = np.sort(np.random.default_rng([seed, 11]).permutation(len(split))[:most])
+    factors = split.factors()
+    if factors is None:
+        names = np.array(images.class_names)
+        factors = {} if split.labels is None else {"label": _numbers_if_so(names[split.labels])}
+    return split.images(rows), {name: values[rows] for name, values in factors.items()}
+
+
+def _numbers_if_so(names):
+    """Names of classes; numbers where all are such."""
+    return names.astype(int) if all(name.isdecimal() for name in np.unique(names)) else names
+
+
+def _try(encoder, images, data):
+    try:
+        encoder.embed(Examples(images[:2]).data)
+    except InputError:
+        raise
+    except Exception as error:  # of whichever runtime it is
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"The encoder {encoder.name} does not take the images of {data.name}, "
+            f"{data.image_shape}: {reason}. Choose others by --data, or their size by --image-size."
+        ) from error
