@@ -12,18 +12,18 @@ from keras_ae.evaluation.pair_loss import pair_discrimination_loss
 DTYPE = "float32"  # whatever the dtype policy: the figure is a difference of small numbers
 SCALES = 4.0 ** np.arange(-4, 12)  # of the variance, around the mean squared error
 MOST_FOR_SCALE = 1024
+BISECTIONS = 40
 
 
 class DecoderScore:
     """`T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`, summed over the elements of `x`.
 
     ```
-    c(x) = |x - mean|^2 / 2 sigma^2 + v . relu(V f(x))
+    c(x) = a |x - mean|^2 / 2 sigma^2 + b + v . relu(V f(x)),      a = 0 or 1
     ```
 
-    The first term of `c` is that of the decoder which knows nothing, so that `T = 0` for a
-    code without information. The decoder stands still; `sigma` (searched first) and `c`
-    minimise the loss of the pairs.
+    The decoder stands still. `a`, `sigma` and `b` are searched first, on a part of the training
+    examples; then `sigma`, `b` and the network minimise the loss of the pairs.
 
     Args:
         inputs: `as_inputs` of the training examples.
@@ -43,14 +43,15 @@ class DecoderScore:
         self.hidden = keras.layers.Dense(hidden_units, activation="relu", dtype=DTYPE)
         self.last = keras.layers.Dense(1, kernel_initializer="zeros", dtype=DTYPE)
         self.decoder = decoder
-        self.log_variance = tf.Variable(0.0)
+        self.log_variance, self.offset = tf.Variable(0.0), tf.Variable(0.0)
+        self.own_part = tf.Variable(0.0, trainable=False)  # `a`
         few = {name: tf.constant(values[:MOST_FOR_SCALE]) for name, values in inputs.items()}
         self._search_scale(few, tf.constant(codes[:MOST_FOR_SCALE]))
 
     def input_features(self, inputs, training=False):
         """`(x, mask, v . relu(V f(x)))` of each input, `x` and its mask flat."""
-        offset = self.last(self.hidden(self.features(inputs, training)))
-        return *flat_and_mask(inputs, self.shape), tf.squeeze(offset, axis=-1)
+        learnt = self.last(self.hidden(self.features(inputs, training)))
+        return *flat_and_mask(inputs, self.shape), tf.squeeze(learnt, axis=-1)
 
     def code_features(self, codes, training=False):
         """The reconstruction of each embedding, flat: `(batch, elements)`."""
@@ -58,19 +59,20 @@ class DecoderScore:
 
     def pairs(self, inputs, codes):
         """`T(x_i, z_i)` of features that stand beside each other, `(batch,)`."""
-        x, mask, offset = inputs
-        gain = tf.reduce_sum((tf.square(x - self.mean) - tf.square(x - codes)) * mask, axis=1)
-        return gain / (2.0 * tf.exp(self.log_variance)) + offset
+        x, mask, learnt = inputs
+        error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1)
+        return (self._own(x, mask) - error) / self._twice_variance() + self.offset + learnt
 
     def matrix(self, inputs, codes):
         """`T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
-        x, mask, offset = inputs
-        x, codes = (x - self.mean) * mask, codes - self.mean
-        # |x|^2 - |x - c|^2 = 2 x.c - |c|^2, over real elements
-        gain = 2.0 * tf.matmul(x, codes, transpose_b=True) - tf.matmul(
-            mask, tf.square(codes), transpose_b=True
+        x, mask, learnt = inputs
+        own, x, codes = self._own(x, mask), (x - self.mean) * mask, codes - self.mean
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, over real elements
+        error = tf.reduce_sum(tf.square(x), axis=1)[:, None]
+        error += tf.matmul(mask, tf.square(codes), transpose_b=True) - 2.0 * tf.matmul(
+            x, codes, transpose_b=True
         )
-        return gain / (2.0 * tf.exp(self.log_variance)) + offset[:, None]
+        return (own[:, None] - error) / self._twice_variance() + self.offset + learnt[:, None]
 
     def squared_error(self, inputs, codes):
         """Mean squared error of the matched pairs over their real elements."""
@@ -81,24 +83,57 @@ class DecoderScore:
     def trainable_variables(self):
         """What the optimiser changes: `sigma` and `c`."""
         layers = [*self.hidden.trainable_variables, *self.last.trainable_variables]
-        return [self.log_variance, *self.features.trainable_variables, *layers]
+        return [self.log_variance, self.offset, *self.features.trainable_variables, *layers]
 
     @property
     def variables(self):
         """All state but the decoder's."""
         layers = [*self.hidden.variables, *self.last.variables]
-        return [self.mean, self.log_variance, *self.features.variables, *layers]
+        own = [self.mean, self.own_part, self.log_variance, self.offset]
+        return [*own, *self.features.variables, *layers]
+
+    def _own(self, x, mask):
+        return self.own_part * tf.reduce_sum(tf.square(x - self.mean) * mask, axis=1)
+
+    def _twice_variance(self):
+        return 2.0 * tf.exp(self.log_variance)
 
     def _search_scale(self, inputs, codes):
-        """`sigma^2` of the lowest loss on a part of the training examples, before `c` is fitted."""
+        """`a`, `sigma` and `b` of the lowest loss on a part of the training examples."""
         x, decoded = self.input_features(inputs), self.code_features(codes)
-        other = tf.roll(decoded, 1, axis=0)
         error = max(self.squared_error(x, decoded), 1e-12)
-        losses = []
-        for scale in SCALES:
-            self.log_variance.assign(np.log(error * scale))
-            losses.append(float(self.loss(self.pairs(x, decoded), self.pairs(x, other))))
-        self.log_variance.assign(np.log(error * SCALES[int(np.argmin(losses))]))
+        found = []
+        for own_part in (0.0, 1.0):
+            for scale in SCALES:
+                self.own_part.assign(own_part)
+                self.log_variance.assign(math.log(error * scale))
+                pairs = (self.pairs(x, decoded).numpy(), self.pairs(x, tf.roll(decoded, 1, axis=0)).numpy())
+                offset = best_offset(*pairs)
+                loss = float(self.loss(*(part + offset for part in pairs)))
+                found.append((loss, own_part, math.log(error * scale), offset))
+        _, *values = min(found)
+        for variable, value in zip((self.own_part, self.log_variance, self.offset), values, strict=True):
+            variable.assign(value)
+
+
+def best_offset(matched, mismatched):
+    """The constant that added to all logits minimises the loss: its derivative there is 0.
+
+    Example:
+
+    >>> round(best_offset(np.array([1.0]), np.array([1.0])), 3)
+    -1.0
+    """
+    low, high = -float(max(matched.max(), mismatched.max())), -float(min(matched.min(), mismatched.min()))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        too_low = np.mean(_sigmoid(-matched - middle)) > np.mean(_sigmoid(mismatched + middle))
+        low, high = (middle, high) if too_low else (low, middle)
+    return (low + high) / 2
+
+
+def _sigmoid(x):
+    return np.exp(-np.logaddexp(0.0, -x))
 
 
 def flat_and_mask(inputs, shape):

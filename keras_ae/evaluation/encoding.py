@@ -76,7 +76,7 @@ def _batches(data, batch_size):
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise InputError("Expected batches that end. Received: an infinite tf.data.Dataset; use take(n)")
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[number] for number in range(len(data)))
+        data = map(data.__getitem__, range(len(data)))
     elif isinstance(data, (dict, list)) or hasattr(data, "shape"):
         return _slices(data, batch_size)
     if not hasattr(data, "__iter__") or isinstance(data, (str, bytes)):
@@ -127,7 +127,8 @@ def _joined(parts):
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) == 1:
         return np.concatenate(parts)
-    longest = tuple(np.max([list(shape[:1]) for shape in shapes], axis=0)) if all(shapes) else ()
+    longest = tuple(np.max([list(shape[:1]) for shape in shapes], axis=0))
+    longest = longest if min(map(len, shapes)) > 1 else ()
     if len({shape[1:] for shape in shapes}) > 1 or not longest:
         raise InputError(
             "Expected embeddings of one shape, up to the length of sequences. "

@@ -30,15 +30,17 @@ class InputFeatures:
     """
 
     def __init__(self, inputs, network=None):
-        self.tokens, self.statistics, self.vocabulary = is_tokens(inputs), [], None
+        self.statistics, self.embedding, self.vocabulary = [], None, None
+        shape = inputs["x"].shape[1:]
         if network is not None:
             self.network = _copy(network)
+        elif is_tokens(inputs):
+            self.vocabulary = int(inputs["x"].max()) + 1  # numbers beyond share the last one
+            self.embedding = keras.layers.Embedding(self.vocabulary + 1, TOKEN_DIM, dtype="float32")
+            self.network = default_network((None, TOKEN_DIM))
         else:
-            if self.tokens:
-                self.vocabulary = int(inputs["x"].max()) + 1
-            else:
-                self.statistics = [tf.Variable(part, trainable=False) for part in input_statistics(inputs)]
-            self.network = default_network(inputs["x"].shape[1:], self.vocabulary)
+            self.statistics = [tf.Variable(part, trainable=False) for part in input_statistics(inputs)]
+            self.network = default_network(shape)
         self({name: tf.constant(values[:2]) for name, values in inputs.items()})  # builds
 
     def __call__(self, inputs, training=False):
@@ -53,23 +55,23 @@ class InputFeatures:
     @property
     def trainable_variables(self):
         """What the optimiser changes."""
-        return [] if self.network is None else self.network.trainable_variables
+        return [variable for layer in self._layers() for variable in layer.trainable_variables]
 
     @property
     def variables(self):
         """All state, statistics too."""
-        return [*self.statistics, *([] if self.network is None else self.network.variables)]
+        return [*self.statistics, *(variable for layer in self._layers() for variable in layer.variables)]
+
+    def _layers(self):
+        return [layer for layer in (self.embedding, self.network) if layer is not None]
 
     def _prepared(self, x):
-        if self.tokens:
-            # tokens that training has not seen share the last number
-            x = ops.cast(x, "int32")
-            return x if self.vocabulary is None else ops.minimum(x, self.vocabulary)
-        x = ops.cast(x, "float32")
+        if self.embedding is not None:
+            return self.embedding(ops.minimum(ops.cast(x, "int32"), self.vocabulary))
         if not self.statistics:
-            return x
+            return x  # as it is, for the user's network
         mean, deviation = self.statistics
-        return ops.clip((x - mean) / deviation, -CLIP, CLIP)
+        return ops.clip((ops.cast(x, "float32") - mean) / deviation, -CLIP, CLIP)
 
 
 @contextmanager
@@ -83,18 +85,14 @@ def seeded(seed):
         random.setstate(state)
 
 
-def default_network(shape, vocabulary=None):
+def default_network(shape):
     """A network for inputs of `shape`, without the batch: `None` for vectors."""
     layers = keras.layers
-    if vocabulary is not None:
-        inputs = keras.Input((None,), dtype="int32")
-        first = layers.Embedding(vocabulary + 1, TOKEN_DIM, dtype="float32")(inputs)
-        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2), first, padding="same"))
     if len(shape) == 1:
         return None
     inputs = keras.Input((None, *shape[1:]) if len(shape) == 2 else shape)
     if len(shape) == 2:
-        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2, 2), inputs, padding="same"))
+        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2), inputs, padding="same"))
     kind = {3: layers.Conv2D, 4: layers.Conv3D}.get(len(shape))
     if kind is None:
         raise InputError(

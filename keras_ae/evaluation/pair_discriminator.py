@@ -87,11 +87,11 @@ class PairDiscriminator:
         hidden_units: tuple[int, ...] = (256, 128),
         code_noise: float = 0.0,
         learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
+        weight_decay: float = 0.3,
         batch_size: int = 256,
         max_steps: int = 2000,
         patience: int = 8,
-        negatives: int = 2,
+        negatives: int = 1,
         seed: int = 0,
     ):
         if score not in ("mlp", "decoder") or (decoder is not None and score != "decoder"):
@@ -103,7 +103,8 @@ class PairDiscriminator:
             raise ValueError(
                 "code_noise is at least 0; batch_size, max_steps, patience, negatives and hidden_units are "
                 f"at least 1. Received: code_noise={code_noise}, batch_size={batch_size}, "
-                f"max_steps={max_steps}, patience={patience}, negatives={negatives}, hidden_units={hidden_units}"
+                f"max_steps={max_steps}, patience={patience}, negatives={negatives}, "
+                f"hidden_units={hidden_units}"
             )
         self.network, self.score, self.decoder = network, score, decoder
         self.hidden_units, self.code_noise, self.seed = tuple(hidden_units), code_noise, seed
@@ -137,7 +138,7 @@ class PairDiscriminator:
         noise = {"noise": self.code_noise, "active": self._active, "seed": self.seed}
         with seeded(self.seed):
             decoder = self._fitted_decoder(train, held_out, noise)
-            self._start(self._new_score(*train, decoder))
+            self._start(self._new_score(*train, decoder), *train)
         self.history = self._training.run(train, held_out, **noise)
         return self
 
@@ -228,15 +229,16 @@ class PairDiscriminator:
             return DecoderScore(inputs, codes, decoder, self.network, self.hidden_units[0])
         return MLPScore(inputs, codes, self.network, self.hidden_units)
 
-    def _start(self, score):
+    def _start(self, score, inputs, codes):
         """Train `score` from its state; a graph that fits is used again, to trace it takes seconds."""
         old = None if self._training is None else self._training.score
         if self.score == "mlp" and old is not None and _shapes(old) == _shapes(score):
             for variable, new in zip(old.variables, score.variables, strict=True):
-                variable.assign(np.array(new))
+                variable.assign(new.numpy())
             old.features.vocabulary = score.features.vocabulary
         else:
-            self._training, self._traced = PairTraining(score, **self.settings), TracedScore(score)
+            self._training = PairTraining(score, **self.settings)
+            self._traced = TracedScore(score, inputs, codes)
 
 
 def _shapes(score):

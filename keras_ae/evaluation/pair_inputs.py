@@ -6,6 +6,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import check_finite, check_lengths, describe
 
 MOST_FOR_STATISTICS = 10_000  # examples that mean and standard deviation are taken from
+ONE_SCALE = 10.0  # times the median deviation: the largest one of features of one scale
 CLIP = 10.0  # standard deviations: a pixel that is lit once in 1,000 images would be 30 away
 
 
@@ -36,6 +37,7 @@ def as_inputs(x) -> dict[str, np.ndarray]:
             f"sequences (length, features). Received: {describe(values)}"
         )
     values = values[:, None] if values.ndim == 1 else values
+    values = values.astype("float32") if values.dtype.kind == "f" else values
     lengths = parts.get("lengths")
     if lengths is None:
         check_finite(values, "x")
@@ -55,10 +57,17 @@ def is_tokens(inputs) -> bool:
 
 
 def input_statistics(inputs):
-    """`(mean, standard deviation)`: of each feature of a vector, else of each channel."""
+    """`(mean, standard deviation)`: of each feature of a vector, else of each channel.
+
+    Features of about one scale, such as pixels, share one deviation: a pixel that is hardly
+    ever lit would be blown up otherwise, and the discriminator learn it by heart.
+    """
     values = inputs["x"][:MOST_FOR_STATISTICS].astype("float64")
     if values.ndim == 2:
         mean, deviation = values.mean(axis=0), values.std(axis=0)
+        varying = deviation[deviation > 1e-6 * np.abs(mean)]
+        if len(varying) and varying.max() <= ONE_SCALE * np.median(varying):
+            deviation = np.full_like(deviation, np.sqrt(np.square(deviation).mean()))
     else:
         weights = _frame_weights(inputs)[:MOST_FOR_STATISTICS]
         mean, deviation = _channel_statistics(values, weights)

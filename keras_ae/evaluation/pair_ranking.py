@@ -18,14 +18,28 @@ class TracedScore:
 
     Args:
         score: `MLPScore` or `DecoderScore`.
+        inputs, codes: some examples.
     """
 
-    def __init__(self, score):
+    def __init__(self, score, inputs, codes):
         self.score = score
-        self.input_features = tf.function(score.input_features, reduce_retracing=True)
-        self.code_features = tf.function(score.code_features, reduce_retracing=True)
-        self.pairs = tf.function(score.pairs, reduce_retracing=True)
-        self.matrix = tf.function(score.matrix, reduce_retracing=True)
+        free = 2 if "lengths" in inputs else 1  # axes of any size: the batch, the length
+        x = _specs({name: tf.constant(values[:2]) for name, values in inputs.items()}, free)
+        z = _specs(tf.constant(codes[:2]))
+        self.input_features = tf.function(score.input_features, input_signature=[x])
+        self.code_features = tf.function(score.code_features, input_signature=[z])
+        features = [_specs(self.input_features.get_concrete_function().structured_outputs)]
+        features.append(_specs(self.code_features.get_concrete_function().structured_outputs))
+        self.pairs = tf.function(score.pairs, input_signature=features)
+        self.matrix = tf.function(score.matrix, input_signature=features)
+
+
+def _specs(tensors, free=1):
+    def spec(tensor):
+        shape = tensor.shape.as_list()
+        return tf.TensorSpec([None] * min(free, len(shape)) + shape[free:], tensor.dtype)
+
+    return tf.nest.map_structure(spec, tensors)
 
 
 class PairRanking:

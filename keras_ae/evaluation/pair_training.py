@@ -94,7 +94,7 @@ class PairTraining:
         return self.score.pairs(x, z), tf.stack(others)
 
     def _state(self):
-        return [np.array(variable) for variable in self.score.variables]
+        return [variable.numpy() for variable in self.score.variables]
 
 
 class ValidationPairs:
@@ -114,8 +114,8 @@ class ValidationPairs:
         self.inputs = {name: tf.constant(values[order]) for name, values in inputs.items()}
         drawn = generator.standard_normal(codes.shape).astype("float32")
         self.codes = tf.constant(codes) + noise * drawn
-        number = min(VALIDATION_OFFSETS, len(codes) - 1)
-        self.rolls = 1 + generator.choice(len(codes) - 1, number, replace=False)
+        repeat = len(codes) <= VALIDATION_OFFSETS  # a fixed number of them is traced once
+        self.rolls = 1 + generator.choice(len(codes) - 1, VALIDATION_OFFSETS, replace=repeat)
 
     def loss(self, training):
         """The loss of the score in training."""

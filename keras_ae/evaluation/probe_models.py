@@ -28,7 +28,13 @@ def mlp_model(regression, y, seed):
     kind = neural.MLPRegressor if regression else neural.MLPClassifier
     counts = [len(y)] if regression else np.unique(y, return_counts=True)[1]
     stopping = len(y) >= STOPPING_FROM and min(counts) >= 2 and len(counts) <= len(y) // 10
-    return kind((HIDDEN,), alpha=PENALTY, max_iter=MAX_PASSES, early_stopping=stopping, random_state=seed)
+    return kind(
+        hidden_layer_sizes=(HIDDEN,),
+        alpha=PENALTY,
+        max_iter=MAX_PASSES,
+        early_stopping=stopping,
+        random_state=seed,
+    )
 
 
 def predictions(model, x_train, y_train, x_test, regression=False):
