@@ -11,17 +11,23 @@ from keras_ae.evaluation.neighbours import knn, nearest_neighbours
 from keras_ae.evaluation.pair_discriminator import PairDiscriminator
 from keras_ae.evaluation.pair_measure import pair_discrimination
 from keras_ae.evaluation.probes import probe
+from keras_ae.evaluation.report.comparison import compare_reports
+from keras_ae.evaluation.report.encoders import load_encoder
+from keras_ae.evaluation.report.writing import embedding_report
 from keras_ae.evaluation.sprites import Sprites
 
 __all__ = [
     "PairDiscriminator",
     "Sprites",
     "beta_vae_score",
+    "compare_reports",
     "dci",
+    "embedding_report",
     "encode_batches",
     "factor_vae_score",
     "knn",
     "leakage",
+    "load_encoder",
     "mig",
     "modularity",
     "nearest_neighbours",

@@ -134,6 +134,7 @@ class PairDiscriminator:
                 f"Received: {len(train[1])} and {len(held_out[1])}"
             )
         self._standardise_by(train[1])
+        self._inputs = _layout(train[0])
         train, held_out = [(x, self._standardised(z)) for x, z in (train, held_out)]
         noise = {"noise": self.code_noise, "active": self._active, "seed": self.seed}
         with seeded(self.seed):
@@ -185,6 +186,8 @@ class PairDiscriminator:
             raise InputError(
                 f"Expected embeddings of shape {self.shape}, as in fit. Received: {codes.shape[1:]}"
             )
+        if _layout(inputs) != self._inputs:
+            raise InputError(f"Expected inputs as in fit, {self._inputs}. Received: {_layout(inputs)}")
         noise = np.float32(self.code_noise) * self._active
         return PairRanking(self._traced, inputs, self._standardised(codes), noise, self.seed)
 
@@ -239,6 +242,13 @@ class PairDiscriminator:
         else:
             self._training = PairTraining(score, **self.settings)
             self._traced = TracedScore(score, inputs, codes)
+
+
+def _layout(inputs):
+    """What the inputs of `fit` and `evaluate` have in common, for errors."""
+    values = inputs["x"]
+    shape = ("length", *values.shape[2:]) if "lengths" in inputs else values.shape[1:]
+    return f"examples of shape {tuple(shape)}, {values.dtype}"
 
 
 def _shapes(score):

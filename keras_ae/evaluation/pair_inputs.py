@@ -37,7 +37,9 @@ def as_inputs(x) -> dict[str, np.ndarray]:
             f"sequences (length, features). Received: {describe(values)}"
         )
     values = values[:, None] if values.ndim == 1 else values
-    values = values.astype("float32") if values.dtype.kind == "f" else values
+    tokens = "lengths" in parts and values.ndim == 2 and values.dtype.kind in "iu"
+    if values.dtype != np.uint8:  # which may be many images, a quarter of the memory
+        values = values.astype("int32" if tokens else "float32")
     lengths = parts.get("lengths")
     if lengths is None:
         check_finite(values, "x")

@@ -145,9 +145,9 @@ def test_a_network_of_the_user_is_copied_and_starts_anew():
     layers = [keras.Input((6, 6, 1)), keras.layers.Conv2D(4, 3, strides=3), keras.layers.Dropout(0.1)]
     network = keras.Sequential(layers)
     before = [weight.copy() for weight in network.get_weights()]
-    discriminator = PairDiscriminator(network, hidden_units=(16,), max_steps=100)
+    discriminator = PairDiscriminator(network, hidden_units=(16,), max_steps=100, learning_rate=0.02)
     figures = [discriminator.fit(x, x[:, 0]).evaluate(x, x[:, 0], num_candidates=16) for _ in range(2)]
-    assert figures[0] == figures[1] and figures[0]["ld"] < 1.3
+    assert figures[0] == figures[1] and figures[0]["ld"] < 1.35
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -201,6 +201,7 @@ def test_batches_are_fresh_orders_of_all_examples():
         (lambda x, z, d: d.fit(np.where(x > 0, np.nan, x), z), "x must be finite"),
         (lambda x, z, d: d.fit(x, z).evaluate(x, z[:, :1]), "as in fit"),
         (lambda x, z, d: d.fit(x, z).evaluate(x[:1], z[:1]), "at least 2 examples"),
+        (lambda x, z, d: d.fit(x, z).evaluate(x[:, :3], z), "inputs as in fit"),
         (lambda x, z, d: pair_discrimination(x, z[:5]), "z with 5"),
     ],
 )
