@@ -4,12 +4,19 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.local_maps import local_encoder, location_means, sample_positions
+from keras_ae.models.local_maps import (
+    check_maps,
+    flat_map,
+    local_encoder,
+    location_means,
+    sample_positions,
+    whole_map,
+    whole_map_size,
+)
 from keras_ae.models.prior_matching import PriorMatching
 from keras_ae.models.sequences import (
     call_under_mask,
@@ -124,13 +131,10 @@ class DeepInfoMax(BaseModel):
         self.seed_generator = keras.random.SeedGenerator(seed)
         own = {"dtype": self.dtype_policy}
         parts = [name for name, weight in (("global", alpha), ("local", beta)) if weight]
-        # f and h of each term; a term without a weight has none
-        self.embedding_networks = {
-            name: MutualInformationNetwork(mi_units, name=f"embedding_{name}", **own) for name in parts
-        }
-        self.map_networks = {
-            name: MutualInformationNetwork(mi_units, name=f"map_{name}", **own) for name in parts
-        }
+        self.embedding_networks, self.map_networks = (  # f and h; a term without a weight has none
+            {name: MutualInformationNetwork(mi_units, name=f"{of}_{name}", **own) for name in parts}
+            for of in ("embedding", "map")
+        )
         self.prior_matching = PriorMatching(prior, prior_units, seed=seed, name="prior", **own)
         self.track_terms(*(f"{name}_loss" for name in parts))
         if gamma:
@@ -145,14 +149,14 @@ class DeepInfoMax(BaseModel):
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         self.sample_shape = tuple(shape[1:])
         embedding, local = self._maps(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
-        _check_maps(embedding, local)
+        check_maps(embedding, local)
         self.embedding_dim, self.map_shape = embedding.shape[-1], tuple(local.shape[1:])
         for network in self.embedding_networks.values():
             network.build((None, self.embedding_dim))
         if self.beta:
             self.map_networks["local"].build((None, None, self.map_shape[-1]))
         if self.alpha:
-            self.map_networks["global"].build((None, self._map_size()))
+            self.map_networks["global"].build((None, None, whole_map_size(self.map_shape)))
         if self.gamma:
             self.prior_matching.build((None, self.embedding_dim))
         self.built = True
@@ -177,7 +181,9 @@ class DeepInfoMax(BaseModel):
         """`(embedding, local map (batch, locations, channels), mask (batch, locations) or None)`."""
         mask = input_mask(x, lengths)
         embedding, local = call_under_mask(self._maps, x, mask, training)
-        return embedding, *self._flat_map(local, padded=mask is not None)
+        if mask is not None:
+            check_mask(local, self.encoder.name)
+        return embedding, flat_map(local), None if mask is None else mask_of(local)
 
     def score(self, x, embedding=None):
         """How well an embedding fits `x`: the score of the pair, averaged over locations, `(batch,)`.
@@ -250,31 +256,10 @@ class DeepInfoMax(BaseModel):
         """`f(z)`, `(batch, units)`, and `h(c)`, `(batch, locations, units)`, float32."""
         vector = self.embedding_networks[name](embedding, mask=sample_weight, training=training)
         if name == "global":
-            local, mask = self._whole_map(local, mask)[:, None], None
+            local, mask = whole_map(local, mask, self.map_shape)[:, None], None
         weights = combine(mask, sample_weight)
         locations = self.map_networks[name](local, mask=weights, training=training)
         return ops.cast(vector, "float32"), ops.cast(locations, "float32")
-
-    def _whole_map(self, local, mask):
-        """One vector of a map: all of it, or the mean of its real locations where their number is free."""
-        if None in self.map_shape:
-            return location_means(local, mask)
-        return ops.reshape(local, (-1, self._map_size()))
-
-    def _map_size(self):
-        size = 1
-        for axis in self.map_shape[-1:] if None in self.map_shape else self.map_shape:
-            size *= axis
-        return size
-
-    def _flat_map(self, local, padded):
-        """The map as a list of locations, with its mask."""
-        if padded:
-            check_mask(local, self.encoder.name)
-        mask = mask_of(local) if padded else None
-        if len(local.shape) > 3:
-            local = ops.reshape(local, (ops.shape(local)[0], -1, local.shape[-1]))
-        return local, mask
 
     def _variables_of_the_model(self):
         networks = [*self.embedding_networks.values(), *self.map_networks.values()]
@@ -297,14 +282,6 @@ class DeepInfoMax(BaseModel):
 
 def _gathered(part):
     return None if part is None else gather_over_replicas(ops.cast(part, "float32"))[0]
-
-
-def _check_maps(embedding, local):
-    if len(embedding.shape) != 2 or len(local.shape) < 3 or local.shape[-1] is None:
-        raise InputError(
-            "The encoder returns an embedding (batch, dim) and a local map (batch, ..., channels). "
-            f"Received: shapes {tuple(embedding.shape)} and {tuple(local.shape)}."
-        )
 
 
 def _check(estimator, alpha, beta, gamma, sample_locations, temperature):

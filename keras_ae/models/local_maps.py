@@ -1,5 +1,7 @@
 """The local map of an encoder, and its locations."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -46,6 +48,37 @@ class _Untracked:
                 f"Received: {type(outputs).__name__}. Pass local=, or return both."
             )
         return outputs
+
+
+def check_maps(embedding, local):
+    """Raise `InputError` unless an encoder's outputs are a vector and a map, with known channels."""
+    if len(embedding.shape) != 2 or len(local.shape) < 3 or local.shape[-1] is None:
+        raise InputError(
+            "The encoder returns an embedding (batch, dim) and a local map (batch, ..., channels). "
+            f"Received: shapes {tuple(embedding.shape)} and {tuple(local.shape)}."
+        )
+
+
+def flat_map(local):
+    """The map as a list of locations, `(batch, locations, channels)`."""
+    if len(local.shape) == 3:
+        return local
+    return ops.reshape(local, (ops.shape(local)[0], -1, local.shape[-1]))
+
+
+def whole_map(local, mask, map_shape):
+    """One vector of a list of locations: all of it, or their mean where their number is free.
+
+    `map_shape` is that of the map of one example, `(..., channels)`.
+    """
+    if None in map_shape:
+        return location_means(local, mask)
+    return ops.reshape(local, (-1, whole_map_size(map_shape)))
+
+
+def whole_map_size(map_shape):
+    """Size of what `whole_map` returns."""
+    return map_shape[-1] if None in map_shape else math.prod(map_shape)
 
 
 def location_means(local, mask):
