@@ -2,8 +2,8 @@
 
     python benchmarks/embedding_reports.py
 
-Trains each recipe as `keras-ae train RECIPE --epochs 60 --seed SEED` does, measures its
-embedding as `keras-ae report RUN --seeds 1` does (figures are spread over trainings, not
+Trains each recipe as `keras-ae train RECIPE --epochs 40 --seed SEED` does, measures its
+embedding as `keras-ae report RUN --budget quick` does (figures are spread over trainings, not
 over discriminators), and writes `docs/results/embedding_reports.json`. Runs that are
 finished are kept: a second call goes on.
 """
@@ -23,8 +23,9 @@ from keras_ae.training.run_embedding import has_record, measure_run
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("autoencoder", "vae", "vqvae", "gumbel", "binary")
 NOTE = (
-    "digits, 8x8: fitted on 1,294 training images, read on 359 held-out ones; {numbers} numbers; 60 epochs, "
-    "best validation epoch, settings otherwise the recipe's; spread over trainings; one discriminator each"
+    "digits, 8x8: fitted on 1,294 training images, read on 359 held-out ones; {numbers} numbers; 40 epochs, "
+    "best validation epoch, settings otherwise the recipe's; spread over trainings; quick budget: one "
+    "discriminator of at most 400 steps each"
 )
 
 
@@ -77,7 +78,7 @@ def finished_run(recipe, seed, runs, epochs):
     if run is None:
         run = train(RECIPES[recipe](seed=seed, epochs=epochs, baselines=False), runs=folder, verbose=False)
     if not has_record(run):
-        measure_run(run, seeds=1)
+        measure_run(run, budget="quick")
     return run
 
 
@@ -85,7 +86,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=sorted(RECIPES))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--runs", type=Path, default=Path("runs/embedding_reports"))
     parser.add_argument("--record", type=Path, default=ROOT / "docs" / "results" / "embedding_reports.json")
     settings = parser.parse_args(arguments)

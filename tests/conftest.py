@@ -1,5 +1,6 @@
 """What the tests of several folders share."""
 
+import numpy as np
 import pytest
 
 # fixtures that take long to make: the tests that use them stay in one process
@@ -17,3 +18,38 @@ def pytest_collection_modifyitems(items):
 def tfd():
     """The distributions of TensorFlow Probability."""
     return pytest.importorskip("tensorflow_probability").distributions
+
+
+@pytest.fixture(scope="session")
+def embedding_record():
+    """What was measured of a small embedding of images; the figures of pairs are made up."""
+    from keras_ae.evaluation.report import measuring, pair_rows
+    from keras_ae.evaluation.report.encoders import LoadedEncoder
+    from keras_ae.evaluation.report.material import gather
+    from keras_ae.evaluation.report.settings import settings_of
+
+    generator = np.random.default_rng(0)
+    digit = np.arange(120) % 3
+    images = np.clip(0.3 * generator.uniform(size=(120, 6, 6, 1)) + 0.3 * digit[:, None, None, None], 0, 1)
+    encoder = LoadedEncoder(
+        "Keras model",
+        "Small",
+        embed=lambda x: np.asarray(x).reshape(len(x), -1)[:, :4],
+        codes=lambda x: {"": (np.asarray(x)[:, :2, 0, 0] > 0.5).astype(int)},
+        num_values={"": 2},
+        reconstruct=lambda x: np.asarray(x) * 0.9,
+    )
+    figures = {"ld_star": 0.2, "auc": 0.99, "info_nce": 3.0, "retrieval": 0.9, "seeds": 1}
+    figures |= {"info_nce_candidates": 40, "noise": {"1.0": 0.7}}
+    rows = [
+        {"name": "embedding", "role": "embedding", "closed_form": None, **figures},
+        {"name": "digit, one-hot", "role": "label", "closed_form": 0.75, **figures, "ld_star": 0.8},
+        {"name": "noise", "role": "noise", "closed_form": pair_rows.INDEPENDENT, **figures, "ld_star": 1.38},
+    ]
+    settings = settings_of("quick", {})
+    factors = {"digit": digit, "slant": generator.normal(size=120), "half": np.arange(120) // 60}
+    material = gather(encoder, images.astype("float32"), factors, ["half"], None, settings)
+    with pytest.MonkeyPatch.context() as patch:
+        made_up = {"rows": rows, "independent": pair_rows.INDEPENDENT}
+        patch.setattr(measuring, "measured_pairs", lambda material, settings: made_up)
+        return measuring.measure_embedding(material, settings, title="small")

@@ -9,7 +9,7 @@ from keras_ae.training.figures import code_histogram, image_grid
 
 @pytest.fixture
 def run_directory(tmp_path):
-    """A run directory with every piece in it."""
+    """A run directory with every piece in it but the record of its embedding."""
     run = tmp_path / "runs" / "vqvae" / "20260101-120000"
     (run / "figures").mkdir(parents=True)
     images = np.random.default_rng(0).uniform(size=(4, 8, 8))

@@ -29,12 +29,17 @@ PROBE = """<!doctype html><meta charset="utf-8"><title></title>
 const frame = document.querySelector("iframe");
 frame.onload = () => {
   const page = frame.contentDocument, images = [...page.images];
+  const uses = [...page.querySelectorAll("svg use")], names = [...page.querySelectorAll(".names")];
   document.title = JSON.stringify({
     images: images.length,
     broken: images.filter(image => !image.complete || !image.naturalWidth).length,
     width: page.documentElement.scrollWidth,
     height: page.documentElement.scrollHeight,
     paper: getComputedStyle(page.body).backgroundColor,
+    pictures: uses.length,
+    missing: uses.filter(use => !page.querySelector(use.getAttribute("href"))).length,
+    named: names.filter(one => getComputedStyle(one).display !== "none").length,
+    points: page.querySelectorAll(".plane circle").length,
     plain: images.map(image => image.currentSrc === image.src),
   });
 };
@@ -49,6 +54,13 @@ def browse(path, profile, *flags):
     command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", "--dump-dom", path.as_uri()]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return result.stdout, result.stderr.splitlines()
+
+
+@pytest.fixture
+def run_directory(run_directory, embedding_record):
+    """A run whose embedding was measured."""
+    embedding_record.save(run_directory)
+    return run_directory
 
 
 def measure(run, folder, *flags):
@@ -69,6 +81,9 @@ def test_a_phone_shows_all_images_and_scrolls_in_one_direction_only(run_director
     assert (found["images"], found["broken"]) == (4, 0)
     assert found["width"] <= 390
     assert found["height"] > 1000
+    # the map: its points, each with its picture, coloured by the first of the factors
+    assert found["points"] == 40 and found["pictures"] > 40 and found["missing"] == 0
+    assert found["named"] == 1
 
 
 def test_dark_readers_get_dark_paper_and_dark_curves(run_directory, tmp_path):

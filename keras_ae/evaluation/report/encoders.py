@@ -114,7 +114,7 @@ def _of_model(model, name, layer, decode, kind="Keras model"):
         reconstruct = lambda x: model(x, training=False)  # noqa: E731
     codes, values = None, None
     if bottleneck is not None:
-        before = keras.Model(model.inputs, keras.tree.flatten(bottleneck.input)[0])
+        before = keras.Model(model.input, keras.tree.flatten(bottleneck.input)[0])
         codes, values = (
             _by_level(lambda x: bottleneck.encode(before(x, training=False))),
             _values_of(bottleneck),
@@ -137,7 +137,7 @@ def _part(model, layer):
             return model, None
         chosen = found[0]
     output = keras.tree.flatten(chosen.output)[0]
-    return keras.Model(model.inputs, output), chosen if isinstance(chosen, Bottleneck) else None
+    return keras.Model(model.input, output), chosen if isinstance(chosen, Bottleneck) else None
 
 
 def _of_artifact(function, decoder, kind, path, decode):

@@ -79,6 +79,8 @@ def embedding_report(
     >>> figures = embedding_report(lambda x: x[:, :2], x, x[:, 0] > 0, path=None, **quick)
     >>> figures["probes"]["label"]["linear"] > 0.8
     True
+    >>> [row["name"] for row in figures["pairs"]["rows"]]
+    ['embedding', 'PCA-2', 'label, one-hot', 'noise']
     """
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
     loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)

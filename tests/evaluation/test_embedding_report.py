@@ -1,0 +1,166 @@
+"""The embedding report: what it says, that it stands alone, that it is whole or absent."""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ae import InputError
+from keras_ae.evaluation import embedding_report
+from keras_ae.evaluation.report import measuring
+from keras_ae.evaluation.report.pair_rows import INDEPENDENT, pair_rows
+from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
+from keras_ae.evaluation.report.writing import write_page
+
+NASTY = "<script>alert('x')</script>\"&"
+GENERATOR = np.random.default_rng(0)
+Y = np.arange(150) % 3
+VECTORS = (np.eye(3)[Y] * 3 + GENERATOR.normal(size=(150, 3))).astype("float32")
+SEQUENCES = {
+    "x": (GENERATOR.normal(size=(60, 5, 3)) + np.eye(3)[Y[:60], None] * 3).astype("float32"),
+    "lengths": 1 + np.arange(60) % 5,
+}
+TEXTS = [f"{('red', 'green', 'blue')[i % 3]} {('car', 'house')[i % 2]} number {i}" for i in range(60)]
+
+
+def text_of(page):
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    return " ".join(re.sub(r"<[^>]+>", "", body).split())
+
+
+@pytest.fixture
+def no_pairs(monkeypatch):
+    """Leaves out the discriminator, which takes seconds."""
+    monkeypatch.setattr(measuring, "measured_pairs", lambda *_: {"rows": [], "independent": INDEPENDENT})
+
+
+def report(encoder, data, *factors, path=None, **options):
+    return embedding_report(encoder, data, *factors, path=path, budget="quick", **options)
+
+
+def test_figures_of_vectors_and_the_files(no_pairs, tmp_path):
+    path = tmp_path / "folder" / "report.html"
+    options = {"nuisances": {"first": VECTORS[:, 0] > 1}, "decode": lambda z: np.pad(z, [(0, 0), (0, 1)])}
+    figures = report(lambda x: x[:, :2], VECTORS, Y, path=path, **options)
+    assert json.loads(path.with_suffix(".json").read_text()) == figures
+    assert sorted(file.name for file in path.parent.iterdir()) == ["report.html", "report.json"]
+    assert figures["probes"]["label"]["linear"] > 0.8
+    assert figures["leaks"]["first"]["verdict"] == "leaks"
+    test = VECTORS[np.sort(np.random.default_rng([0, 7]).permutation(150)[:50])]
+    assert figures["reconstruction"]["mse"] == pytest.approx(np.square(test[:, 2]).mean() / 3, rel=1e-5)
+
+
+def test_the_discriminator_gets_the_held_out_examples(monkeypatch):
+    seen = []
+
+    def measured(x, z, *, test, **settings):
+        seen.append((len(z), len(test[1]), settings["seeds"]))
+        return {}
+
+    monkeypatch.setattr("keras_ae.evaluation.report.pair_rows.pair_discrimination", measured)
+    monkeypatch.setattr(measuring, "measured_pairs", lambda *given: {"rows": pair_rows(*given)[:0]})
+    report(lambda x: x, VECTORS[:90], Y[:90], test=(VECTORS[90:], Y[90:]), seeds=2)
+    assert seen == [(90, 60, 2)] * 4
+
+
+def test_the_same_seed_gives_the_same_page(no_pairs, tmp_path):
+    for name in ("a", "b"):
+        report(lambda x: x, VECTORS, Y, path=tmp_path / name / "report.html")
+    for file in ("report.html", "report.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_images_of_a_keras_model(no_pairs):
+    images = np.clip(GENERATOR.uniform(size=(60, 6, 6, 1)), 0, 1).astype("float32")
+    encoder = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.ReLU()])
+    figures = report(encoder, images, {"half": np.arange(60) // 30, "depth": GENERATOR.normal(size=60)})
+    assert figures["encoder"]["embedding_shape"] == [4, 4, 2] and figures["encoder"]["numbers"] == 32
+    assert figures["pictures"]["map"] == [20, 6, 6]
+    assert figures["probes"]["depth"]["kind"] == "regression"
+    assert figures["disentanglement"] is None  # one factor is a class
+
+
+def test_sequences_are_pooled_over_their_real_positions(no_pairs):
+    figures = report(lambda batch: batch["x"] * 1.0, SEQUENCES, Y[:60])
+    assert figures["encoder"]["pooled"] and figures["encoder"]["numbers"] == 6
+    assert figures["data"]["kind"] == "sequences" and figures["pictures"]["map"] == [20, 3, 5]
+    padded = {**SEQUENCES, "x": SEQUENCES["x"].copy()}
+    padded["x"][np.arange(5) >= SEQUENCES["lengths"][:, None]] = 77.0
+    again = report(lambda batch: batch["x"] * 1.0, padded, Y[:60])
+    assert again["probes"] == figures["probes"]
+
+
+def test_texts_are_quoted(no_pairs, tmp_path):
+    def encoder(texts):
+        return np.array(
+            [[b"red" in text, b"green" in text, len(text)] for text in np.asarray(texts)], "float32"
+        )
+
+    path = tmp_path / "texts.html"
+    figures = report(encoder, [NASTY, *TEXTS[1:]], Y[:60], path=path)
+    assert figures["probes"]["label"]["linear"] > 0.9
+    page = path.read_text(encoding="utf-8")
+    assert "green house" in text_of(page) and "<script" not in page
+
+
+def test_the_page_says_what_was_measured_and_loads_nothing(embedding_record, tmp_path):
+    page = write_page(embedding_record, tmp_path / "small.html").read_text(encoding="utf-8")
+    text = text_of(page)
+    for piece in (
+        "embedding of 4 numbers",
+        "fitted on 80, read on 40 held out",
+        "What it knows",
+        "What it leaks",
+        "slanta quantity, R²",
+        "not found",
+        "LD*, nats",
+        "0.800",
+        "MIG",
+        "values of a code",
+        "Mean squared error",
+        "Held-out examples, and the 8 training examples",
+        "There are 40 held-out examples only",
+    ):
+        assert piece in text, piece
+    sources = re.findall(r'(?:src|srcset|href|action)="([^"]*)"', page)
+    assert sources and all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
+    assert not re.search(r"<(script|link|iframe)|url\(|@import|https?://", page)
+    targets = re.findall(r'href="#([^"]*)"', page)
+    assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_everything_is_escaped(no_pairs, tmp_path):
+    names = np.array([NASTY, "b", "c"])[Y]
+    path = tmp_path / "report.html"
+    report(lambda x: x, VECTORS, {NASTY: names, "b": Y}, path=path, nuisances=["b"], title=NASTY)
+    page = path.read_text(encoding="utf-8")
+    assert "<script" not in page and "alert('x')" not in page
+
+
+def test_a_record_is_kept_and_read_again(embedding_record, tmp_path):
+    embedding_record.save(tmp_path)
+    assert EmbeddingRecord.load(tmp_path) == embedding_record
+    (tmp_path / "embedding" / "map.png").write_bytes(b"cut")
+    with pytest.raises(InputError, match="not a whole PNG"):
+        EmbeddingRecord.load(tmp_path)
+    (tmp_path / "embedding.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no figures"):
+        read_figures(tmp_path / "embedding.json")
+
+
+def test_bad_input_is_one_clear_error_and_leaves_nothing(no_pairs, tmp_path):
+    path = tmp_path / "report.html"
+    for message, options in (
+        ("one value per example", {"factors": Y[:9]}),
+        ("names of factors", {"factors": Y, "nuisances": ["speaker"]}),
+        ("test values of the factors", {"factors": Y, "test": VECTORS}),
+    ):
+        with pytest.raises(InputError, match=message):
+            embedding_report(lambda x: x, VECTORS, path=path, **options)
+    with pytest.raises(InputError, match="is an .html file"):
+        report(lambda x: x, VECTORS[:40], Y[:40], path=tmp_path / "report.pdf")
+    with pytest.raises(ValueError, match="budget is"):
+        embedding_report(lambda x: x, VECTORS, budget="none")
+    assert list(tmp_path.iterdir()) == []

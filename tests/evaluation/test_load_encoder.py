@@ -1,0 +1,135 @@
+"""Encoders of every kind give the embedding that their maker meant."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae import InputError
+from keras_ae.evaluation import load_encoder
+from keras_ae.evaluation.report.encoders import embeddings_of, in_batches
+from keras_ae.evaluation.report.examples import Examples
+from keras_ae.layers import VectorQuantizer
+from keras_ae.models import AutoEncoder
+
+X = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
+W = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
+
+
+def embedding_of(encoder, data=X, **options):
+    return embeddings_of(load_encoder(encoder, **options), Examples(data))
+
+
+def auto_encoder():
+    parts = keras.layers.Dense(2), keras.layers.Dense(4)
+    encoder, decoder = (
+        keras.Sequential([keras.Input((size,)), part]) for size, part in zip((4, 2), parts, strict=True)
+    )
+    return AutoEncoder(encoder, decoder, VectorQuantizer(8))
+
+
+def functional():
+    x = keras.Input((4,))
+    h = keras.layers.Dense(2, name="narrow")(x)
+    return keras.Model(x, keras.layers.Dense(4)(VectorQuantizer(8)(h)))
+
+
+def write_onnx(path, batch):
+    helper = pytest.importorskip("onnx", exc_type=Exception).helper
+    import onnx
+
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["pixels", "w"], ["z"])],
+        "g",
+        [helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, [batch, 4])],
+        [helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, [batch, 2])],
+        [helper.make_tensor("w", onnx.TensorProto.FLOAT, W.shape, W.ravel())],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    return path
+
+
+def write_saved_model(path, **functions):
+    module = tf.Module()
+    specs = {"x": tf.TensorSpec((None, 4), tf.float32, name="x")}
+    signatures = {
+        name: tf.function(function, input_signature=list(specs.values()))
+        for name, function in functions.items()
+    }
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    return path
+
+
+def test_a_function_is_called():
+    np.testing.assert_allclose(embedding_of(lambda x: x @ W), X @ W, rtol=1e-6)
+
+
+def test_a_model_of_ours_embeds_and_has_codes_and_a_decoder():
+    model = auto_encoder()
+    loaded = load_encoder(model)
+    np.testing.assert_allclose(embedding_of(model), np.asarray(model.embed(X)), rtol=1e-6)
+    np.testing.assert_array_equal(in_batches(loaded.codes, Examples(X))[0][""], model.encode(X))
+    assert loaded.num_values == {"": 8}
+    np.testing.assert_allclose(loaded.reconstruct(X), model.reconstruct(X), rtol=1e-6)
+
+
+def test_a_functional_model_is_cut_at_its_bottleneck_or_at_a_layer():
+    model = functional()
+    loaded = load_encoder(model)
+    h = keras.Model(model.input, model.get_layer("narrow").output)(X)
+    bottleneck = model.layers[2]
+    np.testing.assert_allclose(embedding_of(model), bottleneck(h), rtol=1e-6)
+    np.testing.assert_array_equal(loaded.codes(X)[""], bottleneck.encode(h))
+    np.testing.assert_allclose(loaded.reconstruct(X), model(X), rtol=1e-6)
+    np.testing.assert_allclose(embedding_of(model, layer="narrow"), h, rtol=1e-6)
+    with pytest.raises(InputError, match="Expected a layer"):
+        load_encoder(model, layer="wide")
+
+
+def test_a_keras_file_and_the_directory_of_one_are_loaded(tmp_path):
+    model = auto_encoder()
+    model.save(tmp_path / "model.keras")
+    for path in (tmp_path / "model.keras", tmp_path):
+        np.testing.assert_allclose(embedding_of(path), np.asarray(model.embed(X)), rtol=1e-6)
+
+
+def test_anybodys_onnx_file_works_with_batches_of_any_size_or_of_one(tmp_path):
+    for name, batch in (("free", "batch"), ("fixed", 3)):
+        path = write_onnx(tmp_path / f"{name}.onnx", batch)
+        np.testing.assert_allclose(embedding_of(path), X @ W, rtol=1e-5)
+    with pytest.raises(InputError, match="expected an endpoint `encode`"):
+        load_encoder(tmp_path)
+    np.testing.assert_allclose(embedding_of(tmp_path, endpoint="free"), X @ W, rtol=1e-5)
+
+
+def test_a_saved_model_is_read_at_encode_and_decoded(tmp_path):
+    folder = tmp_path / "model" / "3"
+    write_saved_model(
+        folder,
+        encode=lambda x: {"embedding": x, "codes": tf.cast(x > 0, tf.int32)},
+        decode=lambda x: {"reconstruction": 2.0 * x},
+        score=lambda x: {"score": x[:, 0]},
+    )
+    loaded = load_encoder(tmp_path / "model")
+    assert loaded.kind == "SavedModel"
+    np.testing.assert_array_equal(embedding_of(tmp_path / "model"), X)
+    np.testing.assert_array_equal(loaded.codes(X)[""], X > 0)
+
+
+def test_the_only_signature_of_a_saved_model_is_taken(tmp_path):
+    write_saved_model(tmp_path / "one", serving_default=lambda x: {"z": x[:, :2]})
+    np.testing.assert_array_equal(embedding_of(tmp_path / "one"), X[:, :2])
+    write_saved_model(tmp_path / "two", a=lambda x: {"z": x}, b=lambda x: {"z": 2 * x})
+    with pytest.raises(InputError, match="Received: a, b"):
+        load_encoder(tmp_path / "two")
+
+
+def test_what_is_no_encoder_is_refused(tmp_path):
+    (tmp_path / "broken.keras").write_text("no")
+    (tmp_path / "broken.onnx").write_text("no")
+    for path in (tmp_path / "none", tmp_path, tmp_path / "broken.keras", tmp_path / "broken.onnx"):
+        with pytest.raises(InputError):
+            load_encoder(path, endpoint="encode")
+    with pytest.raises(InputError, match="Expected an encoder"):
+        load_encoder(3)

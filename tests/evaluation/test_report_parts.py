@@ -1,0 +1,142 @@
+"""The parts of a report against figures derived by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae import InputError
+from keras_ae.evaluation.report.code_use import code_use
+from keras_ae.evaluation.report.examples import Examples
+from keras_ae.evaluation.report.material import as_factors
+from keras_ae.evaluation.report.pair_rows import doubts, label_closed_form
+from keras_ae.evaluation.report.pictures import COLUMNS, sheet, thumbnails
+from keras_ae.evaluation.report.plane import plane
+from keras_ae.evaluation.report.scatter import scatter
+
+
+def test_kinds_of_examples():
+    lengths = np.array([2, 3])
+    for data, kind in (
+        (np.zeros((2, 8, 8, 3)), "images"),
+        (np.zeros((2, 8)), "vectors"),
+        (np.zeros(2), "vectors"),
+        ({"x": np.zeros((2, 3, 1)), "lengths": lengths}, "sequences"),
+        ({"x": np.zeros((2, 3), "int32"), "lengths": lengths}, "tokens"),
+        (["a b", "c"], "texts"),
+        (tf.data.Dataset.from_tensor_slices((np.zeros((2, 8)), [0, 1])).batch(2), "vectors"),
+    ):
+        examples = Examples(data)
+        assert (examples.kind, len(examples)) == (kind, 2)
+        assert len(examples.take(np.array([1]))) == 1
+
+
+def test_texts_become_numbers_of_words():
+    train, test = Examples(["the cat the", "a cat"]), Examples(["the dog"])
+    vocabulary = train.vocabulary()
+    assert vocabulary == {"cat": 1, "the": 2, "a": 3}
+    inputs = test.pair_inputs(vocabulary)
+    assert inputs["x"].tolist() == [[2, 0]] and inputs["lengths"].tolist() == [2]
+    assert train.features(vocabulary)[0, :4].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 0])
+
+
+def test_padding_is_not_seen():
+    x = np.array([[[1.0], [3.0], [77.0]]])
+    examples = Examples({"x": x, "lengths": np.array([2])})
+    assert examples.features().tolist() == [[2.0, 1.0]]
+    assert thumbnails(examples, like=Examples(np.array([[[0.0], [3.0]]])))[0, 0, :, 0].tolist() == [
+        85,
+        255,
+        0,
+    ]
+
+
+def test_pictures_lie_on_the_sheet_row_by_row():
+    pictures = np.arange(COLUMNS + 2, dtype="uint8").repeat(6).reshape(-1, 2, 3, 1)
+    image = tf.io.decode_png(sheet(pictures)).numpy()
+    assert image.shape == (4, COLUMNS * 3, 1)
+    assert image[0, ::3, 0].tolist() == list(range(COLUMNS)) and image[2, 3, 0] == COLUMNS + 1
+
+
+def test_large_pictures_shrink_and_vectors_become_stripes():
+    assert thumbnails(Examples(np.zeros((2, 200, 100, 3)))).shape == (2, 64, 32, 3)
+    assert thumbnails(Examples(np.zeros((2, 784)))).shape == (2, 12, 64, 1)
+    assert thumbnails(Examples(["a"])) is None
+
+
+def test_closed_form_of_a_label_is_the_one_of_the_paper_for_equal_classes():
+    for classes in (2, 4, 10, 100):
+        expected = np.log(1 + 1 / classes) + np.log(1 + classes) / classes
+        assert label_closed_form(np.arange(classes)) == pytest.approx(expected)
+    # by brute force over all pairs: T* = log p(x, z) / p(x) p(z) of unequal classes
+    labels = np.array([0, 0, 0, 1])
+    ratio = (labels[:, None] == labels) / np.array([0.75, 0.75, 0.75, 0.25])
+    expected = np.log1p(1 / np.diag(ratio)).mean() + np.log1p(ratio).mean()
+    assert label_closed_form(labels) == pytest.approx(expected)
+
+
+def test_controls_that_are_off_are_told():
+    rows = [
+        {"role": "noise", "name": "noise", "ld_star": 1.45},
+        {"role": "label", "name": "digit", "ld_star": 0.9, "closed_form": 0.335},
+    ]
+    assert [text.split()[1] for text in doubts(rows)] == ["noise", "row"]
+    assert doubts([{"role": "noise", "ld_star": 1.39}]) == []
+
+
+def test_use_of_codes_by_hand():
+    codes = np.array([[0, 1], [0, 1], [2, 1], [2, 3]])
+    use = code_use({"": codes}, {"": 8})["levels"][""]
+    assert (use["usage"], use["bits"], use["positions"]) == (0.5, 6.0, 2)
+    # position 0 carries 1 bit, position 1 the entropy of (3/4, 1/4)
+    assert use["entropy"] == pytest.approx(1 - 0.75 * np.log2(0.75) - 0.25 * np.log2(0.25))
+    shares = np.array([2, 3, 2, 1]) / 8
+    assert use["perplexity"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    assert use["shares"] == [0.375, 0.25, 0.25, 0.125]
+
+
+def test_padded_codes_are_left_out():
+    use = code_use({"": np.array([[0, 1, 9], [1, 9, 9]])}, {"": 4}, lengths=np.array([2 / 3, 1 / 3]))
+    assert use["usage"] == 0.5 and use["bits"] == 1.5 * 2
+
+
+def test_bits_show_their_share_of_ones():
+    assert code_use({"": np.array([[0, 1], [1, 1]])}, {"": 2})["levels"][""]["shares"] == [0.5, 1.0]
+
+
+def test_two_numbers_are_their_own_map_and_few_points_get_components():
+    z = np.random.default_rng(0).normal(size=(20, 2))
+    found = plane(z)
+    assert found["method"] == "the embedding itself" and found["trustworthiness"] == 1.0
+    points = np.array(found["points"])
+    np.testing.assert_allclose(np.corrcoef(points[:, 0], z[:, 0])[0, 1], 1, atol=1e-6)
+    assert points.min() >= 0 and points.max() <= 1
+    assert plane(np.random.default_rng(0).normal(size=(20, 5)))["method"] == "pca"
+
+
+def test_groups_stay_groups_on_the_map():
+    group = np.arange(60) % 3
+    z = np.eye(3)[group] * 20 + np.random.default_rng(0).normal(size=(60, 3))
+    first, again = plane(z, method="tsne"), plane(z, method="tsne")
+    assert first == again and first["trustworthiness"] > 0.8
+    points = np.array(first["points"])
+    distances = np.linalg.norm(points[:, None] - points, axis=-1) + 9 * np.eye(60)
+    assert (group[distances.argmin(axis=1)] == group).all()
+
+
+def test_quantities_are_coloured_in_steps_and_rare_classes_together():
+    values = {
+        "x": np.linspace(0, 1, 40).tolist(),
+        "name": [f"n{i % 20}" for i in range(40)],
+        "d": [0, 1] * 20,
+    }
+    figures = {"map": {"points": np.random.default_rng(0).uniform(size=(40, 2)).tolist(), "colours": values}}
+    steps, names, classes = scatter(figures)["colourings"]
+    assert len(steps.entries) == 8 and steps.labels == []
+    assert names.entries[-1] == ("11 others", "var(--other)") and len(names.entries) == 10
+    assert [name for name, _ in classes.entries] == ["0", "1"] and len(classes.labels) == 2
+
+
+def test_factors_that_do_not_fit_are_refused():
+    assert list(as_factors(np.zeros((3, 2), int))) == ["factor 1", "factor 2"]
+    with pytest.raises(InputError):
+        as_factors({"a": np.zeros((3, 2))})

@@ -1,0 +1,83 @@
+"""The embedding of a run: measured once, kept, shown on the page, compared."""
+
+import json
+import shutil
+
+import pytest
+
+from keras_ae.evaluation.report import measuring
+from keras_ae.evaluation.report.pair_rows import INDEPENDENT
+from keras_ae.training.cli import main
+from keras_ae.training.report import write_report
+
+
+@pytest.fixture(autouse=True)
+def no_pairs(monkeypatch):
+    monkeypatch.setattr(measuring, "measured_pairs", lambda *_: {"rows": [], "independent": INDEPENDENT})
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    """A run that may be changed."""
+    return shutil.copytree(trained_run, tmp_path / "vqvae" / trained_run.name)
+
+
+def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypatch):
+    assert "has not been measured yet" in (run / "report.html").read_text()
+    assert main(["report", str(run), "--budget", "quick"]) == 0
+    said = capsys.readouterr().out
+    assert "measuring: probes" in said and "A linear probe reads “label”" in said
+    page = (run / "report.html").read_text()
+    assert "What it knows" in page and "Use of the codes" in page and "Reconstructions" in page
+    figures = json.loads((run / "embedding.json").read_text())
+    assert figures["about"]["recipe"] == "vqvae"
+    assert figures["reconstruction"]["mse"] == pytest.approx(
+        json.loads((run / "metrics.json").read_text())["test"]["mse"], rel=1e-4
+    )
+    monkeypatch.setattr("keras_ae.training.run_embedding.measure_run", None)  # is not called again
+    assert main(["report", str(run)]) == 0
+    assert (run / "report.html").read_text() == page
+
+
+def test_a_damaged_record_is_left_out_and_told(run_directory, embedding_record):
+    embedding_record.save(run_directory)
+    assert "What it knows" in write_report(run_directory).read_text()
+    (run_directory / "embedding.json").write_text("{")
+    page = write_report(run_directory).read_text()
+    assert "What it knows" not in page and "The embedding is left out" in page
+
+
+def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
+    output = tmp_path / "reports" / "small.html"
+    options = ["--data", str(small_npz), "--output", str(output), "--budget", "quick"]
+    assert main(["report", str(run / "model.keras"), *options]) == 0
+    assert "model.keras" in output.read_text() and output.with_suffix(".json").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["RUN/model.keras"], "name some images by --data"),
+        (["RUN/none", "--data", "digits"], "is not a run directory"),
+        (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not take the images"),
+        (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "is an .html file"),
+    ],
+)
+def test_bad_input_is_one_line(trained_run, capsys, arguments, message):
+    arguments = [argument.replace("RUN", str(trained_run)) for argument in arguments]
+    assert main(["report", *arguments]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and message in said[0]
+
+
+def test_compare_takes_runs_and_reports(run_directory, embedding_record, tmp_path, capsys):
+    report, output = tmp_path / "other.json", tmp_path / "compare.html"
+    embedding_record.save(run_directory)
+    shutil.copy(run_directory / "embedding.json", report)
+    assert main(["compare", str(run_directory), str(report), "--output", str(output)]) == 0
+    said = capsys.readouterr().out
+    assert "small 20260101-120000" in said and "small other" in said and str(output) in said
+    assert output.is_file() and output.with_suffix(".json").is_file()
+    (run_directory / "embedding.json").unlink()
+    assert main(["compare", str(run_directory), str(report)]) == 2
+    assert f"keras-ae report {run_directory}" in capsys.readouterr().err
