@@ -77,6 +77,7 @@ def test_each_player_descends_its_own_loss_as_often_as_it_says():
     encoder, *critic = np.reshape(losses, (2, 2, 3)).mean(axis=1).T
     np.testing.assert_allclose(history["encoder_loss"], encoder, rtol=1e-4)
     np.testing.assert_allclose(history["critic_loss"], np.mean(critic, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(history["loss"], encoder, rtol=1e-4)  # that of the first player
     assert set(history) == {"loss", "encoder_loss", "critic_loss"}
     assert (int(model.optimizer.iterations), int(model.critic_optimizer.iterations)) == (4, 8)
 
