@@ -10,10 +10,13 @@ def leakage(
     """Probes of what the embedding should *not* contain: speaker, channel, source.
 
     ```
-    excess = max(linear, mlp) - majority
-    share  = excess / (1 - majority)         0: nothing found, 1: all that can be known
-    leaks  = the 95 % interval of either probe lies above majority
+    excess = max(linear, mlp) - baseline     baseline = max(majority, best_constant)
+    share  = excess / (1 - baseline)         0 or less: nothing found, 1: all that can be known
+    leaks  = the 95 % interval of either probe lies above the baseline
     ```
+
+    The baseline is what a probe without any information can reach: the larger of `majority`
+    and, since the held-out classes may be shared out otherwise, the best constant in hindsight.
 
     The perceptron counts as much as the linear probe: what an embedding hides from the one,
     the other may read. A probe is fitted anew here, on the frozen embedding: the accuracy of
@@ -27,8 +30,8 @@ def leakage(
         groups, seed, one_hot, folds: as in `probe`.
 
     Returns:
-        `{name: dict}`: that of `probe`, with `excess`, `share`, `leaks` and `verdict`, "leaks"
-        or "not found".
+        `{name: dict}`: that of `probe`, with `baseline`, `excess`, `share`, `leaks` and `verdict`,
+        "leaks" or "not found".
 
     Raises:
         InputError: no nuisance; another set of names in the test; what `probe` raises.
@@ -57,9 +60,16 @@ def leakage(
 
 
 def _judged(figures):
-    majority = figures["majority"]
-    excess = max(figures["linear"], figures["mlp"]) - majority
-    leaks = max(figures["interval"][0], figures["mlp_interval"][0]) > majority
-    share = excess / (1.0 - majority) if majority < 1.0 else 0.0
+    baseline = max(figures["majority"], figures["best_constant"])
+    excess = max(figures["linear"], figures["mlp"]) - baseline
+    leaks = max(figures["interval"][0], figures["mlp_interval"][0]) > baseline
+    share = excess / (1.0 - baseline) if baseline < 1.0 else 0.0
     verdict = "leaks" if leaks else "not found"
-    return {**figures, "excess": excess, "share": share, "leaks": leaks, "verdict": verdict}
+    return {
+        **figures,
+        "baseline": baseline,
+        "excess": excess,
+        "share": share,
+        "leaks": leaks,
+        "verdict": verdict,
+    }

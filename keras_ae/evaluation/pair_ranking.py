@@ -64,16 +64,17 @@ class PairRanking:
         """`{"ld", "auc"}` over all matched pairs and several derangements."""
         number = len(self.codes)
         offsets = 1 + self.generator.choice(number - 1, min(OFFSETS, number - 1), replace=False)
-        matched, mismatched = [], []
+        matched, mismatched, codes = [], [], None
         for offset in offsets:
-            codes = self._codes()
+            if codes is None or np.any(self.noise):  # noise is drawn anew
+                codes = self._codes()
+                matched.append(self.traced.pairs(self.inputs, codes).numpy())
             order = self.generator.permutation(number)
             partner = np.empty_like(order)
             partner[order] = np.roll(order, offset)  # a roll within a fresh order
-            matched.append(self.traced.pairs(self.inputs, codes).numpy())
             mismatched.append(self.traced.pairs(self.inputs, tf.gather(codes, partner)).numpy())
         loss = float(self.score.loss(np.float64(matched), np.float64(mismatched)))
-        truth = np.repeat([1, 0], np.size(matched))
+        truth = np.repeat([1, 0], [np.size(matched), np.size(mismatched)])
         auc = require("sklearn.metrics", extra="evaluation").roc_auc_score(
             truth, np.concatenate([np.ravel(matched), np.ravel(mismatched)])
         )

@@ -40,7 +40,8 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
     Returns:
         `linear`, `mlp`, their 95 % intervals `interval` and `mlp_interval` (`[low, high]`; Wilson's,
         or the bootstrap of `R^2`); `majority` (always the most frequent class of training, or its
-        mean) and `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
+        mean), `best_constant` (always that of the held-out examples, in hindsight; or 0) and
+        `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
         and test; by whole groups where a group has one label) and `selectivity`; `kind`,
         `classes`, `folds`, `n_train` (of the smallest fold), `n_test`.
         Intervals take the examples as independent: with `groups` they are too narrow.
@@ -75,6 +76,7 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
     classes = None if regression else len(np.unique(y))
     return {
         **_figures(said, regression, seed),
+        "best_constant": 0.0 if regression else _largest_share(said["truth"]),
         "chance": 0.0 if regression else 1.0 / classes,
         "kind": "regression" if regression else "classification",
         "classes": classes,
@@ -165,6 +167,10 @@ def _figures(said, regression, seed):
             else wilson_interval(right, len(said["truth"]))
         )
     return figures
+
+
+def _largest_share(y):
+    return float(np.unique(y, return_counts=True)[1].max() / len(y))
 
 
 def _accuracy(truth, said):

@@ -17,7 +17,7 @@ class Optimal:
     def fit(self, x, z, validation):
         return self
 
-    def evaluate(self, x, z):
+    def evaluate(self, x, z, num_candidates):
         return {"ld": self.value + self.code_noise + self.seed * 1e-3}
 
 

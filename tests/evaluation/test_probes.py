@@ -121,10 +121,17 @@ def test_integer_codes_are_read_one_hot_on_request():
 def test_a_leak_is_found_and_an_absent_one_is_not():
     result = leakage(Z, {"speaker": Y, "coin": RNG.permutation(np.arange(N) % 2)})
     assert result["speaker"]["leaks"] and result["speaker"]["verdict"] == "leaks"
-    assert result["speaker"]["share"] == pytest.approx(
-        result["speaker"]["excess"] / (1 - result["speaker"]["majority"])
-    )
+    speaker = result["speaker"]
+    assert speaker["share"] == pytest.approx(speaker["excess"] / (1 - speaker["baseline"]))
     assert not result["coin"]["leaks"] and result["coin"]["verdict"] == "not found"
+
+
+def test_a_class_that_is_more_frequent_in_the_test_is_no_leak():
+    z, y = RNG.normal(size=(200, 3)), np.repeat([0, 1], [110, 90])
+    constant = np.ones((80, 3)) * 100  # every probe says one thing of these
+    for test_y in (np.repeat([0, 1], [8, 72]), np.repeat([1, 0], [8, 72])):
+        result = leakage(z, {"it": y}, test=(constant, {"it": test_y}))["it"]
+        assert result["baseline"] == 0.9 and not result["leaks"]
 
 
 def test_a_leak_that_only_the_perceptron_reads_counts():
