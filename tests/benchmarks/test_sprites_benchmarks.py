@@ -85,6 +85,7 @@ def test_all_kinds_spend_the_same_bits(unseen, kind, monkeypatch):
     model = unseen.make_model(kind, seed=0)
     codes = np.prod([model.bottleneck.num_values] * max(1, int(np.prod(model.code_shape))), dtype=float)
     assert np.log2(codes) == 5.0
+    assert unseen.bits_of(kind) == 5 and unseen.bits_of("binary24") == 24
     assert model.reconstruct(SPRITES.images(np.zeros((2, 5), int))).shape == (2, 32, 32, 1)
 
 
