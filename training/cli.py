@@ -10,7 +10,7 @@ from keras_ae.errors import InputError
 from keras_ae.optional import require
 from keras_ae.training.parsing import parse, parse_shard
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
-from keras_ae.training.run_summary import print_embedding, print_metrics
+from keras_ae.training.run_summary import print_metrics
 
 Format = Literal["saved-model", "onnx"]
 Budget = Literal["quick", "full"]
@@ -90,7 +90,18 @@ def _verbs(tyro):
             output: the page, for what is no run; a run holds its report.html.
             image_size: height and width to resize to, for what is no run.
         """
-        return report_command(encoder, data, seeds, budget, measure, output, image_size)
+        from keras_ae.training.report_command import report
+
+        report(
+            encoder,
+            data=data,
+            seeds=seeds,
+            budget=budget,
+            measure=measure,
+            output=output,
+            image_size=image_size,
+        )
+        return 0
 
     def compare_(
         runs: runs_or_reports, output: Path = Path("compare.html"), different_data: bool = False
@@ -153,12 +164,13 @@ def _verbs(tyro):
 
 def demo(runs, embedding="quick") -> int:
     """From real digits to the report of their embedding, a verified SavedModel and ONNX files."""
+    from keras_ae.training.report_command import report
     from keras_ae.training.run import train
 
     run = train(VqVaeRecipe(), runs=runs)
     print_metrics(run)
     if embedding != "nothing":
-        report_command(run.directory, budget=embedding)
+        report(run.directory, budget=embedding)
     failed = export_run(run, FORMATS)
     if failed:
         return failed
@@ -166,34 +178,6 @@ def demo(runs, embedding="quick") -> int:
     print(f"SavedModel   {run.directory / 'export' / 'saved_model'}")
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
     print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz")
-    return 0
-
-
-def report_command(
-    encoder, data=None, seeds=None, budget="full", measure="auto", output=None, image_size=None
-) -> int:
-    """`keras-ae report`."""
-    from keras_ae.training import run_embedding
-    from keras_ae.training.report import write_report
-    from keras_ae.training.run import Run
-
-    def say(section):
-        print(f"measuring: {section}", flush=True)
-
-    options = {"budget": budget, "seeds": seeds, "progress": say}
-    if not (encoder / "config.json").is_file():
-        if data is None and encoder.exists() and measure != "never":
-            raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
-        if measure == "never" or not encoder.exists():
-            Run.open(encoder)  # says what a run directory is
-        output = run_embedding.report_of_file(encoder, data, output, image_size=image_size, **options)
-        print(output)
-        return 0
-    run = Run.open(encoder)
-    given = any(option is not None for option in (data, seeds))
-    if measure == "always" or (measure == "auto" and (given or not run_embedding.has_record(run))):
-        print_embedding(run_embedding.measure_run(run, data=data, **options))
-    print(write_report(run.directory))
     return 0
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from keras_ae.evaluation.report.pair_rows import INDEPENDENT
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Card
 
 MOST_CARDS = 6
 FEW_TEST_EXAMPLES = 200
+NEXT_TO_NOTHING = 0.97  # of the L_D* of noise
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def cautions(figures) -> list[str]:
         found.append(f"There are {data['n_test']} held-out examples only: intervals are wide.")
     if data["equal_test_inputs"]:
         found.append(
-            f"{data['equal_test_inputs']} held-out inputs equal another one: their mismatched pairs cannot "
-            "be told from matched ones, which raises L_D* and lowers retrieval."
+            f"Held-out inputs that equal another one: {data['equal_test_inputs']}. Their mismatched pairs "
+            "cannot be told from matched ones, which raises L_D* and lowers retrieval."
         )
     if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
         seeds = figures["settings"]["seeds"]
@@ -139,6 +141,12 @@ def _leaked(name, one):
 
 def _identified(row):
     size = row["info_nce_candidates"]
+    if row["ld_star"] > NEXT_TO_NOTHING * INDEPENDENT:
+        return Finding(
+            f"A discriminator found next to nothing of its input in it: L_D* = {row['ld_star']:.3f} of "
+            f"{INDEPENDENT:.3f} nats.",
+            "bad",
+        )
     return Finding(
         f"It identifies its input to L_D* = {format_number(row['ld_star'], 3)} nats, and finds it first "
         f"among {size} in {percent(row['retrieval'])} of cases. That is information, not usefulness."

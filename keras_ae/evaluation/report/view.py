@@ -150,7 +150,7 @@ def _pairs_table(figures):
 
 
 def _with_spread(row, name, bar=None):
-    text = f"{row[name]:.3f}"
+    text = f"{row[name]:.3f}".replace("-0.000", "0.000").replace("-", "−")
     if row["seeds"] > 1:
         text += f" ± {row[f'{name}_sd']:.3f}"
     return Cell(text, number=True, bar=None if bar is None else min(1.0, bar))

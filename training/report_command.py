@@ -1,0 +1,59 @@
+"""`keras-ae report`: of a run, or of an encoder in a file."""
+
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.training.report import write_report
+from keras_ae.training.run import Run
+from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
+from keras_ae.training.run_summary import print_embedding
+
+
+def report(
+    encoder: Path,
+    *,
+    data: str | None = None,
+    seeds: int | None = None,
+    budget: str = "full",
+    measure: str = "auto",
+    output: Path = Path("embedding_report.html"),
+    image_size: tuple[int, int] | None = None,
+) -> Path:
+    """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
+
+    Returns:
+        the page.
+
+    Raises:
+        InputError: no run and no encoder, or one that does not take the images.
+    """
+    options = {"budget": budget, "seeds": seeds, "progress": _say}
+    if _is_run(encoder):
+        page = _report_of_run(Run.open(encoder), data, measure, options)
+    elif data is None:
+        raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
+    else:
+        page = report_of_file(encoder, data, output, image_size=image_size, **options)
+    print(page)
+    return page
+
+
+def _report_of_run(run, data, measure, options):
+    anew = data is not None or options["seeds"] is not None or not has_record(run)
+    if measure == "always" or (measure == "auto" and anew):
+        print_embedding(measure_run(run, data=data, **options))
+    return write_report(run.directory)
+
+
+def _is_run(path):
+    """Whether it is a run; an error that says what one is where it is no encoder either."""
+    if (path / "config.json").is_file():
+        return True
+    encoder = path.is_file() or any(next(path.glob(kind), None) for kind in ("*.onnx", "*.pb", "*/*.pb"))
+    if not encoder and not (path / "model.keras").is_file():
+        Run.open(path)
+    return False
+
+
+def _say(section):
+    print(f"measuring: {section}", flush=True)
