@@ -67,12 +67,14 @@ def flat_map(local):
 
 
 def whole_map(local, mask, map_shape):
-    """One vector of a list of locations: all of it, or their mean where their number is free.
+    """One vector of a list of locations: all of it, padding zeroed, or their mean where their number is free.
 
     `map_shape` is that of the map of one example, `(..., channels)`.
     """
     if None in map_shape:
         return location_means(local, mask)
+    if mask is not None:
+        local = local * ops.cast(mask, local.dtype)[:, :, None]
     return ops.reshape(local, (-1, whole_map_size(map_shape)))
 
 

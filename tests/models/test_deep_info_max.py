@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
-from keras_ae.layers import MutualInformationNetwork
+from keras_ae.layers import MaskedConv1D, MutualInformationNetwork
 from keras_ae.losses import info_nce, jensen_shannon_mi
 from keras_ae.models import DeepInfoMax
 from keras_ae.models.local_maps import sample_positions
@@ -140,6 +140,19 @@ def test_sampled_locations_are_distinct_and_real():
     assert mask.numpy().sum(axis=1).tolist() == [3, 4] * 25
     assert (drawn.numpy()[:, :, 0][0::2][mask.numpy()[0::2]] < 3).all()
     assert sample_positions(tf.constant(local), None, 99, generator)[0].shape == (50, 6, 1)
+
+
+def test_padding_of_sequences_of_one_length_is_no_part_of_the_whole_map():
+    inputs = keras.Input((4, 2))
+    local = MaskedConv1D(3, 1, name="local")(inputs)
+    network = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(local)))
+    model = DeepInfoMax(network, local="local", alpha=1.0, mi_units=8)
+    x = np.random.default_rng(0).standard_normal((5, 4, 2)).astype("float32")
+    lengths = np.array([4, 2, 1, 3, 4], "int32")
+    dirty = np.where((np.arange(4) < lengths[:, None])[:, :, None], x, 99.0).astype("float32")
+    clean, other = (terms(model, {"x": values, "lengths": lengths}) for values in (x, dirty))
+    for name, value in clean.items():
+        assert float(other[name]) == pytest.approx(float(value), rel=1e-5)
 
 
 def test_it_learns_what_the_locations_share():
