@@ -1,9 +1,13 @@
+import json
+
 import numpy as np
 import pytest
 
 from keras_ae import InputError
 from keras_ae.models import TotalCorrelationVariationalAutoEncoder, VariationalAutoEncoder
+from keras_ae.training.datasets import sprites, stream_images
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.run import train
 
 X = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
 
@@ -28,3 +32,17 @@ def test_the_beta_tc_vae_knows_the_size_of_the_data_and_warms_up():
 def test_what_cannot_be_is_refused(setting):
     with pytest.raises(InputError, match="is at least 0. Received: -1"):
         RECIPES["beta-tc-vae"](**{setting: -1})
+
+
+def test_the_beta_tc_vae_trains_on_sprites_and_encodes_them(tmp_path, monkeypatch):
+    """All of `keras-ae train beta-tc-vae --data sprites` and `keras-ae encode`, on a few sprites."""
+    few = {"train": np.arange(0, 737_280, 9001), "test": np.arange(50, 737_280, 60_001)}
+    monkeypatch.setattr(sprites, "_split", lambda count: few)
+    size = {"filters": 4, "downsampling": 1, "latent_dim": 3, "image_size": (16, 16)}
+    recipe = RECIPES["beta-tc-vae"](data="sprites", epochs=1, batch_size=16, baselines=False, **size)
+    run = train(recipe, runs=tmp_path, verbose=False)
+    metrics = json.loads((run.directory / "metrics.json").read_text())
+    assert np.isfinite(metrics["test"]["mse"]) and 0 <= metrics["test"]["probe_accuracy"] <= 1
+    stream = stream_images("sprites", (16, 16, 1), batch_size=8, shard=(0, 60_000))
+    codes = np.concatenate([run.load_model().encode(images) for images in stream])
+    assert codes.shape == (len(stream), 3) == (13, 3)

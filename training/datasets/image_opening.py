@@ -33,7 +33,9 @@ def open_images(
     if source is None or source == "digits":
         return read_digits(image_size)
     if source == "sprites":
-        return read_sprites(image_size, streamed=streamed_shape is not None)
+        # rendered, not resized, to the size that is asked for
+        size = streamed_shape[:2] if streamed_shape and not image_size else image_size
+        return read_sprites(size, streamed=streamed_shape is not None)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path} does not exist: expected {SOURCES}.")

@@ -56,7 +56,7 @@ def test_other_sizes_are_drawn_or_resized(size):
 
 
 def test_all_sprites_are_encoded_in_the_order_of_their_factors():
-    stream = stream_images("sprites", (32, 32, 1), batch_size=4, shard=(3, 100_000), resize=True)
+    stream = stream_images("sprites", (32, 32, 1), batch_size=4, shard=(3, 100_000))
     assert stream.names == [str(number) for number in range(3, 737_280, 100_000)]
     expected = Sprites(32).images(Sprites().factors_of(range(3, 737_280, 100_000)))
     np.testing.assert_array_equal(np.concatenate(list(stream)), expected)
