@@ -51,5 +51,5 @@ def embedding_record():
     material = gather(encoder, images.astype("float32"), factors, ["half"], None, settings)
     with pytest.MonkeyPatch.context() as patch:
         made_up = {"rows": rows, "independent": pair_rows.INDEPENDENT}
-        patch.setattr(measuring, "measured_pairs", lambda material, settings: made_up)
+        patch.setattr(measuring, "measured_pairs", lambda *_: made_up)
         return measuring.measure_embedding(material, settings, title="small")

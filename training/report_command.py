@@ -14,7 +14,7 @@ def report(
     *,
     data: str | None = None,
     seeds: int | None = None,
-    budget: str = "full",
+    budget: str = "quick",
     measure: str = "auto",
     output: Path = Path("embedding_report.html"),
     image_size: tuple[int, int] | None = None,

@@ -44,7 +44,7 @@ def test_other_data_are_refused_or_flagged(reports):
 def test_other_settings_are_flagged(reports):
     reports["first"]["settings"]["max_steps"] = 7
     comparison = compare_reports(reports)
-    assert comparison["best"] == {} and "max steps (7, 400)" in comparison["differences"][0]
+    assert comparison["best"] == {} and "max steps (400, 7)" in comparison["differences"][0]
 
 
 def test_one_report_is_none_to_compare(reports):

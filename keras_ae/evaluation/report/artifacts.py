@@ -1,6 +1,5 @@
 """Exported encoders, whoever exported them: SavedModels and ONNX files."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -87,15 +86,6 @@ def open_artifact(path: Path, endpoint: str | None = None):
     name = _chosen(list(files), endpoint, path)
     decode = OnnxFunction(files[DECODE]) if name == ENCODE and DECODE in files else None
     return OnnxFunction(files[name]), decode
-
-
-def known_values(path: Path) -> dict:
-    """What the manifest beside an artifact says; `{}` where there is none."""
-    folder = path.parent if path.is_file() else _version(path)
-    try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def run_batch(function, inputs: dict) -> dict:

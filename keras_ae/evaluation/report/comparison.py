@@ -114,10 +114,10 @@ def _differences(reports, data):
         found.append(
             "The data differ, so figures of different rows do not compare: no value is marked as the best."
         )
-    for name in ("seeds", "max_steps", "num_candidates", "seed"):
-        values = sorted({figures["settings"][name] for figures in reports.values()})
+    for name in ("seeds", "max_steps", "num_candidates", "pair_side", "seed"):
+        values = sorted({str(figures["settings"].get(name)) for figures in reports.values()})
         if len(values) > 1:
-            listed = ", ".join(map(str, values))
+            listed = ", ".join(values)
             found.append(
                 f"The reports differ in {name.replace('_', ' ')} ({listed}): no value is marked as the best."
             )

@@ -9,6 +9,8 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.held_out import as_target
 from keras_ae.evaluation.report.encoders import LoadedEncoder, embeddings_of
 from keras_ae.evaluation.report.examples import Examples, mean_and_deviation
+from keras_ae.evaluation.report.pictures import shrunk
+from keras_ae.evaluation.report.settings import ReportSettings
 from keras_ae.optional import require
 
 MOST_COMPONENTS, MOST_VARIANCE = 64, 0.95
@@ -25,6 +27,7 @@ class Material:
         shape: of one embedding before it was flattened or pooled.
         factors: `{name: (training values, test values)}`, what the embedding should know.
         nuisances: likewise, what it should not.
+        settings: `ReportSettings`.
     """
 
     encoder: LoadedEncoder
@@ -35,6 +38,7 @@ class Material:
     shape: tuple[int, ...]
     factors: dict
     nuisances: dict
+    settings: ReportSettings
 
     @cached_property
     def vocabulary(self):
@@ -44,7 +48,11 @@ class Material:
     @cached_property
     def inputs(self):
         """What a pair discriminator reads of the training and the test examples."""
-        return self.train.pair_inputs(self.vocabulary), self.test.pair_inputs(self.vocabulary)
+        return tuple(self._pair_inputs(part) for part in (self.train, self.test))
+
+    def _pair_inputs(self, part):
+        inputs, side = part.pair_inputs(self.vocabulary), self.settings.pair_side
+        return shrunk(inputs, side) if side and part.kind == "images" else inputs
 
     @cached_property
     def components(self):
@@ -105,6 +113,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
         shape,
         {name: pair for name, pair in pairs.items() if name not in unwanted},
         {name: pairs[name] for name in unwanted},
+        settings,
     )
 
 

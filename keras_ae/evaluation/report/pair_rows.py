@@ -13,7 +13,7 @@ MOST_CLASSES = 200  # of a label that is a control
 NOISE_FEATURES = 64
 
 
-def pair_rows(material, settings) -> list[dict]:
+def pair_rows(material, settings, say=None) -> list[dict]:
     """`pair_discrimination` of the embedding and of its controls, from the same settings.
 
     Returns:
@@ -22,6 +22,8 @@ def pair_rows(material, settings) -> list[dict]:
     """
     rows = []
     for name, role, parts, noise, closed_form in _candidates(material, settings):
+        if say is not None:
+            say(f"pairs of input and {name}")
         (x, x_test), (z, z_test) = material.inputs, parts
         figures = pair_discrimination(
             x,
@@ -102,9 +104,9 @@ def _one_hot(labels, values):
     return (np.asarray(labels)[:, None] == values).astype("float32")
 
 
-def measured_pairs(material, settings) -> dict:
+def measured_pairs(material, settings, say=None) -> dict:
     """`{"rows", "independent"}`, or `{"rows": [], "left_out": why}` for inputs it cannot read."""
     try:
-        return {"rows": pair_rows(material, settings), "independent": INDEPENDENT}
+        return {"rows": pair_rows(material, settings, say), "independent": INDEPENDENT}
     except InputError as error:
         return {"rows": [], "independent": INDEPENDENT, "left_out": str(error)}

@@ -109,6 +109,9 @@ def cautions(figures) -> list[str]:
     if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
         seeds = figures["settings"]["seeds"]
         found.append(f"L_D* is of {seeds} seed{'s' * (seeds > 1)}; a figure to publish is of 3 or more.")
+    side = figures["settings"].get("pair_side")
+    if side and data["kind"] == "images" and max(data["shape"][:2]) > side and figures["pairs"]["rows"]:
+        found.append(f"The discriminator read images shrunk to {side} pixels, which can only raise L_D*.")
     if figures["pairs"].get("left_out"):
         found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
     if "left_out" in (figures["reconstruction"] or {}):

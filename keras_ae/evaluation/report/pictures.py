@@ -25,12 +25,12 @@ def thumbnails(examples, like=None, largest: int = 64) -> np.ndarray | None:
     low, high = _grey_range((like or examples).array)
     values = np.clip((examples.array.astype("float32") - low) / (high - low), 0, 1)
     if examples.kind == "vectors":
-        values = np.repeat(_shrunk(values[:, None, :, None], largest), STRIP, axis=1)
+        values = np.repeat(shrunk(values[:, None, :, None], largest), STRIP, axis=1)
     elif examples.kind == "sequences":
         if examples.lengths is not None:
             values = values * (np.arange(values.shape[1]) < examples.lengths[:, None])[..., None]
         values = values.transpose(0, 2, 1)[:, ::-1, :, None]
-    values = np.nan_to_num(_shrunk(values, largest))
+    values = np.nan_to_num(shrunk(values, largest))
     return np.round(values * 255).astype("uint8")
 
 
@@ -59,7 +59,14 @@ def _grey_range(array):
     return low, high if high > low else low + 1
 
 
-def _shrunk(values, largest):
+def shrunk(values, largest: int) -> np.ndarray:
+    """Images `(examples, height, width, channels)` of which no side is longer than `largest` pixels.
+
+    Example:
+
+    >>> shrunk(np.ones((2, 28, 14, 1)), 14).shape
+    (2, 14, 7, 1)
+    """
     height, width = values.shape[1:3]
     if max(height, width) <= largest:
         return values

@@ -13,6 +13,7 @@ BUDGETS = {
         "max_steps": 400,
         "batch_size": 128,
         "code_noise": (1.0,),
+        "pair_side": 16,
         "num_trees": 20,
     },
 }
@@ -20,7 +21,21 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """Numbers of examples, seeds and steps of a report; all are printed in it."""
+    """Numbers of examples, seeds and steps of a report; all are printed in it.
+
+    Attributes:
+        seeds: repetitions of `pair_discrimination`.
+        seed: of everything that is drawn.
+        max_examples, max_test: examples to fit on and to read on, at most.
+        test_fraction: share held out where no test is given.
+        code_noise, num_candidates, max_steps, batch_size: of `pair_discrimination`.
+        pair_side: pixels to which its images are shrunk where they are larger; `None`: not.
+        num_trees: of `dci`.
+        neighbours: shown of each query.
+        method: of the map: auto, umap, tsne, pca.
+        pool: of embeddings of sequences: none, mean, mean_and_deviation; auto: the last
+            where the data have lengths.
+    """
 
     seeds: int = 3
     seed: int = 0
@@ -31,6 +46,7 @@ class ReportSettings:
     num_candidates: int = 256
     max_steps: int = 2_000
     batch_size: int = 256
+    pair_side: int | None = None
     num_trees: int = 50
     neighbours: int = 8
     method: str = "auto"

@@ -54,13 +54,13 @@ def embedding_report(
         decode: function from embeddings to reconstructions, where the encoder brings none.
         layer, endpoint: see `load_encoder`.
         title: of the page; "": the name of the encoder.
-        budget: "full", or "quick" for a look: fewer examples, one seed, short training of the
-            discriminator.
+        budget: "full", or "quick" for a look: fewer examples, one seed, a discriminator that is
+            trained shortly and reads small images.
         seeds: of `pair_discrimination`; `None`: that of the budget, 3 or 1.
         seed: of everything that is drawn. The same seed gives the same page.
         progress: called with the name of each section before it is measured.
-        **settings: fields of `ReportSettings`: `max_examples`, `max_test`, `test_fraction`,
-            `code_noise`, `num_candidates`, `max_steps`, `num_trees`, `neighbours`, `method` (of
+        **settings: fields of `keras_ae.evaluation.report.settings.ReportSettings`, such as
+            `max_examples`, `code_noise`, `num_candidates`, `max_steps`, `neighbours`, `method` (of
             the map: auto, umap, tsne, pca) and `pool` (of sequences: auto, none, mean,
             mean_and_deviation).
 
