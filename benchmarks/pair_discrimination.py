@@ -76,7 +76,7 @@ WHAT = {
 def measure_closed_form(name, seeds):
     """Records of a joint whose `L_D*` is known, also under noise on the code."""
     draw, value, tolerance, goal = CLOSED_FORMS[name]
-    start, runs = time.perf_counter(), []
+    start, runs = time.process_time(), []
     discriminator = PairDiscriminator()
     for seed in range(seeds):
         generator = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ def measure_closed_form(name, seeds):
             discriminator.seed, discriminator.code_noise = seed, noise
             fitted = discriminator.fit(*fit, validation=stop)
             runs[-1][noise] = fitted.evaluate(*held_out, num_candidates=None)
-    minutes = (time.perf_counter() - start) / 60
+    minutes = (time.process_time() - start) / 60
     losses = [run[0.0]["ld"] for run in runs]
     distance = max(abs(loss - value) for loss in losses)
     note = (
@@ -126,7 +126,7 @@ DIGIT_NOTES = {
 def measure_digits(name, seeds):
     """Records of one embedding of the digits."""
     images, label, codes, pca = digit_codes()
-    z, start = codes[name], time.perf_counter()
+    z, start = codes[name], time.process_time()
     data = {"test": (images[DIGITS:], z[DIGITS:]), "seeds": seeds}
     result = pair_discrimination(images[:DIGITS], z[:DIGITS], code_noise=NOISE, num_candidates=256, **data)
     read = probe(z[:DIGITS], label[:DIGITS], test=(z[DIGITS:], label[DIGITS:]))
@@ -141,7 +141,7 @@ def measure_digits(name, seeds):
         ),
         ".retrieval": ("retrieval", f"top-1, the image by its code among 256; {note}"),
     }
-    minutes = (time.perf_counter() - start) / 60
+    minutes = (time.process_time() - start) / 60
     records = {
         f"ldstar.digits.{name}{key}": summary(result[figure], result[f"{figure}_sd"], seeds, minutes, text)
         for key, (figure, text) in figures.items()
@@ -162,7 +162,7 @@ def measure_digits(name, seeds):
 def measure_decoder(name, images, z, pca, data, note):
     """The score of the PCA's own decoder: `L_D` of a reconstruction, beside its error."""
     components = tf.constant(pca.components_[: z.shape[1]], tf.float32)
-    mean, start = tf.constant(pca.mean_, tf.float32), time.perf_counter()
+    mean, start = tf.constant(pca.mean_, tf.float32), time.process_time()
     result = pair_discrimination(
         images[:DIGITS],
         z[:DIGITS],
@@ -171,7 +171,7 @@ def measure_decoder(name, images, z, pca, data, note):
         code_noise=(),
         **data,
     )
-    minutes, seeds = (time.perf_counter() - start) / 60, data["seeds"]
+    minutes, seeds = (time.process_time() - start) / 60, data["seeds"]
     texts = {
         "ld_star": f'score="decoder" with the frozen decoder of the PCA, nats; {note}',
         "mse": "error of that decoder per pixel of [0, 1], 497 held out",
