@@ -1,5 +1,8 @@
 """The parts of a report against figures derived by hand."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -140,3 +143,18 @@ def test_factors_that_do_not_fit_are_refused():
     assert list(as_factors(np.zeros((3, 2), int))) == ["factor 1", "factor 2"]
     with pytest.raises(InputError):
         as_factors({"a": np.zeros((3, 2))})
+
+
+def test_umap_is_taken_where_it_is_installed(monkeypatch):
+    class Umap:
+        def __init__(self, random_state):
+            self.seed = random_state
+
+        def fit_transform(self, z):
+            return z[:, :2] + self.seed
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
+    z = np.random.default_rng(0).normal(size=(40, 5))
+    found = plane(z, seed=3)
+    assert found["method"] == "umap"
+    np.testing.assert_allclose(np.corrcoef(np.array(found["points"])[:, 0], z[:, 0])[0, 1], 1, atol=1e-6)

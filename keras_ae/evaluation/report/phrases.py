@@ -68,8 +68,8 @@ def cards(figures) -> list[Card]:
         found.append(Card("MSE", format_number(error["mse"], 3), note))
     codes = figures["codes"]
     if codes:
-        note = f"of {format_number(codes['bits'], 4)} bits, as the codes are used"
-        found.append(Card("carries at most", f"{format_number(codes['entropy'], 3)} bits", note))
+        note = f"at most, of {format_number(codes['bits'], 4)}, as the codes are used"
+        found.append(Card("it carries, bits", format_number(codes["entropy"], 3), note))
     leaks = figures["leaks"]
     if leaks:
         name = max(leaks, key=lambda one: leaks[one]["share"])

@@ -91,13 +91,14 @@ def _probe(name, one):
     """Places on a scale from 0 to 1 in per cent, and the numbers beside it."""
     control = next(iter(one["controls"].values()))
     low, high = (_place(value) for value in one["interval"])
+    guess = one.get("baseline", one["majority"])  # a leak is judged by the best constant
     return {
         "name": name,
         "what": "a quantity" if one["kind"] == "regression" else f"{one['classes']} classes",
         "unit": unit(one),
         "range": (low, max(0.6, high - low)),
         "marks": {
-            "majority": _place(one["majority"]),
+            "majority": _place(guess),
             "control": _place(control["linear"]),
             "knn": _place(one.get("knn")),
             "mlp": _place(one["mlp"]),
@@ -112,7 +113,7 @@ def _probe(name, one):
             ("MLP", score(one["mlp"], one), " to ".join(score(value, one) for value in one["mlp_interval"])),
             *([(f"{one['knn_k']}-NN", score(one["knn"], one), "")] if "knn" in one else []),
             (next(iter(one["controls"])), score(control["linear"], one), "linear, of the inputs"),
-            ("guessing", score(one["majority"], one), "most frequent" if one["classes"] else "the mean"),
+            ("guessing", score(guess, one), "most frequent" if one["classes"] else "the mean"),
             ("selectivity", score(one["selectivity"], one), "less permuted labels"),
         ],
         "verdict": one.get("verdict", ""),
