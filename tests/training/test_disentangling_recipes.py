@@ -19,12 +19,14 @@ def test_the_beta_vae_is_a_variational_auto_encoder_with_a_heavier_kl():
 
 
 def test_the_beta_tc_vae_knows_the_size_of_the_data_and_warms_up():
-    recipe = RECIPES["beta-tc-vae"](filters=8, epochs=3, batch_size=4, sampling="stratified", warm_up=0.2)
+    recipe = RECIPES["beta-tc-vae"](
+        filters=8, epochs=3, batch_size=4, sampling="stratified", warm_up=0.2, beta=2.0
+    )
     model = recipe.build((8, 8, 1), steps_per_epoch=5)
     assert type(model) is TotalCorrelationVariationalAutoEncoder
     assert model.dataset_size == 20
     logs = model.fit(X, batch_size=4, epochs=2, verbose=0).history
-    assert float(model.bottleneck.beta) == 1.0  # after 0.2 * 15 steps
+    assert float(model.bottleneck.beta) == 2.0  # after 0.2 * 15 steps
     assert {"total_correlation", "index_code_mi", "dimension_wise_kl", "kl_loss"} <= set(logs)
 
 

@@ -22,6 +22,8 @@ class BetaTcVaeRecipe(Recipe):
     """Size of the embedding."""
     total_correlation_weight: float = 6.0
     """Weight of the total correlation; the other parts of the KL have 1."""
+    beta: float = 1.0
+    """Weight of the whole KL after its warm-up."""
     sampling: Literal["weighted", "stratified"] = "weighted"
     """How the aggregate posterior is estimated from a batch."""
     warm_up: float = 0.1
@@ -33,10 +35,10 @@ class BetaTcVaeRecipe(Recipe):
 
     def build_model(self, image_shape, training_steps):
         settings = {**self.network_settings(), "flatten": True}
-        beta = 1.0
+        beta = self.beta
         if self.warm_up > 0:
             steps = max(1, round(self.warm_up * training_steps))
-            beta = keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=1.0)
+            beta = keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=self.beta)
         return TotalCorrelationVariationalAutoEncoder(
             image_encoder(image_shape, 4 * self.latent_dim, **settings),
             self._decoder(image_shape, settings),
