@@ -27,7 +27,7 @@ from keras_ae.training.datasets import load_images
 
 COMMAND = "python benchmarks/disentanglement.py"
 METRICS = ("mig", "sap", "dci", "completeness", "informativeness", "factor_vae", "beta_vae")
-# published with the definitions: own renderer with dSprites' factors, scikit-learn
+# measured by another implementation of the same definitions, on sprites of the same factors
 REFERENCE = {
     "oracle": (0.896, 0.246, 1.000, 1.000, 1.000, 1.000, 1.000),
     "moments": (0.509, 0.120, 0.742, 0.678, 0.859, 0.963, 1.000),
@@ -85,7 +85,7 @@ def anchor_table(row):
     if row == "oracle":
         return factors.astype("float32")
     if row == "rotated":
-        rng.normal(size=(4096, 10))  # the reference drew a projection in between
+        rng.normal(size=(4096, 10))  # the other implementation drew a projection in between
         rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
         return ((factors / sprites.sizes - 0.5) @ rotation).astype("float32")
     if row == "moments":
@@ -99,7 +99,7 @@ def anchor_table(row):
 def moments(images):
     """Mass, centre, spread, elongation and direction of the white pixels, `(images, 6)`.
 
-    In single precision as the reference: the direction of a square is the rounding error.
+    In single precision, as the values to compare with: the direction of a square is the rounding error.
     """
     height, width = images.shape[1:3]
     flat = images.reshape(len(images), -1)
@@ -154,12 +154,12 @@ def anchor_records(row, results):
     records = {}
     for metric, reference in zip(METRICS, REFERENCE[row], strict=True):
         values = [result[metric] for result in results]
-        note = f"{NAMES[row]}; reference {reference}; repeats draw other images"
+        note = f"{NAMES[row]}; another implementation: {reference}; repeats draw other images"
         records[f"anchor.{row}.{metric}"] = summary(values, "", note, **about)
     differences = [
         abs(records[f"anchor.{row}.{m}"]["mean"] - r) for m, r in zip(METRICS, REFERENCE[row], strict=True)
     ]
-    note = f"largest difference from the reference of {len(METRICS)} metrics, means of {len(results)} draws"
+    note = f"largest difference from another implementation of {len(METRICS)} metrics, means of {len(results)} draws"
     records[f"anchor.{row}.difference"] = summary([max(differences)], "<= 0.02", note, **about)
     return records
 
