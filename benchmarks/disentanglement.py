@@ -159,7 +159,7 @@ def anchor_records(row, results):
     differences = [
         abs(records[f"anchor.{row}.{m}"]["mean"] - r) for m, r in zip(METRICS, REFERENCE[row], strict=True)
     ]
-    note = f"largest difference from another implementation of {len(METRICS)} metrics, means of {len(results)} draws"
+    note = f"largest difference from another implementation; {len(METRICS)} metrics, {len(results)} draws"
     records[f"anchor.{row}.difference"] = summary([max(differences)], "<= 0.02", note, **about)
     return records
 
