@@ -73,7 +73,7 @@ def _verbs(tyro):
         encoder: any_encoder,
         data: str | None = None,
         seeds: int | None = None,
-        budget: Budget = "quick",
+        budget: Budget | None = None,
         measure: Measure = "auto",
         output: Path = Path("embedding_report.html"),
         image_size: tuple[int, int] | None = None,
@@ -84,9 +84,11 @@ def _verbs(tyro):
             encoder: a run directory, a .keras file, a SavedModel or an ONNX file, anybody's.
             data: images as for training; of a run, those it was trained on unless given.
             seeds: repetitions of the pair discriminator; 3 or, with a quick budget, 1.
-            budget: quick for a look, or full for figures to publish: minutes to hours on a CPU.
-            measure: auto: a run whose embedding was measured before is not measured again;
-                always; never: the page is rebuilt from what the run directory holds.
+            budget: quick for a look, the default, or full for figures to publish: minutes to hours
+                on a CPU.
+            measure: auto: a run whose embedding was measured before is measured again only if one
+                of the options above asks for it; always; never: the page is rebuilt from what
+                the run directory holds.
             output: the page, for what is no run; a run holds its report.html.
             image_size: height and width to resize to, for what is no run.
         """

@@ -14,7 +14,7 @@ def report(
     *,
     data: str | None = None,
     seeds: int | None = None,
-    budget: str = "quick",
+    budget: str | None = None,
     measure: str = "auto",
     output: Path = Path("embedding_report.html"),
     image_size: tuple[int, int] | None = None,
@@ -27,22 +27,19 @@ def report(
     Raises:
         InputError: no run and no encoder, or one that does not take the images.
     """
-    options = {"budget": budget, "seeds": seeds, "progress": _say}
+    asked = any(option is not None for option in (data, seeds, budget))
+    options = {"budget": budget or "quick", "seeds": seeds, "progress": _say}
     if _is_run(encoder):
-        page = _report_of_run(Run.open(encoder), data, measure, options)
+        run = Run.open(encoder)
+        if measure == "always" or (measure == "auto" and (asked or not has_record(run))):
+            print_embedding(measure_run(run, data=data, **options))
+        page = write_report(run.directory)
     elif data is None:
         raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
     else:
         page = report_of_file(encoder, data, output, image_size=image_size, **options)
     print(page)
     return page
-
-
-def _report_of_run(run, data, measure, options):
-    anew = data is not None or options["seeds"] is not None or not has_record(run)
-    if measure == "always" or (measure == "auto" and anew):
-        print_embedding(measure_run(run, data=data, **options))
-    return write_report(run.directory)
 
 
 def _is_run(path):

@@ -43,6 +43,7 @@ class Run:
     metrics.json     measured on the held-out test images
     history.csv      every epoch's losses and metrics
     figures/         pictures;  logs/ for TensorBoard;  report.html
+    embedding.json   what `keras-ae report` measured of the embedding;  embedding/ its pictures
     ```
     """
 

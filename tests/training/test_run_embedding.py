@@ -36,6 +36,7 @@ def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypat
     )
     monkeypatch.setattr("keras_ae.training.run_embedding.measure_run", None)  # is not called again
     assert main(["report", str(run)]) == 0
+    assert main(["report", str(run), "--budget", "full", "--measure", "never"]) == 0
     assert (run / "report.html").read_text() == page
 
 

@@ -118,11 +118,11 @@ def _fingerprint(material):
 
 
 def _codes(material, settings):
-    if material.encoder.codes is None:
+    encode = material.encoder.codes
+    # an artifact tells by its outputs alone whether it has codes
+    if encode is None or in_batches(encode, material.test.take(np.arange(1)))[0] is None:
         return None
-    parts = [in_batches(material.encoder.codes, part) for part in (material.train, material.test)]
-    if not parts[0][0]:
-        return None
+    parts = [in_batches(encode, part) for part in (material.train, material.test)]
     train, test = (
         {level: np.concatenate([batch[level] for batch in part]) for level in part[0]} for part in parts
     )

@@ -49,11 +49,12 @@ def _facts(figures):
     encoder, data = figures["encoder"], figures["data"]
     shape = " × ".join(map(str, data["shape"]))
     kind = data["kind"] if data["kind"] != "arrays" else "examples"
+    source = figures["about"].get("images", {}).get("name")
     numbers = f"{encoder['numbers']:,} number{'s' * (encoder['numbers'] != 1)}"
     return [
         encoder["kind"],
         f"embedding of {numbers}",
-        f"{kind}{f' of {shape}' if shape else ''}",
+        f"{f'{source}, ' if source else ''}{kind}{f' of {shape}' if shape else ''}",
         f"fitted on {data['n_train']:,}, read on {data['n_test']:,} held out",
     ]
 
