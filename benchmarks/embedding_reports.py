@@ -22,6 +22,7 @@ from keras_ae.training.run_embedding import has_record, measure_run
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("autoencoder", "vae", "vqvae", "gumbel", "binary")
+SEEDS = 3
 NOTE = (
     "digits, 8x8: fitted on 1,294 training images, read on 359 held-out ones; {numbers} numbers; 40 epochs, "
     "best validation epoch, settings otherwise the recipe's; spread over trainings; quick budget: one "
@@ -53,6 +54,7 @@ def records_of(recipe, reports, command, minutes):
     """The records of one recipe."""
     values = [figures_of(report) for report in reports]
     note = NOTE.format(numbers=reports[0]["encoder"]["numbers"])
+    note += "" if len(reports) >= SEEDS else f"; {len(reports)} of {SEEDS} seeds"
     control = next(iter(reports[0]["probes"]["label"]["controls"]))
     records = {}
     for name in values[0]:
@@ -85,7 +87,7 @@ def finished_run(recipe, seed, runs, epochs):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=sorted(RECIPES))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--runs", type=Path, default=Path("runs/embedding_reports"))
     parser.add_argument("--record", type=Path, default=ROOT / "docs" / "results" / "embedding_reports.json")

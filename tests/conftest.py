@@ -23,7 +23,7 @@ def tfd():
 @pytest.fixture(scope="session")
 def embedding_record():
     """What was measured of a small embedding of images; the figures of pairs are made up."""
-    from keras_ae.evaluation.report import measuring, pair_rows
+    from keras_ae.evaluation.report import measuring, pair_table
     from keras_ae.evaluation.report.encoders import LoadedEncoder
     from keras_ae.evaluation.report.material import gather
     from keras_ae.evaluation.report.settings import settings_of
@@ -44,12 +44,12 @@ def embedding_record():
     rows = [
         {"name": "embedding", "role": "embedding", "closed_form": None, **figures},
         {"name": "digit, one-hot", "role": "label", "closed_form": 0.75, **figures, "ld_star": 0.8},
-        {"name": "noise", "role": "noise", "closed_form": pair_rows.INDEPENDENT, **figures, "ld_star": 1.38},
+        {"name": "noise", "role": "noise", "closed_form": pair_table.INDEPENDENT, **figures, "ld_star": 1.38},
     ]
     settings = settings_of("quick", {})
     factors = {"digit": digit, "slant": generator.normal(size=120), "half": np.arange(120) // 60}
     material = gather(encoder, images.astype("float32"), factors, ["half"], None, settings)
     with pytest.MonkeyPatch.context() as patch:
-        made_up = {"rows": rows, "independent": pair_rows.INDEPENDENT}
+        made_up = {"rows": rows, "independent": pair_table.INDEPENDENT}
         patch.setattr(measuring, "measured_pairs", lambda *_: made_up)
         return measuring.measure_embedding(material, settings, title="small")

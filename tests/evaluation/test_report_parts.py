@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
-from keras_ae.evaluation.report.code_use import code_use
+from keras_ae.evaluation.report.codes import code_use
+from keras_ae.evaluation.report.drawing import scatter
 from keras_ae.evaluation.report.examples import Examples
 from keras_ae.evaluation.report.material import as_factors
-from keras_ae.evaluation.report.pair_rows import doubts, label_closed_form
+from keras_ae.evaluation.report.pair_table import doubts, label_closed_form
 from keras_ae.evaluation.report.pictures import COLUMNS, sheet, thumbnails
-from keras_ae.evaluation.report.plane import plane
-from keras_ae.evaluation.report.scatter import scatter
+from keras_ae.evaluation.report.projection import plane
 
 
 def test_kinds_of_examples():

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from keras_ae.evaluation.report import measuring
-from keras_ae.evaluation.report.pair_rows import INDEPENDENT
+from keras_ae.evaluation.report.pair_table import INDEPENDENT
 from keras_ae.training.cli import main
 from keras_ae.training.report import write_report
 

@@ -6,9 +6,9 @@ import hashlib
 import numpy as np
 
 from keras_ae.evaluation.report import knowledge, sights
-from keras_ae.evaluation.report.code_use import code_use
+from keras_ae.evaluation.report.codes import code_use
 from keras_ae.evaluation.report.encoders import in_batches
-from keras_ae.evaluation.report.pair_rows import doubts, measured_pairs
+from keras_ae.evaluation.report.pair_table import doubts, measured_pairs
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.optional import require
 

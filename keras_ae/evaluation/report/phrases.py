@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_ae.evaluation.report.pair_rows import INDEPENDENT
+from keras_ae.evaluation.report.pair_table import INDEPENDENT
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Card
 
@@ -88,8 +88,7 @@ def findings(figures) -> list[Finding]:
     found += [_identified(row) for row in figures["pairs"]["rows"][:1]]
     error = figures["reconstruction"] or {}
     if error.get("mse_of_mean"):
-        kept = percent(1 - error["mse"] / error["mse_of_mean"])
-        found.append(Finding(f"Its reconstructions keep {kept} of the variance of held-out inputs."))
+        found.append(_reconstructed(error["mse"], error["mse_of_mean"]))
     found += [_used(level, one) for level, one in ((figures["codes"] or {}).get("levels") or {}).items()]
     if figures["disentanglement"]:
         found.append(_separated(figures["disentanglement"]))
@@ -153,6 +152,15 @@ def _identified(row):
     return Finding(
         f"It identifies its input to L_D* = {format_number(row['ld_star'], 3)} nats, and finds it first "
         f"among {size} in {percent(row['retrieval'])} of cases. That is information, not usefulness."
+    )
+
+
+def _reconstructed(error, of_mean):
+    if error >= of_mean:
+        numbers = f"{format_number(error, 3)}, the mean example {format_number(of_mean, 3)}"
+        return Finding(f"Its reconstructions are no better than the mean example: MSE {numbers}.", "bad")
+    return Finding(
+        f"Its reconstructions keep {percent(1 - error / of_mean)} of the variance of held-out inputs."
     )
 
 

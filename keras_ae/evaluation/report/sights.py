@@ -5,7 +5,7 @@ import numpy as np
 from keras_ae.evaluation.neighbours import nearest_neighbours
 from keras_ae.evaluation.report.encoders import in_batches
 from keras_ae.evaluation.report.pictures import sheet, thumbnails
-from keras_ae.evaluation.report.plane import MOST_POINTS, plane
+from keras_ae.evaluation.report.projection import MOST_POINTS, plane
 
 SHOWN = 20  # reconstructions
 QUERIES = 8

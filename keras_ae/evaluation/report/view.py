@@ -1,7 +1,7 @@
 """A record as its template shows it."""
 
+from keras_ae.evaluation.report.drawing import scatter
 from keras_ae.evaluation.report.phrases import cards, cautions, findings, percent, score, unit
-from keras_ae.evaluation.report.scatter import scatter
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
 from keras_ae.pages.template import data_uri
