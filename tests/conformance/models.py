@@ -27,7 +27,7 @@ from keras_ae.models import (
     TwoLevelAutoEncoder,
     VariationalAutoEncoder,
 )
-from keras_ae.networks import image_decoder, image_encoder, two_level_networks
+from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder, two_level_networks
 
 IMAGE = (8, 8, 1)
 CODES = (2, 3)
@@ -129,7 +129,7 @@ def vae():
 def total_correlation_vae():
     flat = {**SMALL, "flatten": True}
     settings = {"dataset_size": 12, "sampling": "stratified", "seed": 0}
-    encoder, decoder = image_encoder(IMAGE, 8, **flat), image_decoder(IMAGE, 3, **flat)
+    encoder, decoder = image_encoder(IMAGE, 8, **flat), spatial_broadcast_decoder(IMAGE, 3, filters=4)
     return TotalCorrelationVariationalAutoEncoder(encoder, decoder, 3, **settings)
 
 
