@@ -6,7 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ae.layers.bottleneck import flat_or_none
 from keras_ae.layers.grid_quantizer import GridQuantizer
+from keras_ae.layers.standardized_start import StandardizedStart
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
@@ -19,16 +21,20 @@ class FiniteScalarQuantizer(GridQuantizer):
     The `prod(levels)` combinations are the codebook; none is stored, learnt or revived.
 
     ```
-    bounded   = (L - 1)(1 - eps)/2 * tanh(x + shift) - offset
+    x'        = (x - m) / s                        m, s: mean and deviation of the first training batch
+    bounded   = (L - 1)(1 - eps)/2 * tanh(x' + shift) - offset
     offset, shift = 0, 0  for odd L;   1/2, tan(1 / ((L - 1)(1 - eps)))  for even L
     digit     = round(bounded) + floor(L/2)                                0 .. L - 1
     embedding = round(bounded) / floor(L/2)                                in [-1, 1]
     gradient  = that of the embedding, handed to bounded / floor(L/2) unchanged
-    loss      = saturation_cost * mean max(|x + shift| - 2, 0)^2
+    loss      = saturation_cost * mean max(|x' + shift| - 2, 0)^2
     ```
 
-    The loss is not the paper's. Where the mean of the data reaches the encoder, all vectors may
-    drift to where the tanh is flat: then they have one code, and no gradient to leave it by.
+    Start and loss are not the paper's. An encoder whose first outputs are small has one code for all
+    data, that of 0, whose embedding is 0 as well: a decoder without biases is dead then, and nothing
+    is learnt. After the start the channels fill the levels. And where the mean of the data reaches
+    the encoder, all vectors may drift to where the tanh is flat: then they have one code, and no
+    gradient to leave it by; hence the loss.
 
     Args:
         levels: `L` of each channel. The paper advises at least 5 a channel, and has `[8, 5, 5, 5]`
@@ -36,8 +42,9 @@ class FiniteScalarQuantizer(GridQuantizer):
         num_heads: so many codes per vector, each with all of `levels`.
         symmetric: even `L` without shift, its levels symmetric about 0 like those of odd `L`:
             `embedding = 2 digit/(L - 1) - 1`. With 2 levels the threshold is then at 0.
-
         saturation_cost: weight of the loss; 0: as in the paper.
+        standardize_start: whether to standardise; `m` and `s` then stay as they are. False: `x' = x`,
+            as in the paper.
 
     Call arguments:
         x: `(batch, ..., dim)`. Where `dim` is not `num_heads * len(levels)`, a learned linear
@@ -77,9 +84,12 @@ class FiniteScalarQuantizer(GridQuantizer):
         num_heads: int = 1,
         symmetric: bool = False,
         saturation_cost: float = 0.25,
+        standardize_start: bool = True,
         **kwargs,
     ):
         super().__init__(levels, num_heads, **kwargs)
+        self.standardize_start = standardize_start
+        self.start = StandardizedStart(name="start", dtype="float32") if standardize_start else None
         self.symmetric = symmetric
         self.saturation_cost = saturation_cost
         self.track_term("saturation_loss")
@@ -91,8 +101,13 @@ class FiniteScalarQuantizer(GridQuantizer):
         self._shift = np.where(even, np.tan(0.5 / self._reach), 0.0)
         self._zero = self._half if symmetric else levels // 2  # the digit whose embedding is 0
 
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.start is not None:
+            self.start.build((None, self.num_heads, len(self.levels)))
+
     def relax(self, heads):
-        bounded = ops.tanh(heads + _float32(self._shift)) * _float32(self._reach)
+        bounded = ops.tanh(self._argument(heads)) * _float32(self._reach)
         return (bounded + _float32(self._half - self._zero)) / _float32(self._zero)
 
     def to_digits(self, relaxed):
@@ -106,12 +121,21 @@ class FiniteScalarQuantizer(GridQuantizer):
         digit = self._digit_of(relaxed)
         return (0.5 - ops.abs(digit - ops.round(digit))) / _float32(self._half)
 
+    def train_call(self, x, weights):
+        if self.start is not None and self.trainable:
+            self.start.learn(self._heads(x), flat_or_none(weights))
+        return super().train_call(x, weights)
+
     def record(self, heads, relaxed, quantized, digits, weights):
         super().record(heads, relaxed, quantized, digits, weights)
-        loss = saturation_loss(heads + _float32(self._shift), weights)
+        loss = saturation_loss(self._argument(heads), weights)
         self.record_terms(
             {"saturation_loss": loss}, self.saturation_cost * loss if self.saturation_cost else None
         )
+
+    def _argument(self, heads):
+        """Of the tanh."""
+        return (heads if self.start is None else self.start(heads)) + _float32(self._shift)
 
     def _digit_of(self, relaxed):
         return relaxed * _float32(self._zero) + _float32(self._zero)
@@ -123,6 +147,7 @@ class FiniteScalarQuantizer(GridQuantizer):
             "num_heads": self.num_heads,
             "symmetric": self.symmetric,
             "saturation_cost": self.saturation_cost,
+            "standardize_start": self.standardize_start,
         }
 
 

@@ -10,6 +10,11 @@ from keras_ae.layers import FiniteScalarQuantizer
 LEVELS = [8, 5, 5, 5]
 
 
+def paper_quantizer(levels, **kwargs):
+    """Without the start from the first batch, which is not the paper's."""
+    return FiniteScalarQuantizer(levels, standardize_start=False, **kwargs)
+
+
 def normal(shape, seed=0, size=1.0):
     return (size * np.random.default_rng(seed).normal(size=shape)).astype("float32")
 
@@ -37,7 +42,7 @@ def measured(layer):
 
 @pytest.mark.parametrize("levels", [LEVELS, [3, 2, 9], [2], [7, 5, 5, 5, 5], [4, 6]], ids=str)
 def test_digits_and_embedding_are_those_of_the_paper(levels):
-    layer, x = FiniteScalarQuantizer(levels), normal((200, len(levels)), size=2.0)
+    layer, x = paper_quantizer(levels), normal((200, len(levels)), size=2.0)
     digits, embedding, _ = paper(x, levels)
     codes = sum(digits[:, i] * np.prod(levels[:i]) for i in range(len(levels)))
     np.testing.assert_array_equal(layer.encode(x), codes)
@@ -49,7 +54,7 @@ def test_digits_and_embedding_are_those_of_the_paper(levels):
 @pytest.mark.parametrize("levels", [[5, 4], [2, 3, 2], [8, 5, 5]], ids=str)
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_every_code_comes_back(levels, symmetric):
-    layer = FiniteScalarQuantizer(levels, symmetric=symmetric)
+    layer = paper_quantizer(levels, symmetric=symmetric)
     layer.build((None, len(levels)))
     codes = np.arange(np.prod(levels))
     embedding = layer.decode(codes).numpy()
@@ -68,7 +73,7 @@ def _digits(levels):
 
 
 def test_symmetric_levels_are_evenly_spread_over_the_whole_range():
-    layer = FiniteScalarQuantizer([4, 5, 2], symmetric=True)
+    layer = paper_quantizer([4, 5, 2], symmetric=True)
     layer.build((None, 3))
     embedding = layer.decode(np.arange(40)).numpy()
     for channel, levels in enumerate((4, 5, 2)):
@@ -84,14 +89,14 @@ def test_symmetric_levels_are_evenly_spread_over_the_whole_range():
 @pytest.mark.parametrize("size", [1e3, 1e30])
 def test_saturated_channels_stay_at_the_outermost_levels(size):
     for levels, symmetric in itertools.product(([8, 5, 2], [1000, 3, 4]), (False, True)):
-        layer = FiniteScalarQuantizer(levels, symmetric=symmetric)
+        layer = paper_quantizer(levels, symmetric=symmetric)
         ends = np.array([[-size] * 3, [size] * 3], "float32")
         np.testing.assert_array_equal(layer.encode(ends), [0, np.prod(levels) - 1])
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_gradient_is_that_of_the_bounded_value(symmetric):
-    layer, x, weight = FiniteScalarQuantizer(LEVELS, symmetric=symmetric), normal((6, 4)), normal((6, 4), 1)
+    layer, x, weight = paper_quantizer(LEVELS, symmetric=symmetric), normal((6, 4)), normal((6, 4), 1)
     step = 1e-5
 
     def bounded(x):
@@ -106,7 +111,7 @@ def test_gradient_is_that_of_the_bounded_value(symmetric):
 
 
 def test_heads_are_codes_of_their_own():
-    layer, single = FiniteScalarQuantizer([5, 4], num_heads=3), FiniteScalarQuantizer([5, 4])
+    layer, single = paper_quantizer([5, 4], num_heads=3), paper_quantizer([5, 4])
     x = normal((2, 7, 6))
     codes = layer.encode(x)
     assert codes.shape == (2, 7, 3)
@@ -117,7 +122,7 @@ def test_heads_are_codes_of_their_own():
 
 
 def test_another_last_axis_is_mapped_in_and_out_by_learned_weights():
-    layer, plain = FiniteScalarQuantizer([5, 4], num_heads=2), FiniteScalarQuantizer([5, 4], num_heads=2)
+    layer, plain = paper_quantizer([5, 4], num_heads=2), paper_quantizer([5, 4], num_heads=2)
     x = normal((3, 5, 7))
     layer.build(x.shape)
     for variable in (layer.bias_in, layer.bias_out):
@@ -136,13 +141,13 @@ def test_another_last_axis_is_mapped_in_and_out_by_learned_weights():
 
 
 def test_without_need_there_is_no_projection():
-    layer = FiniteScalarQuantizer(LEVELS)
+    layer = paper_quantizer(LEVELS)
     layer.build((None, 4))
     assert layer.trainable_variables == []
 
 
 def test_metrics_are_of_the_codes():
-    layer, x = FiniteScalarQuantizer([3, 4]), normal((50, 2))
+    layer, x = paper_quantizer([3, 4]), normal((50, 2))
     layer(x)
     share = np.bincount(layer.encode(x), minlength=12) / 50
     used = share[share > 0]
@@ -153,7 +158,7 @@ def test_metrics_are_of_the_codes():
 @pytest.mark.parametrize("training", [False, True])
 def test_the_loss_is_of_what_the_tanh_gets_beyond_2(training):
     x, weights = normal((9, 2), size=3.0), np.linspace(0, 1, 9).astype("float32")
-    layer, paper_only = FiniteScalarQuantizer([3, 4]), FiniteScalarQuantizer([3, 4], saturation_cost=0.0)
+    layer, paper_only = paper_quantizer([3, 4]), paper_quantizer([3, 4], saturation_cost=0.0)
     for each in (layer, paper_only):
         each(x, sample_weight=weights, training=training)
     argument = x + [0, np.tan(0.5 / (1.5 * (1 - 1e-3)))]
@@ -170,7 +175,7 @@ def test_data_whose_mean_drives_the_tanh_into_saturation_do_not_collapse():
 
     def trained(saturation_cost):
         keras.utils.set_random_seed(0)
-        layer = FiniteScalarQuantizer([5, 5, 5], saturation_cost=saturation_cost)
+        layer = paper_quantizer([5, 5, 5], saturation_cost=saturation_cost)
         model = keras.Sequential([keras.layers.Dense(16), layer, keras.layers.Dense(6)])
         model.build((256, 6))
         optimizer = keras.optimizers.Adam(0.05)
@@ -195,7 +200,7 @@ def test_data_whose_mean_drives_the_tanh_into_saturation_do_not_collapse():
 
 def test_more_codes_than_a_table_should_have_are_counted_by_digit():
     levels = [8, 8, 8, 8, 8, 3, 5]  # 491,520 codes
-    layer, x = FiniteScalarQuantizer(levels), normal((60, 7))
+    layer, x = paper_quantizer(levels), normal((60, 7))
     layer(x)
     digits = paper(x, levels)[0].astype(int)
     counts = [np.bincount(digits[:, i], minlength=n) / 60 for i, n in enumerate(levels)]
@@ -209,12 +214,12 @@ def test_more_codes_than_a_table_should_have_are_counted_by_digit():
 
 
 def test_31_bits_are_the_most():
-    layer = FiniteScalarQuantizer([2**16, 2**15])  # float32 tells the levels apart
+    layer = paper_quantizer([2**16, 2**15])  # float32 tells the levels apart
     largest = np.full((1, 2), 1e6, "float32")
     assert int(layer.encode(largest)[0]) == 2**31 - 1
     np.testing.assert_allclose(layer.decode(layer.encode(largest)), layer(largest))
     with pytest.raises(ValueError, match="at most 31 bits.*num_heads.*Received.*31.0"):
-        FiniteScalarQuantizer([2**16, 2**15 + 1])
+        paper_quantizer([2**16, 2**15 + 1])
 
 
 @pytest.mark.parametrize(
@@ -222,18 +227,18 @@ def test_31_bits_are_the_most():
 )
 def test_what_is_no_grid_is_refused(levels, heads):
     with pytest.raises(ValueError, match="from 2 to 65536 levels in each digit.*Received"):
-        FiniteScalarQuantizer(levels, num_heads=heads)
+        paper_quantizer(levels, num_heads=heads)
 
 
 def test_an_unknown_last_axis_is_refused():
     with pytest.raises(ValueError, match="last axis of known size.*Received"):
-        FiniteScalarQuantizer([5]).build((None, None))
+        paper_quantizer([5]).build((None, None))
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_the_margin_is_the_distance_from_the_nearest_threshold(symmetric):
     levels = np.array([4, 5])
-    layer, x = FiniteScalarQuantizer(levels, symmetric=symmetric), normal((300, 2))
+    layer, x = paper_quantizer(levels, symmetric=symmetric), normal((300, 2))
     layer.build(x.shape)
     half = (levels - 1) / 2
     shift = np.zeros(2) if symmetric else np.where(levels % 2, 0, np.tan(0.5 / (half * (1 - 1e-3))))
@@ -248,3 +253,62 @@ def test_the_margin_is_the_distance_from_the_nearest_threshold(symmetric):
     np.testing.assert_array_equal(
         layer.encode((nudged - shift)[inside].astype("float32")), layer.encode(x[inside])
     )
+
+
+# the start from the first training batch
+
+
+def test_the_first_training_batch_is_standardised_and_then_nothing_moves():
+    layer, plain = FiniteScalarQuantizer([4, 5], num_heads=2), paper_quantizer([4, 5], num_heads=2)
+    x = normal((200, 4), size=0.01) + [5, 0, -3, 0.2]
+    x = x.astype("float32")
+    np.testing.assert_array_equal(layer.encode(x), plain.encode(x))  # no start yet
+    layer(x, training=True)
+    standardised = ((x - x.mean(axis=0)) / x.std(axis=0)).astype("float32")
+    same = np.asarray(layer.encode(x)) == np.asarray(plain.encode(standardised))
+    assert same.mean() > 0.99  # rounding of float32 around a threshold
+    assert measured(layer)["usage"] > 0.9
+    codes = np.asarray(layer.encode(x))
+    layer(normal((50, 4), size=100.0), training=True)
+    np.testing.assert_array_equal(layer.encode(x), codes)
+
+
+def test_the_start_is_of_real_positions():
+    layer, alone = FiniteScalarQuantizer([4, 5]), FiniteScalarQuantizer([4, 5])
+    x = normal((2, 6, 2))
+    mask = np.arange(6) < [[4], [6]]
+    layer(np.where(mask[..., None], x, 100.0).astype("float32"), mask=mask, training=True)
+    alone(x[mask], training=True)
+    np.testing.assert_allclose(layer.start.mean, alone.start.mean, atol=1e-6)
+    np.testing.assert_allclose(layer.start.deviation, alone.start.deviation, rtol=1e-5)
+
+
+def test_no_start_from_one_vector_nor_when_frozen_and_constant_channels_stay():
+    layer = FiniteScalarQuantizer([4, 5])
+    layer(normal((1, 2)), training=True)
+    layer.trainable = False
+    layer(normal((9, 2)), training=True)
+    assert float(layer.start.started) == 0
+    layer.trainable = True
+    x = normal((9, 2))
+    x[:, 0] = 3
+    layer(x, training=True)
+    assert float(layer.start.started) == 1
+    np.testing.assert_allclose(layer.start.deviation, [[1, x[:, 1].std()]], rtol=1e-5)
+
+
+def test_an_encoder_of_small_outputs_does_not_have_one_code_for_all():
+    """Otherwise the decoder, whose biases are 0, sees zeros and is dead."""
+    x = normal((64, 8))
+
+    def used(layer):
+        keras.utils.set_random_seed(0)
+        small = keras.initializers.RandomNormal(stddev=1e-3)
+        decoder = [keras.layers.ReLU(), keras.layers.Dense(16, "relu"), keras.layers.Dense(8)]
+        model = keras.Sequential([keras.layers.Dense(3, kernel_initializer=small), layer, *decoder])
+        model.compile(keras.optimizers.Adam(1e-2), "mse")
+        model.fit(x, x, epochs=20, batch_size=32, verbose=0)
+        return len(np.unique(layer.encode(model.layers[0](x))))
+
+    assert used(paper_quantizer([4, 4, 4])) == 1
+    assert used(FiniteScalarQuantizer([4, 4, 4])) > 20
