@@ -1,5 +1,6 @@
 """The embedding report: what it says, that it stands alone, that it is whole or absent."""
 
+import inspect
 import json
 import re
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
-from keras_ae.evaluation import embedding_report
+from keras_ae.evaluation import PairDiscriminator, embedding_report, pair_discrimination
 from keras_ae.evaluation.report import measuring
 from keras_ae.evaluation.report.pair_table import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
@@ -55,8 +56,10 @@ def test_figures_of_vectors_and_the_files(no_pairs, tmp_path):
 def test_the_discriminator_gets_the_held_out_examples(monkeypatch):
     seen = []
 
-    def measured(x, z, *, test, **settings):
-        seen.append((len(z), len(test[1]), settings["seeds"]))
+    def measured(x, z, **settings):
+        inspect.signature(pair_discrimination).bind(x, z, **settings)
+        PairDiscriminator(**{name: settings[name] for name in ("max_steps", "batch_size", "seed")})
+        seen.append((len(z), len(settings["test"][1]), settings["seeds"]))
         return {}
 
     monkeypatch.setattr("keras_ae.evaluation.report.pair_table.pair_discrimination", measured)

@@ -106,6 +106,8 @@ def _one_hot(labels, values):
 
 def measured_pairs(material, settings, say=None) -> dict:
     """`{"rows", "independent"}`, or `{"rows": [], "left_out": why}` for inputs it cannot read."""
+    if not settings.pairs:
+        return {"rows": [], "independent": INDEPENDENT, "left_out": "it was not asked for."}
     try:
         return {"rows": pair_rows(material, settings, say), "independent": INDEPENDENT}
     except InputError as error:

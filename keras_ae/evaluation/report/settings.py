@@ -24,7 +24,8 @@ class ReportSettings:
     """Numbers of examples, seeds and steps of a report; all are printed in it.
 
     Attributes:
-        seeds: repetitions of `pair_discrimination`.
+        pairs: whether `pair_discrimination` is measured at all: it takes most of the time.
+        seeds: its repetitions.
         seed: of everything that is drawn.
         max_examples, max_test: examples to fit on and to read on, at most.
         test_fraction: share held out where no test is given.
@@ -37,6 +38,7 @@ class ReportSettings:
             where the data have lengths.
     """
 
+    pairs: bool = True
     seeds: int = 3
     seed: int = 0
     max_examples: int = 10_000
