@@ -37,6 +37,7 @@ NOT_SAVED_BY_NAME = {
     "Float32Layer",
     "GridQuantizer",
     "SampleBuffer",
+    "StandardizedStart",
     "Codebook",
     "ScheduledVariable",
     "StochasticBottleneck",
