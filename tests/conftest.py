@@ -7,6 +7,7 @@ import pytest
 COSTLY = {"trained": "conformance", "trained_run": "run", "saved": "export", "onnx_files": "export"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Under `pytest -n 2 --dist loadgroup`: which tests run in the same process, the others file by file."""
     for item in items:
