@@ -1,6 +1,7 @@
 """The promises that the source itself keeps: packages, imports, names, docstrings, examples."""
 
 import ast
+import os
 import doctest
 import importlib
 import inspect
@@ -210,3 +211,9 @@ def test_examples_run(name):
     for test in tests:
         runner.run(test, out=report.append)
     assert not runner.failures, "".join(report)
+
+
+def test_tests_that_share_costly_models_run_in_one_process(request):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("one process")
+    assert request.node.nodeid.endswith("@test_layout.py")
