@@ -1,10 +1,10 @@
 """The promises that the source itself keeps: packages, imports, names, docstrings, examples."""
 
 import ast
-import os
 import doctest
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
