@@ -31,15 +31,18 @@ class VaeRecipe(Recipe):
 
     def build_model(self, image_shape, training_steps):
         settings = {**self.network_settings(), "flatten": True}
-        beta = self.beta
-        if self.warm_up > 0:
-            steps = max(1, round(self.warm_up * training_steps))
-            beta = keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=self.beta)
         return VariationalAutoEncoder(
             image_encoder(image_shape, 4 * self.latent_dim, **settings),
             image_decoder(image_shape, self.latent_dim, **settings),
             self.latent_dim,
-            beta=beta,
+            beta=self.warmed_up_beta(training_steps),
             likelihood=self.likelihood,
             seed=self.seed,
         )
+
+    def warmed_up_beta(self, training_steps):
+        """The weight of the KL, or a schedule of the training steps that leads to it."""
+        if self.warm_up == 0:
+            return self.beta
+        steps = max(1, round(self.warm_up * training_steps))
+        return keras.optimizers.schedules.PolynomialDecay(0.0, steps, end_learning_rate=self.beta)
