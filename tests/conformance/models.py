@@ -75,8 +75,8 @@ def vq():
     return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), vector_quantizer())
 
 
-def vector_quantizer(**kwargs):
-    return VectorQuantizer(8, kmeans_samples=64, seed=0, **kwargs)
+def vector_quantizer(kmeans_samples=64, **kwargs):
+    return VectorQuantizer(8, kmeans_samples=kmeans_samples, seed=0, **kwargs)
 
 
 def vq_by_gradient():
@@ -156,7 +156,8 @@ def code_prior():
 
 
 def two_level():
-    top, bottom = vector_quantizer(name="top"), vector_quantizer(name="bottom")
+    # the start is compiled and traced for long: one of it tells enough
+    top, bottom = vector_quantizer(name="top"), vector_quantizer(0, name="bottom")
     networks = two_level_networks(IMAGE, 4, **SMALL)
     return TwoLevelAutoEncoder(**networks, top_bottleneck=top, bottom_bottleneck=bottom)
 
@@ -187,7 +188,7 @@ def sequence_deep_info_max():
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
-    outputs = image_decoder(IMAGE, 4, **SMALL)(vector_quantizer()(features))
+    outputs = image_decoder(IMAGE, 4, **SMALL)(vector_quantizer(0)(features))
     return keras.Model(inputs, outputs)
 
 
