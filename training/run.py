@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.pages.atomic_write import write_atomically
@@ -25,6 +24,7 @@ from keras_ae.training.callbacks import (
 )
 from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.datasets import load_images, training_batches
+from keras_ae.training.deterministic_ops import deterministic_ops
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
 
@@ -170,8 +170,9 @@ def _train(recipe, run, create, verbose):
             model = _build(recipe, data, stream.steps_per_epoch, base)
         if verbose:
             print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
-        _fit(run, model, recipe, data, stream, restored, verbose)
-        run.write_json("metrics.json", recipe.measure(model, data))
+        with deterministic_ops():
+            _fit(run, model, recipe, data, stream, restored, verbose)
+            run.write_json("metrics.json", recipe.measure(model, data))
     finally:
         keras.config.set_dtype_policy(policy)
     write_report(run.directory)
@@ -204,7 +205,6 @@ def _build(recipe, data, steps_per_epoch, base):
 
 
 def _fit(run, model, recipe, data, stream, restored, verbose):
-    tf.config.experimental.enable_op_determinism()
     callbacks = _callbacks(run, model, recipe, data)
     state = RunState(run.directory / "checkpoint.npz", stream, callbacks, restored)
     progress = [EpochProgress(recipe.epochs, stream.steps_per_epoch)] if verbose else []
