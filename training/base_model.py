@@ -16,24 +16,24 @@ def with_data_of_base(recipe, open_run):
     The same images are then training, validation and test images of both.
     """
     base = recipe.builds_on()
-    if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != Recipe.data:
+    if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != type(recipe).data:
         return recipe
     other = open_run(base).recipe()
     return dataclasses.replace(recipe, data=other.data, image_size=other.image_size)
 
 
-def untrained_base(recipe, image_shape, steps_per_epoch, load_model):
+def untrained_base(recipe, data, steps_per_epoch, load_model):
     """A model like the one to build on, by which settings are checked before anything is trained."""
     base = recipe.builds_on()
     if base is None:
         return None
     if isinstance(base, Recipe):
-        return base.build(image_shape, steps_per_epoch)
+        return base.build(data, steps_per_epoch)
     model = _load(_file(base), load_model)
-    if getattr(model, "sample_shape", None) != tuple(image_shape):
+    if getattr(model, "sample_shape", None) != tuple(data.image_shape):
         raise InputError(
             f"{base} takes images of the shape {getattr(model, 'sample_shape', 'unknown')}. "
-            f"Received: {tuple(image_shape)} images. Give its own data with --data, --image-size."
+            f"Received: {tuple(data.image_shape)} images. Give its own data with --data, --image-size."
         )
     return model
 

@@ -13,23 +13,11 @@ import keras
 from keras_ae.errors import InputError
 from keras_ae.pages.atomic_write import write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
-from keras_ae.training.callbacks import (
-    BestModel,
-    CodebookUsage,
-    EpochProgress,
-    LatentTraversal,
-    ReconstructionGrid,
-    RunState,
-    SampleGrid,
-)
+from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
-from keras_ae.training.datasets import load_images, training_batches
 from keras_ae.training.deterministic_ops import deterministic_ops
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
-
-SHOWN = 20  # images in the pictures of a run
-MOST_ROWS = 10  # classes whose generated images are shown
 
 
 @dataclass(frozen=True)
@@ -152,15 +140,13 @@ def train(
 
 def _train(recipe, run, create, verbose):
     """Train in `create()`, or go on with `run`."""
-    data = load_images(recipe.data, image_size=recipe.image_size)
+    data = recipe.load_data()
     restored = _checkpoint(run, recipe) if run else None
-    if recipe.labelled and not data.num_classes:
-        raise InputError(f"{recipe.data} has no labels: give labelled images, or no --class-conditional.")
-    stream = training_batches(data.train, recipe.batch_size, recipe.seed, labels=recipe.labelled)
+    stream = recipe.training_batches(data)
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(recipe.dtype_policy)
-        base = untrained_base(recipe, data.image_shape, stream.steps_per_epoch, load_model)
+        base = untrained_base(recipe, data, stream.steps_per_epoch, load_model)
         model = _build(recipe, data, stream.steps_per_epoch, base)
         if run is None:  # only now: settings that make no model leave no directory
             run = create()
@@ -169,7 +155,8 @@ def _train(recipe, run, create, verbose):
             base = trained_base(recipe, run.directory, _trainer(verbose), load_model)
             model = _build(recipe, data, stream.steps_per_epoch, base)
         if verbose:
-            print(f"{recipe.name}: {data.name}, {len(data.train)} training images; run {run.directory}")
+            count = f"{len(data.train)} training {recipe.examples}"
+            print(f"{recipe.name}: {data.name}, {count}; run {run.directory}")
         with deterministic_ops():
             _fit(run, model, recipe, data, stream, restored, verbose)
             run.write_json("metrics.json", recipe.measure(model, data))
@@ -198,10 +185,10 @@ def _checkpoint(run, recipe):
 
 def _build(recipe, data, steps_per_epoch, base):
     try:
-        return recipe.build(data.image_shape, steps_per_epoch, base, data.num_classes)
+        return recipe.build(data, steps_per_epoch, base)
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"The settings make no model of {data.image_shape} images: {reason}") from error
+        raise InputError(f"The settings make no model of {recipe.describe(data)}: {reason}") from error
 
 
 def _fit(run, model, recipe, data, stream, restored, verbose):
@@ -215,7 +202,7 @@ def _fit(run, model, recipe, data, stream, restored, verbose):
         stream.dataset,
         epochs=recipe.epochs,
         initial_epoch=first_epoch,
-        validation_data=data.validation.batches(recipe.batch_size, labels=recipe.labelled),
+        validation_data=recipe.validation_batches(data),
         callbacks=[*callbacks, state, *progress],
         shuffle=False,
         verbose=0,
@@ -229,25 +216,12 @@ def _fit(run, model, recipe, data, stream, restored, verbose):
 
 
 def _callbacks(run, model, recipe, data):
-    figures, logs = run.directory / "figures", run.directory / "logs"
-    shown = data.test.images(range(min(SHOWN, len(data.test))))
-    every = max(1, recipe.epochs // 10)
-    callbacks = [
+    return [
         BestModel(run.directory / "model.keras", monitor=recipe.monitor),
-        keras.callbacks.TensorBoard(log_dir=str(logs), write_graph=False),
+        keras.callbacks.TensorBoard(log_dir=str(run.directory / "logs"), write_graph=False),
         keras.callbacks.TerminateOnNaN(),
+        *recipe.pictures(model, data, run.directory),
     ]
-    if not hasattr(model, "decode"):
-        return callbacks  # nothing to draw
-    callbacks.append(ReconstructionGrid(shown, figures, every=every, log_dir=logs))
-    if hasattr(model, "sample"):
-        labels = range(min(data.num_classes, MOST_ROWS)) if recipe.labelled else None
-        callbacks.append(SampleGrid(figures, labels=labels, every=every, log_dir=logs))
-    elif getattr(model, "discrete", False):
-        callbacks.append(CodebookUsage(directory=figures, every=every, log_dir=logs))
-    else:
-        callbacks.append(LatentTraversal(shown, figures, every=every, log_dir=logs))
-    return callbacks
 
 
 def _resumed(recipe, directory):

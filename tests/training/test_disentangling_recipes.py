@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from keras_ae.training.datasets import sprites, stream_images
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train
 
+DATA = SimpleNamespace(image_shape=(8, 8, 1), num_classes=None)
 X = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
 
 
 def test_the_beta_vae_is_a_variational_auto_encoder_with_a_heavier_kl():
-    model = RECIPES["beta-vae"](filters=8, warm_up=0.0).build((8, 8, 1), steps_per_epoch=5)
+    model = RECIPES["beta-vae"](filters=8, warm_up=0.0).build(DATA, steps_per_epoch=5)
     assert type(model) is VariationalAutoEncoder
     assert float(model.bottleneck.beta) == 4.0 and model.latent_dim == 10
 
@@ -22,7 +24,7 @@ def test_the_beta_tc_vae_knows_the_size_of_the_data_and_warms_up():
     recipe = RECIPES["beta-tc-vae"](
         filters=8, epochs=3, batch_size=4, sampling="stratified", warm_up=0.2, beta=2.0
     )
-    model = recipe.build((8, 8, 1), steps_per_epoch=5)
+    model = recipe.build(DATA, steps_per_epoch=5)
     assert type(model) is TotalCorrelationVariationalAutoEncoder
     assert model.dataset_size == 20
     logs = model.fit(X, batch_size=4, epochs=2, verbose=0).history

@@ -2,23 +2,25 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from keras_ae import InputError
 from keras_ae.training.measurement import code_levels
-from keras_ae.training.recipes import RECIPES, FsqRecipe
+from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_settings_come_back_from_json(name):
-    recipe = RECIPES[name](image_size=(8, 6))
+    sized = {"image_size": (8, 6)} if issubclass(RECIPES[name], ImageRecipe) else {"crop_seconds": 0.5}
+    recipe = RECIPES[name](**sized)
     assert RECIPES[name].from_settings(json.loads(json.dumps(recipe.settings()))) == recipe
 
 
 @pytest.mark.parametrize("name", ["vqvae", "residual-vqvae", "fsq", "lfq", "gumbel", "binary"])
 def test_discrete_recipes_have_the_same_length_of_code(name):
-    model = RECIPES[name](filters=4).build((8, 8, 1), steps_per_epoch=1)
+    model = RECIPES[name](filters=4).build(SimpleNamespace(image_shape=(8, 8, 1)), steps_per_epoch=1)
     bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in code_levels(model))
     assert bits == 2 * 2 * 6
 

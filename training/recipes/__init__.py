@@ -7,9 +7,11 @@ from keras_ae.training.recipes.binary import BinaryRecipe
 from keras_ae.training.recipes.deep_infomax import DeepInfoMaxRecipe
 from keras_ae.training.recipes.fsq import FsqRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 from keras_ae.training.recipes.lfq import LfqRecipe
 from keras_ae.training.recipes.recipe import Recipe
 from keras_ae.training.recipes.residual_vqvae import ResidualVqVaeRecipe
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.recipes.vae import VaeRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
@@ -43,9 +45,11 @@ __all__ = [
     "FsqRecipe",
     "DeepInfoMaxRecipe",
     "GumbelRecipe",
+    "ImageRecipe",
     "LfqRecipe",
     "Recipe",
     "ResidualVqVaeRecipe",
+    "SpeechRecipe",
     "VaeRecipe",
     "VqVae2Recipe",
     "VqVaePriorRecipe",

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoEncoderRecipe(Recipe):
+class AutoEncoderRecipe(ImageRecipe):
     """Convolutional auto-encoder with a vector as embedding."""
 
     name: ClassVar[str] = "autoencoder"
@@ -18,7 +18,7 @@ class AutoEncoderRecipe(Recipe):
     latent_dim: int = 16
     """Size of the embedding."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}
-        encoder = image_encoder(image_shape, self.latent_dim, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.latent_dim, **settings))
+        encoder = image_encoder(data.image_shape, self.latent_dim, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, self.latent_dim, **settings))

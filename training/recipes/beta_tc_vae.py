@@ -24,11 +24,11 @@ class BetaTcVaeRecipe(VaeRecipe):
     decoder: Literal["broadcast", "transposed"] = "broadcast"
     """Point by point (positions come apart soonest), or transposed convolutions as in the recipe vae."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}
         return TotalCorrelationVariationalAutoEncoder(
-            image_encoder(image_shape, 4 * self.latent_dim, **settings),
-            self._decoder(image_shape, settings),
+            image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
+            self._decoder(data.image_shape, settings),
             self.latent_dim,
             # training images, but for the batch that may be short
             dataset_size=training_steps // self.epochs * self.batch_size,

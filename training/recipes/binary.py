@@ -6,11 +6,11 @@ from typing import ClassVar
 from keras_ae.layers import BinaryBottleneck
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryRecipe(Recipe):
+class BinaryRecipe(ImageRecipe):
     """Binary auto-encoder: a grid of bits."""
 
     name: ClassVar[str] = "binary"
@@ -23,8 +23,8 @@ class BinaryRecipe(Recipe):
     kl_weight: float = 0.0
     """Weight of the KL to fair coins."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = self.network_settings()
         bits = BinaryBottleneck(stochastic=self.stochastic, kl_weight=self.kl_weight, seed=self.seed)
-        encoder = image_encoder(image_shape, self.bits, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.bits, **settings), bits)
+        encoder = image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, self.bits, **settings), bits)

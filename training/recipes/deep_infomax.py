@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from keras_ae.models import DeepInfoMax
 from keras_ae.networks import deep_info_max_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepInfoMaxRecipe(Recipe):
+class DeepInfoMaxRecipe(ImageRecipe):
     """Encoder and discriminator trained together: the embedding tells its own image's patches from others."""
 
     name: ClassVar[str] = "deep-infomax"
@@ -41,9 +41,9 @@ class DeepInfoMaxRecipe(Recipe):
     baselines: bool = True
     """Measure the linear probe of the pixels and of as many principal components beside the model's."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         filters = tuple(self.filters * 2**level for level in range(self.downsampling))
-        encoder = deep_info_max_encoder(image_shape, self.latent_dim, filters=filters, noise=self.noise)
+        encoder = deep_info_max_encoder(data.image_shape, self.latent_dim, filters=filters, noise=self.noise)
         return DeepInfoMax(
             encoder,
             local="local",

@@ -7,11 +7,11 @@ from keras_ae.errors import InputError
 from keras_ae.layers import FiniteScalarQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class FsqRecipe(Recipe):
+class FsqRecipe(ImageRecipe):
     """Finite scalar quantisation: a grid of codes, each the digits of a few bounded channels."""
 
     name: ClassVar[str] = "fsq"
@@ -33,7 +33,7 @@ class FsqRecipe(Recipe):
         """The bottleneck."""
         return FiniteScalarQuantizer(self.levels, saturation_cost=self.saturation_cost)
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings, channels = self.network_settings(), len(self.levels)
-        encoder = image_encoder(image_shape, channels, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, channels, **settings), self.quantizer())
+        encoder = image_encoder(data.image_shape, channels, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, channels, **settings), self.quantizer())

@@ -8,11 +8,11 @@ import keras
 from keras_ae.layers import GumbelOneHot
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class GumbelRecipe(Recipe):
+class GumbelRecipe(ImageRecipe):
     """Gumbel-softmax auto-encoder: a grid of one-hot vectors, temperature annealed by itself."""
 
     name: ClassVar[str] = "gumbel"
@@ -27,10 +27,10 @@ class GumbelRecipe(Recipe):
     kl_weight: float = 1e-3
     """Weight of the KL to the uniform prior."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = self.network_settings()
         rate = self.final_temperature / self.temperature
         temperature = keras.optimizers.schedules.ExponentialDecay(self.temperature, training_steps, rate)
         one_hot = GumbelOneHot(temperature=temperature, kl_weight=self.kl_weight, seed=self.seed)
-        encoder = image_encoder(image_shape, self.num_classes, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.num_classes, **settings), one_hot)
+        encoder = image_encoder(data.image_shape, self.num_classes, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, self.num_classes, **settings), one_hot)

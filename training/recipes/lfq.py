@@ -6,11 +6,11 @@ from typing import ClassVar
 from keras_ae.layers import LookupFreeQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class LfqRecipe(Recipe):
+class LfqRecipe(ImageRecipe):
     """Lookup-free quantisation: a grid of codes, each the signs of its channels, kept in use by entropy."""
 
     name: ClassVar[str] = "lfq"
@@ -25,7 +25,7 @@ class LfqRecipe(Recipe):
     commitment_cost: float = 0.02
     """Weight of the commitment loss."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = self.network_settings()
         quantizer = LookupFreeQuantizer(
             self.bits,
@@ -33,5 +33,5 @@ class LfqRecipe(Recipe):
             diversity_weight=self.diversity_weight,
             commitment_cost=self.commitment_cost,
         )
-        encoder = image_encoder(image_shape, self.bits, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.bits, **settings), quantizer)
+        encoder = image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, self.bits, **settings), quantizer)

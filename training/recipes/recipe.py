@@ -1,62 +1,58 @@
-"""What every image recipe has in common."""
+"""What every recipe has in common."""
 
 import math
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.training.measurement import measure
 
 # what the settings of all recipes may be, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
 AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
-AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units"}
-POSITIVE = {"learning_rate", "temperature", "final_temperature"}
+AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
+AT_LEAST_ONE |= {"num_negatives", "sample_rate"}
+POSITIVE = {"learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
-NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma"}
+NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma", "jitter"}
 NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Data, model and optimisation of one training; each field is an option of the command line."""
+    """Data, model and optimisation of one training; each field is an option of the command line.
+
+    A recipe for another kind of data is a subclass like `ImageRecipe` and `SpeechRecipe`: it says
+    how the data are read and handed out, what is drawn, and what is measured.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    monitor: ClassVar[str] = "val_reconstruction_loss"  # lowest at the epoch whose weights are kept
+    monitor: ClassVar[str] = "val_loss"  # lowest at the epoch whose weights are kept
+    examples: ClassVar[str] = "examples"  # what the data are made of, in words
 
-    data: str = "digits"
-    """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
-    image_size: tuple[int, int] | None = None
-    """Height and width to which the images are resized."""
-    epochs: int = 200
-    """Passes over the training images."""
+    data: str
+    """Where the data come from."""
+    epochs: int = 100
+    """Passes over the training data."""
     batch_size: int = 64
-    """Images of one step."""
-    learning_rate: float = 3e-3
+    """Examples of one step."""
+    learning_rate: float = 1e-3
     """Of AdamW, at the start; it falls to 0 by a cosine."""
-    weight_decay: float = 0.3
+    weight_decay: float = 0.01
     """Of AdamW: each step takes learning rate x weight decay off the weights."""
-    filters: int = 64
-    """Channels inside of the convolutional encoder and decoder."""
-    downsampling: int = 2
-    """How often the encoder halves height and width."""
-    noise: float = 0.05
-    """Standard deviation of the noise added to the encoder's input in training (denoising)."""
     seed: int = 0
-    """Of the initial weights, the order of the images and all sampling."""
+    """Of the initial weights, the order of the data and all sampling."""
     dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Arithmetic of the layers; the bottlenecks always compute in float32."""
-    baselines: bool = True
-    """Measure k-means, PCA and the mean image beside the model."""
-    probe: bool = True
-    """Measure how well a linear classifier reads the labels off the codes."""
 
     def __post_init__(self):
         for field in fields(self):
             value, option = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            if value is None:
+                continue
             # "not >=" also refuses what is not a number
             if field.name in AT_LEAST_ONE and not value >= 1:
                 raise InputError(f"{option} is at least 1. Received: {value}")
@@ -65,45 +61,55 @@ class Recipe:
             if field.name in NOT_NEGATIVE and not 0 <= value < math.inf:
                 raise InputError(f"{option} is at least 0. Received: {value}")
 
-    def build(
-        self,
-        image_shape: tuple[int, int, int],
-        steps_per_epoch: int,
-        base: keras.Model | None = None,
-        num_classes: int | None = None,
-    ) -> keras.Model:
-        """The compiled model.
+    # what a kind of data says
 
-        `base` is the trained model that a recipe with `builds_on` builds on; it is also told
-        the number of classes of labelled images.
+    def load_data(self):
+        """The training, validation and test data."""
+        raise TypeError(f"{type(self).__name__} must define load_data()")
+
+    def training_batches(self, data):
+        """An `EpochStream` of the training data."""
+        raise TypeError(f"{type(self).__name__} must define training_batches(data)")
+
+    def validation_batches(self, data):
+        """A `tf.data.Dataset` of the validation data."""
+        raise TypeError(f"{type(self).__name__} must define validation_batches(data)")
+
+    def describe(self, data) -> str:
+        """What a model must fit, in words: "(8, 8, 1) images"."""
+        raise TypeError(f"{type(self).__name__} must define describe(data)")
+
+    def pictures(self, model, data, directory: Path) -> list[keras.callbacks.Callback]:
+        """Callbacks that draw or write examples into the run `directory`."""
+        return []
+
+    def measure(self, model, data) -> dict:
+        """What the best model is worth on the test data: the content of `metrics.json`."""
+        raise TypeError(f"{type(self).__name__} must define measure(model, data)")
+
+    # the model
+
+    def build(self, data, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
+        """The compiled model for `data`.
+
+        `base` is the trained model that a recipe with `builds_on` builds on.
         """
         keras.utils.set_random_seed(self.seed)
-        given = () if base is None else (base, num_classes)
-        model = self.build_model(image_shape, self.epochs * steps_per_epoch, *given)
+        given = () if base is None else (base,)
+        model = self.build_model(data, self.epochs * steps_per_epoch, *given)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay), jit_compile=False)
         return model
 
-    def build_model(self, image_shape, training_steps) -> keras.Model:
+    def build_model(self, data, training_steps) -> keras.Model:
         """The model; each recipe has its own."""
-        raise TypeError(f"{type(self).__name__} must define build_model(image_shape, training_steps)")
-
-    @property
-    def labelled(self) -> bool:
-        """Whether the model is given the labels of the images."""
-        return False
+        raise TypeError(f"{type(self).__name__} must define build_model(data, training_steps)")
 
     def builds_on(self) -> "Recipe | str | None":
         """What is there before: a recipe that is trained first, the path of a trained model, or nothing."""
         return None
 
-    def measure(self, model, data) -> dict:
-        """What the best model is worth on the test images of `data`: the content of `metrics.json`."""
-        return measure(model, self, data)
-
-    def network_settings(self):
-        """Arguments that encoder and decoder share."""
-        return {"downsampling": self.downsampling, "filters": self.filters}
+    # its settings
 
     def settings(self) -> dict:
         """All fields, as JSON takes them."""

@@ -6,11 +6,11 @@ from typing import ClassVar
 from keras_ae.layers import ResidualVectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResidualVqVaeRecipe(Recipe):
+class ResidualVqVaeRecipe(ImageRecipe):
     """Residual VQ-VAE: a grid of codes from coarse to fine, each level quantising what the last one left."""
 
     name: ClassVar[str] = "residual-vqvae"
@@ -27,7 +27,7 @@ class ResidualVqVaeRecipe(Recipe):
     quantizer_dropout: float = 0.0
     """Share of the training images whose last levels are left out, a random number of them."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = self.network_settings()
         quantizer = ResidualVectorQuantizer(
             self.num_embeddings,
@@ -36,5 +36,7 @@ class ResidualVqVaeRecipe(Recipe):
             quantizer_dropout=self.quantizer_dropout,
             seed=self.seed,
         )
-        encoder = image_encoder(image_shape, self.embedding_dim, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.embedding_dim, **settings), quantizer)
+        encoder = image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
+        return AutoEncoder(
+            encoder, image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
+        )

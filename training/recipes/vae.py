@@ -7,11 +7,11 @@ import keras
 
 from keras_ae.models import VariationalAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaeRecipe(Recipe):
+class VaeRecipe(ImageRecipe):
     """Variational auto-encoder; the KL is warmed up over the first part of the training."""
 
     name: ClassVar[str] = "vae"
@@ -29,11 +29,11 @@ class VaeRecipe(Recipe):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Of the pixels, which lie in [0, 1]."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}
         return VariationalAutoEncoder(
-            image_encoder(image_shape, 4 * self.latent_dim, **settings),
-            image_decoder(image_shape, self.latent_dim, **settings),
+            image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
+            image_decoder(data.image_shape, self.latent_dim, **settings),
             self.latent_dim,
             beta=self.warmed_up_beta(training_steps),
             likelihood=self.likelihood,

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class VqVaeRecipe(Recipe):
+class VqVaeRecipe(ImageRecipe):
     """VQ-VAE: a grid of codes, each the nearest of a learned codebook."""
 
     name: ClassVar[str] = "vqvae"
@@ -27,7 +27,7 @@ class VqVaeRecipe(Recipe):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     """By which the nearest code is chosen."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         settings = self.network_settings()
         quantizer = VectorQuantizer(
             self.num_embeddings,
@@ -36,5 +36,7 @@ class VqVaeRecipe(Recipe):
             distance=self.distance,
             seed=self.seed,
         )
-        encoder = image_encoder(image_shape, self.embedding_dim, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(image_shape, self.embedding_dim, **settings), quantizer)
+        encoder = image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
+        return AutoEncoder(
+            encoder, image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
+        )

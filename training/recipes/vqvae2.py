@@ -6,11 +6,11 @@ from typing import ClassVar
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import TwoLevelAutoEncoder
 from keras_ae.networks import two_level_networks
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class VqVae2Recipe(Recipe):
+class VqVae2Recipe(ImageRecipe):
     """VQ-VAE-2: a coarse grid of codes for the whole, a fine one for the details."""
 
     name: ClassVar[str] = "vqvae2"
@@ -25,9 +25,9 @@ class VqVae2Recipe(Recipe):
     ema_decay: float = 0.99
     """Of the running means of which the codebooks are made."""
 
-    def build_model(self, image_shape, training_steps):
+    def build_model(self, data, training_steps):
         networks = two_level_networks(
-            image_shape, self.embedding_dim, **self.network_settings(), noise=self.noise
+            data.image_shape, self.embedding_dim, **self.network_settings(), noise=self.noise
         )
         return TwoLevelAutoEncoder(
             **networks, top_bottleneck=self._quantizer("top"), bottom_bottleneck=self._quantizer("bottom")

@@ -9,7 +9,7 @@ from keras_ae.training.likelihood import likelihood_metrics
 from keras_ae.training.measurement import code_metrics, reconstruction_metrics
 from keras_ae.training.recipes.binary import BinaryRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
-from keras_ae.training.recipes.recipe import Recipe
+from keras_ae.training.recipes.image_recipe import ImageRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
 
@@ -18,7 +18,7 @@ OF_THE_PRIOR = {"epochs", "learning_rate", "weight_decay", "batch_size"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class VqVaePriorRecipe(Recipe):
+class VqVaePriorRecipe(ImageRecipe):
     """A prior over the codes of a discrete auto-encoder, by which it generates new images.
 
     Builds on a trained model, or trains one first, in the folder `autoencoder` of the run.
@@ -63,15 +63,15 @@ class VqVaePriorRecipe(Recipe):
         if self.model is not None:
             return self.model
         first = AUTOENCODERS[self.autoencoder]
-        shared = {field.name for field in fields(Recipe)} - OF_THE_PRIOR
+        shared = {field.name for field in fields(ImageRecipe)} - OF_THE_PRIOR
         settings = {name: getattr(self, name) for name in shared}
         size = {"gumbel": "num_classes", "binary": "bits"}.get(self.autoencoder, "num_embeddings")
         value = self.code_bits if size == "bits" else 2**self.code_bits
         return first(**settings, **{size: value}, epochs=self.autoencoder_epochs, batch_size=self.batch_size)
 
-    def build_model(self, image_shape, training_steps, auto_encoder, num_classes):
+    def build_model(self, data, training_steps, auto_encoder):
         inside = {name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")}
-        inside["num_labels"] = num_classes if self.class_conditional else None
+        inside["num_labels"] = data.num_classes if self.class_conditional else None
         levels, priors = code_levels(auto_encoder), []
         for number, (values, shape) in enumerate(levels):
             above = levels[number - 1] if number else (None, None)

@@ -1,0 +1,44 @@
+"""What every recipe of speech has in common."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_ae.training.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechRecipe(Recipe):
+    """A recipe whose data are utterances."""
+
+    examples: ClassVar[str] = "utterances"
+
+    data: str = "espeak"
+    """"espeak" (sentences spoken by the library espeak-ng), a folder of wav, flac, ogg or mp3 files with a
+    manifest or names like <label>_<speaker>_<take>.wav, or an .npz file."""
+    sample_rate: int = 16_000
+    """Samples of a second, to which all audio is brought."""
+    crop_seconds: float | None = None
+    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    epochs: int = 50
+    """Passes over the training utterances."""
+    batch_size: int = 16
+    """Utterances of one step."""
+    seed: int = 0
+    """Of the initial weights, the order of the utterances and all sampling."""
+
+    def load_data(self):
+        from keras_ae.training.datasets import load_speech
+
+        return load_speech(self.data, sample_rate=self.sample_rate)
+
+    def training_batches(self, data):
+        from keras_ae.training.datasets import speech_batches
+
+        crop = None if self.crop_seconds is None else round(self.crop_seconds * self.sample_rate)
+        return speech_batches(data.train, self.batch_size, self.seed, crop=crop)
+
+    def validation_batches(self, data):
+        return data.validation.batches(self.batch_size)
+
+    def describe(self, data):
+        return f"utterances at {data.sample_rate} Hz"
