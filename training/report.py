@@ -13,6 +13,7 @@ from keras_ae.pages.tables import pairs_table
 from keras_ae.pages.template import data_uri, render
 from keras_ae.training.figure_style import DARK, LIGHT
 from keras_ae.training.figures import history_curves, history_panels
+from keras_ae.training.listening import listening_view
 from keras_ae.training.report_tables import (
     comparison_table,
     headline_cards,
@@ -85,6 +86,7 @@ def report_view(run: RunRecord) -> dict:
         "metric_tables": metric_tables(run.metrics),
         "curves": _curves(run.history),
         "pictures": _pictures(run.figures),
+        "listening": listening_view(run.listening),
         "exports": [_export(export) for export in run.exports],
         "data": pairs_table(_mapping(config.get("data"), "source"), setting=True),
         "settings": pairs_table(_settings(config), setting=True),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.report.record import EmbeddingRecord
+from keras_ae.training.listening import FOLDER as LISTENING
+from keras_ae.training.listening import Listening, read_listening
 
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -34,6 +36,7 @@ class RunRecord:
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
         embedding: what was measured of the embedding, or `None`.
+        listening: utterances to hear.
         problems: one sentence for each piece that is missing or broken.
     """
 
@@ -44,6 +47,7 @@ class RunRecord:
     figures: dict[str, bytes] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)
     embedding: EmbeddingRecord | None = None
+    listening: list[Listening] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -65,9 +69,10 @@ def read_run(directory: str | Path) -> RunRecord:
         config=_read_json(directory / "config.json", "the settings and the data are unknown", problems),
         metrics=_read_json(directory / "metrics.json", "the run has not been tested yet", problems),
         history=_read_history(directory / "history.csv", problems),
-        figures=_read_figures(directory / "figures", problems),
+        figures=_read_figures(directory, problems),
         exports=_read_exports(directory / "export", problems),
         embedding=_read_embedding(directory, problems),
+        listening=read_listening(directory, problems),
         problems=problems,
     )
 
@@ -116,15 +121,15 @@ def _number(text):
         return math.nan
 
 
-def _read_figures(folder, problems):
-    figures = {}
+def _read_figures(directory, problems):
+    folder, figures = directory / "figures", {}
     for path in sorted(path for path in folder.glob("*.png") if path.is_file()):
         content = path.read_bytes()
         if content.startswith(PNG_START) and content.endswith(PNG_END):
             figures[path.stem] = content
         else:
             problems.append(f"figures/{path.name} is not a whole PNG file.")
-    if not figures:
+    if not figures and not (directory / LISTENING).is_dir():
         problems.append("figures/ holds no pictures.")
     return figures
 
