@@ -1,6 +1,7 @@
 """Layers that drop into any Keras model."""
 
 from keras_ae.layers.adain import AdaIN
+from keras_ae.layers.add_channel import AddChannel
 from keras_ae.layers.augment_reinforce_merge import AugmentReinforceMerge
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
@@ -10,6 +11,7 @@ from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
@@ -18,10 +20,12 @@ from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
+from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AdaIN",
+    "AddChannel",
     "AugmentReinforceMerge",
     "BinaryBottleneck",
     "Bottleneck",
@@ -31,6 +35,7 @@ __all__ = [
     "GradientReversal",
     "GumbelOneHot",
     "InstanceNormalization",
+    "LogMelSpectrogram",
     "LookupFreeQuantizer",
     "MaskedBatchNormalization",
     "MaskedConv1D",
@@ -39,5 +44,6 @@ __all__ = [
     "ResidualVectorQuantizer",
     "ScoreFunction",
     "SpatialBroadcast",
+    "StepPredictors",
     "VectorQuantizer",
 ]
