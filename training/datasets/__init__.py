@@ -1,5 +1,6 @@
-"""Images for training and encoding: read, split, and handed out in batches."""
+"""Images and speech for training and encoding: read, split, and handed out in batches."""
 
+from keras_ae.training.datasets.batch_stream import BatchStream
 from keras_ae.training.datasets.epoch_stream import EpochStream, training_batches
 from keras_ae.training.datasets.image_data import ImageData
 from keras_ae.training.datasets.image_loading import load_images
@@ -7,14 +8,23 @@ from keras_ae.training.datasets.image_size_error import ImageSizeError
 from keras_ae.training.datasets.image_split import ImageSplit
 from keras_ae.training.datasets.image_stream import ImageStream
 from keras_ae.training.datasets.image_streaming import stream_images
+from keras_ae.training.datasets.speech_data import SpeechData
+from keras_ae.training.datasets.speech_loading import load_speech
+from keras_ae.training.datasets.speech_split import SpeechSplit
+from keras_ae.training.datasets.speech_streaming import speech_batches
 
 __all__ = [
+    "BatchStream",
     "EpochStream",
     "ImageData",
     "ImageSizeError",
     "ImageSplit",
     "ImageStream",
+    "SpeechData",
+    "SpeechSplit",
     "load_images",
+    "load_speech",
+    "speech_batches",
     "stream_images",
     "training_batches",
 ]

@@ -1,22 +1,14 @@
 """Batches of training images, from any step of any epoch on."""
 
-import warnings
 from collections.abc import Callable
 
-import tensorflow as tf
-
-from keras_ae.errors import InputError
 from keras_ae.training.datasets.batch_order import BatchOrder
+from keras_ae.training.datasets.batch_stream import BatchStream
 from keras_ae.training.datasets.image_split import ImageSplit
 
 
-class EpochStream:
-    """Shuffled batches whose order is a function of `(seed, epoch)` alone.
-
-    `dataset` yields the batches of `epoch` from `start_step` on. Both are read at each
-    new iteration, which a stock `fit` begins after `on_epoch_begin`: there a callback
-    sets `epoch`, and `start_step`, which is above 0 in the first epoch of a resumed
-    training only. Give `fit` `shuffle=False`, or Keras says that it ignores `shuffle`.
+class EpochStream(BatchStream):
+    """Shuffled batches of images, see `BatchStream`.
 
     Args:
         split: the images.
@@ -42,42 +34,10 @@ class EpochStream:
         transform: Callable | None = None,
         labels: bool = False,
     ):
-        if not len(split):
-            raise InputError("Training needs at least one image. Received: an empty split")
-        order = BatchOrder(len(split), batch_size, seed)
-        self.epoch = 0
-        self.steps_per_epoch = order.steps
-        self._start_step = 0
-        self._warning_filter = None
+        def images_of(batches):
+            return split.images_of(lambda: (batch for _, batch in batches()), batch_size, labels)
 
-        def batches():
-            return order.batches(self.epoch, self.start_step)
-
-        dataset = split.images_of(batches, batch_size, labels)
-        if transform is not None:
-            dataset = dataset.map(transform, tf.data.AUTOTUNE, deterministic=True)
-        self.dataset = _with_cardinality(dataset, order.steps)
-
-    @property
-    def start_step(self) -> int:
-        """Number of the first batch of the next iteration."""
-        return self._start_step
-
-    @start_step.setter
-    def start_step(self, step: int):
-        self._start_step = step
-        self._expect_short_epoch(step > 0)
-
-    def _expect_short_epoch(self, expected):
-        """Keep Keras from warning that the data ran out: a resumed epoch is meant to be shorter."""
-        if self._warning_filter in warnings.filters:
-            warnings.filters.remove(self._warning_filter)
-        self._warning_filter = None
-        if expected:
-            warnings.filterwarnings(
-                "ignore", message="Your input ran out of data", module=r"keras\.src\.trainers\.epoch_iterator"
-            )
-            self._warning_filter = warnings.filters[0]
+        super().__init__(BatchOrder(len(split), batch_size, seed), images_of, transform)
 
 
 def training_batches(
@@ -103,14 +63,3 @@ def training_batches(
     [8, 2, 5, 0, 1, 9]
     """
     return EpochStream(split, batch_size, seed, transform, labels)
-
-
-def _with_cardinality(dataset, steps):
-    """Tell Keras the steps of a whole epoch, also where the first one will be shorter.
-
-    Keras reads the number once, at the start of `fit`, and cuts every later epoch to it.
-    If it did not know, it would take that of the first, shorter epoch.
-    `tf.data.experimental.assert_cardinality` would fail at the end of that epoch.
-    """
-    dataset.cardinality = lambda: tf.constant(steps, tf.int64)
-    return dataset

@@ -145,7 +145,7 @@ def test_keras_warns_again_once_the_short_epoch_is_over(numbered):
 
 def test_empty_split_is_refused(numbered, complaint):
     numbered.rows = numbered.rows[:0]
-    assert "at least one image" in complaint(training_batches, numbered, 4, seed=0)
+    assert "at least one example" in complaint(training_batches, numbered, 4, seed=0)
 
 
 @pytest.mark.parametrize(("batch_size", "seed"), [(0, 0), (4, -1)])

@@ -1,0 +1,87 @@
+"""Batches of training examples, from any step of any epoch on."""
+
+import warnings
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.batch_order import BatchOrder
+
+
+class BatchStream:
+    """Shuffled batches that are a function of `(seed, epoch)` alone.
+
+    `dataset` yields the batches of `epoch` from `start_step` on. Both are read at each
+    new iteration, which a stock `fit` begins after `on_epoch_begin`: there a callback
+    sets `epoch`, and `start_step`, which is above 0 in the first epoch of a resumed
+    training only. Give `fit` `shuffle=False`, or Keras says that it ignores `shuffle`.
+
+    Args:
+        order: of the examples.
+        dataset_of: gets a function that yields, at each iteration, `(epoch, indices)` of
+            the batches to come, and returns the dataset of these batches.
+        transform: applied to each batch, such as `lambda x: (noisy(x), x)`.
+
+    Attributes:
+        epoch: whose order the next iteration takes.
+        steps_per_epoch: batches of a whole epoch.
+        dataset: `tf.data.Dataset` of the batches.
+
+    Raises:
+        InputError: there are no examples.
+    """
+
+    def __init__(
+        self,
+        order: BatchOrder,
+        dataset_of: Callable[[Callable], tf.data.Dataset],
+        transform: Callable | None = None,
+    ):
+        if not order.size:
+            raise InputError("Training needs at least one example. Received: an empty split")
+        self.epoch = 0
+        self.steps_per_epoch = order.steps
+        self._start_step = 0
+        self._warning_filter = None
+
+        def batches():
+            epoch = self.epoch
+            return ((epoch, batch) for batch in order.batches(epoch, self.start_step))
+
+        dataset = dataset_of(batches)
+        if transform is not None:
+            dataset = dataset.map(transform, tf.data.AUTOTUNE, deterministic=True)
+        self.dataset = _with_cardinality(dataset, order.steps)
+
+    @property
+    def start_step(self) -> int:
+        """Number of the first batch of the next iteration."""
+        return self._start_step
+
+    @start_step.setter
+    def start_step(self, step: int):
+        self._start_step = step
+        self._expect_short_epoch(step > 0)
+
+    def _expect_short_epoch(self, expected):
+        """Keep Keras from warning that the data ran out: a resumed epoch is meant to be shorter."""
+        if self._warning_filter in warnings.filters:
+            warnings.filters.remove(self._warning_filter)
+        self._warning_filter = None
+        if expected:
+            warnings.filterwarnings(
+                "ignore", message="Your input ran out of data", module=r"keras\.src\.trainers\.epoch_iterator"
+            )
+            self._warning_filter = warnings.filters[0]
+
+
+def _with_cardinality(dataset, steps):
+    """Tell Keras the steps of a whole epoch, also where the first one will be shorter.
+
+    Keras reads the number once, at the start of `fit`, and cuts every later epoch to it.
+    If it did not know, it would take that of the first, shorter epoch.
+    `tf.data.experimental.assert_cardinality` would fail at the end of that epoch.
+    """
+    dataset.cardinality = lambda: tf.constant(steps, tf.int64)
+    return dataset
