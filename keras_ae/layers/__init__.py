@@ -2,6 +2,7 @@
 
 from keras_ae.layers.adain import AdaIN
 from keras_ae.layers.add_channel import AddChannel
+from keras_ae.layers.add_condition import AddCondition
 from keras_ae.layers.augment_reinforce_merge import AugmentReinforceMerge
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
@@ -25,6 +26,7 @@ from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AdaIN",
+    "AddCondition",
     "AddChannel",
     "AugmentReinforceMerge",
     "BinaryBottleneck",

@@ -70,8 +70,12 @@ class AutoEncoder(BaseModel):
         self.bottleneck = bottleneck
         self.reconstruction_loss = reconstruction_loss
         self.track_terms(*self.term_names)
-        if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
-            self.build(encoder.input_shape)
+        self._build_on_encoder()
+
+    def _build_on_encoder(self):
+        """Build where the encoder tells the shape; a subclass with more parts does so when it has them."""
+        if getattr(self.encoder, "built", False) and getattr(self.encoder, "input_shape", None) is not None:
+            self.build(self.encoder.input_shape)
 
     def build(self, input_shape):
         if self.built:
@@ -108,11 +112,9 @@ class AutoEncoder(BaseModel):
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
-        codes = ops.convert_to_tensor(codes)
-        mask = None if lengths is None else sequence_mask(lengths, ops.shape(codes)[1])
-        if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
-            codes = self.bottleneck.decode(codes)
-        return call_masked(self.decoder, codes, mask, training=False)
+        embedding = self._embedding(codes)
+        mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
+        return call_masked(self.decoder, embedding, mask, training=False)
 
     def reconstruct(self, x):
         """`decode(encode(x))`."""
@@ -136,12 +138,32 @@ class AutoEncoder(BaseModel):
             return self.bottleneck.encode(features)
         return features if self.bottleneck is None else self.bottleneck(features, training=False)
 
+    def _embedding(self, codes):
+        """The float embedding of what `decode` takes."""
+        codes = ops.convert_to_tensor(codes)
+        if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
+            return self.bottleneck.decode(codes)
+        return codes
+
+    # what a model with another target or a conditioned decoder overrides
+
+    def target_of(self, values, mask):
+        """`(target, its mask)` of the reconstruction of `values`."""
+        return values, mask
+
+    def decoder_output(self, embedding, x, training):
+        """The decoder's output for the embedding of the inputs `x`."""
+        return call_masked(self.decoder, embedding, mask_of(embedding), training)
+
+    # training
+
     def call(self, x, training=None):
         values, lengths = unpack_inputs(x)
-        embedding = call_masked(self.encoder, values, input_mask(values, lengths), training)
+        mask = input_mask(values, lengths)
+        embedding = call_masked(self.encoder, values, mask, training)
         if self.bottleneck is not None:
             embedding = self.bottleneck(embedding, training=training)
-        return crop(call_masked(self.decoder, embedding, mask_of(embedding), training), values)
+        return crop(self.decoder_output(embedding, x, training), self.target_of(values, mask)[0])
 
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths = unpack_inputs(x)
@@ -152,9 +174,9 @@ class AutoEncoder(BaseModel):
             weighting = self._weighting(embedding, sample_weight)
             embedding = self.bottleneck(embedding, training=training, **weighting)
             added += take_losses(self.bottleneck)
-        reconstruction = call_masked(self.decoder, embedding, mask_of(embedding), training)
+        reconstruction = self.decoder_output(embedding, x, training)
         added += take_losses(self.decoder)
-        target = values if y is None else y
+        target, mask = self.target_of(values if y is None else y, mask)
         error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))
         return {"loss": error + added, "reconstruction_loss": error}
 
@@ -209,12 +231,13 @@ class AutoEncoder(BaseModel):
     def _reconstruct_endpoint(self, **inputs):
         return {"reconstruction": self.reconstruct(inputs)}
 
-    def _score_endpoint(self, x, lengths=None):
+    def _score_endpoint(self, x, lengths=None, **given):
         """Reconstruction loss of each example, mean over its real elements."""
-        losses = self.element_losses(x, self.reconstruct({"x": x, "lengths": lengths}))
+        target, mask = self.target_of(x, input_mask(x, lengths))
+        losses = self.element_losses(target, self.reconstruct({"x": x, "lengths": lengths, **given}))
         weights = ops.ones_like(losses)
-        if lengths is not None:
-            mask = ops.cast(input_mask(x, lengths), "float32")
+        if mask is not None:
+            mask = ops.cast(mask, "float32")
             weights = weights * ops.reshape(mask, (*ops.shape(mask), *[1] * (len(losses.shape) - 2)))
         axes = tuple(range(1, len(losses.shape)))
         return {"score": ops.divide_no_nan(ops.sum(losses * weights, axes), ops.sum(weights, axes))}
@@ -225,7 +248,7 @@ class AutoEncoder(BaseModel):
         values = np.random.default_rng(0).integers(0, self.bottleneck.num_values, inputs["codes"].shape)
         return {**inputs, "codes": values.astype("int32")}
 
-    def _margin_endpoint(self, x, lengths=None):
+    def _margin_endpoint(self, x, lengths=None, **given):
         margins = self.bottleneck.margin(self.features(x, lengths))
         return ops.min(ops.reshape(margins, (ops.shape(margins)[0], -1)), axis=-1)
 

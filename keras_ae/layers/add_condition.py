@@ -1,0 +1,55 @@
+"""A vector, such as that of a speaker, added to every position of a sequence."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AddCondition(keras.layers.Layer):
+    """Tells a layer of a decoder about something that holds for the whole example.
+
+    ```
+    y[t] = x[t] + W condition + b
+    ```
+
+    Before a convolution it is the same as giving the convolution the condition as further
+    channels of every frame, except at the edges, and cheaper. The padding of `x` stays padding.
+
+    Call arguments:
+        x: `(batch, ..., channels)`.
+        condition: `(batch, condition_dim)`.
+
+    Output shape:
+        as `x`, with its mask.
+
+    Raises:
+        ValueError: `condition` that is not one vector per example, or sizes that are not known.
+
+    Example:
+
+    >>> AddCondition()(ops.ones((2, 7, 4)), ops.ones((2, 3))).shape
+    TensorShape([2, 7, 4])
+
+    Reference:
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812: a speaker's vector before every layer.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, x_shape, condition_shape):
+        if len(condition_shape) != 2 or condition_shape[-1] is None or x_shape[-1] is None:
+            raise ValueError(
+                f"AddCondition '{self.name}' expects x (batch, ..., channels) and a condition "
+                f"(batch, condition_dim) of known sizes. Received: {tuple(x_shape)}, {tuple(condition_shape)}"
+            )
+        self.kernel = self.add_weight(shape=(condition_shape[-1], x_shape[-1]), name="kernel")
+        self.bias = self.add_weight(shape=(x_shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x, condition):
+        added = ops.matmul(condition, self.kernel) + self.bias
+        return x + ops.reshape(added, (-1, *[1] * (len(x.shape) - 2), x.shape[-1]))
+
+    def compute_output_shape(self, x_shape, condition_shape):
+        return x_shape
