@@ -2,6 +2,7 @@
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.losses.code_diversity import code_diversity_loss
+from keras_ae.losses.contrastive_prediction import contrastive_prediction, prediction_accuracy
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
     bernoulli_log_prob,
@@ -36,6 +37,7 @@ __all__ = [
     "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",
+    "contrastive_prediction",
     "donsker_varadhan",
     "gaussian_kl",
     "info_nce",
@@ -44,6 +46,7 @@ __all__ = [
     "kl_decomposition",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
+    "prediction_accuracy",
     "saturation_loss",
     "relaxed_bernoulli_log_prob",
     "relaxed_categorical_log_prob",

@@ -3,10 +3,12 @@
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
+from keras_ae.models.contrastive_predictive_coding import ContrastivePredictiveCoding
 from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.speech_auto_encoder import SpeechAutoEncoder
 from keras_ae.models.total_correlation_variational_auto_encoder import (
     TotalCorrelationVariationalAutoEncoder,
 )
@@ -17,11 +19,13 @@ __all__ = [
     "AutoEncoder",
     "BaseModel",
     "CodePrior",
+    "ContrastivePredictiveCoding",
     "DeepInfoMax",
     "DiscreteVariationalAutoEncoder",
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",
+    "SpeechAutoEncoder",
     "TotalCorrelationVariationalAutoEncoder",
     "TwoLevelAutoEncoder",
     "VariationalAutoEncoder",

@@ -3,13 +3,20 @@
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
 from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
+from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
+from keras_ae.networks.speech_encoder import recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks
 
 __all__ = [
     "deep_info_max_decoder",
     "deep_info_max_encoder",
+    "frame_decoder",
+    "frame_encoder",
+    "front_end",
     "image_decoder",
     "image_encoder",
+    "recurrent_context",
     "spatial_broadcast_decoder",
     "two_level_networks",
+    "waveform_encoder",
 ]

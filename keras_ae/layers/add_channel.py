@@ -1,0 +1,25 @@
+"""A waveform as a sequence of one channel."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AddChannel(keras.layers.Layer):
+    """`(batch, samples)` to `(batch, samples, 1)`, with the mask of the samples.
+
+    Example:
+
+    >>> AddChannel()(ops.ones((2, 5))).shape
+    TensorShape([2, 5, 1])
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return ops.expand_dims(inputs, -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, 1)

@@ -1,0 +1,261 @@
+"""Frames from which the frames after them can be told from others."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.layers.masking import zero_padding
+from keras_ae.layers.step_predictors import StepPredictors
+from keras_ae.losses.contrastive_prediction import contrastive_prediction, prediction_accuracy
+from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.negative_frames import SOURCES, all_candidates, drawn_candidates, first_number
+from keras_ae.models.sequences import call_masked, input_mask, mask_of, sequence_mask, unpack_inputs
+from keras_ae.ops import weighted_mean
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class ContrastivePredictiveCoding(BaseModel):
+    """Predicts the frames ahead, well enough to tell them from other frames; there is no decoder.
+
+    ```
+    z = encoder(x)                                        # frames
+    c = context(z)                                        # what is known at frame t, of frames <= t
+    u[b, t, k, n] = z_n . (c[b, t] W_k) / temperature     # score of frame n, k steps after t
+    loss = -mean_{b, t, k} log( exp u[t + k] / (exp u[t + k] + sum_n exp u[n]) )
+    ```
+
+    The negatives `n` are frames of where `negatives` says, never padding, and never the true frame
+    `t + k` itself. What negatives have in common with the positive cannot help to tell them apart:
+    frames of the same sequence make `c` hold what is being said, frames of the whole batch
+    also who says it.
+
+    Args:
+        encoder: any model from `(batch, samples)` or `(batch, length, features)` to frames
+            `(batch, frames, dim)`; `networks.waveform_encoder`. No normalisation over time or batch:
+            it would tell a frame about those after it.
+        context: any causal model from frames to `(batch, frames, context_dim)`;
+            `networks.recurrent_context`.
+        steps: how many frames ahead are predicted.
+        first_step: the nearest one; above 1 where receptive fields of neighbouring frames overlap.
+        negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch".
+        num_negatives: how many are drawn for each example in each step, shared by its frames;
+            `None`: all there are.
+        temperature: divides the scores; `None`: the root of `dim`.
+        seed: of the draws.
+
+    Inputs of `fit`, `evaluate`:
+        x: `(batch, samples)`, or `{"x":, "lengths": (batch,), "speaker": (batch,)}`; padded frames
+            are neither predicted nor negatives.
+        sample_weight: `(batch,)`; weights the predictions of an example.
+
+    Metrics:
+        `loss`; `accuracy`, how often the true frame has the highest score; `accuracy_<k>` of each step.
+
+    Raises:
+        ValueError: unknown `negatives`; steps, number of negatives or temperature out of range.
+        InputError: encoder or context do not return frames; no `speaker` with "same_speaker".
+
+    Example:
+
+    >>> from keras_ae.networks import recurrent_context, waveform_encoder
+    >>> model = ContrastivePredictiveCoding(waveform_encoder(8), recurrent_context(8, 16), steps=4)
+    >>> model.compile("adam")
+    >>> model.encode(ops.ones((2, 1600))).shape
+    TensorShape([2, 10, 16])
+
+    Reference:
+        van den Oord et al., 2018, https://arxiv.org/abs/1807.03748.
+    """
+
+    discrete = False
+
+    def __init__(
+        self,
+        encoder,
+        context,
+        *,
+        steps: int = 12,
+        first_step: int = 1,
+        negatives: str = "same_sequence",
+        num_negatives: int | None = 128,
+        temperature: float | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check(steps, first_step, negatives, num_negatives, temperature)
+        self.encoder, self.context = encoder, context
+        self.steps, self.first_step = steps, first_step
+        self.negatives, self.num_negatives = negatives, num_negatives
+        self.temperature = temperature
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.track_terms("accuracy", *(f"accuracy_{k}" for k in self._ahead()))
+        if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
+            self.build(encoder.input_shape)
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        self.sample_shape = (None, *shape[2:])
+        frames = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
+        _check_frames(frames, "encoder")
+        context = self.context(keras.KerasTensor(frames.shape, dtype=frames.dtype))
+        _check_frames(context, "context")
+        self.dim, self.context_dim = frames.shape[-1], context.shape[-1]
+        count = self.steps - self.first_step + 1
+        self.predictors = StepPredictors(count, self.dim, name="predictors", dtype=self.dtype_policy)
+        self.predictors.build((None, None, self.context_dim))
+        self.built = True
+
+    def encode(self, x):
+        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        values, lengths, _ = _unpack(x)
+        _, context, mask = self.frames(values, lengths)
+        return zero_padding(context, mask)
+
+    def embed(self, x):
+        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        return self.encode(x)
+
+    def features(self, x):
+        """The frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
+        values, lengths, _ = _unpack(x)
+        mask = input_mask(values, lengths)
+        frames = call_masked(self.encoder, values, mask)
+        return zero_padding(frames, mask_of(frames))
+
+    def frames(self, x, lengths=None, training=False):
+        """`(z (batch, frames, dim), c (batch, frames, context_dim), mask (batch, frames) or None)`."""
+        z = call_masked(self.encoder, x, input_mask(x, lengths), training)
+        mask = mask_of(z)
+        return z, call_masked(self.context, z, mask, training), mask
+
+    def call(self, x, training=None):
+        """The context `c` of `x`."""
+        values, lengths, _ = _unpack(x)
+        return self.frames(values, lengths, training)[1]
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths, speaker = _unpack(x)
+        z, c, mask = self.frames(values, lengths, training)
+        added = take_losses(self.encoder) + take_losses(self.context)
+        real = _real_frames(z, mask)
+        predictions = ops.cast(self.predictors(c), "float32") / (self.temperature or self.dim**0.5)
+        z = ops.cast(zero_padding(z, mask), "float32")
+        candidates = self._candidates(z, real, speaker, training)
+        losses, hits = self._predict(predictions, z, candidates)
+        weights = _weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
+        terms = {"loss": weighted_mean(losses, weights) + added, "accuracy": weighted_mean(hits, weights)}
+        for i, k in enumerate(self._ahead()):
+            terms[f"accuracy_{k}"] = weighted_mean(hits[:, :, i], weights[:, :, i])
+        return terms
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """`encode`, the context (also as `serving_default`), and `features`, the frames."""
+        inputs = {
+            "x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x"),
+            "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
+        }
+        return {
+            "serving_default": Endpoint(self._encode_endpoint, inputs, ("saved_model",)),
+            "encode": Endpoint(self._encode_endpoint, inputs),
+            "features": Endpoint(self._features_endpoint, inputs),
+        }
+
+    def _encode_endpoint(self, x, lengths):
+        _, context, mask = self.frames(x, lengths)
+        return {"embedding": zero_padding(context, mask), "lengths": _count(mask)}
+
+    def _features_endpoint(self, x, lengths):
+        frames = call_masked(self.encoder, x, input_mask(x, lengths))
+        mask = mask_of(frames)
+        return {"features": zero_padding(frames, mask), "lengths": _count(mask)}
+
+    def _ahead(self):
+        return range(self.first_step, self.steps + 1)
+
+    def _candidates(self, z, lengths, speaker, training):
+        if self.negatives == "same_speaker" and speaker is None:
+            raise InputError(
+                'negatives="same_speaker" needs the speaker of each example: '
+                'fit({"x":, "speaker": (batch,) integers}). Received: no "speaker".'
+            )
+        if self.num_negatives is None:
+            return all_candidates(z, lengths, self.negatives, speaker)
+        seed = self.seed_generator if training else 0  # a validation compares like with like
+        return drawn_candidates(z, lengths, self.negatives, self.num_negatives, seed, speaker)
+
+    def _predict(self, predictions, z, candidates):
+        """Loss and hit of each prediction, `(batch, frames, steps)`."""
+        batch, length = ops.shape(z)[:2]
+        ahead = ops.arange(length)[:, None] + ops.convert_to_tensor(list(self._ahead()))[None]
+        true = tf.gather(z, ops.minimum(ahead, length - 1), axis=1)
+        positive = ops.sum(predictions * true, axis=-1)
+        flat = ops.reshape(predictions, (batch, -1, self.dim))
+        scores = ops.matmul(flat, ops.transpose(candidates.frames, (0, 2, 1)))
+        scores = ops.reshape(scores, (*ops.shape(positive), -1))
+        own = first_number(z)[:, :, None] + ahead[None]  # a positive is never its own negative
+        others = own[..., None] != candidates.number[:, None, None]
+        mask = ops.logical_and(others, candidates.real[:, None, None])
+        return contrastive_prediction(positive, scores, mask), prediction_accuracy(positive, scores, mask)
+
+    def compute_output_shape(self, input_shape):
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        return (shape[0], None, self.context_dim)
+
+    def get_config(self):
+        names = ("steps", "first_step", "negatives", "num_negatives", "temperature", "seed")
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "context": keras.saving.serialize_keras_object(self.context),
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+def _unpack(x):
+    values, lengths = unpack_inputs(x)
+    return values, lengths, x.get("speaker") if isinstance(x, dict) else None
+
+
+def _count(mask):
+    return ops.sum(ops.cast(mask, "int32"), axis=1)
+
+
+def _real_frames(z, mask):
+    """Number of real frames, `(batch,)` int32."""
+    if mask is not None:
+        return _count(mask)
+    return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
+
+
+def _weights(ahead, lengths, frames, sample_weight):
+    """`(batch, frames, steps)`: 1, or the weight of the example, where the predicted frame is real."""
+    real = ops.stack([sequence_mask(lengths - k, frames) for k in ahead], axis=2)
+    weights = ops.cast(real, "float32")
+    if sample_weight is None:
+        return weights
+    return weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
+
+
+def _check(steps, first_step, negatives, num_negatives, temperature):
+    if not 1 <= first_step <= steps:
+        raise ValueError(
+            f"1 <= first_step <= steps is needed. Received: first_step={first_step!r}, steps={steps!r}"
+        )
+    if negatives not in SOURCES:
+        raise ValueError(f"negatives is one of {list(SOURCES)}. Received: negatives={negatives!r}")
+    if num_negatives is not None and num_negatives < 1:
+        raise ValueError(f"num_negatives is at least 1, or None. Received: num_negatives={num_negatives!r}")
+    if temperature is not None and not temperature > 0:
+        raise ValueError(f"temperature is positive, or None. Received: temperature={temperature!r}")
+
+
+def _check_frames(frames, name):
+    if isinstance(frames, (list, tuple, dict)) or len(frames.shape) != 3 or frames.shape[-1] is None:
+        received = type(frames).__name__ if not hasattr(frames, "shape") else f"shape {tuple(frames.shape)}"
+        raise InputError(f"The {name} returns frames (batch, frames, channels). Received: {received}.")

@@ -1,0 +1,86 @@
+"""Networks of contrastive predictive coding: frames from a waveform, a context from frames."""
+
+import keras
+from keras import layers
+
+from keras_ae.layers import AddChannel, MaskedConv1D
+
+
+def waveform_encoder(
+    dim: int = 256,
+    *,
+    kernels: tuple[int, ...] = (10, 8, 4, 4, 4),
+    strides: tuple[int, ...] = (5, 4, 2, 2, 2),
+    filters: tuple[int, ...] | None = None,
+    name: str = "encoder",
+) -> keras.Model:
+    """Strided convolutions on the samples: `(batch, samples)` -> `(batch, frames, dim)`.
+
+    ```
+    h = relu(normalize(conv(h)))        each convolution; normalize over the channels of one frame
+    frames = ceil(samples / hop),  hop = product of strides: 160 samples, 10 ms at 16 kHz
+    ```
+
+    Frame `t` reads the 465 samples from `160 t - 159` on. For 8 kHz take `kernels=(10, 8, 4, 4)`,
+    `strides=(5, 4, 2, 2)`: a hop of 80 samples, 10 ms again. Nothing is normalised over time
+    or batch, which would let a frame know of the frames after it.
+
+    Args:
+        dim: channels of the frames.
+        kernels: samples or frames under each kernel.
+        strides: of each convolution.
+        filters: channels of each convolution but the last; `None`: `dim`.
+        name: of the model.
+
+    Raises:
+        ValueError: as many kernels, strides and filters (one less) are needed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> waveform_encoder(8)(np.zeros((2, 1600), "float32")).shape
+    TensorShape([2, 10, 8])
+
+    Reference:
+        van den Oord et al., 2018, section 3.1, https://arxiv.org/abs/1807.03748; normalisation:
+        Riviere et al., 2020, https://arxiv.org/abs/2002.02848.
+    """
+    filters = (dim,) * (len(kernels) - 1) if filters is None else tuple(filters)
+    if not len(kernels) == len(strides) == len(filters) + 1:
+        raise ValueError(
+            "waveform_encoder takes as many strides as kernels, and one less filters: the last are dim. "
+            f"Received: kernels={kernels!r}, strides={strides!r}, filters={filters!r}"
+        )
+    inputs = keras.Input((None,), name="waveform")
+    x = AddChannel()(inputs)
+    for size, kernel, stride in zip((*filters, dim), kernels, strides, strict=True):
+        x = MaskedConv1D(size, kernel, strides=stride)(x)
+        x = layers.ReLU()(layers.LayerNormalization(epsilon=1e-5)(x))
+    return keras.Model(inputs, x, name=name)
+
+
+def recurrent_context(
+    input_dim: int, units: int = 256, *, depth: int = 1, name: str = "context"
+) -> keras.Model:
+    """A causal GRU over frames: `(batch, frames, input_dim)` -> `(batch, frames, units)`.
+
+    Args:
+        input_dim: channels of the frames.
+        units: size of the context.
+        depth: layers of it.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> recurrent_context(8, 16)(np.zeros((2, 10, 8), "float32")).shape
+    TensorShape([2, 10, 16])
+
+    Reference:
+        van den Oord et al., 2018, section 3.1, https://arxiv.org/abs/1807.03748.
+    """
+    inputs = keras.Input((None, input_dim), name="frames")
+    x = inputs
+    for _ in range(depth):
+        x = layers.GRU(units, return_sequences=True)(x)
+    return keras.Model(inputs, x, name=name)
