@@ -1,5 +1,6 @@
-"""The embedding of a run's model, or of an exported one, measured on images."""
+"""The embedding of a run's model, or of an exported one, measured on its data."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +14,27 @@ from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.evaluation.report.writing import write_page
 from keras_ae.training.datasets import load_images
+from keras_ae.training.datasets.speech_data import SpeechData
+
+SECONDS = 4.0  # of an utterance, at most
 
 
 def measure_run(run, *, data: str | None = None, budget="full", seeds=None, progress=None) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
-    Fitted on training images, read on test images; the labels, or the exact factors of
-    sprites, are the factors.
+    Fitted on training data, read on test data; the labels, the exact factors of sprites, or the
+    speakers and words of utterances are the factors.
 
     Args:
         run: a `Run`.
-        data: other images; `None`: those of the run.
+        data: other images or utterances; `None`: those of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
     """
     recipe = run.recipe()
-    images = load_images(data or recipe.data, image_size=recipe.image_size)
+    examples = (dataclasses.replace(recipe, data=data) if data else recipe).load_data()
     encoder = load_encoder(run.load_model())
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
-    record = measure_images(encoder, images, recipe.name, budget, seeds, about, progress)
+    record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress)
     record.save(run.directory)
     return record
 
@@ -51,18 +55,19 @@ def report_of_file(
         raise InputError(f"The report is an .html file. Received: {output}")
     encoder = load_encoder(path)
     images = load_images(data, image_size=image_size)
-    record = measure_images(encoder, images, path.name, budget, seeds, {"file": path.name}, progress)
+    record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress)
     return write_page(record, output)
 
 
-def measure_images(encoder, images, title, budget, seeds, about, progress=None) -> EmbeddingRecord:
-    """The record of an encoder on `ImageData`."""
+def measure_data(encoder, data, title, budget, seeds, about, progress=None) -> EmbeddingRecord:
+    """The record of an encoder on `ImageData` or `SpeechData`."""
     settings = settings_of(budget, {"seeds": seeds})
-    train = _part(images.train, images, settings.max_examples, settings.seed)
-    test = _part(images.test, images, settings.max_test, settings.seed)
-    _try(encoder, test[0], images)
+    part = _utterances if isinstance(data, SpeechData) else _images
+    train = part(data.train, data, settings.max_examples, settings.seed)
+    test = part(data.test, data, settings.max_test, settings.seed)
+    _try(encoder, test[0], data)
     material = gather(encoder, *train, None, test, settings)
-    about = {**about, "images": images.description, "budget": budget}
+    about = {**about, "data": data.description, "budget": budget}
     return measure_embedding(material, settings, title=title, about=about, progress=progress)
 
 
@@ -72,9 +77,25 @@ def has_record(run) -> bool:
     return record.is_file() and model.is_file() and record.stat().st_mtime >= model.stat().st_mtime
 
 
-def _part(split, images, most, seed):
+def _some(split, most, seed):
+    return np.sort(np.random.default_rng([seed, 11]).permutation(len(split))[:most])
+
+
+def _utterances(split, data, most, seed):
+    """`(waveforms, factors)` of at most so many utterances of a split, their first seconds."""
+    rows = _some(split, most, seed)
+    waveforms = [split.waveform(row)[: round(SECONDS * data.sample_rate)] for row in rows]
+    lengths = np.array([len(waveform) for waveform in waveforms], "int32")
+    x = np.zeros((len(rows), lengths.max()), "float32")
+    for row, waveform in zip(x, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    factors = split.factors() or {}
+    return {"x": x, "lengths": lengths}, {name: values[rows] for name, values in factors.items()}
+
+
+def _images(split, images, most, seed):
     """`(images, factors)` of at most so many images of a split; no others are read."""
-    rows = np.sort(np.random.default_rng([seed, 11]).permutation(len(split))[:most])
+    rows = _some(split, most, seed)
     factors = split.factors()
     if factors is None:
         names = np.array(images.class_names)
@@ -87,14 +108,18 @@ def _numbers_if_so(names):
     return names.astype(int) if all(name.isdecimal() for name in np.unique(names)) else names
 
 
-def _try(encoder, images, data):
+def _try(encoder, examples, data):
+    some = Examples(examples).take(np.arange(2))
     try:
-        encoder.embed(Examples(images[:2]).data)
+        encoder.embed(some.data)
     except InputError:
         raise
     except Exception as error:  # of whichever runtime it is
         reason = " ".join(str(error).split())[:300]
+        advice = "Choose others by --data"
+        if some.kind == "images":
+            advice += ", or their size by --image-size"
         raise InputError(
-            f"The encoder {encoder.name} does not take the images of {data.name}, "
-            f"{data.image_shape}: {reason}. Choose others by --data, or their size by --image-size."
+            f"The encoder {encoder.name} does not take the {some.kind} of {data.name}, "
+            f"{some.shape}: {reason}. {advice}."
         ) from error

@@ -40,5 +40,10 @@ class SpeechRecipe(Recipe):
     def validation_batches(self, data):
         return data.validation.batches(self.batch_size)
 
+    def pictures(self, model, data, directory):
+        from keras_ae.training.callbacks import SpeechExamples
+
+        return [SpeechExamples(data, directory)]
+
     def describe(self, data):
         return f"utterances at {data.sample_rate} Hz"

@@ -98,7 +98,7 @@ def comparison_text(comparison: dict) -> str:
 
 def data_of(figures: dict) -> str:
     """What a report was measured on, in words; equal texts are equal data."""
-    images = figures["about"].get("images")
+    images = figures["about"].get("data")
     data = figures["data"]
     shape = "x".join(map(str, data["shape"]))
     factors = ", ".join([*data["factors"], *data["nuisances"]])

@@ -15,6 +15,7 @@ from keras_ae.evaluation.report.artifacts import open_artifact, run_batch
 from keras_ae.layers.bottleneck import Bottleneck
 
 BATCH = 256
+WAVEFORMS = 16  # a batch: an encoder of waveforms holds many frames of many channels
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,8 @@ def _titled(model, name):
 
 def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
     """The embedding of every example, `(examples, ...)`."""
-    return encode_batches(encoder.model or encoder.embed, examples.data, batch_size=BATCH)
+    batch_size = WAVEFORMS if examples.kind == "waveforms" else BATCH
+    return encode_batches(encoder.model or encoder.embed, examples.data, batch_size=batch_size)
 
 
 def in_batches(function, examples, batch: int = BATCH) -> list:

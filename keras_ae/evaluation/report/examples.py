@@ -9,21 +9,24 @@ import tensorflow as tf  # tf.data
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import check_lengths
+from keras_ae.layers import LogMelSpectrogram
 
 MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart
 LONGEST_TEXT = 64  # words of a text that it reads
+WAVEFORMS_AT_ONCE = 32  # whose frames are computed together
 
 
 class Examples:
-    """Some examples: images, vectors, sequences or strings.
+    """Some examples: images, vectors, sequences, waveforms or strings.
 
     Args:
-        data: an array `(examples, ...)`; `{"x":, "lengths":}` for padded sequences; a list of
-            strings; a `tf.data.Dataset` or another iterable of batches, of which `x` is kept.
+        data: an array `(examples, ...)`; `{"x":, "lengths":}` for padded sequences, and for
+            waveforms `(examples, samples)` with their `lengths` in samples; a list of strings;
+            a `tf.data.Dataset` or another iterable of batches, of which `x` is kept.
 
     Attributes:
         data: what an encoder takes: an array, a dict of arrays, or a list of strings.
-        kind: "images", "vectors", "sequences", "tokens", "texts" or "arrays".
+        kind: "images", "vectors", "sequences", "waveforms", "tokens", "texts" or "arrays".
 
     Raises:
         InputError: no examples, or arrays of different lengths.
@@ -73,14 +76,17 @@ class Examples:
             return "texts"
         array = self.array
         if array.ndim == 2:
-            whole = array.dtype.kind in "iu" and self.lengths is not None
-            return "tokens" if whole else "vectors"
+            if self.lengths is None:
+                return "vectors"
+            return "tokens" if array.dtype.kind in "iu" else "waveforms"
         if array.ndim == 3:
             return "sequences"
         return "images" if array.ndim == 4 and array.shape[-1] in (1, 3) else "arrays"
 
     def pair_inputs(self, vocabulary: dict | None = None):
-        """What a pair discriminator reads: the arrays, or the words of texts as numbers."""
+        """What a pair discriminator reads: arrays, frames of waveforms, words of texts as numbers."""
+        if self.kind == "waveforms":
+            return self.frames().data
         if self.kind != "texts":
             return self.data
         numbers = [[vocabulary.get(word, 0) for word in words(text)] or [0] for text in self.data]
@@ -89,6 +95,13 @@ class Examples:
         for row, values in zip(padded, numbers, strict=True):
             row[: len(values)] = values
         return {"x": padded, "lengths": lengths}
+
+    def frames(self) -> "Examples":
+        """The log-mel frames of waveforms, as sequences."""
+        layer, parts = LogMelSpectrogram(), []
+        for start in range(0, len(self), WAVEFORMS_AT_ONCE):
+            parts.append(layer(self.array[start : start + WAVEFORMS_AT_ONCE].astype("float32")).numpy())
+        return Examples({"x": np.concatenate(parts), "lengths": layer.frames_of(self.lengths)})
 
     def vocabulary(self) -> dict | None:
         """`{word: number}` of texts, the most frequent words from 1 on."""
@@ -101,9 +114,11 @@ class Examples:
     def features(self, vocabulary: dict | None = None) -> np.ndarray:
         """Plain numbers `(examples, features)` for principal components and bare comparisons.
 
-        Values of images and vectors; mean and deviation over real positions of sequences; shares
-        of words of texts and tokens.
+        Values of images and vectors; mean and deviation over real positions of sequences, and of
+        the log-mel frames of waveforms; shares of words of texts and tokens.
         """
+        if self.kind == "waveforms":
+            return self.frames().features()
         if self.kind in ("texts", "tokens"):
             inputs = self.pair_inputs(vocabulary)
             return _shares(inputs["x"], inputs["lengths"], MOST_WORDS + 1 if vocabulary else None)

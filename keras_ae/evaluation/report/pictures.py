@@ -12,14 +12,17 @@ STRIP = 12  # height of the picture of a vector, a stripe of its values
 def thumbnails(examples, like=None, largest: int = 64) -> np.ndarray | None:
     """uint8 pictures `(examples, height, width, 1 or 3)`; `None` of texts and tokens.
 
-    Images as they are; sequences with time to the right and features upwards; vectors as
-    stripes. Values that are not in [0, 1] are brought there by the range of `like`.
+    Images as they are; sequences, and the log-mel frames of waveforms, with time to the right and
+    features upwards; vectors as stripes. Values that are not in [0, 1] are brought there by the
+    range of `like`.
 
     Args:
         examples: `Examples`.
         like: examples whose range of values is that of the grey levels; `None`: these.
         largest: pixels of the longer side; larger pictures are shrunk.
     """
+    if examples.kind == "waveforms":
+        return thumbnails(examples.frames(), (like or examples).frames(), largest)
     if examples.kind not in ("images", "vectors", "sequences"):
         return None
     low, high = _grey_range((like or examples).array)

@@ -17,7 +17,7 @@ TEXT = 140  # letters of a text that are shown
 
 def reconstructions(material) -> tuple[dict | None, dict]:
     """`(figures, pictures)`: the error on held-out examples beside that of the mean example."""
-    if material.encoder.reconstruct is None or material.test.kind in ("texts", "tokens"):
+    if material.encoder.reconstruct is None or material.test.kind in ("texts", "tokens", "waveforms"):
         return None, {}
     some = material.test.take(np.arange(min(len(material.test), MOST_RECONSTRUCTED)))
     parts = in_batches(material.encoder.reconstruct, some)

@@ -49,7 +49,7 @@ def _facts(figures):
     encoder, data = figures["encoder"], figures["data"]
     shape = " × ".join(map(str, data["shape"]))
     kind = data["kind"] if data["kind"] != "arrays" else "examples"
-    source = figures["about"].get("images", {}).get("name")
+    source = figures["about"].get("data", {}).get("name")
     numbers = f"{encoder['numbers']:,} number{'s' * (encoder['numbers'] != 1)}"
     return [
         encoder["kind"],
