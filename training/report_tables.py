@@ -23,15 +23,18 @@ HEADLINES = (  # most important first; of each line the first key that was measu
         "loss": "objective",
     },
     {"bits_per_dim": "bound on the length of an image, bits per pixel and channel"},
+    {"purity": "frames whose code stands for their phone, fraction"},
     {"usage": "fraction of the codes in use"},
     {"perplexity": "effective number of codes"},
     {"kl_loss": "divergence from the prior, nats"},
     {"bits_per_image": "length of the code", "bits": "length of the code"},
     {
+        "phone_accuracy": "linear probe of the frames, fraction right",
         "linear_probe": "of the embedding, fraction right",
         "probe_accuracy": "of the embedding, fraction right",
         "accuracy": "fraction right",
     },
+    {"speaker_accuracy": "linear probe of the utterances, fraction right"},
 )
 MOST_CARDS = 5
 LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd", "bits_per_dim")

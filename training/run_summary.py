@@ -3,6 +3,9 @@
 import json
 
 from keras_ae.evaluation.report.phrases import cautions, findings
+from keras_ae.pages.number_format import format_name
+
+HEADLINES = {"mse": "mse", "probe_accuracy": "linear probe"}  # the first that was measured heads the table
 
 
 def print_metrics(run) -> None:
@@ -11,19 +14,19 @@ def print_metrics(run) -> None:
     Args:
         run: a `Run` with its `metrics.json`.
     """
-    metrics = json.loads((run.directory / "metrics.json").read_text())
+    metrics, recipe = json.loads((run.directory / "metrics.json").read_text()), run.recipe()
     codes = metrics.get("codes", {})
-    rows = [(run.config["recipe"], {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
-    if "mse" in metrics["test"]:
-        print("\nheld-out test images                                  mse     bits/image")
-    else:
-        print("\nheld-out test images                                  linear probe")
-        rows = [(name, values) for name, values in rows if "probe_accuracy" in values]
+    rows = [(recipe.name, {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
+    headline = next(name for name in (*HEADLINES, *metrics["test"]) if name in metrics["test"])
+    rows = [(name, values) for name, values in rows if headline in values]
+    lengths = any(values.get("bits_per_image") is not None for _, values in rows)
+    heads = f"{HEADLINES.get(headline, format_name(headline)):<14}{'bits/image' if lengths else ''}".rstrip()
+    print(f"\n{f'held-out test {recipe.examples}':<50} {heads}")
     for name, values in rows:
-        bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else " " * 10
-        figure = f"{values['mse']:.5f}" if "mse" in values else f"{values['probe_accuracy']:.4f}"
-        print(f"{name:<50} {figure} {bits}".rstrip())
-    others = {**codes, **{k: v for k, v in metrics["test"].items() if k != "mse"}}
+        bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else ""
+        figure = f"{values[headline]:.{5 if headline == 'mse' else 4}f}"
+        print(f"{name:<50} {figure:<14}{bits}".rstrip())
+    others = {**codes, **{name: value for name, value in metrics["test"].items() if name != headline}}
     print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
 
 

@@ -98,12 +98,12 @@ def comparison_text(comparison: dict) -> str:
 
 def data_of(figures: dict) -> str:
     """What a report was measured on, in words; equal texts are equal data."""
-    images = figures["about"].get("data")
+    origin = figures["about"].get("data")
     data = figures["data"]
     shape = "x".join(map(str, data["shape"]))
     factors = ", ".join([*data["factors"], *data["nuisances"]])
     counts = f"{data['n_train']:,} to fit, {data['n_test']:,} held out"
-    source = f"{images['name']}, " if images else ""
+    source = f"{origin['name']}, " if origin else ""
     named = f"; {factors}" if factors else ""
     return f"{source}{data['kind']} {shape}, {counts}{named}; fingerprint {data['fingerprint']}"
 
