@@ -144,9 +144,10 @@ class ContrastivePredictiveCoding(BaseModel):
         z, c, mask = self.frames(values, lengths, training)
         added = take_losses(self.encoder) + take_losses(self.context)
         real = _real_frames(z, mask)
+        z, c = (zero_padding(part, mask) for part in (z, c))
         predictions = ops.cast(self.predictors(c), "float32") / (self.temperature or self.dim**0.5)
-        z = ops.cast(zero_padding(z, mask), "float32")
-        candidates = self._candidates(z, real, speaker, training)
+        z = ops.cast(z, "float32")
+        candidates = self._candidates(z, _counting(real, sample_weight), speaker, training)
         losses, hits = self._predict(predictions, z, candidates)
         weights = _weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
         terms = {"loss": weighted_mean(losses, weights) + added, "accuracy": weighted_mean(hits, weights)}
@@ -231,6 +232,13 @@ def _real_frames(z, mask):
     if mask is not None:
         return _count(mask)
     return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
+
+
+def _counting(lengths, sample_weight):
+    """The lengths, 0 for examples without weight: they are no negatives of others."""
+    if sample_weight is None:
+        return lengths
+    return ops.where(ops.reshape(sample_weight, (-1,)) > 0, lengths, ops.zeros_like(lengths))
 
 
 def _weights(ahead, lengths, frames, sample_weight):
