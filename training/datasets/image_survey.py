@@ -1,17 +1,15 @@
 """The common shape of many encoded images, found by decoding them once."""
 
-import sys
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.encoded_store import decode, decoded_shape, encoded_items
+from keras_ae.training.datasets.progress import progress
 
 BLOCK = 256
-MANY = 5000  # images, from which on a terminal sees a progress bar
 
 
 def common_image_shape(
@@ -59,7 +57,7 @@ def _decoded_shapes(items, origins):
     )
     dataset = dataset.unbatch().map(lambda item: tf.shape(decode(item, from_files)), tf.data.AUTOTUNE)
     blocks, shapes = dataset.batch(BLOCK).prefetch(1).as_numpy_iterator(), []
-    show = _progress(len(encoded))
+    show = progress(len(encoded), "images", "image")
     for start in range(0, len(encoded), BLOCK):
         try:
             shapes.append(next(blocks))
@@ -69,13 +67,6 @@ def _decoded_shapes(items, origins):
             raise
         show(min(start + BLOCK, len(encoded)))
     return np.concatenate(shapes)
-
-
-def _progress(images):
-    if images < MANY or not sys.stdout.isatty():
-        return lambda done: None
-    print("Checking the images")
-    return keras.utils.Progbar(images, unit_name="image").update
 
 
 def _first_different(rows):

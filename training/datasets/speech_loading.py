@@ -43,8 +43,8 @@ def load_speech(
         sample_rate: to which all audio is resampled; `None`: that of the source.
         level: "rms": each utterance has a root mean square of 0.05; "peak": its largest
             amplitude is 1; `None`: as recorded.
-        label: the column of a manifest or .npz file that is the label; `None`: `label`, or
-            the first that looks like one.
+        label: the column of a manifest or .npz file that is the label; `None`: the first
+            of `label`, `digit`, `word`, `command`, `sentence`, `class` that there is.
         validation_fraction: share of the training utterances held out for validation,
             where the source has no validation utterances of its own.
         test_fraction: share of all utterances held out for test, where the source has

@@ -69,6 +69,8 @@ def _store(path, audio_key):
             f"{path}[{audio_key}]: expected a row of {' or '.join(AUDIO_TYPES[audio_key])}. "
             f"Received: {audio.dtype} of shape {audio.shape}"
         )
+    if audio.dtype.kind == "f" and not np.abs(audio).max(initial=0) <= 1:  # nor a NaN
+        raise InputError(f"{path}[{audio_key}]: expected floats in [-1, 1]. Received: others; divide them.")
     bounds = (
         offsets.astype("int64") if offsets.dtype.kind in "iu" and offsets.ndim == 1 else np.zeros(0, "int64")
     )

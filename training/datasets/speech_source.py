@@ -63,14 +63,13 @@ class SpeechSource:
             )
 
     def label_column(self, wanted: str | None) -> str | None:
-        """The column that is the label: the one asked for, else the first that looks like one.
+        """The column that is the label: the one asked for, else the first of `LABEL_COLUMNS`.
 
         Raises:
             InputError: there is no column `wanted`.
         """
         if wanted is None:
-            named = [name for name in self.names if name != "speaker"]
-            return next((name for name in (*LABEL_COLUMNS, *named) if name in self.columns), None)
+            return next((name for name in LABEL_COLUMNS if name in self.columns), None)
         if wanted not in self.columns:
             raise InputError(
                 f"{self.origin} has no column {wanted}. "

@@ -13,7 +13,9 @@ MU = 255
 
 
 def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """A waveform at another sample rate, by a polyphase filter; float32 `(samples,)`.
+    """A waveform in [-1, 1] at another sample rate, by a polyphase filter; float32 `(samples,)`.
+
+    What the filter makes ring beyond the range is clipped.
 
     Raises:
         ImportError: the rates differ, and scipy is not there.
@@ -25,7 +27,8 @@ def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     except ImportError:
         raise ImportError("Changing the sample rate needs scipy: pip install 'keras-ae[audio]'") from None
     common = gcd(rate, new_rate)
-    return resample_poly(waveform, new_rate // common, rate // common).astype("float32")
+    waveform = resample_poly(waveform, new_rate // common, rate // common)
+    return np.clip(waveform, -1, 1).astype("float32")
 
 
 def levelled(waveform: np.ndarray, level: str | None) -> np.ndarray:

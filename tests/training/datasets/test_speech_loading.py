@@ -1,0 +1,286 @@
+"""Speech from a folder and from an .npz file, whole and broken."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.datasets.split_drawing import draw_splits
+
+RATE = 16_000
+
+
+def noise(samples, seed=0):
+    return np.random.default_rng(seed).uniform(-0.3, 0.3, samples).astype("float32")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """12 files of 2 words by 3 speakers, of lengths of their own."""
+    number = 0
+    for word in ("no", "yes"):
+        for speaker in ("ann", "bob", "cid"):
+            for take in range(2):
+                number += 1
+                soundfile.write(
+                    tmp_path / f"{word}_{speaker}_{take}.wav", noise(1000 + 100 * number, number), RATE
+                )
+    return tmp_path
+
+
+@pytest.fixture
+def arrays():
+    """The arrays of an .npz file: 10 utterances at 8 kHz."""
+    lengths = 400 + 10 * np.arange(10)
+    audio = np.random.default_rng(0).integers(-9000, 9000, lengths.sum()).astype("int16")
+    return {
+        "audio": audio,
+        "offsets": np.cumsum([0, *lengths]),
+        "sample_rate": np.array(8000),
+        "speaker": np.arange(10) % 2,
+        "speaker_names": np.array(["ann", "bob"]),
+        "word": np.arange(10) // 5,
+        "take": np.arange(10) + 3,
+        "is_test": np.arange(10) >= 8,
+    }
+
+
+def save(path, arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def test_names_of_files_tell_label_and_speaker(folder):
+    data = load_speech(folder, level=None)
+    assert (data.labels, data.speakers, data.sample_rate) == (("no", "yes"), ("ann", "bob", "cid"), RATE)
+    assert sum(map(len, (data.train, data.validation, data.test))) == 12
+    for split in (data.train, data.validation, data.test):
+        assert set(split.factors()) == {"label", "speaker", "take"}
+        for index, row in enumerate(split.rows):
+            name = split.store.paths[row].name
+            assert name.startswith(
+                f"{data.labels[split.label[index]]}_{data.speakers[split.speaker[index]]}_"
+            )
+            waveform = split.waveform(index)
+            assert len(waveform) == split.lengths[index]
+            # 16 bits, see test_audio_reading
+            np.testing.assert_allclose(waveform, soundfile.read(split.store.paths[row])[0], atol=1e-7)
+    assert data.description["problems"] == []
+
+
+@pytest.mark.parametrize(("name", "separator"), [("manifest.csv", ","), ("manifest.tsv", "\t")])
+def test_manifest(folder, name, separator):
+    rows = [("path", "speaker", "text", "split", "mood")]
+    rows += [(f"no_ann_{take}.wav", "x", "No!", "train", "calm") for take in (0, 1)]
+    rows += [
+        ("yes_bob_0.wav", "y", "Yes yes", "test", "glad"),
+        ("yes_cid_0.wav", "x", "Yes", "validation", "calm"),
+    ]
+    lines = "\n".join(separator.join(row) for row in rows)
+    (folder / name).write_text("﻿" + lines + "\n", encoding="utf-8")  # as spreadsheets write it
+    data = load_speech(folder, label="mood")
+    assert (len(data.train), len(data.validation), len(data.test)) == (2, 1, 1)
+    assert data.test.texts == ["Yes yes"]
+    assert (data.speakers, data.labels) == (("x", "y"), ("calm", "glad"))
+    assert data.test.label.tolist() == [1]
+    assert data.description["test_split"] == "official"
+
+
+def test_commas_and_quotes_of_a_csv(folder):
+    (folder / "manifest.csv").write_text(
+        'path,text\nno_ann_0.wav,"No, ""never"""\n' + "yes_bob_0.wav,Yes\n" * 9
+    )
+    assert 'No, "never"' in sum(
+        (load_speech(folder).__dict__[s].texts for s in ("train", "validation", "test")), []
+    )
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("file,speaker\na.wav,x\n", "expected a header with the column path, and a row for each file"),
+        ("path,speaker\n", "path, speaker; 0 rows"),
+        ("path,speaker\na.wav\n", "line 2: expected 2 columns. Received: fewer"),
+        ("path,speaker\na.wav,x,y\n", "line 2: expected 2 columns. Received: more"),
+        ("path,split\nno_ann_0.wav,exam\n", "expected the splits train, validation, test. Received: exam"),
+    ],
+)
+def test_broken_manifests(folder, complaint, contents, message):
+    (folder / "manifest.csv").write_text(contents)
+    assert message in complaint(load_speech, folder)
+
+
+def test_other_formats_rates_and_sub_folders(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    for place, rate in (
+        ("a.flac", 44_100),
+        ("deep/b.ogg", 16_000),
+        ("deep/er/c.mp3", 22_050),
+        ("d.wav", 8000),
+    ):
+        soundfile.write(tmp_path / place, noise(rate, 1), rate)
+    soundfile.write(tmp_path / ".hidden" / "e.wav", noise(RATE), RATE)
+    soundfile.write(tmp_path / "._f.wav", noise(RATE), RATE)
+    data = load_speech(tmp_path, test_fraction=0, validation_fraction=0)
+    assert [path.name for path in data.train.store.paths] == ["a.flac", "d.wav", "b.ogg", "c.mp3"]
+    assert data.train.lengths.tolist() == [RATE] * 4  # a second each
+    assert [len(data.train.waveform(index)) for index in range(4)] == [RATE] * 4
+    assert (data.train.speaker, data.train.label, data.train.texts) == (None, None, None)
+    assert data.train.factors() is None
+    assert data.train.phones_of(0) is data.train.phone_frames(0, 3) is None
+
+
+def test_rates_must_be_alike_where_none_is_given(folder, complaint):
+    assert load_speech(folder, sample_rate=None).sample_rate == RATE
+    soundfile.write(folder / "no_ann_9.wav", noise(8000), 8000)
+    assert "8000, 16000 Hz; give the rate" in complaint(load_speech, folder, sample_rate=None)
+
+
+def test_bad_files_among_many_are_named_and_left_out(folder):
+    (folder / "no_ann_5.wav").write_bytes(b"hello" * 100)
+    (folder / "no_ann_6.flac").write_bytes(b"")
+    soundfile.write(folder / "no_ann_7.wav", noise(1), RATE)
+    soundfile.write(folder / "no_ann_8.wav", noise(0), RATE)
+    (folder / "notes.wav").write_bytes(b"not named like the others")
+    with pytest.warns(UserWarning, match=r"5 audio files are left out and 0 are suspicious") as caught:
+        data = load_speech(folder)
+    assert len([warning for warning in caught if "audio files" in str(warning.message)]) == 1
+    assert sum(map(len, (data.train, data.validation, data.test))) == 12
+    problems = "\n".join(data.description["problems"])
+    assert "left out: notes.wav is not named <label>_<speaker>_<take>." in problems
+    assert f"left out: {folder / 'no_ann_5.wav'} is not readable wav audio" in problems
+    assert "no_ann_6.flac is an empty file" in problems
+    assert "no_ann_7.wav holds 1 sample at 16000 Hz, less than 0.01 seconds." in problems
+    assert "no_ann_8.wav holds no samples" in problems
+    batches = list(data.train.batches(4).as_numpy_iterator())
+    assert sum(len(batch["x"]) for batch in batches) == len(data.train)
+
+
+def test_silent_and_clipped_files_are_kept_and_named(folder):
+    soundfile.write(folder / "no_ann_5.wav", np.zeros(3000), RATE)
+    soundfile.write(folder / "no_ann_6.wav", np.clip(20 * noise(3000), -1, 1), RATE)
+    with pytest.warns(UserWarning, match="0 audio files are left out and 2 are suspicious"):
+        data = load_speech(folder)
+    silent, clipped = data.description["problems"]
+    assert silent == f"kept: {folder / 'no_ann_5.wav'} is silent."
+    assert clipped.startswith(f"kept: {folder / 'no_ann_6.wav'} is clipped, 8")  # 5 of 6 samples, see noise
+    assert sum(map(len, (data.train, data.validation, data.test))) == 14
+
+
+def test_folders_without_anything_usable(tmp_path, complaint):
+    assert "holds no audio files (.wav, .flac, .ogg, .mp3)" in complaint(load_speech, tmp_path)
+    (tmp_path / "a.wav").write_bytes(b"hello")
+    assert "holds no usable audio file; 1 problems: left out: " in complaint(load_speech, tmp_path)
+
+
+def test_file_that_vanishes_later_is_named(folder):
+    data = load_speech(folder, test_fraction=0, validation_fraction=0)
+    (folder / "yes_cid_1.wav").unlink()
+    with pytest.raises(Exception, match=r"yes_cid_1\.wav does not exist"):
+        list(data.train.batches(4))
+
+
+def test_npz(tmp_path, arrays):
+    data = load_speech(save(tmp_path / "words.npz", arrays), sample_rate=None, level=None)
+    assert (data.name, data.sample_rate) == ("words", 8000)
+    assert (data.speakers, data.labels) == (("ann", "bob"), ("0", "1"))
+    assert data.test.rows.tolist() == [8, 9]
+    assert len(data.validation) == 1
+    assert data.description["label"] == "word"
+    assert data.test.factors()["take"].tolist() == [8, 9]  # the classes are 3, ..., 12
+    start, end = arrays["offsets"][8:10]
+    np.testing.assert_array_equal(data.test.waveform(0), arrays["audio"][start:end] / np.float32(32768))
+
+
+def test_npz_of_mu_law_with_phones_texts_and_splits(tmp_path, arrays):
+    arrays["audio_mulaw"] = (arrays.pop("audio") // 128 + 128).astype("uint8")
+    arrays |= {
+        "split": np.array(["train"] * 6 + ["validation"] * 2 + ["test"] * 2),
+        "text": np.array([f"word {row}" for row in range(10)]),
+        "phone_start": np.tile([0, 100], 10),
+        "phone": np.tile([1, 0], 10),
+        "phone_offsets": 2 * np.arange(11),
+        "phone_names": np.array(["a", "_"]),
+    }
+    del arrays["is_test"]
+    data = load_speech(save(tmp_path / "a.npz", arrays))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [6, 2, 2]
+    assert data.validation.texts == ["word 6", "word 7"]
+    assert data.phones == ("a", "_")
+    assert data.train.phones_of(0) == [(0, "_"), (200, "a")]  # at 16 kHz
+    assert data.train.lengths[0] == 800
+
+
+def test_numbers_without_names_and_ids_as_names(tmp_path, arrays):
+    del arrays["speaker_names"]
+    arrays["speaker_id"] = np.array([103, 7])
+    assert load_speech(save(tmp_path / "a.npz", arrays)).speakers == ("103", "7")
+    del arrays["speaker_id"]
+    assert load_speech(save(tmp_path / "b.npz", arrays)).speakers == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sample_rate": None}, "expected the keys audio or audio_mulaw, offsets and sample_rate"),
+        ({"audio": np.zeros(9, "complex64")}, "expected a row of int16 or int32 or float32 or float64"),
+        ({"audio": np.full(4450, 3.0)}, "expected floats in [-1, 1]"),
+        ({"audio": np.full(4450, np.nan)}, "expected floats in [-1, 1]"),
+        ({"offsets": np.array([0, 9_999_999])}, "expected ascending offsets into the 4450 samples"),
+        ({"offsets": np.zeros(11, "int64")}, "none empty"),
+        ({"sample_rate": np.array([8000, 1])}, "expected one number, in Hz"),
+        ({"speaker": np.arange(10)}, "number the 2 class names"),
+        ({"split": np.array(["train"] * 9 + ["exam"])}, "Received: exam"),
+        ({"text": np.array(["a"])}, "expected 10 x text, one an utterance. Received: 1"),
+    ],
+)
+def test_broken_npz_files(tmp_path, complaint, arrays, change, message):
+    arrays = {key: value for key, value in {**arrays, **change}.items() if value is not None}
+    assert message in complaint(load_speech, save(tmp_path / "a.npz", arrays))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": "nowhere"}, 'nowhere does not exist: expected "espeak", a folder'),
+        ({"source": __file__}, "Received: a file ending in .py"),
+        ({"level": "loud"}, 'The level is "rms"'),
+        ({"test_fraction": 1.0}, "The test fraction is at least 0 and below 1"),
+        ({"sample_rate": 0}, "at least 1 Hz"),
+        ({"split_by": "word"}, 'by "utterance" or by "speaker"'),
+        ({"seed": -1}, "The seed is at least 0"),
+        ({"source": __file__, "voices": 3}, "Only the source espeak takes voices"),
+    ],
+)
+def test_impossible_arguments(complaint, arguments, message):
+    assert message in complaint(load_speech, **arguments)
+
+
+def test_unknown_label(folder, complaint):
+    assert "has no column word. Received: label, speaker, take" in complaint(
+        load_speech, folder, label="word"
+    )
+
+
+def test_split_by_speaker_keeps_speakers_apart(folder):
+    data = load_speech(folder, split_by="speaker")
+    present = [set(split.speaker.tolist()) for split in (data.train, data.validation, data.test)]
+    assert [len(speakers) for speakers in present] == [1, 1, 1]
+    assert len(set.union(*present)) == 3
+
+
+def test_drawn_splits_are_shares_and_depend_on_the_seed(complaint):
+    rows = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=0)
+    assert {name: len(chosen) for name, chosen in rows.items()} == {"train": 72, "test": 20, "validation": 8}
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
+    again = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=0)
+    assert all(np.array_equal(rows[name], again[name]) for name in rows)
+    other = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=1)
+    assert not np.array_equal(rows["test"], other["test"])
+    assert "the speaker of each utterance" in complaint(draw_splits, None, None, {}, 0)
+    assert "Received: 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
+    official = np.array(["test", "validation"])
+    assert "Expected examples for training" in complaint(
+        draw_splits, official, np.arange(2), {"test": 0.5, "validation": 0.5}, 0
+    )

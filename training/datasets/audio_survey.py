@@ -1,0 +1,57 @@
+"""What there is in many audio files, found by decoding them once."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.training.datasets.audio_reading import read_audio, tensorflow_io
+from keras_ae.training.datasets.progress import progress
+from keras_ae.training.datasets.waveforms import SILENCE
+
+SHORTEST = 0.01  # seconds: less holds no frame of speech
+FULL_SCALE, CLIPPED_SHARE = 0.999, 0.001
+THREADS = 4  # decoders do their work outside of Python's lock
+
+
+def survey_audio(paths: Sequence[Path]) -> list[tuple[int, int, str]]:
+    """`(samples, sample rate, problem)` of each file; 0 samples where it cannot be used.
+
+    Every file is decoded once, in parallel: headers would miss files that are cut short.
+    The problem of a file that can be used, and is suspicious, begins with "kept".
+
+    Args:
+        paths: of the files.
+
+    Raises:
+        ImportError: a file needs soundfile, which is not there.
+    """
+    tensorflow_io()  # found out before there are threads: it silences warnings for all of them
+    show, found = progress(len(paths), "audio files", "file"), []
+    with ThreadPoolExecutor(THREADS) as pool:
+        for row in pool.map(_survey, paths):
+            found.append(row)
+            show(len(found))
+    return found
+
+
+def _survey(path):
+    try:
+        waveform, rate = read_audio(path)
+    except InputError as error:
+        return 0, 0, f"left out: {error}"
+    if len(waveform) < SHORTEST * rate:
+        samples = "1 sample" if len(waveform) == 1 else f"{len(waveform)} samples"
+        return 0, 0, f"left out: {path} holds {samples} at {rate} Hz, less than {SHORTEST:g} seconds."
+    return len(waveform), rate, _suspicion(path, np.abs(waveform))
+
+
+def _suspicion(path, amplitudes):
+    if amplitudes.max() <= SILENCE:
+        return f"kept: {path} is silent."
+    clipped = float((amplitudes >= FULL_SCALE).mean())
+    if clipped > CLIPPED_SHARE:
+        return f"kept: {path} is clipped, {clipped:.1%} of its samples are at full scale."
+    return ""
