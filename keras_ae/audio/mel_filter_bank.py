@@ -20,7 +20,8 @@ def mel_weights(
     """The matrix that sums the bins of a spectrum to mel bands.
 
     ```
-    W[k, m] = a_m max(0, min((f_k - l_m) / (c_m - l_m), (r_m - f_k) / (r_m - c_m))),   f_k = k sample_rate / fft_length
+    W[k, m] = a_m max(0, min((f_k - l_m) / (c_m - l_m), (r_m - f_k) / (r_m - c_m)))
+    f_k = k sample_rate / fft_length
     ```
 
     The left edge `l`, centre `c` and right edge `r` of filter `m` are numbers `m`, `m + 1` and `m + 2` of

@@ -8,6 +8,7 @@ from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
 from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
+from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
@@ -17,11 +18,14 @@ from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.mfcc import MFCC
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
+from keras_ae.layers.spec_augment import SpecAugment
 from keras_ae.layers.step_predictors import StepPredictors
+from keras_ae.layers.time_jitter import TimeJitter
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "Bottleneck",
     "CausalTransformerBlock",
     "FiniteScalarQuantizer",
+    "FrameNormalization",
     "GaussianBottleneck",
     "GradientReversal",
     "GumbelOneHot",
@@ -42,10 +47,13 @@ __all__ = [
     "MaskedBatchNormalization",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
+    "MFCC",
     "MutualInformationNetwork",
     "ResidualVectorQuantizer",
     "ScoreFunction",
     "SpatialBroadcast",
+    "SpecAugment",
     "StepPredictors",
+    "TimeJitter",
     "VectorQuantizer",
 ]

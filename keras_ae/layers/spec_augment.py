@@ -1,0 +1,123 @@
+"""Spectrograms with holes, for training."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.replica_noise import uniform_noise
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class SpecAugment(keras.layers.Layer):
+    """In training, hides some spans of frames and some bands of channels of each example.
+
+    ```
+    y[t, c] = 0 if start <= t < start + width for any time mask, or c for any frequency mask, else x[t, c]
+    width ~ uniform {0, ..., W}
+    W     = min(time_width, floor(time_fraction * real frames)), or frequency_width
+    start ~ uniform {0, ..., size - width},   size = real frames, or channels
+    ```
+
+    The spans lie inside of the real frames, so that an example loses as much alone as in a padded batch.
+    Hidden values are 0, the mean of features that `FrameNormalization` has normalised: put this layer
+    behind it. Inference changes nothing.
+
+    Args:
+        time_masks: spans of frames an example.
+        time_width: the most frames of a span.
+        frequency_masks: bands an example.
+        frequency_width: the most channels of a band.
+        time_fraction: the most of an example's real frames that one span hides.
+        seed: of the noise; replicas draw different masks.
+
+    Call arguments:
+        x: `(batch, frames, channels)`.
+        mask: `(batch, frames)`, 1 = real; the padding is at the end.
+        training: whether to hide anything.
+
+    Output shape:
+        as `x`, with its mask.
+
+    Raises:
+        ValueError: negative numbers or widths, or a fraction out of [0, 1].
+
+    Example:
+
+    >>> layer = SpecAugment(time_masks=1, time_width=3, frequency_masks=0, time_fraction=1.0, seed=0)
+    >>> y = layer(ops.ones((1, 10, 4)), training=True)
+    >>> int(ops.sum(y == 0)) in (0, 4, 8, 12)
+    True
+
+    Reference:
+        Park et al., 2019, https://arxiv.org/abs/1904.08779.
+    """
+
+    def __init__(
+        self,
+        time_masks: int = 2,
+        time_width: int = 40,
+        frequency_masks: int = 2,
+        frequency_width: int = 15,
+        *,
+        time_fraction: float = 0.2,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        numbers = (time_masks, time_width, frequency_masks, frequency_width)
+        if min(numbers) < 0 or not 0.0 <= time_fraction <= 1.0:
+            raise ValueError(
+                "SpecAugment expects numbers and widths of at least 0, and a time_fraction in [0, 1]. "
+                f"Received: {numbers}, time_fraction={time_fraction!r}"
+            )
+        self.supports_masking = True
+        self.time_masks = time_masks
+        self.time_width = time_width
+        self.frequency_masks = frequency_masks
+        self.frequency_width = frequency_width
+        self.time_fraction = time_fraction
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, mask=None, training=None):
+        if not training:
+            return x
+        batch, frames, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[-1]
+        real = ops.full((batch, 1), frames) if mask is None else ops.sum(ops.cast(mask, "int32"), 1, True)
+        real = ops.cast(real, "float32")
+        width = ops.minimum(float(self.time_width), ops.floor(self.time_fraction * real))
+        times = self._hidden(batch, frames, self.time_masks, real, width)
+        bands = self._hidden(
+            batch,
+            channels,
+            self.frequency_masks,
+            ops.full((batch, 1), float(channels)),
+            float(min(self.frequency_width, channels)),
+        )
+        hidden = ops.logical_or(times[:, :, None], bands[:, None, :])
+        return ops.where(hidden, ops.zeros_like(x), x)
+
+    def _hidden(self, batch, size, count, real, most):
+        """`(batch, size)` bool: what any of `count` spans of up to `most` of the `real` places covers."""
+        drawn = uniform_noise((2, batch, count), self.seed_generator)
+        width = ops.floor(drawn[0] * (most + 1.0))
+        start = ops.floor(drawn[1] * (real - width + 1.0))
+        place = ops.cast(ops.arange(size), "float32")[None, :, None]
+        inside = ops.logical_and(place >= start[:, None], place < (start + width)[:, None])
+        return ops.any(inside, axis=-1)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "time_masks": self.time_masks,
+            "time_width": self.time_width,
+            "frequency_masks": self.frequency_masks,
+            "frequency_width": self.frequency_width,
+            "time_fraction": self.time_fraction,
+            "seed": self.seed,
+        }

@@ -1,0 +1,102 @@
+"""Frames that swap in their neighbours: a regulariser of sequences of codes."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers.replica_noise import uniform_noise
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class TimeJitter(keras.layers.Layer):
+    """In training, each frame is replaced by its left or its right neighbour, rarely.
+
+    ```
+    y[t] = x[t + j_t],   P(j_t = -1) = P(j_t = 1) = probability, else j_t = 0
+    ```
+
+    independently, but never three equal frames in a row: of `j = (1, 0, -1)`, which would show frame
+    `t` three times, one of the two outer frames stays, either as likely. So an inner frame is replaced
+    from each side with `p - p^2 (1 - 2 p) / 2`, 0.1145 at `p` = 0.12. The first and the last real frame
+    have one neighbour; nothing crosses the end of the real frames, and padded ones stay. Codes whose
+    neighbours may stand in for them agree on what lasts, such as the phone; inference changes nothing.
+
+    Args:
+        probability: of each neighbour, up to 0.5.
+        seed: of the noise; replicas draw different noise.
+
+    Call arguments:
+        x: `(batch, frames, channels)`.
+        mask: `(batch, frames)`, 1 = real; the padding is at the end.
+        training: whether to replace frames.
+
+    Output shape:
+        as `x`, with its mask.
+
+    Raises:
+        ValueError: a probability out of range.
+
+    Example:
+
+    >>> layer = TimeJitter(0.5, seed=0)
+    >>> x = ops.reshape(ops.arange(5.0), (1, 5, 1))
+    >>> bool(ops.all(ops.abs(layer(x, training=True) - x) <= 1)), bool(ops.all(layer(x) == x))
+    (True, True)
+
+    Reference:
+        Chorowski et al., 2019, https://arxiv.org/abs/1901.08810, section III.
+    """
+
+    def __init__(self, probability: float = 0.12, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0.0 <= probability <= 0.5:
+            raise ValueError(f"TimeJitter expects a probability in [0, 0.5]. Received: {probability!r}")
+        self.supports_masking = True
+        self.probability = probability
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, mask=None, training=None):
+        if not training or not self.probability:
+            return x
+        batch, frames = ops.shape(x)[0], ops.shape(x)[1]
+        places = ops.broadcast_to(ops.arange(frames)[None], (batch, frames))
+        last = ops.full((batch, 1), frames - 1, dtype="int32")
+        if mask is not None:
+            last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
+        sources = ops.maximum(ops.minimum(places + self._jumps((batch, frames)), last), 0)
+        # whole frames, row by row: ops.take_along_axis would ask for an index of every channel
+        return tf.gather(x, ops.where(places <= last, sources, places), batch_dims=1)
+
+    def _jumps(self, shape):
+        """-1, 0 or 1 for every frame, never 1, 0, -1 in a row; int32."""
+        noise = uniform_noise((2, *shape), self.seed_generator)
+        moves, choice = noise[0], noise[1]
+        left = moves < self.probability
+        right = moves >= 1.0 - self.probability
+        stays = ops.logical_not(ops.logical_or(left, right))
+        triple = ops.logical_and(_before(right), ops.logical_and(stays, _after(left)))  # by its middle
+        keep_left = ops.logical_and(triple, choice < 0.5)
+        keep_right = ops.logical_and(triple, choice >= 0.5)
+        left = ops.logical_and(left, ops.logical_not(_before(keep_left)))
+        right = ops.logical_and(right, ops.logical_not(_after(keep_right)))
+        return ops.cast(right, "int32") - ops.cast(left, "int32")
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "probability": self.probability, "seed": self.seed}
+
+
+def _before(flags):
+    """The flag of the frame before each; false before the first."""
+    return ops.pad(flags, ((0, 0), (1, 0)), constant_values=False)[:, :-1]
+
+
+def _after(flags):
+    """The flag of the frame after each; false after the last."""
+    return ops.pad(flags, ((0, 0), (0, 1)), constant_values=False)[:, 1:]
