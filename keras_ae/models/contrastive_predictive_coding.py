@@ -113,13 +113,11 @@ class ContrastivePredictiveCoding(BaseModel):
 
     def encode(self, x):
         """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
-        values, lengths, _ = _unpack(x)
-        _, context, mask = self.frames(values, lengths)
-        return zero_padding(context, mask)
+        return self.call(x)
 
     def embed(self, x):
         """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
-        return self.encode(x)
+        return self.call(x)
 
     def features(self, x):
         """The frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
@@ -135,9 +133,10 @@ class ContrastivePredictiveCoding(BaseModel):
         return z, call_masked(self.context, z, mask, training), mask
 
     def call(self, x, training=None):
-        """The context `c` of `x`."""
+        """The context `c` of `x`; 0 where padded."""
         values, lengths, _ = _unpack(x)
-        return self.frames(values, lengths, training)[1]
+        _, context, mask = self.frames(values, lengths, training)
+        return zero_padding(context, mask)
 
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths, speaker = _unpack(x)
@@ -169,12 +168,12 @@ class ContrastivePredictiveCoding(BaseModel):
 
     def _encode_endpoint(self, x, lengths):
         _, context, mask = self.frames(x, lengths)
-        return {"embedding": zero_padding(context, mask), "lengths": _count(mask)}
+        return {"embedding": zero_padding(context, mask), "code_lengths": _count(mask)}
 
     def _features_endpoint(self, x, lengths):
         frames = call_masked(self.encoder, x, input_mask(x, lengths))
         mask = mask_of(frames)
-        return {"features": zero_padding(frames, mask), "lengths": _count(mask)}
+        return {"features": zero_padding(frames, mask), "code_lengths": _count(mask)}
 
     def _ahead(self):
         return range(self.first_step, self.steps + 1)
