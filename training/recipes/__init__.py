@@ -4,6 +4,7 @@ from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
 from keras_ae.training.recipes.beta_tc_vae import BetaTcVaeRecipe
 from keras_ae.training.recipes.beta_vae import BetaVaeRecipe
 from keras_ae.training.recipes.binary import BinaryRecipe
+from keras_ae.training.recipes.cpc import CpcRecipe
 from keras_ae.training.recipes.deep_infomax import DeepInfoMaxRecipe
 from keras_ae.training.recipes.fsq import FsqRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
@@ -29,6 +30,7 @@ RECIPES = {
         FsqRecipe,
         LfqRecipe,
         DeepInfoMaxRecipe,
+        CpcRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -42,6 +44,7 @@ __all__ = [
     "BetaTcVaeRecipe",
     "BetaVaeRecipe",
     "BinaryRecipe",
+    "CpcRecipe",
     "FsqRecipe",
     "DeepInfoMaxRecipe",
     "GumbelRecipe",

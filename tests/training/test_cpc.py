@@ -1,0 +1,103 @@
+"""The recipe of contrastive predictive coding, from training to report, and its probes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_ae import InputError
+from keras_ae.models import ContrastivePredictiveCoding
+from keras_ae.training import speech_probes
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.recipes import RECIPES
+from keras_ae.training.run import train
+
+RNG = np.random.default_rng(0)
+RATE, HOP = 8000, 80
+
+
+@pytest.fixture(scope="module")
+def npz(tmp_path_factory):
+    """40 utterances of 0.2 s: noise of two speakers, of which one is an octave of the other."""
+    speaker = np.arange(40) % 2
+    audio = [np.sin(np.arange(1600 + 40 * i) * (0.3 + 0.3 * s)) for i, s in enumerate(speaker)]
+    path = tmp_path_factory.mktemp("speech") / "tones.npz"
+    np.savez(
+        path,
+        audio=(np.concatenate(audio) * 9000).astype("int16"),
+        offsets=np.concatenate([[0], np.cumsum([len(a) for a in audio])]),
+        speaker=speaker,
+        sample_rate=RATE,
+    )
+    return path
+
+
+def test_a_run_is_measured_by_its_probes(npz, tmp_path):
+    sizes = {"dim": 8, "context_dim": 8, "steps": 3, "num_negatives": 8, "crop_seconds": 0.2}
+    recipe = RECIPES["cpc"](data=str(npz), sample_rate=RATE, epochs=1, batch_size=8, **sizes)
+    run = train(recipe, runs=tmp_path, verbose=False)
+    model = run.load_model()
+    assert isinstance(model, ContrastivePredictiveCoding) and model.compiled
+    metrics = json.loads((run.directory / "metrics.json").read_text())
+    assert set(metrics["test"]) == {"speaker_accuracy", "accuracy", "loss"}
+    assert metrics["test"]["speaker_accuracy"] == 1.0  # two tones
+    assert set(metrics["baselines"]["untrained"]) == {"speaker_accuracy"}
+    assert model.encode(np.zeros((1, RATE), "float32")).shape == (1, 100, 8)
+
+
+def test_a_rate_without_an_encoder_is_refused(npz):
+    data = load_speech(npz, sample_rate=RATE)
+    with pytest.raises(InputError, match="16000 Hz"):
+        RECIPES["cpc"]().build_model(data, 1)
+
+
+def test_utterances_come_back_in_their_order_without_padding(npz):
+    split = load_speech(npz, sample_rate=RATE).train
+
+    def encode(batch):
+        counts = batch["lengths"] // HOP
+        frames = batch["x"][:, : counts.max() * HOP : HOP, None]
+        return frames, counts
+
+    for index, frames in enumerate(speech_probes.encode_utterances(split, encode, 7)):
+        waveform = split.waveform(index)
+        np.testing.assert_array_equal(frames[:, 0], waveform[: len(waveform) // HOP * HOP : HOP])
+
+
+def test_views_of_frames_are_what_they_say():
+    frames = RNG.standard_normal((20, 3)).astype("float32")
+    unit = speech_probes.standardized(5 * frames + 2)
+    np.testing.assert_allclose(unit.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(unit.std(axis=0), 1, atol=1e-4)
+    later = speech_probes.delayed(frames, 5)
+    np.testing.assert_array_equal(later[:15], frames[5:])
+    np.testing.assert_array_equal(later[15:], frames[[19] * 5])
+    wide = speech_probes.with_neighbours(frames, 2).reshape(20, 5, 3)
+    np.testing.assert_array_equal(wide[7], frames[5:10])
+    np.testing.assert_array_equal(wide[0], frames[[0, 0, 0, 1, 2]])
+    pooled = speech_probes.mean_and_deviation(frames)
+    np.testing.assert_allclose(pooled, np.r_[frames.mean(0), frames.std(0)], rtol=1e-6)
+    np.testing.assert_allclose(speech_probes.eight_bins(np.repeat(frames[:8], 4, 0)), frames[:8].ravel())
+    assert speech_probes.eight_bins(frames[:3]).shape == (24,)  # fewer frames than bins
+
+
+class Phones:
+    """Utterances whose phone is a known function of the frames."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def phone_frames(self, index, frames, hop):
+        assert hop == HOP and frames == len(self.labels[index])
+        return self.labels[index]
+
+
+def test_the_probe_of_phones_reads_what_is_there():
+    labels = [RNG.integers(0, 4, 200) for _ in range(6)]
+    centres = 4 * RNG.standard_normal((4, 5))
+    frames = [(centres[one] + RNG.standard_normal((200, 5))).astype("float32") for one in labels]
+    parts = [(Phones(labels[s]), frames[s]) for s in (slice(0, 4), slice(4, 6))]
+    assert speech_probes.phone_accuracy(*parts, lambda f: f, HOP) > 0.95
+    noise = [(split, [RNG.standard_normal(f.shape) for f in utterances]) for split, utterances in parts]
+    assert speech_probes.phone_accuracy(*noise, lambda f: f, HOP) < 0.35  # chance 0.25, deviation 0.02
+    assert speech_probes.majority([0, 1, 1], [1, 1, 0, 0]) == 0.5

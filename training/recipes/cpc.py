@@ -1,0 +1,120 @@
+"""Contrastive predictive coding of speech."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.models import ContrastivePredictiveCoding
+from keras_ae.networks import recurrent_context, waveform_encoder
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.speech_probes import (
+    delayed,
+    encode_utterances,
+    mean_and_deviation,
+    phone_accuracy,
+    speaker_accuracy,
+    standardized,
+)
+
+LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
+    16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),
+    8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
+}
+AHEAD = 5  # frames that a probe of phones may look ahead: 50 ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpcRecipe(SpeechRecipe):
+    """Frames of a waveform, and a context from which the frames ahead can be told from others."""
+
+    name: ClassVar[str] = "cpc"
+    summary: ClassVar[str] = "phones and speakers from raw speech, without labels and without a decoder"
+    monitor: ClassVar[str] = "val_loss"
+
+    sample_rate: Literal[16_000, 8_000] = 16_000
+    """Samples of a second, to which all audio is brought."""
+    dim: int = 256
+    """Channels of the frames."""
+    context_dim: int = 256
+    """Size of the context."""
+    steps: int = 12
+    """How many frames ahead are predicted, 10 ms each."""
+    first_step: int = 1
+    """The nearest frame that is predicted."""
+    negatives: Literal["same_sequence", "same_speaker", "batch"] = "batch"
+    """Where the frames come from that the true one is told from: the own sequence for content, the batch
+    for content and speaker."""
+    num_negatives: int | None = 256
+    """How many of them."""
+    crop_seconds: float | None = 1.28
+    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    epochs: int = 60
+    """Passes over the training utterances."""
+    probe: bool = True
+    """Measure linear probes of the phone and the speaker, where they are known."""
+
+    def build_model(self, data, training_steps):
+        kernels, strides = LAYERS[self.sample_rate]
+        if math.prod(strides) * 100 != data.sample_rate:
+            raise InputError(f"The recipe expects {self.sample_rate} Hz. Received: {data.sample_rate} Hz.")
+        filters = (64, 64, 128, 256)[: len(kernels) - 1]
+        encoder = waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
+        return ContrastivePredictiveCoding(
+            encoder,
+            recurrent_context(self.dim, self.context_dim),
+            steps=self.steps,
+            first_step=self.first_step,
+            negatives=self.negatives,
+            num_negatives=self.num_negatives,
+            seed=self.seed,
+        )
+
+    def measure(self, model, data):
+        """Loss, accuracy and probes on the test utterances, with the probes of the untrained model."""
+        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
+        test = {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
+        if not self.probe or not len(data.test):
+            return {"test": test}
+        probes = self.probes(model, data)
+        untrained = self.probes(self.build_model(data, 1), data)
+        return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
+
+    def probes(self, model, data) -> dict:
+        """`phone_accuracy` and `speaker_accuracy` of linear probes fitted on train and read on test."""
+        if data.train.speaker is None and not data.phones:
+            return {}
+        train, test = (
+            (split, encode_utterances(split, frames_and_context(model))) for split in (data.train, data.test)
+        )
+        found = {}
+        if data.phones:
+            found["phone_accuracy"] = phone_accuracy(
+                train, test, self.phone_features, data.sample_rate // 100
+            )
+        if data.train.speaker is not None:
+            found["speaker_accuracy"] = speaker_accuracy(train, test, self.speaker_features)
+        return found
+
+    def phone_features(self, frames):
+        """Frame, context, and the context 50 ms later, each standardised over the utterance."""
+        frames = standardized(frames)
+        return np.concatenate([frames, delayed(frames[:, self.dim :], AHEAD)], axis=1)
+
+    def speaker_features(self, frames):
+        """Mean and deviation of the context over the utterance."""
+        return mean_and_deviation(frames[:, self.dim :])
+
+
+def frames_and_context(model):
+    """An `encode` for `encode_utterances`: frame and context side by side."""
+
+    @tf.function(reduce_retracing=True)
+    def encode(x, lengths):
+        z, c, mask = model.frames(x, lengths)
+        return tf.concat([z, c], axis=-1), tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+
+    return lambda batch: encode(batch["x"], batch["lengths"])
