@@ -2,7 +2,6 @@
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.losses.code_diversity import code_diversity_loss
-from keras_ae.losses.contrastive_prediction import contrastive_prediction, prediction_accuracy
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
     bernoulli_log_prob,
@@ -20,6 +19,7 @@ from keras_ae.losses.kl_to_uniform import (
 )
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
+from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.losses.total_correlation import KLDecomposition, gaussian_log_density, kl_decomposition
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, orthogonality_loss
 

@@ -7,7 +7,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers.masking import zero_padding
 from keras_ae.layers.step_predictors import StepPredictors
-from keras_ae.losses.contrastive_prediction import contrastive_prediction, prediction_accuracy
+from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.negative_frames import SOURCES, all_candidates, drawn_candidates, first_number
