@@ -8,10 +8,12 @@ from keras_ae.training.datasets.image_size_error import ImageSizeError
 from keras_ae.training.datasets.image_split import ImageSplit
 from keras_ae.training.datasets.image_stream import ImageStream
 from keras_ae.training.datasets.image_streaming import stream_images
+from keras_ae.training.datasets.speech_batching import speech_batches
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.speech_loading import load_speech
 from keras_ae.training.datasets.speech_split import SpeechSplit
-from keras_ae.training.datasets.speech_streaming import speech_batches
+from keras_ae.training.datasets.speech_stream import SpeechStream
+from keras_ae.training.datasets.speech_streaming import stream_speech
 
 __all__ = [
     "BatchStream",
@@ -22,9 +24,11 @@ __all__ = [
     "ImageStream",
     "SpeechData",
     "SpeechSplit",
+    "SpeechStream",
     "load_images",
     "load_speech",
     "speech_batches",
     "stream_images",
+    "stream_speech",
     "training_batches",
 ]

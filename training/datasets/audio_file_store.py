@@ -16,16 +16,16 @@ class AudioFileStore:
     Args:
         paths: of the files.
         sample_rate: to which they are resampled.
-        lengths: samples of each at that rate, int64 `(utterances,)`.
+        lengths: samples of each at that rate, int64 `(utterances,)`; `None`: not known yet.
 
     Raises:
         InputError: while reading: a file is broken; the message names it.
     """
 
-    def __init__(self, paths: Sequence[Path], sample_rate: int, lengths):
+    def __init__(self, paths: Sequence[Path], sample_rate: int, lengths=None):
         self.paths = list(paths)
         self.sample_rate = sample_rate
-        self.lengths = np.asarray(lengths, "int64")
+        self.lengths = None if lengths is None else np.asarray(lengths, "int64")
 
     def __len__(self):
         return len(self.paths)

@@ -38,7 +38,7 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         ImportError: a file needs soundfile, which is not there.
         InputError: there are no usable files; their rates differ and no rate is given.
     """
-    rows, problems = _listed(folder)
+    rows, problems = listed_files(folder)
     left_out = len(problems)
     survey = survey_audio([folder / row["path"] for row in rows])
     problems += [problem for *_, problem in survey if problem]
@@ -71,6 +71,19 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
     )
 
 
+def listed_files(folder: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """What the manifest or the names tell of each file, `path` at least, and a line for each left out."""
+    manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
+    if len(manifests) > 1:
+        raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
+    if manifests:
+        return read_manifest(manifests[0]), []
+    names = audio_names(folder)
+    if not names:
+        raise InputError(f"{folder} holds no audio files ({', '.join(EXTENSIONS)}).")
+    return rows_of_names(names)
+
+
 def audio_names(folder: Path) -> list[str]:
     """Sorted paths of the audio files below a folder, relative to it, with `/` between."""
     names = []
@@ -81,19 +94,6 @@ def audio_names(folder: Path) -> list[str]:
             if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
                 names.append((relative / name).as_posix())
     return sorted(names)
-
-
-def _listed(folder):
-    """`(rows, problems)`: what is known of each file, `path` at least."""
-    manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
-    if len(manifests) > 1:
-        raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
-    if manifests:
-        return read_manifest(manifests[0]), []
-    names = audio_names(folder)
-    if not names:
-        raise InputError(f"{folder} holds no audio files ({', '.join(EXTENSIONS)}).")
-    return rows_of_names(names)
 
 
 def _columns(rows):

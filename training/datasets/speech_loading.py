@@ -1,21 +1,16 @@
 """Speech for training."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.training.datasets.espeak import read_espeak
 from keras_ae.training.datasets.speech_data import SpeechData
-from keras_ae.training.datasets.speech_folder import read_speech_folder
-from keras_ae.training.datasets.speech_npz import read_speech_npz
+from keras_ae.training.datasets.speech_opening import open_speech
 from keras_ae.training.datasets.speech_source import SPLITS
 from keras_ae.training.datasets.speech_split import SpeechSplit
 from keras_ae.training.datasets.split_drawing import draw_splits
 from keras_ae.training.datasets.waveforms import check_level
-
-SOURCES = '"espeak", a folder of wav, flac, ogg or mp3 files, or an .npz file'
 
 
 def load_speech(
@@ -70,7 +65,11 @@ def load_speech(
     (6, 4, 12, ('Gene', 'Diogo'))
     """
     _check(sample_rate, level, validation_fraction, test_fraction, split_by, seed)
-    opened = _open(source, sample_rate, seed, espeak)
+    if source in (None, "espeak"):
+        espeak["seed"] = seed
+    elif espeak:
+        raise InputError(f"Only the source espeak takes {', '.join(espeak)}. Received: {source}")
+    opened = open_speech(source, sample_rate, **espeak)
     chosen = opened.label_column(label)
     rows = draw_splits(
         opened.splits,
@@ -112,24 +111,6 @@ def _check(sample_rate, level, validation_fraction, test_fraction, split_by, see
         raise InputError(f'Splits are drawn by "utterance" or by "speaker". Received: {split_by!r}')
     if seed < 0:
         raise InputError(f"The seed is at least 0. Received: {seed}")
-
-
-def _open(source, sample_rate, seed, espeak):
-    if source is None or source == "espeak":
-        return read_espeak(sample_rate=sample_rate or 16_000, seed=seed, **espeak)
-    if espeak:
-        raise InputError(f"Only the source espeak takes {', '.join(espeak)}. Received: {source}")
-    path = Path(source)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: expected {SOURCES}.")
-    try:
-        if path.is_dir():
-            return read_speech_folder(path, sample_rate)
-        if path.suffix.lower() == ".npz":
-            return read_speech_npz(path, sample_rate)
-    except PermissionError as error:
-        raise InputError(f"{error.filename or path} cannot be read: check its permissions.") from None
-    raise InputError(f"{path}: expected {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")
 
 
 def _description(opened, splits, label, level, split_by, seed):

@@ -1,57 +1,66 @@
-"""Speech for training, batch by batch."""
+"""Speech for encoding."""
 
-import numpy as np
+import os
+from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.training.datasets.batch_order import BatchOrder
-from keras_ae.training.datasets.batch_stream import BatchStream
-from keras_ae.training.datasets.bucketed_order import BucketedOrder
-from keras_ae.training.datasets.speech_split import SpeechSplit
+from keras_ae.training.datasets.audio_file_store import AudioFileStore
+from keras_ae.training.datasets.audio_reading import EXTENSIONS
+from keras_ae.training.datasets.speech_folder import listed_files
+from keras_ae.training.datasets.speech_opening import open_speech
+from keras_ae.training.datasets.speech_stream import SpeechStream
+from keras_ae.training.datasets.waveforms import check_level
 
 
-def speech_batches(split: SpeechSplit, batch_size: int, seed: int, *, crop: int | None = None) -> BatchStream:
-    """The utterances of `split` for a training that can be resumed exactly, see `BatchStream`.
+def stream_speech(
+    source: str | os.PathLike | None,
+    sample_rate: int,
+    shard: tuple[int, int] = (0, 1),
+    *,
+    level: str | None = "rms",
+) -> SpeechStream:
+    """All utterances of a source once, in order, for folders larger than memory.
 
-    The batches are `{"x": float32 (batch, samples), "lengths": int32 (batch,), "speaker":
-    int32 (batch,)}`, the last where the speakers are known. Order and windows depend on
-    the seed, the epoch and the utterance alone.
+    The files of a folder are decoded on the way. Training utterances come among those for
+    validation and test, in the order of the source.
 
     Args:
-        split: the utterances.
-        batch_size: utterances of one batch; one batch of an epoch may be smaller.
-        seed: of the order and of the windows.
-        crop: samples of the one random window that each epoch takes of an utterance,
-            drawn evenly from all that lie within it; shorter utterances are padded with
-            zeros. `None`: whole utterances, each batch of ones that are alike in length.
+        source: as for `load_speech`, or a single wav, flac, ogg or mp3 file.
+        sample_rate: to which all audio is resampled.
+        shard: `(i, n)`: utterances i, i + n, i + 2n, ... only, so that n processes share
+            the work; `names` of all shards together are those of the whole.
+        level: as for `load_speech`; encode at the level of the training.
+
+    Returns:
+        a `SpeechStream`.
 
     Raises:
-        InputError: there are no utterances, or `batch_size`, `seed` or `crop` is too small.
+        InputError: the source cannot be read.
 
     Example:
 
-    >>> from keras_ae.training.datasets.waveform_store import WaveformStore
-    >>> store = WaveformStore(np.arange(6, dtype="float32"), [0, 6], 16_000, "count")
-    >>> stream = speech_batches(SpeechSplit(store, [0]), 1, seed=0, crop=3)
-    >>> next(stream.dataset.as_numpy_iterator())["x"].tolist()
-    [[2.0, 3.0, 4.0]]
+    >>> stream = stream_speech("espeak", 16_000, shard=(0, 2))
+    >>> len(stream), stream.names[:3]
+    (240, ['0', '2', '4'])
     """
-    if crop is not None and crop < 1:
-        raise InputError(f"A window has at least one sample. Received: crop={crop}")
-    order = (
-        BucketedOrder(split.lengths, batch_size, seed)
-        if crop is None
-        else BatchOrder(len(split), batch_size, seed)
-    )
+    index, count = shard
+    check_level(level)
+    if not 0 <= index < count:
+        raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
+    if sample_rate < 1:
+        raise InputError(f"The sample rate is at least 1 Hz. Received: {sample_rate}")
+    store, names = _open(source, sample_rate)
+    rows = range(index, len(store), count)
+    return SpeechStream(store, rows, [names[row] for row in rows], level)
 
-    def starts(epoch, batch):
-        free = np.maximum(split.lengths[batch] - crop, 0)
-        draws = [np.random.default_rng((seed, epoch, index)).random() for index in batch]
-        return (draws * (free + 1)).astype("int64")
 
-    def utterances_of(batches):
-        chosen = lambda: (  # noqa: E731
-            (batch, None if crop is None else starts(epoch, batch)) for epoch, batch in batches()
-        )
-        return split.batches_of(chosen, crop)
-
-    return BatchStream(order, utterances_of)
+def _open(source, sample_rate):
+    """`(store, names)`; files are not looked at before they are asked for."""
+    path = Path(source or "espeak")
+    if path.is_dir():
+        names = [row["path"] for row in listed_files(path)[0]]
+        return AudioFileStore([path / name for name in names], sample_rate), names
+    if path.suffix.lower() in EXTENSIONS and path.exists():
+        return AudioFileStore([path], sample_rate), [path.name]
+    store = open_speech(source, sample_rate).store
+    return store, [str(row) for row in range(len(store))]
