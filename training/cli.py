@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from keras_ae.errors import InputError
 from keras_ae.optional import require
-from keras_ae.training.parsing import parse, parse_shard
+from keras_ae.training.parsing import parse
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
 from keras_ae.training.run_summary import print_metrics
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _verbs(tyro):
     recipes = [Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items()]
     any_recipe = reduce(or_, recipes)
-    images = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+    examples = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     output_file = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
     run_directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     any_encoder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -133,23 +133,29 @@ def _verbs(tyro):
 
     def encode_(
         run: run_directory,
-        source: images,
+        source: examples,
         output: output_file,
         shard: str = "0/1",
         batch_size: int = 256,
         resize: bool = False,
+        sample_rate: int | None = None,
     ) -> int:
-        """Encode images to an .npz file of codes, embeddings and names.
+        """Encode images or speech to an .npz file of codes, embeddings and names.
 
         Args:
             run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
-            source: a folder of images, an image, an .npz file, MNIST idx files, "digits" or "sprites".
-            output: the .npz file.
-            shard: i/n takes the images i, i + n, i + 2n, ... for work on n machines.
+            source: a folder of images or audio, one file of them, an .npz file, MNIST idx files,
+                "digits", "sprites" or "espeak".
+            output: the .npz file; frames of utterances follow one another, offsets tell whose they are.
+            shard: i/n takes the examples i, i + n, i + 2n, ... for work on n machines.
             batch_size: images of one step.
             resize: resize images of other sizes to the size that the model takes.
+            sample_rate: of speech, for what is no run; 16000 unless given.
         """
-        return encode_command(run, source, output, shard, batch_size, resize)
+        from keras_ae.training.encoding import encode_command
+
+        options = {"shard": shard, "batch_size": batch_size, "resize": resize, "sample_rate": sample_rate}
+        return encode_command(open_encoder(run), source, output, **options)
 
     def demo_(runs: Path = Path("runs"), embedding: DemoBudget = "quick") -> int:
         """Train the VQ-VAE on handwritten digits, report on its embedding, export both formats, verify.
@@ -207,62 +213,32 @@ def export_run(run, formats) -> int:
     return 0
 
 
-def encode_command(run, source, output, shard, batch_size, resize=False) -> int:
-    """`keras-ae encode`."""
-    from keras_ae.training.datasets import ImageSizeError, stream_images
-    from keras_ae.training.encode import encode_images
-
-    shard = parse_shard(shard)
-    encode, image_shape = open_encoder(run)
-    terminal = sys.stdout.isatty()
-
-    def show(done):
-        print(f"\r{done}/{len(stream)} images", end="\n" if done == len(stream) else "", flush=True)
-
-    try:
-        stream = stream_images(str(source), image_shape, batch_size, shard, resize=resize)
-        path = encode_images(encode, stream, output, progress=show if terminal else None)
-    except ImageSizeError as error:
-        raise InputError(f"{error} Or add --resize{_resized_in_training(run)}.") from None
-    print(f"{path}: {len(stream)} images")
-    return 0
-
-
 def open_encoder(path):
-    """`(encode, image_shape)` of a run, a `.keras` file or an exported artifact.
+    """The `OpenEncoder` of a run, a `.keras` file or an exported artifact.
 
     Raises:
-        InputError: there is none, or it does not encode images of one size.
+        InputError: there is none.
     """
     from keras_ae import export
-    from keras_ae.training.encode import image_function, image_input
+    from keras_ae.training.encoding import OpenEncoder, traced
     from keras_ae.training.run import Run, load_model
 
     if (path / "config.json").is_file() or path.suffix == ".keras":
         # in float32 as the exported artifacts are, so that all give the same codes
-        saved = path if path.suffix == ".keras" else Run.open(path).directory / "model.keras"
+        run = None if path.suffix == ".keras" else Run.open(path)
+        saved = path if run is None else run.directory / "model.keras"
         endpoint = export.endpoints_of(export.float32_copy(load_model(saved))).get("encode")
         specs = {} if endpoint is None else endpoint.inputs
-        name, shape = image_input(path, {name: spec.shape for name, spec in specs.items()})
-        return image_function(endpoint, name), shape
+        shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
+        return OpenEncoder(path, traced(endpoint), shapes, run and run.recipe())
     if not path.exists():
         raise InputError(
             f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file."
         )
     artifact = export.Artifact.open(path)
     inputs = artifact.manifest["endpoints"].get("encode", {}).get("inputs", {})
-    name, shape = image_input(path, {name: entry["shape"] for name, entry in inputs.items()})
-    return (lambda images: artifact.run("encode", **{name: images})), shape
-
-
-def _resized_in_training(run):
-    """What the error about sizes says of a run whose images were resized."""
-    from keras_ae.training.run import Run
-
-    if not (run / "config.json").is_file():
-        return ""
-    size = Run.open(run).recipe().image_size
-    return f": this run was trained with --image-size {size[0]} {size[1]}" if size else ""
+    shapes = {name: tuple(entry["shape"]) for name, entry in inputs.items()}
+    return OpenEncoder(path, lambda given: artifact.run("encode", **given), shapes)
 
 
 def _check_recipe(arguments):

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf  # one trace for batches of any size is a matter of TensorFlow
 
 from keras_ae.errors import InputError
 
@@ -30,11 +29,11 @@ def encode_images(encode, stream, output, *, progress=None) -> Path:
     Raises:
         InputError: the file cannot be written there; an image cannot be read.
     """
-    output = _checked(output)
-    with _temporary_folder(output) as folder:
+    output = checked_output(output)
+    with temporary_folder(output) as folder:
         names = _write_arrays(encode, stream, folder, progress)
         np.save(folder / "names.npy", np.asarray(stream.names, str))
-        os.replace(_packed(folder, [*names, "names"]), output)
+        os.replace(packed(folder, [*names, "names"]), output)
     return output
 
 
@@ -58,12 +57,6 @@ def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
         "(batch, height, width, channels), and nothing else. "
         f"Received: {received or 'none'}. Call the model from Python instead."
     )
-
-
-def image_function(endpoint, name):
-    """An endpoint with the input `name` as a function from a batch of images to arrays."""
-    traced = tf.function(lambda images: endpoint.function(**{name: images}), [endpoint.inputs[name]])
-    return lambda images: {key: value.numpy() for key, value in traced(images).items()}
 
 
 def _write_arrays(encode, stream, folder, progress):
@@ -93,7 +86,8 @@ def _array_file(folder, name, values, rows):
     return file
 
 
-def _packed(folder, names):
+def packed(folder, names) -> Path:
+    """One .npz file in `folder` of its files `<name>.npy`."""
     whole = folder / "whole.npz"
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
         for name in names:
@@ -102,7 +96,7 @@ def _packed(folder, names):
 
 
 @contextlib.contextmanager
-def _temporary_folder(output):
+def temporary_folder(output):
     """A folder beside `output`; on failure the folders that were made for it go too."""
     made = [folder for folder in output.parents if not folder.exists()]
     try:
@@ -115,14 +109,15 @@ def _temporary_folder(output):
                 folder.rmdir()
 
 
-def _checked(output):
+def checked_output(output) -> Path:
+    """The path of an .npz file that can be written; `InputError` where it cannot."""
     output = Path(output)
     if output.suffix != ".npz":
         raise InputError(f"The output is an .npz file. Received: {output}")
     if output.is_dir():
         raise InputError(f"The output {output} is a directory: give the name of an .npz file.")
     try:
-        with _temporary_folder(output):
+        with temporary_folder(output):
             pass
     except OSError as error:
         raise InputError(f"{output.parent} cannot be written to ({error.strerror}).") from None

@@ -15,7 +15,7 @@ from keras_ae.pages.atomic_write import write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
-from keras_ae.training.deterministic_ops import deterministic_ops
+from keras_ae.training.determinism import deterministic_ops
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
 

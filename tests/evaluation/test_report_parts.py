@@ -158,3 +158,22 @@ def test_umap_is_taken_where_it_is_installed(monkeypatch):
     found = plane(z, seed=3)
     assert found["method"] == "umap"
     np.testing.assert_allclose(np.corrcoef(np.array(found["points"])[:, 0], z[:, 0])[0, 1], 1, atol=1e-6)
+
+
+def test_waveforms_are_seen_as_log_mel_frames():
+    """Two tones and their halves: the frames' mean tells the tone, padding does not count."""
+    seconds = np.arange(8000) / 16_000
+    tones = np.stack([np.sin(2 * np.pi * pitch * seconds) for pitch in (300, 300, 3000, 3000)])
+    lengths = np.array([8000, 4000, 8000, 4000], "int32")
+    tones[np.arange(8000) >= lengths[:, None]] = 7.0  # what padding holds is of no matter
+    examples = Examples({"x": tones.astype("float32"), "lengths": lengths})
+    assert examples.kind == "waveforms"
+    frames = examples.frames()
+    assert frames.kind == "sequences" and frames.lengths.tolist() == [51, 26, 51, 26]
+    assert set(examples.pair_inputs()) == {"x", "lengths"}
+    mean = examples.features()[:, :80]
+    same, other = np.abs(mean[0] - mean[1]).mean(), np.abs(mean[0] - mean[2]).mean()
+    assert same < other / 5  # they differ in the last frame, which is cut by the end
+    assert thumbnails(examples).shape[0] == 4
+    assert Examples(tones).kind == "vectors"
+    assert Examples({"x": np.zeros((2, 5), "int32"), "lengths": lengths[:2] * 0 + 5}).kind == "tokens"

@@ -341,9 +341,9 @@ def test_failure_in_the_middle_keeps_the_file_of_before(encode, trained_run, sma
 
 
 def test_encoder_takes_batches_of_any_size_with_one_trace(trained_run):
-    encode, shape = open_encoder(trained_run)
-    assert shape == (8, 8, 1)
-    images = np.random.default_rng(0).random((5, *shape), "float32")
-    together = encode(images)["codes"]
-    apart = np.concatenate([encode(images[:3])["codes"], encode(images[3:])["codes"]])
+    encoder = open_encoder(trained_run)
+    assert encoder.shapes == {"x": (None, 8, 8, 1)} and not encoder.takes_waveforms
+    images = np.random.default_rng(0).random((5, 8, 8, 1), "float32")
+    together = encoder.run({"x": images})["codes"]
+    apart = np.concatenate([encoder.run({"x": part})["codes"] for part in (images[:3], images[3:])])
     np.testing.assert_array_equal(together, apart)

@@ -1,6 +1,7 @@
 """The recipe that builds on another model: trained first or given, stopped anywhere, wrong in any way."""
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -73,7 +74,9 @@ def test_prior_over_a_trained_two_level_model_takes_its_data(two_level, small_np
     for ours, theirs in zip(model.auto_encoder.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     # a run with a prior is something to build on, too
-    base = untrained_base(VqVaePriorRecipe(model=str(run)), (8, 8, 1), 1, load_model)
+    base = untrained_base(
+        VqVaePriorRecipe(model=str(run)), SimpleNamespace(image_shape=(8, 8, 1)), 1, load_model
+    )
     assert isinstance(base, TwoLevelAutoEncoder)
 
 

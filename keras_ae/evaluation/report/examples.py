@@ -99,9 +99,11 @@ class Examples:
     def frames(self) -> "Examples":
         """The log-mel frames of waveforms, as sequences."""
         layer, parts = LogMelSpectrogram(), []
+        real = np.arange(self.array.shape[1]) < self.lengths[:, None]
         for start in range(0, len(self), WAVEFORMS_AT_ONCE):
-            parts.append(layer(self.array[start : start + WAVEFORMS_AT_ONCE].astype("float32")).numpy())
-        return Examples({"x": np.concatenate(parts), "lengths": layer.frames_of(self.lengths)})
+            rows = slice(start, start + WAVEFORMS_AT_ONCE)
+            parts.append(layer(self.array[rows].astype("float32"), mask=real[rows]).numpy())
+        return Examples({"x": np.concatenate(parts), "lengths": np.asarray(layer.frames_of(self.lengths))})
 
     def vocabulary(self) -> dict | None:
         """`{word: number}` of texts, the most frequent words from 1 on."""

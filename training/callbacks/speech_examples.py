@@ -1,0 +1,113 @@
+"""Utterances to hear and to see in the report of a run."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae import audio
+from keras_ae.layers import FrameNormalization, LogMelSpectrogram
+from keras_ae.ops import exporting
+from keras_ae.training.listening import Listening, write_listening
+from keras_ae.training.speech_figures import speech_timeline
+
+ITERATIONS = 32  # of Griffin-Lim
+
+
+class SpeechExamples(keras.callbacks.Callback):
+    """Writes `listening/` at the end of the training: sounds, spectrograms, codes under the phones.
+
+    Of a model that decodes to the mel bands of its `target` (`models.SpeechAutoEncoder`): the
+    original, what Griffin-Lim alone makes of its mel bands, the reconstruction, and the same
+    words in another voice. Of any other model: the original.
+
+    Args:
+        data: `SpeechData`; the test utterances are shown.
+        directory: of the run.
+        examples: how many, of different speakers where there are.
+    """
+
+    def __init__(self, data, directory, *, examples=4):
+        super().__init__()
+        self.data = data
+        self.directory = str(directory)
+        self.rows = _of_different_speakers(data.test, examples)
+
+    def on_train_end(self, logs=None):
+        with exporting():  # the bottleneck counts no codes and adds no losses
+            examples = [self._example(row) for row in self.rows]
+        write_listening(self.directory, examples)
+
+    def _example(self, row):
+        split, rate = self.data.test, self.data.sample_rate
+        waveform = split.waveform(row)
+        recordings = {"original": audio.wav_bytes(waveform, rate)}
+        spectrograms = {"input": _numpy(LogMelSpectrogram(sample_rate=rate)(waveform[None]))[0]}
+        if hasattr(self.model, "target") and hasattr(self.model, "decode"):
+            spectrograms = self._decoded(row, waveform, recordings)
+        codes = None
+        if getattr(self.model, "discrete", False):
+            codes = _numpy(self.model.encode(waveform[None]))[0]
+            codes = codes if codes.ndim == 1 else _combined(codes)
+        phones = [(start / rate, name) for start, name in split.phones_of(row) or ()]
+        seconds = len(waveform) / rate
+        picture = speech_timeline(spectrograms, seconds, phones=phones, codes=codes)
+        return Listening(self._title(row), recordings, picture)
+
+    def _decoded(self, row, waveform, recordings):
+        """Adds what the decoder says to the recordings; returns the spectrograms."""
+        voices = {"reconstruction": self.data.test.speaker[row], **self._other_voice(row)}
+        target = self.model.target
+        frames = {"input": _numpy(target(waveform[None]))}
+        recordings["original, by Griffin-Lim"] = self._sound(frames["input"])
+        for label, speaker in voices.items():
+            inputs = {"x": ops.convert_to_tensor(waveform[None]), "speaker": ops.array([speaker], "int32")}
+            frames[label] = _numpy(self.model.reconstruct(inputs))
+            recordings[label] = self._sound(frames[label])
+        return {label: values[0] for label, values in frames.items() if label in ("input", "reconstruction")}
+
+    def _other_voice(self, row):
+        """`{label: number}` of the next speaker, if there is one."""
+        speakers = self.data.speakers
+        if len(speakers) < 2:
+            return {}
+        other = (int(self.data.test.speaker[row]) + len(speakers) // 2) % len(speakers)
+        return {f"in the voice of {speakers[other]}": other}
+
+    def _sound(self, frames):
+        """WAV bytes of the target's frames, `(1, frames, mels)`."""
+        layers = [
+            layer for layer in self.model.target.layers if not isinstance(layer, keras.layers.InputLayer)
+        ]
+        for layer in reversed(layers):
+            if isinstance(layer, FrameNormalization):
+                frames = _numpy(layer.denormalize(frames))
+            elif isinstance(layer, LogMelSpectrogram):
+                waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
+                return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
+        raise TypeError("SpeechExamples expects a target of LogMelSpectrogram and FrameNormalization")
+
+    def _title(self, row):
+        split = self.data.test
+        parts = [self.data.speakers[split.speaker[row]]] if split.speaker is not None else []
+        if split.texts is not None and split.texts[row]:
+            parts.append(f"“{split.texts[row]}”")
+        elif split.label is not None:
+            parts.append(self.data.labels[split.label[row]])
+        return ": ".join(parts) or f"utterance {row}"
+
+
+def _of_different_speakers(split, examples):
+    """Numbers of the first utterances of as many speakers, spread over all; of the first without any."""
+    if split.speaker is None:
+        return list(range(min(examples, len(split))))
+    first = np.sort(np.unique(split.speaker, return_index=True)[1])
+    return [int(row) for row in first[np.linspace(0, len(first) - 1, min(examples, len(first))).astype(int)]]
+
+
+def _combined(codes):
+    """One number for each frame of several codes: equal numbers are equal codes."""
+    return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _numpy(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32") if "float" in str(tensor.dtype) else tensor)
