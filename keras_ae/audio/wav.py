@@ -1,0 +1,45 @@
+"""Waveforms as wav files, for players."""
+
+import io
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+
+
+def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """A mono wav file of 16 bits a sample.
+
+    Args:
+        waveform: `(samples,)` in [-1, 1]; what is beyond is clipped.
+        sample_rate: in Hz.
+
+    Raises:
+        InputError: another shape, or samples that are not finite.
+
+    Example:
+
+    >>> len(wav_bytes(np.zeros(100), 16000))
+    244
+    """
+    waveform = np.asarray(waveform, "float32")
+    if waveform.ndim != 1 or not np.isfinite(waveform).all():
+        raise InputError(
+            "A wav file is written of one waveform (samples,) of finite numbers. "
+            f"Received: shape {waveform.shape}, {np.count_nonzero(~np.isfinite(waveform))} not finite"
+        )
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(sample_rate)
+        writer.writeframes(np.round(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def write_wav(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
+    """`wav_bytes(waveform, sample_rate)` as a file."""
+    Path(path).write_bytes(wav_bytes(waveform, sample_rate))
