@@ -9,7 +9,10 @@ import numpy as np
 from keras_ae.layers import (
     BinaryBottleneck,
     FiniteScalarQuantizer,
+    GaussianBottleneck,
     GumbelOneHot,
+    InstanceNormalization,
+    LogMelSpectrogram,
     LookupFreeQuantizer,
     MaskedConv1D,
     MaskedConv1DTranspose,
@@ -20,14 +23,26 @@ from keras_ae.layers import (
 from keras_ae.models import (
     AutoEncoder,
     CodePrior,
+    ContrastivePredictiveCoding,
     DeepInfoMax,
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
+    SpeechAutoEncoder,
     TotalCorrelationVariationalAutoEncoder,
     TwoLevelAutoEncoder,
     VariationalAutoEncoder,
 )
-from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder, two_level_networks
+from keras_ae.networks import (
+    frame_decoder,
+    frame_encoder,
+    front_end,
+    image_decoder,
+    image_encoder,
+    recurrent_context,
+    spatial_broadcast_decoder,
+    two_level_networks,
+    waveform_encoder,
+)
 
 IMAGE = (8, 8, 1)
 CODES = (2, 3)
@@ -43,6 +58,9 @@ class Case:
     functional: bool = False  # a user's own model: its objective is given to compile
     num_codes: int = 0  # takes codes below this number, not images
     decodes: bool = True  # has a decoder
+    hop: int = 0  # takes waveforms (batch, samples), with frames so many samples apart
+    speakers: int = 0  # is told which of so many speakers speaks
+    frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
 
     def compiled(self, optimizer=None, **kwargs):
         keras.utils.set_random_seed(0)
@@ -58,6 +76,10 @@ class Case:
             return rng.integers(0, self.num_codes, (examples, *CODES), "int32")
         if not self.sequence:
             return rng.random((examples, *IMAGE), "float32")
+        if self.hop:
+            lengths = rng.integers(4 * self.hop, 20 * self.hop, examples).astype("int32")
+            x = {"x": rng.standard_normal((examples, 20 * self.hop)).astype("float32"), "lengths": lengths}
+            return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
         lengths = rng.integers(3, 9, examples).astype("int32")
         return {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
 
@@ -66,6 +88,12 @@ class Case:
         if self.num_codes:
             return (x + 1) % self.num_codes
         return {**x, "x": np.full_like(x["x"], 100.0)} if self.sequence else np.full_like(x, 100.0)
+
+    def num_real(self, length):
+        """Codes or frames of a sequence of this length."""
+        if self.frames_of is not None:
+            return self.frames_of(length)
+        return -(-(1 + length // self.hop if self.hop else length) // 2)
 
     def fit_arguments(self, x):
         return {"x": x, "y": x} if self.functional else {"x": x}
@@ -151,6 +179,23 @@ def sequence_vq():
     return AutoEncoder(encoder, decoder, vector_quantizer())
 
 
+def speech(bottleneck, jitter):
+    mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8, "log": "natural"}
+    small = {"filters": 4, "residual_blocks": 1}
+    encoder = frame_encoder([LogMelSpectrogram(**mel), InstanceNormalization()], 4, **small)
+    decoder = frame_decoder(4, 4, 3, speaker_dim=2, jitter=jitter, seed=0, **small)
+    target = front_end([LogMelSpectrogram(**mel)])
+    return SpeechAutoEncoder(encoder, decoder, target, bottleneck)
+
+
+def speech_vq():
+    return speech(vector_quantizer(0), jitter=0.0)
+
+
+def speech_vae():
+    return speech(GaussianBottleneck(4, beta=0.01, seed=0), jitter=0.12)
+
+
 def code_prior():
     return CodePrior(5, CODES, dim=8, depth=1, num_attention_heads=2)
 
@@ -185,6 +230,20 @@ def sequence_deep_info_max():
     return DeepInfoMax(encoder, estimator="donsker_varadhan", alpha=0.5, mi_units=8)
 
 
+def contrastive_predictive_coding():
+    encoder = waveform_encoder(4, kernels=(4, 4), strides=(2, 2))
+    options = {"negatives": "same_speaker", "num_negatives": None}
+    return ContrastivePredictiveCoding(encoder, recurrent_context(4, 5), steps=2, **options)
+
+
+def sequence_contrastive_predictive_coding():
+    inputs, frames = keras.Input((None, 3)), keras.Input((None, 4))
+    encoder = keras.Model(inputs, MaskedConv1D(4, 3, strides=2)(inputs))
+    context = keras.Model(frames, MaskedConv1D(5, 3, padding="causal")(frames))
+    options = {"negatives": "batch", "num_negatives": 8, "seed": 0}
+    return ContrastivePredictiveCoding(encoder, context, steps=2, **options)
+
+
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
@@ -205,10 +264,22 @@ CASES = (
     Case("fsq", fsq),
     Case("lfq", lfq),
     Case("sequence_vq", sequence_vq, sequence=True),
+    Case("speech_vq", speech_vq, sequence=True, hop=2, speakers=3),
+    Case("speech_vae", speech_vae, sequence=True, noisy=True, hop=2, speakers=3),
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),
     Case("generative", generative),
     Case("deep_info_max", deep_info_max, noisy=True, decodes=False),
     Case("sequence_deep_info_max", sequence_deep_info_max, sequence=True, decodes=False),
+    Case(
+        "cpc",
+        contrastive_predictive_coding,
+        **{"sequence": True, "decodes": False, "hop": 4, "speakers": 2, "frames_of": lambda n: -(-n // 4)},
+    ),
+    Case(
+        "sequence_cpc",
+        sequence_contrastive_predictive_coding,
+        **{"sequence": True, "decodes": False, "noisy": True, "frames_of": lambda n: -(-n // 2)},
+    ),
     Case("users_functional", users_functional, functional=True),
 )

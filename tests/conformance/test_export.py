@@ -59,7 +59,7 @@ def test_every_endpoint_gives_what_the_model_gives(case, format, artifact, train
     artifact.report.check()
     expected = {name for name, e in endpoints_of(trained[case.name]).items() if format in e.formats}
     assert {row.endpoint for row in artifact.report.rows} == expected
-    encoded = {"encode", "decode"} if case.decodes else {"encode", "score"}
+    encoded = {"encode", "decode" if case.decodes else "features" if case.frames_of else "score"}
     assert ({"score", "sample"} if case.num_codes else encoded) <= expected
     for endpoint in expected:
         rows = [row for row in artifact.report.rows if row.endpoint == endpoint]

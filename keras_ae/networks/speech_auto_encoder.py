@@ -1,0 +1,105 @@
+"""Encoder from a waveform to units of 20 ms, decoder from units and a speaker to mel bands."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from keras_ae.layers.add_condition import AddCondition
+from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.time_jitter import TimeJitter
+
+
+def front_end(parts: Sequence[keras.layers.Layer], name: str = "front_end") -> keras.Model:
+    """`(batch, samples)` -> `(batch, frames, channels)`: layers in turn, such as `LogMelSpectrogram`."""
+    inputs = x = keras.Input((None,), name="x")
+    for layer in parts:
+        x = layer(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def frame_encoder(
+    parts: Sequence[keras.layers.Layer],
+    output_dim: int = 64,
+    *,
+    filters: int = 128,
+    residual_blocks: int = 2,
+    name: str = "encoder",
+) -> keras.Model:
+    """`(batch, samples)` -> `(batch, ceil(frames / 2), output_dim)`: one vector every two frames.
+
+    Two convolutions of 3 frames, one of 4 frames and stride 2, then residual blocks of 3 frames and
+    as many of 1 frame, a linear map to `output_dim`. Frames of 10 ms become codes of 20 ms, and a
+    vector sees about 15 frames with two blocks.
+
+    Args:
+        parts: the front end, layers from the waveform to `(batch, frames, channels)` in turn.
+        output_dim: channels of the result.
+        filters: channels inside (768 in the paper).
+        residual_blocks: of either kind.
+        name: of the model.
+
+    Reference:
+        Chorowski et al., 2019, https://arxiv.org/abs/1901.08810.
+    """
+    inputs = x = keras.Input((None,), name="x")
+    for layer in parts:
+        x = layer(x)
+    x = _residual(MaskedConv1D(filters, 3)(x), filters, 3)
+    x = MaskedConv1D(filters, 4, strides=2)(layers.ReLU()(x))
+    for kernel_size in (3, 1):
+        for _ in range(residual_blocks):
+            x = _residual(x, filters, kernel_size)
+    return keras.Model(inputs, layers.Dense(output_dim)(layers.ReLU()(x)), name=name)
+
+
+def frame_decoder(
+    num_mels: int,
+    input_dim: int,
+    num_speakers: int,
+    *,
+    filters: int = 128,
+    residual_blocks: int = 2,
+    speaker_dim: int = 64,
+    jitter: float = 0.12,
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
+    """`[(batch, codes, input_dim), speaker (batch,)]` -> `(batch, 2 codes, num_mels)`.
+
+    In training the embedding is jittered in time. Residual blocks, each told the speaker's learned vector,
+    lie before and after a transposed convolution of stride 2. What the decoder knows of the speaker
+    the codes need not carry.
+
+    Args:
+        num_mels: mel bands of the result.
+        input_dim: channels of the embedding.
+        num_speakers: speakers of the table.
+        filters: channels inside.
+        residual_blocks: at 20 ms, and as many at 10 ms.
+        speaker_dim: size of a speaker's vector.
+        jitter: probability that a frame is replaced by its left neighbour, and as much for its
+            right one; see `layers.TimeJitter`.
+        seed: of the jitter.
+        name: of the model.
+    """
+    embedding = keras.Input((None, input_dim), name="embedding")
+    speaker = keras.Input((), dtype="int32", name="speaker")
+    voice = layers.Embedding(num_speakers, speaker_dim, name="speakers")(speaker)
+    x = TimeJitter(jitter, seed=seed)(embedding) if jitter else embedding
+    x = MaskedConv1D(filters, 3)(x)
+    for _ in range(residual_blocks):
+        x = _residual(x, filters, 3, voice)
+    x = MaskedConv1DTranspose(filters, 4, strides=2)(layers.ReLU()(x))
+    for _ in range(residual_blocks):
+        x = _residual(x, filters, 3, voice)
+    x = MaskedConv1D(num_mels, 3)(layers.ReLU()(x))
+    outputs = layers.Activation("linear", dtype="float32", name="reconstruction")(x)
+    return keras.Model([embedding, speaker], outputs, name=name)
+
+
+def _residual(x, filters, kernel_size, voice=None):
+    """`x + conv(relu(x))`, plus what the speaker's vector says."""
+    y = layers.Add()([x, MaskedConv1D(filters, kernel_size)(layers.ReLU()(x))])
+    return y if voice is None else AddCondition()(y, voice)
