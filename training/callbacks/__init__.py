@@ -8,6 +8,7 @@ from keras_ae.training.callbacks.latent_traversal import LatentTraversal
 from keras_ae.training.callbacks.reconstruction_grid import ReconstructionGrid
 from keras_ae.training.callbacks.run_state import RunState
 from keras_ae.training.callbacks.sample_grid import SampleGrid
+from keras_ae.training.callbacks.speech_examples import SpeechExamples
 from keras_ae.training.callbacks.variable_schedule import VariableSchedule
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "ReconstructionGrid",
     "RunState",
     "SampleGrid",
+    "SpeechExamples",
     "VariableSchedule",
 ]

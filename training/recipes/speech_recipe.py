@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keras_ae.training.callbacks import SpeechExamples
+from keras_ae.training.datasets import load_speech, speech_batches
 from keras_ae.training.recipes.recipe import Recipe
 
 
@@ -27,13 +29,9 @@ class SpeechRecipe(Recipe):
     """Of the initial weights, the order of the utterances and all sampling."""
 
     def load_data(self):
-        from keras_ae.training.datasets import load_speech
-
         return load_speech(self.data, sample_rate=self.sample_rate)
 
     def training_batches(self, data):
-        from keras_ae.training.datasets import speech_batches
-
         crop = None if self.crop_seconds is None else round(self.crop_seconds * self.sample_rate)
         return speech_batches(data.train, self.batch_size, self.seed, crop=crop)
 
@@ -41,8 +39,6 @@ class SpeechRecipe(Recipe):
         return data.validation.batches(self.batch_size)
 
     def pictures(self, model, data, directory):
-        from keras_ae.training.callbacks import SpeechExamples
-
         return [SpeechExamples(data, directory)]
 
     def describe(self, data):
