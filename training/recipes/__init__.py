@@ -13,6 +13,7 @@ from keras_ae.training.recipes.lfq import LfqRecipe
 from keras_ae.training.recipes.recipe import Recipe
 from keras_ae.training.recipes.residual_vqvae import ResidualVqVaeRecipe
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.recipes.speech_vqvae import SpeechVqVaeRecipe
 from keras_ae.training.recipes.vae import VaeRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
@@ -31,6 +32,7 @@ RECIPES = {
         LfqRecipe,
         DeepInfoMaxRecipe,
         CpcRecipe,
+        SpeechVqVaeRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -53,6 +55,7 @@ __all__ = [
     "Recipe",
     "ResidualVqVaeRecipe",
     "SpeechRecipe",
+    "SpeechVqVaeRecipe",
     "VaeRecipe",
     "VqVae2Recipe",
     "VqVaePriorRecipe",
