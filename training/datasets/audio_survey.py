@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.audio_reading import read_audio, tensorflow_io
-from keras_ae.training.datasets.progress import progress
+from keras_ae.training.datasets.progress import progress_of
 from keras_ae.training.datasets.waveforms import SILENCE
 
 SHORTEST = 0.01  # seconds: less holds no frame of speech
@@ -29,7 +29,7 @@ def survey_audio(paths: Sequence[Path]) -> list[tuple[int, int, str]]:
         ImportError: a file needs soundfile, which is not there.
     """
     tensorflow_io()  # found out before there are threads: it silences warnings for all of them
-    show, found = progress(len(paths), "audio files", "file"), []
+    show, found = progress_of(len(paths), "audio files", "file"), []
     with ThreadPoolExecutor(THREADS) as pool:
         for row in pool.map(_survey, paths):
             found.append(row)

@@ -106,7 +106,7 @@ def draw_sentences(count: int, seed: int) -> list[str]:
     Example:
 
     >>> draw_sentences(1, seed=1000)
-    ['one quiet river watched the horse beyond every yellow picture']
+    ['one frozen window crossed some garden above this broken engine']
     """
     choice = random.Random(seed).choice
     words = {kind: listed.split() for kind, listed in WORDS.items()}

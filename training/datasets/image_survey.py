@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.encoded_store import decode, decoded_shape, encoded_items
-from keras_ae.training.datasets.progress import progress
+from keras_ae.training.datasets.progress import progress_of
 
 BLOCK = 256
 
@@ -57,7 +57,7 @@ def _decoded_shapes(items, origins):
     )
     dataset = dataset.unbatch().map(lambda item: tf.shape(decode(item, from_files)), tf.data.AUTOTUNE)
     blocks, shapes = dataset.batch(BLOCK).prefetch(1).as_numpy_iterator(), []
-    show = progress(len(encoded), "images", "image")
+    show = progress_of(len(encoded), "images", "image")
     for start in range(0, len(encoded), BLOCK):
         try:
             shapes.append(next(blocks))

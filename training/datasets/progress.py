@@ -8,7 +8,7 @@ import keras
 MANY = 5000  # examples, from which on a terminal sees a progress bar
 
 
-def progress(count: int, examples: str, unit: str) -> Callable[[int], None]:
+def progress_of(count: int, examples: str, unit: str) -> Callable[[int], None]:
     """Returns a function that is told how many of `count` examples are done."""
     if count < MANY or not sys.stdout.isatty():
         return lambda done: None
