@@ -24,6 +24,7 @@ from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
 from keras_ae.layers.spec_augment import SpecAugment
+from keras_ae.layers.spectral_perturbation import SpectralPerturbation
 from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.layers.time_jitter import TimeJitter
 from keras_ae.layers.vector_quantizer import VectorQuantizer
@@ -53,6 +54,7 @@ __all__ = [
     "ScoreFunction",
     "SpatialBroadcast",
     "SpecAugment",
+    "SpectralPerturbation",
     "StepPredictors",
     "TimeJitter",
     "VectorQuantizer",

@@ -1,0 +1,95 @@
+"""Log-mel frames as another throat and another microphone would give them, for training."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.replica_noise import uniform_noise
+
+SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class SpectralPerturbation(keras.layers.Layer):
+    """In training, stretches the frequency axis of each example and bends its spectrum.
+
+    ```
+    y[t, m] = x[t, min(a m, M - 1)] + sum_k c_k P_k(2 m / (M - 1) - 1),   k = 1, 2, 3
+    a ~ uniform [1 - warp, 1 + warp],   c_k ~ uniform [-tilt, tilt],   P_k Legendre polynomials
+    ```
+
+    Between bands `x` is interpolated. One draw holds for all frames of an example: what stays the same in
+    an utterance, the length of the vocal tract and the colour of voice and channel, changes, what is
+    said stays. An encoder behind it learns to pass over the speaker. Inference changes nothing.
+
+    Args:
+        warp: the most by which frequencies are stretched or squeezed, below 1.
+        tilt: the most that each polynomial adds at the highest band, in units of the frames: 1.0 is
+            4.3 dB where they are natural logarithms of energies.
+        seed: of the noise; replicas draw different noise.
+
+    Call arguments:
+        x: `(batch, frames, mels)`, logarithms.
+        training: whether to change anything.
+
+    Output shape:
+        as `x`, with its mask.
+
+    Raises:
+        ValueError: `warp` out of [0, 1), a negative `tilt`, or fewer than two mels.
+
+    Example:
+
+    >>> layer = SpectralPerturbation(seed=0)
+    >>> x = ops.ones((1, 5, 8))
+    >>> bool(ops.all(layer(x) == x)), bool(ops.any(layer(x, training=True) != x))
+    (True, True)
+
+    Reference:
+        Jaitly and Hinton, 2013, Vocal tract length perturbation improves speech recognition; for
+        disentangling: Choi et al., 2021, https://arxiv.org/abs/2110.14513.
+    """
+
+    def __init__(self, warp: float = 0.15, tilt: float = 1.0, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0.0 <= warp < 1.0 or not tilt >= 0.0:
+            raise ValueError(
+                "SpectralPerturbation expects warp in [0, 1) and tilt of at least 0. "
+                f"Received: warp={warp!r}, tilt={tilt!r}"
+            )
+        self.supports_masking = True
+        self.warp = warp
+        self.tilt = tilt
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        mels = input_shape[-1]
+        if mels is None or mels < 2:
+            raise ValueError(
+                f"SpectralPerturbation '{self.name}' expects at least two mels. "
+                f"Received: shape {tuple(input_shape)}"
+            )
+        self.bands = np.arange(mels, dtype="float32")
+        places = np.linspace(-1.0, 1.0, mels)
+        legendre = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:]
+        self.shapes = legendre.T.astype("float32")
+
+    def call(self, x, training=None):
+        if not training:
+            return x
+        noise = 2.0 * uniform_noise((ops.shape(x)[0], 1 + SHAPES), self.seed_generator) - 1.0
+        stretch, bend = 1.0 + self.warp * noise[:, :1], self.tilt * noise[:, 1:]
+        y = ops.matmul(ops.cast(x, "float32"), self._interpolation(stretch))
+        return ops.cast(y + ops.matmul(bend, self.shapes)[:, None], self.compute_dtype)
+
+    def _interpolation(self, stretch):
+        """Weights `(batch, mels, mels)` from the bands of `x` to those of `y`."""
+        places = ops.minimum(stretch * self.bands, self.bands[-1])
+        return ops.relu(1.0 - ops.abs(places[:, None, :] - self.bands[:, None]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "warp": self.warp, "tilt": self.tilt, "seed": self.seed}
