@@ -23,7 +23,7 @@ class LogMelSpectrogram(Float32Layer):
     Frame `t` is centred at sample `t hop`; beyond both ends of an example the waveform is 0, so that
     an example alone and in any batch gives the same frames. `W` are the triangles of
     `keras_ae.audio.mel_weights`. The transform is a convolution with cosines and sines: it converts to ONNX
-    at any length and is as fast on a CPU as an FFT of this size. The result is that of
+    at any length and is about as fast on a CPU as an FFT of this size. The result is that of
     `librosa.feature.melspectrogram(center=True, pad_mode="constant")` and a logarithm. Float32 under every
     dtype policy; nothing is trained.
 
@@ -32,7 +32,7 @@ class LogMelSpectrogram(Float32Layer):
         sample_rate: of the waveforms, Hz.
         window_length: samples under the periodic Hann window: 400 are 25 ms at 16 kHz.
         hop: samples between frames: 160 are 10 ms at 16 kHz.
-        fft_length: samples under the transform, at least `window_length`; beyond the window zeros.
+        fft_length: samples under the transform, even, at least `window_length`; beyond the window zeros.
         mel_scale: "slaney" or "htk".
         mel_norm: "slaney", bands of equal area, or `None`, of equal height.
         min_frequency: lower edge of the lowest band, Hz.
@@ -105,9 +105,9 @@ class LogMelSpectrogram(Float32Layer):
         self._basis = _windowed_basis(window_length, fft_length)
 
     def _check(self):
-        if self.hop < 1 or not 1 <= self.window_length <= self.fft_length:
+        if self.hop < 1 or not 1 <= self.window_length <= self.fft_length or self.fft_length % 2:
             raise ValueError(
-                "LogMelSpectrogram expects hop >= 1 and 1 <= window_length <= fft_length. Received: "
+                "LogMelSpectrogram expects hop >= 1 and 1 <= window_length <= fft_length, even. Received: "
                 f"hop={self.hop}, window_length={self.window_length}, fft_length={self.fft_length}"
             )
         if self.power not in (1.0, 2.0) or self.log not in ("natural", "db") or self.floor <= 0:
