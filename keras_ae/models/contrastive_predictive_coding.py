@@ -10,7 +10,13 @@ from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.negative_frames import SOURCES, all_candidates, drawn_candidates, first_number
+from keras_ae.models.negative_frames import (
+    SOURCES,
+    all_candidates,
+    drawn_candidates,
+    first_number,
+    joined,
+)
 from keras_ae.models.sequences import call_masked, input_mask, mask_of, sequence_mask, unpack_inputs
 from keras_ae.ops import weighted_mean
 
@@ -39,9 +45,10 @@ class ContrastivePredictiveCoding(BaseModel):
             `networks.recurrent_context`.
         steps: how many frames ahead are predicted.
         first_step: the nearest one; above 1 where receptive fields of neighbouring frames overlap.
-        negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch".
-        num_negatives: how many are drawn for each example in each step, shared by its frames;
-            `None`: all there are.
+        negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch"; or several of them, whose
+            frames are negatives together.
+        num_negatives: how many are drawn of each of them for each example in each step, shared by its
+            frames; `None`: all there are.
         temperature: divides the scores; `None`: the root of `dim`.
         seed: of the draws.
 
@@ -78,14 +85,15 @@ class ContrastivePredictiveCoding(BaseModel):
         *,
         steps: int = 12,
         first_step: int = 1,
-        negatives: str = "same_sequence",
+        negatives: str | tuple[str, ...] = "same_sequence",
         num_negatives: int | None = 128,
         temperature: float | None = None,
         seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check(steps, first_step, negatives, num_negatives, temperature)
+        self.sources = (negatives,) if isinstance(negatives, str) else tuple(negatives)
+        _check(steps, first_step, self.sources, num_negatives, temperature)
         self.encoder, self.context = encoder, context
         self.steps, self.first_step = steps, first_step
         self.negatives, self.num_negatives = negatives, num_negatives
@@ -179,15 +187,19 @@ class ContrastivePredictiveCoding(BaseModel):
         return range(self.first_step, self.steps + 1)
 
     def _candidates(self, z, lengths, speaker, training):
-        if self.negatives == "same_speaker" and speaker is None:
+        if "same_speaker" in self.sources and speaker is None:
             raise InputError(
                 'negatives="same_speaker" needs the speaker of each example: '
                 'fit({"x":, "speaker": (batch,) integers}). Received: no "speaker".'
             )
-        if self.num_negatives is None:
-            return all_candidates(z, lengths, self.negatives, speaker)
         seed = self.seed_generator if training else 0  # a validation compares like with like
-        return drawn_candidates(z, lengths, self.negatives, self.num_negatives, seed, speaker)
+        parts = [
+            all_candidates(z, lengths, source, speaker)
+            if self.num_negatives is None
+            else drawn_candidates(z, lengths, source, self.num_negatives, seed, speaker)
+            for source in self.sources
+        ]
+        return joined(parts, ops.shape(z)[0])
 
     def _predict(self, predictions, z, candidates):
         """Loss and hit of each prediction, `(batch, frames, steps)`."""
@@ -208,11 +220,12 @@ class ContrastivePredictiveCoding(BaseModel):
         return (shape[0], None, self.context_dim)
 
     def get_config(self):
-        names = ("steps", "first_step", "negatives", "num_negatives", "temperature", "seed")
+        names = ("steps", "first_step", "num_negatives", "temperature", "seed")
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "context": keras.saving.serialize_keras_object(self.context),
+            "negatives": self.negatives if isinstance(self.negatives, str) else list(self.negatives),
             **{name: getattr(self, name) for name in names},
         }
 
@@ -249,13 +262,13 @@ def _weights(ahead, lengths, frames, sample_weight):
     return weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
 
 
-def _check(steps, first_step, negatives, num_negatives, temperature):
+def _check(steps, first_step, sources, num_negatives, temperature):
     if not 1 <= first_step <= steps:
         raise ValueError(
             f"1 <= first_step <= steps is needed. Received: first_step={first_step!r}, steps={steps!r}"
         )
-    if negatives not in SOURCES:
-        raise ValueError(f"negatives is one of {list(SOURCES)}. Received: negatives={negatives!r}")
+    if not sources or set(sources) - set(SOURCES):
+        raise ValueError(f"negatives is one or more of {list(SOURCES)}. Received: negatives={sources!r}")
     if num_negatives is not None and num_negatives < 1:
         raise ValueError(f"num_negatives is at least 1, or None. Received: num_negatives={num_negatives!r}")
     if temperature is not None and not temperature > 0:

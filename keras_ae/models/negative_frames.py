@@ -93,6 +93,19 @@ def drawn_candidates(frames, lengths, source, count, seed, speaker=None) -> Cand
     return Candidates(tf.gather(everything, number), number, ops.broadcast_to(total > 0, ops.shape(number)))
 
 
+def joined(parts, examples) -> Candidates:
+    """The candidates of several sources together; a frame that two of them give counts twice."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def along(name):
+        tensors = [getattr(part, name) for part in parts]
+        whole = [ops.broadcast_to(t, (examples, *ops.shape(t)[1:])) for t in tensors]
+        return ops.concatenate(whole, axis=1)
+
+    return Candidates(along("frames"), along("number"), along("real"))
+
+
 def _same_speaker(speaker):
     """`(batch of this replica, global batch)` bool."""
     speaker = ops.cast(speaker, "int32")

@@ -25,19 +25,24 @@ def made(**options):
     return ContrastivePredictiveCoding(waveform_encoder(6), recurrent_context(6, 5), **settings)
 
 
-def candidates_of(model, z, training_seed=0):
-    lengths = tf.constant(FRAMES)
-    if model.num_negatives is None:
-        return all_candidates(z, lengths, model.negatives, SPEAKER)
-    return drawn_candidates(z, lengths, model.negatives, model.num_negatives, training_seed, SPEAKER)
+def candidates_of(model, z):
+    """Numbers and reality of all negatives, `(3, negatives)`, and how many there are."""
+    numbers, real = [], []
+    for source in model.sources:
+        if model.num_negatives is None:
+            found = all_candidates(z, tf.constant(FRAMES), source, SPEAKER)
+        else:
+            found = drawn_candidates(z, tf.constant(FRAMES), source, model.num_negatives, 0, SPEAKER)
+        shape = (3, found.frames.shape[1])
+        numbers.append(np.broadcast_to(found.number, shape))
+        real.append(np.broadcast_to(found.real, shape))
+    return np.concatenate(numbers, axis=1), np.concatenate(real, axis=1)
 
 
 def brute_force(model, weights=(1, 1, 1)):
     """Loss and accuracy, prediction by prediction."""
     z, c = (np.asarray(part, "float64") for part in model.frames(WAVEFORMS, LENGTHS)[:2])
-    found = candidates_of(model, tf.constant(z, tf.float32))
-    shape = (3, found.frames.shape[1])
-    numbers, real = (np.broadcast_to(part, shape) for part in (found.number, found.real))
+    numbers, real = candidates_of(model, tf.constant(z, tf.float32))
     kernels = model.predictors.get_weights()
     losses, hits, shares = [], [], []
     for b, length in enumerate(FRAMES):
@@ -62,6 +67,8 @@ OPTIONS = [
     {"num_negatives": 7},
     {"num_negatives": 7, "negatives": "same_speaker"},
     {"num_negatives": 7, "negatives": "batch"},
+    {"num_negatives": 7, "negatives": ("same_sequence", "batch")},
+    {"negatives": ("same_sequence", "same_speaker")},
 ]
 
 
@@ -226,6 +233,7 @@ def test_the_same_speaker_must_be_known():
         {"steps": 0},
         {"steps": 2, "first_step": 3},
         {"negatives": "nobody"},
+        {"negatives": ()},
         {"num_negatives": 0},
         {"temperature": 0.0},
     ],
