@@ -7,6 +7,7 @@ from keras_ae.layers.augment_reinforce_merge import AugmentReinforceMerge
 from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
+from keras_ae.layers.cepstral_coefficients import CepstralCoefficients
 from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
@@ -37,6 +38,7 @@ __all__ = [
     "BinaryBottleneck",
     "Bottleneck",
     "CausalTransformerBlock",
+    "CepstralCoefficients",
     "FiniteScalarQuantizer",
     "FrameNormalization",
     "GaussianBottleneck",

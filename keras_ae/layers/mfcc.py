@@ -1,16 +1,11 @@
 """Mel-frequency cepstral coefficients as a layer that exports."""
 
-import math
-
 import keras
-import numpy as np
-import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.cepstral_coefficients import CepstralCoefficients
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
-
-_REACH = 4  # frames to either side that a delta sees
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -81,19 +76,16 @@ class MFCC(Float32Layer):
         self.floor = floor
         self.spectrogram_options = kwargs
         self.spectrogram = LogMelSpectrogram(num_mels, floor=floor, log="db", dtype="float32", **kwargs)
-        self._cosines = _cosines(num_mels, num_coefficients)
+        self.cepstrum = CepstralCoefficients(num_coefficients, deltas=deltas, dtype="float32")
 
     def build(self, input_shape):
         self.spectrogram.build(input_shape)
+        self.cepstrum.build((*input_shape, self.num_mels))
 
     def call(self, waveform, mask=None):
-        coefficients = ops.matmul(self.spectrogram(waveform, mask=mask), self._cosines)
-        last = ops.shape(coefficients)[1] - 1
-        if mask is not None:
-            frames = ops.cast(self.spectrogram.compute_mask(waveform, mask), "int32")
-            last = ops.maximum(ops.sum(frames, axis=1, keepdims=True) - 1, 0)
-        slopes = [_derivative(coefficients, last, order) for order in range(1, self.deltas + 1)]
-        return ops.cast(ops.concatenate([coefficients, *slopes], axis=-1), self.compute_dtype)
+        frames = self.spectrogram(waveform, mask=mask)
+        frame_mask = self.spectrogram.compute_mask(waveform, mask)
+        return ops.cast(self.cepstrum(frames, mask=frame_mask), self.compute_dtype)
 
     def compute_mask(self, inputs, previous_mask=None):
         return self.spectrogram.compute_mask(inputs, previous_mask)
@@ -115,37 +107,3 @@ class MFCC(Float32Layer):
             "floor": self.floor,
             **self.spectrogram_options,
         }
-
-
-def _derivative(x, last, order):
-    """Of `order`, at every frame of `(batch, frames, channels)`; `last`: number of the last real frame."""
-    frames = ops.shape(x)[1]
-    repeated = _frames_at(x, _between(ops.arange(-_REACH, frames + _REACH), 0, last))
-    weights = _derivative_weights(order)
-    inner = sum(weight * repeated[:, i : i + frames] for i, weight in enumerate(weights))
-    # a polynomial's derivative of its own order is constant: the edges have that of the nearest whole window
-    first = ops.minimum(_REACH, last // 2)
-    return _frames_at(inner, _between(ops.arange(frames), first, ops.maximum(first, last - _REACH)))
-
-
-def _between(index, least, most):
-    return ops.minimum(ops.maximum(index[None], least), most)  # the bounds are of every example
-
-
-def _frames_at(x, index):
-    """Frames `index`, `(batch or 1, n)`, of `(batch, frames, channels)`."""
-    index = ops.broadcast_to(index, (ops.shape(x)[0], ops.shape(index)[1]))
-    return tf.gather(x, index, batch_dims=1)  # ops.take_along_axis does not convert to ONNX
-
-
-def _derivative_weights(order):
-    """Of the frames around: derivative of the polynomial of least squares of degree `order`."""
-    powers = np.arange(-_REACH, _REACH + 1)[:, None] ** np.arange(order + 1)
-    return (math.factorial(order) * np.linalg.pinv(powers)[order]).astype("float32")
-
-
-def _cosines(num_mels, num_coefficients):
-    """The orthonormal DCT-II, `(num_mels, num_coefficients)` float32."""
-    angles = np.pi / num_mels * np.outer(np.arange(num_mels) + 0.5, np.arange(num_coefficients))
-    scale = np.where(np.arange(num_coefficients) == 0, np.sqrt(0.5), 1.0) * np.sqrt(2.0 / num_mels)
-    return (scale * np.cos(angles)).astype("float32")
