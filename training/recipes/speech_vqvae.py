@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.layers import (
-    MFCC,
     BinaryBottleneck,
+    CepstralCoefficients,
     FrameNormalization,
     GaussianBottleneck,
     GumbelOneHot,
     InstanceNormalization,
     LogMelSpectrogram,
+    SpectralPerturbation,
     VectorQuantizer,
 )
 from keras_ae.models import SpeechAutoEncoder
@@ -46,6 +47,10 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     """Weight of the commitment loss (vq)."""
     jitter: float = 0.12
     """Probability that a unit is replaced by its left neighbour in training, as much for the right one."""
+    warp: float = 0.15
+    """The most by which the frequencies that the encoder sees are stretched in training."""
+    tilt: float = 1.0
+    """The most by which their spectrum is bent in training, natural logarithms of energies."""
     num_mels: int = 80
     """Mel bands that are reconstructed."""
     filters: int = 128
@@ -67,8 +72,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         mel, normalization = LogMelSpectrogram(self.num_mels, **frames), FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
         bottleneck, dim = self.make_bottleneck()
-        cepstra = [MFCC(13, deltas=2, **frames), InstanceNormalization(center=False, scale=False)]
-        encoder = frame_encoder(cepstra, dim, filters=self.filters)
+        encoder = frame_encoder(self.cepstra(frames), dim, filters=self.filters)
         decoder = frame_decoder(
             self.num_mels,
             dim,
@@ -78,6 +82,15 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             seed=self.seed,
         )
         return SpeechAutoEncoder(encoder, decoder, front_end([mel, normalization]), bottleneck)
+
+    def cepstra(self, frames):
+        """Front end of the encoder: MFCC with slopes, standardised over the utterance."""
+        return [
+            LogMelSpectrogram(40, **frames),
+            SpectralPerturbation(self.warp, self.tilt, seed=self.seed),
+            CepstralCoefficients(13, deltas=2),
+            InstanceNormalization(center=False, scale=False),
+        ]
 
     def make_bottleneck(self):
         """`(bottleneck, channels that the encoder gives it and the decoder takes)`."""
