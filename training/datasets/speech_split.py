@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ae.training.datasets.bucketed_order import BucketedOrder
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
+from keras_ae.training.datasets.reading_ahead import read_ahead
 from keras_ae.training.datasets.waveforms import levelled
 
 PADDED_TO = 0.1  # seconds of which padded lengths are multiples, so that few shapes are compiled
@@ -93,24 +94,17 @@ class SpeechSplit:
             batches: yields the indices of a batch and, with `crop`, the first samples.
             crop: samples to take of each; `None`: all.
         """
-        spec = tf.TensorSpec((None,), tf.int64)
-        chosen = tf.data.Dataset.from_generator(
-            lambda: (
-                (batch, np.zeros_like(batch) if starts is None else starts) for batch, starts in batches()
-            ),
-            output_signature=(spec, spec),
+        names = ["x", "lengths"] if self.speaker is None else ["x", "lengths", "speaker"]
+        signature = {
+            "x": tf.TensorSpec((None, crop), tf.float32),
+            "lengths": tf.TensorSpec((None,), tf.int32),
+            "speaker": tf.TensorSpec((None,), tf.int32),
+        }
+        dataset = tf.data.Dataset.from_generator(
+            lambda: read_ahead(lambda chosen: self._gather(*chosen, crop), batches()),
+            output_signature={name: signature[name] for name in names},
         )
-
-        def read(indices, starts):
-            x, lengths = tf.numpy_function(
-                lambda i, s: self._gather(i, s, crop), (indices, starts), (tf.float32, tf.int32)
-            )
-            inputs = {"x": tf.ensure_shape(x, (None, crop)), "lengths": tf.ensure_shape(lengths, (None,))}
-            if self.speaker is not None:
-                inputs["speaker"] = tf.gather(tf.constant(self.speaker, tf.int32), indices)
-            return inputs
-
-        return chosen.map(read, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return dataset.prefetch(tf.data.AUTOTUNE)
 
     def _gather(self, indices, starts, crop):
         waveforms = [self.waveform(index) for index in indices]
@@ -120,7 +114,8 @@ class SpeechSplit:
         x = np.zeros((len(waveforms), crop or self._padded(lengths.max(initial=0))), "float32")
         for row, waveform in zip(x, waveforms, strict=True):
             row[: len(waveform)] = waveform
-        return x, lengths
+        inputs = {"x": x, "lengths": lengths}
+        return inputs if self.speaker is None else inputs | {"speaker": self.speaker[indices].astype("int32")}
 
     def _padded(self, length):
         step = max(1, round(PADDED_TO * self.store.sample_rate))
