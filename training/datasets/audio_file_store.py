@@ -30,10 +30,10 @@ class AudioFileStore:
     def __len__(self):
         return len(self.paths)
 
-    def waveform(self, row: int) -> np.ndarray:
-        """One utterance, float32 `(samples,)`."""
+    def waveform(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """One utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
         waveform, rate = read_audio(self.paths[row])
-        return resampled(waveform, rate, self.sample_rate)
+        return resampled(waveform, rate, self.sample_rate)[start:stop]
 
 
 def resampled_length(samples: int, rate: int, new_rate: int) -> int:

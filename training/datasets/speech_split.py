@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_ae.training.datasets.bucketed_order import BucketedOrder
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
 from keras_ae.training.datasets.reading_ahead import read_ahead
-from keras_ae.training.datasets.waveforms import levelled
+from keras_ae.training.datasets.waveforms import level_gain
 
 PADDED_TO = 0.1  # seconds of which padded lengths are multiples, so that few shapes are compiled
 
@@ -19,7 +19,7 @@ class SpeechSplit:
     Args:
         store: the waveforms, `WaveformStore` or `AudioFileStore`.
         rows: which of them.
-        level: to which each utterance is scaled, see `levelled`.
+        level: to which each utterance is scaled, see `levelled` in `waveforms`.
         columns: what is known of each of these utterances, int64 `(utterances,)` each.
         label: name of the column that is the label.
         texts: what is said in each; `None` where unknown.
@@ -50,6 +50,7 @@ class SpeechSplit:
         self._columns = dict(columns or {})
         self.speaker = self._columns.get("speaker")
         self.label = self._columns.get(label)
+        self._gains = np.full(len(self.rows), np.nan if level else 1.0)
         self._phones: PhoneAlignment | None = phones
 
     def __len__(self):
@@ -59,9 +60,16 @@ class SpeechSplit:
         """All that is known of the utterances, `{name: int64 (utterances,)}`; `None` without any."""
         return dict(self._columns) or None
 
-    def waveform(self, index: int) -> np.ndarray:
-        """One utterance at its level, float32 `(samples,)`."""
-        return levelled(self.store.waveform(self.rows[index]), self.level)
+    def waveform(self, index: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """One utterance at its level, or its samples from `start` to `stop`, float32 `(samples,)`."""
+        row = self.rows[index]
+        if np.isnan(self._gains[index]):  # the level is that of the whole utterance, found once
+            whole = self.store.waveform(row)
+            self._gains[index] = level_gain(whole, self.level)
+            waveform = whole[start:stop]
+        else:
+            waveform = self.store.waveform(row, start, stop)
+        return (waveform * float(self._gains[index])).astype("float32")
 
     def phones_of(self, index: int) -> list[tuple[int, str]] | None:
         """`[(first sample, phone), ...]` of one utterance; `None` where unknown."""
@@ -107,9 +115,11 @@ class SpeechSplit:
         return dataset.prefetch(tf.data.AUTOTUNE)
 
     def _gather(self, indices, starts, crop):
-        waveforms = [self.waveform(index) for index in indices]
         if crop:
-            waveforms = [w[start : start + crop] for w, start in zip(waveforms, starts, strict=True)]
+            pairs = zip(indices, starts, strict=True)
+            waveforms = [self.waveform(index, start, start + crop) for index, start in pairs]
+        else:
+            waveforms = [self.waveform(index) for index in indices]
         lengths = np.array([len(waveform) for waveform in waveforms], "int32")
         x = np.zeros((len(waveforms), crop or self._padded(lengths.max(initial=0))), "float32")
         for row, waveform in zip(x, waveforms, strict=True):

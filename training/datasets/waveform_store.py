@@ -35,9 +35,9 @@ class WaveformStore:
         """Samples of each utterance, int64 `(utterances,)`."""
         return np.diff(self.offsets)
 
-    def waveform(self, row: int) -> np.ndarray:
-        """One utterance, float32 `(samples,)`."""
-        return float_waveform(self.audio[self.offsets[row] : self.offsets[row + 1]])
+    def waveform(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """One utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
+        return float_waveform(self.audio[self.offsets[row] : self.offsets[row + 1]][start:stop])
 
     def resampled(self, sample_rate: int) -> "WaveformStore":
         """The same utterances at another rate, held as int16."""

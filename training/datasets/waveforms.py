@@ -42,13 +42,23 @@ def levelled(waveform: np.ndarray, level: str | None) -> np.ndarray:
     >>> float(np.abs(levelled(np.array([0.0, 0.1, -0.2], "float32"), "peak")).max())
     1.0
     """
-    peak = np.abs(waveform).max(initial=0.0)
+    return (waveform * level_gain(waveform, level)).astype("float32")
+
+
+def level_gain(waveform: np.ndarray, level: str | None) -> float:
+    """The factor by which `levelled` multiplies.
+
+    Example:
+
+    >>> level_gain(np.array([0.0, 0.1, -0.2]), "peak")
+    5.0
+    """
+    peak = float(np.abs(waveform).max(initial=0.0))
     if level is None or peak <= SILENCE:
-        return waveform
-    gain = 1 / peak
-    if level == "rms":
-        gain = min(gain, RMS / np.sqrt(np.mean(np.square(waveform, dtype="float64"))))
-    return (waveform * gain).astype("float32")
+        return 1.0
+    if level == "peak":
+        return 1 / peak
+    return min(1 / peak, RMS / float(np.sqrt(np.mean(np.square(waveform, dtype="float64")))))
 
 
 def check_level(level: str | None) -> None:
