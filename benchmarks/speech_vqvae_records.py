@@ -18,7 +18,10 @@ COMPARED = {
     "usage": "share of the units that occur in the test sentences",
     "reconstruction": "mean absolute error of normalised log-mel frames",
 }
-TRIED = ""
+TRIED = (
+    "tried on other sentences of the same voices, seed 100: 128 units (150 epochs, warp 0.25, tilt 1.5) had "
+    "purity 0.484, speaker 0.528, 96 units 0.450, 0.465; 256 were taken for the purity, which costs speaker"
+)
 
 
 def records_of(figures, settings, data) -> dict:

@@ -47,9 +47,9 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     """Weight of the commitment loss (vq)."""
     jitter: float = 0.12
     """Probability that a unit is replaced by its left neighbour in training, as much for the right one."""
-    warp: float = 0.15
+    warp: float = 0.25
     """The most by which the frequencies that the encoder sees are stretched in training."""
-    tilt: float = 1.0
+    tilt: float = 1.5
     """The most by which their spectrum is bent in training, natural logarithms of energies."""
     num_mels: int = 80
     """Mel bands that are reconstructed."""
