@@ -37,9 +37,9 @@ def standardized(frames):
     return (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-5)
 
 
-def delayed(frames, by: int):
-    """The frames `by` later; the last one stands for those after the end."""
-    return frames[np.minimum(np.arange(len(frames)) + by, len(frames) - 1)]
+def shifted(frames, by: int):
+    """At each frame the one `by` later, or earlier where negative; edges repeat."""
+    return frames[np.clip(np.arange(len(frames)) + by, 0, len(frames) - 1)]
 
 
 def with_neighbours(frames, each_side: int):

@@ -47,8 +47,8 @@ class ContrastivePredictiveCoding(BaseModel):
         first_step: the nearest one; above 1 where receptive fields of neighbouring frames overlap.
         negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch"; or several of them, whose
             frames are negatives together.
-        num_negatives: how many are drawn of each of them for each example in each step, shared by its
-            frames; `None`: all there are.
+        num_negatives: how many are drawn for each example in each step, shared by its frames; of each
+            of several `negatives`, or one number for each; `None`: all there are.
         temperature: divides the scores; `None`: the root of `dim`.
         seed: of the draws.
 
@@ -86,14 +86,16 @@ class ContrastivePredictiveCoding(BaseModel):
         steps: int = 12,
         first_step: int = 1,
         negatives: str | tuple[str, ...] = "same_sequence",
-        num_negatives: int | None = 128,
+        num_negatives: int | tuple[int, ...] | None = 128,
         temperature: float | None = None,
         seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.sources = (negatives,) if isinstance(negatives, str) else tuple(negatives)
-        _check(steps, first_step, self.sources, num_negatives, temperature)
+        whole = num_negatives is None or isinstance(num_negatives, int)
+        self.counts = (num_negatives,) * len(self.sources) if whole else tuple(num_negatives)
+        _check(steps, first_step, self.sources, self.counts, temperature)
         self.encoder, self.context = encoder, context
         self.steps, self.first_step = steps, first_step
         self.negatives, self.num_negatives = negatives, num_negatives
@@ -195,9 +197,9 @@ class ContrastivePredictiveCoding(BaseModel):
         seed = self.seed_generator if training else 0  # a validation compares like with like
         parts = [
             all_candidates(z, lengths, source, speaker)
-            if self.num_negatives is None
-            else drawn_candidates(z, lengths, source, self.num_negatives, seed, speaker)
-            for source in self.sources
+            if count is None
+            else drawn_candidates(z, lengths, source, count, seed, speaker)
+            for source, count in zip(self.sources, self.counts, strict=True)
         ]
         return joined(parts, ops.shape(z)[0])
 
@@ -220,14 +222,19 @@ class ContrastivePredictiveCoding(BaseModel):
         return (shape[0], None, self.context_dim)
 
     def get_config(self):
-        names = ("steps", "first_step", "num_negatives", "temperature", "seed")
+        names = ("steps", "first_step", "temperature", "seed")
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "context": keras.saving.serialize_keras_object(self.context),
-            "negatives": self.negatives if isinstance(self.negatives, str) else list(self.negatives),
+            **{name: _plain(getattr(self, name)) for name in ("negatives", "num_negatives")},
             **{name: getattr(self, name) for name in names},
         }
+
+
+def _plain(value):
+    """A tuple as a list: JSON has no tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _unpack(x):
@@ -262,15 +269,18 @@ def _weights(ahead, lengths, frames, sample_weight):
     return weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
 
 
-def _check(steps, first_step, sources, num_negatives, temperature):
+def _check(steps, first_step, sources, counts, temperature):
     if not 1 <= first_step <= steps:
         raise ValueError(
             f"1 <= first_step <= steps is needed. Received: first_step={first_step!r}, steps={steps!r}"
         )
     if not sources or set(sources) - set(SOURCES):
         raise ValueError(f"negatives is one or more of {list(SOURCES)}. Received: negatives={sources!r}")
-    if num_negatives is not None and num_negatives < 1:
-        raise ValueError(f"num_negatives is at least 1, or None. Received: num_negatives={num_negatives!r}")
+    if len(counts) != len(sources) or any(count is not None and count < 1 for count in counts):
+        raise ValueError(
+            "num_negatives is at least 1, or None; or one number for each of the negatives. "
+            f"Received: num_negatives={counts!r}, negatives={sources!r}"
+        )
     if temperature is not None and not temperature > 0:
         raise ValueError(f"temperature is positive, or None. Received: temperature={temperature!r}")
 

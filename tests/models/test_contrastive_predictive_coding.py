@@ -28,11 +28,11 @@ def made(**options):
 def candidates_of(model, z):
     """Numbers and reality of all negatives, `(3, negatives)`, and how many there are."""
     numbers, real = [], []
-    for source in model.sources:
-        if model.num_negatives is None:
+    for source, count in zip(model.sources, model.counts, strict=True):
+        if count is None:
             found = all_candidates(z, tf.constant(FRAMES), source, SPEAKER)
         else:
-            found = drawn_candidates(z, tf.constant(FRAMES), source, model.num_negatives, 0, SPEAKER)
+            found = drawn_candidates(z, tf.constant(FRAMES), source, count, 0, SPEAKER)
         shape = (3, found.frames.shape[1])
         numbers.append(np.broadcast_to(found.number, shape))
         real.append(np.broadcast_to(found.real, shape))
@@ -68,6 +68,7 @@ OPTIONS = [
     {"num_negatives": 7, "negatives": "same_speaker"},
     {"num_negatives": 7, "negatives": "batch"},
     {"num_negatives": 7, "negatives": ("same_sequence", "batch")},
+    {"num_negatives": (4, 9), "negatives": ("same_sequence", "batch")},
     {"negatives": ("same_sequence", "same_speaker")},
 ]
 
@@ -235,6 +236,7 @@ def test_the_same_speaker_must_be_known():
         {"negatives": "nobody"},
         {"negatives": ()},
         {"num_negatives": 0},
+        {"num_negatives": (3, 4)},
         {"temperature": 0.0},
     ],
     ids=str,

@@ -33,7 +33,7 @@ def npz(tmp_path_factory):
 
 
 def test_a_run_is_measured_by_its_probes(npz, tmp_path):
-    sizes = {"dim": 8, "context_dim": 8, "steps": 3, "num_negatives": 8, "crop_seconds": 0.2}
+    sizes = {"dim": 8, "context_dim": 8, "steps": 3, "negatives_of_each": (4, 4), "crop_seconds": 0.2}
     recipe = RECIPES["cpc"](data=str(npz), sample_rate=RATE, epochs=1, batch_size=8, **sizes)
     run = train(recipe, runs=tmp_path, verbose=False)
     model = run.load_model()
@@ -69,9 +69,10 @@ def test_views_of_frames_are_what_they_say():
     unit = speech_probes.standardized(5 * frames + 2)
     np.testing.assert_allclose(unit.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(unit.std(axis=0), 1, atol=1e-4)
-    later = speech_probes.delayed(frames, 5)
+    later, earlier = speech_probes.shifted(frames, 5), speech_probes.shifted(frames, -2)
     np.testing.assert_array_equal(later[:15], frames[5:])
     np.testing.assert_array_equal(later[15:], frames[[19] * 5])
+    np.testing.assert_array_equal(earlier[:5], frames[[0, 0, 0, 1, 2]])
     wide = speech_probes.with_neighbours(frames, 2).reshape(20, 5, 3)
     np.testing.assert_array_equal(wide[7], frames[5:10])
     np.testing.assert_array_equal(wide[0], frames[[0, 0, 0, 1, 2]])

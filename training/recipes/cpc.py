@@ -12,10 +12,10 @@ from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.networks import recurrent_context, waveform_encoder
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.speech_probes import (
-    delayed,
     encode_utterances,
     mean_and_deviation,
     phone_accuracy,
+    shifted,
     speaker_accuracy,
     standardized,
 )
@@ -24,7 +24,7 @@ LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
     16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),
     8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
 }
-AHEAD = 5  # frames that a probe of phones may look ahead: 50 ms
+AROUND = (-5, 0, 3, 5)  # frames whose contexts a probe of phones sees: 50 ms to each side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +45,14 @@ class CpcRecipe(SpeechRecipe):
     """How many frames ahead are predicted, 10 ms each."""
     first_step: int = 1
     """The nearest frame that is predicted."""
-    negatives: Literal["same_sequence", "same_speaker", "batch"] = "batch"
+    negatives: tuple[Literal["same_sequence", "same_speaker", "batch"], ...] = ("same_sequence", "batch")
     """Where the frames come from that the true one is told from: the own sequence for content, the batch
-    for content and speaker."""
-    num_negatives: int | None = 256
-    """How many of them."""
+    for the speaker, both for both."""
+    negatives_of_each: tuple[int, ...] | None = (64, 192)
+    """How many of each; without it all there are."""
     crop_seconds: float | None = 1.28
     """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
-    epochs: int = 60
+    epochs: int = 36
     """Passes over the training utterances."""
     probe: bool = True
     """Measure linear probes of the phone and the speaker, where they are known."""
@@ -69,7 +69,7 @@ class CpcRecipe(SpeechRecipe):
             steps=self.steps,
             first_step=self.first_step,
             negatives=self.negatives,
-            num_negatives=self.num_negatives,
+            num_negatives=self.negatives_of_each,
             seed=self.seed,
         )
 
@@ -100,13 +100,14 @@ class CpcRecipe(SpeechRecipe):
         return found
 
     def phone_features(self, frames):
-        """Frame, context, and the context 50 ms later, each standardised over the utterance."""
+        """Frame, and the contexts up to 50 ms around it, each standardised over the utterance."""
         frames = standardized(frames)
-        return np.concatenate([frames, delayed(frames[:, self.dim :], AHEAD)], axis=1)
+        context = [shifted(frames[:, self.dim :], by) for by in AROUND]
+        return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
     def speaker_features(self, frames):
-        """Mean and deviation of the context over the utterance."""
-        return mean_and_deviation(frames[:, self.dim :])
+        """Mean and deviation of frame and context over the utterance."""
+        return mean_and_deviation(frames)
 
 
 def frames_and_context(model):
