@@ -24,6 +24,7 @@ LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
     16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),
     8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
 }
+WAVEFORMS = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
 AROUND = (-5, 0, 3, 5)  # frames whose contexts a probe of phones sees: 50 ms to each side
 
 
@@ -113,7 +114,7 @@ class CpcRecipe(SpeechRecipe):
 def frames_and_context(model):
     """An `encode` for `encode_utterances`: frame and context side by side."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=WAVEFORMS)
     def encode(x, lengths):
         z, c, mask = model.frames(x, lengths)
         return tf.concat([z, c], axis=-1), tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)

@@ -1,0 +1,200 @@
+"""Contrastive predictive coding of speech: what linear probes read from frames and context.
+
+    python benchmarks/contrastive_predictive_coding.py espeak
+    python benchmarks/contrastive_predictive_coding.py fsdd --data fsdd.npz
+
+`espeak` trains the recipe `cpc` on 288 sentences in 24 voices and reads the phone of each frame and the
+speaker of each sentence on 144 other sentences. `fsdd` trains it on the official training
+recordings of spoken digits, and reads the digit on the official test recordings and, leaving out one
+speaker after the other, on his recordings. No training sees a label, or a test recording
+of `espeak` and the official test of `fsdd`. The weights are those of the epoch with the lowest
+validation loss. Beside them stand the untrained model and spectral features, by the same probes.
+Figures are kept per training, so that a stopped run goes on. Writes
+`docs/results/contrastive_predictive_coding.json`.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from contrastive_predictive_coding_training import train
+from records import write_records
+from speech_probes import Digits, digit_baselines, espeak_baselines
+
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.recipes.cpc import frames_and_context
+from keras_ae.training.speech_probes import (
+    encode_utterances,
+    mean_and_deviation,
+    phone_accuracy,
+    speaker_accuracy,
+    standardized,
+)
+
+ESPEAK = {"epochs": 36}
+DIGITS = {
+    **{"sample_rate": 8000, "crop_seconds": 0.64, "batch_size": 32, "epochs": 40},
+    **{"negatives": ("same_sequence",), "negatives_of_each": None},
+}
+CONTEXT = 256  # channels of the frames; those of the context follow
+RECORD = "docs/results/contrastive_predictive_coding.json"
+
+
+def context_only(frames):
+    return frames[:, CONTEXT:]
+
+
+def espeak_figures(recipe, model, data):
+    """Probes of a model on the test sentences."""
+    train_part, test = (
+        (split, encode_utterances(split, frames_and_context(model))) for split in (data.train, data.test)
+    )
+    views = {"phone": recipe.phone_features, "phone_context": context_only, "phone_no_shift": standardized}
+    hop = data.sample_rate // 100
+    return {
+        **{name: phone_accuracy(train_part, test, view, hop) for name, view in views.items()},
+        "speaker": speaker_accuracy(train_part, test, recipe.speaker_features),
+        "speaker_context": speaker_accuracy(
+            train_part, test, lambda frames: mean_and_deviation(context_only(frames))
+        ),
+    }
+
+
+def digit_figures(recipe, model, digits):
+    """Probes of a model on the official test recordings, and on each speaker that is left out."""
+    frames = digits.frames(lambda split: encode_utterances(split, frames_and_context(model), 64))
+    x = np.stack([mean_and_deviation(one) for one in frames])
+    by_speaker = digits.leave_one_speaker_out(x)
+    return {
+        "digit": digits.official(x),
+        "speaker": digits.official(x, "speaker"),
+        "loso_digit": float(np.mean(list(by_speaker.values()))),
+    }
+
+
+SYSTEMS = {"espeak": (ESPEAK, espeak_figures), "fsdd": (DIGITS, digit_figures)}
+GOALS = {
+    "espeak": {"phone": ">= 0.75", "speaker": ">= 0.95"},
+    "fsdd": {"loso_digit": ">= 0.75", "digit": ">= 0.98"},
+}
+NOTES = {
+    "espeak": "144 test sentences in 24 voices; phone: frame and contexts at -50, 0, 30, 50 ms, standardised "
+    "over the utterance; phone_context: the context alone; phone_no_shift: frame and context; speaker: mean "
+    "and deviation of frame and context",
+    "fsdd": "mean and deviation of frame and context over the recording; the encoder has heard the "
+    "unlabelled training recordings of all speakers; loso_digit: the probe has not heard the speaker",
+}
+
+
+def measure(name, data, subject, seed, runs):
+    """Figures of one training and of the untrained model of the same seed, from their file if it is there."""
+    settings, figures_of = SYSTEMS[name]
+    directory = runs / f"{name}.{seed}"
+
+    def trained():
+        recipe, model, history = train(settings, data, seed, directory, lambda text: print(text, flush=True))
+        losses = [row["val_loss"] for row in history]
+        found = {
+            **figures_of(recipe, model, subject),
+            "epoch": 1 + int(np.argmin(losses)),
+            "training_minutes": sum(row["minutes"] for row in history),
+        }
+        untrained = figures_of(recipe, recipe.build_model(data, 1), subject)
+        keras.backend.clear_session()
+        return {**found, **{f"{key}_random_init": value for key, value in untrained.items()}}
+
+    return cached(directory / "figures.json", trained)
+
+
+def cached(path, function):
+    """What `function` returns, with its minutes, from the file `path` if it is there."""
+    if path.exists():
+        return json.loads(path.read_text())
+    begun = time.process_time()
+    found = function()
+    found["minutes"] = (time.process_time() - begun) / 60
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    os.replace(part, path)
+    return found
+
+
+def record(name, values, goal, minutes, note):
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        "n": len(values),
+        "goal": goal,
+        "command": f"python benchmarks/contrastive_predictive_coding.py {name}"
+        + (" --data fsdd.npz" if name == "fsdd" else ""),
+        "minutes": round(minutes, 1),
+        "note": note,
+    }
+
+
+def records_of(name, results, baselines):
+    """All records of a system from the figures there are."""
+    minutes = sum(one["minutes"] for one in results)
+    own = ("epoch", "minutes", "training_minutes")
+    keys = [key for key in results[0] if not key.startswith(own)]
+    means = {key: np.mean([one[key] for one in results]) for key in keys}
+    goals = dict(GOALS[name])
+    if name == "espeak":
+        goals["phone_random_init"] = f"<= {means['phone'] - 0.10:.4f}"
+    epochs = ", ".join(str(one["epoch"]) for one in results)
+    note = f"{NOTES[name]}; epoch of the lowest validation loss of each seed: {epochs}"
+    found = {
+        f"cpc.{name}.{key}": record(name, [one[key] for one in results], goals.get(key, ""), minutes, note)
+        for key in keys
+    }
+    for key, value in baselines.items():
+        if key != "minutes":
+            text = "the same probe of spectral features, no learning"
+            found[f"cpc.{name}.baseline.{key}"] = record(name, [value], "", baselines["minutes"], text)
+    return found
+
+
+def flat(rows):
+    return {f"{view}.{key}": value for view, row in rows.items() for key, value in row.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=list(SYSTEMS))
+    parser.add_argument("--data", help="the .npz file of the digits")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and figures")
+    parser.add_argument("--record", default=RECORD)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    name, runs = arguments.name, Path(arguments.runs)
+    if name == "espeak":
+        data = subject = load_speech("espeak")
+        baselines = cached(runs / "espeak.baselines.json", lambda: espeak_baselines(data))
+    else:
+        data = load_speech(arguments.data, sample_rate=DIGITS["sample_rate"])
+        subject = Digits([data.train, data.validation, data.test])
+        baselines = cached(
+            runs / "fsdd.baselines.json", lambda: flat(digit_baselines(subject, data.sample_rate))
+        )
+    results = []
+    for seed in range(arguments.seeds):
+        results.append(measure(name, data, subject, seed, runs))
+        records = records_of(name, results, baselines)
+        write_records(arguments.record, records)
+        for key, one in records.items():
+            print(f"{key:<44} {one['mean']:.4f} ± {one['sd']:.4f}  n={one['n']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

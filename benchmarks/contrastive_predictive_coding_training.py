@@ -1,0 +1,55 @@
+"""Data, trainings and features of the measurement of contrastive predictive coding."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from keras_ae.training.recipes import RECIPES
+
+
+def train(settings, data, seed, directory: Path, report=print):
+    """`(recipe, model with the weights of the lowest validation loss, history)`.
+
+    Goes on with the epoch after the last one whose weights are in `directory`. Crops, order and
+    draws are functions of seed and epoch, so that a training that was stopped ends as another does.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES["cpc"](**settings, seed=seed)
+    stream = recipe.training_batches(data)
+    model = recipe.build(data, stream.steps_per_epoch)
+    validation = recipe.validation_batches(data)
+    history = _restored(model, directory)
+    for epoch in range(len(history), recipe.epochs):
+        begun = time.process_time()
+        stream.epoch = epoch
+        model.seed_generator.state.assign([seed, epoch])
+        logs = model.fit(stream.dataset, validation_data=validation, shuffle=False, verbose=0).history
+        row = {name: values[0] for name, values in logs.items()}
+        row["minutes"] = (time.process_time() - begun) / 60
+        history.append(row)
+        _keep(model, history, directory)
+        shown = "  ".join(f"{k} {row[k]:.4f}" for k in ("loss", "val_loss", "val_accuracy", "minutes"))
+        report(f"{directory.name} epoch {epoch + 1} of {recipe.epochs}: {shown}")
+    model.load_weights(directory / "best.weights.h5")
+    return recipe, model, history
+
+
+def _restored(model, directory):
+    path = directory / "history.json"
+    if not path.exists():
+        return []
+    model.load_weights(directory / "last.weights.h5")
+    return json.loads(path.read_text())
+
+
+def _keep(model, history, directory):
+    losses = [row["val_loss"] for row in history]
+    names = ["last"] + ["best"] * (losses[-1] == min(losses))
+    for name in names:
+        part = directory / f"part-{name}.weights.h5"
+        model.save_weights(part)
+        os.replace(part, directory / f"{name}.weights.h5")
+    part = directory / "history.json.part"
+    part.write_text(json.dumps(history))
+    os.replace(part, directory / "history.json")
