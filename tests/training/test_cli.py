@@ -88,7 +88,7 @@ def test_help_of_a_recipe_explains_every_setting(capsys, recipe):
 
 def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
     assert main(["encode", "--help"]) == 0
-    assert "RUN IMAGES OUTPUT" in capsys.readouterr().out
+    assert "RUN DATA OUTPUT" in capsys.readouterr().out
 
 
 # bad options
