@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.file_names import names_ending_in
 from keras_ae.training.datasets.image_source import ImageSource
 from keras_ae.training.datasets.image_survey import common_image_shape
 
@@ -34,7 +35,7 @@ def read_folder(
     Raises:
         InputError: there are no images; an image is broken; sizes or channels differ.
     """
-    names = image_names(folder)
+    names = names_ending_in(EXTENSIONS, folder)
     if not names:
         raise InputError(
             f"{folder} holds no images ({', '.join(EXTENSIONS)}). Received: {_what_there_is(folder)}"
@@ -54,18 +55,6 @@ def read_folder(
         labels=labels,
         names={part: chosen for part, (chosen, _) in parts.items()},
     )
-
-
-def image_names(folder: Path) -> list[str]:
-    """Sorted paths of the images below a folder, relative to it, with `/` between."""
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(place).relative_to(folder)
-        for name in files:
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                names.append((relative / name).as_posix())
-    return sorted(names)
 
 
 def _split_by_name(names):

@@ -6,8 +6,9 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.digits import read_digits
 from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.file_names import names_ending_in
 from keras_ae.training.datasets.idx import is_idx, read_idx
-from keras_ae.training.datasets.image_folder import EXTENSIONS, image_names, read_folder
+from keras_ae.training.datasets.image_folder import EXTENSIONS, read_folder
 from keras_ae.training.datasets.image_source import ImageSource
 from keras_ae.training.datasets.npz import read_npz
 from keras_ae.training.datasets.sprites import read_sprites
@@ -63,7 +64,7 @@ def _open_folder(path, image_size, streamed_shape):
     if any(map(is_idx, files)):
         return read_idx(path, image_size)
     archives = [file for file in files if file.suffix.lower() == ".npz"]
-    if archives and not image_names(path):
+    if archives and not names_ending_in(EXTENSIONS, path):
         if len(archives) > 1:
             raise InputError(
                 f"{path} holds {len(archives)} .npz files ({archives[0].name}, {archives[1].name}, ...): "

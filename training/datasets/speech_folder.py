@@ -1,6 +1,5 @@
 """Speech as files in a folder."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from keras_ae.training.datasets.audio_file_store import AudioFileStore, resample
 from keras_ae.training.datasets.audio_reading import EXTENSIONS
 from keras_ae.training.datasets.audio_survey import survey_audio
 from keras_ae.training.datasets.class_labels import class_numbers
+from keras_ae.training.datasets.file_names import names_ending_in
 from keras_ae.training.datasets.speech_manifest import MANIFESTS, read_manifest, rows_of_names
 from keras_ae.training.datasets.speech_source import SpeechSource
 
@@ -78,22 +78,10 @@ def listed_files(folder: Path) -> tuple[list[dict[str, str]], list[str]]:
         raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
     if manifests:
         return read_manifest(manifests[0]), []
-    names = audio_names(folder)
+    names = names_ending_in(EXTENSIONS, folder)
     if not names:
         raise InputError(f"{folder} holds no audio files ({', '.join(EXTENSIONS)}).")
     return rows_of_names(names)
-
-
-def audio_names(folder: Path) -> list[str]:
-    """Sorted paths of the audio files below a folder, relative to it, with `/` between."""
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(place).relative_to(folder)
-        for name in files:
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                names.append((relative / name).as_posix())
-    return sorted(names)
 
 
 def _columns(rows):
