@@ -89,8 +89,12 @@ def _utterances(split, data, most, seed):
     x = np.zeros((len(rows), lengths.max()), "float32")
     for row, waveform in zip(x, waveforms, strict=True):
         row[: len(waveform)] = waveform
-    factors = split.factors() or {}
-    return {"x": x, "lengths": lengths}, {name: values[rows] for name, values in factors.items()}
+    names = {"speaker": data.speakers, data.description["label"]: data.labels}
+    factors = {}
+    for name, values in (split.factors() or {}).items():
+        values = values[rows]
+        factors[name] = _numbers_if_so(np.array(names[name])[values]) if names.get(name) else values
+    return {"x": x, "lengths": lengths}, factors
 
 
 def _images(split, images, most, seed):

@@ -3,12 +3,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from keras_ae.evaluation.report import measuring
+from keras_ae.evaluation.report.drawing import scatter
+from keras_ae.evaluation.report.encoders import LoadedEncoder
 from keras_ae.evaluation.report.pair_table import INDEPENDENT
 from keras_ae.training.cli import main
+from keras_ae.training.datasets import load_speech
 from keras_ae.training.report import write_report
+from keras_ae.training.run_embedding import measure_data
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +88,21 @@ def test_compare_takes_runs_and_reports(run_directory, embedding_record, tmp_pat
     (run_directory / "embedding.json").unlink()
     assert main(["compare", str(run_directory), str(report)]) == 2
     assert f"keras-ae report {run_directory}" in capsys.readouterr().err
+
+
+def test_speakers_and_words_are_named(tmp_path):
+    """Twelve speakers: more than a map has colours, so that numbers would be drawn as ranges."""
+    names = [f"voice{i:02d}" for i in range(12)]
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for i in range(480):
+        tone = 0.5 * np.sin(np.arange(400) * (0.1 + 0.02 * (i // 40)))
+        soundfile.write(folder / f"{'yes' if i % 2 else 'no'}_{names[i // 40]}_{i}.wav", tone, 8000)
+    data = load_speech(folder, sample_rate=8000)
+    encoder = LoadedEncoder("Keras model", "Small", embed=lambda batch: np.asarray(batch["x"])[:, :4])
+    record = measure_data(encoder, data, "small", "quick", None, {})
+    colours = record.figures["map"]["colours"]
+    assert set(colours["speaker"]) == set(names)
+    assert set(colours["label"]) == {"no", "yes"}
+    drawn = {one.name: [name for name, _ in one.entries] for one in scatter(record.figures)["colourings"]}
+    assert drawn["speaker"][-1] == "3 others" and set(drawn["speaker"][:-1]) < set(names)
