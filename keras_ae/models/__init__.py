@@ -14,6 +14,7 @@ from keras_ae.models.total_correlation_variational_auto_encoder import (
 )
 from keras_ae.models.two_level_auto_encoder import TwoLevelAutoEncoder
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
+from keras_ae.models.voice_converter import VoiceConverter
 
 __all__ = [
     "AutoEncoder",
@@ -29,4 +30,5 @@ __all__ = [
     "TotalCorrelationVariationalAutoEncoder",
     "TwoLevelAutoEncoder",
     "VariationalAutoEncoder",
+    "VoiceConverter",
 ]

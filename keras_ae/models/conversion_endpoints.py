@@ -1,0 +1,80 @@
+"""The functions of a voice converter that are exported."""
+
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.sequences import mask_of
+
+
+def conversion_endpoints(model) -> dict[str, Endpoint]:
+    """The endpoints of a `VoiceConverter`.
+
+    `encode`, `content`, `reconstruct` take `x` and `lengths`, `decode` an `embedding` and `code_lengths`,
+    `convert` a source `x`, `lengths` and a target: `target_x` and `target_lengths`. Without a speaker encoder
+    `speaker`, a number, stands for the target and goes beside what is decoded; with one, `speaker` is an
+    endpoint too.
+    """
+    inputs, number = _utterances(model, "x", "lengths"), {}
+    target = _utterances(model, "target_x", "target_lengths")
+    channels = model.content_dim
+    if model.speaker_encoder is None:
+        target = number = {"speaker": tf.TensorSpec((None,), tf.int32, name="speaker")}
+    else:
+        channels += model.speaker_dim
+    code = {
+        "embedding": tf.TensorSpec((None, None, channels), tf.float32, name="embedding"),
+        "code_lengths": tf.TensorSpec((None,), tf.int32, name="code_lengths"),
+    }
+    functions = _functions(model)
+    table = {
+        "serving_default": Endpoint(functions["encode"], inputs, ("saved_model",)),
+        "encode": Endpoint(functions["encode"], inputs),
+        "content": Endpoint(functions["content"], inputs),
+        "decode": Endpoint(functions["decode"], {**code, **number}),
+        "reconstruct": Endpoint(functions["reconstruct"], {**inputs, **number}),
+        "convert": Endpoint(functions["convert"], {**inputs, **target}),
+    }
+    if model.speaker_encoder is not None:
+        table["speaker"] = Endpoint(functions["speaker"], inputs)
+    return table
+
+
+def _utterances(model, name, lengths):
+    return {
+        name: tf.TensorSpec((None, *model.sample_shape), tf.float32, name=name),
+        lengths: tf.TensorSpec((None,), tf.int32, name=lengths),
+    }
+
+
+def _functions(model):
+    def encode(**x):
+        embedding = model.encode(x)
+        return {"embedding": embedding, "code_lengths": _count(embedding)}
+
+    def content(**x):
+        found = model.content(x)
+        return {"content": found, "code_lengths": _count(found)}
+
+    def speaker(**x):
+        return {"speaker": model.speaker(x)}
+
+    def decode(embedding, code_lengths, speaker=None):
+        return {"reconstruction": model.decode(embedding, code_lengths, speaker)}
+
+    def reconstruct(**x):
+        frames = model.reconstruct(x)
+        return {"reconstruction": frames, "frame_lengths": _count(frames)}
+
+    def convert(x, lengths, speaker=None, target_x=None, target_lengths=None):
+        target = {"x": target_x, "lengths": target_lengths} if speaker is None else speaker
+        frames = model.convert({"x": x, "lengths": lengths}, target)
+        return {"converted": frames, "frame_lengths": _count(frames)}
+
+    found = (encode, content, speaker, decode, reconstruct, convert)
+    return {function.__name__: function for function in found}
+
+
+def _count(tensor):
+    """Real positions of each example, by the mask of the tensor."""
+    return ops.sum(ops.cast(mask_of(tensor), "int32"), axis=1)

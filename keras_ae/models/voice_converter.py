@@ -1,0 +1,300 @@
+"""What was said and who says it, taken apart and put together with another voice."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.audio.mel_inversion import mel_to_waveform
+from keras_ae.errors import InputError
+from keras_ae.layers.frame_normalization import FrameNormalization
+from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.models.base import BaseModel
+from keras_ae.models.conversion_endpoints import conversion_endpoints
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
+from keras_ae.models.sequences import (
+    call_masked,
+    call_under_mask,
+    check_mask,
+    crop,
+    input_mask,
+    mask_of,
+    sequence_mask,
+    unpack_inputs,
+)
+
+
+class VoiceConverter(BaseModel):
+    """Base of the models that convert a voice: a content encoder, a voice, a decoder.
+
+    ```
+    y       = front_end(x)                                    # frames, made once, not trained
+    content = content_encoder(y)                              # what was said, (batch, codes, content_dim)
+    voice   = speaker_encoder(y')  or  number of a speaker    # who says it
+    y_hat   = decoder(content, voice)                         # (batch, frames, mels)
+    ```
+
+    To convert, `y` is one utterance and `y'` another, of any speaker. A subclass writes the objective
+    (`compute_terms`), and where its networks return more than these equations say, overrides `content_of` or
+    `decoder_output`; its constructor ends with `self.build_networks()`.
+
+    Args:
+        content_encoder: a Keras model from `(batch, frames, mels)` to `(batch, codes, channels)`.
+        speaker_encoder: a Keras model from `(batch, frames, mels)` to `(batch, speaker_dim)`, a mean
+            over real frames; `None`: a speaker is a number.
+        decoder: a Keras model from `[content (batch, codes, content_dim), voice]` to
+            `(batch, frames, mels)`, the voice a vector `(batch, speaker_dim)` or a number `(batch,)`;
+            frames past those of the input are cut.
+        front_end: a Keras model from waveforms `(batch, samples)` to `(batch, frames, mels)`, such as
+            `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: the inputs are
+            frames.
+        reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
+
+    Inputs of `fit`, `evaluate` and all methods that take `x`:
+        x: waveforms or frames, alone or as `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths`
+            count samples, or frames without a front end; `speaker`, a number, is asked for only where
+            there is no speaker encoder.
+
+    Raises:
+        InputError: networks that do not fit each other; no speaker where one is needed.
+    """
+
+    discrete = False  # the embedding is made of floats
+
+    def __init__(
+        self,
+        content_encoder,
+        speaker_encoder,
+        decoder,
+        front_end=None,
+        *,
+        reconstruction_loss="mae",
+        **kwargs,
+    ):
+        if front_end is not None:
+            kwargs["autocast"] = False  # half precision starts after the front end, not at the waveform
+        super().__init__(**kwargs)
+        self.content_encoder = content_encoder
+        self.speaker_encoder = speaker_encoder
+        self.decoder = decoder
+        self.front_end = front_end
+        self.reconstruction_loss = reconstruction_loss
+        if front_end is not None:
+            front_end.trainable = False
+
+    def build_networks(self):
+        """Check that the networks fit each other; a built model takes no further parts."""
+        first = self.content_encoder if self.front_end is None else self.front_end
+        self.build(first.input_shape)
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        first = self.content_encoder if self.front_end is None else self.front_end
+        self.sample_shape = tuple(first.input_shape[1:])
+        self.mels = self.content_encoder.input_shape[-1]
+        self.content_dim = self.decoder.input_shape[0][-1]
+        self.speaker_dim = None if self.speaker_encoder is None else self.speaker_encoder.output_shape[-1]
+        frames = keras.KerasTensor((None, None, self.mels), dtype="float32")
+        content = self.content_of(self.content_encoder(frames))
+        self._check_networks(content.shape[-1])
+        voice = keras.KerasTensor((None,), dtype="int32")
+        if self.speaker_encoder is not None:
+            voice = self.speaker_encoder(frames)
+        self.frames_shape = tuple(self.decoder([content, voice]).shape)
+        check_reconstruction(self.frames_shape, (None, self.mels))
+        self.built = True
+
+    def _check_networks(self, content_dim):
+        asked = tuple(self.decoder.input_shape[1][1:])
+        given = () if self.speaker_encoder is None else (self.speaker_dim,)
+        if (content_dim, given) != (self.content_dim, asked):
+            raise InputError(
+                f"The decoder takes contents of {self.content_dim} channels and voices (batch, *{asked}). "
+                f"Received: {content_dim} channels of the content encoder, voices (batch, *{given})"
+            )
+
+    # what a subclass may override
+
+    def content_of(self, features):
+        """The content `(batch, codes, content_dim)` of the content encoder's output."""
+        return features
+
+    def decoder_output(self, content, voice, mask, training):
+        """Frames `(batch, frames, mels)` of a content under its `mask`, and a voice."""
+        masks = None if mask is None else [mask, None]
+        frames = call_under_mask(self.decoder, [content, voice], masks, training)
+        if mask is not None:
+            check_mask(frames, self.decoder.name)
+        return frames
+
+    # what it says
+
+    def frames(self, x):
+        """`(frames (batch, frames, mels), mask or None)`: what is encoded and what is reconstructed."""
+        values, lengths = unpack_inputs(x)
+        mask = input_mask(values, lengths)
+        if self.front_end is None:
+            return values, mask
+        frames = call_masked(self.front_end, values, mask, training=False)
+        return frames, mask_of(frames)
+
+    def content(self, x):
+        """What was said: `(batch, codes, content_dim)`, with its mask."""
+        return self._content(*self.frames(x))
+
+    def speaker(self, x):
+        """The voice of each utterance: `(batch, speaker_dim)`, or the numbers `x["speaker"]`."""
+        return self.voice(x, *(self.frames(x) if self.speaker_encoder is not None else (None, None)))
+
+    def encode(self, x):
+        """`(batch, codes, content_dim + speaker_dim)`: the content, then the voice at every code.
+
+        Without a speaker encoder the content alone.
+        """
+        frames, mask = self.frames(x)
+        content = self._content(frames, mask)
+        if self.speaker_encoder is None:
+            return content
+        voice = ops.cast(self.voice(x, frames, mask), content.dtype)
+        voice = ops.repeat(voice[:, None], ops.shape(content)[1], axis=1)
+        return _under(ops.concatenate([content, voice], axis=-1), mask_of(content))
+
+    def embed(self, x):
+        """`encode(x)`."""
+        return self.encode(x)
+
+    def decode(self, embedding, lengths=None, speaker=None):
+        """Frames `(batch, frames, mels)` of what `encode` returns.
+
+        Args:
+            embedding: `(batch, codes, content_dim + speaker_dim)`; the voice is the mean over the codes.
+            lengths: `(batch,)`, real codes of padded sequences.
+            speaker: `(batch,)`, numbers, where there is no speaker encoder.
+        """
+        embedding = ops.convert_to_tensor(embedding)
+        mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
+        if self.speaker_encoder is None:
+            return self.decoder_output(embedding, _numbers(speaker), mask, training=False)
+        content, voice = embedding[..., : self.content_dim], embedding[..., self.content_dim :]
+        return self.decoder_output(content, _mean_over_codes(voice, mask), mask, training=False)
+
+    def reconstruct(self, x):
+        """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
+        return self.call(x, training=False)
+
+    def convert(self, source, target):
+        """The words of `source` in the voice of `target`, frames `(batch, frames, mels)`.
+
+        Args:
+            source: utterances, as `x` everywhere.
+            target: as many utterances of the wanted voice, as `x` everywhere; where there is no speaker
+                encoder, numbers of speakers `(batch,)`.
+        """
+        frames, mask = self.frames(source)
+        voice = _numbers(target) if self.speaker_encoder is None else self.speaker(target)
+        return self._spoken(self._content(frames, mask), voice, frames, mask)
+
+    def to_waveform(self, frames, lengths=None, *, iterations: int = 32) -> np.ndarray:
+        """Frames of `reconstruct` or `convert` to listen to, by `audio.mel_to_waveform`.
+
+        Args:
+            frames: `(batch, frames, mels)`, normalised as the front end leaves them.
+            lengths: `(batch,)`, real frames.
+            iterations: of `audio.griffin_lim`.
+
+        Returns:
+            `(batch, samples)` float32, 0 past the end of an utterance.
+
+        Raises:
+            InputError: there is no front end of `LogMelSpectrogram` and `FrameNormalization`.
+        """
+        mel, frames = self.log_mel(frames)
+        frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
+        counts = np.full(len(frames), frames.shape[1]) if lengths is None else np.asarray(lengths)
+        waveforms = np.zeros((len(frames), max(0, frames.shape[1] - 1) * mel.hop), "float32")
+        for one, count, waveform in zip(frames, counts, waveforms, strict=True):
+            samples = max(0, int(count) - 1) * mel.hop
+            if samples:  # alone: what is padded does not sound into the end
+                waveform[:samples] = mel_to_waveform(one[:count], mel, iterations, samples)
+        return waveforms
+
+    def log_mel(self, frames):
+        """`(the LogMelSpectrogram of the front end, frames before they were normalised)`."""
+        for layer in reversed([] if self.front_end is None else self.front_end.layers):
+            if isinstance(layer, FrameNormalization):
+                frames = layer.denormalize(frames)
+            elif isinstance(layer, LogMelSpectrogram):
+                return layer, frames
+        raise InputError(
+            "Waveforms are made with the front end that took them apart: a model with "
+            "front_end=networks.front_end([LogMelSpectrogram(), FrameNormalization()]). Received: none such"
+        )
+
+    # parts
+
+    def voice(self, x, frames, mask, training=False):
+        """The voice of `x`, whose frames are given: a vector, or the number of `x["speaker"]`."""
+        if self.speaker_encoder is not None:
+            return call_under_mask(self.speaker_encoder, frames, mask, training)
+        return _numbers(x.get("speaker") if isinstance(x, dict) else None)
+
+    def content_features(self, frames, mask, training=False):
+        """The content encoder's output, with its mask."""
+        return call_masked(self.content_encoder, frames, mask, training)
+
+    def element_losses(self, target, frames):
+        """The reconstruction loss before its mean: `(batch, frames)`, float32."""
+        return reconstruction_losses(self.reconstruction_loss, target, crop(frames, target))
+
+    def _content(self, frames, mask):
+        features = self.content_features(frames, mask)
+        return _under(self.content_of(features), mask_of(features))
+
+    def _spoken(self, content, voice, frames, mask, training=False):
+        """What the decoder says, as long as `frames`."""
+        return _under(crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask)
+
+    def call(self, x, training=None):
+        frames, mask = self.frames(x)
+        features = self.content_features(frames, mask, training)
+        content = _under(self.content_of(features), mask_of(features))
+        return self._spoken(content, self.voice(x, frames, mask, training), frames, mask, training)
+
+    def compute_output_shape(self, input_shape):
+        return self.frames_shape
+
+    # exports
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The functions that are exported; see `keras_ae.models.Endpoint`."""
+        return conversion_endpoints(self)
+
+    def get_config(self):
+        names = ("content_encoder", "speaker_encoder", "decoder", "front_end", "reconstruction_loss")
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
+        return {**super().get_config(), **parts}
+
+
+def _under(tensor, mask):
+    """`tensor` with the mask that a slice or a concatenation of it lost."""
+    if mask is not None:
+        tensor._keras_mask = mask
+    return tensor
+
+
+def _numbers(speaker):
+    if speaker is None:
+        raise InputError(
+            'The decoder is told who speaks: give {"x":, "lengths":, "speaker": numbers}, and `decode` '
+            "its argument `speaker`. Received: no speaker"
+        )
+    return ops.cast(ops.convert_to_tensor(speaker), "int32")
+
+
+def _mean_over_codes(voice, mask):
+    """`(batch, codes, speaker_dim)` -> `(batch, speaker_dim)`, over real codes."""
+    if mask is None:
+        return ops.mean(voice, axis=1)
+    weights = ops.cast(mask, voice.dtype)[..., None]
+    return ops.divide_no_nan(ops.sum(voice * weights, axis=1), ops.sum(weights, axis=1))
