@@ -1,6 +1,8 @@
 """Measures of embeddings: what they know, and what they leak."""
 
 from keras_ae.evaluation.attribute_predictability import sap
+from keras_ae.evaluation.cepstral_distance import mel_cepstral_distortion
+from keras_ae.evaluation.conversion_judge import ConversionJudge
 from keras_ae.evaluation.encoding import encode_batches
 from keras_ae.evaluation.factor_differences import beta_vae_score
 from keras_ae.evaluation.factor_votes import factor_vae_score
@@ -15,23 +17,32 @@ from keras_ae.evaluation.report.comparison import compare_reports
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.writing import embedding_report
 from keras_ae.evaluation.sprites import Sprites
+from keras_ae.evaluation.variance_ratio import global_variance_ratio
+from keras_ae.evaluation.verification import equal_error_rate
+from keras_ae.evaluation.vocoding import copy_synthesis, vocode
 
 __all__ = [
+    "ConversionJudge",
     "PairDiscriminator",
     "Sprites",
     "beta_vae_score",
     "compare_reports",
+    "copy_synthesis",
     "dci",
     "embedding_report",
     "encode_batches",
+    "equal_error_rate",
     "factor_vae_score",
+    "global_variance_ratio",
     "knn",
     "leakage",
     "load_encoder",
+    "mel_cepstral_distortion",
     "mig",
     "modularity",
     "nearest_neighbours",
     "pair_discrimination",
     "probe",
     "sap",
+    "vocode",
 ]
