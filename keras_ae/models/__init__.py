@@ -1,5 +1,8 @@
 """The models: what `model.fit` trains."""
 
+from keras_ae.models.adversarial_disentangler import AdversarialDisentangler
+from keras_ae.models.adversary import Adversary
+from keras_ae.models.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
@@ -9,6 +12,7 @@ from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationa
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
 from keras_ae.models.speech_auto_encoder import SpeechAutoEncoder
+from keras_ae.models.stages import Stage
 from keras_ae.models.total_correlation_variational_auto_encoder import (
     TotalCorrelationVariationalAutoEncoder,
 )
@@ -17,6 +21,9 @@ from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 from keras_ae.models.voice_converter import VoiceConverter
 
 __all__ = [
+    "AdaINVoiceConverter",
+    "AdversarialDisentangler",
+    "Adversary",
     "AutoEncoder",
     "BaseModel",
     "CodePrior",
@@ -27,6 +34,7 @@ __all__ = [
     "GenerativeAutoEncoder",
     "Player",
     "SpeechAutoEncoder",
+    "Stage",
     "TotalCorrelationVariationalAutoEncoder",
     "TwoLevelAutoEncoder",
     "VariationalAutoEncoder",

@@ -1,5 +1,6 @@
 """The training step of every model, for one or several players."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.models.stages import Stage, StageSwitch, check_stages, stage_at
 from keras_ae.ops import num_replicas, sum_over_replicas
 
 
@@ -18,7 +20,7 @@ class Player:
         name: its optimiser is `compile(<name>_optimizer=...)`; the first player of a
             model takes `compile(optimizer=...)`.
         variables: returns the variables it trains.
-        updates: how often it is updated in one training step.
+        updates: how often it is updated in one training step of a model without stages.
     """
 
     name: str
@@ -31,8 +33,9 @@ class BaseModel(keras.Model):
 
     A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
     terms by `track_terms` in its constructor; with several players it overrides
-    `players` too. Each term is a `keras.metrics.Mean` of that name in the history; `loss`
-    is that of the first player.
+    `players` too, and may name stages by `track_stages`. Each term is a `keras.metrics.Mean` of that
+    name in the history; `loss` is that of the first player. Terms of a player that stands still
+    are 0 in training; evaluation computes those of all players.
 
     Every loss is a mean over the global batch, made with `keras_ae.ops.weighted_mean`:
     under `tf.distribute` each replica returns its part times the number of replicas,
@@ -42,6 +45,8 @@ class BaseModel(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._terms = {}
+        self.stages = ()
+        self._stage = None
 
     # for subclasses
 
@@ -63,6 +68,26 @@ class BaseModel(keras.Model):
         """Create the metrics of the loss terms `names`."""
         for name in names:
             self._terms[name] = keras.metrics.Mean(name=name)
+
+    def track_stages(self, *stages: Stage):
+        """Train in these stages, in turn; creates the saved counter `training_step`."""
+        check_stages(stages, [player.name for player in self.players()])
+        self.stages = stages
+        self._stage = stage_at(stages, 0)
+        self.training_step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+            name="training_step",
+        )
+
+    @property
+    def stage(self) -> str | None:
+        """Name of the stage of the training; `None` for a model without stages."""
+        return None if self._stage is None else self._stage.name
 
     # Keras' contract
 
@@ -129,7 +154,10 @@ class BaseModel(keras.Model):
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             val_x, val_y, val_weight = validation
             kwargs["validation_data"] = (val_x, _target(val_x, val_y, val_weight), val_weight)
-        return super().fit(x, y, *args, **kwargs)
+        if not self.stages:
+            return super().fit(x, y, *args, **kwargs)
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        return super().fit(**{**given, "callbacks": _with_switch(given.get("callbacks"))})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in Keras; `x` alone is enough."""
@@ -138,10 +166,19 @@ class BaseModel(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
-        for player in self.players():
-            for _ in range(player.updates):
+        for player, updates in self._moves():
+            for _ in range(updates):
                 self._record(self._update(player, x, y, sample_weight), x, player)
+        if self.stages and self.trainable:
+            self.training_step.assign_add(1)
         return self._step_logs()
+
+    def make_train_function(self, force=False):
+        """As in Keras; the step is another one where a new stage has begun."""
+        if self.stages:
+            before, self._stage = self._stage, stage_at(self.stages, int(self.training_step))
+            force = force or before != self._stage
+        return super().make_train_function(force=force)
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -152,6 +189,14 @@ class BaseModel(keras.Model):
         return self._step_logs()
 
     # parts
+
+    def _moves(self):
+        """`(player, its updates)` of the training step, in turn."""
+        players = self.players()
+        if not self.stages:
+            return [(player, player.updates) for player in players]
+        by_name = {player.name: player for player in players}
+        return [(by_name[name], updates) for name, updates in self._stage.players.items()]
 
     def _step_logs(self):
         logs = self.get_metrics_result()
@@ -204,6 +249,14 @@ class BaseModel(keras.Model):
             with tf.init_scope():
                 self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
                 self._build_optimizers()
+
+
+def _with_switch(callbacks):
+    """The callbacks given to `fit`, with one that switches the stages."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
+    return [StageSwitch(), *given]
 
 
 def _made(value):

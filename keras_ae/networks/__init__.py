@@ -1,13 +1,23 @@
 """Ready encoders and decoders, plain Keras."""
 
+from keras_ae.networks.adversarial_voice_conversion import (
+    conv_bank_encoder,
+    patch_discriminator,
+    speaker_classifier,
+    speaker_decoder,
+)
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
 from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
 from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
 from keras_ae.networks.speech_encoder import recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks
+from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
 
 __all__ = [
+    "adain_decoder",
+    "content_encoder",
+    "conv_bank_encoder",
     "deep_info_max_decoder",
     "deep_info_max_encoder",
     "frame_decoder",
@@ -15,8 +25,12 @@ __all__ = [
     "front_end",
     "image_decoder",
     "image_encoder",
+    "patch_discriminator",
     "recurrent_context",
     "spatial_broadcast_decoder",
+    "speaker_encoder",
+    "speaker_classifier",
+    "speaker_decoder",
     "two_level_networks",
     "waveform_encoder",
 ]

@@ -1,0 +1,236 @@
+"""An auto-encoder whose embedding an adversary cannot read a label from."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.models.adversary import Adversary
+from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.base import Player, take_losses
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.reconstruction import check_reconstruction
+from keras_ae.models.sequences import (
+    call_masked,
+    call_under_mask,
+    check_mask,
+    combine,
+    input_mask,
+    mask_of,
+    sequence_mask,
+    unpack_inputs,
+)
+from keras_ae.models.stages import Stage
+from keras_ae.ops import weighted_mean
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AdversarialDisentangler(AutoEncoder):
+    """Takes what a label says out of an embedding: the decoder is told it, an adversary looks for it.
+
+    ```
+    z     = encoder(x)                                          # to hold all but the label
+    x_hat = decoder(z, label)
+    loss  = mean reconstruction_loss(x, x_hat) + adversarial_weight * Adversary.encoder_loss(z, label)
+    adversary_loss = CE(softmax(adversary(z)), label)           # z held fixed
+    ```
+
+    Encoder and decoder minimise `loss`, the adversary minimises `adversary_loss`, in turns. One `fit`
+    goes through the stages "auto_encoder" (no adversary), "adversary" (it alone), "joint" (both).
+
+    Args:
+        encoder: any `keras.Model`; one tensor in, one out.
+        decoder: a Keras model from `[embedding, label (batch,)]` to the reconstruction. Without the label
+            the embedding would have to carry it.
+        adversary: a Keras model from the embedding to logits, see `models.Adversary`.
+        label: name of the label in the inputs, integers `(batch,)`.
+        adversarial_loss: "entropy", "negative_cross_entropy" or "gradient_reversal", see `Adversary`.
+        adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps: let
+            it rise from 0, and keep it small beside the reconstruction loss but with "entropy".
+        adversary_updates: of the adversary in each joint step, before that of encoder and decoder.
+        autoencoder_steps, adversary_steps: length of the first two stages, 0: none.
+        reconstruction_loss: as in `AutoEncoder`.
+
+    Inputs of `fit`, `evaluate`:
+        x: `{"x": (batch, ...), label: (batch,)}`, with `"lengths": (batch,)` for padded sequences.
+            `encode` and `embed` need no label.
+        y, sample_weight: as in `AutoEncoder`; weights every term.
+
+    Metrics:
+        `loss`, `reconstruction_loss`, `adversarial_loss` (the encoder's term before its weight),
+        `adversary_loss`, `adversary_accuracy`. The last two are no evidence of what the embedding
+        tells: measure it by `evaluation.probe`.
+
+    Raises:
+        ValueError: an unknown `adversarial_loss`, a weight or a number of steps below 0.
+        InputError: networks that do not fit each other, or no label in the inputs.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    >>> z, label = keras.Input((2,)), keras.Input((), dtype="int32")
+    >>> known = keras.layers.Concatenate()([z, keras.layers.Embedding(3, 4)(label)])
+    >>> decoder = keras.Model([z, label], keras.layers.Dense(8)(known))
+    >>> adversary = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> model = AdversarialDisentangler(encoder, decoder, adversary)
+    >>> model.decode(model.encode(ops.ones((5, 8))), label=ops.zeros(5, "int32")).shape
+    TensorShape([5, 8])
+
+    Reference:
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812.
+    """
+
+    term_names = ("reconstruction_loss", "adversarial_loss", "adversary_loss", "adversary_accuracy")
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        adversary,
+        *,
+        label: str = "label",
+        adversarial_loss: str = "entropy",
+        adversarial_weight: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        adversary_updates: int = 5,
+        autoencoder_steps: int = 0,
+        adversary_steps: int = 0,
+        reconstruction_loss="mse",
+        **kwargs,
+    ):
+        if adversary_updates < 1:
+            raise ValueError(f"adversary_updates is at least 1. Received: {adversary_updates!r}")
+        super().__init__(encoder, decoder, reconstruction_loss=reconstruction_loss, **kwargs)
+        self.adversary = Adversary(
+            adversary, loss=adversarial_loss, weight=adversarial_weight, name="adversary"
+        )
+        self.label = label
+        self.adversary_updates = adversary_updates
+        self.autoencoder_steps, self.adversary_steps = autoencoder_steps, adversary_steps
+        self.track_stages(
+            Stage("auto_encoder", {"model": 1}, autoencoder_steps),
+            Stage("adversary", {"adversary": 1}, adversary_steps),
+            Stage("joint", {"adversary": adversary_updates, "model": 1}),
+        )
+        self._build_on_encoder()
+
+    def _build_on_encoder(self):
+        if hasattr(self, "adversary"):  # a built model takes no further parts: not before the last one
+            super()._build_on_encoder()
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        self.sample_shape = tuple(shape[1:])
+        embedding = self.build_embedding(
+            self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
+        )
+        label = keras.KerasTensor((None,), dtype="int32")
+        self.reconstruction_shape = tuple(self.decoder([embedding, label]).shape)
+        check_reconstruction(self.reconstruction_shape, self.sample_shape)
+        self.adversary.build(embedding.shape)
+        self.built = True
+
+    def players(self):
+        """Encoder and decoder together; the adversary."""
+        return [
+            Player("model", lambda: self.encoder.trainable_variables + self.decoder.trainable_variables),
+            Player("adversary", lambda: self.adversary.trainable_variables, self.adversary_updates),
+        ]
+
+    def decode(self, codes, lengths=None, *, label):
+        """The reconstruction from an embedding, with the label `(batch,)`.
+
+        `lengths` `(batch,)` counts the real codes of padded sequences.
+        """
+        embedding = ops.convert_to_tensor(codes)
+        mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
+        return self._decoded(embedding, label, mask, training=False)
+
+    def reconstruct(self, x):
+        """The reconstruction of `{"x":, label:[, "lengths":]}` with the label given."""
+        return self.call(x, training=False)
+
+    def decoder_output(self, embedding, x, training):
+        return self._decoded(embedding, self.labels(x), mask_of(embedding), training)
+
+    def labels(self, x):
+        """The label of each example of the inputs `x`."""
+        labels = x.get(self.label) if isinstance(x, dict) else None
+        if labels is None:
+            raise InputError(
+                f'Decoder and adversary need the label: give {{"x":, "{self.label}": (batch,) integers}}. '
+                f"Received: {sorted(x) if isinstance(x, dict) else 'x alone'}"
+            )
+        return labels
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths = unpack_inputs(x)
+        embedding = call_masked(self.encoder, values, input_mask(values, lengths), training)
+        added = take_losses(self.encoder)
+        mask = mask_of(embedding)
+        if player == "adversary":
+            loss, accuracy = self.adversary.classifier_loss(
+                embedding, self.labels(x), mask, sample_weight, training
+            )
+            loss += take_losses(self.adversary)
+            return {"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy}
+        terms = self._reconstruction_terms(embedding, x, y, sample_weight, training)
+        loss = terms["reconstruction_loss"] + added + take_losses(self.decoder)
+        if training and self.stage == "auto_encoder":
+            return {"loss": loss, **terms}
+        term = self.adversary.encoder_loss(embedding, self.labels(x), mask, sample_weight)
+        take_losses(self.adversary)  # regularisers of the classifier are its own
+        weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
+        return {"loss": loss + weight * term, "adversarial_loss": term, **terms}
+
+    def _reconstruction_terms(self, embedding, x, y, sample_weight, training):
+        values, lengths = unpack_inputs(x)
+        target = values if y is None else y
+        reconstruction = self.decoder_output(embedding, x, training)
+        weights = combine(input_mask(values, lengths), sample_weight)
+        return {"reconstruction_loss": weighted_mean(self.element_losses(target, reconstruction), weights)}
+
+    def _decoded(self, embedding, label, mask, training):
+        label = ops.cast(ops.convert_to_tensor(label), "int32")
+        masks = None if mask is None else [mask, None]
+        outputs = call_under_mask(self.decoder, [embedding, label], masks, training)
+        if mask is not None:
+            check_mask(outputs, self.decoder.name)
+        return outputs
+
+    # exports
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of `AutoEncoder`; all but `encode` take the label."""
+        table = super().endpoints()
+        encode = table["encode"]
+        inputs = {name: spec for name, spec in encode.inputs.items() if name != self.label}
+        return {**table, "encode": Endpoint(encode.function, inputs)}
+
+    def input_specs(self):
+        return {**super().input_specs(), self.label: self._label_spec()}
+
+    def code_specs(self):
+        return {**super().code_specs(), self.label: self._label_spec()}
+
+    def _label_spec(self):
+        return tf.TensorSpec((None,), tf.int32, name=self.label)
+
+    def _decode_endpoint(self, embedding, code_lengths=None, **label):
+        return {"reconstruction": self.decode(embedding, code_lengths, label=label[self.label])}
+
+    def compute_output_shape(self, input_shape):
+        return self.reconstruction_shape
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("bottleneck")
+        names = ("label", "adversary_updates", "autoencoder_steps", "adversary_steps")
+        return {
+            **config,
+            "adversary": keras.saving.serialize_keras_object(self.adversary.classifier),
+            "adversarial_loss": self.adversary.loss,
+            "adversarial_weight": self.adversary.weight.get_value_config(),
+            **{name: getattr(self, name) for name in names},
+        }

@@ -1,0 +1,218 @@
+"""Networks of voice conversion by an adversary: content encoder, decoder, classifier, discriminator."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from keras_ae.layers.add_condition import AddCondition
+from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+
+SLOPE = 0.01  # of the leaky rectifiers
+
+
+def conv_bank_encoder(
+    num_mels: int,
+    output_dim: int = 16,
+    *,
+    parts: Sequence[keras.layers.Layer] = (),
+    filters: int = 64,
+    bank: int = 5,
+    halvings: int = 2,
+    residual_blocks: int = 2,
+    dropout: float = 0.0,
+    seed: int | None = None,
+    name: str = "content_encoder",
+) -> keras.Model:
+    """`(batch, frames, num_mels)` -> `(batch, ceil(frames / 2^halvings), output_dim)`, what was said.
+
+    A bank of convolutions of 1, 2, ... `bank` frames beside the frames themselves; blocks that halve
+    the time, each instance-normalised; residual blocks, normalised too; a linear map. Normalising over
+    time takes mean and deviation of an utterance, much of the speaker, out on the way. The recurrent
+    layer of the paper is left out.
+
+    Args:
+        num_mels: mel bands of the frames.
+        output_dim: channels of the result, the knob between conversion and copying (512 in the paper).
+        parts: layers through which the frames go first, such as `SpectralPerturbation`.
+        filters: channels inside (512 in the paper).
+        bank: widest convolution of the bank (7 in the paper).
+        halvings: blocks that halve the time (3 in the paper); utterances of half a second bear 2.
+        residual_blocks: after them.
+        dropout: after each block, in training (0.5 in the paper).
+        seed: of the dropout.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> conv_bank_encoder(20, 4, filters=8)(np.zeros((2, 50, 20), "float32")).shape
+    TensorShape([2, 13, 4])
+
+    Reference:
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812.
+    """
+    inputs = x = keras.Input((None, num_mels), name="frames")
+    for layer in parts:
+        x = layer(x)
+    widths = range(1, bank + 1)
+    x = layers.Concatenate()([x, *(_activated(MaskedConv1D(filters // 2, width)(x)) for width in widths)])
+    x = _activated(MaskedConv1D(filters, 1)(x))
+    for block in range(halvings + residual_blocks):
+        stride = 2 if block < halvings else 1
+        y = _activated(MaskedConv1D(filters, 5)(x))
+        y = _activated(MaskedConv1D(filters, 5, strides=stride)(y))
+        y = _dropped(InstanceNormalization()(y), dropout, seed, block)
+        x = layers.Add()([MaskedConv1D(filters, 2, strides=2)(x) if stride == 2 else x, y])
+    return keras.Model(inputs, layers.Dense(output_dim)(x), name=name)
+
+
+def speaker_decoder(
+    num_mels: int,
+    input_dim: int = 16,
+    *,
+    num_speakers: int | None = None,
+    speaker_dim: int = 64,
+    filters: int = 64,
+    halvings: int = 2,
+    residual_blocks: int = 2,
+    starts_at_zero: bool = False,
+    name: str = "decoder",
+) -> keras.Model:
+    """`[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+
+    What the speaker's vector says is added before every layer. The decoder knows the speaker, so
+    the content need not tell.
+
+    Args:
+        num_mels: mel bands of the result.
+        input_dim: channels of the content.
+        num_speakers: rows of the table of learned vectors; the speaker is then a number `(batch,)`.
+            `None`: the speaker is a vector `(batch, speaker_dim)`, that of a speaker encoder.
+        speaker_dim: size of the speaker's vector.
+        filters: channels inside.
+        halvings: of the encoder: as many blocks double the time.
+        residual_blocks: before them.
+        starts_at_zero: the untrained result is 0, as that of a generator whose result is added should be.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> decoder = speaker_decoder(20, 4, num_speakers=3, filters=8)
+    >>> decoder([np.zeros((2, 13, 4), "float32"), np.array([0, 2])]).shape
+    TensorShape([2, 52, 20])
+
+    Reference:
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812.
+    """
+    content = keras.Input((None, input_dim), name="content")
+    if num_speakers is None:
+        speaker = voice = keras.Input((speaker_dim,), name="speaker")
+    else:
+        speaker = keras.Input((), dtype="int32", name="speaker")
+        voice = layers.Embedding(num_speakers, speaker_dim, name="speakers")(speaker)
+    x = _activated(MaskedConv1D(filters, 3)(AddCondition()(content, voice)))
+    for _ in range(residual_blocks):
+        y = _activated(MaskedConv1D(filters, 3)(AddCondition()(x, voice)))
+        y = MaskedConv1D(filters, 3)(AddCondition()(y, voice))
+        x = layers.Add()([x, InstanceNormalization()(y)])
+    for _ in range(halvings):
+        y = _activated(MaskedConv1DTranspose(filters, 4, strides=2)(AddCondition()(x, voice)))
+        y = _activated(MaskedConv1D(filters, 3)(AddCondition()(y, voice)))
+        x = layers.Add()([MaskedConv1DTranspose(filters, 2, strides=2)(x), InstanceNormalization()(y)])
+    x = _activated(MaskedConv1D(filters, 3)(AddCondition()(x, voice)))
+    start = "zeros" if starts_at_zero else "glorot_uniform"
+    x = MaskedConv1D(num_mels, 1, kernel_initializer=start)(AddCondition()(x, voice))
+    outputs = layers.Activation("linear", dtype="float32", name="reconstruction")(x)
+    return keras.Model([content, speaker], outputs, name=name)
+
+
+def speaker_classifier(
+    input_dim: int,
+    num_speakers: int,
+    *,
+    filters: int = 128,
+    blocks: int = 3,
+    dropout: float = 0.0,
+    seed: int | None = None,
+    name: str = "classifier",
+) -> keras.Model:
+    """`(batch, codes, input_dim)` of any length -> logits `(batch, num_speakers)`.
+
+    Convolutions of 5 codes, the mean over real codes, two dense layers. The paper normalises over
+    time in the classifier too; here it is left out, since the mean and the deviation of a code are among
+    what tells the speaker.
+
+    Args:
+        input_dim: channels of the content.
+        num_speakers: classes.
+        filters: channels inside.
+        blocks: convolutions.
+        dropout: after each, in training.
+        seed: of the dropout.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> speaker_classifier(4, 6, filters=8)(np.zeros((2, 13, 4), "float32")).shape
+    TensorShape([2, 6])
+    """
+    inputs = x = keras.Input((None, input_dim), name="content")
+    for block in range(blocks):
+        x = _dropped(_activated(MaskedConv1D(filters, 5)(x)), dropout, seed, block)
+    x = _activated(layers.Dense(filters)(layers.GlobalAveragePooling1D()(x)))
+    outputs = layers.Dense(num_speakers, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def patch_discriminator(
+    num_mels: int,
+    num_speakers: int,
+    *,
+    filters: int = 64,
+    blocks: int = 3,
+    name: str = "discriminator",
+) -> keras.Model:
+    """`(batch, frames, num_mels)` -> `[score (batch,), speaker logits (batch, num_speakers)]`.
+
+    Strided convolutions over time judge each patch of frames, of all bands at once; the mean over the
+    real patches is the verdict on the utterance: high for real frames. Nothing is normalised, since the
+    gradient penalty wants each utterance judged by itself, and the paper's two-dimensional
+    convolutions are one-dimensional.
+
+    Args:
+        num_mels: mel bands of the frames.
+        num_speakers: classes of the second verdict.
+        filters: channels of the first convolution; they double.
+        blocks: convolutions of 5 frames and stride 2.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> score, speaker = patch_discriminator(20, 3, filters=8)(np.zeros((2, 50, 20), "float32"))
+    >>> score.shape, speaker.shape
+    (TensorShape([2]), TensorShape([2, 3]))
+
+    Reference:
+        Chou et al., 2018, section 2.3, https://arxiv.org/abs/1804.02812.
+    """
+    inputs = x = keras.Input((None, num_mels), name="frames")
+    for block in range(blocks):
+        x = _activated(MaskedConv1D(filters * 2**block, 5, strides=2)(x))
+    patches = MaskedConv1D(1 + num_speakers, 1)(x)
+    verdict = layers.Activation("linear", dtype="float32")(layers.GlobalAveragePooling1D()(patches))
+    score = layers.Reshape((), name="score")(verdict[:, :1])
+    return keras.Model(inputs, [score, verdict[:, 1:]], name=name)
+
+
+def _activated(x):
+    return layers.LeakyReLU(negative_slope=SLOPE)(x)
+
+
+def _dropped(x, rate, seed, number):
+    return layers.Dropout(rate, seed=None if seed is None else seed + number)(x) if rate else x
