@@ -16,11 +16,14 @@ from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
+from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.mfcc import MFCC
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
+from keras_ae.layers.pixel_shuffle1d import PixelShuffle1D
+from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
@@ -29,6 +32,8 @@ from keras_ae.layers.spectral_perturbation import SpectralPerturbation
 from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.layers.time_jitter import TimeJitter
 from keras_ae.layers.vector_quantizer import VectorQuantizer
+from keras_ae.layers.voice_perturbation import VoicePerturbation
+from keras_ae.layers.waveform_noise import WaveformNoise
 
 __all__ = [
     "AdaIN",
@@ -47,11 +52,14 @@ __all__ = [
     "InstanceNormalization",
     "LogMelSpectrogram",
     "LookupFreeQuantizer",
+    "MaskedAveragePooling1D",
     "MaskedBatchNormalization",
     "MaskedConv1D",
     "MaskedConv1DTranspose",
     "MFCC",
     "MutualInformationNetwork",
+    "PixelShuffle1D",
+    "RepeatFrames",
     "ResidualVectorQuantizer",
     "ScoreFunction",
     "SpatialBroadcast",
@@ -60,4 +68,6 @@ __all__ = [
     "StepPredictors",
     "TimeJitter",
     "VectorQuantizer",
+    "VoicePerturbation",
+    "WaveformNoise",
 ]
