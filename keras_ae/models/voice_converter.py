@@ -170,14 +170,17 @@ class VoiceConverter(BaseModel):
         Args:
             embedding: `(batch, codes, content_dim + speaker_dim)`; the voice is the mean over the codes.
             lengths: `(batch,)`, real codes of padded sequences.
-            speaker: `(batch,)`, numbers, where there is no speaker encoder.
+            speaker: another voice than that of the embedding, `(batch, speaker_dim)`, as `speaker` returns
+                it; where there is no speaker encoder, numbers `(batch,)`.
         """
         embedding = ops.convert_to_tensor(embedding)
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
+        content, voice = embedding[..., : self.content_dim], speaker
         if self.speaker_encoder is None:
-            return self.decoder_output(embedding, _numbers(speaker), mask, training=False)
-        content, voice = embedding[..., : self.content_dim], embedding[..., self.content_dim :]
-        return self.decoder_output(content, _mean_over_codes(voice, mask), mask, training=False)
+            voice = _numbers(speaker)
+        elif speaker is None:
+            voice = _mean_over_codes(embedding[..., self.content_dim :], mask)
+        return self.decoder_output(content, voice, mask, training=False)
 
     def reconstruct(self, x):
         """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
@@ -237,6 +240,10 @@ class VoiceConverter(BaseModel):
         """The voice of `x`, whose frames are given: a vector, or the number of `x["speaker"]`."""
         if self.speaker_encoder is not None:
             return call_under_mask(self.speaker_encoder, frames, mask, training)
+        return self.speaker_numbers(x)
+
+    def speaker_numbers(self, x):
+        """The numbers of the speakers of `x`, int32."""
         return _numbers(x.get("speaker") if isinstance(x, dict) else None)
 
     def content_features(self, frames, mask, training=False):

@@ -1,0 +1,65 @@
+"""Average pooling over time that padding cannot reach."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.masking import zero_padding
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class MaskedAveragePooling1D(keras.layers.Layer):
+    """Means of so many frames in a row, over the real ones among them.
+
+    ```
+    y[i] = sum_j mask[i s + j] x[i s + j] / sum_j mask[i s + j],   j = 0 ... s - 1,   s = pool_size
+    ```
+
+    `keras.layers.AveragePooling1D` drops the mask and lets padded frames into the mean. Here an example
+    of `length` real frames has `ceil(length / pool_size)` real outputs, as a `MaskedConv1D` of that
+    stride has, the same alone and in any batch.
+
+    Args:
+        pool_size: frames of one mean.
+
+    Call arguments:
+        x: `(batch, length, channels)`.
+        mask: `(batch, length)`, 0 = padding.
+
+    Output shape:
+        `(batch, ceil(length / pool_size), channels)`; its mask is `mask[:, ::pool_size]`.
+
+    Raises:
+        ValueError: a `pool_size` below 1; a mask that is not `(batch, length)`.
+
+    Example:
+
+    >>> x = ops.reshape(ops.arange(5.0), (1, 5, 1))
+    >>> MaskedAveragePooling1D(2)(x)[0, :, 0].numpy().tolist()
+    [0.5, 2.5, 4.0]
+    """
+
+    def __init__(self, pool_size: int, **kwargs):
+        super().__init__(**kwargs)
+        if pool_size < 1:
+            raise ValueError(f"MaskedAveragePooling1D expects pool_size >= 1. Received: {pool_size}")
+        self.supports_masking = True
+        self.pool_size = pool_size
+
+    def call(self, x, mask=None):
+        weights = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
+        return ops.divide_no_nan(self._mean(zero_padding(x, mask)), self._mean(weights))
+
+    def _mean(self, x):
+        """Means under the window, zeros past the end."""
+        x = ops.pad(x, ((0, 0), (0, self.pool_size - 1), (0, 0)))
+        return ops.average_pool(x, self.pool_size, self.pool_size, "valid", data_format="channels_last")
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else previous_mask[:, :: self.pool_size]
+
+    def compute_output_shape(self, input_shape):
+        batch, length, channels = input_shape
+        return batch, None if length is None else -(-length // self.pool_size), channels
+
+    def get_config(self):
+        return {**super().get_config(), "pool_size": self.pool_size}

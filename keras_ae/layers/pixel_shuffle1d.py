@@ -1,0 +1,62 @@
+"""Channels that become frames: upsampling over time by a convolution of the lower rate."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class PixelShuffle1D(keras.layers.Layer):
+    """`y[factor t + j, c] = x[t, factor c + j]`: each frame becomes `factor` frames of fewer channels.
+
+    Args:
+        factor: frames made of one.
+
+    Call arguments:
+        x: `(batch, length, factor * channels)`.
+
+    Output shape:
+        `(batch, factor * length, channels)`; its mask repeats each entry `factor` times.
+
+    Raises:
+        ValueError: `factor` below 1, or channels that it does not divide.
+
+    Example:
+
+    >>> x = ops.reshape(ops.arange(4.0), (1, 2, 2))
+    >>> PixelShuffle1D(2)(x)[0, :, 0].numpy().tolist()
+    [0.0, 1.0, 2.0, 3.0]
+
+    Reference:
+        Shi et al., 2016, https://arxiv.org/abs/1609.05158; over time: Chou et al., 2018,
+        https://arxiv.org/abs/1804.02812.
+    """
+
+    def __init__(self, factor: int, **kwargs):
+        super().__init__(**kwargs)
+        if factor < 1:
+            raise ValueError(f"PixelShuffle1D expects factor >= 1. Received: {factor}")
+        self.supports_masking = True
+        self.factor = factor
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if len(input_shape) != 3 or channels is None or channels % self.factor:
+            raise ValueError(
+                f"PixelShuffle1D '{self.name}' expects (batch, length, channels), channels a multiple of "
+                f"{self.factor}. Received: shape {tuple(input_shape)}"
+            )
+
+    def call(self, x):
+        batch, length, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[-1] // self.factor
+        x = ops.reshape(x, (batch, length, channels, self.factor))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2)), (batch, self.factor * length, channels))
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else ops.repeat(previous_mask, self.factor, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, length, channels = input_shape
+        return batch, None if length is None else self.factor * length, channels // self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}

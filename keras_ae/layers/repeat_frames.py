@@ -1,0 +1,48 @@
+"""Nearest-neighbour upsampling over time that keeps the mask."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class RepeatFrames(keras.layers.Layer):
+    """`y[t] = x[t // times]`: `keras.layers.UpSampling1D` that hands the mask on.
+
+    Args:
+        times: how often each frame is repeated.
+
+    Call arguments:
+        x: `(batch, length, channels)`.
+
+    Output shape:
+        `(batch, times * length, channels)`; its mask repeats each entry `times` times.
+
+    Raises:
+        ValueError: `times` below 1.
+
+    Example:
+
+    >>> x = ops.reshape(ops.arange(2.0), (1, 2, 1))
+    >>> RepeatFrames(2)(x)[0, :, 0].numpy().tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+
+    def __init__(self, times: int, **kwargs):
+        super().__init__(**kwargs)
+        if times < 1:
+            raise ValueError(f"RepeatFrames expects times >= 1. Received: {times}")
+        self.supports_masking = True
+        self.times = times
+
+    def call(self, x):
+        return ops.repeat(x, self.times, axis=1)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else ops.repeat(previous_mask, self.times, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, length, channels = input_shape
+        return batch, None if length is None else self.times * length, channels
+
+    def get_config(self):
+        return {**super().get_config(), "times": self.times}

@@ -1,0 +1,163 @@
+"""Content encoder, speaker encoder and decoder that a voice passes only through AdaIN."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from keras_ae.layers.adain import AdaIN
+from keras_ae.layers.add_condition import AddCondition
+from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
+from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.pixel_shuffle1d import PixelShuffle1D
+from keras_ae.layers.repeat_frames import RepeatFrames
+
+
+def content_encoder(
+    num_mels: int,
+    output_dim: int,
+    *,
+    filters: int = 128,
+    bank: int = 8,
+    strides: Sequence[int] = (1, 2, 1, 2),
+    instance_norm: bool = True,
+    name: str = "content_encoder",
+) -> keras.Model:
+    """What was said: `(batch, frames, num_mels)` -> `(batch, ceil(frames / product of strides), output_dim)`.
+
+    ```
+    h = relu(norm(W [bank(y), y]))                     bank: convolutions of 1, 2, ... `bank` frames
+    h = relu(norm(conv(relu(norm(conv h))))) + mean of `stride` frames of h         a block for each stride
+    output = W h
+    ```
+
+    `norm` is `InstanceNormalization` without weights: at every depth it takes mean and deviation of each
+    channel over the utterance away, which are the same for all that a speaker says. It sits before the
+    activation, and the skip path is not normalised again.
+
+    Args:
+        num_mels: mel bands of the frames.
+        output_dim: channels of the result: for `models.AdaINVoiceConverter` twice those of the content,
+            mean and log variance.
+        filters: channels inside.
+        bank: the longest convolution of the bank, in frames.
+        strides: frames that become one, block by block. Short utterances need few: over 5 codes a
+            deviation is noise.
+        instance_norm: `False` leaves the normalisation out, for comparison.
+        name: of the model.
+
+    Reference:
+        Chou et al., 2019, https://arxiv.org/abs/1904.05742.
+    """
+    norm = _normalized if instance_norm else _identity
+    frames = keras.Input((None, num_mels), name="frames")
+    x = layers.ReLU()(norm(MaskedConv1D(filters, 1)(conv_bank(frames, filters, bank))))
+    for stride in strides:
+        y = layers.ReLU()(norm(MaskedConv1D(filters, 5)(x)))
+        y = layers.ReLU()(norm(MaskedConv1D(filters, 5, strides=stride)(y)))
+        x = layers.Add()([y, MaskedAveragePooling1D(stride)(x) if stride > 1 else x])
+    return keras.Model(frames, layers.Dense(output_dim)(x), name=name)
+
+
+def speaker_encoder(
+    num_mels: int,
+    speaker_dim: int,
+    *,
+    filters: int = 128,
+    bank: int = 8,
+    strides: Sequence[int] = (1, 2, 1, 2),
+    dense_blocks: int = 2,
+    name: str = "speaker_encoder",
+) -> keras.Model:
+    """Who says it: `(batch, frames, num_mels)` -> `(batch, speaker_dim)`.
+
+    As `content_encoder`, without its normalisation; then the mean over the real frames, and dense
+    residual blocks.
+
+    Args:
+        num_mels: mel bands of the frames.
+        speaker_dim: size of the result.
+        filters: channels inside.
+        bank: the longest convolution of the bank, in frames.
+        strides: frames that become one, block by block.
+        dense_blocks: after the mean.
+        name: of the model.
+
+    Reference:
+        Chou et al., 2019, https://arxiv.org/abs/1904.05742.
+    """
+    frames = keras.Input((None, num_mels), name="frames")
+    x = MaskedConv1D(filters, 1, activation="relu")(conv_bank(frames, filters, bank))
+    for stride in strides:
+        y = MaskedConv1D(filters, 5, activation="relu")(x)
+        y = MaskedConv1D(filters, 5, strides=stride, activation="relu")(y)
+        x = layers.Add()([y, MaskedAveragePooling1D(stride)(x) if stride > 1 else x])
+    x = layers.GlobalAveragePooling1D()(x)
+    for _ in range(dense_blocks):
+        y = layers.Dense(filters, activation="relu")(layers.Dense(filters, activation="relu")(x))
+        x = layers.Add()([x, y])
+    return keras.Model(frames, layers.Dense(speaker_dim)(x), name=name)
+
+
+def adain_decoder(
+    num_mels: int,
+    content_dim: int,
+    speaker_dim: int,
+    *,
+    filters: int = 128,
+    strides: Sequence[int] = (2, 1, 2, 1),
+    adain: bool = True,
+    name: str = "decoder",
+) -> keras.Model:
+    """`[content (batch, codes, content_dim), voice (batch, speaker_dim)]` -> `(batch, frames, num_mels)`.
+
+    ```
+    h = relu(IN(W content))
+    g = relu(AdaIN(conv h, voice))
+    h = relu(AdaIN(shuffle(conv g), voice)) + h, each frame repeated       a block for each stride
+    y = W h
+    ```
+
+    The voice sets deviation and mean of every channel, twice in each block, and nothing else.
+    `frames = codes * product of strides`.
+
+    Args:
+        num_mels: mel bands of the result.
+        content_dim: channels of the content.
+        speaker_dim: size of the voice.
+        filters: channels inside.
+        strides: frames that one becomes, block by block: those of the content encoder, in any order.
+        adain: `False` adds a linear map of the voice instead, and normalises nothing, for comparison.
+        name: of the model.
+
+    Reference:
+        Chou et al., 2019, https://arxiv.org/abs/1904.05742.
+    """
+    content = keras.Input((None, content_dim), name="content")
+    voice = keras.Input((speaker_dim,), name="voice")
+    tell = AdaIN if adain else AddCondition
+    x = MaskedConv1D(filters, 1)(content)
+    x = layers.ReLU()(_normalized(x) if adain else x)
+    for stride in strides:
+        y = layers.ReLU()(tell()(MaskedConv1D(filters, 5)(x), voice))
+        y = MaskedConv1D(filters * stride, 5)(y)
+        y = layers.ReLU()(tell()(PixelShuffle1D(stride)(y) if stride > 1 else y, voice))
+        x = layers.Add()([y, RepeatFrames(stride)(x) if stride > 1 else x])
+    # float32: what is compared with the target is not rounded
+    outputs = layers.Dense(num_mels, dtype="float32", name="reconstruction")(x)
+    return keras.Model([content, voice], outputs, name=name)
+
+
+def conv_bank(x, filters: int, bank: int):
+    """`x` with what convolutions of 1, 2, ... `bank` frames see of it: `bank * filters` channels in all."""
+    seen = [MaskedConv1D(filters, size, activation="relu")(x) for size in range(1, bank + 1)]
+    return layers.Concatenate()([*seen, x])
+
+
+def _normalized(x):
+    return InstanceNormalization(center=False, scale=False)(x)
+
+
+def _identity(x):
+    return x
