@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import check_finite, check_lengths
-from keras_ae.evaluation.conversion_features import conversion_features
+from keras_ae.evaluation.conversion_cepstra import conversion_features
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.optional import require
 from keras_ae.pages.atomic_write import write_atomically
