@@ -12,6 +12,7 @@ from keras_ae.losses.discrete_distributions import (
 )
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
 from keras_ae.losses.gaussian import gaussian_kl
+from keras_ae.losses.gradient_penalty import gradient_penalty
 from keras_ae.losses.kl_to_uniform import (
     bernoulli_entropy,
     bernoulli_kl_to_uniform,
@@ -43,6 +44,7 @@ __all__ = [
     "info_nce",
     "jensen_shannon_mi",
     "gaussian_log_density",
+    "gradient_penalty",
     "kl_decomposition",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",

@@ -1,8 +1,9 @@
 """The models: what `model.fit` trains."""
 
-from keras_ae.models.adversarial_disentangler import AdversarialDisentangler
-from keras_ae.models.adversary import Adversary
 from keras_ae.models.adain_voice_converter import AdaINVoiceConverter
+from keras_ae.models.adversarial_disentangler import AdversarialDisentangler
+from keras_ae.models.adversarial_voice_converter import AdversarialVoiceConverter
+from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
@@ -23,6 +24,7 @@ from keras_ae.models.voice_converter import VoiceConverter
 __all__ = [
     "AdaINVoiceConverter",
     "AdversarialDisentangler",
+    "AdversarialVoiceConverter",
     "Adversary",
     "AutoEncoder",
     "BaseModel",

@@ -54,6 +54,10 @@ class BaseModel(keras.Model):
         """The players in the order of their updates; one, with all variables, unless overridden."""
         return [Player("model", lambda: self.trainable_variables)]
 
+    def prepare(self, x, y) -> tuple:
+        """`(x, y)` as all players of a step take them, made once: a subclass may make frames of waveforms."""
+        return x, y
+
     def compute_terms(self, x, y, sample_weight, training, player) -> dict:
         """`{"loss": scalar, term: scalar, ...}` of a batch, for the player of that name."""
         name = type(self).__name__
@@ -166,9 +170,10 @@ class BaseModel(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
+        prepared = self.prepare(x, y)
         for player, updates in self._moves():
             for _ in range(updates):
-                self._record(self._update(player, x, y, sample_weight), x, player)
+                self._record(self._update(player, *prepared, sample_weight), x, player)
         if self.stages and self.trainable:
             self.training_step.assign_add(1)
         return self._step_logs()
@@ -183,8 +188,9 @@ class BaseModel(keras.Model):
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
+        prepared = self.prepare(x, y)
         for player in self.players():
-            terms = self.compute_terms(x, y, sample_weight, training=False, player=player.name)
+            terms = self.compute_terms(*prepared, sample_weight, training=False, player=player.name)
             self._record(terms, x, player)
         return self._step_logs()
 
