@@ -17,7 +17,8 @@ from keras_ae.models.negative_frames import (
     first_number,
     joined,
 )
-from keras_ae.models.sequences import call_masked, input_mask, mask_of, sequence_mask, unpack_inputs
+from keras_ae.models.predicted_frames import count_real, counting, prediction_weights, real_frames
+from keras_ae.models.sequences import call_masked, call_under_mask, input_mask, mask_of, unpack_inputs
 from keras_ae.ops import weighted_mean
 
 
@@ -50,6 +51,9 @@ class ContrastivePredictiveCoding(BaseModel):
         num_negatives: how many are drawn for each example in each step, shared by its frames; of each
             of several `negatives`, or one number for each; `None`: all there are.
         temperature: divides the scores; `None`: the root of `dim`.
+        perturbation: any layer of `(x, mask=None, training=None)` that keeps shape and timing, in training
+            only: `layers.VoicePerturbation`. The context hears one draw of it, the frames to be told apart
+            come from another, so that what it changes, the voice, is of no use and leaves `z` and `c`.
         seed: of the draws.
 
     Inputs of `fit`, `evaluate`:
@@ -73,7 +77,8 @@ class ContrastivePredictiveCoding(BaseModel):
     TensorShape([2, 10, 16])
 
     Reference:
-        van den Oord et al., 2018, https://arxiv.org/abs/1807.03748.
+        van den Oord et al., 2018, https://arxiv.org/abs/1807.03748; perturbation: Kharitonov et al., 2020,
+        https://arxiv.org/abs/2007.00991.
     """
 
     discrete = False
@@ -88,6 +93,7 @@ class ContrastivePredictiveCoding(BaseModel):
         negatives: str | tuple[str, ...] = "same_sequence",
         num_negatives: int | tuple[int, ...] | None = 128,
         temperature: float | None = None,
+        perturbation=None,
         seed: int | None = None,
         **kwargs,
     ):
@@ -100,6 +106,7 @@ class ContrastivePredictiveCoding(BaseModel):
         self.steps, self.first_step = steps, first_step
         self.negatives, self.num_negatives = negatives, num_negatives
         self.temperature = temperature
+        self.perturbation = perturbation
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("accuracy", *(f"accuracy_{k}" for k in self._ahead()))
@@ -150,19 +157,28 @@ class ContrastivePredictiveCoding(BaseModel):
 
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths, speaker = _unpack(x)
-        z, c, mask = self.frames(values, lengths, training)
+        z, c, mask = self._seen_frames(values, lengths, training)
         added = take_losses(self.encoder) + take_losses(self.context)
-        real = _real_frames(z, mask)
+        real = real_frames(z, mask)
         z, c = (zero_padding(part, mask) for part in (z, c))
         predictions = ops.cast(self.predictors(c), "float32") / (self.temperature or self.dim**0.5)
         z = ops.cast(z, "float32")
-        candidates = self._candidates(z, _counting(real, sample_weight), speaker, training)
+        candidates = self._candidates(z, counting(real, sample_weight), speaker, training)
         losses, hits = self._predict(predictions, z, candidates)
-        weights = _weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
+        weights = prediction_weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
         terms = {"loss": weighted_mean(losses, weights) + added, "accuracy": weighted_mean(hits, weights)}
         for i, k in enumerate(self._ahead()):
             terms[f"accuracy_{k}"] = weighted_mean(hits[:, :, i], weights[:, :, i])
         return terms
+
+    def _seen_frames(self, values, lengths, training):
+        """As `frames`; under a perturbation in training, `z` is not what `c` has heard."""
+        if self.perturbation is None or not training:
+            return self.frames(values, lengths, training)
+        seen = input_mask(values, lengths)
+        heard, ahead = (call_under_mask(self.perturbation, values, seen, training) for _ in range(2))
+        _, c, mask = self.frames(heard, lengths, training)
+        return call_masked(self.encoder, ahead, seen, training), c, mask
 
     def endpoints(self) -> dict[str, Endpoint]:
         """`encode`, the context (also as `serving_default`), and `features`, the frames."""
@@ -178,12 +194,12 @@ class ContrastivePredictiveCoding(BaseModel):
 
     def _encode_endpoint(self, x, lengths):
         _, context, mask = self.frames(x, lengths)
-        return {"embedding": zero_padding(context, mask), "code_lengths": _count(mask)}
+        return {"embedding": zero_padding(context, mask), "code_lengths": count_real(mask)}
 
     def _features_endpoint(self, x, lengths):
         frames = call_masked(self.encoder, x, input_mask(x, lengths))
         mask = mask_of(frames)
-        return {"features": zero_padding(frames, mask), "code_lengths": _count(mask)}
+        return {"features": zero_padding(frames, mask), "code_lengths": count_real(mask)}
 
     def _ahead(self):
         return range(self.first_step, self.steps + 1)
@@ -227,6 +243,7 @@ class ContrastivePredictiveCoding(BaseModel):
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "context": keras.saving.serialize_keras_object(self.context),
+            "perturbation": keras.saving.serialize_keras_object(self.perturbation),
             **{name: _plain(getattr(self, name)) for name in ("negatives", "num_negatives")},
             **{name: getattr(self, name) for name in names},
         }
@@ -240,33 +257,6 @@ def _plain(value):
 def _unpack(x):
     values, lengths = unpack_inputs(x)
     return values, lengths, x.get("speaker") if isinstance(x, dict) else None
-
-
-def _count(mask):
-    return ops.sum(ops.cast(mask, "int32"), axis=1)
-
-
-def _real_frames(z, mask):
-    """Number of real frames, `(batch,)` int32."""
-    if mask is not None:
-        return _count(mask)
-    return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
-
-
-def _counting(lengths, sample_weight):
-    """The lengths, 0 for examples without weight: they are no negatives of others."""
-    if sample_weight is None:
-        return lengths
-    return ops.where(ops.reshape(sample_weight, (-1,)) > 0, lengths, ops.zeros_like(lengths))
-
-
-def _weights(ahead, lengths, frames, sample_weight):
-    """`(batch, frames, steps)`: 1, or the weight of the example, where the predicted frame is real."""
-    real = ops.stack([sequence_mask(lengths - k, frames) for k in ahead], axis=2)
-    weights = ops.cast(real, "float32")
-    if sample_weight is None:
-        return weights
-    return weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))
 
 
 def _check(steps, first_step, sources, counts, temperature):

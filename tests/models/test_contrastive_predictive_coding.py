@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
+from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.models.negative_frames import all_candidates, drawn_candidates
 from keras_ae.networks import recurrent_context, waveform_encoder
@@ -260,3 +261,42 @@ def test_networks_that_return_no_frames_are_refused():
 def test_the_encoder_takes_as_many_strides_as_kernels():
     with pytest.raises(ValueError, match="Received"):
         waveform_encoder(6, kernels=(10, 8), strides=(5,))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Draws(keras.layers.Layer):
+    """To the power of 1, 2, 3, ... from call to call in training."""
+
+    supports_masking = True
+    calls = 0
+
+    def call(self, x, mask=None, training=None):
+        self.calls += training is True
+        return x ** float(self.calls) if training else x
+
+
+def test_the_context_hears_one_perturbation_and_the_frames_ahead_come_from_another():
+    model = made(perturbation=Draws())
+    heard, ahead = made(), made()
+    terms = model.compute_terms(INPUTS, None, None, training=True, player="model")
+    z = ahead.frames(WAVEFORMS**2, LENGTHS)[0]
+    _, c, mask = heard.frames(WAVEFORMS, LENGTHS)
+    heard._seen_frames = lambda *_: (z, c, mask)
+    expected = heard.compute_terms(INPUTS, None, None, training=True, player="model")
+    np.testing.assert_allclose(terms["loss"], expected["loss"], rtol=1e-5)
+    plain = made().compute_terms(INPUTS, None, None, training=False, player="model")["loss"]
+    unseen = model.compute_terms(INPUTS, None, None, training=False, player="model")["loss"]
+    np.testing.assert_array_equal(unseen, plain)  # a validation hears the recording itself
+    assert abs(float(terms["loss"]) - float(plain)) > 1e-3
+    assert model.perturbation.calls == 2
+
+
+def test_the_perturbation_is_saved_and_trains_under_lengths(tmp_path):
+    model = made(perturbation=VoicePerturbation(window=64, order=8, seed=0))
+    model.compile("adam")
+    history = model.fit(INPUTS, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.perturbation.get_config() == model.perturbation.get_config()
+    np.testing.assert_array_equal(again.encode(WAVEFORMS), model.encode(WAVEFORMS))

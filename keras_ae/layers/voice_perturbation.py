@@ -1,0 +1,150 @@
+"""Waveforms as another throat and another microphone would give them, for training."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.replica_noise import uniform_noise
+
+SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
+FLOOR = 1e-4  # of magnitudes: 120 dB under those of a full-scale tone
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class VoicePerturbation(keras.layers.Layer):
+    """In training, moves the formants of each waveform and bends its spectrum; the timing stays.
+
+    ```
+    log |Y[t, f]| = log |X[t, f]| + E[t, a f] - E[t, f] + sum_k c_k P_k(2 f - 1),   k = 1, 2, 3
+    E[t, f] = sum_{n < order} q[t, n] cos(pi n f)                      the envelope, q the cepstrum
+    a ~ uniform [1 - warp, 1 + warp],   c_k ~ uniform [-tilt, tilt],   P_k Legendre polynomials
+    ```
+
+    `X` is the short-time spectrum, `f` from 0 to 1 at half of the sample rate, `a f` at most 1; the phase
+    of `Y` is that of `X`, so that the pitch stays too. One draw holds for all of an example, and the level
+    is put back to that of `x`. What stays the same in an utterance, the length of the vocal tract and the
+    colour of voice and channel, changes, what is said stays. Inference changes nothing.
+
+    Args:
+        warp: the most by which formants are moved, below 1; 0.15 is 15 %.
+        tilt: the most that each polynomial adds at the highest frequency, in nepers: 1.0 is 8.7 dB.
+        window: samples of a spectrum, even: 32 ms hold the lowest pitch of speech. Four windows overlap.
+        order: numbers of the cepstrum that make the envelope; up to `window / 2`.
+        seed: of the noise; replicas draw different noise.
+
+    Call arguments:
+        x: `(batch, samples)`.
+        mask: `(batch, samples)`, 1 = real; the padding is at the end and is 0 in the output.
+        training: whether to change anything.
+
+    Output shape:
+        as `x`, with its mask.
+
+    Raises:
+        ValueError: `warp` out of [0, 1), a negative `tilt`, a window that is no multiple of 4, or an order
+            out of range.
+
+    Example:
+
+    >>> layer = VoicePerturbation(window=64, order=8, seed=0)
+    >>> x = ops.sin(ops.arange(200, dtype="float32"))[None]
+    >>> bool(ops.all(layer(x) == x)), bool(ops.any(layer(x, training=True) != x))
+    (True, True)
+
+    Reference:
+        Jaitly and Hinton, 2013, Vocal tract length perturbation improves speech recognition; for
+        disentangling: Choi et al., 2021, https://arxiv.org/abs/2110.14513.
+    """
+
+    def __init__(
+        self,
+        warp: float = 0.15,
+        tilt: float = 1.0,
+        *,
+        window: int = 512,
+        order: int = 24,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not 0.0 <= warp < 1.0 or not tilt >= 0.0:
+            raise ValueError(
+                "VoicePerturbation expects warp in [0, 1) and tilt of at least 0. "
+                f"Received: warp={warp!r}, tilt={tilt!r}"
+            )
+        if window < 4 or window % 4 or not 1 <= order <= window // 2:
+            raise ValueError(
+                "VoicePerturbation expects a window that is a multiple of 4, an order from 1 to half of it. "
+                f"Received: window={window!r}, order={order!r}"
+            )
+        self.supports_masking = True
+        self.warp = warp
+        self.tilt = tilt
+        self.window = window
+        self.order = order
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._frequencies = np.linspace(0.0, 1.0, window // 2 + 1, dtype="float32")
+        places = 2.0 * self._frequencies - 1.0
+        self._shapes = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:].T.astype("float32")
+        # rows of the inverse cosine transform: the ends count half, all but the mean twice
+        self._analysis = self._cosines(self._frequencies).T * 2.0 / (window // 2)
+        self._analysis[[0, -1]] /= 2.0
+        self._analysis[:, 0] /= 2.0
+
+    def call(self, x, mask=None, training=None):
+        if not training:
+            return x
+        x = ops.cast(x, "float32")
+        if mask is not None:
+            x = ops.where(mask, x, ops.zeros_like(x))
+        y = self._perturbed(x)
+        if mask is not None:
+            y = ops.where(mask, y, ops.zeros_like(y))
+        power_x, power_y = (ops.sum(ops.square(part), axis=1, keepdims=True) for part in (x, y))
+        return ops.cast(y * ops.sqrt(power_x / ops.maximum(power_y, 1e-12)), self.compute_dtype)
+
+    def _perturbed(self, x):
+        # zeros at both ends, so that the first and the last samples lie under four windows too
+        samples = ops.shape(x)[1]
+        padded = ops.pad(x, [[0, 0], [self.window, 2 * self.window]])
+        real, imaginary = self._spectrum(padded)
+        gain = ops.exp(self._log_gain(ops.sqrt(ops.square(real) + ops.square(imaginary))))
+        y = ops.istft(
+            (real * gain, imaginary * gain), self.window, self.window // 4, self.window, center=False
+        )
+        return y[:, self.window : self.window + samples]
+
+    def _spectrum(self, x):
+        return ops.stft(x, self.window, self.window // 4, self.window, center=False)
+
+    def _log_gain(self, magnitude):
+        """`(batch, frames, frequencies)`: what moves the envelope and bends the spectrum."""
+        noise = 2.0 * uniform_noise((ops.shape(magnitude)[0], 1 + SHAPES), self.seed_generator) - 1.0
+        stretch, bend = 1.0 + self.warp * noise[:, :1], self.tilt * noise[:, 1:]
+        cepstrum = ops.matmul(ops.log(magnitude + FLOOR), self._analysis)
+        moved = ops.minimum(stretch * self._frequencies, 1.0)
+        change = self._cosines(moved) - self._cosines(self._frequencies)
+        return ops.matmul(cepstrum, change) + ops.matmul(bend, self._shapes)[:, None]
+
+    def _cosines(self, frequencies):
+        """`cos(pi n f)` in an axis of its own before that of `frequencies`."""
+        n = np.pi * np.arange(self.order, dtype="float32")[:, None]
+        angles = n * frequencies[..., None, :]
+        return np.cos(angles) if isinstance(angles, np.ndarray) else ops.cos(angles)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "warp": self.warp,
+            "tilt": self.tilt,
+            "window": self.window,
+            "order": self.order,
+            "seed": self.seed,
+        }
