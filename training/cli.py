@@ -41,6 +41,9 @@ def _verbs(tyro):
     any_recipe = reduce(or_, recipes)
     examples = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     output_file = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
+    wav_file = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    source_speech = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    target_voice = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TARGET")]
     run_directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     any_encoder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     runs_or_reports = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -157,6 +160,28 @@ def _verbs(tyro):
         options = {"shard": shard, "batch_size": batch_size, "resize": resize, "sample_rate": sample_rate}
         return encode_command(open_encoder(run), source, output, **options)
 
+    def convert_(
+        run: run_directory,
+        source: source_speech,
+        target: target_voice,
+        output: wav_file,
+        iterations: int = 64,
+    ) -> int:
+        """Say what a recording says in the voice of another.
+
+        Args:
+            run: a run of a voice converter, or its .keras file.
+            source: a wav, flac, ogg or mp3 file, or a folder of them: what is said.
+            target: a recording of the voice, any voice; where the run has a table of speakers, the name
+                of one of them.
+            output: a .wav file, or a folder where the source is one.
+            iterations: of Griffin-Lim, which makes the waveform.
+        """
+        from keras_ae.training.convert_command import convert
+
+        convert(run, source, target, output, iterations=iterations)
+        return 0
+
     def demo_(runs: Path = Path("runs"), embedding: DemoBudget = "quick") -> int:
         """Train the VQ-VAE on handwritten digits, report on its embedding, export both formats, verify.
 
@@ -166,7 +191,7 @@ def _verbs(tyro):
         """
         return demo(runs, embedding)
 
-    verbs = (recipes_, train_, report_, compare_, export_, encode_, demo_)
+    verbs = (recipes_, train_, report_, compare_, export_, encode_, convert_, demo_)
     return {verb.__name__.rstrip("_"): verb for verb in verbs}
 
 

@@ -2,6 +2,7 @@
 
 from keras_ae.training.callbacks.best_model import BestModel
 from keras_ae.training.callbacks.codebook_usage import CodebookUsage
+from keras_ae.training.callbacks.conversion_examples import ConversionExamples
 from keras_ae.training.callbacks.epoch_progress import EpochProgress
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.callbacks.latent_traversal import LatentTraversal
@@ -14,6 +15,7 @@ from keras_ae.training.callbacks.variable_schedule import VariableSchedule
 __all__ = [
     "BestModel",
     "CodebookUsage",
+    "ConversionExamples",
     "EpochProgress",
     "FigureCallback",
     "LatentTraversal",

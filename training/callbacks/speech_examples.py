@@ -41,12 +41,12 @@ class SpeechExamples(keras.callbacks.Callback):
         split, rate = self.data.test, self.data.sample_rate
         waveform = split.waveform(row)
         recordings = {"original": audio.wav_bytes(waveform, rate)}
-        spectrograms = {"input": _numpy(LogMelSpectrogram(sample_rate=rate)(waveform[None]))[0]}
+        spectrograms = {"input": to_numpy(LogMelSpectrogram(sample_rate=rate)(waveform[None]))[0]}
         if hasattr(self.model, "target") and hasattr(self.model, "decode"):
             spectrograms = self._decoded(row, waveform, recordings)
         codes = None
         if getattr(self.model, "discrete", False):
-            codes = _numpy(self.model.encode(waveform[None]))[0]
+            codes = to_numpy(self.model.encode(waveform[None]))[0]
             codes = codes if codes.ndim == 1 else _combined(codes)
         phones = [(start / rate, name) for start, name in split.phones_of(row) or ()]
         seconds = len(waveform) / rate
@@ -57,11 +57,11 @@ class SpeechExamples(keras.callbacks.Callback):
         """Adds what the decoder says to the recordings; returns the spectrograms."""
         voices = {"reconstruction": self.data.test.speaker[row], **self._other_voice(row)}
         target = self.model.target
-        frames = {"input": _numpy(target(waveform[None]))}
+        frames = {"input": to_numpy(target(waveform[None]))}
         recordings["original, by Griffin-Lim"] = self._sound(frames["input"])
         for label, speaker in voices.items():
             inputs = {"x": ops.convert_to_tensor(waveform[None]), "speaker": ops.array([speaker], "int32")}
-            frames[label] = _numpy(self.model.reconstruct(inputs))
+            frames[label] = to_numpy(self.model.reconstruct(inputs))
             recordings[label] = self._sound(frames[label])
         return {label: values[0] for label, values in frames.items() if label in ("input", "reconstruction")}
 
@@ -80,7 +80,7 @@ class SpeechExamples(keras.callbacks.Callback):
         ]
         for layer in reversed(layers):
             if isinstance(layer, FrameNormalization):
-                frames = _numpy(layer.denormalize(frames))
+                frames = to_numpy(layer.denormalize(frames))
             elif isinstance(layer, LogMelSpectrogram):
                 waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
                 return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
@@ -109,5 +109,6 @@ def _combined(codes):
     return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _numpy(tensor):
+def to_numpy(tensor) -> np.ndarray:
+    """The array of a tensor, floats as float32."""
     return ops.convert_to_numpy(ops.cast(tensor, "float32") if "float" in str(tensor.dtype) else tensor)

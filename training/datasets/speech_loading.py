@@ -133,5 +133,6 @@ def _description(opened, splits, label, level, split_by, seed):
         },
         "seed": seed,
         **opened.details,
+        "speaker_names": list(opened.names.get("speaker", ())),
         "problems": list(opened.problems),
     }

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_ae.training.callbacks import SpeechExamples
+from keras_ae.models.voice_converter import VoiceConverter
+from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
 from keras_ae.training.datasets import load_speech, speech_batches
 from keras_ae.training.recipes.recipe import Recipe
 
@@ -39,7 +40,8 @@ class SpeechRecipe(Recipe):
         return data.validation.batches(self.batch_size)
 
     def pictures(self, model, data, directory):
-        return [SpeechExamples(data, directory)]
+        examples = ConversionExamples if isinstance(model, VoiceConverter) else SpeechExamples
+        return [examples(data, directory)]
 
     def describe(self, data):
         return f"utterances at {data.sample_rate} Hz"

@@ -1,0 +1,115 @@
+"""`keras-ae convert` with small untrained converters."""
+
+import json
+import wave
+
+import numpy as np
+import pytest
+
+from keras_ae import audio
+from keras_ae.errors import InputError
+from keras_ae.layers import FrameNormalization, LogMelSpectrogram
+from keras_ae.models import AdaINVoiceConverter
+from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
+from keras_ae.training.cli import main
+from keras_ae.training.convert_command import convert
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def converter(tmp_path_factory):
+    """The .keras file of a converter of any voice."""
+    mel = LogMelSpectrogram(8, sample_rate=RATE, hop=80, window_length=200, fft_length=256)
+    small = {"filters": 4, "strides": (1, 2)}
+    model = AdaINVoiceConverter(
+        content_encoder(8, 4, bank=2, **small),
+        speaker_encoder(8, 3, bank=2, **small),
+        adain_decoder(8, 2, 3, filters=4, strides=(2, 1)),
+        front_end([mel, FrameNormalization()]),
+    )
+    path = tmp_path_factory.mktemp("converter") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A folder of tones of different pitch and length."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, pitch, seconds in (("low", 200, 0.3), ("high", 900, 0.2)):
+        tone = np.sin(2 * np.pi * pitch * np.arange(int(RATE * seconds)) / RATE).astype("float32")
+        audio.write_wav(folder / f"{name}.wav", 0.1 * tone, RATE)
+    return folder
+
+
+def read(path):
+    with wave.open(str(path)) as file:
+        return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def test_a_recording_is_said_in_the_voice_of_another(converter, recordings, tmp_path, capsys):
+    low, high, output = recordings / "low.wav", recordings / "high.wav", tmp_path / "new" / "out.wav"
+    assert main(["convert", str(converter), str(low), str(high), str(output), "--iterations", "2"]) == 0
+    rate, samples = read(output)
+    # whole hops of 10 ms, the first and the last half a window
+    assert rate == RATE and abs(len(samples) - 0.3 * RATE) <= 80 and np.any(samples)
+    assert "out.wav: low.wav, 0.30 s" in capsys.readouterr().out
+    own = tmp_path / "own.wav"
+    convert(converter, low, str(low), own, iterations=2)
+    assert not np.array_equal(read(own)[1], samples)  # another voice, another sound
+
+
+def test_a_folder_becomes_a_folder(converter, recordings, tmp_path):
+    written = convert(converter, recordings, str(recordings / "low.wav"), tmp_path / "all", iterations=1)
+    assert sorted(path.name for path in written) == ["high.wav", "low.wav"]
+    assert not list((tmp_path / "all").glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "output", "words"),
+    [
+        ("low.wav", "high.wav", "out.mp3", "the name of a .wav file. Received"),
+        ("missing.wav", "high.wav", "out.wav", "missing.wav does not exist"),
+        (".", "high.wav", "out.wav", "is a folder, so the output is one"),
+        ("low.wav", ".", "out.wav", "one recording. Received: 2"),
+    ],
+)
+def test_bad_input_writes_nothing(converter, recordings, tmp_path, source, target, output, words):
+    with pytest.raises(InputError, match=words):
+        convert(converter, recordings / source, str(recordings / target), tmp_path / output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_converts_nothing(recordings, tmp_path, capsys):
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    arguments = [str(tmp_path / "dense.keras"), str(recordings / "low.wav"), "x", str(tmp_path / "o.wav")]
+    assert main(["convert", *arguments]) == 2
+    assert "is a Sequential, which converts no voices" in capsys.readouterr().err
+
+
+class Table:
+    """A converter that knows two speakers by number and says frames of that number."""
+
+    num_speakers = 2
+    speaker_encoder = None
+    front_end = front_end([LogMelSpectrogram(8, sample_rate=RATE, hop=80, window_length=200, fft_length=256)])
+
+    def convert(self, source, target):
+        return np.full((1, 5, 8), float(target[0]))
+
+    def to_waveform(self, frames, iterations):
+        return np.full((1, 320), 0.25 * frames[0, 0, 0], "float32")
+
+
+def test_speakers_of_a_table_have_names(recordings, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(json.dumps({"data": {"speaker_names": ["ann", "bob"]}}))
+    monkeypatch.setattr("keras_ae.training.run.Run.load_model", lambda run: Table())
+    low, output = recordings / "low.wav", tmp_path / "out.wav"
+    for name, level in (("ann", 0.0), ("bob", 0.25), ("1", 0.25)):
+        convert(tmp_path, low, name, output)
+        assert read(output)[1].max() == pytest.approx(level * 32767, abs=1)  # 16 bits
+    with pytest.raises(InputError, match="by name or number: ann, bob. Received: eve"):
+        convert(tmp_path, low, "eve", output)

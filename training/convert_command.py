@@ -1,0 +1,116 @@
+"""`keras-ae convert`: what a recording says, in another voice."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae import audio
+from keras_ae.errors import InputError
+from keras_ae.layers import LogMelSpectrogram
+from keras_ae.training.datasets import stream_speech
+from keras_ae.training.run import Run, load_model
+
+
+def convert(model: Path, source: Path, target: str, output: Path, *, iterations: int = 64) -> list[Path]:
+    """Write the recordings of `source` in the voice of `target`.
+
+    Args:
+        model: a run directory, or a `.keras` file of a voice converter.
+        source: a wav, flac, ogg or mp3 file, or a folder of them.
+        target: a recording of the voice; of a model that knows its speakers by number, the name of a
+            speaker of its training data or the number.
+        output: a .wav file; a folder where `source` is one.
+        iterations: of Griffin-Lim.
+
+    Returns:
+        the files.
+
+    Raises:
+        InputError: the model converts no voices; a recording cannot be read; the output is no
+            name of a .wav file, or cannot be written.
+    """
+    converter, speakers = _converter(model)
+    rate = _sample_rate(converter, model)
+    paths = _outputs(source, output)
+    voice = _voice(converter, target, speakers, rate)
+    utterances = stream_speech(str(source), rate)
+    written = []
+    for (name, waveform), path in zip(utterances, paths(utterances.names), strict=True):
+        frames = converter.convert({"x": waveform[None]}, voice)
+        spoken = converter.to_waveform(frames, iterations=iterations)
+        written.append(_write(path, np.asarray(spoken)[0], rate))
+        print(f"{written[-1]}: {name}, {len(waveform) / rate:.2f} s, in the voice of {target}", flush=True)
+    return written
+
+
+def _converter(path):
+    """`(model, names of its speakers)`."""
+    path = Path(path)
+    if path.suffix == ".keras":
+        model, speakers = load_model(path), ()
+    else:
+        run = Run.open(path)
+        model, speakers = run.load_model(), run.config.get("data", {}).get("speaker_names", ())
+    if not hasattr(model, "convert"):
+        raise InputError(
+            f"{path} is a {type(model).__name__}, which converts no voices: expected a run of "
+            "adain-voice-conversion or adversarial-voice-conversion."
+        )
+    return model, list(speakers)
+
+
+def _sample_rate(converter, path):
+    """Samples of a second that the front end of the model expects."""
+    layers = () if converter.front_end is None else converter.front_end.layers
+    for layer in layers:
+        if isinstance(layer, LogMelSpectrogram):
+            return layer.sample_rate
+    raise InputError(
+        f"{path} takes frames, not recordings: expected a model with a front end of LogMelSpectrogram. "
+        "Call its convert() from Python instead."
+    )
+
+
+def _voice(converter, target, speakers, rate):
+    """What the model's `convert` takes as its target."""
+    if converter.speaker_encoder is not None:
+        recordings = list(stream_speech(str(target), rate))
+        if len(recordings) != 1:
+            raise InputError(f"The target is one recording. Received: {len(recordings)} in {target}")
+        return {"x": recordings[0][1][None]}
+    count = converter.num_speakers
+    if target in speakers:
+        return np.array([speakers.index(target)], "int32")
+    if target.isdecimal() and int(target) < count:
+        return np.array([int(target)], "int32")
+    known = ", ".join(speakers[:20]) + (" ..." if len(speakers) > 20 else "")
+    raise InputError(
+        f"This model knows its {count} speakers by name or number{': ' + known if known else ''}. "
+        f"Received: {target}. A model with a speaker encoder converts to the voice of any recording."
+    )
+
+
+def _outputs(source, output):
+    """A function from the names of recordings to the files to write."""
+    source, output = Path(source), Path(output)
+    if source.is_dir():
+        if output.suffix == ".wav" or output.is_file():
+            raise InputError(f"{source} is a folder, so the output is one. Received: {output}")
+        return lambda names: [(output / name).with_suffix(".wav") for name in names]
+    if output.suffix.lower() != ".wav" or output.is_dir():
+        raise InputError(f"The output is the name of a .wav file. Received: {output}")
+    if not source.is_file():
+        raise InputError(f"{source} does not exist: expected a recording or a folder of recordings.")
+    return lambda names: [output]
+
+
+def _write(path, waveform, rate):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        audio.write_wav(part, waveform, rate)
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
+    return path
