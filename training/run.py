@@ -210,7 +210,7 @@ def _fit(run, model, recipe, data, stream, restored, verbose):
     best = callbacks[0]
     if not best.best_weights:
         raise InputError(
-            f"The training diverged: {best.monitor} was never a number. Lower --learning-rate "
+            f"The training diverged: {best.monitor or 'loss'} was never a number. Lower --learning-rate "
             f"(it was {recipe.learning_rate}). The history is in {run.directory}."
         )
 

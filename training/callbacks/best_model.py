@@ -1,5 +1,6 @@
 """The model of the epoch that validates best."""
 
+import math
 import os
 import time
 from pathlib import Path
@@ -10,11 +11,13 @@ import keras
 class BestModel(keras.callbacks.Callback):
     """Keeps the weights whose `monitor` was lowest, in memory and as the file `path`.
 
-    At the end of the training the model itself has these weights.
+    At the end of the training the model itself has these weights. A training whose losses do not
+    tell how good it is, as that against an adversary, has no such entry: `monitor=None` keeps the last epoch
+    whose loss is a number.
 
     Args:
         path: a `.keras` file, replaced as a whole.
-        monitor: entry of the epoch's logs, lower is better.
+        monitor: entry of the epoch's logs, lower is better; `None`: the last epoch.
         seconds: least time between two writes of the file before the end.
     """
 
@@ -29,8 +32,8 @@ class BestModel(keras.callbacks.Callback):
         self._written_at = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        value = float(logs[self.monitor])
-        if value < self.best:
+        value = float(logs[self.monitor or "loss"])
+        if value < self.best or (self.monitor is None and math.isfinite(value)):
             self.best, self.best_epoch = value, epoch + 1
             self.best_weights = self.model.get_weights()
             if time.monotonic() - self._written_at > self.seconds:

@@ -30,7 +30,8 @@ class Recipe:
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    monitor: ClassVar[str] = "val_loss"  # lowest at the epoch whose weights are kept
+    # lowest at the epoch whose weights are kept; None: they are those of the last epoch
+    monitor: ClassVar[str | None] = "val_loss"
     examples: ClassVar[str] = "examples"  # what the data are made of, in words
 
     data: str
