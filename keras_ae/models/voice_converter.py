@@ -175,11 +175,13 @@ class VoiceConverter(BaseModel):
         """
         embedding = ops.convert_to_tensor(embedding)
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
-        content, voice = embedding[..., : self.content_dim], speaker
+        content = embedding[..., : self.content_dim]
         if self.speaker_encoder is None:
             voice = _numbers(speaker)
         elif speaker is None:
             voice = _mean_over_codes(embedding[..., self.content_dim :], mask)
+        else:
+            voice = ops.convert_to_tensor(speaker)
         return self.decoder_output(content, voice, mask, training=False)
 
     def reconstruct(self, x):
