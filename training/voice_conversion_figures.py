@@ -1,0 +1,152 @@
+"""Figures of a trained voice converter: what its two codes tell, and what its conversions are worth."""
+
+import numpy as np
+
+from keras_ae.evaluation import probe
+from keras_ae.training.speech_probes import eight_bins, linear_accuracy
+from keras_ae.training.voice_conversions import (
+    contents_of,
+    convert_all,
+    judged,
+    mean_voices,
+    mel_layer,
+    other_speakers,
+    voices_of,
+)
+
+STEPS = 1000  # of logistic regression
+
+
+class Codes:
+    """Content and voice of the utterances of two splits by a trained `VoiceConverter`.
+
+    Args:
+        model: the converter.
+        train, test: `SpeechSplit`s, or lists of these, with speakers.
+
+    Attributes:
+        contents: of the last test split, `(codes, content_dim)` each.
+        voices: of all utterances, `(utterances, speaker_dim)`, or `None` of a model with a table.
+    """
+
+    def __init__(self, model, train, test):
+        self.train, self.test = _listed(train), _listed(test)
+        splits = [*self.train, *self.test]
+        found = [contents_of(model, split) for split in splits]
+        self.contents = found[-1]
+        self.pooled = np.stack([eight_bins(one) for contents in found for one in contents])
+        self.voices = None
+        if model.speaker_encoder is not None:
+            self.voices = np.concatenate([voices_of(model, split) for split in splits])
+        self.speaker = np.concatenate([split.speaker for split in splits])
+        self.word = None
+        if all(split.label is not None for split in splits):
+            self.word = np.concatenate([split.label for split in splits])
+        held_out = sum(map(len, self.test))
+        self.is_test = np.arange(len(self.speaker)) >= len(self.speaker) - held_out
+
+    def figures(self, seed: int = 0) -> dict:
+        """Accuracies of probes that are fitted on the training split and read on the other one.
+
+        `content_*` are of the means of the content over eight equal parts of the utterance,
+        `speaker_*` of the voice: `content_speaker_linear`, `content_speaker_mlp` the speaker; where words
+        are known and shared by the splits `content_digit`, `content_digit_mlp` the word, `content_loso`
+        the word, mean over speakers that the probe has not heard, `content_speaker_newdigits` the speaker,
+        of words that the probe has not heard; `speaker_speaker`, `speaker_digit`, `speaker_newdigits`
+        likewise.
+        """
+        words = self.word is not None and set(self.word[self.is_test]) <= set(self.word[~self.is_test])
+        of_speaker = self._probe(self.pooled, self.speaker, seed)
+        found = {
+            "content_speaker_linear": of_speaker["linear"],
+            "content_speaker_mlp": of_speaker["mlp"],
+        }
+        if words:
+            of_word = self._probe(self.pooled, self.word, seed)
+            found |= {"content_digit": of_word["linear"], "content_digit_mlp": of_word["mlp"]}
+            found["content_loso"] = self._leave_one_speaker_out(self.pooled)
+            found["content_speaker_newdigits"] = self._new_words(self.pooled)
+        if self.voices is not None:
+            found["speaker_speaker"] = self._linear(self.voices, self.speaker)
+            if words:
+                found["speaker_digit"] = self._linear(self.voices, self.word)
+                found["speaker_newdigits"] = self._new_words(self.voices)
+        return found
+
+    def _probe(self, z, y, seed):
+        train, test = ~self.is_test, self.is_test
+        return probe(z[train], y[train], test=(z[test], y[test]), seed=seed)
+
+    def _linear(self, z, y, train=None, test=None):
+        train = ~self.is_test if train is None else train
+        test = self.is_test if test is None else test
+        return linear_accuracy(z[train], y[train], z[test], y[test], STEPS)
+
+    def _leave_one_speaker_out(self, z):
+        of_speakers = [self.speaker == speaker for speaker in np.unique(self.speaker)]
+        return float(np.mean([self._linear(z, self.word, ~own, own) for own in of_speakers]))
+
+    def _new_words(self, z):
+        """The speaker of words that the probe has not heard: of either half, fitted on the other one."""
+        first = self.word < np.median(self.word)
+        train, test = ~self.is_test, self.is_test
+        pairs = ((first, ~first), (~first, first))
+        return float(np.mean([self._linear(z, self.speaker, train & a, test & b) for a, b in pairs]))
+
+
+def conversion_figures(
+    model, train, test, judge, *, codes=None, most: int | None = None, one_utterance=True, seed: int = 0
+) -> dict:
+    """The utterances of `test` in the voices of all other speakers, heard by a judge.
+
+    Args:
+        model: a `VoiceConverter`.
+        train: `SpeechSplit`s (a list, or one) with utterances of the voices that are wanted.
+        test: the `SpeechSplit` that is converted, with speakers and labels.
+        judge: a `ConversionJudge` that has heard none of `test`.
+        codes: `Codes(model, train, test)` if there are any already.
+        most: utterances that are converted, drawn with `seed`; `None`: all.
+        one_utterance: convert with one utterance of the target speaker, too.
+        seed: of what is drawn.
+
+    Returns:
+        `both_seen`, `target_seen`, `source_seen`, `digit_seen`, `mcd`, `gv`: the voice is the number of the
+        speaker, or the mean of its training utterances; with a speaker encoder also `both_one_utterance` and
+        `digit_one_utterance`: the voice is that of one training utterance that says something else.
+    """
+    codes = Codes(model, train, test) if codes is None else codes
+    rows, target = other_speakers(test.speaker, np.unique(test.speaker))
+    rng = np.random.default_rng(seed)
+    if most is not None and most < len(test):
+        kept = np.isin(rows, rng.permutation(len(test))[:most])
+        rows, target = rows[kept], target[kept]
+    voices, layer = codes.voices, mel_layer(model)
+    given = None
+    if voices is not None:
+        heard = voices[~codes.is_test], codes.speaker[~codes.is_test]
+        means = mean_voices(*heard)
+        given = np.stack([means[int(t)] for t in target])
+    seen = judged(convert_all(model, test, codes.contents, rows, target, given), test, layer, judge)
+    found = {f"{name}_seen": seen[key] for name, key in _SHARES.items()}
+    found |= {name: seen[name] for name in ("mcd", "gv") if name in seen}
+    if one_utterance and voices is not None:
+        given = _one_voice_each(codes, test.label[rows], target, rng)
+        once = judged(convert_all(model, test, codes.contents, rows, target, given), test, layer, judge)
+        found |= {f"{name}_one_utterance": once[key] for name, key in _SHARES.items()}
+    return found
+
+
+_SHARES = {"both": "both", "target": "target_speaker", "source": "source_speaker", "digit": "content"}
+
+
+def _one_voice_each(codes, said, target, rng):
+    """The voice of one training utterance of each target that says something else."""
+    chosen = []
+    for word, speaker in zip(said, target, strict=True):
+        of_target = (codes.speaker == speaker) & ~codes.is_test & (codes.word != word)
+        chosen.append(rng.choice(np.flatnonzero(of_target)))
+    return codes.voices[chosen]
+
+
+def _listed(splits):
+    return list(splits) if isinstance(splits, list | tuple) else [splits]
