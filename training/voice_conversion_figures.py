@@ -17,6 +17,68 @@ from keras_ae.training.voice_conversions import (
 STEPS = 1000  # of logistic regression
 
 
+class ProbedUtterances:
+    """Speaker and word of utterances of two splits: what probes of a code are fitted on and read on.
+
+    Args:
+        train, test: `SpeechSplit`s, or lists of these, with speakers.
+
+    Attributes:
+        speaker, word: of all utterances, training first; `word` is `None` unless all test words occur
+            in training.
+        is_test: bool `(utterances,)`.
+    """
+
+    def __init__(self, train, test):
+        splits = [*listed(train), *listed(test)]
+        self.speaker = np.concatenate([split.speaker for split in splits])
+        held_out = sum(map(len, listed(test)))
+        self.is_test = np.arange(len(self.speaker)) >= len(self.speaker) - held_out
+        self.word = None
+        if all(split.label is not None for split in splits):
+            word = np.concatenate([split.label for split in splits])
+            if set(word[self.is_test]) <= set(word[~self.is_test]):
+                self.word = word
+
+    def of_content(self, z, seed: int = 0) -> dict:
+        """`content_*` of a code `(utterances, features)` that should tell the word and not the speaker."""
+        of_speaker = self._both_probes(z, self.speaker, seed)
+        found = {"content_speaker_linear": of_speaker["linear"], "content_speaker_mlp": of_speaker["mlp"]}
+        if self.word is not None:
+            of_word = self._both_probes(z, self.word, seed)
+            found |= {"content_digit": of_word["linear"], "content_digit_mlp": of_word["mlp"]}
+            found |= {"content_loso": self.leave_one_speaker_out(z)}
+            found |= {"content_speaker_newdigits": self.speaker_of_new_words(z)}
+        return found
+
+    def of_voice(self, z) -> dict:
+        """`speaker_*` of a code `(utterances, features)` that should tell the speaker and not the word."""
+        found = {"speaker_speaker": self._linear(z, self.speaker, ~self.is_test, self.is_test)}
+        if self.word is not None:
+            found["speaker_digit"] = self._linear(z, self.word, ~self.is_test, self.is_test)
+            found["speaker_newdigits"] = self.speaker_of_new_words(z)
+        return found
+
+    def leave_one_speaker_out(self, z) -> float:
+        """The word, mean over speakers whose utterances the probe has not heard."""
+        of_speakers = [self.speaker == speaker for speaker in np.unique(self.speaker)]
+        return float(np.mean([self._linear(z, self.word, ~own, own) for own in of_speakers]))
+
+    def speaker_of_new_words(self, z) -> float:
+        """The speaker of words that the probe has not heard: of either half, fitted on the other one."""
+        first = self.word < np.median(self.word)
+        train, test = ~self.is_test, self.is_test
+        pairs = ((first, ~first), (~first, first))
+        return float(np.mean([self._linear(z, self.speaker, train & a, test & b) for a, b in pairs]))
+
+    def _both_probes(self, z, y, seed):
+        train, test = ~self.is_test, self.is_test
+        return probe(z[train], y[train], test=(z[test], y[test]), seed=seed)
+
+    def _linear(self, z, y, train, test):
+        return linear_accuracy(z[train], y[train], z[test], y[test], STEPS)
+
+
 class Codes:
     """Content and voice of the utterances of two splits by a trained `VoiceConverter`.
 
@@ -26,24 +88,18 @@ class Codes:
 
     Attributes:
         contents: of the last test split, `(codes, content_dim)` each.
-        voices: of all utterances, `(utterances, speaker_dim)`, or `None` of a model with a table.
+        voices: of all utterances, training first, `(utterances, speaker_dim)`; `None` with a table of speakers.
     """
 
     def __init__(self, model, train, test):
-        self.train, self.test = _listed(train), _listed(test)
-        splits = [*self.train, *self.test]
+        self.utterances = ProbedUtterances(train, test)
+        splits = [*listed(train), *listed(test)]
         found = [contents_of(model, split) for split in splits]
         self.contents = found[-1]
         self.pooled = np.stack([eight_bins(one) for contents in found for one in contents])
         self.voices = None
         if model.speaker_encoder is not None:
             self.voices = np.concatenate([voices_of(model, split) for split in splits])
-        self.speaker = np.concatenate([split.speaker for split in splits])
-        self.word = None
-        if all(split.label is not None for split in splits):
-            self.word = np.concatenate([split.label for split in splits])
-        held_out = sum(map(len, self.test))
-        self.is_test = np.arange(len(self.speaker)) >= len(self.speaker) - held_out
 
     def figures(self, seed: int = 0) -> dict:
         """Accuracies of probes that are fitted on the training split and read on the other one.
@@ -55,43 +111,8 @@ class Codes:
         of words that the probe has not heard; `speaker_speaker`, `speaker_digit`, `speaker_newdigits`
         likewise.
         """
-        words = self.word is not None and set(self.word[self.is_test]) <= set(self.word[~self.is_test])
-        of_speaker = self._probe(self.pooled, self.speaker, seed)
-        found = {
-            "content_speaker_linear": of_speaker["linear"],
-            "content_speaker_mlp": of_speaker["mlp"],
-        }
-        if words:
-            of_word = self._probe(self.pooled, self.word, seed)
-            found |= {"content_digit": of_word["linear"], "content_digit_mlp": of_word["mlp"]}
-            found["content_loso"] = self._leave_one_speaker_out(self.pooled)
-            found["content_speaker_newdigits"] = self._new_words(self.pooled)
-        if self.voices is not None:
-            found["speaker_speaker"] = self._linear(self.voices, self.speaker)
-            if words:
-                found["speaker_digit"] = self._linear(self.voices, self.word)
-                found["speaker_newdigits"] = self._new_words(self.voices)
-        return found
-
-    def _probe(self, z, y, seed):
-        train, test = ~self.is_test, self.is_test
-        return probe(z[train], y[train], test=(z[test], y[test]), seed=seed)
-
-    def _linear(self, z, y, train=None, test=None):
-        train = ~self.is_test if train is None else train
-        test = self.is_test if test is None else test
-        return linear_accuracy(z[train], y[train], z[test], y[test], STEPS)
-
-    def _leave_one_speaker_out(self, z):
-        of_speakers = [self.speaker == speaker for speaker in np.unique(self.speaker)]
-        return float(np.mean([self._linear(z, self.word, ~own, own) for own in of_speakers]))
-
-    def _new_words(self, z):
-        """The speaker of words that the probe has not heard: of either half, fitted on the other one."""
-        first = self.word < np.median(self.word)
-        train, test = ~self.is_test, self.is_test
-        pairs = ((first, ~first), (~first, first))
-        return float(np.mean([self._linear(z, self.speaker, train & a, test & b) for a, b in pairs]))
+        found = self.utterances.of_content(self.pooled, seed)
+        return found if self.voices is None else found | self.utterances.of_voice(self.voices)
 
 
 def conversion_figures(
@@ -123,8 +144,8 @@ def conversion_figures(
     voices, layer = codes.voices, mel_layer(model)
     given = None
     if voices is not None:
-        heard = voices[~codes.is_test], codes.speaker[~codes.is_test]
-        means = mean_voices(*heard)
+        training = ~codes.utterances.is_test
+        means = mean_voices(voices[training], codes.utterances.speaker[training])
         given = np.stack([means[int(t)] for t in target])
     seen = judged(convert_all(model, test, codes.contents, rows, target, given), test, layer, judge)
     found = {f"{name}_seen": seen[key] for name, key in _SHARES.items()}
@@ -141,12 +162,13 @@ _SHARES = {"both": "both", "target": "target_speaker", "source": "source_speaker
 
 def _one_voice_each(codes, said, target, rng):
     """The voice of one training utterance of each target that says something else."""
-    chosen = []
+    chosen, known = [], codes.utterances
     for word, speaker in zip(said, target, strict=True):
-        of_target = (codes.speaker == speaker) & ~codes.is_test & (codes.word != word)
+        of_target = (known.speaker == speaker) & ~known.is_test & (known.word != word)
         chosen.append(rng.choice(np.flatnonzero(of_target)))
     return codes.voices[chosen]
 
 
-def _listed(splits):
+def listed(splits):
+    """A list of splits, also of one."""
     return list(splits) if isinstance(splits, list | tuple) else [splits]
