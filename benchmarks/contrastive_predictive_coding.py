@@ -128,14 +128,13 @@ def cached(path, function):
     return found
 
 
-def record(name, values, goal, minutes, note):
+def record(command, values, goal, minutes, note):
     return {
         "mean": float(np.mean(values)),
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
         "n": len(values),
         "goal": goal,
-        "command": f"python benchmarks/contrastive_predictive_coding.py {name}"
-        + (" --data fsdd.npz" if name == "fsdd" else ""),
+        "command": command,
         "minutes": round(minutes, 1),
         "note": note,
     }
@@ -144,6 +143,8 @@ def record(name, values, goal, minutes, note):
 def records_of(name, results, baselines):
     """All records of a system from the figures there are."""
     minutes = sum(one["minutes"] for one in results)
+    command = f"python benchmarks/contrastive_predictive_coding.py {name}"
+    command += " --data fsdd.npz" if name == "fsdd" else ""
     own = ("epoch", "minutes", "training_minutes")
     keys = [key for key in results[0] if not key.startswith(own)]
     means = {key: np.mean([one[key] for one in results]) for key in keys}
@@ -153,14 +154,20 @@ def records_of(name, results, baselines):
     epochs = ", ".join(str(one["epoch"]) for one in results)
     note = f"{NOTES[name]}; epoch of the lowest validation loss of each seed: {epochs}"
     found = {
-        f"cpc.{name}.{key}": record(name, [one[key] for one in results], goals.get(key, ""), minutes, note)
+        f"cpc.{name}.{key}": record(command, [one[key] for one in results], goals.get(key, ""), minutes, note)
         for key in keys
     }
     for key, value in baselines.items():
         if key != "minutes":
             text = "the same probe of spectral features, no learning"
-            found[f"cpc.{name}.baseline.{key}"] = record(name, [value], "", baselines["minutes"], text)
+            found[f"cpc.{name}.baseline.{key}"] = record(command, [value], "", baselines["minutes"], text)
     return found
+
+
+def one_thread():
+    """All arithmetic on one core."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def flat(rows):
@@ -175,8 +182,7 @@ def main():
     parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and figures")
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     name, runs = arguments.name, Path(arguments.runs)
     if name == "espeak":
         data = subject = load_speech("espeak")

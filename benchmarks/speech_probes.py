@@ -63,6 +63,21 @@ def espeak_baselines(data) -> dict:
     return found
 
 
+def folded_accuracy(features, labels, folds) -> float:
+    """How often the label of an example is read right by a probe of the other folds.
+
+    Args:
+        features: `(examples, features)`.
+        labels, folds: `(examples,)` integers.
+    """
+    right = 0.0
+    for fold in np.unique(folds):
+        test = folds == fold
+        accuracy = linear_accuracy(features[~test], labels[~test], features[test], labels[test], 1000)
+        right += accuracy * test.sum()
+    return float(right / len(labels))
+
+
 class Digits:
     """Utterances of one word each, `(utterances, features)` with word, speaker and official split.
 

@@ -64,3 +64,48 @@ def test_the_official_test_is_the_last_split(digits_of):
         [Part(label=np.arange(4), speaker=np.zeros(4)), Part(label=np.arange(2), speaker=np.ones(2))]
     )
     assert digits.is_test.tolist() == [False] * 4 + [True] * 2
+
+
+def test_each_fold_is_read_by_a_probe_of_the_others(benchmark_module):
+    """Four folds, in the last of which the labels are swapped: the majority of the others reads it wrong."""
+    folded_accuracy = benchmark_module("speech_probes").folded_accuracy
+    labels, folds = np.tile([0, 1], 40), np.repeat([0, 1, 2, 3], 20)
+    x = np.where(folds == 3, 1 - labels, labels)[:, None] * 4.0
+    assert folded_accuracy(x, labels, folds) == 0.75
+
+
+@pytest.fixture
+def transfer(benchmark_module):
+    return benchmark_module("contrastive_predictive_coding_transfer")
+
+
+def test_the_last_second_of_each_recording_is_the_test(transfer):
+    parts, whose, last = transfer.pieces([np.arange(25), np.arange(100, 110)], 10)
+    assert [part.tolist()[::9] for part in parts] == [[15, 24], [5, 14], [100, 109]]
+    assert whose.tolist() == [0, 0, 1] and last.tolist() == [True, False, True]
+
+
+def test_examples_are_numbered_within_their_group(transfer):
+    assert transfer.number_within(np.array([3, 5, 3, 3, 5])).tolist() == [0, 0, 1, 2, 1]
+
+
+def test_people_of_a_file_are_read_and_recorded(transfer, benchmark_module, tmp_path):
+    """Two people who hum at two pitches, three recordings of two and a half seconds each."""
+    speaker = np.tile([0, 1], 3)
+    waves = [np.sin(np.arange(2500) * (0.3 + 0.5 * one)) for one in speaker]
+    np.savez(
+        tmp_path / "hums.npz",
+        audio=(np.concatenate(waves) * 9000).astype("int16"),
+        offsets=np.arange(7) * 2500,
+        speaker=speaker,
+        sample_rate=1000,
+    )
+    found = transfer.LibriSpeech(tmp_path / "hums.npz", 1000)
+    assert len(found.split) == 12 and found.is_test.sum() == 6
+    spectra = [np.abs(np.fft.rfft(found.split.waveform(i))) for i in range(12)]
+    x = np.array([[one[:90].sum(), one[90:].sum()] for one in spectra])
+    results = [{**found.figures(x), "minutes": 1.0}]
+    assert results[0]["speaker"] == 1.0
+    records = transfer.records_of("librispeech", results, {"mfcc13.speaker": 0.5, "minutes": 1.0}, "hums.npz")
+    assert set(records) == {f"cpc.librispeech_mini.{key}" for key in ("speaker", "baseline.mfcc13.speaker")}
+    benchmark_module("records").write_records(tmp_path / "records.json", records)

@@ -51,6 +51,18 @@ def test_a_rate_without_an_encoder_is_refused(npz):
         RECIPES["cpc"]().build_model(data, 1)
 
 
+def test_other_voices_are_heard_in_training(npz):
+    data = load_speech(npz, sample_rate=RATE)
+    sizes = {"sample_rate": RATE, "dim": 8, "context_dim": 8, "negatives": ("same_sequence",)}
+    recipe = RECIPES["cpc"](**sizes, negatives_of_each=None, warp=0.2, tilt=1.0)
+    layer = recipe.build_model(data, 1).perturbation
+    assert (layer.warp, layer.tilt, layer.window, layer.order) == (0.2, 1.0, 256, 20)
+    assert RECIPES["cpc"](**sizes, negatives_of_each=None).build_model(data, 1).perturbation is None
+    for wrong in ({"warp": 1.0}, {"warp": -0.1}, {"tilt": -1.0}):
+        with pytest.raises(InputError, match=f"--{next(iter(wrong))}"):
+            RECIPES["cpc"](**wrong)
+
+
 def test_utterances_come_back_in_their_order_without_padding(npz):
     split = load_speech(npz, sample_rate=RATE).train
 

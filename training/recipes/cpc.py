@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
+from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.networks import recurrent_context, waveform_encoder
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.speech_probes import (
     encode_utterances,
-    mean_and_deviation,
     phone_accuracy,
     shifted,
     speaker_accuracy,
@@ -51,12 +51,26 @@ class CpcRecipe(SpeechRecipe):
     for the speaker, both for both."""
     negatives_of_each: tuple[int, ...] | None = (64, 192)
     """How many of each; without it all there are."""
+    warp: float = 0.0
+    """The most by which formants are moved in training, 0.2 is 20 %: the context hears one voice, the frames
+    to be told apart come from another, so that speakers leave the embedding. 0: as recorded."""
+    tilt: float = 0.0
+    """The most that a slope, a bow and a twist of the spectrum add in training, 1.0 is 8.7 dB; as `warp`."""
     crop_seconds: float | None = 1.28
     """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
-    epochs: int = 36
+    epochs: int = 96
     """Passes over the training utterances."""
+    batch_size: int = 8
+    """Utterances of one step."""
     probe: bool = True
     """Measure linear probes of the phone and the speaker, where they are known."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.warp < 1:
+            raise InputError(f"--warp is at least 0 and below 1. Received: {self.warp}")
+        if not 0 <= self.tilt < math.inf:
+            raise InputError(f"--tilt is at least 0. Received: {self.tilt}")
 
     def build_model(self, data, training_steps):
         kernels, strides = LAYERS[self.sample_rate]
@@ -71,7 +85,15 @@ class CpcRecipe(SpeechRecipe):
             first_step=self.first_step,
             negatives=self.negatives,
             num_negatives=self.negatives_of_each,
+            perturbation=self._perturbation(data.sample_rate) if self.warp or self.tilt else None,
             seed=self.seed,
+        )
+
+    def _perturbation(self, sample_rate):
+        # 32 ms hold the lowest pitch of speech; 20 numbers at 8 kHz follow the formants, not the harmonics
+        window = 4 * round(sample_rate * 0.032 / 4)
+        return VoicePerturbation(
+            self.warp, self.tilt, window=window, order=round(sample_rate / 400), seed=self.seed
         )
 
     def measure(self, model, data):
@@ -107,8 +129,8 @@ class CpcRecipe(SpeechRecipe):
         return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
     def speaker_features(self, frames):
-        """Mean and deviation of frame and context over the utterance."""
-        return mean_and_deviation(frames)
+        """Mean of frame and context over the utterance."""
+        return frames.mean(axis=0)
 
 
 def frames_and_context(model):
