@@ -88,7 +88,7 @@ class Codes:
 
     Attributes:
         contents: of the last test split, `(codes, content_dim)` each.
-        voices: of all utterances, training first, `(utterances, speaker_dim)`; `None` with a table of speakers.
+        voices: of all utterances, training first, `(utterances, speaker_dim)`; `None` with a table of voices.
     """
 
     def __init__(self, model, train, test):

@@ -1,0 +1,160 @@
+"""Voice conversion of spoken digits: what content and speaker codes tell, and what conversions are worth.
+
+    python benchmarks/voice_conversion.py controls --data fsdd.npz
+    python benchmarks/voice_conversion.py adain --data fsdd.npz [--librispeech FOLDER]
+    python benchmarks/voice_conversion.py adversarial --data fsdd.npz
+
+A converter is trained on the official training takes of six speakers (a tenth of them is validation). All
+figures of a seed but the following come from the weights that its recipe keeps: the ablation is a
+training without instance normalisation or without the adversary; one-shot is a training without two
+speakers, into whose voices the test takes of the other four are converted by one utterance (seed s
+leaves out pair s of three disjoint ones); the equal error rate is of a training on 215 readers
+of LibriSpeech, one utterance each, and of six others; espeak is a training on 24 synthetic voices, and
+four others that say the same sentences.
+
+Probes are fitted on all 2,700 training takes and read on the 300 official test takes. Conversions are
+those of the 300 test takes to the five other speakers. They are heard by one judge for all
+rows, fitted on recorded and copy-synthesised training takes. `controls` are converters
+without learning. Settings were chosen by validation takes. Figures of a finished training are kept
+in `--runs`. Writes `docs/results/voice_conversion.json`.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from records import write_records
+from voice_conversion_controls import control_rows, feature_probes
+from voice_conversion_records import control_records, system_records
+from voice_conversion_settings import SYSTEMS
+from voice_conversion_training import train
+from voice_conversion_unseen import espeak, one_shot, parallel_sentences, voiceprint
+
+from keras_ae.evaluation import copy_synthesis
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.voice_conversion_figures import Codes, conversion_figures
+from keras_ae.training.voice_conversions import conversion_frames, fit_judge, waveforms_of
+
+RATE = 8000
+RECORD = "docs/results/voice_conversion.json"
+
+
+def figures_of(name, settings, data, seed, judge, path=None):
+    """All figures of one training on the digits, from one set of weights."""
+    begun = time.process_time()
+    _, model, epoch = train(name, settings, data, seed)
+    trained = (time.process_time() - begun) / 60
+    if path is not None:
+        model.save(path)
+    known = [data.train, data.validation]
+    codes = Codes(model, known, data.test)
+    found = {"epoch": epoch, "training_minutes": trained, **codes.figures()}
+    return found | conversion_figures(model, known, data.test, judge, codes=codes)
+
+
+def controls(data, judge):
+    """Rows without learning, the judge itself, and probes of features."""
+    layer, known = conversion_frames(data.sample_rate), [data.train, data.validation]
+    recorded, accuracy = waveforms_of(data.test), {}
+    for kind, waveforms in (("recorded", recorded), ("copied", copy_synthesis(recorded, layer))):
+        said = judge.predict(waveforms)
+        accuracy[f"{kind}_speaker"] = float(np.mean(said["speaker"] == data.test.speaker))
+        accuracy[f"{kind}_digit"] = float(np.mean(said["content"] == data.test.label))
+    return {
+        "judge": judge.hash,
+        "judge_accuracy": accuracy,
+        "rows": control_rows(known, data.test, layer, judge),
+        "probes": feature_probes(known, data.test),
+    }
+
+
+def cached(path, function):
+    """What `function` returns, with its minutes, from the file `path` if it is there."""
+    if path.exists():
+        return json.loads(path.read_text())
+    begun = time.process_time()
+    found = function()
+    found["minutes"] = (time.process_time() - begun) / 60
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    os.replace(part, path)
+    print(path.stem, json.dumps(found), flush=True)
+    keras.backend.clear_session()
+    return found
+
+
+def parts_of(name, data, judge, librispeech, runs):
+    """`{part: function of a seed}` of a system, those with a goal first."""
+    system = SYSTEMS[name]
+    recipe, settings = system["recipe"], system["settings"]
+    parts = {
+        "main": lambda seed: figures_of(
+            recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"
+        ),
+        "ablation": lambda seed: figures_of(recipe, settings | system["off"], data, seed, judge),
+    }
+    if system["one_shot"]:
+        parts["oneshot"] = lambda seed: one_shot(recipe, settings, data, seed, judge)
+    if system["one_shot"] and librispeech is not None:
+        readers = load_speech(librispeech / "train_clean_1utt.npz", test_fraction=0.0)
+        whole = load_speech(librispeech / "test_other_10utt.npz", validation_fraction=0.0, test_fraction=0.0)
+        parts["voiceprint"] = lambda seed: voiceprint(
+            recipe, settings | system["read"], readers, whole.train, seed
+        )
+    if system["one_shot"]:
+        parts["espeak"] = lambda seed: espeak(
+            recipe, settings | system["spoken"], load_speech("espeak"), parallel_sentences(16_000), seed
+        )
+    return parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=["controls", *SYSTEMS])
+    parser.add_argument("--data", required=True, help="the .npz file of the digits")
+    parser.add_argument("--librispeech", type=Path, help="the folder of librispeech_mini")
+    parser.add_argument("--parts", nargs="*", help="only these: main, ablation, oneshot, voiceprint, espeak")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/voice_conversion"), help="weights and figures"
+    )
+    parser.add_argument("--record", default=RECORD)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    name, runs = arguments.name, arguments.runs
+    data = load_speech(arguments.data, sample_rate=RATE)
+    runs.mkdir(parents=True, exist_ok=True)
+    judge = fit_judge([data.train, data.validation], RATE, runs / "judge.npz")
+    if name == "controls":
+        found = cached(runs / "controls.json", lambda: controls(data, judge))
+        records = control_records(found)
+        write_records(arguments.record, records)
+        return show(records)
+    parts = parts_of(name, data, judge, arguments.librispeech, runs)
+    results = {part: [] for part in arguments.parts or parts}
+    for part, figures in results.items():
+        for seed in range(arguments.seeds):
+            path = runs / f"{name}.{part}.{seed}.json"
+            figures.append(cached(path, lambda part=part, seed=seed: parts[part](seed)))
+            records = system_records(name, results, SYSTEMS[name]["settings"], judge.hash)
+            write_records(arguments.record, records)
+    show(records)
+
+
+def show(records):
+    for key, one in records.items():
+        print(f"{key:<44} {one['mean']:.4f} ± {one['sd']:.4f}  n={one['n']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
