@@ -5,7 +5,47 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
+
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.datasets.speech_split import SpeechSplit
+from keras_ae.training.datasets.waveform_store import WaveformStore
 from keras_ae.training.recipes import RECIPES
+
+
+def recordings(path, sample_rate):
+    """`(waveforms, {column: values})` of all recordings of a file."""
+    data = load_speech(path, sample_rate=sample_rate)
+    splits = [split for split in (data.train, data.validation, data.test) if len(split)]
+    waveforms = [split.waveform(i) for split in splits for i in range(len(split))]
+    names = splits[0].factors()
+    return waveforms, {name: np.concatenate([split.factors()[name] for split in splits]) for name in names}
+
+
+def as_split(waveforms, sample_rate):
+    """Waveforms as utterances, each at the same level."""
+    offsets = np.concatenate([[0], np.cumsum([len(waveform) for waveform in waveforms])])
+    store = WaveformStore(np.concatenate(waveforms), offsets, sample_rate, "recordings")
+    return SpeechSplit(store, np.arange(len(waveforms)), "rms")
+
+
+def pieces(waveforms, size):
+    """`(pieces, whose, is the last)` of the recordings, without what is left over at the front."""
+    found = [
+        (waveform[len(waveform) - (i + 1) * size :][:size], who, i == 0)
+        for who, waveform in enumerate(waveforms)
+        for i in range(len(waveform) // size)
+    ]
+    parts, whose, last = zip(*found, strict=True)
+    return list(parts), np.array(whose), np.array(last)
+
+
+def with_more(split, paths, sample_rate, seconds):
+    """The utterances of a split and the recordings of the files `paths`, cut into pieces of `seconds`."""
+    waveforms = [split.waveform(i) for i in range(len(split))]
+    for path in paths:
+        waveforms += pieces(recordings(path, sample_rate)[0], round(seconds * sample_rate))[0]
+    return as_split(waveforms, sample_rate)
 
 
 def train(settings, data, seed, directory: Path, report=print):

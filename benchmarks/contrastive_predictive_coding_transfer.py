@@ -19,12 +19,11 @@ from pathlib import Path
 import keras
 import numpy as np
 from contrastive_predictive_coding import ESPEAK, RECORD, cached, one_thread, record
+from contrastive_predictive_coding_training import as_split, pieces, recordings
 from records import write_records
 from speech_probes import folded_accuracy, frames_of_layer, spectral_features
 
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.datasets.speech_split import SpeechSplit
-from keras_ae.training.datasets.waveform_store import WaveformStore
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.recipes.cpc import frames_and_context
 from keras_ae.training.speech_probes import encode_utterances, linear_accuracy, mean_and_deviation
@@ -36,33 +35,6 @@ NOTES = {
     "test_other": "6 people of LibriSpeech test-other, 10 readings each; probes of nine read the tenth",
     "emospeech": "777 words of 44 people; word and emotion: folds of people; speaker: folds of recordings",
 }
-
-
-def recordings(path, sample_rate):
-    """`(waveforms, {column: values})` of all recordings of a file."""
-    data = load_speech(path, sample_rate=sample_rate)
-    splits = [split for split in (data.train, data.validation, data.test) if len(split)]
-    waveforms = [split.waveform(i) for split in splits for i in range(len(split))]
-    names = splits[0].factors()
-    return waveforms, {name: np.concatenate([split.factors()[name] for split in splits]) for name in names}
-
-
-def as_split(waveforms, sample_rate):
-    """Waveforms as utterances, each at the same level."""
-    offsets = np.concatenate([[0], np.cumsum([len(waveform) for waveform in waveforms])])
-    store = WaveformStore(np.concatenate(waveforms), offsets, sample_rate, "recordings")
-    return SpeechSplit(store, np.arange(len(waveforms)), "rms")
-
-
-def pieces(waveforms, size):
-    """`(pieces, whose, is the last)` of the recordings, without what is left over at the front."""
-    found = [
-        (waveform[len(waveform) - (i + 1) * size :][:size], who, i == 0)
-        for who, waveform in enumerate(waveforms)
-        for i in range(len(waveform) // size)
-    ]
-    parts, whose, last = zip(*found, strict=True)
-    return list(parts), np.array(whose), np.array(last)
 
 
 class LibriSpeech:

@@ -26,7 +26,7 @@ class Part(SimpleNamespace):
 def figures(phone):
     return {
         **{"phone": phone, "phone_random_init": 0.3, "speaker": 0.9},
-        **{"epoch": 4, "minutes": 2.0, "training_minutes": 1.5},
+        **{"epoch": 4, "minutes": 2.0, "training_minutes": 1.5, "realtime": 60.0},
     }
 
 
@@ -34,7 +34,8 @@ def test_records_are_means_over_seeds_with_their_goals(benchmark, benchmark_modu
     results = [figures(0.7), figures(0.8), figures(0.9)]
     records = benchmark.records_of("espeak", results, {"mfcc39.speaker": 0.8, "minutes": 1.0})
     names = {"phone", "phone_random_init", "speaker", "baseline.mfcc39.speaker"}
-    assert set(records) == {f"cpc.espeak.{name}" for name in names}
+    assert set(records) == {f"cpc.espeak.{name}" for name in names} | {"cpc.train.realtime"}
+    assert records["cpc.train.realtime"]["mean"] == 60.0
     is_met = benchmark_module("records").is_met
     phone = records["cpc.espeak.phone"]
     assert (phone["mean"], phone["n"], phone["minutes"]) == (pytest.approx(0.8), 3, 6.0)
@@ -42,6 +43,12 @@ def test_records_are_means_over_seeds_with_their_goals(benchmark, benchmark_modu
     assert is_met(phone) and not is_met(records["cpc.espeak.speaker"])
     assert records["cpc.espeak.phone_random_init"]["goal"] == "<= 0.7000"  # 0.10 below the trained one
     benchmark.write_records(tmp_path / "records.json", records)
+
+
+def test_the_audio_of_a_training_is_that_of_its_crops(benchmark):
+    recipe = SimpleNamespace(crop_seconds=2.0, sample_rate=10, epochs=3)
+    split = SimpleNamespace(lengths=np.array([15, 20, 50]))  # 1.5 s, 2 s, and a crop of 2 s
+    assert benchmark.minutes_heard(recipe, split) == pytest.approx(3 * 5.5 / 60)
 
 
 def test_figures_that_are_there_are_not_measured_again(benchmark, tmp_path):
