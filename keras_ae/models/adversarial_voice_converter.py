@@ -187,8 +187,8 @@ class AdversarialVoiceConverter(VoiceConverter):
 
     # training
 
-    def prepare(self, x, y):
-        """Frames of the inputs and of the target, and the speakers, made once for all players."""
+    def prepare(self, x, y, training):
+        """Frames of the inputs and of the target, the speakers and the content, made once for all players."""
         speaker = x.get("speaker") if isinstance(x, dict) else None
         if speaker is None:
             raise InputError(
@@ -197,24 +197,30 @@ class AdversarialVoiceConverter(VoiceConverter):
             )
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({"x": y, "lengths": unpack_inputs(x)[1]})[0]
-        return {"frames": frames, "mask": mask, "speaker": ops.cast(speaker, "int32")}, target
+        batch = {"frames": frames, "mask": mask, "speaker": ops.cast(speaker, "int32")}
+        if not training or self.stage != "auto_encoder":  # all updates of the adversary see this content
+            frozen = training and self.stage == "residual"
+            batch["features"] = self.content_features(frames, mask, training and not frozen)
+            take_losses(self.content_encoder)
+        return batch, target
 
     def compute_terms(self, x, y, sample_weight, training, player):
         if not isinstance(x, dict) or "frames" not in x:
-            x, y = self.prepare(x, y)
+            x, y = self.prepare(x, y, training)
         if player in ("generator", "discriminator"):
             return getattr(self, f"_{player}_terms")(x, sample_weight, training)
-        features = self.content_features(x["frames"], x["mask"], training)
-        added = take_losses(self.content_encoder)
-        content, mask = self.content_of(features), mask_of(features)
         if player == "adversary":
+            content, mask = self.content_of(x["features"]), mask_of(x["features"])
             given = content, x["speaker"], mask, sample_weight
             loss, accuracy = self.adversary.classifier_loss(*given, training)
             loss += take_losses(self.adversary)
             return {"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy}
-        return self._model_terms(x, y, content, mask, added, sample_weight, training)
+        return self._model_terms(x, y, sample_weight, training)
 
-    def _model_terms(self, x, target, content, mask, added, sample_weight, training):
+    def _model_terms(self, x, target, sample_weight, training):
+        features = self.content_features(x["frames"], x["mask"], training)
+        added = take_losses(self.content_encoder)
+        content, mask = self.content_of(features), mask_of(features)
         voice = self._voice(x, training)
         frames = VoiceConverter.decoder_output(self, content, voice, mask, training)
         losses = self.element_losses(target, frames)
@@ -261,10 +267,9 @@ class AdversarialVoiceConverter(VoiceConverter):
 
     def _converted(self, x, training, of_generator):
         """`(frames in the voice of another utterance of the batch, its speaker)`."""
-        content = self._content(x["frames"], x["mask"])  # encoder and decoder stand still
+        content, mask = self.content_of(x["features"]), mask_of(x["features"])
         others = self._others(ops.shape(x["speaker"])[0], training)
         voice = ops.take(self._voice(x, False), others, axis=0)
-        mask = mask_of(content)
         frames = VoiceConverter.decoder_output(self, content, voice, mask, False)
         frames += self._added(content, voice, mask, training and of_generator)
         return crop(ops.cast(frames, "float32"), x["frames"]), ops.take(x["speaker"], others, axis=0)

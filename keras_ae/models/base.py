@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.models.stages import Stage, StageSwitch, check_stages, stage_at
+from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.ops import num_replicas, sum_over_replicas
 
 
@@ -54,7 +54,7 @@ class BaseModel(keras.Model):
         """The players in the order of their updates; one, with all variables, unless overridden."""
         return [Player("model", lambda: self.trainable_variables)]
 
-    def prepare(self, x, y) -> tuple:
+    def prepare(self, x, y, training) -> tuple:
         """`(x, y)` as all players of a step take them, made once: a subclass may make frames of waveforms."""
         return x, y
 
@@ -161,7 +161,7 @@ class BaseModel(keras.Model):
         if not self.stages:
             return super().fit(x, y, *args, **kwargs)
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        return super().fit(**{**given, "callbacks": _with_switch(given.get("callbacks"))})
+        return super().fit(**{**given, "callbacks": with_switch(given.get("callbacks"))})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in Keras; `x` alone is enough."""
@@ -170,7 +170,7 @@ class BaseModel(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
-        prepared = self.prepare(x, y)
+        prepared = self.prepare(x, y, training=True)
         for player, updates in self._moves():
             for _ in range(updates):
                 self._record(self._update(player, *prepared, sample_weight), x, player)
@@ -181,14 +181,16 @@ class BaseModel(keras.Model):
     def make_train_function(self, force=False):
         """As in Keras; the step is another one where a new stage has begun."""
         if self.stages:
-            before, self._stage = self._stage, stage_at(self.stages, int(self.training_step))
+            # tf: keras.ops hands a mirrored variable on as it is
+            step = int(tf.convert_to_tensor(self.training_step.value))
+            before, self._stage = self._stage, stage_at(self.stages, step)
             force = force or before != self._stage
         return super().make_train_function(force=force)
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
-        prepared = self.prepare(x, y)
+        prepared = self.prepare(x, y, training=False)
         for player in self.players():
             terms = self.compute_terms(*prepared, sample_weight, training=False, player=player.name)
             self._record(terms, x, player)
@@ -255,14 +257,6 @@ class BaseModel(keras.Model):
             with tf.init_scope():
                 self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
                 self._build_optimizers()
-
-
-def _with_switch(callbacks):
-    """The callbacks given to `fit`, with one that switches the stages."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
-    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
-    return [StageSwitch(), *given]
 
 
 def _made(value):

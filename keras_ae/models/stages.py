@@ -62,3 +62,11 @@ class StageSwitch(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         self.model.make_train_function()
+
+
+def with_switch(callbacks):
+    """The callbacks given to `fit`, with one that switches the stages."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
+    return [StageSwitch(), *given]

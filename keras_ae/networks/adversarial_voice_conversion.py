@@ -7,8 +7,10 @@ from keras import layers
 
 from keras_ae.layers.add_condition import AddCondition
 from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.repeat_frames import RepeatFrames
 
 SLOPE = 0.01  # of the leaky rectifiers
 
@@ -19,10 +21,11 @@ def conv_bank_encoder(
     *,
     parts: Sequence[keras.layers.Layer] = (),
     filters: int = 64,
-    bank: int = 5,
+    bank: int = 4,
     halvings: int = 2,
     residual_blocks: int = 2,
     dropout: float = 0.0,
+    noise: float = 0.0,
     seed: int | None = None,
     name: str = "content_encoder",
 ) -> keras.Model:
@@ -42,7 +45,8 @@ def conv_bank_encoder(
         halvings: blocks that halve the time (3 in the paper); utterances of half a second bear 2.
         residual_blocks: after them.
         dropout: after each block, in training (0.5 in the paper).
-        seed: of the dropout.
+        noise: standard deviation of what is added to the result in training.
+        seed: of dropout and noise.
         name: of the model.
 
     Example:
@@ -62,11 +66,14 @@ def conv_bank_encoder(
     x = _activated(MaskedConv1D(filters, 1)(x))
     for block in range(halvings + residual_blocks):
         stride = 2 if block < halvings else 1
-        y = _activated(MaskedConv1D(filters, 5)(x))
-        y = _activated(MaskedConv1D(filters, 5, strides=stride)(y))
+        y = _activated(MaskedConv1D(filters, 5, strides=stride)(x))
+        y = _activated(MaskedConv1D(filters, 5)(y))
         y = _dropped(InstanceNormalization()(y), dropout, seed, block)
-        x = layers.Add()([MaskedConv1D(filters, 2, strides=2)(x) if stride == 2 else x, y])
-    return keras.Model(inputs, layers.Dense(output_dim)(x), name=name)
+        x = layers.Add()([MaskedAveragePooling1D(2)(x) if stride == 2 else x, y])
+    x = layers.Dense(output_dim)(x)
+    if noise:
+        x = layers.GaussianNoise(noise, seed=seed)(x)
+    return keras.Model(inputs, x, name=name)
 
 
 def speaker_decoder(
@@ -122,8 +129,7 @@ def speaker_decoder(
     for _ in range(halvings):
         y = _activated(MaskedConv1DTranspose(filters, 4, strides=2)(AddCondition()(x, voice)))
         y = _activated(MaskedConv1D(filters, 3)(AddCondition()(y, voice)))
-        x = layers.Add()([MaskedConv1DTranspose(filters, 2, strides=2)(x), InstanceNormalization()(y)])
-    x = _activated(MaskedConv1D(filters, 3)(AddCondition()(x, voice)))
+        x = layers.Add()([RepeatFrames(2)(x), InstanceNormalization()(y)])
     start = "zeros" if starts_at_zero else "glorot_uniform"
     x = MaskedConv1D(num_mels, 1, kernel_initializer=start)(AddCondition()(x, voice))
     outputs = layers.Activation("linear", dtype="float32", name="reconstruction")(x)
@@ -134,8 +140,8 @@ def speaker_classifier(
     input_dim: int,
     num_speakers: int,
     *,
-    filters: int = 128,
-    blocks: int = 3,
+    filters: int = 64,
+    blocks: int = 2,
     dropout: float = 0.0,
     seed: int | None = None,
     name: str = "classifier",

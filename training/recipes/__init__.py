@@ -1,5 +1,7 @@
 """Recipes: a typed dataclass per model, with defaults that work."""
 
+from keras_ae.training.recipes.adain_voice_conversion import AdaINVoiceConversionRecipe
+from keras_ae.training.recipes.adversarial_voice_conversion import AdversarialVoiceConversionRecipe
 from keras_ae.training.recipes.autoencoder import AutoEncoderRecipe
 from keras_ae.training.recipes.beta_tc_vae import BetaTcVaeRecipe
 from keras_ae.training.recipes.beta_vae import BetaVaeRecipe
@@ -33,6 +35,8 @@ RECIPES = {
         DeepInfoMaxRecipe,
         CpcRecipe,
         SpeechVqVaeRecipe,
+        AdaINVoiceConversionRecipe,
+        AdversarialVoiceConversionRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -42,6 +46,8 @@ RECIPES = {
 
 __all__ = [
     "RECIPES",
+    "AdaINVoiceConversionRecipe",
+    "AdversarialVoiceConversionRecipe",
     "AutoEncoderRecipe",
     "BetaTcVaeRecipe",
     "BetaVaeRecipe",

@@ -1,0 +1,161 @@
+"""Voice conversion by an adversary that looks for the speaker in the content."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.layers import FrameNormalization, InstanceNormalization, SpectralPerturbation
+from keras_ae.models import AdversarialVoiceConverter
+from keras_ae.networks import (
+    conv_bank_encoder,
+    front_end,
+    patch_discriminator,
+    speaker_classifier,
+    speaker_decoder,
+    speaker_encoder,
+)
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.voice_conversions import conversion_frames
+
+MELS = 80  # bands of `conversion_frames`
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialVoiceConversionRecipe(SpeechRecipe):
+    """An adversary looks for the speaker in the content, the decoder is told who speaks (Chou, 2018)."""
+
+    name: ClassVar[str] = "adversarial-voice-conversion"
+    summary: ClassVar[str] = "voice conversion: an adversary takes the speaker out of what was said"
+    monitor: ClassVar[str | None] = None  # the last epoch: an untrained adversary looks like a good encoder
+
+    speaker: Literal["table", "encoder"] = "table"
+    """table: a learned vector for each speaker of the training data; encoder: made of any utterance."""
+    content_dim: int = 16
+    """Channels of the content."""
+    halvings: int = 2
+    """How often the content's time is halved; frames are 8 ms apart."""
+    filters: int = 64
+    """Channels inside of encoder, decoder and generator."""
+    adversarial_loss: Literal["entropy", "negative_cross_entropy", "gradient_reversal"] = "entropy"
+    """What the encoder does against the adversary; see models.Adversary."""
+    adversarial_weight: float = 0.3
+    """Of that term beside the mean absolute error; 0: no adversary in effect."""
+    ramp: float = 0.5
+    """Share of the joint steps over which the weight rises from 0."""
+    adversary_updates: int = 3
+    """Of the adversary in each joint step."""
+    adversary_learning_rate: float = 1e-3
+    """Of Adam of the adversary and the discriminator, constant."""
+    adversary_dropout: float = 0.0
+    """Dropout of the adversary."""
+    warp: float = 0.0
+    """The most by which the frequencies that the content encoder sees are stretched in training."""
+    tilt: float = 0.0
+    """The most by which their spectrum is bent in training, in standard deviations of a band."""
+    noise: float = 0.0
+    """Standard deviation of noise on the content in training."""
+    autoencoder_epochs: int = 10
+    """Epochs without the adversary, at first."""
+    adversary_epochs: int = 3
+    """Epochs of the adversary alone, then."""
+    residual_epochs: int = 0
+    """Epochs of the residual generator and its discriminator alone, at last."""
+    discriminator_updates: int = 3
+    """Of the discriminator in each of their steps."""
+    crop_seconds: float | None = 0.96
+    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    epochs: int = 60
+    """Passes over the training utterances, all stages together."""
+    batch_size: int = 32
+    """Utterances of one step."""
+
+    def build(self, data, steps_per_epoch, base=None):
+        """The compiled model; the adversary's optimiser is Adam at a rate of its own."""
+        keras.utils.set_random_seed(self.seed)
+        model = self.build_model(data, self.epochs * steps_per_epoch)
+        moving = self.epochs - self.adversary_epochs - self.residual_epochs
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, moving * steps_per_epoch)
+        others = ["adversary", *(("discriminator", "generator") if self.residual_epochs else ())]
+        model.compile(
+            keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
+            **{f"{name}_optimizer": self._adam(name) for name in others},
+            jit_compile=False,
+        )
+        return model
+
+    def _adam(self, name):
+        rate = self.learning_rate if name == "generator" else self.adversary_learning_rate
+        return keras.optimizers.Adam(rate, beta_1=0.9 if name == "adversary" else 0.5, clipnorm=5.0)
+
+    def build_model(self, data, training_steps):
+        speakers = len(data.speakers or ())
+        if speakers < 2:
+            raise InputError(
+                f"The recipe {self.name} needs to know who speaks, and two speakers at least. "
+                f"Received: {speakers} names of speakers. "
+                "Give a manifest with a column speaker, or names like <label>_<speaker>_<take>.wav."
+            )
+        joint_epochs = self.epochs - self.autoencoder_epochs - self.adversary_epochs - self.residual_epochs
+        if joint_epochs < 1:
+            raise InputError(
+                "--epochs is more than --autoencoder-epochs, --adversary-epochs and --residual-epochs "
+                f"together. Received: {self.epochs}"
+            )
+        steps = training_steps // self.epochs
+        joint_steps = joint_epochs * steps
+        decoder = self._decoder(speakers)
+        return AdversarialVoiceConverter(
+            self._content_encoder(),
+            decoder,
+            speaker_classifier(self.content_dim, speakers, dropout=self.adversary_dropout, seed=self.seed),
+            self._front_end(data),
+            speaker_encoder=self._speaker_encoder(),
+            **(self._residual(speakers, joint_steps) if self.residual_epochs else {}),
+            adversarial_loss=self.adversarial_loss,
+            adversarial_weight=self._weight(joint_steps),
+            adversary_updates=self.adversary_updates,
+            discriminator_updates=self.discriminator_updates,
+            autoencoder_steps=self.autoencoder_epochs * steps,
+            adversary_steps=self.adversary_epochs * steps,
+            seed=self.seed,
+        )
+
+    def _front_end(self, data):
+        mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
+        normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
+        return front_end([mel, normalization])
+
+    def _content_encoder(self):
+        parts = [InstanceNormalization(center=False, scale=False)]
+        if self.warp or self.tilt:
+            parts.insert(0, SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
+        options = {"filters": self.filters, "halvings": self.halvings, "noise": self.noise}
+        return conv_bank_encoder(MELS, self.content_dim, parts=parts, seed=self.seed, **options)
+
+    def _speaker_encoder(self):
+        return None if self.speaker == "table" else speaker_encoder(MELS, 64, filters=self.filters)
+
+    def _decoder(self, speakers, **options):
+        table = {"num_speakers": speakers} if self.speaker == "table" else {}
+        options = {"filters": self.filters, "halvings": self.halvings, **table, **options}
+        return speaker_decoder(MELS, self.content_dim, **options)
+
+    def _residual(self, speakers, joint_steps):
+        return {
+            "generator": self._decoder(speakers, starts_at_zero=True, name="generator"),
+            "discriminator": patch_discriminator(MELS, speakers),
+            "joint_steps": joint_steps,
+        }
+
+    def _weight(self, joint_steps):
+        if not self.ramp:
+            return self.adversarial_weight
+        steps = max(1, round(self.ramp * joint_steps))
+        return keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.adversarial_weight)
+
+    def measure(self, model, data):
+        """Errors on the test utterances."""
+        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
+        return {"test": {"reconstruction_loss": float(logs["reconstruction_loss"])}}
