@@ -34,6 +34,7 @@ from keras_ae.layers.time_jitter import TimeJitter
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 from keras_ae.layers.voice_perturbation import VoicePerturbation
 from keras_ae.layers.waveform_noise import WaveformNoise
+from keras_ae.layers.word_ids import WordIds
 
 __all__ = [
     "AdaIN",
@@ -70,4 +71,5 @@ __all__ = [
     "VectorQuantizer",
     "VoicePerturbation",
     "WaveformNoise",
+    "WordIds",
 ]

@@ -1,0 +1,66 @@
+"""Sentences as numbers of words."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from keras_ae.text.tf_tokenizer import tokens
+from keras_ae.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class WordIds(keras.Layer):
+    """The numbers of the words of each sentence, for models that take strings.
+
+    Sentences are cut into tokens by `keras_ae.text.tokens`. The numbers are those of
+    `Vocabulary`: 0 is padding, 1 any unknown word. A SavedModel holds the words in a lookup
+    table, `layer.table`, which the export has to be given; ONNX has no such table: there
+    `tokenize` and the file of the vocabulary stand beside the model.
+
+    Args:
+        vocabulary: a `Vocabulary`, or its words.
+        max_words: further words of a sentence are cut off; `None`: all are kept.
+
+    Returns:
+        of strings `(batch,)`: `{"ids": int32 (batch, words), "lengths": int32 (batch,)}`.
+
+    Example:
+
+    >>> layer = WordIds(["how", "much", "?"])
+    >>> inputs = layer(tf.constant(["How much is it?", ""]))
+    >>> inputs["ids"].numpy().tolist(), inputs["lengths"].numpy().tolist()
+    ([[2, 3, 1, 1, 4], [0, 0, 0, 0, 0]], [5, 0])
+    """
+
+    def __init__(self, vocabulary: Vocabulary | Sequence[str], *, max_words: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if max_words is not None and max_words < 1:
+            raise ValueError(f"A sentence keeps at least one word. Received: max_words={max_words}")
+        self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(vocabulary)
+        self.max_words = max_words
+        words = self.vocabulary.words
+        # a table of a graph would be lost with the graph
+        with tf.init_scope():
+            start = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(words, tf.string), tf.range(FIRST_WORD, FIRST_WORD + len(words), dtype=tf.int64)
+            )
+            self.table = tf.lookup.StaticHashTable(start, UNKNOWN)
+
+    def call(self, strings):
+        cut = tokens(strings)[:, : self.max_words]
+        ids = cut.with_flat_values(tf.cast(self.table.lookup(cut.flat_values), tf.int32))
+        dense = ids.to_tensor()
+        # a column at least: of no columns a recurrent layer makes nothing
+        dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
+        return {"ids": dense, "lengths": tf.cast(ids.row_lengths(), tf.int32)}
+
+    def compute_output_spec(self, strings):
+        batch = strings.shape[0]
+        return {
+            "ids": keras.KerasTensor((batch, None), "int32"),
+            "lengths": keras.KerasTensor((batch,), "int32"),
+        }
+
+    def get_config(self):
+        return super().get_config() | {"vocabulary": list(self.vocabulary.words), "max_words": self.max_words}

@@ -1,0 +1,8 @@
+"""Text outside of models: tokens, vocabularies, word vectors."""
+
+from keras_ae.text.tf_tokenizer import tokens
+from keras_ae.text.tokenizer import tokenize
+from keras_ae.text.vocabulary import Vocabulary
+from keras_ae.text.word_vectors import WordVectors
+
+__all__ = ["Vocabulary", "WordVectors", "tokenize", "tokens"]

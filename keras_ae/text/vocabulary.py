@@ -1,0 +1,142 @@
+"""Words and their numbers."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from keras_ae.errors import InputError
+
+PADDING, UNKNOWN = 0, 1
+FIRST_WORD = 2
+UNKNOWN_WORD = "<unk>"
+FORMAT = "# keras_ae vocabulary 1"
+
+
+class Vocabulary:
+    """Numbers of words: 0 is padding, 1 any unknown word, 2 the first word.
+
+    Args:
+        words: in the order of their numbers, usually by falling frequency; each once, without
+            white space.
+
+    Attributes:
+        words: tuple of the words; `words[0]` has number 2.
+
+    Raises:
+        InputError: a word is empty, has white space in it, or comes twice.
+
+    Example:
+
+    >>> vocabulary = Vocabulary(["the", "cat"])
+    >>> len(vocabulary), vocabulary.ids(["the", "dog", "the", "cat"])
+    (4, [2, 1, 2, 3])
+    >>> vocabulary.tokens([2, 1, 3, 0, 0])
+    ['the', '<unk>', 'cat']
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self.words = tuple(words)
+        for word in self.words:
+            if not isinstance(word, str) or word.split() != [word]:
+                raise InputError(f"Expected words without white space. Received: {word!r}")
+        self._ids = {word: number for number, word in enumerate(self.words, FIRST_WORD)}
+        if len(self._ids) < len(self.words):
+            twice = Counter(self.words).most_common(1)[0][0]
+            raise InputError(f"Expected each word once. Received: {twice!r} more than once")
+
+    @classmethod
+    def of(cls, token_lists: Iterable[Sequence[str]], size: int = 20_000, min_count: int = 1) -> "Vocabulary":
+        """The most frequent tokens; among equally frequent ones, the first in the alphabet.
+
+        Args:
+            token_lists: such as the sentences for training, tokenised.
+            size: numbers at most, those of padding and of unknown words included.
+            min_count: how often a word comes at least.
+
+        Raises:
+            InputError: no word is frequent enough; `size` is below 3.
+
+        Example:
+
+        >>> Vocabulary.of([["b", "a"], ["b", "c"]], min_count=1).words
+        ('b', 'a', 'c')
+        """
+        if size <= FIRST_WORD:
+            raise InputError(f"Expected a size of at least {FIRST_WORD + 1}. Received: {size}")
+        counts = Counter(chain.from_iterable(token_lists))
+        frequent = [word for word, count in counts.items() if count >= min_count]
+        if not frequent:
+            raise InputError(
+                f"Expected words that come at least {min_count} times. Received: none of {len(counts)}"
+            )
+        frequent.sort(key=lambda word: (-counts[word], word))
+        return cls(frequent[: size - FIRST_WORD])
+
+    def __len__(self):
+        return FIRST_WORD + len(self.words)
+
+    def __contains__(self, word):
+        return word in self._ids
+
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and self.words == other.words
+
+    def __hash__(self):
+        return hash(self.words)
+
+    def ids(self, tokens: Iterable[str]) -> list[int]:
+        """The numbers of the tokens, 1 for those that are unknown."""
+        return [self._ids.get(token, UNKNOWN) for token in tokens]
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The words of the numbers, `<unk>` for 1; padding is left out.
+
+        Raises:
+            InputError: a number is beyond the vocabulary.
+        """
+        names = ("", UNKNOWN_WORD, *self.words)
+        ids = [int(number) for number in ids]
+        if ids and not 0 <= min(ids) <= max(ids) < len(names):
+            raise InputError(
+                f"Expected numbers from 0 to {len(names) - 1}. Received: {min(ids)} to {max(ids)}"
+            )
+        return [names[number] for number in ids if number != PADDING]
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write a UTF-8 file: a line with the format and a hash, then one word a line, number 2 first."""
+        path = Path(path)
+        body = _body(self.words)
+        path.write_bytes(f"{FORMAT} sha256={_hash(body)}\n".encode() + body)
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Read a file that `save` wrote.
+
+        Raises:
+            InputError: the file is missing, of another kind, or was changed.
+        """
+        try:
+            header, _, body = Path(path).read_bytes().partition(b"\n")
+        except OSError as error:
+            raise InputError(f"{path} cannot be read as a vocabulary: {error.strerror or error}.") from None
+        if not header.startswith(FORMAT.encode()):
+            raise InputError(
+                f"{path}: expected a vocabulary, which begins with '{FORMAT}'. Received: {header[:40]!r}"
+            )
+        if header.decode("utf-8", "replace") != f"{FORMAT} sha256={_hash(body)}":
+            raise InputError(
+                f"{path} was changed or cut short: its words do not have the hash of its first line."
+            )
+        return cls(body.decode().split("\n")[:-1])
+
+
+def _body(words):
+    return "".join(f"{word}\n" for word in words).encode()
+
+
+def _hash(body):
+    return hashlib.sha256(body).hexdigest()
