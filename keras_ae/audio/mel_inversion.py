@@ -68,3 +68,25 @@ def mel_to_waveform(log_mel: np.ndarray, layer, iterations: int = 32, samples: i
         samples=samples,
         iterations=iterations,
     )
+
+
+def mel_to_waveforms(log_mel: np.ndarray, layer, lengths=None, iterations: int = 32) -> np.ndarray:
+    """`mel_to_waveform` of each utterance of a padded batch alone: what is padded does not sound.
+
+    Args:
+        log_mel: `(batch, frames, num_mels)`, of `layer`.
+        layer: the `layers.LogMelSpectrogram` that made them, or one of the same settings.
+        lengths: `(batch,)`, real frames; `None`: all.
+        iterations: of `griffin_lim`.
+
+    Returns:
+        `(batch, (frames - 1) * hop)` float32, 0 past the end of an utterance.
+    """
+    batch, frames = log_mel.shape[:2]
+    lengths = np.full(batch, frames) if lengths is None else np.asarray(lengths)
+    waveforms = np.zeros((batch, max(0, frames - 1) * layer.hop), "float32")
+    for one, length, waveform in zip(log_mel, lengths, waveforms, strict=True):
+        samples = max(0, int(length) - 1) * layer.hop
+        if samples:
+            waveform[:samples] = mel_to_waveform(one[:length], layer, iterations, samples)
+    return waveforms

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.audio.mel_inversion import mel_to_waveform
+from keras_ae.audio.mel_inversion import mel_to_waveforms
 from keras_ae.errors import InputError
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.base import BaseModel
-from keras_ae.models.conversion_endpoints import conversion_endpoints
+from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
@@ -59,7 +59,7 @@ class VoiceConverter(BaseModel):
         InputError: networks that do not fit each other; no speaker where one is needed.
     """
 
-    discrete = False  # the embedding is made of floats
+    discrete = False
 
     def __init__(
         self,
@@ -90,8 +90,7 @@ class VoiceConverter(BaseModel):
     def build(self, input_shape):
         if self.built:
             return
-        first = self.content_encoder if self.front_end is None else self.front_end
-        self.sample_shape = tuple(first.input_shape[1:])
+        self.sample_shape = (None, *input_shape[2:])
         self.mels = self.content_encoder.input_shape[-1]
         self.content_dim = self.decoder.input_shape[0][-1]
         self.speaker_dim = None if self.speaker_encoder is None else self.speaker_encoder.output_shape[-1]
@@ -160,9 +159,7 @@ class VoiceConverter(BaseModel):
         voice = ops.repeat(voice[:, None], ops.shape(content)[1], axis=1)
         return _under(ops.concatenate([content, voice], axis=-1), mask_of(content))
 
-    def embed(self, x):
-        """`encode(x)`."""
-        return self.encode(x)
+    embed = encode  # the embedding is made of floats
 
     def decode(self, embedding, lengths=None, speaker=None):
         """Frames `(batch, frames, mels)` of what `encode` returns.
@@ -216,13 +213,7 @@ class VoiceConverter(BaseModel):
         """
         mel, frames = self.log_mel(frames)
         frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
-        counts = np.full(len(frames), frames.shape[1]) if lengths is None else np.asarray(lengths)
-        waveforms = np.zeros((len(frames), max(0, frames.shape[1] - 1) * mel.hop), "float32")
-        for one, count, waveform in zip(frames, counts, waveforms, strict=True):
-            samples = max(0, int(count) - 1) * mel.hop
-            if samples:  # alone: what is padded does not sound into the end
-                waveform[:samples] = mel_to_waveform(one[:count], mel, iterations, samples)
-        return waveforms
+        return mel_to_waveforms(frames, mel, lengths, iterations)
 
     def log_mel(self, frames):
         """`(the LogMelSpectrogram of the front end, frames before they were normalised)`."""

@@ -21,6 +21,7 @@ def content_encoder(
     filters: int = 128,
     bank: int = 8,
     strides: Sequence[int] = (1, 2, 1, 2),
+    parts: Sequence[keras.layers.Layer] = (),
     instance_norm: bool = True,
     name: str = "content_encoder",
 ) -> keras.Model:
@@ -41,9 +42,11 @@ def content_encoder(
         output_dim: channels of the result: for `models.AdaINVoiceConverter` twice those of the content,
             mean and log variance.
         filters: channels inside.
-        bank: the longest convolution of the bank, in frames.
+        bank: the longest convolution of the bank, in frames; 0: no bank.
         strides: frames that become one, block by block. Short utterances need few: over 5 codes a
             deviation is noise.
+        parts: layers that the frames pass first, in turn, such as `CepstralCoefficients`, which hide the
+            pitch, or `SpectralPerturbation`.
         instance_norm: `False` leaves the normalisation out, for comparison.
         name: of the model.
 
@@ -51,8 +54,10 @@ def content_encoder(
         Chou et al., 2019, https://arxiv.org/abs/1904.05742.
     """
     norm = _normalized if instance_norm else _identity
-    frames = keras.Input((None, num_mels), name="frames")
-    x = layers.ReLU()(norm(MaskedConv1D(filters, 1)(conv_bank(frames, filters, bank))))
+    frames = x = keras.Input((None, num_mels), name="frames")
+    for layer in parts:
+        x = layer(x)
+    x = layers.ReLU()(norm(MaskedConv1D(filters, 1)(conv_bank(x, filters, bank))))
     for stride in strides:
         y = layers.ReLU()(norm(MaskedConv1D(filters, 5)(x)))
         y = layers.ReLU()(norm(MaskedConv1D(filters, 5, strides=stride)(y)))
@@ -79,7 +84,7 @@ def speaker_encoder(
         num_mels: mel bands of the frames.
         speaker_dim: size of the result.
         filters: channels inside.
-        bank: the longest convolution of the bank, in frames.
+        bank: the longest convolution of the bank, in frames; 0: no bank.
         strides: frames that become one, block by block.
         dense_blocks: after the mean.
         name: of the model.
@@ -150,9 +155,9 @@ def adain_decoder(
 
 
 def conv_bank(x, filters: int, bank: int):
-    """`x` with what convolutions of 1, 2, ... `bank` frames see of it: `bank * filters` channels in all."""
+    """`x` with what convolutions of 1, 2, ... `bank` frames see of it: `bank * filters` channels more."""
     seen = [MaskedConv1D(filters, size, activation="relu")(x) for size in range(1, bank + 1)]
-    return layers.Concatenate()([*seen, x])
+    return layers.Concatenate()([*seen, x]) if seen else x
 
 
 def _normalized(x):

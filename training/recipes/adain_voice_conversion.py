@@ -1,0 +1,117 @@
+"""Voice conversion by instance normalisation, one utterance of a voice at hand."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.layers import (
+    CepstralCoefficients,
+    FrameNormalization,
+    InstanceNormalization,
+    SpectralPerturbation,
+)
+from keras_ae.models import AdaINVoiceConverter
+from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.voice_conversions import conversion_frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaINVoiceConversionRecipe(SpeechRecipe):
+    """Instance normalisation takes the voice out of what was said, AdaIN puts another one in (Chou, 2019)."""
+
+    name: ClassVar[str] = "adain-voice-conversion"
+    summary: ClassVar[str] = "voice conversion, also to a voice of which one utterance is there"
+    monitor: ClassVar[str] = "val_reconstruction_loss"
+
+    content_dim: int = 16
+    """Channels of the content."""
+    speaker_dim: int = 16
+    """Size of the voice."""
+    filters: int = 64
+    """Channels inside of the networks."""
+    bank: int = 3
+    """Longest convolution of the banks that see the frames first; frames are 8 ms apart."""
+    strides: tuple[int, ...] = (2, 2)
+    """Frames that become one, block by block: short utterances need few."""
+    cepstra: int = 13
+    """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
+    content_warp: float = 0.3
+    """The most by which the frequencies that the content encoder sees are stretched in training."""
+    warp: float = 0.15
+    """The most by which an utterance and its voice are stretched in training, which makes new voices."""
+    tilt: float = 0.5
+    """The most by which their spectrum is bent, in standard deviations of a band."""
+    voice_of: Literal["speaker", "utterance"] = "speaker"
+    """speaker: the voice in training is that of another utterance of the speaker; utterance: its own."""
+    reconstruction_weight: float = 10.0
+    """Of the mean absolute error of the frames."""
+    kl_weight: float = 1.0
+    """Of the KL of the content, a mean over its elements in nats."""
+    warm_up: float = 0.3
+    """Share of the steps over which this weight rises from 0."""
+    instance_norm: bool = True
+    """Instance normalisation in the content encoder; without it, for comparison."""
+    adain: bool = True
+    """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
+    epochs: int = 40
+    """Passes over the training utterances."""
+    batch_size: int = 32
+    """Utterances of one step."""
+    learning_rate: float = 2e-3
+    """Of AdamW, at the start; it falls to 0 by a cosine."""
+
+    def build_model(self, data, training_steps):
+        if self.voice_of == "speaker" and not data.speakers:
+            raise InputError(
+                "--voice-of speaker needs to know who speaks: give a manifest with a column speaker, or "
+                "names like <label>_<speaker>_<take>.wav; or take --voice-of utterance. "
+                "Received: no names of speakers"
+            )
+        mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
+        normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
+        shape = {"filters": self.filters, "bank": self.bank, "strides": self.strides}
+        steps = max(1, round(self.warm_up * training_steps))
+        return AdaINVoiceConverter(
+            content_encoder(
+                mel.num_mels,
+                2 * self.content_dim,
+                parts=self.content_parts(),
+                instance_norm=self.instance_norm,
+                **shape,
+            ),
+            speaker_encoder(mel.num_mels, self.speaker_dim, **shape),
+            adain_decoder(
+                mel.num_mels,
+                self.content_dim,
+                self.speaker_dim,
+                filters=self.filters,
+                strides=self.strides[::-1],
+                adain=self.adain,
+            ),
+            front_end([mel, normalization]),
+            reconstruction_weight=self.reconstruction_weight,
+            kl_weight=keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.kl_weight),
+            perturbation=self._perturbation(self.warp, self.tilt),
+            voice_of=self.voice_of,
+            seed=self.seed,
+        )
+
+    def content_parts(self):
+        """What the frames pass on their way into the content encoder."""
+        parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
+        if self.cepstra:
+            parts.append(CepstralCoefficients(self.cepstra, deltas=2))
+            if self.instance_norm:
+                parts.append(InstanceNormalization(center=False, scale=False))
+        return parts
+
+    def _perturbation(self, warp, tilt):
+        return SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
+
+    def measure(self, model, data):
+        """Errors on the test utterances."""
+        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
+        return {"test": {name: float(logs[name]) for name in ("reconstruction_loss", "kl_loss")}}
