@@ -54,6 +54,8 @@ OPTIONAL = (
     "tyro",
     "tensorboard",
     "soundfile",
+    "gensim",
+    "sentencex",
 )
 
 
