@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_ae.layers.add_condition import AddCondition
 from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.time_jitter import TimeJitter
 
 
@@ -69,7 +69,7 @@ def frame_decoder(
     """`[(batch, codes, input_dim), speaker (batch,)]` -> `(batch, 2 codes, num_mels)`.
 
     In training the embedding is jittered in time. Residual blocks, each told the speaker's learned vector,
-    lie before and after a transposed convolution of stride 2. What the decoder knows of the speaker
+    lie before and after each frame is repeated. What the decoder knows of the speaker
     the codes need not carry.
 
     Args:
@@ -91,7 +91,7 @@ def frame_decoder(
     x = MaskedConv1D(filters, 3)(x)
     for _ in range(residual_blocks):
         x = _residual(x, filters, 3, voice)
-    x = MaskedConv1DTranspose(filters, 4, strides=2)(layers.ReLU()(x))
+    x = RepeatFrames(2)(layers.ReLU()(x))
     for _ in range(residual_blocks):
         x = _residual(x, filters, 3, voice)
     x = MaskedConv1D(num_mels, 3)(layers.ReLU()(x))

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from keras_ae.training.recipes import SpeechVqVaeRecipe
+
 
 @pytest.fixture
 def noise(benchmark_module):
@@ -51,9 +53,9 @@ def test_every_record_is_written_and_the_goals_are_those_of_the_units(benchmark_
     one |= {"usage": 1.0, "unit_speaker": 0.4, "speaker": 0.5, "reconstruction": 0.2, "log_mel_speaker": 0.96}
     parts = {name: range(3) for name in ("train", "validation", "test")}
     data = SimpleNamespace(phones=("a",), speakers=("s",), **parts)
-    settings = {"num_embeddings": 8, "epochs": 1, "warp": 0.1, "tilt": 1.0}
+    recipe = SpeechVqVaeRecipe(num_embeddings=8)
     figures = {"vq": [one, {**one, "unit_speaker": 0.5}], "none": [one], "gumbel": []}
-    found = writer.write_records(tmp_path / "r.json", records.records_of(figures, settings, data))
+    found = writer.write_records(tmp_path / "r.json", records.records_of(figures, recipe, data))
     assert found["speech_vqvae.speaker_ratio"]["mean"] == pytest.approx(0.45 / 0.96)
     met = {
         name: writer.is_met(found[f"speech_vqvae.{name}"]) for name in ("purity", "usage", "speaker_ratio")

@@ -82,6 +82,23 @@ def test_speech_of_unknown_speakers_is_refused(tmp_path):
         RECIPES["speech-vqvae"](**SMALL).build_model(data, 1)
 
 
+def test_the_encoder_hears_noise_and_other_throats_in_training_and_the_target_does_not(npz):
+    data = load_speech(npz, sample_rate=RATE)
+    model = RECIPES["speech-vqvae"](**{**SMALL, "noise": 1.0}).build_model(data, 1)
+    x = next(data.train.batches(4).as_numpy_iterator())
+    codes = [np.asarray(model.encoder(x["x"], training=training)) for training in (False, False, True)]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    assert np.abs(codes[2] - codes[0]).max() > 1e-3
+    targets = [np.asarray(model.target(x["x"], training=training)) for training in (False, True)]
+    np.testing.assert_array_equal(*targets)
+
+
+@pytest.mark.parametrize("setting, value", [("noise", 1.1), ("warp", 1.0), ("jitter", 0.6), ("warp", -0.1)])
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(InputError, match=f"--{setting} is from 0"):
+        RECIPES["speech-vqvae"](**{setting: value})
+
+
 def test_bits_make_a_power_of_two(npz):
     recipe = RECIPES["speech-vqvae"](bottleneck="binary", num_embeddings=12)
     with pytest.raises(InputError, match="power of two"):

@@ -16,6 +16,7 @@ from keras_ae.layers import (
     LogMelSpectrogram,
     SpectralPerturbation,
     VectorQuantizer,
+    WaveformNoise,
 )
 from keras_ae.models import SpeechAutoEncoder
 from keras_ae.models.sequences import input_mask
@@ -37,7 +38,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
 
     bottleneck: Literal["vq", "none", "gaussian", "gumbel", "binary"] = "vq"
     """vq: a learned codebook; the others for comparison."""
-    num_embeddings: int = 256
+    num_embeddings: int = 128
     """Units of the codebook (also classes of gumbel); binary has as many, a power of two."""
     embedding_dim: int = 64
     """Size of each unit's vector, and of the embedding of none and gaussian."""
@@ -49,18 +50,31 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     """Probability that a unit is replaced by its left neighbour in training, as much for the right one."""
     warp: float = 0.25
     """The most by which the frequencies that the encoder sees are stretched in training."""
-    tilt: float = 1.5
-    """The most by which their spectrum is bent in training, natural logarithms of energies."""
+    noise: float = 0.5
+    """Share of the training utterances that the encoder hears in noise, white or of other voices, 5 to 20 dB
+    below; what is reconstructed is clean."""
     num_mels: int = 80
     """Mel bands that are reconstructed."""
     filters: int = 128
     """Channels inside of encoder and decoder."""
-    crop_seconds: float | None = 0.96
+    crop_seconds: float | None = 1.28
     """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
-    epochs: int = 200
+    epochs: int = 140
     """Passes over the training utterances."""
+    batch_size: int = 8
+    """Utterances of one step."""
     probe: bool = True
     """Measure what the units tell of the phone and the speaker, where they are known."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for option, value, most in (
+            ("warp", self.warp, 0.99),
+            ("noise", self.noise, 1.0),
+            ("jitter", self.jitter, 0.5),
+        ):
+            if not 0 <= value <= most:
+                raise InputError(f"--{option} is from 0 to {most:g}. Received: {value}")
 
     def build_model(self, data, training_steps):
         if not data.speakers:
@@ -86,8 +100,10 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     def cepstra(self, frames):
         """Front end of the encoder: MFCC with slopes, standardised over the utterance."""
         return [
+            WaveformNoise(self.noise, seed=self.seed),
             LogMelSpectrogram(40, **frames),
-            SpectralPerturbation(self.warp, self.tilt, seed=self.seed),
+            # a bent spectrum would be straightened by the standardisation: the warp alone
+            SpectralPerturbation(self.warp, 0.0, seed=self.seed),
             CepstralCoefficients(13, deltas=2),
             InstanceNormalization(center=False, scale=False),
         ]
