@@ -19,9 +19,9 @@ COMPARED = {
     "reconstruction": "mean absolute error of normalised log-mel frames",
 }
 TRIED = (
-    "chosen on other sentences of the same voices, seed 100, 128 units, purity and ratio of the speaker: 0.52 "
-    "and 0.40 with these settings; without noise 0.53 and 0.47 with crops of 1.6 s, 0.50 to 0.51 and 0.51 to "
-    "0.53 with 0.96 s, 0.47 and 0.59 with 2.4 s and half of the epochs"
+    "chosen on other sentences of the same voices, seed 100, 128 units, purity and ratio of the speaker: "
+    "0.52 and 0.40 with these settings; without noise 0.53 and 0.47 with crops of 1.6 s, 0.50 to 0.51 and "
+    "0.51 to 0.53 with 0.96 s, 0.47 and 0.59 with 2.4 s and half of the epochs"
 )
 
 

@@ -69,8 +69,8 @@ def frame_decoder(
     """`[(batch, codes, input_dim), speaker (batch,)]` -> `(batch, 2 codes, num_mels)`.
 
     In training the embedding is jittered in time. Residual blocks, each told the speaker's learned vector,
-    lie before and after each frame is repeated. What the decoder knows of the speaker
-    the codes need not carry.
+    lie at 20 ms and, every frame repeated, at 10 ms. What the decoder knows of the speaker the codes
+    need not carry.
 
     Args:
         num_mels: mel bands of the result.
