@@ -47,17 +47,21 @@ RATE = 8000
 RECORD = "docs/results/voice_conversion.json"
 
 
-def figures_of(name, settings, data, seed, judge, path=None):
+def figures_of(name, settings, data, seed, judge, path):
     """All figures of one training on the digits, from one set of weights."""
+    model, codes, found = probed(name, settings, data, seed)
+    model.save(path)
+    known = [data.train, data.validation]
+    return found | conversion_figures(model, known, data.test, judge, codes=codes)
+
+
+def probed(name, settings, data, seed):
+    """`(model, its codes, figures of probes)` of one training on the digits."""
     begun = time.process_time()
     _, model, epoch = train(name, settings, data, seed)
     trained = (time.process_time() - begun) / 60
-    if path is not None:
-        model.save(path)
-    known = [data.train, data.validation]
-    codes = Codes(model, known, data.test)
-    found = {"epoch": epoch, "training_minutes": trained, **codes.figures()}
-    return found | conversion_figures(model, known, data.test, judge, codes=codes)
+    codes = Codes(model, [data.train, data.validation], data.test)
+    return model, codes, {"epoch": epoch, "training_minutes": trained, **codes.figures()}
 
 
 def controls(data, judge):
@@ -100,7 +104,7 @@ def parts_of(name, data, judge, librispeech, runs):
         "main": lambda seed: figures_of(
             recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"
         ),
-        "ablation": lambda seed: figures_of(recipe, settings | system["off"], data, seed, judge),
+        "ablation": lambda seed: probed(recipe, settings | system["off"], data, seed)[2],
     }
     if system["one_shot"]:
         parts["oneshot"] = lambda seed: one_shot(recipe, settings, data, seed, judge)

@@ -47,7 +47,6 @@ TEXTS = {
     "ablation_drop": "linear speaker probe of the content without {off}, less the one with",
     "ablation_mlp_drop": "MLP speaker probe of the content without {off}, less the one with",
     "ablation_digit_cost": "digit probe of the content without {off}, less the one with",
-    "ablation_both": "both right for seen targets, without {off}",
     "speaker_eer": "equal error rate of the speaker's code on 60 utterances of 6 speakers it has not heard",
     "log_mel_eer": "equal error rate of the mean log-mel on the same utterances",
     "espeak_mcd": "sentences of 4 espeak voices not heard in training: distortion from the true target",
@@ -85,7 +84,6 @@ def with_ablation(results):
             "ablation_drop": without["content_speaker_linear"] - whole["content_speaker_linear"],
             "ablation_mlp_drop": without["content_speaker_mlp"] - whole["content_speaker_mlp"],
             "ablation_digit_cost": without["content_digit"] - whole["content_digit"],
-            "ablation_both": without["both_seen"],
         }
         for without, whole in pairs
     ]

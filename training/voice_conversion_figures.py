@@ -152,7 +152,8 @@ def conversion_figures(
     found |= {name: seen[name] for name in ("mcd", "gv") if name in seen}
     if one_utterance and voices is not None:
         given = _one_voice_each(codes, test.label[rows], target, rng)
-        once = judged(convert_all(model, test, codes.contents, rows, target, given), test, layer, judge)
+        conversions = convert_all(model, test, codes.contents, rows, target, given)
+        once = judged(conversions, test, layer, judge, distances=False)
         found |= {f"{name}_one_utterance": once[key] for name, key in _SHARES.items()}
     return found
 

@@ -151,7 +151,7 @@ def mel_layer(model) -> LogMelSpectrogram:
     return next(layer for layer in model.front_end.layers if isinstance(layer, LogMelSpectrogram))
 
 
-def judged(conversions: Conversions, split, layer, judge, recorded=None) -> dict:
+def judged(conversions: Conversions, split, layer, judge, recorded=None, distances: bool = True) -> dict:
     """What became of conversions: a row of the table of converters.
 
     Args:
@@ -161,6 +161,7 @@ def judged(conversions: Conversions, split, layer, judge, recorded=None) -> dict
         judge: a `ConversionJudge`.
         recorded: `(split, frames of its utterances)` with recordings of the target speakers to compare
             with; `None`: those of `split`.
+        distances: `False`: the row of the judge alone.
 
     Returns:
         The row of `ConversionJudge.table_row`; `mcd`, the distortion to the nearest recording of the
@@ -170,6 +171,8 @@ def judged(conversions: Conversions, split, layer, judge, recorded=None) -> dict
     source, content = split.speaker[conversions.rows], split.label[conversions.rows]
     heard = vocode(conversions.frames, layer)
     row = judge.table_row(heard, source=source, target=conversions.target, content=content)
+    if not distances:
+        return row
     references, frames = recorded or (split, frames_of_waveforms(waveforms_of(split), layer))
     scale = 1.0 / (layer.log_scale * layer.power)
     distortions, ratios = [], []
