@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -25,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
-from contrastive_predictive_coding_training import train
+from contrastive_predictive_coding_training import train, with_more
 from records import write_records
 from speech_probes import Digits, digit_baselines, espeak_baselines
 
@@ -41,8 +42,9 @@ from keras_ae.training.speech_probes import (
 
 ESPEAK = {"epochs": 36}
 DIGITS = {
-    **{"sample_rate": 8000, "crop_seconds": 0.64, "batch_size": 32, "epochs": 40},
-    **{"negatives": ("same_sequence",), "negatives_of_each": None},
+    **{"sample_rate": 8000, "crop_seconds": 0.64, "batch_size": 16, "epochs": 40},
+    **{"negatives": ("same_sequence",), "negatives_of_each": None, "warp": 0.2, "tilt": 1.0},
+    **{"dim": 128, "context_dim": 128},
 }
 CONTEXT = 256  # channels of the frames; those of the context follow
 RECORD = "docs/results/contrastive_predictive_coding.json"
@@ -152,7 +154,7 @@ def records_of(name, results, baselines):
     """All records of a system from the figures there are."""
     minutes = sum(one["minutes"] for one in results)
     command = f"python benchmarks/contrastive_predictive_coding.py {name}"
-    command += " --data fsdd.npz" if name == "fsdd" else ""
+    command += " --data fsdd.npz --more train_clean_1utt.npz" if name == "fsdd" else ""
     own = ("epoch", "minutes", "training_minutes", "realtime")
     keys = [key for key in results[0] if not key.startswith(own)]
     means = {key: np.mean([one[key] for one in results]) for key in keys}
@@ -190,6 +192,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=list(SYSTEMS))
     parser.add_argument("--data", help="the .npz file of the digits")
+    parser.add_argument(
+        "--more", nargs="*", default=[], help="files of recordings to train on with the digits"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and figures")
     parser.add_argument("--record", default=RECORD)
@@ -202,6 +207,9 @@ def main():
     else:
         data = load_speech(arguments.data, sample_rate=DIGITS["sample_rate"])
         subject = Digits([data.train, data.validation, data.test])
+        if arguments.more:
+            rate, seconds = data.sample_rate, 2 * DIGITS["crop_seconds"]
+            data = replace(data, train=with_more(data.train, arguments.more, rate, seconds))
         baselines = cached(
             runs / "fsdd.baselines.json", lambda: flat(digit_baselines(subject, data.sample_rate))
         )

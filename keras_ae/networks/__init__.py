@@ -10,7 +10,7 @@ from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max
 from keras_ae.networks.image import image_decoder, image_encoder
 from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
 from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
-from keras_ae.networks.speech_encoder import recurrent_context, waveform_encoder
+from keras_ae.networks.speech_encoder import log_mel_encoder, recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
 
@@ -25,6 +25,7 @@ __all__ = [
     "front_end",
     "image_decoder",
     "image_encoder",
+    "log_mel_encoder",
     "patch_discriminator",
     "recurrent_context",
     "spatial_broadcast_decoder",

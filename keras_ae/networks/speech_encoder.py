@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_ae.layers import AddChannel, MaskedConv1D
+from keras_ae.layers import AddChannel, LogMelSpectrogram, MaskedConv1D
 
 
 def waveform_encoder(
@@ -55,6 +55,51 @@ def waveform_encoder(
     x = AddChannel()(inputs)
     for size, kernel, stride in zip((*filters, dim), kernels, strides, strict=True):
         x = MaskedConv1D(size, kernel, strides=stride)(x)
+        x = layers.ReLU()(layers.LayerNormalization(epsilon=1e-5)(x))
+    return keras.Model(inputs, x, name=name)
+
+
+def log_mel_encoder(
+    dim: int = 128,
+    *,
+    sample_rate: int = 16_000,
+    mels: int = 40,
+    kernels: tuple[int, ...] = (3, 3),
+    name: str = "encoder",
+) -> keras.Model:
+    """Convolutions on log-mel frames: `(batch, samples)` -> `(batch, 1 + samples / hop, dim)`.
+
+    ```
+    h = log_mel(waveform)                        25 ms every 10 ms
+    h = relu(normalize(conv(h)))                 each convolution; normalize over the channels of one frame
+    ```
+
+    With minutes of speech to learn from it is ahead of `waveform_encoder`, which has to find out what a
+    spectrum is first. Frame `t` reads the waveform up to 12.5 ms and the frames of all kernels around it.
+    Nothing is normalised over time or batch.
+
+    Args:
+        dim: channels of the frames.
+        sample_rate: of the waveforms, Hz.
+        mels: bands of the spectrogram.
+        kernels: frames under each convolution.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> log_mel_encoder(8)(np.zeros((2, 1600), "float32")).shape
+    TensorShape([2, 11, 8])
+
+    Reference:
+        van Niekerk et al., 2020, https://arxiv.org/abs/2005.09409: contrastive predictive coding of log-mel
+        frames.
+    """
+    inputs = keras.Input((None,), name="waveform")
+    hop = sample_rate // 100
+    x = LogMelSpectrogram(mels, sample_rate=sample_rate, window_length=5 * hop // 2, hop=hop)(inputs)
+    for kernel in kernels:
+        x = MaskedConv1D(dim, kernel)(x)
         x = layers.ReLU()(layers.LayerNormalization(epsilon=1e-5)(x))
     return keras.Model(inputs, x, name=name)
 

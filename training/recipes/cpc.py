@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
-from keras_ae.networks import recurrent_context, waveform_encoder
+from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.speech_probes import (
     encode_utterances,
@@ -38,6 +38,8 @@ class CpcRecipe(SpeechRecipe):
 
     sample_rate: Literal[16_000, 8_000] = 16_000
     """Samples of a second, to which all audio is brought."""
+    front_end: Literal["waveform", "log-mel"] = "waveform"
+    """What the encoder sees: the samples, or log-mel frames, which need less speech to learn from."""
     dim: int = 256
     """Channels of the frames."""
     context_dim: int = 256
@@ -76,10 +78,8 @@ class CpcRecipe(SpeechRecipe):
         kernels, strides = LAYERS[self.sample_rate]
         if math.prod(strides) * 100 != data.sample_rate:
             raise InputError(f"The recipe expects {self.sample_rate} Hz. Received: {data.sample_rate} Hz.")
-        filters = (64, 64, 128, 256)[: len(kernels) - 1]
-        encoder = waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
         return ContrastivePredictiveCoding(
-            encoder,
+            self._encoder(kernels, strides),
             recurrent_context(self.dim, self.context_dim),
             steps=self.steps,
             first_step=self.first_step,
@@ -88,6 +88,12 @@ class CpcRecipe(SpeechRecipe):
             perturbation=self._perturbation(data.sample_rate) if self.warp or self.tilt else None,
             seed=self.seed,
         )
+
+    def _encoder(self, kernels, strides):
+        if self.front_end == "log-mel":
+            return log_mel_encoder(self.dim, sample_rate=self.sample_rate)
+        filters = (64, 64, 128, 256)[: len(kernels) - 1]
+        return waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
 
     def _perturbation(self, sample_rate):
         # 32 ms hold the lowest pitch of speech; 20 numbers at 8 kHz follow the formants, not the harmonics
