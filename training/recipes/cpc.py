@@ -14,6 +14,7 @@ from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encod
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.speech_probes import (
     encode_utterances,
+    mean_and_deviation,
     phone_accuracy,
     shifted,
     speaker_accuracy,
@@ -135,8 +136,8 @@ class CpcRecipe(SpeechRecipe):
         return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
     def speaker_features(self, frames):
-        """Mean of frame and context over the utterance."""
-        return frames.mean(axis=0)
+        """Mean and deviation of frame and context over the utterance."""
+        return mean_and_deviation(frames)
 
 
 def frames_and_context(model):
