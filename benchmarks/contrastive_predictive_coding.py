@@ -91,7 +91,7 @@ GOALS = {
 NOTES = {
     "espeak": "144 test sentences in 24 voices; phone: frame and contexts at -50, 0, 30, 50 ms, standardised "
     "over the utterance; phone_context: the context alone; phone_no_shift: frame and context; speaker: mean "
-    "and deviation of frame and context; speaker_mean: mean alone; settings chosen on the validation sentences",
+    "and deviation of frame and context; speaker_mean: mean alone; settings chosen on other sentences",
     "fsdd": "mean and deviation of frame and context over the recording; the encoder has heard the "
     "unlabelled training recordings of all speakers; loso_digit: the probe has not heard the speaker",
 }

@@ -18,7 +18,7 @@ def recordings(path, sample_rate):
     data = load_speech(path, sample_rate=sample_rate)
     splits = [split for split in (data.train, data.validation, data.test) if len(split)]
     waveforms = [split.waveform(i) for split in splits for i in range(len(split))]
-    names = splits[0].factors()
+    names = splits[0].factors() or {}
     return waveforms, {name: np.concatenate([split.factors()[name] for split in splits]) for name in names}
 
 

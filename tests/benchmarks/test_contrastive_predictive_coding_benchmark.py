@@ -92,6 +92,17 @@ def test_the_last_second_of_each_recording_is_the_test(transfer):
     assert whose.tolist() == [0, 0, 1] and last.tolist() == [True, False, True]
 
 
+def test_more_recordings_are_cut_into_pieces_and_levelled(benchmark_module, tmp_path):
+    training = benchmark_module("contrastive_predictive_coding_training")
+    rng = np.random.default_rng(0)
+    audio = (rng.standard_normal(5 * 250) * 3000).astype("int16")
+    np.savez(tmp_path / "a.npz", audio=audio, offsets=np.arange(6) * 250, sample_rate=100)
+    own = training.as_split([0.3 * rng.standard_normal(40), 0.1 * rng.standard_normal(70)], 100)
+    joint = training.with_more(own, [tmp_path / "a.npz"], 100, 1.0)
+    assert joint.lengths.tolist() == [40, 70] + [100] * 10
+    np.testing.assert_allclose([np.std(joint.waveform(i)) for i in range(12)], 0.05, rtol=0.1)
+
+
 def test_examples_are_numbered_within_their_group(transfer):
     assert transfer.number_within(np.array([3, 5, 3, 3, 5])).tolist() == [0, 0, 1, 2, 1]
 

@@ -9,7 +9,7 @@ from keras_ae import InputError
 from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.models.negative_frames import all_candidates, drawn_candidates
-from keras_ae.networks import recurrent_context, waveform_encoder
+from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
 
 HOP, FIELD = 160, 465  # samples between frames, samples that a frame reads
 RNG = np.random.default_rng(0)
@@ -202,6 +202,27 @@ def test_garbage_after_the_end_changes_nothing(extra):
 def test_at_8_khz_a_frame_is_10_ms_too():
     encoder = waveform_encoder(6, kernels=(10, 8, 4, 4), strides=(5, 4, 2, 2))
     assert encoder(np.zeros((2, 800), "float32")).shape == (2, 10, 6)
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000])
+def test_of_log_mel_frames_no_context_knows_of_what_its_kernels_do_not_read(rate):
+    keras.utils.set_random_seed(0)
+    encoder = log_mel_encoder(6, sample_rate=rate, mels=20)
+    model = ContrastivePredictiveCoding(encoder, recurrent_context(6, 5), steps=3)
+    hop, first = rate // 100, rate // 10
+    x = RNG.standard_normal((1, 2 * first)).astype("float32")
+    changed = np.concatenate([x[:, :first], RNG.standard_normal((1, first))], axis=1).astype("float32")
+    # two kernels of 3 read 2 frames ahead, and the window of the last one half of 25 ms more
+    unaware = len([t for t in range(21) if (t + 2) * hop + 5 * hop // 4 <= first])
+    for part in (0, 1):
+        before, after = (np.asarray(model.frames(w, training=True)[part]) for w in (x, changed))
+        assert before.shape[1] == 21
+        np.testing.assert_allclose(before[:, :unaware], after[:, :unaware], atol=1e-6)
+        assert (np.abs(before - after)[:, unaware:].max(axis=2) > 1e-5).all()
+    assert unaware == 7
+    padded = np.pad(x, [(0, 0), (0, 555)], constant_values=37.0)
+    c = model.encode({"x": padded, "lengths": np.array([2 * first])})[:, :21]
+    np.testing.assert_allclose(c, model.encode(x), atol=1e-5)
 
 
 def test_it_learns_to_tell_the_next_frame_of_a_pattern():

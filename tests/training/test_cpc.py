@@ -51,6 +51,12 @@ def test_a_rate_without_an_encoder_is_refused(npz):
         RECIPES["cpc"]().build_model(data, 1)
 
 
+def test_the_encoder_may_see_log_mel_frames(npz):
+    sizes = {"sample_rate": RATE, "dim": 8, "context_dim": 4, "front_end": "log-mel"}
+    model = RECIPES["cpc"](**sizes).build_model(load_speech(npz, sample_rate=RATE), 1)
+    assert model.encode(np.zeros((1, RATE), "float32")).shape == (1, 101, 4)
+
+
 def test_other_voices_are_heard_in_training(npz):
     data = load_speech(npz, sample_rate=RATE)
     sizes = {"sample_rate": RATE, "dim": 8, "context_dim": 8, "negatives": ("same_sequence",)}
