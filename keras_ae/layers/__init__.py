@@ -26,6 +26,7 @@ from keras_ae.layers.pixel_shuffle1d import PixelShuffle1D
 from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
+from keras_ae.layers.segment_means import SegmentMeans
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
 from keras_ae.layers.spec_augment import SpecAugment
 from keras_ae.layers.spectral_perturbation import SpectralPerturbation
@@ -63,6 +64,7 @@ __all__ = [
     "RepeatFrames",
     "ResidualVectorQuantizer",
     "ScoreFunction",
+    "SegmentMeans",
     "SpatialBroadcast",
     "SpecAugment",
     "SpectralPerturbation",

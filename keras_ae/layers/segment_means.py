@@ -1,0 +1,66 @@
+"""A sequence of any length as so many means."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.masking import zero_padding
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class SegmentMeans(keras.layers.Layer):
+    """Means over equal parts of the real positions of a sequence.
+
+    ```
+    y[k] = (segments / length) sum_t overlap([t, t + 1], [k, k + 1] length / segments) x[t]
+    ```
+
+    A position on the border of two segments counts in both, in proportion, so that sequences shorter than
+    the number of segments have them all. What happens early and what happens late stays apart, which
+    one mean over time forgets.
+
+    Args:
+        segments: how many.
+
+    Call arguments:
+        x: `(batch, length, channels)`.
+        mask: `(batch, length)`, 1 = real; the padding is at the end.
+
+    Output shape:
+        `(batch, segments, channels)`, without a mask; 0 for an example of padding alone.
+
+    Raises:
+        ValueError: fewer than one segment.
+
+    Example:
+
+    >>> x = ops.reshape(ops.arange(6.0), (1, 6, 1))
+    >>> SegmentMeans(3)(x)[0, :, 0].numpy().tolist()
+    [0.5, 2.5, 4.5]
+    """
+
+    def __init__(self, segments: int = 8, **kwargs):
+        super().__init__(**kwargs)
+        if segments < 1:
+            raise ValueError(f"SegmentMeans expects at least one segment. Received: segments={segments!r}")
+        self.supports_masking = True
+        self.segments = segments
+
+    def call(self, x, mask=None):
+        length = ops.cast(ops.shape(x)[1], "float32") * ops.ones_like(ops.cast(x[:, 0, 0], "float32"))
+        if mask is not None:
+            x, length = zero_padding(x, mask), ops.sum(ops.cast(mask, "float32"), axis=1)
+        size = length[:, None, None] / self.segments
+        first = ops.arange(self.segments, dtype="float32")[None, :, None] * size
+        position = ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, None]
+        overlap = ops.minimum(position + 1.0, first + size) - ops.maximum(position, first)
+        weights = ops.divide_no_nan(ops.relu(overlap), size)
+        return ops.matmul(ops.cast(weights, x.dtype), x)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.segments, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "segments": self.segments}
