@@ -26,8 +26,8 @@ def tokens(strings) -> tf.RaggedTensor:
 
     Example:
 
-    >>> tokens(tf.constant(["How much is this?", "", "多少钱？"])).to_list()
-    [[b'how', b'much', b'is', b'this', b'?'], [], [b'\\xe5\\xa4\\x9a', b'\\xe5\\xb0\\x91', b'\\xe9\\x92\\xb1', b'\\xef\\xbc\\x9f']]
+    >>> tokens(tf.constant(["How much?", "", "ÉTÉ"])).to_list()
+    [[b'how', b'much', b'?'], [], [b'\\xc3\\xa9t\\xc3\\xa9']]
     """
     codes, kinds, rows, count = _characters(strings)
     # a word goes on where the character before, in the same string, is of a word too

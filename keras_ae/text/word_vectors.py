@@ -35,7 +35,7 @@ class WordVectors:
         self.vectors = np.asarray(vectors, "float32")
         if self.vectors.ndim != 2 or not self.words or len(self.words) != len(self.vectors):
             raise InputError(
-                f"Expected one vector for each of {len(self.words)} words. Received: shape {self.vectors.shape}"
+                f"Expected a vector for each of {len(self.words)} words. Received: shape {self.vectors.shape}"
             )
         if not np.isfinite(self.vectors).all():
             raise InputError("Expected finite word vectors. Received: infinite numbers or NaN")

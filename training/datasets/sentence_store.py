@@ -1,0 +1,110 @@
+"""Sentences on disk."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.text.tokenizer import tokenize
+from keras_ae.training.datasets.text_document import TextDocument
+
+TEXT, STARTS, WORDS, ABOUT = "sentences.txt", "starts.int64", "words.int32", "about.json"
+AT_ONCE = 10_000  # sentences that are held in memory while writing
+
+
+class SentenceStore:
+    """The sentences of documents, one after the other in one file; decoded when they are asked for.
+
+    Memory grows with the number of documents alone: the sentences and where each begins are
+    mapped, not read.
+
+    Args:
+        folder: that `write_sentences` has filled.
+
+    Attributes:
+        words: tokens of each sentence, int32 `(sentences,)`.
+        bounds: first sentence of each document, and the number of sentences, int64
+            `(documents + 1,)`.
+        names: of the documents.
+        groups: int64 `(documents,)`; documents of a group belong together.
+        problems: one line for each document that is left out or suspicious.
+    """
+
+    def __init__(self, folder: Path):
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self.bounds = np.array(about["bounds"], "int64")
+        self.names = about["names"]
+        self.groups = np.array(about["groups"], "int64")
+        self.problems = about["problems"]
+        self.words = np.memmap(folder / WORDS, "int32", "r")
+        self._starts = np.memmap(folder / STARTS, "int64", "r")
+        self._text = np.memmap(folder / TEXT, "uint8", "r")
+
+    def __len__(self):
+        return len(self.words)
+
+    def sentences(self, rows: Sequence[int]) -> list[str]:
+        """Some of the sentences."""
+        return [self._text[self._starts[row] : self._starts[row + 1] - 1].tobytes().decode() for row in rows]
+
+
+def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
+    """Fill a folder for `SentenceStore`; memory does not grow with the number of sentences.
+
+    A document that cannot be read, or has no sentences, is left out and named in `problems`.
+
+    Raises:
+        InputError: there are no sentences at all.
+    """
+    about = {"bounds": [0], "names": [], "groups": [], "problems": []}
+    with (
+        (folder / TEXT).open("wb") as text,
+        (folder / STARTS).open("wb") as starts,
+        (folder / WORDS).open("wb") as words,
+    ):
+        files = (text, starts, words)
+        for document in documents:
+            ends = [file.tell() for file in files]
+            try:
+                for sentences in _portions(document.sentences):
+                    _append(sentences, *files)
+            except InputError as error:
+                for file, end in zip(files, ends, strict=True):
+                    file.seek(end)
+                    file.truncate()
+                about["problems"].append(str(error))
+                continue
+            about["problems"] += document.remarks()
+            if words.tell() == ends[-1]:
+                about["problems"].append(f"{document.name} has no sentences.")
+                continue
+            about["bounds"].append(words.tell() // 4)
+            about["names"].append(document.name)
+            about["groups"].append(document.group)
+        np.array([text.tell()], "int64").tofile(starts)
+    if not about["names"]:
+        problems = about["problems"] or ["there are no documents."]
+        raise InputError(f"Expected text with sentences. Received: {problems[0]}")
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def _portions(sentences):
+    """Lists of `(bytes, tokens)` of sentences that have tokens."""
+    portion = []
+    for sentence in sentences:
+        if count := len(tokenize(sentence)):
+            portion.append((f"{sentence}\n".encode("utf-8", "replace"), count))
+        if len(portion) == AT_ONCE:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _append(sentences, text, starts, words):
+    lengths = [len(line) for line, _ in sentences]
+    (text.tell() + np.cumsum([0, *lengths[:-1]], dtype="int64")).tofile(starts)
+    np.array([count for _, count in sentences], "int32").tofile(words)
+    text.writelines(line for line, _ in sentences)

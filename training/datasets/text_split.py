@@ -1,0 +1,74 @@
+"""Training, validation or test documents."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_ae.text.tokenizer import tokenize
+from keras_ae.training.datasets.sentence_store import SentenceStore
+
+
+class TextSplit:
+    """Some documents of a source, or parts of documents; sentences are read when they are asked for.
+
+    The sentences of the split have numbers 0, 1, ... in reading order; `len` is their number.
+    Iterating gives the documents, each a list of consecutive sentences.
+
+    Args:
+        store: the sentences.
+        spans: first sentence in the store, and the one after the last, of each document or part
+            of one, int64 `(documents, 2)`.
+
+    Example:
+
+    >>> from keras_ae.training.datasets import load_text
+    >>> data = load_text(packages=["json"])
+    >>> data.train.sentences([0])
+    ['JSON (JavaScript Object Notation) <https://json.org> is a subset of JavaScript syntax']
+    """
+
+    def __init__(self, store: SentenceStore, spans):
+        self.store = store
+        self.spans = np.asarray(spans, "int64").reshape(-1, 2)
+        self._firsts = np.cumsum([0, *(stop - start for start, stop in self.spans)])
+
+    def __len__(self):
+        return int(self._firsts[-1])
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for start, stop in self.spans:
+            yield self.store.sentences(range(start, stop))
+
+    @property
+    def words(self) -> np.ndarray:
+        """Tokens of each sentence, int32 `(sentences,)`."""
+        return self.store.words[self._rows(np.arange(len(self)))]
+
+    def document(self, indices) -> np.ndarray:
+        """The number of the document of each of these sentences, int32 `(sentences,)`."""
+        return (np.searchsorted(self._firsts, indices, "right") - 1).astype("int32")
+
+    def position(self, indices) -> np.ndarray:
+        """The place of each of these sentences in its document, int32 `(sentences,)`."""
+        return (np.asarray(indices) - self._firsts[self.document(indices)]).astype("int32")
+
+    def inner(self) -> np.ndarray:
+        """The sentences that have one before and one after them in their document, int64 `(sentences,)`."""
+        inside = np.ones(len(self), bool)
+        if len(self):
+            inside[self._firsts[:-1]] = inside[self._firsts[1:] - 1] = False
+        return np.flatnonzero(inside)
+
+    def sentences(self, indices: Sequence[int]) -> list[str]:
+        """The sentences of these numbers."""
+        return self.store.sentences(self._rows(np.asarray(indices, "int64")))
+
+    def tokens(self) -> Iterator[list[str]]:
+        """The tokens of each sentence, in order; never all in memory."""
+        for start, stop in self.spans:
+            for row in range(start, stop):
+                yield tokenize(self.store.sentences([row])[0])
+
+    def _rows(self, indices):
+        documents = self.document(indices)
+        return self.spans[documents, 0] + indices - self._firsts[documents]
