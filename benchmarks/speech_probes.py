@@ -84,10 +84,12 @@ class Digits:
 
     Args:
         splits: `SpeechSplit`s with `label` and `speaker`, the last one the official test.
+        names: of the speakers.
     """
 
-    def __init__(self, splits):
+    def __init__(self, splits, names=()):
         self.splits = splits
+        self.names = names
         self.word, self.speaker = (
             np.concatenate([getattr(split, name) for split in splits]) for name in ("label", "speaker")
         )
