@@ -11,6 +11,7 @@ from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.repeat_frames import RepeatFrames
+from keras_ae.layers.segment_means import SegmentMeans
 
 SLOPE = 0.01  # of the leaky rectifiers
 
@@ -141,23 +142,25 @@ def speaker_classifier(
     num_speakers: int,
     *,
     filters: int = 64,
-    blocks: int = 2,
+    units: int = 128,
+    segments: int = 8,
     dropout: float = 0.0,
     seed: int | None = None,
     name: str = "classifier",
 ) -> keras.Model:
     """`(batch, codes, input_dim)` of any length -> logits `(batch, num_speakers)`.
 
-    Convolutions of 5 codes, the mean over real codes, two dense layers. The paper normalises over
-    time in the classifier too; here it is left out, since the mean and the deviation of a code are among
-    what tells the speaker.
+    The codes and a convolution of 5 codes, as their means over equal parts of the utterance, and two dense
+    layers: it sees all that a probe of such means sees. The paper's convolutions normalise
+    over time, which would hide mean and deviation of the codes from it, and fit one length.
 
     Args:
         input_dim: channels of the content.
         num_speakers: classes.
-        filters: channels inside.
-        blocks: convolutions.
-        dropout: after each, in training.
+        filters: channels of the convolution.
+        units: of the dense layers.
+        segments: parts of the utterance.
+        dropout: before each dense layer, in training.
         seed: of the dropout.
         name: of the model.
 
@@ -167,10 +170,11 @@ def speaker_classifier(
     >>> speaker_classifier(4, 6, filters=8)(np.zeros((2, 13, 4), "float32")).shape
     TensorShape([2, 6])
     """
-    inputs = x = keras.Input((None, input_dim), name="content")
-    for block in range(blocks):
-        x = _dropped(_activated(MaskedConv1D(filters, 5)(x)), dropout, seed, block)
-    x = _activated(layers.Dense(filters)(layers.GlobalAveragePooling1D()(x)))
+    inputs = keras.Input((None, input_dim), name="content")
+    x = layers.Concatenate()([inputs, _activated(MaskedConv1D(filters, 5)(inputs))])
+    x = layers.Flatten()(SegmentMeans(segments)(x))
+    for block in range(2):
+        x = _activated(layers.Dense(units)(_dropped(x, dropout, seed, block)))
     outputs = layers.Dense(num_speakers, dtype="float32", name="logits")(x)
     return keras.Model(inputs, outputs, name=name)
 

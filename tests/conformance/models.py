@@ -9,6 +9,7 @@ import numpy as np
 from keras_ae.layers import (
     BinaryBottleneck,
     FiniteScalarQuantizer,
+    FrameNormalization,
     GaussianBottleneck,
     GumbelOneHot,
     InstanceNormalization,
@@ -18,9 +19,13 @@ from keras_ae.layers import (
     MaskedConv1DTranspose,
     ResidualVectorQuantizer,
     ScoreFunction,
+    SpectralPerturbation,
     VectorQuantizer,
 )
 from keras_ae.models import (
+    AdaINVoiceConverter,
+    AdversarialDisentangler,
+    AdversarialVoiceConverter,
     AutoEncoder,
     CodePrior,
     ContrastivePredictiveCoding,
@@ -33,13 +38,20 @@ from keras_ae.models import (
     VariationalAutoEncoder,
 )
 from keras_ae.networks import (
+    adain_decoder,
+    content_encoder,
+    conv_bank_encoder,
     frame_decoder,
     frame_encoder,
     front_end,
     image_decoder,
     image_encoder,
+    patch_discriminator,
     recurrent_context,
     spatial_broadcast_decoder,
+    speaker_classifier,
+    speaker_decoder,
+    speaker_encoder,
     two_level_networks,
     waveform_encoder,
 )
@@ -47,6 +59,7 @@ from keras_ae.networks import (
 IMAGE = (8, 8, 1)
 CODES = (2, 3)
 SMALL = {"filters": 8, "residual_blocks": 1}
+DECODER = {"speaker_dim": 2, "filters": 4, "halvings": 1, "residual_blocks": 0}
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,8 @@ class Case:
             x = {"x": rng.standard_normal((examples, 20 * self.hop)).astype("float32"), "lengths": lengths}
             return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
         lengths = rng.integers(3, 9, examples).astype("int32")
-        return {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
+        x = {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
+        return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
 
     def other_data(self, x):
         """Data of the same kind, as different as can be."""
@@ -205,6 +219,51 @@ def speech_vae():
     return speech(GaussianBottleneck(4, beta=0.01, seed=0), jitter=0.12)
 
 
+def adain_voice_converter():
+    mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8}
+    small = {"filters": 4, "bank": 1, "strides": (2,)}
+    return AdaINVoiceConverter(
+        content_encoder(4, 2 * 2, **small),
+        speaker_encoder(4, 3, dense_blocks=1, **small),
+        adain_decoder(4, 2, 3, filters=4, strides=(2,)),
+        front_end([LogMelSpectrogram(**mel), FrameNormalization()]),
+        reconstruction_weight=1.0,
+        kl_weight=keras.optimizers.schedules.PolynomialDecay(0.0, 5, 1.0),
+        perturbation=SpectralPerturbation(0.1, 0.5, seed=0),
+        voice_of="speaker",
+        seed=0,
+    )
+
+
+def adversarial_disentangler():
+    networks = adversarial_networks(3, num_speakers=3)
+    ramp = keras.optimizers.schedules.PolynomialDecay(0.1, 5, 1.0)
+    terms = {"adversarial_weight": ramp, "adversary_updates": 2}
+    return AdversarialDisentangler(*networks, label="speaker", **terms)
+
+
+def adversarial_voice_converter():
+    mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8}
+    generator = speaker_decoder(4, 2, num_speakers=3, starts_at_zero=True, **DECODER)
+    # an epoch of three steps against the adversary, one of the residual generator
+    return AdversarialVoiceConverter(
+        *adversarial_networks(4, num_speakers=3),
+        front_end([LogMelSpectrogram(**mel), FrameNormalization()]),
+        generator=generator,
+        discriminator=patch_discriminator(4, 3, filters=2, blocks=1),
+        joint_steps=3,
+        adversary_updates=1,
+        discriminator_updates=1,
+        seed=0,
+    )
+
+
+def adversarial_networks(mels, **table):
+    encoder = conv_bank_encoder(mels, 2, filters=4, bank=1, halvings=1, residual_blocks=0)
+    decoder = speaker_decoder(mels, 2, **table, **DECODER)
+    return encoder, decoder, speaker_classifier(2, 3, filters=2, units=4, segments=2)
+
+
 def code_prior():
     return CodePrior(5, CODES, dim=8, depth=1, num_attention_heads=2)
 
@@ -275,6 +334,13 @@ CASES = (
     Case("sequence_vq", sequence_vq, sequence=True),
     Case("speech_vq", speech_vq, sequence=True, hop=2, speakers=3),
     Case("speech_vae", speech_vae, sequence=True, noisy=True, hop=2, speakers=3),
+    Case("adain_voice_converter", adain_voice_converter, sequence=True, noisy=True, hop=2, speakers=3),
+    Case("adversarial_disentangler", adversarial_disentangler, sequence=True, speakers=3),
+    Case(
+        "adversarial_voice_converter",
+        adversarial_voice_converter,
+        **{"sequence": True, "noisy": True, "hop": 2, "speakers": 3},
+    ),
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),
     Case("generative", generative),

@@ -54,6 +54,8 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """The most by which the frequencies that the content encoder sees are stretched in training."""
     tilt: float = 0.0
     """The most by which their spectrum is bent in training, in standard deviations of a band."""
+    normalize: bool = False
+    """Take mean and deviation of the utterance out of the frames that the content encoder sees."""
     noise: float = 0.0
     """Standard deviation of noise on the content in training."""
     autoencoder_epochs: int = 10
@@ -128,9 +130,11 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         return front_end([mel, normalization])
 
     def _content_encoder(self):
-        parts = [InstanceNormalization(center=False, scale=False)]
+        parts = []
         if self.warp or self.tilt:
-            parts.insert(0, SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
+            parts.append(SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
+        if self.normalize:
+            parts.append(InstanceNormalization(center=False, scale=False))
         options = {"filters": self.filters, "halvings": self.halvings, "noise": self.noise}
         return conv_bank_encoder(MELS, self.content_dim, parts=parts, seed=self.seed, **options)
 
