@@ -23,6 +23,7 @@ import argparse
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -80,13 +81,16 @@ def controls(data, judge):
     }
 
 
-def cached(path, function):
-    """What `function` returns, with its minutes, from the file `path` if it is there."""
+def cached(path, settings, function):
+    """What `function` returns, with its minutes, from the file `path` if it is there with these settings."""
     if path.exists():
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
+        if found["settings"] == json.loads(json.dumps(settings)):
+            return found
+        print(f"{path.stem}: measured anew, with other settings than before", flush=True)
     begun = time.process_time()
     found = function()
-    found["minutes"] = (time.process_time() - begun) / 60
+    found |= {"minutes": (time.process_time() - begun) / 60, "settings": settings}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(found))
@@ -97,27 +101,28 @@ def cached(path, function):
 
 
 def parts_of(name, data, judge, librispeech, runs):
-    """`{part: function of a seed}` of a system, those with a goal first."""
+    """`{part: (settings, function of a seed)}` of a system, those with a goal first."""
     system = SYSTEMS[name]
     recipe, settings = system["recipe"], system["settings"]
+    off, read, spoken = (settings | system[key] for key in ("off", "read", "spoken"))
     parts = {
-        "main": lambda seed: figures_of(
-            recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"
+        "main": (
+            settings,
+            lambda seed: figures_of(recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"),
         ),
-        "ablation": lambda seed: probed(recipe, settings | system["off"], data, seed)[2],
+        "ablation": (off, lambda seed: probed(recipe, off, data, seed)[2]),
     }
-    if system["one_shot"]:
-        parts["oneshot"] = lambda seed: one_shot(recipe, settings, data, seed, judge)
-    if system["one_shot"] and librispeech is not None:
-        readers = load_speech(librispeech / "train_clean_1utt.npz", test_fraction=0.0)
-        whole = load_speech(librispeech / "test_other_10utt.npz", validation_fraction=0.0, test_fraction=0.0)
-        parts["voiceprint"] = lambda seed: voiceprint(
-            recipe, settings | system["read"], readers, whole.train, seed
-        )
-    if system["one_shot"]:
-        parts["espeak"] = lambda seed: espeak(
-            recipe, settings | system["spoken"], load_speech("espeak"), parallel_sentences(16_000), seed
-        )
+    if not system["one_shot"]:
+        return parts
+    parts["oneshot"] = settings, lambda seed: one_shot(recipe, settings, data, seed, judge)
+    if librispeech is not None:
+        train_part = load_speech(librispeech / "train_clean_1utt.npz", test_fraction=0.0)
+        others = load_speech(librispeech / "test_other_10utt.npz", validation_fraction=0.0, test_fraction=0.0)
+        parts["voiceprint"] = read, lambda seed: voiceprint(recipe, read, train_part, others.train, seed)
+    parts["espeak"] = (
+        spoken,
+        lambda seed: espeak(recipe, spoken, load_speech("espeak"), parallel_sentences(16_000), seed),
+    )
     return parts
 
 
@@ -140,7 +145,7 @@ def main():
     runs.mkdir(parents=True, exist_ok=True)
     judge = fit_judge([data.train, data.validation], RATE, runs / "judge.npz")
     if name == "controls":
-        found = cached(runs / "controls.json", lambda: controls(data, judge))
+        found = cached(runs / "controls.json", {"judge": judge.hash}, lambda: controls(data, judge))
         records = control_records(found)
         write_records(arguments.record, records)
         return show(records)
@@ -149,7 +154,8 @@ def main():
     for part, figures in results.items():
         for seed in range(arguments.seeds):
             path = runs / f"{name}.{part}.{seed}.json"
-            figures.append(cached(path, lambda part=part, seed=seed: parts[part](seed)))
+            settings, function = parts[part]
+            figures.append(cached(path, {"judge": judge.hash, **settings}, partial(function, seed)))
             records = system_records(name, results, SYSTEMS[name]["settings"], judge.hash)
             write_records(arguments.record, records)
     show(records)

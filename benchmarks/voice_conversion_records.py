@@ -51,6 +51,7 @@ TEXTS = {
     "log_mel_eer": "equal error rate of the mean log-mel on the same utterances",
     "espeak_mcd": "sentences of 4 espeak voices not heard in training: distortion from the true target",
     "espeak_mcd_copy": "the same sentences, not converted",
+    "espeak_mcd_mean_shift": "the same sentences, bands moved to the mean of the utterance of the target",
 }
 NAMES = {"adain": "AdaINVoiceConverter", "adversarial": "AdversarialVoiceConverter"}
 OFF = {"adain": "instance normalisation", "adversarial": "the adversary"}

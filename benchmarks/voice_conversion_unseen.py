@@ -98,7 +98,7 @@ def parallel_sentences(sample_rate, voices=UNSEEN, sentences=SENTENCES, skip=VOI
 
 
 def unseen_sentences(model, spoken):
-    """Mean distortion of sentences in a new voice from what that voice says, and of the sources.
+    """Mean distortion of sentences in a new voice from what that voice says, and that of two controls.
 
     Args:
         model: trained on other voices.
@@ -113,7 +113,9 @@ def unseen_sentences(model, spoken):
     voices = voices_of(model, spoken)[heard]
     converted = convert_all(model, spoken, contents_of(model, spoken), rows, target, voices).frames
     true = [frames[place[t, spoken.label[row]]] for row, t in zip(rows, target, strict=True)]
-    pairs = {"espeak_mcd": converted, "espeak_mcd_copy": [frames[row] for row in rows]}
+    sources = [frames[row] for row in rows]
+    moved = [one - one.mean(axis=0) + frames[i].mean(axis=0) for one, i in zip(sources, heard, strict=True)]
+    pairs = {"espeak_mcd": converted, "espeak_mcd_copy": sources, "espeak_mcd_mean_shift": moved}
     scale = 1.0 / (layer.log_scale * layer.power)
     return {
         name: float(

@@ -108,11 +108,67 @@ def test_unseen_voices_say_the_same_sentences(benchmark_module):
     assert np.abs(np.log(lengths[0] / lengths[1])).max() < 0.2  # another voice, the same tempo
 
 
-def test_a_finished_part_is_read_and_not_done_again(benchmark_module, tmp_path):
+def test_a_finished_part_is_read_and_done_again_with_other_settings(benchmark_module, tmp_path):
     benchmark = benchmark_module("voice_conversion")
-    done = benchmark.cached(tmp_path / "runs" / "a.json", lambda: {"both": 0.5})
+    path, settings = tmp_path / "runs" / "a.json", {"epochs": 3, "strides": (2, 2)}
+    done = benchmark.cached(path, settings, lambda: {"both": 0.5})
     assert done["both"] == 0.5 and done["minutes"] >= 0
-    assert benchmark.cached(tmp_path / "runs" / "a.json", lambda: 1 / 0) == done
+    assert benchmark.cached(path, settings, lambda: 1 / 0) == json.loads(json.dumps(done))
+    assert benchmark.cached(path, {"epochs": 4}, lambda: {"both": 0.6})["both"] == 0.6
+    assert json.loads(path.read_text())["settings"] == {"epochs": 4}
+
+
+def test_parts_are_those_that_the_system_has(benchmark_module, tmp_path):
+    benchmark = benchmark_module("voice_conversion")
+    data = SpeechData("noise", split(3), split(1), split(1), 8000, tuple("abcdef"), ("0", "1"), (), {})
+    for name, system in benchmark.SYSTEMS.items():
+        parts = benchmark.parts_of(name, data, None, None, tmp_path)
+        unseen = {"oneshot", "espeak"} if system["one_shot"] else set()
+        assert set(parts) == {"main", "ablation"} | unseen
+        assert parts["ablation"][0] == parts["main"][0] | system["off"]
+        assert set(system["off"]) <= set(recipe_fields(system["recipe"]))
+
+
+def recipe_fields(name):
+    from dataclasses import fields
+
+    from keras_ae.training.recipes import RECIPES
+
+    return [field.name for field in fields(RECIPES[name])]
+
+
+def test_a_stopped_run_goes_on_and_writes_what_there_is(benchmark_module, monkeypatch, tmp_path):
+    benchmark, records = (benchmark_module(f"voice_conversion{end}") for end in ("", "_records"))
+    measured = []
+
+    def part(name):
+        def figures(seed):
+            measured.append((name, seed))
+            if measured == [("main", 0), ("main", 1)]:
+                raise KeyboardInterrupt
+            return {key: 0.5 for key in records.TEXTS if not key.startswith("ablation")} | {"epoch": 1}
+
+        return {"epochs": 1}, figures
+
+    judge = type("Judge", (), {"hash": "abc"})
+    monkeypatch.setattr(benchmark, "load_speech", lambda *_, **__: SpeechDataStub)
+    monkeypatch.setattr(benchmark, "fit_judge", lambda *_: judge)
+    monkeypatch.setattr(benchmark, "parts_of", lambda *_: {name: part(name) for name in ("main", "ablation")})
+    files = ["--runs", str(tmp_path / "runs"), "--record", str(tmp_path / "r.json")]
+    monkeypatch.setattr(
+        "sys.argv", ["voice_conversion.py", "adain", "--data", "d.npz", "--seeds", "2", *files]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.main()
+    assert json.loads((tmp_path / "r.json").read_text())["vc.adain.both_seen"]["n"] == 1
+    benchmark.main()
+    assert measured == [("main", 0), ("main", 1), ("main", 1), ("ablation", 0), ("ablation", 1)]
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["vc.adain.both_seen"]["n"] == found["vc.adain.ablation_drop"]["n"] == 2
+
+
+class SpeechDataStub:
+    train = validation = None
 
 
 def one(records, **changes):
