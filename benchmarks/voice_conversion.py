@@ -138,8 +138,7 @@ def main():
     )
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     name, runs = arguments.name, arguments.runs
     data = load_speech(arguments.data, sample_rate=RATE)
     runs.mkdir(parents=True, exist_ok=True)
@@ -159,6 +158,11 @@ def main():
             records = system_records(name, results, SYSTEMS[name]["settings"], judge.hash)
             write_records(arguments.record, records)
     show(records)
+
+
+def one_thread():
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def show(records):

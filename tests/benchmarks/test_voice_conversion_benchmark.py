@@ -151,6 +151,7 @@ def test_a_stopped_run_goes_on_and_writes_what_there_is(benchmark_module, monkey
         return {"epochs": 1}, figures
 
     judge = type("Judge", (), {"hash": "abc"})
+    monkeypatch.setattr(benchmark, "one_thread", lambda: None)  # TensorFlow runs already
     monkeypatch.setattr(benchmark, "load_speech", lambda *_, **__: SpeechDataStub)
     monkeypatch.setattr(benchmark, "fit_judge", lambda *_: judge)
     monkeypatch.setattr(benchmark, "parts_of", lambda *_: {name: part(name) for name in ("main", "ablation")})
