@@ -44,9 +44,9 @@ def sentence_blocks(
     >>> from keras_ae.training.datasets import load_text
     >>> data = load_text(packages=["json"])
     >>> vocabulary = Vocabulary.of(data.train.tokens(), size=100)
-    >>> batch = next(sentence_blocks(data.train, vocabulary, 4, None).dataset.as_numpy_iterator())
-    >>> batch["ids"].shape, batch["position"].tolist()
-    ((4, 24), [0, 1, 2, 3])
+    >>> batch = next(sentence_blocks(data.train, vocabulary, 2, None).dataset.as_numpy_iterator())
+    >>> batch["document"].tolist(), batch["position"].tolist(), batch["sentence"].tolist()
+    ([0, 0], [0, 1], [0, 1])
     """
     _check(max_words)
     if block_size < 2 or len(split) < 2:

@@ -23,8 +23,8 @@ class TextSplit:
 
     >>> from keras_ae.training.datasets import load_text
     >>> data = load_text(packages=["json"])
-    >>> data.train.sentences([0])
-    ['JSON (JavaScript Object Notation) <https://json.org> is a subset of JavaScript syntax']
+    >>> data.train.document([0, 1]).tolist(), data.train.position([0, 1]).tolist()
+    ([0, 0], [0, 1])
     """
 
     def __init__(self, store: SentenceStore, spans):

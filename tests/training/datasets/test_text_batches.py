@@ -86,7 +86,7 @@ def test_neighbours_stay_together_in_every_epoch(split, vocabulary):
     stream = sentence_blocks(split, vocabulary, 10, seed=0)
     assert stream.steps_per_epoch == int(stream.dataset.cardinality()) == 5
     starts = set()
-    for epoch in range(8):
+    for epoch in range(5):
         blocks = [numbers_of(vocabulary, batch["ids"]) for batch in epoch_of(stream, epoch)]
         assert len(blocks) == 5
         for block in blocks:
@@ -94,7 +94,7 @@ def test_neighbours_stay_together_in_every_epoch(split, vocabulary):
         assert len(set(np.concatenate(blocks))) == 50  # each once; three are left out
         starts.add(blocks[0][0] % 10)
         assert [block[0] for block in blocks] != sorted(block[0] for block in blocks)
-    assert len(starts) > 3
+    assert len(starts) > 2
 
 
 def test_neighbours_are_told_from_borders(split, vocabulary):
@@ -105,7 +105,7 @@ def test_neighbours_are_told_from_borders(split, vocabulary):
         consecutive |= {(first + i, first + i + 1) for i in range(size - 1)}
         first += size
     stream = sentence_blocks(split, vocabulary, 53, seed=0)
-    for epoch in range(4):  # one block of all, which goes around the end
+    for epoch in range(3):  # one block of all, which goes around the end
         (batch,) = epoch_of(stream, epoch)
         numbers = numbers_of(vocabulary, batch["ids"])
         same_document = batch["document"][:, None] == batch["document"]
@@ -116,7 +116,7 @@ def test_neighbours_are_told_from_borders(split, vocabulary):
 def test_one_document_that_goes_around_its_end(split, vocabulary):
     one = TextSplit(split.store, split.spans[2:3])
     stream = sentence_blocks(one, vocabulary, 29, seed=1)
-    for epoch in range(5):
+    for epoch in range(3):
         (batch,) = epoch_of(stream, epoch)
         steps = np.diff(batch["position"])
         assert set(steps.tolist()) <= {1, -29}  # the seam is no neighbourhood
@@ -128,10 +128,11 @@ def test_epochs_are_a_function_of_seed_and_epoch(split, vocabulary):
         def epoch(number, start=0, seed=3, make=make):
             return epoch_of(make(split, vocabulary, 7, seed), number, start)
 
-        assert same(epoch(2), epoch(2))
-        assert same(epoch(2)[3:], epoch(2, start=3))  # a run resumes at any step
-        assert not same(epoch(2), epoch(1))
-        assert not same(epoch(2), epoch(2, seed=4))
+        whole = epoch(2)
+        assert same(whole, epoch(2))
+        assert same(whole[3:], epoch(2, start=3))  # a run resumes at any step
+        assert not same(whole, epoch(1))
+        assert not same(whole, epoch(2, seed=4))
 
 
 def test_validation_blocks_are_always_the_same(split, vocabulary):

@@ -53,9 +53,9 @@ def test_paragraphs_are_joined_and_cut_into_sentences(tmp_path, name, encode):
     data = load_text(written(tmp_path / name, encode(STORY)), **WHOLE)
     assert list(data.train) == [SENTENCES]
     assert len(data.train) == 5
-    assert data.train.words.tolist() == [14, 4, 2, 5, 3]
+    assert data.train.words.tolist() == [16, 4, 2, 5, 3]
     assert list(data.validation) == list(data.test) == []
-    assert json.loads(json.dumps(data.description))["train_words"] == 28
+    assert json.loads(json.dumps(data.description))["train_words"] == 30
 
 
 def test_one_sentence_a_line(tmp_path):

@@ -22,7 +22,7 @@ def sentences():
 
 
 def test_words_of_like_neighbours_are_alike():
-    table = word_vectors(sentences, dim=8, window=1, epochs=8, seed=0)
+    table = word_vectors(sentences, dim=8, window=2, epochs=100, seed=0)
     assert table.dim == 8
     assert len(table) == 10
     assert "rare" not in table
@@ -33,7 +33,7 @@ def test_words_of_like_neighbours_are_alike():
 
     for first, second in (("cat", "dog"), ("red", "blue")):
         assert likeness(first, second) > 0.9
-        assert likeness(first, "red" if first == "cat" else "cat") < likeness(first, second) - 0.1
+        assert likeness(first, "red" if first == "cat" else "cat") < likeness(first, second) - 0.3
 
 
 def test_same_seed_same_vectors():
