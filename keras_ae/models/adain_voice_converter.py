@@ -116,7 +116,7 @@ class AdaINVoiceConverter(VoiceConverter):
     def compute_terms(self, x, y, sample_weight, training, player):
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({**_as_dict(x), "x": y})[0]
-        heard, target, voice = self._heard(x, frames, target, mask, training)
+        heard, target, voice = self._heard(x, frames, target, mask, sample_weight, training)
         features = self.content_features(heard, mask, training)
         mean, log_variance = self.posterior(features)
         content = self._sample(mean, log_variance) if training else mean
@@ -130,11 +130,11 @@ class AdaINVoiceConverter(VoiceConverter):
         loss = self.reconstruction_weight * error + kl_weight * kl + added
         return {"loss": loss, "reconstruction_loss": error, "kl_loss": kl}
 
-    def _heard(self, x, frames, target, mask, training):
+    def _heard(self, x, frames, target, mask, sample_weight, training):
         """`(what the content encoder hears, target, voice)`."""
         example, example_mask = frames, mask
         if self.voice_of == "speaker" and training:
-            partner = _next_of_the_speaker(self.speaker_numbers(x))
+            partner = _next_of_the_speaker(self.speaker_numbers(x), sample_weight)
             example = ops.take(frames, partner, axis=0)
             example_mask = None if mask is None else ops.take(mask, partner, axis=0)
         if self.perturbation is not None and training:
@@ -163,9 +163,12 @@ def _as_dict(x):
     return x if isinstance(x, dict) else {"x": x}
 
 
-def _next_of_the_speaker(speaker):
-    """For each utterance the number of the next one of its speaker, around the batch; int32."""
-    places = ops.arange(ops.shape(speaker)[0])
-    ahead = (places[None, :] - places[:, None] - 1) % ops.shape(speaker)[0]
-    other = ops.cast(speaker[None, :] != speaker[:, None], "int32")
-    return ops.argmin(ahead + ops.shape(speaker)[0] * other, axis=1)
+def _next_of_the_speaker(speaker, sample_weight=None):
+    """For each utterance the number of the next one of its speaker that counts, around the batch; int32."""
+    total = ops.shape(speaker)[0]
+    places = ops.arange(total)
+    ahead = (places[None, :] - places[:, None] - 1) % total
+    refused = speaker[None, :] != speaker[:, None]
+    if sample_weight is not None:
+        refused = ops.logical_or(refused, ops.reshape(sample_weight, (1, -1)) == 0)
+    return ops.argmin(ahead + total * ops.cast(refused, "int32"), axis=1)

@@ -11,15 +11,15 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
     """The endpoints of a `VoiceConverter`.
 
     `encode`, `content`, `reconstruct` take `x` and `lengths`, `decode` an `embedding` and `code_lengths`,
-    `convert` a source `x`, `lengths` and a target: `target_x` and `target_lengths`. Without a speaker encoder
+    `convert` a source `x`, `lengths` and a target: `target` and `target_lengths`. Without a speaker encoder
     `speaker`, a number, stands for the target and goes beside what is decoded; with one, `speaker` is an
     endpoint too.
     """
     inputs, number = _utterances(model, "x", "lengths"), {}
-    target = _utterances(model, "target_x", "target_lengths")
+    wanted = _utterances(model, "target", "target_lengths")
     channels = model.content_dim
     if model.speaker_encoder is None:
-        target = number = {"speaker": tf.TensorSpec((None,), tf.int32, name="speaker")}
+        wanted = number = {"speaker": tf.TensorSpec((None,), tf.int32, name="speaker")}
     else:
         channels += model.speaker_dim
     code = {
@@ -33,7 +33,7 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
         "content": Endpoint(functions["content"], inputs),
         "decode": Endpoint(functions["decode"], {**code, **number}),
         "reconstruct": Endpoint(functions["reconstruct"], {**inputs, **number}),
-        "convert": Endpoint(functions["convert"], {**inputs, **target}),
+        "convert": Endpoint(functions["convert"], {**inputs, **wanted}),
     }
     if model.speaker_encoder is not None:
         table["speaker"] = Endpoint(functions["speaker"], inputs)
@@ -66,9 +66,9 @@ def _functions(model):
         frames = model.reconstruct(x)
         return {"reconstruction": frames, "frame_lengths": _count(frames)}
 
-    def convert(x, lengths, speaker=None, target_x=None, target_lengths=None):
-        target = {"x": target_x, "lengths": target_lengths} if speaker is None else speaker
-        frames = model.convert({"x": x, "lengths": lengths}, target)
+    def convert(x, lengths, speaker=None, target=None, target_lengths=None):
+        wanted = {"x": target, "lengths": target_lengths} if speaker is None else speaker
+        frames = model.convert({"x": x, "lengths": lengths}, wanted)
         return {"converted": frames, "frame_lengths": _count(frames)}
 
     found = (encode, content, speaker, decode, reconstruct, convert)

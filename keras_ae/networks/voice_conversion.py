@@ -112,6 +112,7 @@ def adain_decoder(
     *,
     filters: int = 128,
     strides: Sequence[int] = (2, 1, 2, 1),
+    normalize_content: bool = True,
     adain: bool = True,
     name: str = "decoder",
 ) -> keras.Model:
@@ -133,7 +134,10 @@ def adain_decoder(
         speaker_dim: size of the voice.
         filters: channels inside.
         strides: frames that one becomes, block by block: those of the content encoder, in any order.
-        adain: `False` adds a linear map of the voice instead, and normalises nothing, for comparison.
+        normalize_content: `False` leaves out the first normalisation, so that the skip path carries the
+            content's own mean and deviation past AdaIN. In an utterance of one word they are a good
+            part of the word, of which the voice alone would know nothing.
+        adain: `False` adds a linear map of the voice instead, for comparison.
         name: of the model.
 
     Reference:
@@ -143,7 +147,7 @@ def adain_decoder(
     voice = keras.Input((speaker_dim,), name="voice")
     tell = AdaIN if adain else AddCondition
     x = MaskedConv1D(filters, 1)(content)
-    x = layers.ReLU()(_normalized(x) if adain else x)
+    x = layers.ReLU()(_normalized(x) if normalize_content else x)
     for stride in strides:
         y = layers.ReLU()(tell()(MaskedConv1D(filters, 5)(x), voice))
         y = MaskedConv1D(filters * stride, 5)(y)

@@ -96,7 +96,7 @@ def test_normalisation_takes_level_and_colour_of_an_utterance_away(instance_norm
 
 
 def test_without_instance_norm_and_adain_nothing_is_normalised():
-    network = model(encoder={"instance_norm": False}, decoder={"adain": False})
+    network = model({"instance_norm": False}, {"adain": False, "normalize_content": False})
     kinds = {type(layer).__name__ for layer in network._flatten_layers()}
     assert not kinds & {"InstanceNormalization", "AdaIN"} and "AddCondition" in kinds
     assert {"InstanceNormalization", "AdaIN"} <= {type(layer).__name__ for layer in model()._flatten_layers()}
@@ -159,11 +159,14 @@ def test_the_voice_is_that_of_the_next_utterance_of_the_speaker():
     network, x = model(voice_of="speaker"), frames(6)
     x["speaker"] = np.array([2, 0, 2, 1, 0, 2], "int32")
     network.voice = lambda x, example, mask, training: (example, mask)  # what the speaker encoder is given
-    example, mask = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), True)[2]
+    example, mask = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), None, True)[2]
     next_one = [2, 4, 5, 3, 1, 0]
     np.testing.assert_array_equal(example, x["x"][next_one])
     np.testing.assert_array_equal(mask, mask_of(x)[next_one])
-    alone, _ = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), False)[2]
+    weight = np.array([1, 1, 0, 1, 0, 1], "float32")  # what does not count lends no voice
+    example, _ = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), None, weight, True)[2]
+    np.testing.assert_array_equal(example, x["x"][[5, 1, 5, 3, 1, 0]])
+    alone, _ = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), None, False)[2]
     np.testing.assert_array_equal(alone, x["x"])  # to validate no partner is needed
 
 
@@ -172,14 +175,16 @@ def test_target_and_voice_are_perturbed_alike_and_content_otherwise(voice_of):
     network, x = model(perturbation=SpectralPerturbation(0.0, 1.0, seed=0), voice_of=voice_of), frames()
     network.voice = lambda x, example, mask, training: example
     given = tf.constant(x["x"])
-    heard, target, example = network._heard(x, given, given, mask_of(x), True)
+    heard, target, example = network._heard(x, given, given, mask_of(x), None, True)
     bends = [np.asarray(part) - x["x"] for part in (heard, target)]
     partners = [2, 3, 0, 1] if voice_of == "speaker" else [0, 1, 2, 3]
     bends.append(np.asarray(example) - x["x"][partners])
     # float32 differences of numbers of size 1
     np.testing.assert_allclose(bends[1], bends[2], atol=1e-5)
     assert np.abs(bends[0] - bends[1]).max() > 0.1
-    for part, other in zip(network._heard(x, given, given, mask_of(x), False), (given,) * 3, strict=True):
+    for part, other in zip(
+        network._heard(x, given, given, mask_of(x), None, False), (given,) * 3, strict=True
+    ):
         np.testing.assert_array_equal(part, other)
 
 

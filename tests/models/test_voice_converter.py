@@ -170,9 +170,9 @@ def speaker_of(channels):
 def test_endpoints_name_what_goes_in_and_comes_out():
     model, x = Converter(*networks(), mel_front_end()), waveforms()
     table = model.endpoints()
-    assert set(table["convert"].inputs) == {"x", "lengths", "target_x", "target_lengths"}
+    assert set(table["convert"].inputs) == {"x", "lengths", "target", "target_lengths"}
     target = waveforms(seed=1)
-    inputs = {"target_x": target["x"], "target_lengths": target["lengths"], **x}
+    inputs = {"target": target["x"], "target_lengths": target["lengths"], **x}
     converted = table["convert"].function(**inputs)
     assert np.asarray(converted["frame_lengths"]).tolist() == (1 + x["lengths"] // 8).tolist()
     np.testing.assert_allclose(converted["converted"], model.convert(x, target), atol=1e-6)

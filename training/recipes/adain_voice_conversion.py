@@ -28,10 +28,12 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
 
     content_dim: int = 16
     """Channels of the content."""
-    speaker_dim: int = 16
+    speaker_dim: int = 8
     """Size of the voice."""
     filters: int = 64
-    """Channels inside of the networks."""
+    """Channels inside of content encoder and decoder."""
+    speaker_filters: int = 32
+    """Channels inside of the speaker encoder."""
     bank: int = 3
     """Longest convolution of the banks that see the frames first; frames are 8 ms apart."""
     strides: tuple[int, ...] = (2, 2)
@@ -40,27 +42,29 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
     content_warp: float = 0.3
     """The most by which the frequencies that the content encoder sees are stretched in training."""
-    warp: float = 0.15
+    warp: float = 0.0
     """The most by which an utterance and its voice are stretched in training, which makes new voices."""
-    tilt: float = 0.5
+    tilt: float = 0.0
     """The most by which their spectrum is bent, in standard deviations of a band."""
     voice_of: Literal["speaker", "utterance"] = "speaker"
     """speaker: the voice in training is that of another utterance of the speaker; utterance: its own."""
     reconstruction_weight: float = 10.0
     """Of the mean absolute error of the frames."""
-    kl_weight: float = 1.0
+    kl_weight: float = 0.1
     """Of the KL of the content, a mean over its elements in nats."""
     warm_up: float = 0.3
     """Share of the steps over which this weight rises from 0."""
     instance_norm: bool = True
     """Instance normalisation in the content encoder; without it, for comparison."""
+    normalize_content: bool = False
+    """Instance normalisation of what the decoder starts with: it takes a part of a single word away."""
     adain: bool = True
     """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
-    epochs: int = 40
+    epochs: int = 24
     """Passes over the training utterances."""
     batch_size: int = 32
     """Utterances of one step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """Of AdamW, at the start; it falls to 0 by a cosine."""
 
     def build_model(self, data, training_steps):
@@ -72,7 +76,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             )
         mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
-        shape = {"filters": self.filters, "bank": self.bank, "strides": self.strides}
+        shape = {"bank": self.bank, "strides": self.strides}
         steps = max(1, round(self.warm_up * training_steps))
         return AdaINVoiceConverter(
             content_encoder(
@@ -80,15 +84,17 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
                 2 * self.content_dim,
                 parts=self.content_parts(),
                 instance_norm=self.instance_norm,
+                filters=self.filters,
                 **shape,
             ),
-            speaker_encoder(mel.num_mels, self.speaker_dim, **shape),
+            speaker_encoder(mel.num_mels, self.speaker_dim, filters=self.speaker_filters, **shape),
             adain_decoder(
                 mel.num_mels,
                 self.content_dim,
                 self.speaker_dim,
                 filters=self.filters,
                 strides=self.strides[::-1],
+                normalize_content=self.normalize_content,
                 adain=self.adain,
             ),
             front_end([mel, normalization]),
