@@ -34,6 +34,8 @@ TEXTS = {
     "source_seen": "the same conversions: still the source speaker",
     "mcd": "the same conversions: mel-cepstral distortion to the nearest of the target's takes of the digit",
     "gv": "the same conversions: variance over time relative to the target's takes; 0.8 to 1.25 is wanted",
+    "both_own": "300 test takes decoded in their own voice: speaker and digit right",
+    "digit_own": "the same takes in their own voice: digit right",
     "both_one_utterance": "speakers seen in training, voice of one other take of the target: both right",
     "target_one_utterance": "the same conversions: target speaker right",
     "source_one_utterance": "the same conversions: still the source speaker",

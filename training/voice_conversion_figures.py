@@ -132,33 +132,41 @@ def conversion_figures(
 
     Returns:
         `both_seen`, `target_seen`, `source_seen`, `digit_seen`, `mcd`, `gv`: the voice is the number of the
-        speaker, or the mean of its training utterances; with a speaker encoder also `both_one_utterance` and
-        `digit_one_utterance`: the voice is that of one training utterance that says something else.
+        speaker, or the mean of its training utterances. `both_own`, `digit_own`: the utterance in its own
+        voice, which says how much the codes lose. With a speaker encoder also `both_one_utterance`,
+        `target_one_utterance`, `source_one_utterance`, `digit_one_utterance`: the voice is that of one
+        training utterance that says something else.
     """
     codes = Codes(model, train, test) if codes is None else codes
-    rows, target = other_speakers(test.speaker, np.unique(test.speaker))
-    rng = np.random.default_rng(seed)
-    if most is not None and most < len(test):
-        kept = np.isin(rows, rng.permutation(len(test))[:most])
-        rows, target = rows[kept], target[kept]
-    voices, layer = codes.voices, mel_layer(model)
-    given = None
-    if voices is not None:
-        training = ~codes.utterances.is_test
-        means = mean_voices(voices[training], codes.utterances.speaker[training])
-        given = np.stack([means[int(t)] for t in target])
-    seen = judged(convert_all(model, test, codes.contents, rows, target, given), test, layer, judge)
+    rng, layer = np.random.default_rng(seed), mel_layer(model)
+    chosen = np.arange(len(test)) if most is None else np.sort(rng.permutation(len(test))[:most])
+    rows, target = other_speakers(test.speaker[chosen], np.unique(test.speaker))
+    rows = chosen[rows]
+
+    def heard(rows, target, voices, distances=False):
+        conversions = convert_all(model, test, codes.contents, rows, target, voices)
+        return judged(conversions, test, layer, judge, distances=distances)
+
+    encoded = codes.voices is not None
+    seen = heard(rows, target, _mean_voice_each(codes, target) if encoded else None, distances=True)
+    own = heard(chosen, test.speaker[chosen], codes.voices[-len(test) :][chosen] if encoded else None)
     found = {f"{name}_seen": seen[key] for name, key in _SHARES.items()}
     found |= {name: seen[name] for name in ("mcd", "gv") if name in seen}
-    if one_utterance and voices is not None:
-        given = _one_voice_each(codes, test.label[rows], target, rng)
-        conversions = convert_all(model, test, codes.contents, rows, target, given)
-        once = judged(conversions, test, layer, judge, distances=False)
+    found |= {f"{name}_own": own[_SHARES[name]] for name in ("both", "digit")}
+    if one_utterance and encoded:
+        once = heard(rows, target, _one_voice_each(codes, test.label[rows], target, rng))
         found |= {f"{name}_one_utterance": once[key] for name, key in _SHARES.items()}
     return found
 
 
 _SHARES = {"both": "both", "target": "target_speaker", "source": "source_speaker", "digit": "content"}
+
+
+def _mean_voice_each(codes, target):
+    """The mean voice of all training utterances of each target."""
+    training = ~codes.utterances.is_test
+    means = mean_voices(codes.voices[training], codes.utterances.speaker[training])
+    return np.stack([means[int(t)] for t in target])
 
 
 def _one_voice_each(codes, said, target, rng):

@@ -175,15 +175,26 @@ def judged(conversions: Conversions, split, layer, judge, recorded=None, distanc
         return row
     references, frames = recorded or (split, frames_of_waveforms(waveforms_of(split), layer))
     scale = 1.0 / (layer.log_scale * layer.power)
-    distortions, ratios = [], []
+    distortions = _distortions(conversions, content, references, [scale * one for one in frames], scale)
+    found = {"mcd": float(np.mean(distortions))} if distortions else {}
+    return {**row, **found, "gv": _variance(conversions, references, frames)}
+
+
+def _distortions(conversions, content, references, frames, scale):
+    """To the nearest recording of the target that says the same, of the conversions that have one."""
+    found = []
     for one, target, said in zip(conversions.frames, conversions.target, content, strict=True):
         same = np.flatnonzero((references.speaker == target) & (references.label == said))
         if len(same):
-            to = [mel_cepstral_distortion(scale * one, scale * frames[i]) for i in same]
-            distortions.append(min(to))
+            found.append(min(mel_cepstral_distortion(scale * one, frames[i]) for i in same))
+    return found
+
+
+def _variance(conversions, references, frames):
+    """The variance ratio, mean over conversions."""
+    total = 0.0
     for target in np.unique(conversions.target):
         of = np.flatnonzero(conversions.target == target)
-        there = [frames[i] for i in np.flatnonzero(references.speaker == target)]
-        ratios.append(len(of) * global_variance_ratio([conversions.frames[i] for i in of], there))
-    found = {"mcd": float(np.mean(distortions))} if distortions else {}
-    return {**row, **found, "gv": float(np.sum(ratios) / len(conversions.rows))}
+        recorded = [frames[i] for i in np.flatnonzero(references.speaker == target)]
+        total += len(of) * global_variance_ratio([conversions.frames[i] for i in of], recorded)
+    return float(total / len(conversions.rows))

@@ -176,11 +176,18 @@ def test_words_that_training_has_not_are_not_probed(splits):
 
 def test_conversions_to_seen_speakers(model, splits, judge):
     train, test = splits
-    found = conversion_figures(model, train, test, judge, most=4)
+    codes = Codes(model, train, test)
+    found = conversion_figures(model, train, test, judge, codes=codes, most=4)
     assert set(found) == {
-        *("both_seen", "target_seen", "source_seen", "digit_seen", "mcd", "gv"),
+        *("both_seen", "target_seen", "source_seen", "digit_seen", "mcd", "gv", "both_own", "digit_own"),
         *("both_one_utterance", "target_one_utterance", "source_one_utterance", "digit_one_utterance"),
     }
+    own = [np.asarray(model.log_mel(model.reconstruct(alone(test, i)))[1])[0] for i in range(len(test))]
+    said = judge.predict(vocode(own, conversion_frames(RATE)))
+    every = conversion_figures(model, train, test, judge, codes=codes, one_utterance=False)
+    assert every["digit_own"] == np.mean(said["content"] == test.label)
+    right = (said["content"] == test.label) & (said["speaker"] == test.speaker)
+    assert every["both_own"] == np.mean(right)
     assert found["both_seen"] <= min(found["target_seen"], found["digit_seen"])
 
 
