@@ -12,12 +12,12 @@ from keras_ae.losses.discrete_distributions import (
 )
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
 from keras_ae.losses.gaussian import gaussian_kl
-from keras_ae.losses.gradient_penalty import gradient_penalty
 from keras_ae.losses.kl_to_uniform import (
     bernoulli_entropy,
     bernoulli_kl_to_uniform,
     categorical_kl_to_uniform,
 )
+from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy

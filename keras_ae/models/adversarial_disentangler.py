@@ -44,9 +44,10 @@ class AdversarialDisentangler(AutoEncoder):
             the embedding would have to carry it.
         adversary: a Keras model from the embedding to logits, see `models.Adversary`.
         label: name of the label in the inputs, integers `(batch,)`.
-        adversarial_loss: "entropy", "negative_cross_entropy" or "gradient_reversal", see `Adversary`.
+        adversarial_loss: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal", see
+            `models.Adversary`.
         adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps: let
-            it rise from 0, and keep it small beside the reconstruction loss but with "entropy".
+            it rise from 0, and keep it small beside the reconstruction loss.
         adversary_updates: of the adversary in each joint step, before that of encoder and decoder.
         autoencoder_steps, adversary_steps: length of the first two stages, 0: none.
         reconstruction_loss: as in `AutoEncoder`.
@@ -89,7 +90,7 @@ class AdversarialDisentangler(AutoEncoder):
         adversary,
         *,
         label: str = "label",
-        adversarial_loss: str = "entropy",
+        adversarial_loss: str = "confusion",
         adversarial_weight: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         adversary_updates: int = 5,
         autoencoder_steps: int = 0,

@@ -5,16 +5,13 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.replica_noise import uniform_noise
-from keras_ae.losses.gradient_penalty import gradient_penalty
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
+from keras_ae.models.residual_terms import RESIDUAL_TERMS, discriminator_terms, generator_terms
 from keras_ae.models.sequences import call_under_mask, combine, crop, mask_of, unpack_inputs
 from keras_ae.models.stages import Stage
 from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.ops import weighted_mean
-
-RESIDUAL_TERMS = ("critic_loss", "gradient_penalty", "real_speaker_loss")
-RESIDUAL_TERMS += ("generator_loss", "converted_speaker_loss")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -52,7 +49,8 @@ class AdversarialVoiceConverter(VoiceConverter):
             (`networks.speaker_decoder(..., starts_at_zero=True)`), or `None`.
         discriminator: a Keras model from frames to `[score (batch,), speaker logits]`,
             `networks.patch_discriminator`, or `None`.
-        adversarial_loss: "entropy", "negative_cross_entropy" or "gradient_reversal", see `Adversary`.
+        adversarial_loss: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal", see
+            `models.Adversary`.
         adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps.
         adversary_updates, discriminator_updates: in each step of their stage.
         autoencoder_steps, adversary_steps, joint_steps: length of the first three stages, 0: none;
@@ -100,7 +98,7 @@ class AdversarialVoiceConverter(VoiceConverter):
         speaker_encoder=None,
         generator=None,
         discriminator=None,
-        adversarial_loss: str = "entropy",
+        adversarial_loss: str = "confusion",
         adversarial_weight: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
         adversary_updates: int = 5,
         discriminator_updates: int = 5,
@@ -208,7 +206,7 @@ class AdversarialVoiceConverter(VoiceConverter):
         if not isinstance(x, dict) or "frames" not in x:
             x, y = self.prepare(x, y, training)
         if player in ("generator", "discriminator"):
-            return getattr(self, f"_{player}_terms")(x, sample_weight, training)
+            return self._residual_terms(x, sample_weight, training, player)
         if player == "adversary":
             content, mask = self.content_of(x["features"]), mask_of(x["features"])
             given = content, x["speaker"], mask, sample_weight
@@ -238,32 +236,22 @@ class AdversarialVoiceConverter(VoiceConverter):
     def _voice(self, x, training):
         return self.voice({"speaker": x["speaker"]}, x["frames"], x["mask"], training)
 
-    def _discriminator_terms(self, x, sample_weight, training):
-        real, mask = x["frames"], x["mask"]
-        fake = ops.stop_gradient(self._converted(x, training, of_generator=False)[0])
-        score, speaker = self._judged(real, mask, training)
-        fake_score, _ = self._judged(fake, mask, training)
-        batch = (ops.shape(real)[0],)
-        mix = uniform_noise(batch, self.seed_generator) if training else ops.full(batch, 0.5)
-        penalties = gradient_penalty(lambda u: self._judged(u, mask, training)[0], real, fake, mix)
-        terms = {
-            "critic_loss": weighted_mean(fake_score - score, sample_weight),
-            "gradient_penalty": weighted_mean(penalties, sample_weight),
-            "real_speaker_loss": weighted_mean(_cross_entropy(x["speaker"], speaker), sample_weight),
-        }
-        penalty = self.gradient_penalty_weight * terms["gradient_penalty"]
-        loss = terms["critic_loss"] + terms["real_speaker_loss"] + penalty
-        return {"loss": loss + take_losses(self.discriminator), **terms}
+    def _residual_terms(self, x, sample_weight, training, player):
+        def judge(frames):
+            score, speaker = call_under_mask(self.discriminator, frames, x["mask"], training)
+            return ops.cast(score, "float32"), ops.cast(speaker, "float32")
 
-    def _generator_terms(self, x, sample_weight, training):
-        fake, wanted = self._converted(x, training, of_generator=True)
-        score, speaker = self._judged(fake, x["mask"], training)
-        take_losses(self.discriminator)
-        terms = {
-            "generator_loss": -weighted_mean(score, sample_weight),
-            "converted_speaker_loss": weighted_mean(_cross_entropy(wanted, speaker), sample_weight),
-        }
-        return {"loss": sum(terms.values()) + take_losses(self.generator), **terms}
+        of_generator = player == "generator"
+        fake, wanted = self._converted(x, training, of_generator)
+        if of_generator:
+            terms = generator_terms(judge, fake, wanted, sample_weight)
+        else:
+            batch = (ops.shape(fake)[0],)
+            mix = uniform_noise(batch, self.seed_generator) if training else ops.full(batch, 0.5)
+            given = x["frames"], fake, x["speaker"], mix, self.gradient_penalty_weight
+            terms = discriminator_terms(judge, *given, sample_weight)
+        added = {name: take_losses(getattr(self, name)) for name in ("discriminator", "generator")}
+        return {**terms, "loss": terms["loss"] + added[player]}
 
     def _converted(self, x, training, of_generator):
         """`(frames in the voice of another utterance of the batch, its speaker)`."""
@@ -280,10 +268,6 @@ class AdversarialVoiceConverter(VoiceConverter):
         shift = 1 + ops.cast(noise * ops.cast(count - 1, "float32"), "int32")
         return ops.mod(ops.arange(count) + shift, count)
 
-    def _judged(self, frames, mask, training):
-        score, speaker = call_under_mask(self.discriminator, frames, mask, training)
-        return ops.cast(score, "float32"), ops.cast(speaker, "float32")
-
     def get_config(self):
         config = super().get_config()
         numbers = ("adversary_updates", "discriminator_updates", "autoencoder_steps", "adversary_steps")
@@ -297,7 +281,3 @@ class AdversarialVoiceConverter(VoiceConverter):
             "adversarial_weight": self.adversary.weight.get_value_config(),
             **{name: getattr(self, name) for name in numbers},
         }
-
-
-def _cross_entropy(labels, logits):
-    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)

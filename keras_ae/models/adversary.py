@@ -6,11 +6,12 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.scheduled_variable import ScheduledVariable
+from keras_ae.losses.discrete_distributions import categorical_kl
 from keras_ae.losses.kl_to_uniform import categorical_kl_to_uniform
 from keras_ae.models.sequences import call_under_mask, combine, mask_of
 from keras_ae.ops import argmax, weighted_mean
 
-LOSSES = ("entropy", "negative_cross_entropy", "gradient_reversal")
+LOSSES = ("confusion", "entropy", "negative_cross_entropy", "gradient_reversal")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -20,15 +21,17 @@ class Adversary(keras.layers.Layer):
     ```
     p = softmax(C(z))
     classifier_loss = CE(p, label),                  z held fixed
-    encoder_loss    = log K - H(p)                   "entropy": KL(p || uniform), in [0, log K]
+    encoder_loss    = KL(uniform || p)               "confusion": -mean_k log p_k - log K, at least 0
+                    = KL(p || uniform)               "entropy": log K - H(p), in [0, log K]
                     = -CE(p, label)                  "negative_cross_entropy": without bound
                     = CE(softmax(C(R(z))), label)    "gradient_reversal": R turns the gradient round
     ```
 
     The encoder adds `weight * encoder_loss` to its own loss; the classifier is not changed by it. The
-    second and the third give the encoder the same gradient. They can be won by a classifier that is
-    confidently wrong, which still tells the label: their weights are small. The first is won by a
-    classifier that knows nothing.
+    last two give the encoder the same gradient. They can be won by a classifier that is confidently
+    wrong, which still tells the label: their weights are small. The first two are won by a
+    classifier that knows nothing. The gradient of "entropy" vanishes where the classifier is
+    sure, as it is after a warm-up without an opponent; that of "confusion" is largest there.
 
     That this classifier fails proves nothing: only one that is trained afresh on the finished encoder's
     embeddings of other examples tells what is left (`evaluation.probe`).
@@ -36,7 +39,7 @@ class Adversary(keras.layers.Layer):
     Args:
         classifier: a Keras model from the embedding to logits, `(batch, classes)`, or
             `(batch, ..., classes)` for a verdict at each position.
-        loss: of the encoder, "entropy", "negative_cross_entropy" or "gradient_reversal".
+        loss: of the encoder, "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal".
         weight: of the encoder's term; a float, or a `keras.optimizers.schedules` schedule of the
             training steps in which the encoder moves against the classifier.
 
@@ -52,11 +55,12 @@ class Adversary(keras.layers.Layer):
     0.0
 
     Reference:
-        Chou et al., 2018, https://arxiv.org/abs/1804.02812; gradient reversal: Ganin and Lempitsky, 2015,
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812; confusion: Tzeng et al., 2015,
+        https://arxiv.org/abs/1510.02192; gradient reversal: Ganin and Lempitsky, 2015,
         https://arxiv.org/abs/1409.7495.
     """
 
-    def __init__(self, classifier, *, loss: str = "entropy", weight=1.0, **kwargs):
+    def __init__(self, classifier, *, loss: str = "confusion", weight=1.0, **kwargs):
         super().__init__(**{**kwargs, "autocast": False})
         if loss not in LOSSES:
             raise ValueError(f"adversarial_loss is one of {list(LOSSES)}. Received: {loss!r}")
@@ -103,6 +107,9 @@ class Adversary(keras.layers.Layer):
         weights = combine(mask_of(logits), sample_weight)
         if self.loss == "entropy":
             return weighted_mean(categorical_kl_to_uniform(logits), weights)
+        if self.loss == "confusion":
+            uniform = ops.zeros_like(logits)
+            return weighted_mean(categorical_kl(uniform, logits), weights)
         loss = weighted_mean(_cross_entropy(_targets(logits, labels), logits), weights)
         return loss if reverse else -loss
 

@@ -92,7 +92,8 @@ def speaker_decoder(
     """`[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
 
     What the speaker's vector says is added before every layer. The decoder knows the speaker, so
-    the content need not tell.
+    the content need not tell. The paper's decoder normalises over time, which takes out what a single word
+    has in common over its length; this one does not.
 
     Args:
         num_mels: mel bands of the result.
@@ -126,11 +127,11 @@ def speaker_decoder(
     for _ in range(residual_blocks):
         y = _activated(MaskedConv1D(filters, 3)(AddCondition()(x, voice)))
         y = MaskedConv1D(filters, 3)(AddCondition()(y, voice))
-        x = layers.Add()([x, InstanceNormalization()(y)])
+        x = layers.Add()([x, y])
     for _ in range(halvings):
         y = _activated(MaskedConv1DTranspose(filters, 4, strides=2)(AddCondition()(x, voice)))
         y = _activated(MaskedConv1D(filters, 3)(AddCondition()(y, voice)))
-        x = layers.Add()([RepeatFrames(2)(x), InstanceNormalization()(y)])
+        x = layers.Add()([RepeatFrames(2)(x), y])
     start = "zeros" if starts_at_zero else "glorot_uniform"
     x = MaskedConv1D(num_mels, 1, kernel_initializer=start)(AddCondition()(x, voice))
     outputs = layers.Activation("linear", dtype="float32", name="reconstruction")(x)

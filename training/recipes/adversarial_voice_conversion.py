@@ -19,6 +19,7 @@ from keras_ae.networks import (
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.voice_conversions import conversion_frames
 
+AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
 MELS = 80  # bands of `conversion_frames`
 
 
@@ -38,7 +39,9 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """How often the content's time is halved; frames are 8 ms apart."""
     filters: int = 64
     """Channels inside of encoder, decoder and generator."""
-    adversarial_loss: Literal["entropy", "negative_cross_entropy", "gradient_reversal"] = "entropy"
+    adversarial_loss: Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"] = (
+        "confusion"
+    )
     """What the encoder does against the adversary; see models.Adversary."""
     adversarial_weight: float = 0.3
     """Of that term beside the mean absolute error; 0: no adversary in effect."""
