@@ -55,8 +55,8 @@ def test_examples(text, expected):
 
 
 def test_both_programs_agree_on_every_character():
-    """Each within a word and before a digit, a thousand of them in a string."""
-    strings = ["".join(f"a{chr(code)}b {chr(code)}7" for code in CODES[i::1100]) for i in range(1100)]
+    """Each between two letters, a thousand of them in a string."""
+    strings = ["".join(f"a{chr(code)}" for code in CODES[i::1100]) for i in range(1100)]
     in_python = [token.encode() for string in strings for token in tokenize(string)]
     in_tensorflow = graph(tf.constant(strings)).flat_values.numpy().tolist()
     different = [(a, b) for a, b in zip(in_python, in_tensorflow, strict=False) if a != b]
