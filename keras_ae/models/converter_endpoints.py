@@ -3,6 +3,8 @@
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.audio.graph_inversion import waveforms_of_frames
+from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.sequences import mask_of
 
@@ -13,7 +15,7 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
     `encode`, `content`, `reconstruct` take `x` and `lengths`, `decode` an `embedding` and `code_lengths`,
     `convert` a source `x`, `lengths` and a target: `target` and `target_lengths`. Without a speaker encoder
     `speaker`, a number, stands for the target and goes beside what is decoded; with one, `speaker` is an
-    endpoint too.
+    endpoint too. With a front end of log-mel frames `convert_waveform` returns what one can listen to.
     """
     inputs, number = _utterances(model, "x", "lengths"), {}
     wanted = _utterances(model, "target", "target_lengths")
@@ -37,6 +39,11 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
     }
     if model.speaker_encoder is not None:
         table["speaker"] = Endpoint(functions["speaker"], inputs)
+    layers = [] if model.front_end is None else model.front_end.layers
+    if any(isinstance(layer, LogMelSpectrogram) for layer in layers):
+        # Fourier transforms do not convert to ONNX
+        options = {**inputs, **wanted}
+        table["convert_waveform"] = Endpoint(functions["convert_waveform"], options, ("saved_model",))
     return table
 
 
@@ -71,7 +78,16 @@ def _functions(model):
         frames = model.convert({"x": x, "lengths": lengths}, wanted)
         return {"converted": frames, "frame_lengths": _count(frames)}
 
-    found = (encode, content, speaker, decode, reconstruct, convert)
+    def convert_waveform(**inputs):
+        found = convert(**inputs)
+        mel, frames = model.log_mel(found["converted"])
+        waveform = waveforms_of_frames(frames, found["frame_lengths"], mel)
+        return {
+            "waveform": waveform,
+            "waveform_lengths": ops.maximum(0, found["frame_lengths"] - 1) * mel.hop,
+        }
+
+    found = (encode, content, speaker, decode, reconstruct, convert, convert_waveform)
     return {function.__name__: function for function in found}
 
 

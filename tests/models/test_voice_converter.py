@@ -176,6 +176,9 @@ def test_endpoints_name_what_goes_in_and_comes_out():
     converted = table["convert"].function(**inputs)
     assert np.asarray(converted["frame_lengths"]).tolist() == (1 + x["lengths"] // 8).tolist()
     np.testing.assert_allclose(converted["converted"], model.convert(x, target), atol=1e-6)
+    heard = table["convert_waveform"].function(**inputs)
+    assert np.asarray(heard["waveform_lengths"]).tolist() == (8 * (x["lengths"] // 8)).tolist()
+    assert heard["waveform"].shape == (3, 96) and table["convert_waveform"].formats == ("saved_model",)
     encoded = table["encode"].function(**x)
     assert np.asarray(encoded["code_lengths"]).tolist() == (-(-(1 + x["lengths"] // 8) // 2)).tolist()
     decoded = table["decode"].function(**encoded)["reconstruction"]
