@@ -48,10 +48,12 @@ class AdaINVoiceConverter(VoiceConverter):
         reconstruction_loss: as in `AutoEncoder`; the mean absolute error.
         perturbation: a layer from frames to frames, in training only; one draw holds for an example.
         voice_of: "utterance", or "speaker", which asks for `speaker` in training.
+        consistency_weight: of the mean square of the difference between the contents of two draws of the
+            perturbation (this one, and layers in the content encoder that draw in training).
         seed: of the noise.
 
     Metrics:
-        `loss`, `reconstruction_loss`, `kl_loss`.
+        `loss`, `reconstruction_loss`, `kl_loss`, with a `consistency_weight` `consistency_loss`.
 
     Raises:
         InputError: networks that do not fit each other; no `speaker` where one is needed.
@@ -84,6 +86,7 @@ class AdaINVoiceConverter(VoiceConverter):
         reconstruction_loss="mae",
         perturbation=None,
         voice_of: str = "utterance",
+        consistency_weight: float = 0.0,
         seed: int | None = None,
         **kwargs,
     ):
@@ -95,9 +98,12 @@ class AdaINVoiceConverter(VoiceConverter):
         self.warm_up = ScheduledVariable(kl_weight, name="kl_weight")
         self.perturbation = perturbation
         self.voice_of = voice_of
+        self.consistency_weight = consistency_weight
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("reconstruction_loss", "kl_loss")
+        if consistency_weight:
+            self.track_terms("consistency_loss")
         self.build_networks()
 
     @property
@@ -116,8 +122,8 @@ class AdaINVoiceConverter(VoiceConverter):
     def compute_terms(self, x, y, sample_weight, training, player):
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({**_as_dict(x), "x": y})[0]
-        heard, target, voice = self._heard(x, frames, target, mask, sample_weight, training)
-        features = self.content_features(heard, mask, training)
+        target, voice = self._spoken_and_voice(x, frames, target, mask, sample_weight, training)
+        features = self.content_features(self._view(frames, training), mask, training)
         mean, log_variance = self.posterior(features)
         content = self._sample(mean, log_variance) if training else mean
         reconstruction = self.decoder_output(content, voice, mask_of(features), training)
@@ -128,21 +134,33 @@ class AdaINVoiceConverter(VoiceConverter):
         kl = weighted_mean(ops.mean(kl, axis=-1), combine(mask_of(features), sample_weight))
         kl_weight = self.warm_up.next(advance=bool(training) and self.trainable)
         loss = self.reconstruction_weight * error + kl_weight * kl + added
-        return {"loss": loss, "reconstruction_loss": error, "kl_loss": kl}
+        terms = {"loss": loss, "reconstruction_loss": error, "kl_loss": kl}
+        if not self.consistency_weight:
+            return terms
+        other, _ = self.posterior(self.content_features(self._view(frames, training), mask, training))
+        difference = ops.mean(ops.square(mean - other), axis=-1)
+        difference = weighted_mean(difference, combine(mask_of(features), sample_weight))
+        loss = loss + self.consistency_weight * difference
+        return {**terms, "loss": loss, "consistency_loss": difference}
 
-    def _heard(self, x, frames, target, mask, sample_weight, training):
-        """`(what the content encoder hears, target, voice)`."""
+    def _view(self, frames, training):
+        """What the content encoder hears: new in every call."""
+        if self.perturbation is None or not training:
+            return frames
+        return self.perturbation(frames, training=True)
+
+    def _spoken_and_voice(self, x, frames, target, mask, sample_weight, training):
+        """`(target, voice)`: what is to be said, and the voice of it."""
         example, example_mask = frames, mask
         if self.voice_of == "speaker" and training:
             partner = _next_of_the_speaker(self.speaker_numbers(x), sample_weight)
             example = ops.take(frames, partner, axis=0)
             example_mask = None if mask is None else ops.take(mask, partner, axis=0)
         if self.perturbation is not None and training:
-            frames = self.perturbation(frames, training=True)
             # one draw for both: the voice of the example is that of the target
             both = self.perturbation(ops.concatenate([target, example], axis=1), training=True)
             target, example = both[:, : ops.shape(target)[1]], both[:, ops.shape(target)[1] :]
-        return frames, target, self.voice(x, example, example_mask, training)
+        return target, self.voice(x, example, example_mask, training)
 
     def _sample(self, mean, log_variance):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
@@ -155,6 +173,7 @@ class AdaINVoiceConverter(VoiceConverter):
             "kl_weight": self.warm_up.get_value_config(),
             "perturbation": keras.saving.serialize_keras_object(self.perturbation),
             "voice_of": self.voice_of,
+            "consistency_weight": self.consistency_weight,
             "seed": self.seed,
         }
 

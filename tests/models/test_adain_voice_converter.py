@@ -49,7 +49,7 @@ def test_a_block_of_the_decoder_is_that_of_the_paper():
     for weight in network.weights:  # biases too: a missing one would not show
         weight.assign(rng.normal(size=weight.shape))
     first, conv, scale, conv_up, scale_up, out = [
-        [np.asarray(weight) for weight in layer.weights] for layer in network.layers if layer.weights
+        [weight.numpy() for weight in layer.weights] for layer in network.layers if layer.weights
     ]
     content, voice = rng.normal(size=(7, CONTENT)), rng.normal(size=VOICE)
 
@@ -72,7 +72,7 @@ def test_a_block_of_the_content_encoder_is_that_of_the_paper():
     keras.utils.set_random_seed(0)
     network = content_encoder(MELS, 4, filters=5, bank=2, strides=(2,))
     one, two, mix, conv, down, out = [
-        [np.asarray(weight) for weight in layer.weights] for layer in network.layers if layer.weights
+        [weight.numpy() for weight in layer.weights] for layer in network.layers if layer.weights
     ]
     x = np.random.default_rng(0).normal(size=(7, MELS))
     bank = [np.maximum(convolution(x, *weights), 0) for weights in (one, two)]
@@ -159,14 +159,15 @@ def test_the_voice_is_that_of_the_next_utterance_of_the_speaker():
     network, x = model(voice_of="speaker"), frames(6)
     x["speaker"] = np.array([2, 0, 2, 1, 0, 2], "int32")
     network.voice = lambda x, example, mask, training: (example, mask)  # what the speaker encoder is given
-    example, mask = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), None, True)[2]
+    given = tf.constant(x["x"])
+    _, (example, mask) = network._spoken_and_voice(x, given, given, mask_of(x), None, True)
     next_one = [2, 4, 5, 3, 1, 0]
     np.testing.assert_array_equal(example, x["x"][next_one])
     np.testing.assert_array_equal(mask, mask_of(x)[next_one])
     weight = np.array([1, 1, 0, 1, 0, 1], "float32")  # what does not count lends no voice
-    example, _ = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), None, weight, True)[2]
+    _, (example, _) = network._spoken_and_voice(x, given, given, None, weight, True)
     np.testing.assert_array_equal(example, x["x"][[5, 1, 5, 3, 1, 0]])
-    alone, _ = network._heard(x, tf.constant(x["x"]), tf.constant(x["x"]), mask_of(x), None, False)[2]
+    _, (alone, _) = network._spoken_and_voice(x, given, given, mask_of(x), None, False)
     np.testing.assert_array_equal(alone, x["x"])  # to validate no partner is needed
 
 
@@ -175,17 +176,28 @@ def test_target_and_voice_are_perturbed_alike_and_content_otherwise(voice_of):
     network, x = model(perturbation=SpectralPerturbation(0.0, 1.0, seed=0), voice_of=voice_of), frames()
     network.voice = lambda x, example, mask, training: example
     given = tf.constant(x["x"])
-    heard, target, example = network._heard(x, given, given, mask_of(x), None, True)
+    heard = network._view(given, True)
+    target, example = network._spoken_and_voice(x, given, given, mask_of(x), None, True)
     bends = [np.asarray(part) - x["x"] for part in (heard, target)]
     partners = [2, 3, 0, 1] if voice_of == "speaker" else [0, 1, 2, 3]
     bends.append(np.asarray(example) - x["x"][partners])
     # float32 differences of numbers of size 1
     np.testing.assert_allclose(bends[1], bends[2], atol=1e-5)
     assert np.abs(bends[0] - bends[1]).max() > 0.1
-    for part, other in zip(
-        network._heard(x, given, given, mask_of(x), None, False), (given,) * 3, strict=True
-    ):
-        np.testing.assert_array_equal(part, other)
+    np.testing.assert_array_equal(network._view(given, False), given)
+    for part in network._spoken_and_voice(x, given, given, mask_of(x), None, False):
+        np.testing.assert_array_equal(part, given)
+
+
+def test_consistency_is_how_far_two_views_are_apart():
+    given = {"perturbation": SpectralPerturbation(0.2, 1.0, seed=0), "consistency_weight": 3.0}
+    network, x = model(kl_weight=0.0, reconstruction_weight=0.0, **given), frames()
+    terms = network.compute_terms(x, None, None, True, "model")
+    assert terms["consistency_loss"] > 0.0
+    # float32 products
+    np.testing.assert_allclose(terms["loss"], 3.0 * terms["consistency_loss"], rtol=1e-6)
+    assert network.compute_terms(x, None, None, False, "model")["consistency_loss"] == 0.0
+    assert "consistency_loss" not in model().compute_terms(x, None, None, True, "model")
 
 
 def test_voices_of_speakers_ask_who_speaks():
