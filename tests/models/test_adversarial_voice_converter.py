@@ -1,0 +1,236 @@
+"""The voice converter against an adversary: its terms, who moves in which stage, its residual generator."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.layers import MaskedConv1D
+from keras_ae.models import AdversarialVoiceConverter
+from keras_ae.models.residual_terms import discriminator_terms, generator_terms
+from keras_ae.models.sequences import call_under_mask
+from keras_ae.networks import (
+    conv_bank_encoder,
+    patch_discriminator,
+    speaker_classifier,
+    speaker_decoder,
+    speaker_encoder,
+)
+
+MELS, CONTENT, SPEAKERS = 4, 3, 3
+DECODER = {"speaker_dim": 2, "filters": 4, "halvings": 1, "residual_blocks": 1}
+
+
+def decoder(table=True, **options):
+    return speaker_decoder(MELS, CONTENT, num_speakers=SPEAKERS if table else None, **DECODER, **options)
+
+
+def made(table=True, residual=False, rate=0.05, eagerly=True, **options):
+    keras.utils.set_random_seed(0)
+    if residual:
+        options["generator"] = decoder(table, starts_at_zero=True)
+        options["discriminator"] = patch_discriminator(MELS, SPEAKERS, filters=4, blocks=1)
+        options.setdefault("joint_steps", 0)
+    if not table:
+        options["speaker_encoder"] = speaker_encoder(MELS, 2, filters=4, bank=1, strides=(2,))
+    model = AdversarialVoiceConverter(
+        conv_bank_encoder(MELS, CONTENT, filters=4, bank=2, halvings=1, residual_blocks=1),
+        decoder(table),
+        speaker_classifier(CONTENT, SPEAKERS, filters=4, units=4, segments=2),
+        seed=0,
+        **options,
+    )
+    others = [player.name for player in model.players()[1:]]
+    sgd = keras.optimizers.SGD
+    model.compile(sgd(rate), **{f"{name}_optimizer": sgd(rate) for name in others}, run_eagerly=eagerly)
+    return model
+
+
+def utterances(examples=6, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(examples, 9, MELS)).astype("float32")
+    lengths = rng.integers(4, 10, examples).astype("int32")
+    return {"x": x, "lengths": lengths, "speaker": np.arange(examples, dtype="int32") % SPEAKERS}
+
+
+def weights_of(model):
+    parts = {"content_encoder": model.content_encoder, "speaker_encoder": model.speaker_encoder}
+    parts |= {"decoder": model.decoder, "adversary": model.adversary.classifier}
+    parts |= {"generator": model.generator, "discriminator": model.discriminator}
+    return {name: [w.numpy() for w in part.weights] for name, part in parts.items() if part is not None}
+
+
+def moved(before, after):
+    return {n for n in before if any((a != b).any() for a, b in zip(before[n], after[n], strict=True))}
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["table", "encoder"])
+def test_each_stage_moves_its_players_and_no_others(table):
+    options = {"adversary_updates": 2, "discriminator_updates": 3}
+    model = made(table, True, autoencoder_steps=1, adversary_steps=1, joint_steps=2, **options)
+    seen = []
+    for _ in range(5):
+        before = weights_of(model)
+        model.train_on_batch(utterances())
+        seen.append((model.stage, moved(before, weights_of(model))))
+    own = {"content_encoder", "decoder"} | (set() if table else {"speaker_encoder"})
+    joint, residual = ("joint", own | {"adversary"}), ("residual", {"generator", "discriminator"})
+    assert seen == [("auto_encoder", own), ("adversary", {"adversary"}), joint, joint, residual]
+    steps = {"": 3, "adversary_": 1 + 2 * 2, "discriminator_": 3, "generator_": 1}
+    for name, expected in steps.items():
+        assert int(getattr(model, f"{name}optimizer").iterations) == expected, name
+
+
+@pytest.mark.parametrize("player", ["model", "adversary", "generator", "discriminator"])
+def test_gradients_of_a_player_reach_its_own_variables(player):
+    model = made(table=False, residual=True)
+    own = {id(v) for one in model.players() if one.name == player for v in one.variables()}
+    with tf.GradientTape() as tape:
+        loss = model.compute_terms(utterances(), None, None, training=False, player=player)["loss"]
+    gradients = zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True)
+    reached = {id(v) for v, gradient in gradients if gradient is not None}
+    assert own <= reached or player == "discriminator"  # the bias of its score falls out of the difference
+    if player == "adversary":
+        assert reached == own
+
+
+def test_the_loss_of_the_model_is_error_and_weighted_adversary():
+    model, x = made(adversarial_weight=0.4, adversarial_loss="entropy"), utterances()
+    terms = model.compute_terms(x, None, None, training=False, player="model")
+    real = np.arange(9) < x["lengths"][:, None]
+    error = np.abs(x["x"] - np.asarray(model.reconstruct(x))).mean(axis=2)[real].mean()
+    assert float(terms["reconstruction_loss"]) == pytest.approx(error, rel=1e-5)
+    content = model.content(x)
+    logits = model.adversary.logits(content, content._keras_mask).numpy().astype("float64")
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    entropy = (p * np.log(p)).sum(axis=1).mean() + np.log(SPEAKERS)
+    assert float(terms["adversarial_loss"]) == pytest.approx(entropy, rel=1e-4)
+    assert float(terms["loss"]) == pytest.approx(error + 0.4 * entropy, rel=1e-4)
+
+
+def linear_judge(kernel, speaker_kernel):
+    def judge(frames):
+        frames = ops.cast(frames, "float32")
+        return ops.sum(frames * kernel, axis=(1, 2)), ops.mean(frames, axis=1) @ speaker_kernel
+
+    return judge
+
+
+def test_terms_of_the_discriminator_and_the_generator_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(2, 5, 7, MELS)).astype("float32")
+    kernel = rng.normal(size=(7, MELS)).astype("float32")
+    speakers = rng.normal(size=(MELS, SPEAKERS)).astype("float32")
+    labels, weight = np.array([0, 1, 2, 0, 1]), np.array([1, 2, 0, 1, 1], "float32")
+
+    def mean(values):
+        return np.average(values, weights=weight)
+
+    def cross_entropy(frames):
+        logits = frames.mean(axis=1) @ speakers
+        return np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(5), labels]
+
+    judge, mix = linear_judge(kernel, speakers), np.linspace(0, 1, 5).astype("float32")
+    terms = discriminator_terms(judge, real, ops.convert_to_tensor(fake), labels, mix, 10.0, weight)
+    expected = {
+        "critic_loss": mean(((fake - real) * kernel).sum(axis=(1, 2))),
+        "gradient_penalty": (np.linalg.norm(kernel) - 1) ** 2,  # of a linear critic, everywhere
+        "real_speaker_loss": mean(cross_entropy(real)),
+    }
+    expected["loss"] = sum(expected.values()) + 9.0 * expected["gradient_penalty"]
+    for name, value in expected.items():
+        assert float(terms[name]) == pytest.approx(value, rel=1e-4), name
+    terms = generator_terms(judge, ops.convert_to_tensor(fake), labels, weight)
+    assert float(terms["generator_loss"]) == pytest.approx(-mean((fake * kernel).sum(axis=(1, 2))), rel=1e-4)
+    assert float(terms["converted_speaker_loss"]) == pytest.approx(mean(cross_entropy(fake)), rel=1e-4)
+
+
+def test_an_untrained_generator_adds_nothing_and_a_trained_one_is_in_every_conversion():
+    model, x = made(residual=True), utterances()
+    target = ops.convert_to_tensor([1, 2, 0, 1, 2, 0])
+    content = model.content(x)
+    masks = [content._keras_mask, None]
+
+    def said(network):
+        return call_under_mask(network, [content, target], masks)[:, :9]
+
+    before = model.convert(x, target)
+    np.testing.assert_array_equal(before, said(model.decoder))
+    model.fit(x, batch_size=6, epochs=2, verbose=0)
+    after = model.convert(x, target)
+    assert np.abs(after - before).max() > 1e-4
+    np.testing.assert_allclose(after, said(model.decoder) + said(model.generator), atol=1e-6)
+
+
+def test_the_residual_generator_learns_to_be_taken_for_real():
+    """Frames whose bands lie 2 higher than the decoder's: the generator learns to add what is missing."""
+    model = made(residual=True, rate=0.0)
+    x = {**utterances(24), "x": 0.1 * utterances(24)["x"] + 2.0}
+    adam = keras.optimizers.Adam
+    names = [f"{player.name}_optimizer" for player in model.players()[1:]]
+    model.compile(adam(0.0), **{name: adam(5e-3, beta_1=0.5) for name in names}, jit_compile=False)
+    frames = [np.asarray(model.convert(x, x["speaker"]))]
+    model.fit(x, batch_size=24, epochs=150, verbose=0)
+    frames.append(np.asarray(model.convert(x, x["speaker"])))
+    real = np.arange(9) < x["lengths"][:, None]
+    before, after = (abs(one[real].mean() - 2.0) for one in frames)
+    assert before > 1.5 and after < 0.5, (before, after)
+
+
+def test_the_content_passes_the_adversary_and_the_speaker_is_in_the_decoder():
+    """Speakers who differ by a constant in every band: the converted frames move by it."""
+    rng = np.random.default_rng(1)
+    words = rng.normal(size=(96, 9, 1)).astype("float32")
+    speaker = np.arange(96, dtype="int32") % SPEAKERS
+    x = {"x": np.repeat(words, MELS, axis=2) + (speaker - 1.0)[:, None, None].astype("float32")}
+    x |= {"speaker": speaker, "lengths": np.full(96, 9, "int32")}
+    model = made(adversarial_weight=0.3, adversary_updates=2, autoencoder_steps=30)
+    model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
+    model.fit(x, batch_size=32, epochs=60, verbose=0)
+    low, high = (np.asarray(model.convert(x, np.full(96, s))).mean() for s in (0, 2))
+    assert high - low > 1.4  # the speakers lie 2 apart
+
+
+def test_the_networks_say_what_they_take():
+    with pytest.raises(ValueError, match="given together or not at all"):
+        made(joint_steps=3)
+    with pytest.raises(ValueError, match="updates are at least 1"):
+        made(adversary_updates=0)
+    with pytest.raises(InputError, match="\"speaker\": numbers.*Received: .'lengths', 'x'"):
+        made().fit({name: utterances()[name] for name in ("x", "lengths")}, verbose=0)
+    assert made().num_speakers == SPEAKERS
+
+
+@pytest.mark.parametrize(
+    "network, inputs",
+    [
+        (lambda: conv_bank_encoder(MELS, 3, filters=4, parts=[MaskedConv1D(MELS, 1)]), MELS),
+        (lambda: speaker_classifier(MELS, 3, filters=4, units=4), MELS),
+        (lambda: patch_discriminator(MELS, 3, filters=4), MELS),
+    ],
+    ids=["encoder", "classifier", "discriminator"],
+)
+def test_padding_reaches_no_network(network, inputs):
+    keras.utils.set_random_seed(0)
+    network = network()
+    x = np.random.default_rng(0).normal(size=(1, 21, inputs)).astype("float32")
+    alone = keras.tree.flatten(network(x))
+    padded = np.concatenate([x, np.full((1, 6, inputs), 1e3, "float32")], axis=1)
+    mask = ops.convert_to_tensor(np.arange(27)[None] < 21)
+    together = keras.tree.flatten(network(padded, mask=mask))
+    for one, other in zip(alone, together, strict=True):
+        if len(one.shape) == 3:
+            other = other[:, : one.shape[1]]
+        np.testing.assert_allclose(other, one, atol=1e-5)  # float32 sums in another order
+
+
+def test_the_seed_of_a_training_gives_it_again():
+    weights = []
+    for _ in range(2):
+        model = made(residual=True)
+        model.fit(utterances(), batch_size=3, epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -1,0 +1,107 @@
+"""The recipe of voice conversion against an adversary: its stages, its optimisers, a run that is resumed."""
+
+import numpy as np
+import pytest
+
+from keras_ae import InputError
+from keras_ae.models import AdversarialVoiceConverter
+from keras_ae.training import run as runs
+from keras_ae.training.callbacks import RunState
+from keras_ae.training.checkpoint import Checkpoint
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.recipes import RECIPES
+
+RATE = 8000
+STAGES = {"epochs": 4, "autoencoder_epochs": 1, "adversary_epochs": 1, "residual_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def npz(tmp_path_factory):
+    """24 utterances of 0.2 s and more: two tones, two speakers."""
+    path = tmp_path_factory.mktemp("speech") / "tones.npz"
+    audio = [np.sin(np.arange(1600 + 40 * i) * (0.3 + 0.3 * (i % 2))) for i in range(24)]
+    offsets = np.concatenate([[0], np.cumsum([len(a) for a in audio])])
+    samples = (np.concatenate(audio) * 9000).astype("int16")
+    speaker = np.arange(24) % 2
+    np.savez(path, audio=samples, offsets=offsets, sample_rate=RATE, speaker=speaker, label=speaker)
+    return path
+
+
+def recipe(npz=None, **options):
+    data = {} if npz is None else {"data": str(npz)}
+    small = {"sample_rate": RATE, "filters": 4, "content_dim": 2, "crop_seconds": 0.2, "batch_size": 8}
+    return RECIPES["adversarial-voice-conversion"](**data, **{**small, **options})
+
+
+def test_the_stages_last_the_epochs_that_they_are_given(npz):
+    made = recipe(**{**STAGES, "epochs": 9})
+    model = made.build_model(load_speech(npz, sample_rate=RATE), training_steps=9 * 5)
+    assert isinstance(model, AdversarialVoiceConverter)
+    steps = {stage.name: stage.steps for stage in model.stages}
+    assert steps == {"auto_encoder": 5, "adversary": 5, "joint": 6 * 5, "residual": None}
+    ramp = model.adversary.weight.schedule
+    weights = [float(ramp(step)) for step in (0, 15, 30)]
+    final = made.adversarial_weight
+    np.testing.assert_allclose(weights, [0.0, final * min(1, 15 / (made.ramp * 30)), final], rtol=1e-5)
+
+
+def test_the_learning_rate_of_the_model_falls_over_its_own_steps_only(npz):
+    data = load_speech(npz, sample_rate=RATE)
+    model = recipe(**{**STAGES, "epochs": 9}).build(data, steps_per_epoch=5)
+    schedule = model.optimizer._learning_rate
+    assert float(schedule(7 * 5)) == pytest.approx(0.0, abs=1e-9)  # 9 epochs without two of others
+    assert float(schedule(0)) == pytest.approx(recipe().learning_rate)
+    rate = recipe().adversary_learning_rate
+    assert float(model.adversary_optimizer.learning_rate) == pytest.approx(rate)
+
+
+def test_a_speaker_encoder_takes_the_place_of_the_table(npz):
+    model = recipe(speaker="encoder").build_model(load_speech(npz, sample_rate=RATE), 100)
+    x = np.zeros((2, 1600), "float32")
+    assert model.convert(x, x).shape == (2, 26, 80)
+    assert "speaker" in model.endpoints()
+
+
+def test_too_few_epochs_or_speakers_are_refused(npz):
+    data = load_speech(npz, sample_rate=RATE)
+    with pytest.raises(InputError, match="--epochs is more than"):
+        recipe(**{**STAGES, "epochs": 3}).build_model(data, 30)
+    with pytest.raises(InputError, match="two speakers at least"):
+        recipe().build_model(type("Data", (), {"speakers": ["alone"]})(), 30)
+
+
+def killed_in_epoch(number):
+    class Killed(RunState):
+        """A checkpoint at every step, and an end in the middle of an epoch."""
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs, seconds=0.0)
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self.epoch == number and batch == 0:
+                raise KeyboardInterrupt
+
+    return Killed
+
+
+def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path, monkeypatch):
+    made = recipe(npz, **STAGES)
+    monkeypatch.setattr(runs, "RunState", killed_in_epoch(None))
+    straight = runs.train(made, runs=tmp_path / "straight", verbose=False)
+    monkeypatch.setattr(runs, "RunState", killed_in_epoch(1))
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(made, runs=tmp_path / "killed", verbose=False)
+    monkeypatch.setattr(runs, "RunState", killed_in_epoch(None))
+    (killed,) = (tmp_path / "killed" / made.name).iterdir()
+    resumed = runs.train(made, resume=killed, verbose=False)
+    first, second = (Checkpoint(run.directory / "checkpoint.npz") for run in (straight, resumed))
+    assert first.state["history"] == second.state["history"]
+    for name, value in first.arrays.items():
+        np.testing.assert_array_equal(second.arrays[name], value, err_msg=name)
+    rows = first.state["history"]
+    moved = [{name for name in ("loss", "adversary_loss", "generator_loss") if row[name]} for row in rows]
+    assert moved == [{"loss"}, {"adversary_loss"}, {"loss", "adversary_loss"}, {"generator_loss"}]
+    model = resumed.load_model()  # monitor None: the last epoch
+    weights = first.arrays["variable/0"]
+    np.testing.assert_array_equal(np.asarray(model.variables[0]), weights)
