@@ -109,7 +109,7 @@ def training(name: str) -> dict[str, float]:
     model = recipe.build(data, stream.steps_per_epoch)
     waited = worked = audio = 0.0
     with deterministic_ops():
-        steps = stream.dataset.repeat().as_numpy_iterator()
+        steps = iter(stream.dataset.repeat())  # tensors, as `fit` takes them
         for step in range(WARM_UP_STEPS + MEASURED_STEPS):
             start = time.perf_counter()
             batch = next(steps)
@@ -118,7 +118,7 @@ def training(name: str) -> dict[str, float]:
             if step >= WARM_UP_STEPS:
                 waited += there - start
                 worked += time.perf_counter() - there
-                audio += batch["lengths"].sum() / data.sample_rate
+                audio += int(batch["lengths"].numpy().sum()) / data.sample_rate
     return {"waiting": waited / (waited + worked), "realtime": audio / (waited + worked)}
 
 
