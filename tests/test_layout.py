@@ -42,6 +42,7 @@ NOT_SAVED_BY_NAME = {
     "Codebook",
     "ScheduledVariable",
     "StochasticBottleneck",
+    "VoiceConverter",
 }
 OPTIONAL = (
     "tensorflow_probability",
