@@ -17,6 +17,7 @@ from keras_ae.losses.kl_to_uniform import (
     bernoulli_kl_to_uniform,
     categorical_kl_to_uniform,
 )
+from keras_ae.losses.label_dependence import kernel_dependence
 from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
@@ -45,6 +46,7 @@ __all__ = [
     "jensen_shannon_mi",
     "gaussian_log_density",
     "gradient_penalty",
+    "kernel_dependence",
     "kl_decomposition",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",

@@ -5,11 +5,15 @@ from keras import ops
 
 from keras_ae.layers.gaussian_bottleneck import LOG_VARIANCE_BOUND
 from keras_ae.layers.scheduled_variable import ScheduledVariable
+from keras_ae.layers.segment_means import SegmentMeans
 from keras_ae.losses.gaussian import gaussian_kl
+from keras_ae.losses.label_dependence import kernel_dependence
 from keras_ae.models.base import take_losses
 from keras_ae.models.sequences import combine, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.ops import weighted_mean
+
+SEGMENTS = 8  # parts of an utterance whose contents should not tell the speaker
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -50,10 +54,12 @@ class AdaINVoiceConverter(VoiceConverter):
         voice_of: "utterance", or "speaker", which asks for `speaker` in training.
         consistency_weight: of the mean square of the difference between the contents of two draws of the
             perturbation (this one, and layers in the content encoder that draw in training).
+        independence_weight: of `losses.kernel_dependence` between the content, its means over eight parts of
+            the utterance, and the `speaker`; a batch should hold several utterances of each.
         seed: of the noise.
 
     Metrics:
-        `loss`, `reconstruction_loss`, `kl_loss`, with a `consistency_weight` `consistency_loss`.
+        `loss`, `reconstruction_loss`, `kl_loss`; `consistency_loss`, `speaker_dependence` where weighted.
 
     Raises:
         InputError: networks that do not fit each other; no `speaker` where one is needed.
@@ -87,6 +93,7 @@ class AdaINVoiceConverter(VoiceConverter):
         perturbation=None,
         voice_of: str = "utterance",
         consistency_weight: float = 0.0,
+        independence_weight: float = 0.0,
         seed: int | None = None,
         **kwargs,
     ):
@@ -99,11 +106,15 @@ class AdaINVoiceConverter(VoiceConverter):
         self.perturbation = perturbation
         self.voice_of = voice_of
         self.consistency_weight = consistency_weight
+        self.independence_weight = independence_weight
+        self.segments = SegmentMeans(SEGMENTS, name="segments")
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("reconstruction_loss", "kl_loss")
         if consistency_weight:
             self.track_terms("consistency_loss")
+        if independence_weight:
+            self.track_terms("speaker_dependence")
         self.build_networks()
 
     @property
@@ -134,14 +145,19 @@ class AdaINVoiceConverter(VoiceConverter):
         kl = weighted_mean(ops.mean(kl, axis=-1), combine(mask_of(features), sample_weight))
         kl_weight = self.warm_up.next(advance=bool(training) and self.trainable)
         loss = self.reconstruction_weight * error + kl_weight * kl + added
-        terms = {"loss": loss, "reconstruction_loss": error, "kl_loss": kl}
-        if not self.consistency_weight:
-            return terms
-        other, _ = self.posterior(self.content_features(self._view(frames, training), mask, training))
-        difference = ops.mean(ops.square(mean - other), axis=-1)
-        difference = weighted_mean(difference, combine(mask_of(features), sample_weight))
-        loss = loss + self.consistency_weight * difference
-        return {**terms, "loss": loss, "consistency_loss": difference}
+        terms = {"reconstruction_loss": error, "kl_loss": kl}
+        if self.consistency_weight:
+            other, _ = self.posterior(self.content_features(self._view(frames, training), mask, training))
+            difference = ops.mean(ops.square(mean - other), axis=-1)
+            difference = weighted_mean(difference, combine(mask_of(features), sample_weight))
+            terms["consistency_loss"] = difference
+            loss = loss + self.consistency_weight * difference
+        if self.independence_weight:
+            pooled = ops.reshape(self.segments(mean, mask=mask_of(features)), (ops.shape(mean)[0], -1))
+            dependence = kernel_dependence(pooled, self.speaker_numbers(x), sample_weight)
+            terms["speaker_dependence"] = dependence
+            loss = loss + self.independence_weight * dependence
+        return {"loss": loss, **terms}
 
     def _view(self, frames, training):
         """What the content encoder hears: new in every call."""
@@ -174,6 +190,7 @@ class AdaINVoiceConverter(VoiceConverter):
             "perturbation": keras.saving.serialize_keras_object(self.perturbation),
             "voice_of": self.voice_of,
             "consistency_weight": self.consistency_weight,
+            "independence_weight": self.independence_weight,
             "seed": self.seed,
         }
 

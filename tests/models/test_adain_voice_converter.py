@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ae import InputError
 from keras_ae.layers import InstanceNormalization, SpectralPerturbation
+from keras_ae.losses import kernel_dependence
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, speaker_encoder
 
@@ -198,6 +199,20 @@ def test_consistency_is_how_far_two_views_are_apart():
     np.testing.assert_allclose(terms["loss"], 3.0 * terms["consistency_loss"], rtol=1e-6)
     assert network.compute_terms(x, None, None, False, "model")["consistency_loss"] == 0.0
     assert "consistency_loss" not in model().compute_terms(x, None, None, True, "model")
+
+
+def test_independence_is_that_of_eight_parts_of_the_content():
+    network, x = model(independence_weight=5.0), frames(6)
+    x["speaker"] = np.array([0, 1, 0, 1, 2, 2], "int32")
+    x["lengths"] = np.full(6, 16, "int32")  # 8 codes: each is a part
+    x["x"] = np.random.default_rng(1).standard_normal((6, 16, MELS)).astype("float32")
+    terms = network.compute_terms(x, None, None, False, "model")
+    parts = np.asarray(network.content(x)).reshape(6, 8 * CONTENT)
+    expected = kernel_dependence(parts, x["speaker"])
+    np.testing.assert_allclose(terms["speaker_dependence"], expected, rtol=1e-5)
+    without = model().compute_terms(x, None, None, False, "model")
+    # float32 sums
+    np.testing.assert_allclose(terms["loss"] - without["loss"], 5.0 * expected, rtol=1e-4)
 
 
 def test_voices_of_speakers_ask_who_speaks():
