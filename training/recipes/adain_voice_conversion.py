@@ -54,6 +54,10 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Of the KL of the content, a mean over its elements in nats."""
     warm_up: float = 0.3
     """Share of the steps over which this weight rises from 0."""
+    consistency_weight: float = 0.0
+    """Of the difference between the contents of two stretchings of an utterance."""
+    independence_weight: float = 0.0
+    """Of what the content tells of the speaker, by a kernel; asks for the names of speakers."""
     instance_norm: bool = True
     """Instance normalisation in the content encoder; without it, for comparison."""
     normalize_content: bool = False
@@ -102,6 +106,8 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             kl_weight=keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.kl_weight),
             perturbation=self._perturbation(self.warp, self.tilt),
             voice_of=self.voice_of,
+            consistency_weight=self.consistency_weight,
+            independence_weight=self.independence_weight,
             seed=self.seed,
         )
 
