@@ -69,7 +69,9 @@ class Adversary(keras.layers.Layer):
         self.weight = ScheduledVariable(weight, name="adversarial_weight")
         if self.weight.start < 0:
             raise ValueError(f"adversarial_weight is at least 0. Received: {weight!r}")
-        self.reversal = GradientReversal(name="reversal")
+        # also where nothing is reversed: all gradients of the classifier meet here, and a sum of two, theirs
+        # and the decoder's, is the same in either order
+        self.reversal = GradientReversal(1.0 if loss == "gradient_reversal" else -1.0, name="reversal")
 
     def build(self, embedding_shape):
         if self.built:
@@ -102,8 +104,7 @@ class Adversary(keras.layers.Layer):
 
     def encoder_loss(self, embedding, labels, mask=None, sample_weight=None):
         """The encoder's term, before its weight; the classifier is as in inference."""
-        reverse = self.loss == "gradient_reversal"
-        logits = self.logits(self.reversal(embedding) if reverse else embedding, mask)
+        logits = self.logits(self.reversal(embedding), mask)
         weights = combine(mask_of(logits), sample_weight)
         if self.loss == "entropy":
             return weighted_mean(categorical_kl_to_uniform(logits), weights)
@@ -111,7 +112,7 @@ class Adversary(keras.layers.Layer):
             uniform = ops.zeros_like(logits)
             return weighted_mean(categorical_kl(uniform, logits), weights)
         loss = weighted_mean(_cross_entropy(_targets(logits, labels), logits), weights)
-        return loss if reverse else -loss
+        return loss if self.loss == "gradient_reversal" else -loss
 
 
 def _targets(logits, labels):

@@ -5,6 +5,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.models import AdversarialVoiceConverter
+from keras_ae.networks import conv_bank_encoder, speaker_decoder
 from keras_ae.training import run as runs
 from keras_ae.training.callbacks import RunState
 from keras_ae.training.checkpoint import Checkpoint
@@ -13,6 +14,7 @@ from keras_ae.training.recipes import RECIPES
 
 RATE = 8000
 STAGES = {"epochs": 4, "autoencoder_epochs": 1, "adversary_epochs": 1, "residual_epochs": 1}
+BLOCKS = {"filters": 4, "halvings": 1, "residual_blocks": 0}
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +87,19 @@ def killed_in_epoch(number):
     return Killed
 
 
-def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path, monkeypatch):
-    made = recipe(npz, **STAGES)
+@pytest.fixture
+def smallest(monkeypatch):
+    """Networks of one block, and no sounds: the stages are what is tested."""
+    kind = RECIPES["adversarial-voice-conversion"]
+    monkeypatch.setattr(kind, "_content_encoder", lambda self: conv_bank_encoder(80, 2, bank=1, **BLOCKS))
+    monkeypatch.setattr(
+        kind, "_decoder", lambda self, n, **o: speaker_decoder(80, 2, num_speakers=n, **BLOCKS)
+    )
+    monkeypatch.setattr(kind, "pictures", lambda *arguments: [])
+
+
+def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path, monkeypatch, smallest):
+    made = recipe(npz, epochs=3, autoencoder_epochs=1, adversary_epochs=1, adversary_updates=1)
     monkeypatch.setattr(runs, "RunState", killed_in_epoch(None))
     straight = runs.train(made, runs=tmp_path / "straight", verbose=False)
     monkeypatch.setattr(runs, "RunState", killed_in_epoch(1))
@@ -100,8 +113,8 @@ def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path,
     for name, value in first.arrays.items():
         np.testing.assert_array_equal(second.arrays[name], value, err_msg=name)
     rows = first.state["history"]
-    moved = [{name for name in ("loss", "adversary_loss", "generator_loss") if row[name]} for row in rows]
-    assert moved == [{"loss"}, {"adversary_loss"}, {"loss", "adversary_loss"}, {"generator_loss"}]
+    moved = [{name for name in ("loss", "adversary_loss") if row[name]} for row in rows]
+    assert moved == [{"loss"}, {"adversary_loss"}, {"loss", "adversary_loss"}]
     model = resumed.load_model()  # monitor None: the last epoch
     weights = first.arrays["variable/0"]
     np.testing.assert_array_equal(np.asarray(model.variables[0]), weights)
