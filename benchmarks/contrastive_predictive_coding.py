@@ -155,7 +155,8 @@ def record(command, values, goal, minutes, note):
 
 def records_of(name, results, baselines):
     """All records of a system from the figures there are."""
-    minutes = sum(one["minutes"] for one in results)
+    # a training that was stopped has minutes in more than one process
+    minutes = sum(max(one["minutes"], one["training_minutes"]) for one in results)
     command = f"python benchmarks/contrastive_predictive_coding.py {name}"
     command += " --data fsdd.npz --more train_clean_1utt.npz" if name == "fsdd" else ""
     own = ("epoch", "minutes", "training_minutes", "realtime")
