@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from keras.src.utils.naming import reset_uids  # clear_session would take the dtype policy back, too
 
 from keras_ae.layers import (
     BinaryBottleneck,
@@ -76,6 +77,8 @@ class Case:
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
 
     def compiled(self, optimizer=None, **kwargs):
+        # layers get the same names every time: TensorFlow orders the terms of a sum by them
+        reset_uids()
         keras.utils.set_random_seed(0)
         model = self.make()
         if self.functional:
