@@ -43,9 +43,9 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         "confusion"
     )
     """What the encoder does against the adversary; see models.Adversary."""
-    adversarial_weight: float = 0.3
+    adversarial_weight: float = 0.1
     """Of that term beside the mean absolute error; 0: no adversary in effect."""
-    ramp: float = 0.5
+    ramp: float = 0.3
     """Share of the joint steps over which the weight rises from 0."""
     adversary_updates: int = 3
     """Of the adversary in each joint step."""
@@ -53,17 +53,17 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Of Adam of the adversary and the discriminator, constant."""
     adversary_dropout: float = 0.0
     """Dropout of the adversary."""
-    warp: float = 0.0
+    warp: float = 0.1
     """The most by which the frequencies that the content encoder sees are stretched in training."""
-    tilt: float = 0.0
+    tilt: float = 0.2
     """The most by which their spectrum is bent in training, in standard deviations of a band."""
     normalize: bool = False
     """Take mean and deviation of the utterance out of the frames that the content encoder sees."""
     noise: float = 0.0
     """Standard deviation of noise on the content in training."""
-    autoencoder_epochs: int = 10
+    autoencoder_epochs: int = 8
     """Epochs without the adversary, at first."""
-    adversary_epochs: int = 3
+    adversary_epochs: int = 2
     """Epochs of the adversary alone, then."""
     residual_epochs: int = 0
     """Epochs of the residual generator and its discriminator alone, at last."""
@@ -75,6 +75,8 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Passes over the training utterances, all stages together."""
     batch_size: int = 32
     """Utterances of one step."""
+    learning_rate: float = 2e-3
+    """Of AdamW of the model, at the start; it falls to 0 by a cosine over the steps in which it moves."""
 
     def build(self, data, steps_per_epoch, base=None):
         """The compiled model; the adversary's optimiser is Adam at a rate of its own."""
