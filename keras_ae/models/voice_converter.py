@@ -8,6 +8,7 @@ from keras_ae.audio.mel_inversion import mel_to_waveforms
 from keras_ae.errors import InputError
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.layers.masking import zero_padding
 from keras_ae.models.base import BaseModel
 from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.endpoint import Endpoint
@@ -179,7 +180,8 @@ class VoiceConverter(BaseModel):
             voice = _mean_over_codes(embedding[..., self.content_dim :], mask)
         else:
             voice = ops.convert_to_tensor(speaker)
-        return self.decoder_output(content, voice, mask, training=False)
+        frames = self.decoder_output(content, voice, mask, training=False)
+        return _under(frames, mask_of(frames))
 
     def reconstruct(self, x):
         """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
@@ -247,8 +249,8 @@ class VoiceConverter(BaseModel):
         """The reconstruction loss before its mean: `(batch, frames)`, float32."""
         return reconstruction_losses(self.reconstruction_loss, target, crop(frames, target))
 
-    def _content(self, frames, mask):
-        features = self.content_features(frames, mask)
+    def _content(self, frames, mask, training=False):
+        features = self.content_features(frames, mask, training)
         return _under(self.content_of(features), mask_of(features))
 
     def _spoken(self, content, voice, frames, mask, training=False):
@@ -257,14 +259,11 @@ class VoiceConverter(BaseModel):
 
     def call(self, x, training=None):
         frames, mask = self.frames(x)
-        features = self.content_features(frames, mask, training)
-        content = _under(self.content_of(features), mask_of(features))
+        content = self._content(frames, mask, training)
         return self._spoken(content, self.voice(x, frames, mask, training), frames, mask, training)
 
     def compute_output_shape(self, input_shape):
         return self.frames_shape
-
-    # exports
 
     def endpoints(self) -> dict[str, Endpoint]:
         """The functions that are exported; see `keras_ae.models.Endpoint`."""
@@ -277,8 +276,9 @@ class VoiceConverter(BaseModel):
 
 
 def _under(tensor, mask):
-    """`tensor` with the mask that a slice or a concatenation of it lost."""
+    """`tensor` under its mask, 0 where there is padding."""
     if mask is not None:
+        tensor = zero_padding(tensor, mask)
         tensor._keras_mask = mask
     return tensor
 
