@@ -27,7 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from contrastive_predictive_coding_training import train, with_more
-from records import write_records
+from records import record, write_records
 from speech_probes import Digits, digit_baselines, espeak_baselines
 
 from keras_ae.training.datasets import load_speech
@@ -141,18 +141,6 @@ def cached(path, function):
     return found
 
 
-def record(command, values, goal, minutes, note):
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-        "n": len(values),
-        "goal": goal,
-        "command": command,
-        "minutes": round(minutes, 1),
-        "note": note,
-    }
-
-
 def records_of(name, results, baselines):
     """All records of a system from the figures there are."""
     # a training that was stopped has minutes in more than one process
@@ -168,17 +156,17 @@ def records_of(name, results, baselines):
     epochs = ", ".join(str(one["epoch"]) for one in results)
     note = f"{NOTES[name]}; epoch of the lowest validation loss of each seed: {epochs}"
     found = {
-        f"cpc.{name}.{key}": record(command, [one[key] for one in results], goals.get(key, ""), minutes, note)
+        f"cpc.{name}.{key}": record([one[key] for one in results], command, minutes, note, goals.get(key, ""))
         for key in keys
     }
     if name == "espeak":
         text = "hours of audio heard in an hour of one core, in crops of 1.28 s, with the validation of each "
         text += "epoch; time of the process, on a machine that others used too"
-        found["cpc.train.realtime"] = record(command, [one["realtime"] for one in results], "", minutes, text)
+        found["cpc.train.realtime"] = record([one["realtime"] for one in results], command, minutes, text)
     for key, value in baselines.items():
         if key != "minutes":
             text = "the same probe of spectral features, no learning"
-            found[f"cpc.{name}.baseline.{key}"] = record(command, [value], "", baselines["minutes"], text)
+            found[f"cpc.{name}.baseline.{key}"] = record([value], command, baselines["minutes"], text)
     return found
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from contrastive_predictive_coding import ESPEAK, RECORD, cached, one_thread, record
+from contrastive_predictive_coding import ESPEAK, RECORD, cached, one_thread
 from contrastive_predictive_coding_training import as_split, pieces, recordings
-from records import write_records
+from records import record, write_records
 from speech_probes import folded_accuracy, frames_of_layer, spectral_features
 
 from keras_ae.training.datasets import load_speech
@@ -133,14 +133,14 @@ def records_of(name, results, references, file):
     minutes = sum(one["minutes"] for one in results)
     note = f"{NOTES[name]}; mean and deviation of frame and context; trained on sentences of espeak-ng alone"
     found = {
-        f"{prefix}.{key}": record(command, [one[key] for one in results], "", minutes, note)
+        f"{prefix}.{key}": record([one[key] for one in results], command, minutes, note)
         for key in results[0]
         if key != "minutes"
     }
     for key, value in references.items():
         if key != "minutes":
             text = f"{NOTES[name]}; mean and deviation of spectral features, no learning"
-            found[f"{prefix}.baseline.{key}"] = record(command, [value], "", references["minutes"], text)
+            found[f"{prefix}.baseline.{key}"] = record([value], command, references["minutes"], text)
     return found
 
 

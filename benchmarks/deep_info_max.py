@@ -25,6 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from deep_info_max_training import BATCH, CODE, best_weights, build, embeddings, linear_probe, load, train
+from records import record as repeated
 from records import write_records
 from sklearn.decomposition import PCA
 
@@ -140,15 +141,9 @@ def timed(probe, data):
 
 
 def record(values, goal, name, minutes, note):
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-        "n": len(values),
-        "goal": goal,
-        "command": f"python benchmarks/deep_info_max.py {name} --data {name}.npz",
-        "minutes": round(minutes, 1),
-        "note": note,
-    }
+    return repeated(
+        values, f"python benchmarks/deep_info_max.py {name} --data {name}.npz", minutes, note, goal
+    )
 
 
 def goals(short, figures):

@@ -16,6 +16,7 @@ import math
 import operator
 import os
 import re
+import statistics
 from pathlib import Path
 
 FIELDS = ("mean", "sd", "n", "goal", "command", "minutes", "note")
@@ -23,6 +24,20 @@ NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 GOAL = re.compile(r"(<=|>=|<|>) (-?\d+(?:\.\d+)?(?:e-?\d+)?)")
 COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 MACHINE_PATH = re.compile(r"(?:^|[\s=:'\"])(?:/|~|[A-Za-z]:\\)")
+
+
+def record(values, command: str, minutes: float, note: str = "", goal: str = "") -> dict:
+    """The record of repeated `values`: their mean and their standard deviation, 0 of a single one."""
+    count = len(values)
+    return {
+        "mean": float(statistics.fmean(values)),
+        "sd": float(statistics.stdev(values)) if count > 1 else 0.0,
+        "n": count,
+        "goal": goal,
+        "command": command,
+        "minutes": round(minutes, 1),
+        "note": note,
+    }
 
 
 def write_records(path: str | Path, records: dict) -> dict:

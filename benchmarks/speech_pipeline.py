@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import soundfile
+from records import record as repeated
 from records import write_records
 
 from keras_ae.training.datasets import load_speech, speech_batches
@@ -124,15 +125,7 @@ def training(name: str) -> dict[str, float]:
 
 def record(values, minutes, note, goal="") -> dict:
     """A record of repeated values."""
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)),
-        "n": len(values),
-        "goal": goal,
-        "command": COMMAND,
-        "minutes": round(minutes, 1),
-        "note": note,
-    }
+    return repeated(values, COMMAND, minutes, note, goal)
 
 
 def main(results: Path):

@@ -1,6 +1,7 @@
 """The records of `speech_vqvae.py`."""
 
 import numpy as np
+from records import record as repeated
 
 COMMAND = "python benchmarks/speech_vqvae.py"
 NAMES = {
@@ -92,12 +93,4 @@ def note(recipe, data):
 
 
 def record(values, goal, minutes, text):
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-        "n": len(values),
-        "goal": goal,
-        "command": COMMAND,
-        "minutes": round(minutes, 1),
-        "note": text,
-    }
+    return repeated(values, COMMAND, minutes, text, goal)

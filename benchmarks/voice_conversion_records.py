@@ -1,6 +1,6 @@
 """The records of `voice_conversion.py`."""
 
-import numpy as np
+from records import record as repeated
 from voice_conversion_controls import NOTES
 
 GOALS = {
@@ -117,12 +117,6 @@ def described(settings):
 
 
 def record(values, goal, minutes, note, part):
-    return {
-        "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-        "n": len(values),
-        "goal": goal,
-        "command": f"python benchmarks/voice_conversion.py {part} --data fsdd.npz",
-        "minutes": round(minutes, 1),
-        "note": note,
-    }
+    return repeated(
+        values, f"python benchmarks/voice_conversion.py {part} --data fsdd.npz", minutes, note, goal
+    )

@@ -135,3 +135,13 @@ def test_a_bad_file_of_records_is_one_line(results, tmp_path, capsys):
 )
 def test_numbers_have_four_significant_digits(results, value, text):
     assert results.number(value) == text
+
+
+def test_the_record_of_repeats(records):
+    one = records.record([1.0, 2.0, 4.0], "python x.py", 1.26, "note", "<= 3")
+    # sum of squares about 7/3 is 14/3, over n - 1 = 2
+    assert one == {
+        **{"mean": pytest.approx(7 / 3), "sd": pytest.approx((7 / 3) ** 0.5), "n": 3},
+        **{"goal": "<= 3", "command": "python x.py", "minutes": 1.3, "note": "note"},
+    }
+    assert records.record([5], "python x.py", 0.0)["sd"] == 0.0
