@@ -3,18 +3,18 @@
 SYSTEMS = {
     "adain": {
         "recipe": "adain-voice-conversion",
-        "settings": {},
+        "settings": {"sample_rate": 8000},
         "off": {"instance_norm": False},  # the ablation
         "one_shot": True,  # there is a speaker encoder
-        "read": {},  # other settings for readers of LibriSpeech
-        "spoken": {},  # and for espeak
+        "read": {"sample_rate": 16000},  # other settings for readers of LibriSpeech
+        "spoken": {"sample_rate": 16000},  # and for espeak
     },
     "adversarial": {
         "recipe": "adversarial-voice-conversion",
-        "settings": {},
+        "settings": {"sample_rate": 8000},
         "off": {"adversarial_weight": 0.0},
         "one_shot": False,
-        "read": {},
-        "spoken": {},
+        "read": {"sample_rate": 16000},
+        "spoken": {"sample_rate": 16000},
     },
 }
