@@ -71,11 +71,12 @@ def _sizes(endpoint, batch_sizes, lengths):
     shifts = range(len(lengths)) if free else (0,)
     for batch, shift in itertools.product(batch_sizes, shifts):
         # lengths that may differ do differ, so that an artifact which mixes them up is found out
-        yield {"batch": batch, **{axis: lengths[(shift + i) % len(lengths)] for i, axis in enumerate(free)}}
+        chosen = {axis: lengths[(shift + i) % len(lengths)] for i, axis in enumerate(free)}
+        yield {"batch": batch, **{axis: endpoint.unit * length for axis, length in chosen.items()}}
 
 
 def _make(name, endpoint, sizes, rng):
-    inputs = random_inputs(endpoint.inputs, sizes, rng)
+    inputs = random_inputs(endpoint.inputs, sizes, rng, endpoint.unit)
     if endpoint.sample is not None:
         drawn = endpoint.sample(inputs)
         inputs = {key: np.asarray(drawn[key], value.dtype) for key, value in inputs.items()}

@@ -42,7 +42,7 @@ def to_onnx(
         endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
         opset: version of the ONNX operators, 14 to 18.
         batch_sizes: sizes of the batch to verify at.
-        lengths: sizes of the free axes to verify at.
+        lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
 
     Returns:

@@ -37,27 +37,28 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
 
 
 def random_inputs(
-    inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng
+    inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng, shortest: int = 1
 ) -> dict[str, np.ndarray]:
     """Inputs for the given sizes of the free axes.
 
-    Floats are uniform in [0, 1), lengths lie between 1 and the length they speak
-    of, Booleans (masks) are true, other integers zero, strings a word.
+    Floats are uniform in [0, 1), lengths lie between `shortest` and the length they
+    speak of, Booleans (masks) are true, other integers zero, strings a word.
 
     Args:
         inputs: the specs of an endpoint.
         sizes: `{axis name: size}` with `batch` and every free length.
         rng: `numpy.random.Generator`.
+        shortest: the least of the lengths, at most the free axis.
     """
     axes = axis_names(inputs)
     shapes = {
         name: tuple(sizes[axis] if axis else size for axis, size in zip(axes[name], spec.shape, strict=True))
         for name, spec in inputs.items()
     }
-    return {name: _random(name, spec.dtype, shapes, rng) for name, spec in inputs.items()}
+    return {name: _random(name, spec.dtype, shapes, rng, shortest) for name, spec in inputs.items()}
 
 
-def _random(name, dtype, shapes, rng):
+def _random(name, dtype, shapes, rng, shortest):
     shape = shapes[name]
     if dtype.is_floating:
         return rng.random(shape).astype(dtype.as_numpy_dtype)
@@ -68,7 +69,7 @@ def _random(name, dtype, shapes, rng):
     longest = _longest(name, shapes) if dtype.is_integer and len(shape) == 1 else None
     if longest is None:
         return np.zeros(shape, dtype.as_numpy_dtype)
-    return rng.integers(1, longest, size=shape, endpoint=True).astype(dtype.as_numpy_dtype)
+    return rng.integers(min(shortest, longest), longest, size=shape, endpoint=True).astype(dtype.as_numpy_dtype)
 
 
 def _longest(name, shapes):

@@ -45,7 +45,7 @@ def to_saved_model(
         warmup: whether to add requests that a server runs before it answers.
         tables: lookup tables, or layers that hold them, which an endpoint reads.
         batch_sizes: sizes of the batch to verify at.
-        lengths: sizes of the free axes to verify at.
+        lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
 
     Returns:

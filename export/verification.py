@@ -54,7 +54,7 @@ def verify_many(
     Args:
         artifacts: pairs `(artifact, endpoints)` as in `verify`.
         batch_sizes: sizes of the batch to try.
-        lengths: sizes of the free axes to try.
+        lengths: sizes of the free axes to try, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
         seed: of the random inputs.
 

@@ -18,7 +18,14 @@ from keras_ae.models.negative_frames import (
     joined,
 )
 from keras_ae.models.predicted_frames import count_real, counting, prediction_weights, real_frames
-from keras_ae.models.sequences import call_masked, call_under_mask, input_mask, mask_of, unpack_inputs
+from keras_ae.models.sequences import (
+    call_masked,
+    call_under_mask,
+    input_mask,
+    mask_of,
+    samples_per_frame,
+    unpack_inputs,
+)
 from keras_ae.ops import weighted_mean
 
 
@@ -186,10 +193,11 @@ class ContrastivePredictiveCoding(BaseModel):
             "x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x"),
             "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
         }
+        unit = samples_per_frame(self.encoder)
         return {
-            "serving_default": Endpoint(self._encode_endpoint, inputs, ("saved_model",)),
-            "encode": Endpoint(self._encode_endpoint, inputs),
-            "features": Endpoint(self._features_endpoint, inputs),
+            "serving_default": Endpoint(self._encode_endpoint, inputs, ("saved_model",), unit=unit),
+            "encode": Endpoint(self._encode_endpoint, inputs, unit=unit),
+            "features": Endpoint(self._features_endpoint, inputs, unit=unit),
         }
 
     def _encode_endpoint(self, x, lengths):

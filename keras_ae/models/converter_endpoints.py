@@ -1,12 +1,16 @@
 """The functions of a voice converter that are exported."""
 
+from dataclasses import replace
+
 import tensorflow as tf
 from keras import ops
 
 from keras_ae.audio.graph_inversion import waveforms_of_frames
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.sequences import mask_of
+from keras_ae.models.sequences import mask_of, samples_per_frame
+
+FRAMES = 10  # the deviation over two or three may be so small that it makes a rounding of 1e-7 a 1e-3
 
 
 def conversion_endpoints(model) -> dict[str, Endpoint]:
@@ -44,7 +48,11 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
         # Fourier transforms do not convert to ONNX
         options = {**inputs, **wanted}
         table["convert_waveform"] = Endpoint(functions["convert_waveform"], options, ("saved_model",))
-    return table
+    samples = 1 if model.front_end is None else samples_per_frame(model.front_end)
+    return {
+        name: replace(endpoint, unit=FRAMES * samples if "x" in endpoint.inputs else FRAMES)
+        for name, endpoint in table.items()
+    }
 
 
 def _utterances(model, name, lengths):

@@ -26,6 +26,9 @@ class Endpoint:
             smallest relative gap between the best and the second-best score of
             any code of that example. An example below 1e-5 is a tie: its codes may
             differ between two runtimes.
+        unit: the shortest length that means something, in steps of the free lengths, such as the
+            samples of a frame, or the frames that a mean and a deviation can be taken of. Verification
+            and warm-up are at so many times their lengths, and no example is shorter.
     """
 
     function: Callable[..., dict]
@@ -33,3 +36,4 @@ class Endpoint:
     formats: tuple[str, ...] = ("saved_model", "onnx")
     sample: Callable[[dict], dict] | None = None
     margin: Callable[..., tf.Tensor] | None = None
+    unit: int = 1

@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_ae.errors import InputError
 
+MANY = 2**15  # samples: the ends count little
+
 
 def is_sequence(sample_shape):
     """Whether `(length, features)` has a free length."""
@@ -33,6 +35,14 @@ def input_mask(values, lengths):
 def mask_of(tensor):
     """The mask that Keras attached to a layer's output, or `None`."""
     return getattr(tensor, "_keras_mask", None)
+
+
+def samples_per_frame(network):
+    """Samples of a waveform `(batch, samples)` between two frames of a network's output; of frames 1."""
+    if len(network.input_shape) > 2:
+        return 1
+    few, many = (network.compute_output_shape((1, size))[1] for size in (MANY, 2 * MANY))
+    return max(1, round(MANY / (many - few)))
 
 
 def code_lengths(features):

@@ -1,5 +1,7 @@
 """Waveform to units, units and a speaker to the mel bands of what was said."""
 
+from dataclasses import replace
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -16,6 +18,7 @@ from keras_ae.models.sequences import (
     crop,
     input_mask,
     mask_of,
+    samples_per_frame,
     sequence_mask,
     unpack_inputs,
 )
@@ -134,10 +137,13 @@ class SpeechAutoEncoder(AutoEncoder):
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Those of `AutoEncoder`; all but `encode` take a `speaker`, `lengths` count samples."""
-        table = super().endpoints()
-        encode = table["encode"]
-        inputs = {name: spec for name, spec in encode.inputs.items() if name != "speaker"}
-        return {**table, "encode": Endpoint(encode.function, inputs, margin=encode.margin)}
+        unit = samples_per_frame(self.target)
+        table = {
+            name: replace(endpoint, unit=unit if "x" in endpoint.inputs else 1)
+            for name, endpoint in super().endpoints().items()
+        }
+        inputs = {name: spec for name, spec in table["encode"].inputs.items() if name != "speaker"}
+        return {**table, "encode": replace(table["encode"], inputs=inputs)}
 
     def input_specs(self):
         return {
