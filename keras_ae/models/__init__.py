@@ -12,6 +12,7 @@ from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.sentence_model import SentenceModel
 from keras_ae.models.speech_auto_encoder import SpeechAutoEncoder
 from keras_ae.models.stages import Stage
 from keras_ae.models.total_correlation_variational_auto_encoder import (
@@ -35,6 +36,7 @@ __all__ = [
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",
+    "SentenceModel",
     "SpeechAutoEncoder",
     "Stage",
     "TotalCorrelationVariationalAutoEncoder",

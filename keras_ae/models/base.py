@@ -278,7 +278,8 @@ def _target(x, y, sample_weight):
     # Keras drops the sample weights of arrays that come without a target
     if y is not None or sample_weight is None:
         return y
-    return x["x"] if isinstance(x, dict) else x
+    # sentences are given as numbers of words: nothing of them is a target
+    return x.get("x", x.get("ids")) if isinstance(x, dict) else x
 
 
 def take_losses(layer):

@@ -8,6 +8,7 @@ from keras_ae.networks.adversarial_voice_conversion import (
 )
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
+from keras_ae.networks.sentence_encoder import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
 from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
 from keras_ae.networks.speech_encoder import log_mel_encoder, recurrent_context, waveform_encoder
@@ -16,6 +17,7 @@ from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, s
 
 __all__ = [
     "adain_decoder",
+    "bag_of_words_encoder",
     "content_encoder",
     "conv_bank_encoder",
     "deep_info_max_decoder",
@@ -28,6 +30,7 @@ __all__ = [
     "log_mel_encoder",
     "patch_discriminator",
     "recurrent_context",
+    "recurrent_sentence_encoder",
     "spatial_broadcast_decoder",
     "speaker_encoder",
     "speaker_classifier",

@@ -1,0 +1,200 @@
+"""What all embeddings of sentences share: strings in, vectors out."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.layers.word_ids import WordIds
+from keras_ae.models.base import BaseModel
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.sentence_batches import batches_by_length, check_sentences, numbers_of, padded
+from keras_ae.models.sequences import sequence_mask
+from keras_ae.text.vocabulary import FIRST_WORD, Vocabulary
+
+
+class SentenceModel(BaseModel):
+    """A model whose embedding of a sentence is one vector, whatever stands beside it in the batch.
+
+    A subclass writes `vectors`, the vectors of sentences as numbers of words, calls
+    `build_vectors` when its encoders are made, and has its objective as every `BaseModel`.
+
+    Args:
+        vocabulary: `Vocabulary` of the words, or its words; without it the model takes numbers only.
+        max_words: further words of a sentence are cut off; `None`: all are read.
+
+    Inputs of `encode`, `embed` and of the model itself:
+        strings, see `encode`; or `{"ids": int32 (batch, words), "lengths": (batch,)}`, or `ids` alone,
+        zero after the end of each sentence. What lies behind `lengths` is not read.
+    """
+
+    discrete = False
+
+    def __init__(self, *, vocabulary=None, max_words: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if max_words is not None and max_words < 1:
+            raise ValueError(f"A sentence keeps at least one word. Received: max_words={max_words}")
+        self.max_words = max_words
+        self.word_ids = None
+        if vocabulary is not None:
+            self.word_ids = WordIds(vocabulary, max_words=max_words, name="word_ids")
+        self._traced_vectors = None
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words the model knows."""
+        return None if self.word_ids is None else self.word_ids.vocabulary
+
+    # for subclasses
+
+    def vectors(self, ids, training=False):
+        """The vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
+        raise TypeError(f"{type(self).__name__} must define vectors(ids, training)")
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        vectors = self.vectors(keras.KerasTensor((None, None), dtype="int32"))
+        if len(getattr(vectors, "shape", ())) != 2 or vectors.shape[-1] is None:
+            received = getattr(vectors, "shape", type(vectors).__name__)
+            raise InputError(f"A sentence encoder returns vectors (batch, dim). Received: {received}.")
+        self.dim = vectors.shape[-1]
+        self.built = True
+
+    def padded_ids(self, x):
+        """`ids` of any input of the model, as a tensor, zero after the end of each sentence."""
+        if isinstance(x, dict):
+            ids, lengths = ops.convert_to_tensor(x["ids"]), x.get("lengths")
+            if lengths is not None:
+                ids = ops.where(sequence_mask(lengths, ops.shape(ids)[1]), ids, 0)
+        else:
+            ids = ops.convert_to_tensor(x)
+            if ids.dtype == "string":
+                return self._word_ids()(ids)["ids"]
+        return ops.cast(ids[:, : self.max_words], "int32")
+
+    # for users
+
+    def encode(self, sentences, *, batch_size: int = 256, normalize: bool = False):
+        """One vector for each sentence, the same whatever the other sentences are.
+
+        Args:
+            sentences: a string; a list of strings, encoded in batches of similar length, in any
+                order of lengths; or tensors as the model takes them, in one batch.
+            batch_size: sentences encoded at once; fewer where they are very long.
+            normalize: whether vectors get length 1; those that are zero stay zero.
+
+        Returns:
+            of a string: `(dim,)`; of a list: `(sentences, dim)` in its order, both numpy float32;
+            of tensors: a tensor `(batch, dim)`.
+
+        Raises:
+            InputError: an entry of the list is no string; strings, but no vocabulary.
+        """
+        if isinstance(sentences, str):
+            return self.encode([sentences], normalize=normalize)[0]
+        if not _are_strings(sentences):
+            return _normalized(self.vectors(self.padded_ids(sentences)), normalize)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1. Received: {batch_size}")
+        vocabulary = self._word_ids().vocabulary
+        numbers = numbers_of(check_sentences(sentences), vocabulary, self.max_words)
+        result = np.zeros((len(numbers), self.dim), "float32")
+        for rows in batches_by_length([len(own) for own in numbers], batch_size):
+            ids = padded([numbers[row] for row in rows])
+            result[rows] = _normalized(self._traced()(ids), normalize)
+        return result
+
+    def embed(self, x):
+        """The vectors of `x`: `encode` without its options."""
+        return self.encode(x)
+
+    def call(self, x, training=None):
+        """The vectors of `x`."""
+        return self.vectors(self.padded_ids(x), training=training)
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """`encode` of `ids` and `lengths`; with a vocabulary `encode_text` of strings, the default of a server.
+
+        ONNX has no strings: beside `encode.onnx` lie the vocabulary and the tokenizer that make
+        `ids` of strings.
+        """
+        inputs = {
+            "ids": tf.TensorSpec((None, None), tf.int32, name="ids"),
+            "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
+        }
+        encode = {"function": self._encode_endpoint, "inputs": inputs, "sample": self._sample_ids}
+        if self.word_ids is None:
+            return {
+                "serving_default": Endpoint(**encode, formats=("saved_model",)),
+                "encode": Endpoint(**encode),
+            }
+        text = Endpoint(
+            self._encode_text_endpoint,
+            {"text": tf.TensorSpec((None,), tf.string, name="text")},
+            ("saved_model",),
+            self._sample_text,
+        )
+        return {"serving_default": text, "encode": Endpoint(**encode), "encode_text": text}
+
+    # parts
+
+    def _word_ids(self):
+        if self.word_ids is None:
+            raise InputError(
+                f"{type(self).__name__} takes strings only with a vocabulary: give it `vocabulary=`, or pass "
+                '{"ids":, "lengths":}.'
+            )
+        return self.word_ids
+
+    def _traced(self):
+        """`vectors`, traced once for every shape."""
+        if self.run_eagerly:
+            return self.vectors
+        if self._traced_vectors is None:
+            signature = [tf.TensorSpec((None, None), tf.int32)]
+            self._traced_vectors = tf.function(self.vectors, input_signature=signature, autograph=False)
+        return self._traced_vectors
+
+    def _encode_endpoint(self, ids, lengths):
+        return {"embedding": self.vectors(self.padded_ids({"ids": ids, "lengths": lengths}))}
+
+    def _encode_text_endpoint(self, text):
+        return {"embedding": self.vectors(self.padded_ids(text))}
+
+    def _sample_ids(self, inputs):
+        """Numbers of the first words, behind the end of sentences too: they must not be read."""
+        shape = inputs["ids"].shape
+        ids = 1 + np.arange(np.prod(shape)).reshape(shape) % (self._num_words() - 1)
+        return {**inputs, "ids": ids}
+
+    def _sample_text(self, inputs):
+        """Sentences of different lengths, one of them without words."""
+        words = self.vocabulary.words
+        texts = [" ".join(words[: 3 * row]) for row in range(len(inputs["text"]))]
+        return {"text": np.array([text.encode() for text in texts])}
+
+    def _num_words(self):
+        if self.word_ids is not None:
+            return len(self.vocabulary)
+        sizes = [la.input_dim for la in self._flatten_layers() if isinstance(la, keras.layers.Embedding)]
+        return min(sizes, default=FIRST_WORD)
+
+    def compute_output_shape(self, input_shape):
+        shape = input_shape["ids"] if isinstance(input_shape, dict) else input_shape
+        return (shape[0], self.dim)
+
+    def get_config(self):
+        words = None if self.word_ids is None else list(self.vocabulary.words)
+        return {**super().get_config(), "vocabulary": words, "max_words": self.max_words}
+
+
+def _are_strings(x):
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind in "USO"
+    return not isinstance(x, dict) and not hasattr(x, "shape")
+
+
+def _normalized(vectors, normalize):
+    return ops.normalize(vectors, axis=-1, epsilon=1e-12) if normalize else vectors
