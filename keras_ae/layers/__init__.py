@@ -11,7 +11,10 @@ from keras_ae.layers.cepstral_coefficients import CepstralCoefficients
 from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.layers.global_variance import GlobalVariance
 from keras_ae.layers.gradient_reversal import GradientReversal
+from keras_ae.layers.gru_decoder import GRUDecoder
+from keras_ae.layers.gru_step import GRUStep
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -36,6 +39,7 @@ from keras_ae.layers.vector_quantizer import VectorQuantizer
 from keras_ae.layers.voice_perturbation import VoicePerturbation
 from keras_ae.layers.waveform_noise import WaveformNoise
 from keras_ae.layers.word_ids import WordIds
+from keras_ae.layers.word_softmax import WordSoftmax
 
 __all__ = [
     "AdaIN",
@@ -49,7 +53,10 @@ __all__ = [
     "FiniteScalarQuantizer",
     "FrameNormalization",
     "GaussianBottleneck",
+    "GlobalVariance",
     "GradientReversal",
+    "GRUDecoder",
+    "GRUStep",
     "GumbelOneHot",
     "InstanceNormalization",
     "LogMelSpectrogram",
@@ -74,4 +81,5 @@ __all__ = [
     "VoicePerturbation",
     "WaveformNoise",
     "WordIds",
+    "WordSoftmax",
 ]

@@ -22,6 +22,11 @@ from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
+from keras_ae.losses.sampled_softmax import (
+    log_uniform_log_prob,
+    log_uniform_words,
+    sampled_cross_entropy,
+)
 from keras_ae.losses.total_correlation import KLDecomposition, gaussian_log_density, kl_decomposition
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, orthogonality_loss
 
@@ -48,9 +53,12 @@ __all__ = [
     "gradient_penalty",
     "kernel_dependence",
     "kl_decomposition",
+    "log_uniform_log_prob",
+    "log_uniform_words",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
     "prediction_accuracy",
+    "sampled_cross_entropy",
     "saturation_loss",
     "relaxed_bernoulli_log_prob",
     "relaxed_categorical_log_prob",

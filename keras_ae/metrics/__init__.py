@@ -1,6 +1,7 @@
-"""Streaming metrics of codes."""
+"""Streaming metrics."""
 
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
+from keras_ae.metrics.perplexity import Perplexity
 
-__all__ = ["CodebookPerplexity", "CodebookUsage"]
+__all__ = ["CodebookPerplexity", "CodebookUsage", "Perplexity"]

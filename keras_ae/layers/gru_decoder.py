@@ -1,0 +1,113 @@
+"""A recurrent network that is told a vector and writes words."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.gru_step import GRUStep
+
+CONDITIONINGS = ("state", "every_step")
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class GRUDecoder(keras.layers.Layer):
+    """The states of a GRU that reads the words before, and knows a vector `v`.
+
+    ```
+    r_t, z_t = sigmoid(x_t W + h_(t-1) U + v C + b)
+    h~_t     = tanh(x_t W_h + r_t * (h_(t-1) U_h) + v C_h + b_h)
+    h_t      = z_t h_(t-1) + (1 - z_t) h~_t
+    conditioning="state":        C = 0,  h_0 = v, or tanh(v P + p) where v has another size
+    conditioning="every_step":   h_0 = 0
+    ```
+
+    The reset gate `r` multiplies after the product, as in Keras (`reset_after=True`) and in the
+    released code of Skip-Thought; the paper has it before.
+
+    Args:
+        units: size of the state.
+        conditioning: "state", as in the released code, or "every_step", as in the paper.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: `(batch, words, embedding_dim)`: row `t` is what is known before word `t` is written,
+            the embedding of word `t - 1`, and zeros before the first one.
+        vector: `(batch, dim)`.
+
+    Output shape:
+        `(batch, words, units)`: the state from which word `t` is predicted.
+
+    Raises:
+        ValueError: `units` below 1, unknown `conditioning`.
+
+    Example:
+
+    >>> layer = GRUDecoder(4)
+    >>> words, vector = ops.zeros((2, 5, 3)), ops.zeros((2, 6))
+    >>> layer(words, vector).shape
+    TensorShape([2, 5, 4])
+    >>> state, given = layer.start(vector)
+    >>> layer.step(words[:, 0], state, given).shape
+    TensorShape([2, 4])
+
+    Reference:
+        Kiros et al., 2015, section 2.1, https://arxiv.org/abs/1506.06726.
+    """
+
+    def __init__(self, units: int, *, conditioning: str = "state", **kwargs):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units is at least 1. Received: units={units!r}")
+        if conditioning not in CONDITIONINGS:
+            raise ValueError(
+                f"conditioning is one of {list(CONDITIONINGS)}. Received: conditioning={conditioning!r}"
+            )
+        self.units = units
+        self.conditioning = conditioning
+        self.cell = GRUStep(units, name="cell", dtype=self.dtype_policy)
+        self.recurrence = keras.layers.RNN(self.cell, return_sequences=True, dtype=self.dtype_policy)
+
+    def build(self, inputs_shape, vector_shape):
+        gates, dim = 3 * self.units, vector_shape[-1]
+        uniform = keras.initializers.RandomUniform(-0.1, 0.1)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(inputs_shape[-1], gates), initializer=uniform.clone()
+        )
+        self.bias = self.add_weight(name="bias", shape=(gates,), initializer="zeros")
+        self.condition = self.projection = None
+        if self.conditioning == "every_step":
+            self.condition = self.add_weight(
+                name="condition", shape=(dim, gates), initializer=uniform.clone()
+            )
+        elif dim != self.units:
+            self.projection = keras.layers.Dense(
+                self.units, "tanh", kernel_initializer=uniform.clone(), dtype=self.dtype_policy
+            )
+            self.projection.build((None, dim))
+        self.recurrence.build((*inputs_shape[:-1], gates))
+
+    def call(self, inputs, vector):
+        state, given = self.start(vector)
+        # one product for all words: within the loop it would be one for each
+        gates = ops.matmul(inputs, self.kernel) + given[:, None]
+        return self.recurrence(gates, initial_state=[state])
+
+    def start(self, vector):
+        """`(h_0 (batch, units), v C + b (batch, 3 units))`."""
+        vector = ops.cast(vector, self.compute_dtype)
+        given = ops.broadcast_to(ops.cast(self.bias, vector.dtype), (ops.shape(vector)[0], 3 * self.units))
+        if self.condition is not None:
+            given = given + ops.matmul(vector, ops.cast(self.condition, vector.dtype))
+            return ops.zeros_like(given[:, : self.units]), given
+        return vector if self.projection is None else self.projection(vector), given
+
+    def step(self, inputs, state, given):
+        """The next state, of the embedding `(batch, embedding_dim)` of the word before."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        gates = ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + given
+        return self.cell(gates, [state])[0]
+
+    def compute_output_shape(self, inputs_shape, vector_shape):
+        return (*inputs_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "conditioning": self.conditioning}

@@ -1,0 +1,102 @@
+"""The distribution over the words of a vocabulary, whole or sampled."""
+
+import keras
+from keras import ops
+
+from keras_ae.losses.sampled_softmax import (
+    log_uniform_log_prob,
+    log_uniform_words,
+    sampled_cross_entropy,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class WordSoftmax(keras.layers.Layer):
+    """`p(k | h) = softmax_k(h . w_k + b_k)` over `V` words, and its cross-entropy.
+
+    With `num_sampled` the cross-entropy in training is that of telling the true word from so many
+    words drawn from `q(k) = log((k + 2) / (k + 1)) / log(V + 1)`, the same ones for all words of a call,
+    see `losses.sampled_cross_entropy`: its cost no longer grows with the vocabulary. Numbers of words
+    should follow falling frequency, as in `text.Vocabulary`. Evaluation takes the whole softmax.
+
+    Args:
+        vocabulary_size: `V`.
+        num_sampled: words drawn in training; `None`: the whole softmax.
+        seed: of the draws.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: `(..., units)`: `h`.
+
+    Output shape:
+        `(..., V)` float32, the logits.
+
+    Raises:
+        ValueError: `vocabulary_size` or `num_sampled` below 1.
+
+    Example:
+
+    >>> layer = WordSoftmax(50, num_sampled=10, seed=0)
+    >>> states, words = ops.ones((6, 4)), ops.arange(6)
+    >>> layer(states).shape, layer.cross_entropy(states, words, training=True).shape
+    (TensorShape([6, 50]), TensorShape([6]))
+    """
+
+    def __init__(
+        self, vocabulary_size: int, *, num_sampled: int | None = None, seed: int | None = None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if vocabulary_size < 1 or (num_sampled is not None and num_sampled < 1):
+            raise ValueError(
+                "vocabulary_size and num_sampled are at least 1. "
+                f"Received: vocabulary_size={vocabulary_size!r}, num_sampled={num_sampled!r}"
+            )
+        self.vocabulary_size = vocabulary_size
+        self.num_sampled = num_sampled
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        # a row for each word, so that the rows of some can be taken
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.vocabulary_size, input_shape[-1]),
+            initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+
+    def call(self, inputs):
+        scores = ops.matmul(inputs, ops.transpose(ops.cast(self.kernel, inputs.dtype)))
+        return ops.cast(scores, "float32") + ops.cast(self.bias, "float32")
+
+    def cross_entropy(self, inputs, targets, training=False):
+        """`-log p(target | h)` in nats, `(words,)` float32.
+
+        Args:
+            inputs: `(words, units)`: `h`.
+            targets: int `(words,)`.
+            training: whether the words of the softmax may be sampled.
+        """
+        if not training or self.num_sampled is None:
+            return keras.losses.sparse_categorical_crossentropy(targets, self(inputs), from_logits=True)
+        if not self.built:
+            self.build(inputs.shape)
+        sampled = log_uniform_words(self.num_sampled, self.vocabulary_size, self.seed_generator)
+        kernel, bias = self._rows(sampled, inputs.dtype)
+        sampled_scores = ops.cast(ops.matmul(inputs, ops.transpose(kernel)), "float32") + bias
+        kernel, bias = self._rows(targets, inputs.dtype)
+        scores = ops.cast(ops.sum(inputs * kernel, axis=-1), "float32") + bias
+        log_probs = [log_uniform_log_prob(words, self.vocabulary_size) for words in (targets, sampled)]
+        return sampled_cross_entropy(scores, log_probs[0], sampled_scores, log_probs[1])
+
+    def _rows(self, words, dtype):
+        """Rows of the kernel in `dtype`, and of the bias in float32."""
+        kernel = ops.take(self.kernel, words, axis=0)
+        return ops.cast(kernel, dtype), ops.cast(ops.take(self.bias, words, axis=0), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.vocabulary_size)
+
+    def get_config(self):
+        names = ("vocabulary_size", "num_sampled", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

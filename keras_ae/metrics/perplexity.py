@@ -1,0 +1,38 @@
+"""Perplexity of a language model."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class Perplexity(keras.metrics.Metric):
+    """`exp(sum_t w_t nats_t / sum_t w_t)` over the words since the last reset; `nats_t = -log p(word t)`.
+
+    A model that takes each of `V` words to be as likely as the others has `V`. The mean is over
+    words, not over batches or sentences: it does not depend on how the text is cut into batches.
+
+    Args:
+        name: name of the metric.
+
+    Example:
+
+    >>> metric = Perplexity()
+    >>> metric.update_state(-ops.log([0.5, 0.125, 0.9]), sample_weight=[1, 1, 0])
+    >>> round(float(metric.result()), 3)
+    4.0
+    """
+
+    def __init__(self, name="perplexity", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.nats = self.add_variable((), "zeros", dtype="float32", name="nats")
+        self.words = self.add_variable((), "zeros", dtype="float32", name="words")
+
+    def update_state(self, nats, sample_weight=None):
+        """Add words of any shape; `sample_weight` has the same one."""
+        nats = ops.cast(nats, "float32")
+        weights = ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, "float32")
+        self.nats.assign_add(ops.sum(nats * weights))
+        self.words.assign_add(ops.sum(weights))
+
+    def result(self):
+        return ops.exp(ops.divide_no_nan(self.nats.value, self.words.value))
