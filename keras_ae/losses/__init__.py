@@ -2,6 +2,12 @@
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.losses.code_diversity import code_diversity_loss
+from keras_ae.losses.context_prediction import (
+    chance_loss,
+    context_accuracy,
+    context_masks,
+    context_prediction,
+)
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
     bernoulli_log_prob,
@@ -41,9 +47,13 @@ __all__ = [
     "categorical_kl",
     "categorical_kl_to_uniform",
     "categorical_log_prob",
+    "chance_loss",
     "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",
+    "context_accuracy",
+    "context_masks",
+    "context_prediction",
     "contrastive_prediction",
     "donsker_varadhan",
     "gaussian_kl",

@@ -12,6 +12,7 @@ from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.quick_thought import QuickThought
 from keras_ae.models.sentence_model import SentenceModel
 from keras_ae.models.speech_auto_encoder import SpeechAutoEncoder
 from keras_ae.models.stages import Stage
@@ -36,6 +37,7 @@ __all__ = [
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",
+    "QuickThought",
     "SentenceModel",
     "SpeechAutoEncoder",
     "Stage",

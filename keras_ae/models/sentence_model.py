@@ -115,7 +115,7 @@ class SentenceModel(BaseModel):
         return self.vectors(self.padded_ids(x), training=training)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`encode` of `ids` and `lengths`; with a vocabulary `encode_text` of strings, the default of a server.
+        """`encode` of `ids` and `lengths`; with a vocabulary `encode_text` of strings, the server's default.
 
         ONNX has no strings: beside `encode.onnx` lie the vocabulary and the tokenizer that make
         `ids` of strings.
