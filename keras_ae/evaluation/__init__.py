@@ -7,6 +7,7 @@ from keras_ae.evaluation.encoding import encode_batches
 from keras_ae.evaluation.factor_differences import beta_vae_score
 from keras_ae.evaluation.factor_votes import factor_vae_score
 from keras_ae.evaluation.importance import dci
+from keras_ae.evaluation.labelled_sentences import LabelledSentences
 from keras_ae.evaluation.leaks import leakage
 from keras_ae.evaluation.mutual_information import mig, modularity
 from keras_ae.evaluation.neighbours import knn, nearest_neighbours
@@ -16,14 +17,20 @@ from keras_ae.evaluation.probes import probe
 from keras_ae.evaluation.report.comparison import compare_reports
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.writing import embedding_report
+from keras_ae.evaluation.sentence_task import SentenceTask
+from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
+from keras_ae.evaluation.sentence_transfer import transfer
 from keras_ae.evaluation.sprites import Sprites
+from keras_ae.evaluation.transfer_controls import mean_of_words, transfer_controls
 from keras_ae.evaluation.variance_ratio import global_variance_ratio
 from keras_ae.evaluation.verification import equal_error_rate
 from keras_ae.evaluation.vocoding import copy_synthesis, vocode
 
 __all__ = [
     "ConversionJudge",
+    "LabelledSentences",
     "PairDiscriminator",
+    "SentenceTask",
     "Sprites",
     "beta_vae_score",
     "compare_reports",
@@ -37,6 +44,8 @@ __all__ = [
     "knn",
     "leakage",
     "load_encoder",
+    "load_sentence_tasks",
+    "mean_of_words",
     "mel_cepstral_distortion",
     "mig",
     "modularity",
@@ -44,5 +53,7 @@ __all__ = [
     "pair_discrimination",
     "probe",
     "sap",
+    "transfer",
+    "transfer_controls",
     "vocode",
 ]

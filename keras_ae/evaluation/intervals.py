@@ -32,12 +32,23 @@ def wilson_interval(successes: int, number: int) -> list[float]:
 
 def r2_interval(truth, prediction, seed=0) -> list[float]:
     """95 % interval of `r2` by the bootstrap over examples, `[low, high]`."""
+    return bootstrap_interval(r2, truth, prediction, seed)
+
+
+def bootstrap_interval(score, truth, prediction, seed=0) -> list[float]:
+    """95 % interval of `score(truth, prediction)` by the bootstrap over examples, `[low, high]`.
+
+    Args:
+        score: function of two arrays; never called with a constant truth.
+        truth, prediction: numbers `(examples,)`.
+        seed: of the draws.
+    """
     generator, number = np.random.default_rng([seed, 7]), len(truth)
     values = []
     for _ in range(RESAMPLES):
         rows = generator.integers(0, number, number)
         if np.ptp(truth[rows]):
-            values.append(r2(truth[rows], prediction[rows]))
+            values.append(score(truth[rows], prediction[rows]))
     return [float(bound) for bound in np.quantile(values, [0.025, 0.975])]
 
 

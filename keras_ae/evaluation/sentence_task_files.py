@@ -1,0 +1,124 @@
+"""Tasks of labelled sentences in files of tab-separated values."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.labelled_sentences import LabelledSentences
+from keras_ae.evaluation.sentence_task import SentenceTask
+
+# columns of the target, of the sentence and of the second one, and whether the target is a score
+LABELLED = (0, 1, None, False)
+COLUMNS = {  # by the name of the file: tasks that it holds
+    "mrpc": {"mrpc": (0, 1, 2, False)},
+    "sick": {"sick-r": (0, 2, 3, True), "sick-e": (1, 2, 3, False)},
+    "stsb": {"stsb": (0, 1, 2, True)},
+}
+PARTS = {
+    "all": "train",
+    "train": "train",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None = None) -> list[SentenceTask]:
+    """The tasks in the .tsv files of a folder.
+
+    `NAME.train.tsv`, `NAME.dev.tsv` (or `valid`, `validation`) and `NAME.test.tsv` are a task, and so
+    is `NAME.all.tsv` or `NAME.tsv`, of which every tenth is held out once. A line is a label, a
+    tab and a sentence; further columns are left out. Files of pairs have these columns:
+
+    | NAME | columns | tasks |
+    |---|---|---|
+    | `mrpc` | class, sentence, second sentence | `mrpc` |
+    | `stsb` | score, sentence, second sentence | `stsb` |
+    | `sick` | score, class, sentence, second sentence | `sick-r`, `sick-e` |
+
+    Args:
+        folder: which may hold other files.
+        names: of the tasks wanted; `None`: all.
+
+    Returns:
+        list of `SentenceTask`, by name.
+
+    Raises:
+        InputError: there are no such files; a name is not there; a line has too few columns, or a
+            score that is no number; a file cannot be read; a test has no training file.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "mood.all.tsv").write_text("good\\tfine , thanks\\nbad\\tnot at all\\n")
+    >>> (task,) = load_sentence_tasks(folder)
+    >>> task.name, task.train.sentences, task.train.target.tolist()
+    ('mood', ['fine , thanks', 'not at all'], ['good', 'bad'])
+    """
+    files = _files(Path(folder))
+    tasks = {}
+    for stem, parts in files.items():
+        for name, columns in COLUMNS.get(stem, {stem: LABELLED}).items():
+            if names is None or name in names:
+                tasks[name] = (parts, columns)
+    missing = sorted(set(names or ()) - set(tasks))
+    if missing:
+        known = [name for stem in files for name in COLUMNS.get(stem, {stem: None})]
+        raise InputError(f"{folder} has the tasks {', '.join(sorted(known))}. Received: {', '.join(missing)}")
+    return [
+        SentenceTask(name, **{part: _read(path, columns) for part, path in parts.items()})
+        for name, (parts, columns) in sorted(tasks.items())
+    ]
+
+
+def _files(folder):
+    """`{stem: {part: path}}`, by stem."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.tsv")):
+        stem, _, part = path.stem.rpartition(".")
+        stem, part = (stem, PARTS[part]) if stem and part in PARTS else (path.stem, "train")
+        if part in found.setdefault(stem, {}):
+            raise InputError(f"{path.name} and {found[stem][part].name} are the same part of {stem}.")
+        found[stem][part] = path
+    if not found:
+        came = "no .tsv file" if folder.is_dir() else "no such folder"
+        raise InputError(f"{folder}: expected files such as NAME.all.tsv or NAME.train.tsv. Received: {came}")
+    for stem, parts in found.items():
+        if "train" not in parts or ("validation" in parts and "test" not in parts):
+            lacking = "test" if "train" in parts else "train"
+            raise InputError(f"{folder}: {stem}.{lacking}.tsv is missing beside {', '.join(parts)}.")
+    return dict(sorted(found.items()))
+
+
+def _read(path, columns):
+    target, first, second, is_score = columns
+    needed = max(column for column in columns[:3] if column is not None) + 1
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        cells = line.rstrip("\r").split("\t")
+        if cells == [""]:
+            continue
+        if len(cells) < needed:
+            raise InputError(
+                f"{path}, line {number}: expected {needed} columns with tabs between. Received: {line[:60]!r}"
+            )
+        rows.append((_score(cells[target], path, number) if is_score else cells[target], cells))
+    return LabelledSentences(
+        [cells[first] for _, cells in rows],
+        [value for value, _ in rows],
+        None if second is None else [cells[second] for _, cells in rows],
+    )
+
+
+def _score(text, path, number):
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{path}, line {number}: expected a score. Received: {text[:60]!r}") from None

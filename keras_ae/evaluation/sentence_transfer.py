@@ -1,0 +1,170 @@
+"""What vectors of sentences are worth for tasks they were not made for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.evaluation.intervals import bootstrap_interval, wilson_interval
+from keras_ae.evaluation.labelled_sentences import LabelledSentences
+from keras_ae.evaluation.sentence_readers import correlation, read_task
+from keras_ae.evaluation.sentence_task import SentenceTask
+from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
+from keras_ae.evaluation.sentence_vectors import SentenceVectors
+from keras_ae.optional import require
+
+FOLDS = 10
+SEED = 1111  # of SentEval
+
+
+def transfer(
+    encode: Callable,
+    tasks: Sequence[SentenceTask] | str | Path,
+    *,
+    folds: int = FOLDS,
+    seed: int = SEED,
+    cache: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict:
+    """Fits a linear classifier on the vectors of each task: the protocol of SentEval.
+
+    The encoder is not trained. Vectors are standardised by the training examples; a logistic
+    regression with an L2 penalty reads them. Its C is chosen by the validation part of the task, or
+    by five folds of the training examples, within each fold that is held out. A pair of
+    sentences with vectors u and v is `[|u - v|, u v]`.
+
+    Scores of pairs are read in two ways: by a regression (the mean of levels, `pearson`,
+    `spearman`), and without any training by the cosine of u and v (`cosine_pearson`,
+    `cosine_spearman`).
+
+    Args:
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
+            of str, returns `(sentences, dim)`. Every sentence is encoded once for all tasks.
+        tasks: of `load_sentence_tasks`, or the folder it reads.
+        folds: of tasks without a test.
+        seed: of the folds.
+        cache: an .npz file that keeps the vectors; those of another encoder are noticed.
+        progress: called with the name of each task.
+
+    Returns:
+        `{task: figures}`, which JSON takes. Of classes: `accuracy` and its 95 % `interval`
+        (Wilson's), `classes`, and of two classes of pairs `f1` and `f1_interval` of the
+        class whose name is last. Of scores: `pearson` and `interval` (the bootstrap over
+        examples), `spearman`, and of pairs `cosine_pearson`, `cosine_spearman`,
+        `cosine_interval` (of the latter). Of both: `kind`, `penalties` (each C), `folds`,
+        `n_train` (of the smallest fold), `n_test`.
+
+    Raises:
+        InputError: no tasks are there; vectors are missing or not finite; a task has one class.
+        ImportError: scikit-learn is not installed.
+
+    Example:
+
+    >>> texts = ["a b", "b", "c", "d a", "e", "f a"] * 4
+    >>> labels = ["with a" if "a" in text else "without" for text in texts]
+    >>> letters = lambda sentences: np.array([[text.count(one) for one in "abcdef"] for text in sentences])
+    >>> task = SentenceTask("letters", LabelledSentences(texts, labels))
+    >>> found = transfer(letters, [task])["letters"]
+    >>> found["accuracy"], found["folds"], found["n_test"]
+    (1.0, 10, 24)
+
+    Reference:
+        Conneau and Kiela, 2018, https://arxiv.org/abs/1803.05449.
+    """
+    tasks = tasks_of(tasks)
+    vectors = SentenceVectors(encode, [text for task in tasks for text in task.texts()], cache)
+    figures = {}
+    for task in tasks:
+        if progress is not None:
+            progress(task.name)
+        figures[task.name] = task_figures(task, vectors, folds, seed)
+    return figures
+
+
+def tasks_of(tasks) -> list[SentenceTask]:
+    """Tasks, of the folder where they are files."""
+    return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
+
+
+def task_figures(task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED) -> dict:
+    """Figures of one task, see `transfer`.
+
+    Args:
+        task: the task.
+        vectors: of a list of str, `(sentences, dim)`, dense or sparse.
+        folds, seed: as of `transfer`.
+    """
+    read = read_task(task, lambda part: features_of(part, vectors), folds, seed)
+    truth, said = read["truth"], read["said"]
+    if task.kind == "classes":
+        figures = _of_classes(truth, said, task.pairs, seed)
+    else:
+        figures = _of_scores(truth, said, seed)
+        if task.pairs:
+            figures |= _of_cosines(task.test or task.train, vectors, seed)
+    details = {"penalties": read["penalties"], "folds": read["folds"], "n_train": read["n_train"]}
+    return {"kind": task.kind, **figures, **details, "n_test": len(truth)}
+
+
+def features_of(part: LabelledSentences, vectors: Callable):
+    """Vectors of sentences, or `[|u - v|, u v]` of pairs, `(examples, features)`."""
+    u = vectors(part.sentences)
+    if part.seconds is None:
+        return u
+    v = vectors(part.seconds)
+    if isinstance(u, np.ndarray):
+        return np.concatenate([np.abs(u - v), u * v], axis=1)
+    return require("scipy.sparse", extra="evaluation").hstack([abs(u - v), u.multiply(v)], format="csr")
+
+
+def _of_classes(truth, said, pairs, seed):
+    right, classes = int((truth == said).sum()), np.unique(truth)
+    figures = {"accuracy": right / len(truth), "interval": wilson_interval(right, len(truth))}
+    if pairs and len(classes) == 2:
+        truth, said = ((values == classes[-1]).astype(int) for values in (truth, said))
+        figures |= {"f1": _f1(truth, said), "f1_interval": bootstrap_interval(_f1, truth, said, seed)}
+    return {**figures, "classes": len(classes)}
+
+
+def _of_scores(truth, said, seed):
+    return {
+        "pearson": correlation(truth, said),
+        "interval": bootstrap_interval(correlation, truth, said, seed),
+        "spearman": rank_correlation(truth, said),
+    }
+
+
+def _of_cosines(part, vectors, seed):
+    said = cosines(vectors(part.sentences), vectors(part.seconds))
+    return {
+        "cosine_pearson": correlation(part.target, said),
+        "cosine_spearman": rank_correlation(part.target, said),
+        "cosine_interval": bootstrap_interval(rank_correlation, part.target, said, seed),
+    }
+
+
+def cosines(u, v) -> np.ndarray:
+    """`u . v / |u| |v|` of each row, `(examples,)`; 0 where a vector is zero.
+
+    Example:
+
+    >>> cosines(np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[2.0, 0.0], [1.0, 1.0]])).tolist()
+    [1.0, 0.0]
+    """
+    if isinstance(u, np.ndarray):
+        products, squares = (u * v).sum(axis=1), np.square(u).sum(axis=1) * np.square(v).sum(axis=1)
+    else:
+        products, squares = (np.asarray(x.sum(axis=1)).ravel() for x in (u.multiply(v), u.multiply(u)))
+        squares = squares * np.asarray(v.multiply(v).sum(axis=1)).ravel()
+    return np.divide(products, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
+
+
+def rank_correlation(a, b) -> float:
+    """Spearman's correlation; equal values share their mean rank."""
+    rank = require("scipy.stats", extra="evaluation").rankdata
+    return correlation(rank(a), rank(b))
+
+
+def _f1(truth, said):
+    """Of the class 1."""
+    return float(2 * (truth & said).sum() / max(1, truth.sum() + said.sum()))

@@ -1,0 +1,90 @@
+"""Vectors of sentences, each encoded once."""
+
+import io
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.arrays import check_finite
+from keras_ae.pages.atomic_write import write_atomically
+
+COMPARED = 8  # sentences by which a kept file is known to be of the same encoder
+TOLERANCE = 1e-3  # relative to the largest value: sums in another order differ by far less
+
+
+class SentenceVectors:
+    """The vectors of a set of sentences.
+
+    Args:
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
+            of str, returns `(sentences, dim)`.
+        sentences: any number, also repeated.
+        path: an .npz file from which vectors are read, and to which they are written; those of
+            another encoder are noticed and made anew.
+
+    Raises:
+        InputError: `encode` returns no finite vector for each sentence.
+
+    Example:
+
+    >>> vectors = SentenceVectors(lambda texts: np.array([[len(text), 1] for text in texts]), ["a", "bcd"])
+    >>> vectors(["bcd", "a", "bcd"]).tolist()
+    [[3.0, 1.0], [1.0, 1.0], [3.0, 1.0]]
+    """
+
+    def __init__(self, encode: Callable, sentences: Sequence[str], path: str | Path | None = None):
+        self._encode = getattr(encode, "encode", encode)
+        self._path = None if path is None else Path(path)
+        distinct = list(dict.fromkeys(sentences))
+        known, vectors = self._kept(distinct)
+        new = [sentence for sentence in distinct if sentence not in known]
+        if new:
+            made = self._encoded(new)
+            vectors = made if vectors is None else np.concatenate([vectors, made])
+            known |= {sentence: len(known) + place for place, sentence in enumerate(new)}
+            self._keep(known, vectors)
+        self._places, self._vectors = known, vectors
+
+    def __call__(self, sentences: Sequence[str]) -> np.ndarray:
+        """The vectors of some of the sentences, `(sentences, dim)`."""
+        return self._vectors[[self._places[sentence] for sentence in sentences]]
+
+    def _encoded(self, sentences):
+        vectors = np.asarray(self._encode(list(sentences)))
+        if vectors.ndim != 2 or len(vectors) != len(sentences) or vectors.dtype.kind not in "fiub":
+            raise InputError(
+                f"Expected a vector for each sentence, ({len(sentences)}, dim). "
+                f"Received: shape {vectors.shape}, {vectors.dtype}"
+            )
+        vectors = vectors.astype("float32")
+        check_finite(vectors, "the vectors of sentences")
+        return vectors
+
+    def _kept(self, sentences):
+        """`({sentence: row}, vectors)` of the file, if it is of this encoder."""
+        if self._path is None or not self._path.is_file():
+            return {}, None
+        try:
+            with np.load(self._path) as file:
+                known, vectors = json.loads(file["sentences"].tobytes()), file["vectors"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self._path} holds no vectors of sentences: {error}") from None
+        places = {sentence: place for place, sentence in enumerate(known)}
+        some = [sentence for sentence in sentences if sentence in places][:COMPARED]
+        if some:
+            made, before = self._encoded(some), vectors[[places[sentence] for sentence in some]]
+            if made.shape == before.shape and np.abs(made - before).max() <= TOLERANCE * np.abs(made).max():
+                return places, vectors
+            warnings.warn(f"{self._path} is of another encoder: all are encoded anew", stacklevel=4)
+        return {}, None
+
+    def _keep(self, known, vectors):
+        if self._path is None:
+            return
+        buffer = io.BytesIO()
+        np.savez(buffer, sentences=np.frombuffer(json.dumps(list(known)).encode(), "uint8"), vectors=vectors)
+        write_atomically(self._path, buffer.getvalue())
