@@ -138,6 +138,8 @@ class AdaINVoiceConverter(VoiceConverter):
         mean, log_variance = self.posterior(features)
         content = self._sample(mean, log_variance) if training else mean
         reconstruction = self.decoder_output(content, voice, mask_of(features), training)
+        if training:
+            self.observe_variance(target, reconstruction, mask, sample_weight)
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)
         added = sum(take_losses(part) for part in parts if part is not None)
         error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))

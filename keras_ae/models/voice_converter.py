@@ -7,6 +7,7 @@ from keras import ops
 from keras_ae.audio.mel_inversion import mel_to_waveforms
 from keras_ae.errors import InputError
 from keras_ae.layers.frame_normalization import FrameNormalization
+from keras_ae.layers.global_variance import GlobalVariance
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.layers.masking import zero_padding
 from keras_ae.models.base import BaseModel
@@ -50,6 +51,8 @@ class VoiceConverter(BaseModel):
             `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: the inputs are
             frames.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
+        match_variance: whether what it says moves as much as recorded speech does (`layers.GlobalVariance`,
+            counted in training): `decode`, `reconstruct` and `convert`, not the loss.
 
     Inputs of `fit`, `evaluate` and all methods that take `x`:
         x: waveforms or frames, alone or as `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths`
@@ -70,6 +73,7 @@ class VoiceConverter(BaseModel):
         front_end=None,
         *,
         reconstruction_loss="mae",
+        match_variance=False,
         **kwargs,
     ):
         if front_end is not None:
@@ -80,6 +84,8 @@ class VoiceConverter(BaseModel):
         self.decoder = decoder
         self.front_end = front_end
         self.reconstruction_loss = reconstruction_loss
+        self.match_variance = match_variance
+        self.global_variance = GlobalVariance(name="global_variance") if match_variance else None
         if front_end is not None:
             front_end.trainable = False
 
@@ -103,6 +109,8 @@ class VoiceConverter(BaseModel):
             voice = self.speaker_encoder(frames)
         self.frames_shape = tuple(self.decoder([content, voice]).shape)
         check_reconstruction(self.frames_shape, (None, self.mels))
+        if self.match_variance:
+            self.global_variance.build((None, None, self.mels))
         self.built = True
 
     def _check_networks(self, content_dim):
@@ -181,7 +189,7 @@ class VoiceConverter(BaseModel):
         else:
             voice = ops.convert_to_tensor(speaker)
         frames = self.decoder_output(content, voice, mask, training=False)
-        return _under(frames, mask_of(frames))
+        return self._said(frames, mask_of(frames))
 
     def reconstruct(self, x):
         """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
@@ -255,7 +263,16 @@ class VoiceConverter(BaseModel):
 
     def _spoken(self, content, voice, frames, mask, training=False):
         """What the decoder says, as long as `frames`."""
-        return _under(crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask)
+        return self._said(crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask)
+
+    def _said(self, frames, mask):
+        """Frames as they leave the model."""
+        return _under(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
+
+    def observe_variance(self, target, frames, mask, sample_weight=None):
+        """For a training step: count how much `target` and the decoder's `frames` move."""
+        if self.match_variance and self.trainable:
+            self.global_variance.observe(target, crop(frames, target), mask, sample_weight)
 
     def call(self, x, training=None):
         frames, mask = self.frames(x)
@@ -272,7 +289,7 @@ class VoiceConverter(BaseModel):
     def get_config(self):
         names = ("content_encoder", "speaker_encoder", "decoder", "front_end", "reconstruction_loss")
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
-        return {**super().get_config(), **parts}
+        return {**super().get_config(), **parts, "match_variance": self.match_variance}
 
 
 def _under(tensor, mask):
