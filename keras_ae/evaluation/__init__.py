@@ -8,6 +8,7 @@ from keras_ae.evaluation.factor_differences import beta_vae_score
 from keras_ae.evaluation.factor_votes import factor_vae_score
 from keras_ae.evaluation.importance import dci
 from keras_ae.evaluation.labelled_sentences import LabelledSentences
+from keras_ae.evaluation.larger_vocabulary import with_larger_vocabulary
 from keras_ae.evaluation.leaks import leakage
 from keras_ae.evaluation.mutual_information import mig, modularity
 from keras_ae.evaluation.neighbours import knn, nearest_neighbours
@@ -17,6 +18,7 @@ from keras_ae.evaluation.probes import probe
 from keras_ae.evaluation.report.comparison import compare_reports
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.writing import embedding_report
+from keras_ae.evaluation.sentence_neighbours import nearest_sentences, nearest_words, trained_word_vectors
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
 from keras_ae.evaluation.sentence_transfer import transfer
@@ -50,10 +52,14 @@ __all__ = [
     "mig",
     "modularity",
     "nearest_neighbours",
+    "nearest_sentences",
+    "nearest_words",
     "pair_discrimination",
     "probe",
     "sap",
     "transfer",
+    "trained_word_vectors",
     "transfer_controls",
     "vocode",
+    "with_larger_vocabulary",
 ]

@@ -3,6 +3,7 @@
 from keras_ae.text.tf_tokenizer import tokens
 from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.vocabulary import Vocabulary
+from keras_ae.text.vocabulary_expansion import ExpandedVocabulary, expand_vocabulary
 from keras_ae.text.word_vectors import WordVectors
 
-__all__ = ["Vocabulary", "WordVectors", "tokenize", "tokens"]
+__all__ = ["ExpandedVocabulary", "Vocabulary", "WordVectors", "expand_vocabulary", "tokenize", "tokens"]

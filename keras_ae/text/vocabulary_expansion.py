@@ -1,0 +1,138 @@
+"""Vectors for words that a model has never read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.text.tokenizer import tokenize
+from keras_ae.text.vocabulary import Vocabulary
+from keras_ae.text.word_vectors import WordVectors
+
+FOLDS = 5  # of the shared words, each held out once
+FEWEST_SHARED = 2 * FOLDS
+
+
+@dataclass(frozen=True)
+class ExpandedVocabulary:
+    """What `expand_vocabulary` makes.
+
+    Attributes:
+        vocabulary: the words of the old one with their numbers, then the new ones.
+        embedding: float32 `(len(vocabulary), dim)`; the rows of the old words are unchanged.
+        r2: share of the variance of the shared words' rows that the linear map gives,
+            `1 - sum |e - e_hat|^2 / sum |e - mean e|^2`.
+        r2_held_out: the same of words that the map was not fitted to, in five folds.
+        shared: words to which it was fitted.
+        added: new words.
+    """
+
+    vocabulary: Vocabulary
+    embedding: np.ndarray
+    r2: float
+    r2_held_out: float
+    shared: int
+    added: int
+
+    def figures(self) -> dict:
+        """The numbers, which JSON takes."""
+        return {name: getattr(self, name) for name in ("r2", "r2_held_out", "shared", "added")}
+
+
+def expand_vocabulary(
+    embedding, vocabulary: Vocabulary, vectors: WordVectors, *, ridge: float = 0.0
+) -> ExpandedVocabulary:
+    """Rows of an embedding for all words of a table of word vectors, by a linear map.
+
+    ```
+    W = argmin sum over shared words of |v W - e|^2 + ridge |W|^2,    e_new = v_new W
+    ```
+
+    Words of the vocabulary keep their own rows. Words of the table that `tokenize` cuts in pieces
+    ("new_york") never come in a sentence and are left out; it makes letters small ("Paris"), so of
+    words that become equal the first one counts, or the one that is written so.
+
+    Args:
+        embedding: `(len(vocabulary), dim)`, such as that of a trained encoder.
+        vocabulary: of its rows.
+        vectors: a large table, such as GloVe or skip-gram of other text.
+        ridge: penalty of the map; with few shared words more than 0.
+
+    Raises:
+        InputError: the embedding is not of the vocabulary; less than 10 words are shared; `ridge` is
+            below 0.
+
+    Example:
+
+    >>> words, rng = [chr(code) for code in range(97, 119)], np.random.default_rng(0)
+    >>> table = WordVectors(words, rng.normal(size=(22, 3)))
+    >>> vocabulary = Vocabulary(words[:20])
+    >>> embedding = np.concatenate([np.zeros((2, 2)), table.vectors[:20] @ rng.normal(size=(3, 2))])
+    >>> expanded = expand_vocabulary(embedding, vocabulary, table)
+    >>> round(expanded.r2_held_out, 3), expanded.vocabulary.words[20:], expanded.embedding.shape
+    (1.0, ('u', 'v'), (24, 2))
+
+    Reference:
+        Kiros et al., 2015, https://arxiv.org/abs/1506.06726, section 2.2.
+    """
+    embedding = np.asarray(embedding, "float32")
+    if embedding.ndim != 2 or len(embedding) != len(vocabulary):
+        raise InputError(
+            f"Expected an embedding ({len(vocabulary)}, dim), a row for each number of the vocabulary. "
+            f"Received: shape {embedding.shape}"
+        )
+    if not ridge >= 0:
+        raise InputError(f"ridge is at least 0. Received: {ridge}")
+    rows = _rows_of_tokens(vectors)
+    shared = [word for word in vocabulary.words if word in rows]
+    if len(shared) < FEWEST_SHARED:
+        raise InputError(
+            f"Expected at least {FEWEST_SHARED} words that the vocabulary and the table share. Received: "
+            f"{len(shared)} of {len(vocabulary.words)}. Is the table of another language, or are its words "
+            "written otherwise?"
+        )
+    x = vectors.vectors[[rows[word] for word in shared]].astype("float64")
+    y = embedding[vocabulary.ids(shared)].astype("float64")
+    linear = _least_squares(x, y, ridge)
+    new = [token for token in rows if token not in vocabulary]
+    made = vectors.vectors[[rows[token] for token in new]] @ linear.astype("float32")
+    return ExpandedVocabulary(
+        Vocabulary([*vocabulary.words, *new]),
+        np.concatenate([embedding, made.reshape(len(new), embedding.shape[1])]),
+        _r2(y, x @ linear),
+        _r2(y, _held_out(x, y, ridge)),
+        len(shared),
+        len(new),
+    )
+
+
+def _rows_of_tokens(vectors):
+    """`{token: row of the table}`; a word that is a token itself comes before those that become it."""
+    rows = {word: row for row, word in enumerate(vectors.words) if tokenize(word) == [word]}
+    for row, word in enumerate(vectors.words):
+        tokens = tokenize(word)
+        if len(tokens) == 1:
+            rows.setdefault(tokens[0], row)
+    return rows
+
+
+def _least_squares(x, y, ridge):
+    if ridge:  # the penalty as further rows
+        x = np.concatenate([x, np.sqrt(ridge) * np.eye(x.shape[1])])
+        y = np.concatenate([y, np.zeros((x.shape[1], y.shape[1]))])
+    return np.linalg.lstsq(x, y, rcond=None)[0]
+
+
+def _held_out(x, y, ridge):
+    """What maps that were fitted to the other folds make of each word."""
+    fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
+    made = np.empty_like(y)
+    for number in range(FOLDS):
+        own = fold == number
+        made[own] = x[own] @ _least_squares(x[~own], y[~own], ridge)
+    return made
+
+
+def _r2(y, made):
+    spread = np.square(y - y.mean(axis=0)).sum()
+    return float(1 - np.square(y - made).sum() / spread) if spread else 0.0
