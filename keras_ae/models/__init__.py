@@ -14,6 +14,7 @@ from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
 from keras_ae.models.quick_thought import QuickThought
 from keras_ae.models.sentence_model import SentenceModel
+from keras_ae.models.skip_thought import SkipThought
 from keras_ae.models.speech_auto_encoder import SpeechAutoEncoder
 from keras_ae.models.stages import Stage
 from keras_ae.models.total_correlation_variational_auto_encoder import (
@@ -39,6 +40,7 @@ __all__ = [
     "Player",
     "QuickThought",
     "SentenceModel",
+    "SkipThought",
     "SpeechAutoEncoder",
     "Stage",
     "TotalCorrelationVariationalAutoEncoder",
