@@ -21,6 +21,8 @@ from keras_ae.training.report_tables import (
     verification_table,
 )
 from keras_ae.training.run_record import RunRecord, read_run
+from keras_ae.training.sentence_reading import reading_view
+from keras_ae.training.transfer_table import transfer_table
 
 CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page
     "reconstructions": ("Reconstructions", "Held-out images above what the model makes of their embeddings."),
@@ -84,9 +86,11 @@ def report_view(run: RunRecord) -> dict:
         "embedding": _embedding(run),
         "comparison": comparison_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
+        "transfer": transfer_table(run.transfer),
         "curves": _curves(run.history),
         "pictures": _pictures(run.figures),
         "listening": listening_view(run.listening),
+        "reading": reading_view(run.reading),
         "exports": [_export(export) for export in run.exports],
         "data": pairs_table(_mapping(config.get("data"), "source"), setting=True),
         "settings": pairs_table(_settings(config), setting=True),

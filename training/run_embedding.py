@@ -15,6 +15,7 @@ from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.evaluation.report.writing import write_page
 from keras_ae.training.datasets import load_images
 from keras_ae.training.datasets.speech_data import SpeechData
+from keras_ae.training.datasets.text_data import TextData
 
 SECONDS = 4.0  # of an utterance, at most
 
@@ -22,12 +23,12 @@ SECONDS = 4.0  # of an utterance, at most
 def measure_run(run, *, data: str | None = None, budget="full", seeds=None, progress=None) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
-    Fitted on training data, read on test data; the labels, the exact factors of sprites, or the
-    speakers and words of utterances are the factors.
+    Fitted on training data, read on test data; the labels, the exact factors of sprites, the
+    speakers and words of utterances, or the number of words of sentences are the factors.
 
     Args:
         run: a `Run`.
-        data: other images or utterances; `None`: those of the run.
+        data: other images, utterances or text; `None`: those of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
     """
     recipe = run.recipe()
@@ -60,9 +61,10 @@ def report_of_file(
 
 
 def measure_data(encoder, data, title, budget, seeds, about, progress=None) -> EmbeddingRecord:
-    """The record of an encoder on `ImageData` or `SpeechData`."""
+    """The record of an encoder on `ImageData`, `SpeechData` or `TextData`."""
     settings = settings_of(budget, {"seeds": seeds})
-    part = _utterances if isinstance(data, SpeechData) else _images
+    kinds = {SpeechData: _utterances, TextData: _sentences}
+    part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
     train = part(data.train, data, settings.max_examples, settings.seed)
     test = part(data.test, data, settings.max_test, settings.seed)
     _try(encoder, test[0], data)
@@ -95,6 +97,12 @@ def _utterances(split, data, most, seed):
         values = values[rows]
         factors[name] = _numbers_if_so(np.array(names[name])[values]) if names.get(name) else values
     return {"x": x, "lengths": lengths}, factors
+
+
+def _sentences(split, data, most, seed):
+    """`(sentences, factors)` of at most so many sentences of a split."""
+    rows = _some(split, most, seed)
+    return split.sentences(rows), {"words": split.words[rows].astype("float64")}
 
 
 def _images(split, images, most, seed):

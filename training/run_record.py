@@ -10,6 +10,8 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.training.listening import FOLDER as LISTENING
 from keras_ae.training.listening import Listening, read_listening
+from keras_ae.training.sentence_reading import FILE as READING
+from keras_ae.training.sentence_reading import SentenceReading, read_reading
 
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -32,22 +34,26 @@ class RunRecord:
         directory: the run directory.
         config: recipe, settings, data, versions, seed, command.
         metrics: the measured numbers.
+        transfer: those of tasks of labelled sentences, `{row: {task: figures}}`.
         history: `{column: values}`, one value an epoch, NaN where there is none.
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
         embedding: what was measured of the embedding, or `None`.
         listening: utterances to hear.
+        reading: sentences and words to read, or `None`.
         problems: one sentence for each piece that is missing or broken.
     """
 
     directory: Path
     config: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
+    transfer: dict = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)
     embedding: EmbeddingRecord | None = None
     listening: list[Listening] = field(default_factory=list)
+    reading: SentenceReading | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -64,15 +70,18 @@ def read_run(directory: str | Path) -> RunRecord:
             f"`keras-ae train` writes them. {_what_came(directory)}"
         )
     problems = []
+    metrics = _read_json(directory / "metrics.json", "the run has not been tested yet", problems)
     return RunRecord(
         directory=directory,
         config=_read_json(directory / "config.json", "the settings and the data are unknown", problems),
-        metrics=_read_json(directory / "metrics.json", "the run has not been tested yet", problems),
+        metrics={name: value for name, value in metrics.items() if name != "transfer"},
+        transfer=metrics.get("transfer", {}),
         history=_read_history(directory / "history.csv", problems),
         figures=_read_figures(directory, problems),
         exports=_read_exports(directory / "export", problems),
         embedding=_read_embedding(directory, problems),
         listening=read_listening(directory, problems),
+        reading=read_reading(directory, problems),
         problems=problems,
     )
 
@@ -129,7 +138,8 @@ def _read_figures(directory, problems):
             figures[path.stem] = content
         else:
             problems.append(f"figures/{path.name} is not a whole PNG file.")
-    if not figures and not (directory / LISTENING).is_dir():
+    shown = (directory / LISTENING).is_dir() or (directory / READING).is_file()
+    if not figures and not shown:
         problems.append("figures/ holds no pictures.")
     return figures
 

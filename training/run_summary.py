@@ -4,8 +4,13 @@ import json
 
 from keras_ae.evaluation.report.phrases import cautions, findings
 from keras_ae.pages.number_format import format_name
+from keras_ae.training.transfer_table import transfer_text
 
-HEADLINES = {"mse": "mse", "probe_accuracy": "linear probe"}  # the first that was measured heads the table
+HEADLINES = {
+    "mse": "mse",
+    "probe_accuracy": "linear probe",
+    "gain": "gain, nats",
+}  # the first that was measured heads the table
 
 
 def print_metrics(run) -> None:
@@ -28,6 +33,8 @@ def print_metrics(run) -> None:
         print(f"{name:<50} {figure:<14}{bits}".rstrip())
     others = {**codes, **{name: value for name, value in metrics["test"].items() if name != headline}}
     print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
+    if "transfer" in metrics:
+        print(f"\n{transfer_text(metrics['transfer'])}")
 
 
 def print_embedding(record) -> None:

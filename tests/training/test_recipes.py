@@ -8,12 +8,17 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.training.measurement import code_levels
-from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe
+from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe, TextRecipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_settings_come_back_from_json(name):
-    sized = {"image_size": (8, 6)} if issubclass(RECIPES[name], ImageRecipe) else {"crop_seconds": 0.5}
+    sized = {"crop_seconds": 0.5}
+    for kind, settings in (
+        (ImageRecipe, {"image_size": (8, 6)}),
+        (TextRecipe, {"transfer_tasks": ("mr", "trec")}),
+    ):
+        sized = settings if issubclass(RECIPES[name], kind) else sized
     recipe = RECIPES[name](**sized)
     assert RECIPES[name].from_settings(json.loads(json.dumps(recipe.settings()))) == recipe
 

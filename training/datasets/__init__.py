@@ -9,6 +9,7 @@ from keras_ae.training.datasets.image_split import ImageSplit
 from keras_ae.training.datasets.image_stream import ImageStream
 from keras_ae.training.datasets.image_streaming import stream_images
 from keras_ae.training.datasets.sentence_batching import sentence_blocks, sentence_triples
+from keras_ae.training.datasets.sentence_data import SentenceData
 from keras_ae.training.datasets.speech_batching import speech_batches
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.speech_loading import load_speech
@@ -27,6 +28,7 @@ __all__ = [
     "ImageSizeError",
     "ImageSplit",
     "ImageStream",
+    "SentenceData",
     "SpeechData",
     "SpeechSplit",
     "SpeechStream",

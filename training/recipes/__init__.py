@@ -12,10 +12,12 @@ from keras_ae.training.recipes.fsq import FsqRecipe
 from keras_ae.training.recipes.gumbel import GumbelRecipe
 from keras_ae.training.recipes.image_recipe import ImageRecipe
 from keras_ae.training.recipes.lfq import LfqRecipe
+from keras_ae.training.recipes.quick_thought import QuickThoughtRecipe
 from keras_ae.training.recipes.recipe import Recipe
 from keras_ae.training.recipes.residual_vqvae import ResidualVqVaeRecipe
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.recipes.speech_vqvae import SpeechVqVaeRecipe
+from keras_ae.training.recipes.text_recipe import TextRecipe
 from keras_ae.training.recipes.vae import VaeRecipe
 from keras_ae.training.recipes.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.vqvae2 import VqVae2Recipe
@@ -37,6 +39,7 @@ RECIPES = {
         SpeechVqVaeRecipe,
         AdaINVoiceConversionRecipe,
         AdversarialVoiceConversionRecipe,
+        QuickThoughtRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -58,10 +61,12 @@ __all__ = [
     "GumbelRecipe",
     "ImageRecipe",
     "LfqRecipe",
+    "QuickThoughtRecipe",
     "Recipe",
     "ResidualVqVaeRecipe",
     "SpeechRecipe",
     "SpeechVqVaeRecipe",
+    "TextRecipe",
     "VaeRecipe",
     "VqVae2Recipe",
     "VqVaePriorRecipe",

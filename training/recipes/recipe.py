@@ -13,7 +13,7 @@ from keras_ae.errors import InputError
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
 AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
 AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
-AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim"}
+AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim", "max_words", "min_count"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma", "jitter"}
@@ -99,8 +99,12 @@ class Recipe:
         given = () if base is None else (base,)
         model = self.build_model(data, self.epochs * steps_per_epoch, *given)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
-        model.compile(keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay), jit_compile=False)
+        model.compile(self.optimizer(schedule), jit_compile=False)
         return model
+
+    def optimizer(self, schedule) -> keras.optimizers.Optimizer:
+        """What trains the model; `schedule` is its learning rate."""
+        return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
     def build_model(self, data, training_steps) -> keras.Model:
         """The model; each recipe has its own."""

@@ -1,0 +1,67 @@
+"""Sentences to read in the report of a run."""
+
+import keras
+import numpy as np
+
+from keras_ae.evaluation import nearest_sentences, nearest_words
+from keras_ae.training.sentence_reading import SentenceReading, write_reading
+
+MOST_SENTENCES = 5_000  # among which neighbours are searched
+SHORTEST, LONGEST = 4, 25  # words of the sentences that are shown
+NEIGHBOURS = 5
+FIRST_WORD = 100  # of the most frequent words, those before say little
+BETWEEN = 5  # steps from one sentence to another
+
+
+class SentenceExamples(keras.callbacks.Callback):
+    """Writes `reading.json` at the end of the training: nearest neighbours of sentences and of words.
+
+    Sentences are of the test documents, their neighbours of the training documents. Of a model that
+    decodes (`models.SkipThought`) also what lies between two sentences.
+
+    Args:
+        data: `SentenceData`.
+        directory: of the run.
+        examples: how many sentences and words.
+        seed: of which are drawn.
+    """
+
+    def __init__(self, data, directory, *, examples: int = 8, seed: int = 0):
+        super().__init__()
+        self.data = data
+        self.directory = str(directory)
+        self.examples = examples
+        self.seed = seed
+
+    def on_train_end(self, logs=None):
+        queries = self._drawn(self.data.test if len(self.data.test) else self.data.train, self.examples)
+        others = self._drawn(self.data.train, MOST_SENTENCES)
+        others = [sentence for sentence in others if sentence not in queries]
+        sentences, words = [], []
+        if queries and others:
+            near = nearest_sentences(self.model, queries, others, NEIGHBOURS)
+            sentences = list(zip(queries, near, strict=True))
+        chosen = self._words()
+        if chosen:
+            words = list(zip(chosen, nearest_words(self.model, chosen, NEIGHBOURS), strict=True))
+        write_reading(self.directory, SentenceReading(sentences, words, self._between(queries)))
+
+    def _drawn(self, split, number):
+        """Different sentences of some words each."""
+        fit = np.flatnonzero((split.words >= SHORTEST) & (split.words <= LONGEST))
+        rows = np.random.default_rng([self.seed, 13]).permutation(fit)[:number]
+        return list(dict.fromkeys(split.sentences(np.sort(rows))))
+
+    def _words(self):
+        """Words of letters, evenly from the frequent to the rare ones."""
+        words = [word for word in self.data.vocabulary.words if word.isalpha()]
+        first = min(FIRST_WORD, len(words) // 2)
+        places = np.geomspace(first + 1, len(words), self.examples) - 1 if words else ()
+        return list(dict.fromkeys(words[int(place)] for place in places))
+
+    def _between(self, queries):
+        """What the decoder says on the way from one sentence to the next."""
+        if len(queries) < 2 or not hasattr(self.model, "interpolate"):
+            return []
+        pairs = zip(queries[::2], queries[1::2], strict=False)
+        return [(a, b, list(self.model.interpolate(a, b, steps=BETWEEN))) for a, b in pairs]

@@ -1,0 +1,139 @@
+"""What every recipe of sentences has in common."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
+from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
+from keras_ae.text import WordVectors
+from keras_ae.training.callbacks import SentenceExamples
+from keras_ae.training.datasets import SentenceData, load_text
+from keras_ae.training.datasets.word_vector_cache import cached_word_vectors
+from keras_ae.training.recipes.recipe import Recipe
+
+GRADIENT_NORM = 5.0  # of all weights together; larger gradients are scaled to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRecipe(Recipe):
+    """A recipe whose data are consecutive sentences of documents."""
+
+    examples: ClassVar[str] = "sentences"
+    headline: ClassVar[str] = "loss"  # what the test is summed up by
+
+    data: str = "docstrings"
+    """"docstrings" (English prose of installed packages), a text file, or a folder of .txt, .text and .gz
+    files, one document each; folders train, validation and test in it are splits."""
+    sentence_per_line: bool = False
+    """Each line is a sentence; otherwise sentences are cut."""
+    language: str = "en"
+    """ISO 639 code of the language whose sentences are cut."""
+    vocabulary_size: int = 20_000
+    """Words that the model knows, at most: the most frequent ones."""
+    min_count: int = 2
+    """How often a word of the vocabulary comes at least."""
+    word_vectors: str = "train"
+    """What word vectors start from: "train" (skip-gram of the training sentences), "none" (random
+    numbers), or a file of word2vec, GloVe, fastText or .npz."""
+    embedding_dim: int = 300
+    """Numbers of a word vector, where no file says it."""
+    trainable_words: bool = True
+    """Train the word vectors too."""
+    encoder: Literal["bi-gru", "gru", "bag-of-words"] = "bi-gru"
+    """What reads a sentence; "bag-of-words" adds its word vectors."""
+    dim: int = 256
+    """Size of the vector of an encoder; that of "bag-of-words" is the size of a word vector."""
+    weight_decay: float = 0.0
+    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    transfer: str | None = None
+    """Folder of tasks of labelled sentences (.tsv files), on which the vectors are measured."""
+    transfer_tasks: tuple[str, ...] | None = None
+    """Names of the tasks, such as mr trec; without it all that are in the folder."""
+
+    def load_data(self):
+        text = load_text(self.data, sentence_per_line=self.sentence_per_line, language=self.language)
+        return SentenceData.of(text, self.vocabulary_size, self.min_count)
+
+    def training_batches(self, data):
+        if self.transfer is not None:
+            self.tasks(self.transfer)  # a mistake in them is better found now than after the training
+        return self.batches_of(data, data.train, self.seed)
+
+    def validation_batches(self, data):
+        return self.batches_of(data, data.validation, None).dataset
+
+    def batches_of(self, data, split, seed):
+        """A `BatchStream` of a split; `seed` `None`: always the same batches."""
+        raise TypeError(f"{type(self).__name__} must define batches_of(data, split, seed)")
+
+    def pictures(self, model, data, directory):
+        return [SentenceExamples(data, directory)]
+
+    def describe(self, data):
+        return f"sentences with {len(data.vocabulary)} words"
+
+    # the model
+
+    def optimizer(self, schedule) -> keras.optimizers.Optimizer:
+        return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay, global_clipnorm=GRADIENT_NORM)
+
+    def start_vectors(self, data) -> WordVectors | None:
+        """The table that word vectors start from, `None` for random numbers."""
+        if self.word_vectors == "none":
+            return None
+        if self.word_vectors == "train":
+            return cached_word_vectors(data.train, self.embedding_dim, seed=self.seed)
+        if not Path(self.word_vectors).is_file():
+            raise InputError(
+                f"--word-vectors is train, none or a file of vectors. Received: {self.word_vectors}"
+            )
+        return WordVectors.load(self.word_vectors)
+
+    def sentence_encoder(self, data, name: str = "encoder") -> keras.Model:
+        """A new encoder from numbers of words to a vector."""
+        table = self.start_vectors(data)
+        shared = {"trainable_words": self.trainable_words, "name": name}
+        shared["word_vectors"] = None if table is None else table.rows(data.vocabulary)
+        size = len(data.vocabulary)
+        if self.encoder == "bag-of-words":
+            return bag_of_words_encoder(size, self.embedding_dim, **shared)
+        return recurrent_sentence_encoder(
+            size,
+            self.dim,
+            embedding_dim=self.embedding_dim,
+            bidirectional=self.encoder == "bi-gru",
+            **shared,
+        )
+
+    # what its vectors are worth
+
+    def measure(self, model, data):
+        """Losses on the test sentences, and the tasks of `transfer` with their control rows."""
+        metrics = {"test": self.losses(model, data)}
+        if len(data.test):
+            untrained = self.build_model(data, 1)
+            untrained.compile(jit_compile=False)
+            metrics["baselines"] = {"untrained": self.losses(untrained, data)}
+        if self.transfer is not None:
+            metrics["transfer"] = self.transfer_rows(model, data, self.tasks(self.transfer))
+        return metrics
+
+    def losses(self, model, data) -> dict:
+        """Loss and metrics on the test sentences, the most telling one first."""
+        batches = self.batches_of(data, data.test, None).dataset
+        logs = model.evaluate(batches, verbose=0, return_dict=True)
+        return {name: float(logs[name]) for name in sorted(logs, key=lambda name: name != self.headline)}
+
+    def tasks(self, folder) -> list[SentenceTask]:
+        """The tasks in a folder that were asked for."""
+        return load_sentence_tasks(folder, self.transfer_tasks)
+
+    def transfer_rows(self, model, data, tasks, progress=None) -> dict:
+        """`{row: {task: figures}}`: the model, then rows without its training."""
+        rows = {self.name: transfer(model, tasks, progress=progress)}
+        controls = {"word_vectors": self.start_vectors(data), "untrained": self.build_model(data, 1)}
+        return rows | transfer_controls(tasks, **controls, progress=progress)

@@ -1,0 +1,74 @@
+"""Figures of transfer as a table, on a page and on a terminal."""
+
+from collections.abc import Mapping
+
+from keras_ae.pages.tables import Cell, Row, Table, is_finite
+
+FIGURES = (  # what is shown of a task: figure, its interval, what the column is called
+    ("accuracy", "interval", "{}"),
+    ("f1", "f1_interval", "{}, F1"),
+    ("pearson", "interval", "{}, regression r"),
+    ("cosine_spearman", "cosine_interval", "{}, cosine ρ"),
+)
+
+
+def transfer_table(rows: Mapping) -> Table | None:
+    """Encoders and controls below each other, a column for each figure, the best of each marked.
+
+    Args:
+        rows: `{row: {task: figures}}` as of `evaluation.transfer` and `transfer_controls`; the first
+            row is what the page is about.
+
+    Example:
+
+    >>> table = transfer_table({"mine": {"trec": {"accuracy": 0.8312, "interval": [0.79, 0.86]}}})
+    >>> table.heads, table.rows[0].cells[0].text, table.rows[0].cells[0].note
+    (['', 'trec'], '0.831', '0.790 to 0.860')
+    """
+    columns = [
+        (task, figure, interval, label.format(task))
+        for task in dict.fromkeys(task for tasks in rows.values() for task in tasks)
+        for figure, interval, label in FIGURES
+        if any(figure in tasks.get(task, {}) for tasks in rows.values())
+    ]
+    if not columns:
+        return None
+    best = {
+        column: max(_value(tasks, column) for tasks in rows.values() if _value(tasks, column) is not None)
+        for column in columns
+        if any(_value(tasks, column) is not None for tasks in rows.values())
+    }
+    built = [
+        Row(name, [_cell(tasks, column, best.get(column)) for column in columns], own=number == 0)
+        for number, (name, tasks) in enumerate(rows.items())
+    ]
+    return Table(["", *(label for *_, label in columns)], built)
+
+
+def transfer_text(rows: Mapping) -> str:
+    """The same as lines of text, one for each row; without intervals."""
+    table = transfer_table(rows)
+    if table is None:
+        return ""
+    lines = [list(table.heads), *([row.name, *(cell.text for cell in row.cells)] for row in table.rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
+    padded = (
+        [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]
+        for line in lines
+    )
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def _value(tasks, column):
+    task, figure, *_ = column
+    value = tasks.get(task, {}).get(figure)
+    return value if is_finite(value) else None
+
+
+def _cell(tasks, column, best):
+    value = _value(tasks, column)
+    if value is None:
+        return Cell("–")
+    bounds = tasks[column[0]].get(column[2])
+    note = f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else ""
+    return Cell(f"{value:.3f}", number=True, best=value == best, note=note)
