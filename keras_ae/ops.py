@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.ops import control_flow_util  # no public function says whether XLA compiles
 
 BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
 GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
@@ -30,6 +31,12 @@ def exporting():
 def is_exporting() -> bool:
     """Whether the code runs inside `exporting()`."""
     return _exporting.get()
+
+
+def has_fixed_shapes() -> bool:
+    """Whether the code is traced for an artifact or for XLA, where sizes cannot depend on values."""
+    graph = tf.compat.v1.get_default_graph()
+    return is_exporting() or control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def argmax(scores):

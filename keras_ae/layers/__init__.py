@@ -8,6 +8,7 @@ from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
 from keras_ae.layers.cepstral_coefficients import CepstralCoefficients
+from keras_ae.layers.distinct_words import DistinctWords
 from keras_ae.layers.finite_scalar_quantizer import FiniteScalarQuantizer
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
@@ -17,6 +18,7 @@ from keras_ae.layers.gru_decoder import GRUDecoder
 from keras_ae.layers.gru_step import GRUStep
 from keras_ae.layers.gumbel_one_hot import GumbelOneHot
 from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.linear_dependence import LinearDependence
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.layers.lookup_free_quantizer import LookupFreeQuantizer
 from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
@@ -30,6 +32,7 @@ from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.residual_vector_quantizer import ResidualVectorQuantizer
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.layers.sentence_gru import SentenceGRU
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
 from keras_ae.layers.spec_augment import SpecAugment
 from keras_ae.layers.spectral_perturbation import SpectralPerturbation
@@ -38,7 +41,9 @@ from keras_ae.layers.time_jitter import TimeJitter
 from keras_ae.layers.vector_quantizer import VectorQuantizer
 from keras_ae.layers.voice_perturbation import VoicePerturbation
 from keras_ae.layers.waveform_noise import WaveformNoise
+from keras_ae.layers.word_dropout import WordDropout
 from keras_ae.layers.word_ids import WordIds
+from keras_ae.layers.word_pooling import WordPooling
 from keras_ae.layers.word_softmax import WordSoftmax
 
 __all__ = [
@@ -50,6 +55,7 @@ __all__ = [
     "Bottleneck",
     "CausalTransformerBlock",
     "CepstralCoefficients",
+    "DistinctWords",
     "FiniteScalarQuantizer",
     "FrameNormalization",
     "GaussianBottleneck",
@@ -59,6 +65,7 @@ __all__ = [
     "GRUStep",
     "GumbelOneHot",
     "InstanceNormalization",
+    "LinearDependence",
     "LogMelSpectrogram",
     "LookupFreeQuantizer",
     "MaskedAveragePooling1D",
@@ -72,6 +79,7 @@ __all__ = [
     "ResidualVectorQuantizer",
     "ScoreFunction",
     "SegmentMeans",
+    "SentenceGRU",
     "SpatialBroadcast",
     "SpecAugment",
     "SpectralPerturbation",
@@ -80,6 +88,8 @@ __all__ = [
     "VectorQuantizer",
     "VoicePerturbation",
     "WaveformNoise",
+    "WordDropout",
     "WordIds",
+    "WordPooling",
     "WordSoftmax",
 ]

@@ -6,10 +6,10 @@ import tensorflow as tf  # gradients of one's own, and an order of operations, a
 def encode_in_parts(encoder, ids, parts: int):
     """`encoder(ids, training=True)`, `parts` sub-batches one after the other, each forgotten at once.
 
-    Only the vectors are kept. For the gradients, each part is encoded again, with the same random numbers, and
-    its gradients are added to those of the parts before. Gradients are those of the whole batch; what
-    is held at once is that of one part. An encoder whose examples depend on each other, by batch
-    normalisation, is trained on the statistics of its part.
+    Only the vectors are kept. For the gradients, each part is encoded again, with the same random numbers,
+    and its gradients are added to those of the parts before. The gradients are those of the whole batch;
+    intermediate values are held of one part at a time. An encoder whose examples depend on each
+    other, by batch normalisation, sees the statistics of a part.
 
     Args:
         encoder: any built model or layer.

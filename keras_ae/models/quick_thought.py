@@ -140,8 +140,9 @@ class QuickThought(SentenceModel):
         missing = [name for name in ("document", "position") if not isinstance(x, dict) or name not in x]
         if missing:
             raise InputError(
-                'QuickThought takes {"ids":, "lengths":, "document":, "position":, "sentence":} of consecutive '
-                f"sentences: see training.datasets.sentence_blocks. Received: no {' and no '.join(missing)}."
+                'QuickThought takes {"ids":, "lengths":, "document":, "position":, "sentence":} of '
+                "consecutive sentences: see training.datasets.sentence_blocks. "
+                f"Received: no {' and no '.join(missing)}."
             )
         own = [x["document"], x["position"], x.get("sentence")]
         everyone = [_gathered(part) for part in own]

@@ -1,11 +1,15 @@
-"""Networks from sentences to vectors."""
+"""Networks from sentences, given as numbers of words, to vectors."""
 
 import keras
 from keras import layers
 
 from keras_ae.errors import InputError
+from keras_ae.layers.distinct_words import DistinctWords
+from keras_ae.layers.sentence_gru import SentenceGRU
+from keras_ae.layers.word_dropout import WordDropout
+from keras_ae.layers.word_pooling import WordPooling
 
-WORDS = "words"  # name of the layer that holds the word vectors, in every encoder of this file
+WORDS = "words"  # name of the layer that holds the word vectors
 
 
 def recurrent_sentence_encoder(
@@ -16,30 +20,34 @@ def recurrent_sentence_encoder(
     bidirectional: bool = True,
     word_vectors=None,
     trainable_words: bool = True,
+    word_dropout: float = 0.0,
+    seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
     """A GRU over the words of a sentence: int32 `(batch, words)` -> `(batch, dim)`.
 
     ```
-    vector = h[last word]                                  one direction
-    vector = [forward h[last word] ; backward h[first word]]    two directions of dim / 2 units
+    vector = h[last word]                                   one direction
+    vector = [forward h[last word] ; backward h[first word]]     two, of dim / 2 units each
     ```
 
-    Zeros at the end of a sentence are padding and change nothing; a sentence without words gets
-    the zero vector. The word vectors are in the layer `words`.
+    Zeros after the end of a sentence are padding and change nothing; a sentence without words
+    gets the zero vector. The layer `words` holds the word vectors.
 
     Args:
-        vocabulary_size: numbers of words, padding and the unknown word included.
+        vocabulary_size: numbers of words, padding and the unknown word included: `len(vocabulary)`.
         dim: of the sentence vector; even with two directions.
         embedding_dim: of the word vectors; that of `word_vectors` where they are given.
-        bidirectional: whether there is a second GRU that reads from the last word to the first.
+        bidirectional: whether a second GRU reads from the last word to the first.
         word_vectors: float `(vocabulary_size, embedding_dim)` to start from, such as
             `WordVectors.rows(vocabulary)`; `None`: uniform in [-0.1, 0.1].
         trainable_words: whether the word vectors are trained.
+        word_dropout: probability that a word is read as the unknown word, in training.
+        seed: of `word_dropout`.
         name: of the model.
 
     Raises:
-        ValueError: `dim` is odd with two directions.
+        ValueError: `dim` is odd with two directions; `word_dropout` is out of range.
         InputError: `word_vectors` are not one for each number.
 
     Example:
@@ -55,14 +63,12 @@ def recurrent_sentence_encoder(
     """
     if bidirectional and dim % 2:
         raise ValueError(f"dim is even, a half for each direction. Received: dim={dim}")
-    inputs = keras.Input((None,), dtype="int32", name="ids")
-    words = _embedding(vocabulary_size, embedding_dim, word_vectors, trainable_words)
-    x = words(inputs)
-    if bidirectional:
-        outputs = layers.Bidirectional(layers.GRU(dim // 2))(x)
-    else:
-        outputs = layers.GRU(dim)(x)
-    return _with_vectors(keras.Model(inputs, outputs, name=name), word_vectors)
+    words = _words(vocabulary_size, embedding_dim, word_vectors, trainable_words)
+    inputs, read = _input(word_dropout, seed)
+    distinct, places = DistinctWords()(read)
+    units = dim // 2 if bidirectional else dim
+    outputs = SentenceGRU(units, bidirectional=bidirectional)(words(distinct), places)
+    return _started(keras.Model(inputs, outputs, name=name), word_vectors)
 
 
 def bag_of_words_encoder(
@@ -72,37 +78,65 @@ def bag_of_words_encoder(
     pooling: str = "sum",
     word_vectors=None,
     trainable_words: bool = True,
+    word_dropout: float = 0.0,
+    seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """The sum or the mean of the word vectors: int32 `(batch, words)` -> `(batch, dim)`."""
+    """The sum or the mean of the word vectors: int32 `(batch, words)` -> `(batch, dim)`.
+
+    ```
+    vector = sum_t E[word_t]     or     mean_t E[word_t]
+    ```
+
+    Zeros after the end of a sentence are padding; a sentence without words gets the zero vector.
+    The layer `words` holds `E`.
+
+    Args:
+        vocabulary_size: numbers of words, padding and the unknown word included: `len(vocabulary)`.
+        dim: of the word vectors and of the sentence vector; that of `word_vectors` where they are given.
+        pooling: "sum" or "mean".
+        word_vectors, trainable_words, word_dropout, seed, name: as in `recurrent_sentence_encoder`.
+
+    Raises:
+        ValueError: unknown `pooling`; `word_dropout` is out of range.
+        InputError: `word_vectors` are not one for each number.
+
+    Example:
+
+    >>> import numpy as np
+    >>> bag_of_words_encoder(20, 4)(np.array([[2, 3, 0], [4, 5, 6]])).shape
+    TensorShape([2, 4])
+
+    Reference:
+        Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893: the encoder BoW.
+    """
+    words = _words(vocabulary_size, dim, word_vectors, trainable_words, mask_zero=True)
+    inputs, read = _input(word_dropout, seed)
+    outputs = WordPooling(pooling)(words(read))
+    return _started(keras.Model(inputs, outputs, name=name), word_vectors)
+
+
+def _input(word_dropout, seed):
+    """The input, and what is read of it."""
     inputs = keras.Input((None,), dtype="int32", name="ids")
-    words = _embedding(vocabulary_size, dim, word_vectors, trainable_words)
-    outputs = layers.GlobalAveragePooling1D()(words(inputs))
-    return _with_vectors(keras.Model(inputs, outputs, name=name), word_vectors)
+    return inputs, WordDropout(word_dropout, seed=seed)(inputs) if word_dropout else inputs
 
 
-def _embedding(vocabulary_size, dim, word_vectors, trainable):
+def _words(vocabulary_size, dim, word_vectors, trainable, **options):
     if word_vectors is not None:
-        shape = tuple(word_vectors.shape)
-        if len(shape) != 2 or shape[0] != vocabulary_size:
+        if len(word_vectors.shape) != 2 or len(word_vectors) != vocabulary_size:
             raise InputError(
                 f"Expected word vectors ({vocabulary_size}, dim), one for each number of the vocabulary. "
-                f"Received: shape {shape}. Make them by WordVectors.rows(vocabulary)."
+                f"Received: shape {tuple(word_vectors.shape)}. WordVectors.rows(vocabulary) makes them."
             )
-        dim = shape[1]
+        dim = word_vectors.shape[1]
     start = keras.initializers.RandomUniform(-0.1, 0.1)
-    return layers.Embedding(
-        vocabulary_size,
-        dim,
-        embeddings_initializer=start,
-        mask_zero=True,
-        trainable=trainable,
-        name=WORDS,
-    )
+    options |= {"embeddings_initializer": start, "trainable": trainable, "name": WORDS}
+    return layers.Embedding(vocabulary_size, dim, **options)
 
 
-def _with_vectors(model, word_vectors):
-    # set, not given as an initialiser: a configuration would hold every number of the table
+def _started(model, word_vectors):
+    # set, not an initialiser: the configuration would hold all the numbers
     if word_vectors is not None:
         model.get_layer(WORDS).set_weights([word_vectors])
     return model

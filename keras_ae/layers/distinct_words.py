@@ -1,0 +1,37 @@
+"""The words of a batch, each once."""
+
+import keras
+import tensorflow as tf  # there is no unique in keras.ops
+
+from keras_ae.ops import has_fixed_shapes
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class DistinctWords(keras.layers.Layer):
+    """The distinct numbers of a batch of sentences, and which of them stands where.
+
+    What is computed of a word alone, such as its vector or the product of its vector and a matrix, is then
+    computed once for a batch, however often the word comes.
+
+    Input shape:
+        int32 `(batch, words)`, zero after the end of each sentence.
+
+    Returns:
+        `words`: int32 `(distinct,)`; `places`: int32 `(batch, words)`, the place in `words` of
+        each word, -1 after the end of a sentence: `ids == words[places]`. In an export and under XLA,
+        whose shapes are fixed, `words` are all words as they come.
+
+    Example:
+
+    >>> words, places = DistinctWords()(tf.constant([[7, 5, 7], [5, 0, 0]]))
+    >>> words.numpy().tolist(), places.numpy().tolist()
+    ([7, 5, 0], [[0, 1, 0], [1, -1, -1]])
+    """
+
+    def call(self, ids):
+        flat = tf.reshape(ids, [-1])
+        words, places = (flat, tf.range(tf.size(flat))) if has_fixed_shapes() else tf.unique(flat)
+        return words, tf.where(ids == 0, -1, tf.reshape(places, tf.shape(ids)))
+
+    def compute_output_spec(self, ids):
+        return keras.KerasTensor((None,), "int32"), keras.KerasTensor(ids.shape, "int32")

@@ -1,0 +1,54 @@
+"""Words taken out of sentences."""
+
+import keras
+from keras import ops
+
+from keras_ae.text.vocabulary import PADDING, UNKNOWN
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class WordDropout(keras.layers.Layer):
+    """Replaces words by the unknown word, in training only.
+
+    A small corpus is learnt by heart within an epoch or two: a sentence that is a little different each
+    time is not. It also trains the vector of the unknown word, which else few sentences do.
+
+    Args:
+        rate: probability of each word.
+        seed: of the draws.
+
+    Input and output shape:
+        int `(batch, words)`; padding, 0, stays padding.
+
+    Raises:
+        ValueError: a `rate` outside of [0, 1).
+
+    Example:
+
+    >>> WordDropout(0.5, seed=0)(ops.array([[5, 6, 0]]), training=False).numpy().tolist()
+    [[5, 6, 0]]
+
+    Reference:
+        Iyyer et al., 2015, section 3, https://aclanthology.org/P15-1162.
+    """
+
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"WordDropout expects a rate of at least 0 and below 1. Received: {rate}")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, ids, training=None):
+        if not training or not self.rate:
+            return ids
+        dropped = keras.random.uniform(ops.shape(ids), dtype="float32", seed=self.seed_generator) < self.rate
+        return ops.where(ops.logical_and(dropped, ids != PADDING), UNKNOWN, ids)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
