@@ -1,0 +1,116 @@
+"""How much a linear classifier could tell of the labels: no classifier, no game."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.float32_layer import Float32Layer
+from keras_ae.ops import gather_over_replicas, sum_over_replicas
+
+EPSILON = 1e-4  # variance of a direction in which nothing moves
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class LinearDependence(Float32Layer):
+    """How much more alike whitened vectors of one label are than those of two.
+
+    ```
+    mean over pairs i != j of one label of q_i . q_j   -   the same over pairs of two labels
+    q = L^-1 (z - m),    L L^T = C + (shrinkage tr(C) / D + 1e-4) I
+    ```
+
+    `m` and `C` are moving mean and covariance of the `D` features in training, through which no gradient goes.
+    In expectation this is the variance of the labels' means, summed over all directions and measured in each
+    by the deviation of the vectors: Fisher's criterion, and 0 only where no linear classifier does better than
+    chance. To minimise it takes labels out of an embedding in closed form, where an adversary would have
+    to be trained in turns. The estimate of a batch is without bias, so it is below 0 now and then. Under
+    `tf.distribute` the pairs are those of the global batch. Float32 inside.
+
+    Args:
+        momentum: of the moving mean and covariance.
+        shrinkage: share of the mean variance that is added to every direction.
+
+    Call arguments:
+        z: `(batch, features)`.
+        labels: int `(batch,)`.
+        sample_weight: `(batch,)`; weights the pairs by the product.
+        training: whether the statistics take a step first.
+
+    Returns:
+        float32 scalar; 0 where a batch has no pair of one label, or of two.
+
+    Raises:
+        ValueError: `momentum` out of [0, 1), or a `shrinkage` that is not above 0.
+
+    Example:
+
+    >>> z = ops.array([[0.0, 1.0], [0.1, 0.9], [1.0, 1.1], [1.1, 1.0]])
+    >>> tells = LinearDependence()(z, ops.array([0, 0, 1, 1]), training=True)
+    >>> bool(tells > LinearDependence()(z, ops.array([0, 1, 0, 1]), training=True))
+    True
+
+    Reference:
+        Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x; the covariance of few vectors: Ledoit
+        and Wolf, 2004, https://doi.org/10.1016/S0047-259X(03)00096-4.
+    """
+
+    def __init__(self, *, momentum: float = 0.98, shrinkage: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        if not 0.0 <= momentum < 1.0 or not shrinkage > 0.0:
+            raise ValueError(
+                "LinearDependence expects momentum in [0, 1) and shrinkage above 0. "
+                f"Received: momentum={momentum!r}, shrinkage={shrinkage!r}"
+            )
+        self.momentum = momentum
+        self.shrinkage = shrinkage
+
+    def build(self, input_shape):
+        features = input_shape[-1]
+        moving = {"dtype": "float32", "autocast": False, "trainable": False, "aggregation": "mean"}
+        self.mean = self.add_weight(name="mean", shape=(features,), initializer="zeros", **moving)
+        square = (features, features)
+        self.covariance = self.add_weight(name="covariance", shape=square, initializer="identity", **moving)
+
+    def call(self, z, labels, sample_weight=None, training=None):
+        z = ops.cast(z, "float32")
+        weight = ops.ones_like(z[:, 0]) if sample_weight is None else ops.cast(sample_weight, "float32")
+        weight = ops.reshape(weight, (-1,))
+        if training and self.trainable:
+            self._learn(ops.stop_gradient(z), weight)
+        q, _ = gather_over_replicas(self._whitened(z))
+        labels, _ = gather_over_replicas(ops.cast(labels, "int32"))
+        weight, _ = gather_over_replicas(weight)
+        pairs = weight[:, None] * weight[None, :] * (1.0 - ops.eye(ops.shape(q)[0], dtype="float32"))
+        same = ops.cast(labels[:, None] == labels[None, :], "float32")
+        one, two = pairs * same, pairs * (1.0 - same)
+        alike = ops.matmul(q, ops.transpose(q))
+        both = ops.logical_and(ops.sum(one) > 0, ops.sum(two) > 0)
+        return ops.where(both, _mean(alike, one) - _mean(alike, two), 0.0)
+
+    def _whitened(self, z):
+        covariance = ops.convert_to_tensor(self.covariance)
+        size = covariance.shape[0]
+        ridge = self.shrinkage * ops.trace(covariance) / size + EPSILON
+        root = ops.cholesky(covariance + ridge * ops.eye(size, dtype="float32"))
+        centred = ops.transpose(z - ops.convert_to_tensor(self.mean))
+        return ops.transpose(ops.solve_triangular(root, centred, lower=True))
+
+    def _learn(self, z, weight):
+        """The statistics take a step towards those of the global batch."""
+        total = sum_over_replicas(ops.sum(weight))
+        step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
+        mean = ops.divide_no_nan(sum_over_replicas(ops.sum(weight[:, None] * z, axis=0)), total)
+        self.mean.assign(self.mean + step * (mean - self.mean))
+        centred = z - ops.convert_to_tensor(self.mean)
+        products = ops.matmul(ops.transpose(weight[:, None] * centred), centred)
+        found = ops.divide_no_nan(sum_over_replicas(products), total)
+        self.covariance.assign(self.covariance + step * (found - self.covariance))
+
+    def compute_output_shape(self, input_shape):
+        return ()
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "shrinkage": self.shrinkage}
+
+
+def _mean(values, weights):
+    return ops.divide_no_nan(ops.sum(values * weights), ops.sum(weights))
