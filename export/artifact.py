@@ -109,7 +109,10 @@ class Artifact:
 
     def _files(self):
         if self.format == "onnx":
-            return list(self._location().values())
+            return [
+                *self._location().values(),
+                *(self.path / name for name in self.manifest.get("files", [])),
+            ]
         return [self.path / "saved_model.pb", self.path / "variables" / "variables.index"]
 
 

@@ -79,7 +79,9 @@ def _make(name, endpoint, sizes, rng):
     inputs = random_inputs(endpoint.inputs, sizes, rng, endpoint.unit)
     if endpoint.sample is not None:
         drawn = endpoint.sample(inputs)
-        inputs = {key: np.asarray(drawn[key], value.dtype) for key, value in inputs.items()}
+        # strings keep their lengths: numpy would cut them to that of the random ones
+        types = {key: None if value.dtype.kind == "S" else value.dtype for key, value in inputs.items()}
+        inputs = {key: np.asarray(drawn[key], dtype) for key, dtype in types.items()}
     return Case(name, sizes, inputs, call(name, endpoint, inputs), _ties(endpoint, inputs, sizes["batch"]))
 
 

@@ -29,7 +29,7 @@ def to_onnx(
     lengths: Sequence[int] = (5, 8),
     tolerance: tuple[float, float] = TOLERANCE,
 ) -> dict[str, Path]:
-    """Write a verified `directory/<endpoint>.onnx` for each endpoint.
+    """Write a verified `directory/<endpoint>.onnx` for each endpoint, and the files they need beside them.
 
     Inputs, outputs and free axes keep their names: `batch`, `length`. The files are
     finished and verified beside their place and replace older ones only then; if one
@@ -71,8 +71,9 @@ def to_onnx(
         cases = make_cases(table, batch_sizes, lengths)
         files, described = write_onnx(table, cases, temporary, opset)
         report = check_cases([("onnx", files, cases)], tolerance)[0].check()
-        write_manifest(temporary, model, "onnx", described, report, opset=opset)
-        return _publish(temporary, directory, files)
+        beside = write_files(table, temporary)
+        write_manifest(temporary, model, "onnx", described, report, opset=opset, files=beside)
+        return _publish(temporary, directory, files, beside)
 
 
 def write_onnx(
@@ -89,9 +90,19 @@ def write_onnx(
     return files, described
 
 
-def _publish(temporary, directory, files):
+def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]:
+    """Write what the endpoints need beside their ONNX files; the names of the files."""
+    writers = {name: write for endpoint in endpoints.values() for name, write in endpoint.files.items()}
+    for name, write in writers.items():
+        write(directory / name)
+    return sorted(writers)
+
+
+def _publish(temporary, directory, files, beside):
     # without a manifest the directory is incomplete: whoever opens it meanwhile is told so
     (directory / MANIFEST).unlink(missing_ok=True)
+    for name in beside:
+        (temporary / name).replace(directory / name)
     published = {name: file.replace(directory / file.name) for name, file in files.items()}
     (temporary / MANIFEST).replace(directory / MANIFEST)
     return published

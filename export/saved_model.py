@@ -43,7 +43,7 @@ def to_saved_model(
         endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
         version: positive integer; `None`: one more than the highest there.
         warmup: whether to add requests that a server runs before it answers.
-        tables: lookup tables, or layers that hold them, which an endpoint reads.
+        tables: lookup tables, or layers that hold them, which an endpoint reads, besides those it names.
         batch_sizes: sizes of the batch to verify at.
         lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
@@ -82,7 +82,8 @@ def write_saved_model(
     """Write a SavedModel, not yet verified, and describe its signatures."""
     archive = keras.export.ExportArchive()
     # only lookup tables: a tracked model would write each of its weights a second time
-    for table in tables:
+    own = [table for endpoint in endpoints.values() for table in endpoint.tables]
+    for table in {id(table): table for table in (*tables, *own)}.values():
         archive.track(table)
     described = {}
     for name, endpoint in endpoints.items():

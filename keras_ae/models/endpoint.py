@@ -1,7 +1,8 @@
 """The named functions of a model, from which every export is written."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -26,6 +27,9 @@ class Endpoint:
             smallest relative gap between the best and the second-best score of
             any code of that example. An example below 1e-5 is a tie: its codes may
             differ between two runtimes.
+        tables: lookup tables that the function reads; a SavedModel keeps them.
+        files: optional; `{name: write}` of what an ONNX file needs beside it, such as a vocabulary:
+            `write(path)` makes the file.
         unit: the shortest length that means something, in steps of the free lengths, such as the
             samples of a frame, or the frames that a mean and a deviation can be taken of. Verification
             and warm-up are at so many times their lengths, and no example is shorter.
@@ -36,4 +40,6 @@ class Endpoint:
     formats: tuple[str, ...] = ("saved_model", "onnx")
     sample: Callable[[dict], dict] | None = None
     margin: Callable[..., tf.Tensor] | None = None
+    tables: Sequence = ()
+    files: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
     unit: int = 1

@@ -1,5 +1,7 @@
 """What all embeddings of sentences share: strings in, vectors out."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,7 @@ from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.sentence_batches import batches_by_length, check_sentences, numbers_of, padded
 from keras_ae.models.sequences import sequence_mask
+from keras_ae.text import tokenizer
 from keras_ae.text.vocabulary import FIRST_WORD, Vocabulary
 
 
@@ -126,17 +129,17 @@ class SentenceModel(BaseModel):
         }
         encode = {"function": self._encode_endpoint, "inputs": inputs, "sample": self._sample_ids}
         if self.word_ids is None:
-            return {
-                "serving_default": Endpoint(**encode, formats=("saved_model",)),
-                "encode": Endpoint(**encode),
-            }
+            default = Endpoint(**encode, formats=("saved_model",))
+            return {"serving_default": default, "encode": Endpoint(**encode)}
+        files = {"vocabulary.txt": self.vocabulary.save, "tokenizer.py": _copy_tokenizer}
         text = Endpoint(
             self._encode_text_endpoint,
             {"text": tf.TensorSpec((None,), tf.string, name="text")},
-            ("saved_model",),
-            self._sample_text,
+            formats=("saved_model",),
+            sample=self._sample_text,
+            tables=(self.word_ids.table,),
         )
-        return {"serving_default": text, "encode": Endpoint(**encode), "encode_text": text}
+        return {"serving_default": text, "encode": Endpoint(**encode, files=files), "encode_text": text}
 
     # parts
 
@@ -188,6 +191,10 @@ class SentenceModel(BaseModel):
     def get_config(self):
         words = None if self.word_ids is None else list(self.vocabulary.words)
         return {**super().get_config(), "vocabulary": words, "max_words": self.max_words}
+
+
+def _copy_tokenizer(path):
+    path.write_bytes(Path(tokenizer.__file__).read_bytes())
 
 
 def _are_strings(x):
