@@ -18,12 +18,12 @@ class LinearDependence(Float32Layer):
     q = L^-1 (z - m),    L L^T = C + (shrinkage tr(C) / D + 1e-4) I
     ```
 
-    `m` and `C` are moving mean and covariance of the `D` features in training, through which no gradient goes.
-    In expectation this is the variance of the labels' means, summed over all directions and measured in each
-    by the deviation of the vectors: Fisher's criterion, and 0 only where no linear classifier does better than
-    chance. To minimise it takes labels out of an embedding in closed form, where an adversary would have
-    to be trained in turns. The estimate of a batch is without bias, so it is below 0 now and then. Under
-    `tf.distribute` the pairs are those of the global batch. Float32 inside.
+    `m` and `C` are moving mean and covariance of the `D` features in training, through which no gradient
+    goes. In expectation this is the variance of the labels' means, summed over all directions and measured
+    in each by the deviation of the vectors: Fisher's criterion, 0 only where no linear classifier does
+    better than chance. To minimise it takes labels out of an embedding in closed form, where an adversary
+    would have to be trained in turns. The estimate of a batch is without bias, so it is below 0 now and
+    then. Under `tf.distribute` the pairs are those of the global batch. Float32 inside.
 
     Args:
         momentum: of the moving mean and covariance.
@@ -49,8 +49,8 @@ class LinearDependence(Float32Layer):
     True
 
     Reference:
-        Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x; the covariance of few vectors: Ledoit
-        and Wolf, 2004, https://doi.org/10.1016/S0047-259X(03)00096-4.
+        Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x; the covariance of few vectors:
+        Ledoit and Wolf, 2004, https://doi.org/10.1016/S0047-259X(03)00096-4.
     """
 
     def __init__(self, *, momentum: float = 0.98, shrinkage: float = 0.1, **kwargs):

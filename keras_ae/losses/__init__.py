@@ -23,7 +23,6 @@ from keras_ae.losses.kl_to_uniform import (
     bernoulli_kl_to_uniform,
     categorical_kl_to_uniform,
 )
-from keras_ae.losses.label_dependence import kernel_dependence
 from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
@@ -61,7 +60,6 @@ __all__ = [
     "jensen_shannon_mi",
     "gaussian_log_density",
     "gradient_penalty",
-    "kernel_dependence",
     "kl_decomposition",
     "log_uniform_log_prob",
     "log_uniform_words",

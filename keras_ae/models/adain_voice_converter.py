@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_ae.layers.gaussian_bottleneck import LOG_VARIANCE_BOUND
+from keras_ae.layers.linear_dependence import LinearDependence
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.segment_means import SegmentMeans
 from keras_ae.losses.gaussian import gaussian_kl
-from keras_ae.losses.label_dependence import kernel_dependence
 from keras_ae.models.base import take_losses
 from keras_ae.models.sequences import combine, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
@@ -54,7 +54,7 @@ class AdaINVoiceConverter(VoiceConverter):
         voice_of: "utterance", or "speaker", which asks for `speaker` in training.
         consistency_weight: of the mean square of the difference between the contents of two draws of the
             perturbation (this one, and layers in the content encoder that draw in training).
-        independence_weight: of `losses.kernel_dependence` between the content, its means over eight parts of
+        independence_weight: of `layers.LinearDependence` between the content, its means over eight parts of
             the utterance, and the `speaker`; a batch should hold several utterances of each.
         seed: of the noise.
 
@@ -108,6 +108,7 @@ class AdaINVoiceConverter(VoiceConverter):
         self.consistency_weight = consistency_weight
         self.independence_weight = independence_weight
         self.segments = SegmentMeans(SEGMENTS, name="segments")
+        self.dependence = LinearDependence(name="dependence") if independence_weight else None
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("reconstruction_loss", "kl_loss")
@@ -116,6 +117,11 @@ class AdaINVoiceConverter(VoiceConverter):
         if independence_weight:
             self.track_terms("speaker_dependence")
         self.build_networks()
+
+    def build(self, input_shape):
+        if self.independence_weight and not self.built:
+            self.dependence.build((None, SEGMENTS * self.decoder.input_shape[0][-1]))
+        super().build(input_shape)
 
     @property
     def kl_weight(self):
@@ -156,7 +162,7 @@ class AdaINVoiceConverter(VoiceConverter):
             loss = loss + self.consistency_weight * difference
         if self.independence_weight:
             pooled = ops.reshape(self.segments(mean, mask=mask_of(features)), (ops.shape(mean)[0], -1))
-            dependence = kernel_dependence(pooled, self.speaker_numbers(x), sample_weight)
+            dependence = self.dependence(pooled, self.speaker_numbers(x), sample_weight, training=training)
             terms["speaker_dependence"] = dependence
             loss = loss + self.independence_weight * dependence
         return {"loss": loss, **terms}

@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
-from keras_ae.layers import InstanceNormalization, SpectralPerturbation
-from keras_ae.losses import kernel_dependence
+from keras_ae.layers import InstanceNormalization, LinearDependence, SpectralPerturbation
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, speaker_encoder
 
@@ -208,7 +207,7 @@ def test_independence_is_that_of_eight_parts_of_the_content():
     x["x"] = np.random.default_rng(1).standard_normal((6, 16, MELS)).astype("float32")
     terms = network.compute_terms(x, None, None, False, "model")
     parts = np.asarray(network.content(x)).reshape(6, 8 * CONTENT)
-    expected = kernel_dependence(parts, x["speaker"])
+    expected = LinearDependence()(parts, x["speaker"])
     np.testing.assert_allclose(terms["speaker_dependence"], expected, rtol=1e-5)
     without = model().compute_terms(x, None, None, False, "model")
     # float32 sums
