@@ -15,6 +15,7 @@ from keras_ae.training.recipes.lfq import LfqRecipe
 from keras_ae.training.recipes.quick_thought import QuickThoughtRecipe
 from keras_ae.training.recipes.recipe import Recipe
 from keras_ae.training.recipes.residual_vqvae import ResidualVqVaeRecipe
+from keras_ae.training.recipes.skip_thought import SkipThoughtRecipe
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.recipes.speech_vqvae import SpeechVqVaeRecipe
 from keras_ae.training.recipes.text_recipe import TextRecipe
@@ -40,6 +41,7 @@ RECIPES = {
         AdaINVoiceConversionRecipe,
         AdversarialVoiceConversionRecipe,
         QuickThoughtRecipe,
+        SkipThoughtRecipe,
         GumbelRecipe,
         BinaryRecipe,
         VqVae2Recipe,
@@ -64,6 +66,7 @@ __all__ = [
     "QuickThoughtRecipe",
     "Recipe",
     "ResidualVqVaeRecipe",
+    "SkipThoughtRecipe",
     "SpeechRecipe",
     "SpeechVqVaeRecipe",
     "TextRecipe",

@@ -14,6 +14,7 @@ AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings
 AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
 AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
 AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim", "max_words", "min_count"}
+AT_LEAST_ONE |= {"decoder_units", "num_sampled", "sub_batches", "vocabulary_size"}
 POSITIVE = {"learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma", "jitter"}
