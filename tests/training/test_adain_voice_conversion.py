@@ -68,5 +68,6 @@ def test_voices_of_speakers_need_names_of_speakers(tmp_path):
     data = load_speech(write_tones(tmp_path / "unknown.npz"), sample_rate=RATE)
     with pytest.raises(InputError, match="voice-of"):
         RECIPES["adain-voice-conversion"](**SMALL).build_model(data, 10)
-    model = RECIPES["adain-voice-conversion"](voice_of="utterance", **SMALL).build_model(data, 10)
+    given = {"voice_of": "utterance", "independence_weight": 0.0}
+    model = RECIPES["adain-voice-conversion"](**given, **SMALL).build_model(data, 10)
     assert model.voice_of == "utterance"

@@ -9,7 +9,6 @@ from keras_ae.errors import InputError
 from keras_ae.layers import (
     CepstralCoefficients,
     FrameNormalization,
-    InstanceNormalization,
     SpectralPerturbation,
 )
 from keras_ae.models import AdaINVoiceConverter
@@ -26,7 +25,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     summary: ClassVar[str] = "voice conversion, also to a voice of which one utterance is there"
     monitor: ClassVar[str] = "val_reconstruction_loss"
 
-    content_dim: int = 16
+    content_dim: int = 32
     """Channels of the content."""
     speaker_dim: int = 8
     """Size of the voice."""
@@ -40,7 +39,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Frames that become one, block by block: short utterances need few."""
     cepstra: int = 13
     """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
-    content_warp: float = 0.3
+    content_warp: float = 0.15
     """The most by which the frequencies that the content encoder sees are stretched in training."""
     warp: float = 0.0
     """The most by which an utterance and its voice are stretched in training, which makes new voices."""
@@ -50,21 +49,23 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """speaker: the voice in training is that of another utterance of the speaker; utterance: its own."""
     reconstruction_weight: float = 10.0
     """Of the mean absolute error of the frames."""
-    kl_weight: float = 0.1
+    kl_weight: float = 0.05
     """Of the KL of the content, a mean over its elements in nats."""
     warm_up: float = 0.3
     """Share of the steps over which this weight rises from 0."""
     consistency_weight: float = 0.0
     """Of the difference between the contents of two stretchings of an utterance."""
-    independence_weight: float = 0.0
-    """Of what the content tells of the speaker, by a kernel; asks for the names of speakers."""
+    independence_weight: float = 0.03
+    """Of what a linear classifier could tell of the speaker by the content; asks for names of speakers."""
     instance_norm: bool = True
     """Instance normalisation in the content encoder; without it, for comparison."""
     normalize_content: bool = False
     """Instance normalisation of what the decoder starts with: it takes a part of a single word away."""
+    match_variance: bool = True
+    """Give what is said as much movement as recorded speech has."""
     adain: bool = True
     """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
-    epochs: int = 24
+    epochs: int = 60
     """Passes over the training utterances."""
     batch_size: int = 32
     """Utterances of one step."""
@@ -72,11 +73,11 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Of AdamW, at the start; it falls to 0 by a cosine."""
 
     def build_model(self, data, training_steps):
-        if self.voice_of == "speaker" and not data.speakers:
+        if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
             raise InputError(
-                "--voice-of speaker needs to know who speaks: give a manifest with a column speaker, or "
-                "names like <label>_<speaker>_<take>.wav; or take --voice-of utterance. "
-                "Received: no names of speakers"
+                "--voice-of speaker and --independence-weight need to know who speaks: give a manifest with "
+                "a column speaker, or names like <label>_<speaker>_<take>.wav; or take --voice-of utterance "
+                "--independence-weight 0. Received: no names of speakers"
             )
         mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
@@ -108,6 +109,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             voice_of=self.voice_of,
             consistency_weight=self.consistency_weight,
             independence_weight=self.independence_weight,
+            match_variance=self.match_variance,
             seed=self.seed,
         )
 
@@ -116,8 +118,6 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
         parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
         if self.cepstra:
             parts.append(CepstralCoefficients(self.cepstra, deltas=2))
-            if self.instance_norm:
-                parts.append(InstanceNormalization(center=False, scale=False))
         return parts
 
     def _perturbation(self, warp, tilt):
