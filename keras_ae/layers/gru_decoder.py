@@ -1,9 +1,13 @@
 """A recurrent network that is told a vector and writes words."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.gru_step import GRUStep
+from keras_ae.layers.masking import zero_padding
+from keras_ae.layers.packed_gru import Packing, packed_gru
+from keras_ae.ops import has_fixed_shapes
 
 CONDITIONINGS = ("state", "every_step")
 
@@ -32,9 +36,11 @@ class GRUDecoder(keras.layers.Layer):
         inputs: `(batch, words, embedding_dim)`: row `t` is what is known before word `t` is written,
             the embedding of word `t - 1`, and zeros before the first one.
         vector: `(batch, dim)`.
+        lengths: int `(batch,)`: words to predict of each sentence; `None`: all. On the CPU no step is made
+            for others.
 
     Output shape:
-        `(batch, words, units)`: the state from which word `t` is predicted.
+        `(batch, words, units)`: the state from which word `t` is predicted; zeros after `lengths`.
 
     Raises:
         ValueError: `units` below 1, unknown `conditioning`.
@@ -66,7 +72,7 @@ class GRUDecoder(keras.layers.Layer):
         self.cell = GRUStep(units, name="cell", dtype=self.dtype_policy)
         self.recurrence = keras.layers.RNN(self.cell, return_sequences=True, dtype=self.dtype_policy)
 
-    def build(self, inputs_shape, vector_shape):
+    def build(self, inputs_shape, vector_shape, lengths_shape=None):
         gates, dim = 3 * self.units, vector_shape[-1]
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.kernel = self.add_weight(
@@ -85,11 +91,31 @@ class GRUDecoder(keras.layers.Layer):
             self.projection.build((None, dim))
         self.recurrence.build((*inputs_shape[:-1], gates))
 
-    def call(self, inputs, vector):
+    def call(self, inputs, vector, lengths=None):
         state, given = self.start(vector)
+        if lengths is not None and not has_fixed_shapes() and not tf.config.list_physical_devices("GPU"):
+            return ops.cast(self._without_padding(inputs, state, given, lengths), self.compute_dtype)
         # one product for all words: within the loop it would be one for each
         gates = ops.matmul(inputs, self.kernel) + given[:, None]
-        return self.recurrence(gates, initial_state=[state])
+        states = self.recurrence(gates, initial_state=[state])
+        if lengths is None:
+            return states
+        return zero_padding(states, ops.arange(ops.shape(inputs)[1])[None] < lengths[:, None])
+
+    def _without_padding(self, inputs, state, given, lengths):
+        # float32: CPUs have no arithmetic of halves
+        weights = (self.kernel, self.cell.recurrent_kernel)
+        inputs, state, given, kernel, recurrent = (
+            tf.cast(part, tf.float32) for part in (inputs, state, given, *weights)
+        )
+        packing, (batch, longest) = Packing.of(lengths), ops.shape(inputs)[:2]
+        places = packing.pack(tf.reshape(tf.range(batch * longest), (batch, longest)))
+        words = tf.gather(tf.reshape(inputs, (-1, inputs.shape[-1])), places)
+        gates = tf.matmul(words, kernel) + tf.gather(given, places // longest)
+        first = tf.gather(state, packing.order)
+        states = packed_gru(gates, recurrent, tf.zeros((3 * self.units,)), packing, first)
+        padded = tf.scatter_nd(places[:, None], states, (batch * longest, self.units))
+        return tf.reshape(padded, (batch, longest, self.units))
 
     def start(self, vector):
         """`(h_0 (batch, units), v C + b (batch, 3 units))`."""
@@ -106,7 +132,7 @@ class GRUDecoder(keras.layers.Layer):
         gates = ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + given
         return self.cell(gates, [state])[0]
 
-    def compute_output_shape(self, inputs_shape, vector_shape):
+    def compute_output_shape(self, inputs_shape, vector_shape, lengths_shape=None):
         return (*inputs_shape[:-1], self.units)
 
     def get_config(self):

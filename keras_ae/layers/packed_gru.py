@@ -54,8 +54,8 @@ class Packing(NamedTuple):
         return tf.gather(last, tf.math.invert_permutation(self.order))
 
 
-def packed_gru(inputs, kernel, bias, packing):
-    """All states of a GRU on packed sequences, starting from zeros.
+def packed_gru(inputs, kernel, bias, packing, first=None):
+    """All states of a GRU on packed sequences.
 
     ```
     z, r = sigmoid(x_zr + h U_zr + b_zr),  c = tanh(x_c + r (h U_c + b_c)),  h' = z h + (1 - z) c
@@ -69,20 +69,23 @@ def packed_gru(inputs, kernel, bias, packing):
         kernel: `(units, 3 units)`: `U`.
         bias: `(3 units,)`: `b`.
         packing: `Packing` of the sequences.
+        first: `(batch, units)`: `h` before the first value, in the order of the packing; `None`: zeros.
 
     Returns:
         `(values, units)`.
     """
+    if first is None:
+        first = tf.zeros((tf.size(packing.order), kernel.shape[0]), inputs.dtype)
 
     @tf.custom_gradient
-    def run(inputs, kernel, bias):
-        states = _states(inputs, kernel, bias, packing)
-        return states, lambda upstream: _gradients(upstream, states, inputs, kernel, bias, packing)
+    def run(inputs, kernel, bias, first):
+        states = _states(inputs, kernel, bias, first, packing)
+        return states, lambda upstream: _gradients(upstream, states, inputs, kernel, bias, first, packing)
 
-    return run(inputs, kernel, bias)
+    return run(inputs, kernel, bias, first)
 
 
-def _states(inputs, kernel, bias, packing):
+def _states(inputs, kernel, bias, first, packing):
     counts, starts = packing.counts, packing.starts
 
     def step(t, state):
@@ -91,14 +94,14 @@ def _states(inputs, kernel, bias, packing):
         state = z * (state - c) + c
         return state, state
 
-    first = tf.zeros((counts[0], kernel.shape[0]), inputs.dtype)
-    return _collected(tf.range(tf.size(counts)), step, first)
+    _, states = _collected(tf.range(tf.size(counts)), step, first)
+    return states
 
 
-def _gradients(upstream, states, inputs, kernel, bias, packing):
-    """Gradients of `inputs`, `kernel` and `bias`."""
+def _gradients(upstream, states, inputs, kernel, bias, first, packing):
+    """Gradients of `inputs`, `kernel`, `bias` and `first`."""
     counts, starts, units = packing.counts, packing.starts, kernel.shape[0]
-    before = _states_before(states, packing)
+    before = _states_before(states, first, packing)
     z, r, c, inner = _gates(inputs, tf.matmul(before, kernel) + bias)
     # the new state's derivatives by x_z, x_r, x_c, and by the three parts of h U
     by_z, by_c = (before - c) * z * (1 - z), (1 - z) * (1 - c * c)
@@ -115,10 +118,13 @@ def _gradients(upstream, states, inputs, kernel, bias, packing):
         return of_state * z[own] + tf.matmul(of_products, kernel, transpose_b=True), of_state
 
     none = tf.zeros((0, units), inputs.dtype)
-    of_states = _collected(tf.range(tf.size(counts) - 1, -1, -1), step, none)[:, None]
-    of_products = tf.reshape(of_states * by_products, (-1, 3 * units))
+    of_first, of_states = _collected(tf.range(tf.size(counts) - 1, -1, -1), step, none)
+    of_states = of_states[:, None]
+    of_inputs, of_products = (tf.reshape(of_states * by, (-1, 3 * units)) for by in (by_inputs, by_products))
     of_kernel = tf.matmul(before, of_products, transpose_a=True)
-    return tf.reshape(of_states * by_inputs, (-1, 3 * units)), of_kernel, tf.reduce_sum(of_products, axis=0)
+    # sequences without a value do not read what is before it
+    of_first = tf.pad(of_first, [[0, tf.shape(first)[0] - counts[0]], [0, 0]])
+    return of_inputs, of_kernel, tf.reduce_sum(of_products, axis=0), of_first
 
 
 def _gates(x, products):
@@ -129,17 +135,17 @@ def _gates(x, products):
     return z, r, tf.tanh(x[:, 2 * units :] + r * inner), inner
 
 
-def _states_before(states, packing):
-    """The state before each step, zeros at the first."""
-    first = packing.counts[0]
-    padded = tf.pad(states, [[first, 0], [0, 0]])
-    starts_before = tf.concat([[0], first + packing.starts[:-1]], 0)
+def _states_before(states, first, packing):
+    """The state before each step."""
+    count = packing.counts[0]
+    with_first = tf.concat([first[:count], states], axis=0)
+    starts_before = tf.concat([[0], count + packing.starts[:-1]], 0)
     places = tf.repeat(starts_before - packing.starts, packing.counts) + tf.range(tf.shape(states)[0])
-    return tf.gather(padded, places)
+    return tf.gather(with_first, places)
 
 
 def _collected(steps, function, state):
-    """`state, output = function(t, state)` for `t` in `steps`; the outputs, in the order of `t`."""
+    """`state, output = function(t, state)` for `t` in `steps`; the last state, and the outputs by `t`."""
     count = tf.size(steps)
     outputs = tf.TensorArray(state.dtype, count, element_shape=(None, state.shape[-1]), infer_shape=False)
 
@@ -148,5 +154,5 @@ def _collected(steps, function, state):
         return i + 1, state, outputs.write(steps[i], output)
 
     shapes = (tf.TensorShape(()), tf.TensorShape((None, state.shape[-1])), tf.TensorShape(None))
-    _, _, outputs = tf.while_loop(lambda i, *_: i < count, body, (0, state, outputs), shape_invariants=shapes)
-    return outputs.concat()
+    loop = tf.while_loop(lambda i, *_: i < count, body, (0, state, outputs), shape_invariants=shapes)
+    return loop[1], loop[2].concat()

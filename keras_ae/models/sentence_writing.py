@@ -33,11 +33,13 @@ class SentenceWriting:
             list of strings; of one vector, a string. The unknown word is never written.
 
         Raises:
-            InputError: the model has no such decoder, or no vocabulary.
+            InputError: the model has no such decoder, no vocabulary, or vectors of another size.
         """
         vectors = np.asarray(vectors, "float32")
         if vectors.ndim == 1:
             return self.decode(vectors[None], decoder=decoder, beam_size=beam_size, max_words=max_words)[0]
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            raise InputError(f"Expected vectors (sentences, dim), dim={self.dim}. Received: {vectors.shape}.")
         vocabulary, texts = self._word_ids().vocabulary, []
         search = self._search(decoder, beam_size, max_words or self.max_target_words)
         for start in range(0, len(vectors), DECODED_AT_ONCE):

@@ -99,6 +99,7 @@ class SkipThought(SentenceWriting, SentenceModel):
     ):
         super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
         _check(decoders, max_target_words)
+        self.supports_jit = False  # jit_compile="auto": there are many shapes, and each would be compiled
         self.encoder = encoder
         self.units, self.conditioning = units, conditioning
         self.num_sampled, self.seed = num_sampled, seed
@@ -153,6 +154,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         return [Player("model", self._without_encoder)]
 
     def compute_terms(self, x, y, sample_weight, training, player):
+        self._check_triples(x)
         ids = self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})
         vector = self._told(ids, training)
         terms, loss = {}, take_losses(self.encoder)
@@ -169,6 +171,15 @@ class SkipThought(SentenceWriting, SentenceModel):
         return {"loss": loss, **terms}
 
     # parts
+
+    def _check_triples(self, x):
+        wanted = {"ids", *(SENTENCES[name] for name in self.sentences)}
+        missing = sorted(wanted - set(x)) if isinstance(x, dict) else sorted(wanted)
+        if missing:
+            raise InputError(
+                f"SkipThought takes a dictionary with {sorted(wanted)} and lengths, of consecutive "
+                f"sentences: see training.datasets.sentence_triples. Received: no {' and no '.join(missing)}."
+            )
 
     def _without_encoder(self):
         own = {id(v) for v in self.encoder.trainable_variables}
@@ -189,10 +200,10 @@ class SkipThought(SentenceWriting, SentenceModel):
         lengths = ops.sum(ops.cast(ids != 0, "int32"), axis=1) if lengths is None else lengths
         lengths = ops.minimum(ops.cast(lengths, "int32"), self.max_target_words)
         ids = ops.where(sequence_mask(lengths, ops.shape(ids)[1]), ids, 0)
-        read = self.word_vectors()(ids)
-        states = self.decoders[name](ops.pad(read, ((0, 0), (1, 0), (0, 0))), vector)
-        targets = ops.pad(ids, ((0, 0), (0, 1)))  # the end of a sentence is the word 0
         predicted = lengths + ops.cast(lengths < self.max_target_words, "int32")
+        read = ops.pad(self.word_vectors()(ids), ((0, 0), (1, 0), (0, 0)))
+        states = self.decoders[name](read, vector, predicted)
+        targets = ops.pad(ids, ((0, 0), (0, 1)))  # the end of a sentence is the word 0
         # tf: only the words that are there, half of a padded batch; keras.ops.where has no such form
         places = tf.where(sequence_mask(predicted, ops.shape(targets)[1]))
         states, targets = tf.gather_nd(states, places), tf.gather_nd(targets, places)

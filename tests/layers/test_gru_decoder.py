@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae.layers import GRUDecoder, GRUStep
 
@@ -64,6 +65,27 @@ def test_one_word_at_a_time_is_all_at_once(conditioning, units):
     for t, expected in enumerate(np.moveaxis(np.asarray(layer(WORDS, VECTOR)), 1, 0)):
         state = layer.step(WORDS[:, t], state, given)
         np.testing.assert_allclose(state, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("conditioning, units", OPTIONS)
+def test_lengths_leave_steps_out_and_change_no_other(conditioning, units):
+    layer, lengths = made(conditioning, units), np.array([6, 1, 4], "int32")
+    mask = tf.sequence_mask(lengths, 6)[..., None]
+    runs = (
+        lambda words, vector: layer(words, vector, lengths),
+        lambda words, vector: tf.where(mask, layer(words, vector), 0.0),
+    )
+    sides = []
+    for run in runs:
+        words, vector = tf.constant(WORDS), tf.constant(VECTOR)
+        with tf.GradientTape() as tape:
+            tape.watch([words, vector])
+            states = run(words, vector)
+            loss = tf.reduce_sum(states * tf.cos(tf.range(6.0))[None, :, None])
+        gradients = tape.gradient(loss, [words, vector, *layer.trainable_variables])
+        sides.append([states, *(tf.convert_to_tensor(gradient) for gradient in gradients)])
+    for ours, expected in zip(*sides, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)  # sums in another order
 
 
 def test_it_is_the_gru_of_keras():
