@@ -30,7 +30,9 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     speaker_dim: int = 8
     """Size of the voice."""
     filters: int = 64
-    """Channels inside of content encoder and decoder."""
+    """Channels inside of the content encoder."""
+    decoder_filters: int = 96
+    """Channels inside of the decoder."""
     speaker_filters: int = 32
     """Channels inside of the speaker encoder."""
     bank: int = 3
@@ -65,7 +67,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Give what is said as much movement as recorded speech has."""
     adain: bool = True
     """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
-    epochs: int = 60
+    epochs: int = 100
     """Passes over the training utterances."""
     batch_size: int = 32
     """Utterances of one step."""
@@ -97,7 +99,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
                 mel.num_mels,
                 self.content_dim,
                 self.speaker_dim,
-                filters=self.filters,
+                filters=self.decoder_filters,
                 strides=self.strides[::-1],
                 normalize_content=self.normalize_content,
                 adain=self.adain,
