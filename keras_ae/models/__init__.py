@@ -7,6 +7,7 @@ from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.code_prior import CodePrior
+from keras_ae.models.combined_sentence_encoder import CombinedSentenceEncoder
 from keras_ae.models.contrastive_predictive_coding import ContrastivePredictiveCoding
 from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
@@ -32,6 +33,7 @@ __all__ = [
     "AutoEncoder",
     "BaseModel",
     "CodePrior",
+    "CombinedSentenceEncoder",
     "ContrastivePredictiveCoding",
     "DeepInfoMax",
     "DiscreteVariationalAutoEncoder",

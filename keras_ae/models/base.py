@@ -260,7 +260,9 @@ class BaseModel(keras.Model):
 
 
 def _made(value):
-    """The object of a serialised one, anything else as it is."""
+    """The object of a serialised one, a list of objects of such a list, anything else as it is."""
+    if isinstance(value, list):
+        return [_made(item) for item in value]
     serialized = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if serialized else value
 

@@ -55,6 +55,10 @@ class SentenceModel(BaseModel):
         """The vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
         raise TypeError(f"{type(self).__name__} must define vectors(ids, training)")
 
+    def compile(self, optimizer="adam", *, jit_compile="auto", **others):
+        """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""
+        super().compile(optimizer, jit_compile=jit_compile is True, **others)
+
     def build(self, input_shape=None):
         if self.built:
             return
@@ -97,8 +101,9 @@ class SentenceModel(BaseModel):
         """
         if isinstance(sentences, str):
             return self.encode([sentences], normalize=normalize)[0]
+        finish = unit_length if normalize else ops.convert_to_tensor
         if not _are_strings(sentences):
-            return _normalized(self.vectors(self.padded_ids(sentences)), normalize)
+            return finish(self.vectors(self.padded_ids(sentences)))
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1. Received: {batch_size}")
         vocabulary = self._word_ids().vocabulary
@@ -106,7 +111,7 @@ class SentenceModel(BaseModel):
         result = np.zeros((len(numbers), self.dim), "float32")
         for rows in batches_by_length([len(own) for own in numbers], batch_size):
             ids = padded([numbers[row] for row in rows])
-            result[rows] = _normalized(self._traced()(ids), normalize)
+            result[rows] = finish(self._traced()(ids))
         return result
 
     def embed(self, x):
@@ -203,5 +208,6 @@ def _are_strings(x):
     return not isinstance(x, dict) and not hasattr(x, "shape")
 
 
-def _normalized(vectors, normalize):
-    return ops.normalize(vectors, axis=-1, epsilon=1e-12) if normalize else vectors
+def unit_length(vectors):
+    """The vectors divided by their lengths; those that are zero stay zero."""
+    return ops.normalize(vectors, axis=-1, epsilon=1e-12)

@@ -33,6 +33,7 @@ from keras_ae.models import (
     DeepInfoMax,
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
+    QuickThought,
     SpeechAutoEncoder,
     TotalCorrelationVariationalAutoEncoder,
     TwoLevelAutoEncoder,
@@ -40,6 +41,7 @@ from keras_ae.models import (
 )
 from keras_ae.networks import (
     adain_decoder,
+    bag_of_words_encoder,
     content_encoder,
     conv_bank_encoder,
     frame_decoder,
@@ -49,6 +51,7 @@ from keras_ae.networks import (
     image_encoder,
     patch_discriminator,
     recurrent_context,
+    recurrent_sentence_encoder,
     spatial_broadcast_decoder,
     speaker_classifier,
     speaker_decoder,
@@ -75,6 +78,12 @@ class Case:
     hop: int = 0  # takes waveforms (batch, samples), with frames so many samples apart
     speakers: int = 0  # is told which of so many speakers speaks
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
+    words: int = 0  # takes blocks of sentences in numbers of words below this one
+
+    @property
+    def values(self):
+        """Name of the values of a sequence, which `lengths` belong to."""
+        return "ids" if self.words else "x"
 
     def compiled(self, optimizer=None, **kwargs):
         # layers get the same names every time: TensorFlow orders the terms of a sum by them
@@ -101,6 +110,8 @@ class Case:
             return rng.integers(0, self.num_codes, (examples, *CODES), "int32")
         if not self.sequence:
             return rng.random((examples, *IMAGE), "float32")
+        if self.words:
+            return self._sentences(examples, rng)
         if self.hop:
             lengths = rng.integers(4 * self.hop, 20 * self.hop, examples).astype("int32")
             x = {"x": rng.standard_normal((examples, 20 * self.hop)).astype("float32"), "lengths": lengths}
@@ -109,10 +120,27 @@ class Case:
         x = {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
         return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
 
+    def _sentences(self, examples, rng):
+        """Two documents with a sentence that comes twice, and one without words."""
+        lengths = rng.integers(1, 7, examples).astype("int32")
+        lengths[examples // 3] = 0
+        ids = rng.integers(1, self.words, (examples, 7), "int32")
+        numbers = np.arange(examples, dtype="int32")
+        document, sentence = numbers // max(1, examples // 2), numbers % max(3, examples - 2)
+        return {
+            "ids": np.where(np.arange(7) < lengths[:, None], ids, 0)[sentence].astype("int32"),
+            "lengths": lengths[sentence],
+            "document": document,
+            "position": numbers,
+            "sentence": sentence,
+        }
+
     def other_data(self, x):
         """Data of the same kind, as different as can be."""
         if self.num_codes:
             return (x + 1) % self.num_codes
+        if self.words:
+            return {**x, "ids": x["ids"] % (self.words - 1) + 1}
         return {**x, "x": np.full_like(x["x"], 100.0)} if self.sequence else np.full_like(x, 100.0)
 
     def num_real(self, length):
@@ -249,13 +277,16 @@ def adversarial_disentangler():
 def adversarial_voice_converter():
     mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8}
     generator = speaker_decoder(4, 2, num_speakers=3, starts_at_zero=True, **DECODER)
-    # an epoch of three steps against the adversary, one of the residual generator
+    # an epoch of two steps against the adversary, one of the decoder alone, one of the residual generator
     return AdversarialVoiceConverter(
         *adversarial_networks(4, num_speakers=3),
         front_end([LogMelSpectrogram(**mel), FrameNormalization()]),
         generator=generator,
         discriminator=patch_discriminator(4, 3, filters=2, blocks=1),
-        joint_steps=3,
+        joint_steps=2,
+        decoder_steps=1,
+        linear_weight=0.5,
+        consistency_weight=0.5,
         adversary_updates=1,
         discriminator_updates=1,
         seed=0,
@@ -265,7 +296,7 @@ def adversarial_voice_converter():
 def adversarial_networks(mels, **table):
     encoder = conv_bank_encoder(mels, 2, filters=4, bank=1, halvings=1, residual_blocks=0)
     decoder = speaker_decoder(mels, 2, **table, **DECODER)
-    return encoder, decoder, speaker_classifier(2, 3, filters=2, units=4, segments=2)
+    return encoder, decoder, speaker_classifier(2, 3, units=4, segments=2)
 
 
 def code_prior():
@@ -316,6 +347,11 @@ def sequence_contrastive_predictive_coding():
     return ContrastivePredictiveCoding(encoder, context, steps=2, **options)
 
 
+def quick_thought():
+    recurrent = recurrent_sentence_encoder(9, 6, embedding_dim=3)
+    return QuickThought(recurrent, bag_of_words_encoder(9, 6), vocabulary=["how", "much", "is", *"?abc"])
+
+
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
@@ -360,5 +396,6 @@ CASES = (
         sequence_contrastive_predictive_coding,
         **{"sequence": True, "decodes": False, "noisy": True, "frames_of": lambda n: -(-n // 2)},
     ),
+    Case("quick_thought", quick_thought, sequence=True, decodes=False, words=9),
     Case("users_functional", users_functional, functional=True),
 )

@@ -63,7 +63,8 @@ def test_untrainable_model_stands_still(case, trained):
 def test_zero_sample_weight_removes_an_example(case):
     x = case.data(6)
     garbage, other = keras.tree.map_structure(np.copy, x), case.other_data(x)
-    (garbage["x"] if case.sequence else garbage)[4:] = (other["x"] if case.sequence else other)[4:]
+    values, others = (part[case.values] if case.sequence else part for part in (garbage, other))
+    values[4:] = others[4:]
     weight = np.array([1, 1, 1, 1, 0, 0], "float32")
     model, trainings = case.compiled(keras.optimizers.SGD(1e-2)), []
     start = [variable.numpy() for variable in model.variables]  # draws of random numbers too

@@ -8,13 +8,14 @@ import tensorflow as tf
 GARBAGE = 37.0
 
 
-def padded(data, extra):
-    """The same sequences with `extra` more frames or samples, all padding filled with garbage."""
-    values = data["x"]
-    x = np.full((len(values), values.shape[1] + extra, *values.shape[2:]), GARBAGE, "float32")
+def padded(case, data, extra):
+    """The same sequences with `extra` more frames, samples or words, all padding filled with garbage."""
+    values = data[case.values]
+    garbage = case.words - 1 if case.words else GARBAGE
+    x = np.full((len(values), values.shape[1] + extra, *values.shape[2:]), garbage, values.dtype)
     for i, length in enumerate(data["lengths"]):
         x[i, :length] = values[i, :length]
-    return {**data, "x": x}
+    return {**data, case.values: x}
 
 
 def assert_codes_equal(case, ours, expected, lengths):
@@ -33,7 +34,7 @@ def assert_codes_equal(case, ours, expected, lengths):
 def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, extra):
     model = trained[case.name]
     data = case.data()
-    clean, dirty = padded(data, 0), padded(data, extra)
+    clean, dirty = padded(case, data, 0), padded(case, data, extra)
     results = []
     for x in (clean, dirty):
         with tf.GradientTape() as tape:
@@ -54,10 +55,10 @@ def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, e
 @pytest.mark.only(sequence=True)
 def test_an_example_alone_gives_the_codes_it_has_in_a_batch(case, trained):
     model, data = trained[case.name], case.data()
-    codes = np.asarray(model.encode(padded(data, 3)))
+    codes = np.asarray(model.encode(padded(case, data, 3)))
     for i, length in enumerate(data["lengths"]):
         alone = {name: values[i : i + 1] for name, values in data.items()}
-        alone["x"] = alone["x"][:, :length]
+        alone[case.values] = alone[case.values][:, :length]
         assert_codes_equal(case, np.asarray(model.encode(alone)), codes[i : i + 1], [length])
 
 
@@ -69,7 +70,7 @@ def test_padding_changes_no_training_step(case):
     weights = []
     for extra in (0, 3):
         model = case.compiled(keras.optimizers.SGD(1e-2))
-        x = padded(data, extra)
+        x = padded(case, data, extra)
         model.fit(x, batch_size=12, epochs=3, verbose=0, shuffle=False)
         weights.append(model.get_weights())
     for clean, dirty in zip(*weights, strict=True):
