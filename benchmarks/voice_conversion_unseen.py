@@ -9,8 +9,7 @@ from keras_ae.training.datasets.espeak import available_voices, draw_sentences, 
 from keras_ae.training.datasets.speech_split import SpeechSplit
 from keras_ae.training.datasets.waveform_store import WaveformStore
 from keras_ae.training.voice_conversions import (
-    contents_of,
-    convert_all,
+    convert_pairs,
     judged,
     mel_layer,
     other_speakers,
@@ -29,13 +28,12 @@ def one_shot(name, settings, data, seed, judge):
     _, model, epoch = train(name, settings, without(data, pair), seed)
     sources, targets = of_speakers(data.test, others), of_speakers(data.train, pair)
     rows, target = other_speakers(sources.speaker, pair)
-    heard, rng = voices_of(model, targets), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     chosen = [
         rng.choice(np.flatnonzero((targets.speaker == speaker) & (targets.label != sources.label[row])))
         for row, speaker in zip(rows, target, strict=True)
     ]
-    contents = contents_of(model, sources)
-    conversions = convert_all(model, sources, contents, rows, target, heard[chosen])
+    conversions = convert_pairs(model, sources, rows, targets, np.array(chosen))
     layer = mel_layer(model)
     recorded = data.test, frames_of_waveforms(waveforms_of(data.test), layer)
     found = judged(conversions, sources, layer, judge, recorded)
@@ -110,8 +108,7 @@ def unseen_sentences(model, spoken):
     rows, target = other_speakers(spoken.speaker, np.unique(spoken.speaker))
     sentences = 1 + spoken.label.max()
     heard = [place[t, (spoken.label[row] + 1) % sentences] for row, t in zip(rows, target, strict=True)]
-    voices = voices_of(model, spoken)[heard]
-    converted = convert_all(model, spoken, contents_of(model, spoken), rows, target, voices).frames
+    converted = convert_pairs(model, spoken, rows, spoken, np.array(heard)).frames
     true = [frames[place[t, spoken.label[row]]] for row, t in zip(rows, target, strict=True)]
     sources = [frames[row] for row in rows]
     moved = [one - one.mean(axis=0) + frames[i].mean(axis=0) for one, i in zip(sources, heard, strict=True)]

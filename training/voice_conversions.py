@@ -144,6 +144,39 @@ def convert_all(model, split, contents, rows, target, voices=None) -> Conversion
     return Conversions(frames, np.asarray(rows), np.asarray(target))
 
 
+def convert_pairs(model, sources, rows, examples, chosen) -> Conversions:
+    """What `convert` makes of utterance `rows[i]` of `sources` and, for its voice, `chosen[i]` of `examples`.
+
+    Args:
+        model: a `VoiceConverter` with a front end and a speaker encoder.
+        sources, examples: `SpeechSplit`s; `examples` with speakers.
+        rows, chosen: which utterances, int64 `(conversions,)`.
+    """
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def convert(x, lengths, heard, heard_lengths):
+        frames = model.convert({"x": x, "lengths": lengths}, {"x": heard, "lengths": heard_lengths})
+        return model.log_mel(frames)[1]
+
+    layer, frames = mel_layer(model), [None] * len(rows)
+    order = np.argsort(sources.lengths[rows], kind="stable")
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        x, lengths = _padded([sources.waveform(row) for row in rows[batch]])
+        spoken = convert(x, lengths, *_padded([examples.waveform(row) for row in chosen[batch]]))
+        for one, length, i in zip(ops.convert_to_numpy(spoken), lengths, batch, strict=True):
+            frames[i] = one[: layer.frames_of(int(length))]
+    return Conversions(frames, np.asarray(rows), examples.speaker[chosen])
+
+
+def _padded(waveforms):
+    lengths = np.array([len(waveform) for waveform in waveforms], "int32")
+    x = np.zeros((len(waveforms), lengths.max()), "float32")
+    for one, waveform in zip(x, waveforms, strict=True):
+        one[: len(waveform)] = waveform
+    return x, lengths
+
+
 def mel_layer(model) -> LogMelSpectrogram:
     """The `LogMelSpectrogram` of a model's front end."""
     if model.front_end is None:

@@ -87,14 +87,13 @@ class GlobalVariance(Float32Layer):
         total = sum_over_replicas(ops.sum(count))
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
         for moving, frames in ((self.recorded, recorded), (self.generated, generated)):
-            _, variance = _moments(zero_padding(ops.cast(frames, "float32"), mask), shown)
+            _, variance = band_moments(frames, mask)
             mean = ops.divide_no_nan(sum_over_replicas(ops.sum(count[:, None] * variance, axis=0)), total)
             moving.assign(moving + step * (tf.stop_gradient(mean) - moving))
 
     def call(self, x, mask=None):
         x = zero_padding(ops.cast(x, "float32"), mask)
-        shown = ops.ones_like(x[:, :, 0]) if mask is None else ops.cast(mask, "float32")
-        mean, _ = _moments(x, shown)
+        mean, _ = band_moments(x, mask)
         widened = mean[:, None] + self.gain * (x - mean[:, None])
         return ops.cast(zero_padding(widened, mask), self.compute_dtype)
 
@@ -105,9 +104,17 @@ class GlobalVariance(Float32Layer):
         return {**super().get_config(), "momentum": self.momentum, "largest": self.largest}
 
 
-def _moments(frames, shown):
-    """Mean and variance of each band over the real frames: `(batch, mels)` each."""
-    weights = shown[:, :, None]
+def band_moments(frames, mask=None):
+    """`(mean, variance)` of each band over the real frames, float32 `(batch, mels)` each.
+
+    Example:
+
+    >>> mean, variance = band_moments(ops.array([[[1.0], [3.0], [9.0]]]), ops.array([[1, 1, 0]]))
+    >>> mean.numpy().tolist(), variance.numpy().tolist()
+    ([[2.0]], [[1.0]])
+    """
+    frames = zero_padding(ops.cast(frames, "float32"), mask)
+    weights = ops.ones_like(frames[:, :, :1]) if mask is None else ops.cast(mask, "float32")[:, :, None]
     total = ops.sum(weights, axis=1)
     mean = ops.divide_no_nan(ops.sum(weights * frames, axis=1), total)
     squares = weights * ops.square(frames - mean[:, None])

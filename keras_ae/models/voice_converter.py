@@ -9,9 +9,9 @@ from keras_ae.errors import InputError
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.global_variance import GlobalVariance
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
-from keras_ae.layers.masking import zero_padding
 from keras_ae.models.base import BaseModel
 from keras_ae.models.converter_endpoints import conversion_endpoints
+from keras_ae.models.converter_parts import mean_over_codes, speaker_numbers_of, under_mask
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
@@ -24,6 +24,7 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
+from keras_ae.models.target_matching import matched
 
 
 class VoiceConverter(BaseModel):
@@ -51,13 +52,13 @@ class VoiceConverter(BaseModel):
             `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: the inputs are
             frames.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
-        match_variance: whether what it says moves as much as recorded speech does (`layers.GlobalVariance`,
-            counted in training): `decode`, `reconstruct` and `convert`, not the loss.
+        match_variance: whether what it says moves as much as recorded speech (`layers.GlobalVariance`).
+        match_target: whether `convert` moves mean and deviation of each band by what the voice misses of
+            the target (`models.target_matching`): it makes a voice that was never heard in training.
 
-    Inputs of `fit`, `evaluate` and all methods that take `x`:
-        x: waveforms or frames, alone or as `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths`
-            count samples, or frames without a front end; `speaker`, a number, is asked for only where
-            there is no speaker encoder.
+    Inputs of `fit`, `evaluate` and all methods that take `x`: waveforms or frames, alone or as
+    `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths` count samples, or frames without a front
+    end; `speaker`, a number, is asked for only where there is no speaker encoder.
 
     Raises:
         InputError: networks that do not fit each other; no speaker where one is needed.
@@ -74,8 +75,11 @@ class VoiceConverter(BaseModel):
         *,
         reconstruction_loss="mae",
         match_variance=False,
+        match_target=False,
         **kwargs,
     ):
+        if match_target and speaker_encoder is None:
+            raise InputError("match_target=True asks for a speaker encoder: a number has no frames.")
         if front_end is not None:
             kwargs["autocast"] = False  # half precision starts after the front end, not at the waveform
         super().__init__(**kwargs)
@@ -85,6 +89,7 @@ class VoiceConverter(BaseModel):
         self.front_end = front_end
         self.reconstruction_loss = reconstruction_loss
         self.match_variance = match_variance
+        self.match_target = match_target
         self.global_variance = GlobalVariance(name="global_variance") if match_variance else None
         if front_end is not None:
             front_end.trainable = False
@@ -166,7 +171,7 @@ class VoiceConverter(BaseModel):
             return content
         voice = ops.cast(self.voice(x, frames, mask), content.dtype)
         voice = ops.repeat(voice[:, None], ops.shape(content)[1], axis=1)
-        return _under(ops.concatenate([content, voice], axis=-1), mask_of(content))
+        return under_mask(ops.concatenate([content, voice], axis=-1), mask_of(content))
 
     embed = encode  # the embedding is made of floats
 
@@ -183,9 +188,9 @@ class VoiceConverter(BaseModel):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         content = embedding[..., : self.content_dim]
         if self.speaker_encoder is None:
-            voice = _numbers(speaker)
+            voice = speaker_numbers_of(speaker)
         elif speaker is None:
-            voice = _mean_over_codes(embedding[..., self.content_dim :], mask)
+            voice = mean_over_codes(embedding[..., self.content_dim :], mask)
         else:
             voice = ops.convert_to_tensor(speaker)
         frames = self.decoder_output(content, voice, mask, training=False)
@@ -198,14 +203,20 @@ class VoiceConverter(BaseModel):
     def convert(self, source, target):
         """The words of `source` in the voice of `target`, frames `(batch, frames, mels)`.
 
-        Args:
-            source: utterances, as `x` everywhere.
-            target: as many utterances of the wanted voice, as `x` everywhere; where there is no speaker
-                encoder, numbers of speakers `(batch,)`.
+        `target`: as many utterances of the wanted voice; where there is no speaker encoder, numbers of
+        speakers `(batch,)`.
         """
         frames, mask = self.frames(source)
-        voice = _numbers(target) if self.speaker_encoder is None else self.speaker(target)
-        return self._spoken(self._content(frames, mask), voice, frames, mask)
+        content = self._content(frames, mask)
+        if self.speaker_encoder is None:
+            return self._spoken(content, speaker_numbers_of(target), frames, mask)
+        heard, heard_mask = self.frames(target)
+        voice = self.voice(target, heard, heard_mask)
+        spoken = self._spoken(content, voice, frames, mask)
+        if self.match_target:
+            own = self._spoken(self._content(heard, heard_mask), voice, heard, heard_mask)
+            spoken = under_mask(matched(spoken, mask, own, heard, heard_mask), mask)
+        return spoken
 
     def to_waveform(self, frames, lengths=None, *, iterations: int = 32) -> np.ndarray:
         """Frames of `reconstruct` or `convert` to listen to, by `audio.mel_to_waveform`.
@@ -217,9 +228,6 @@ class VoiceConverter(BaseModel):
 
         Returns:
             `(batch, samples)` float32, 0 past the end of an utterance.
-
-        Raises:
-            InputError: there is no front end of `LogMelSpectrogram` and `FrameNormalization`.
         """
         mel, frames = self.log_mel(frames)
         frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
@@ -243,11 +251,11 @@ class VoiceConverter(BaseModel):
         """The voice of `x`, whose frames are given: a vector, or the number of `x["speaker"]`."""
         if self.speaker_encoder is not None:
             return call_under_mask(self.speaker_encoder, frames, mask, training)
-        return self.speaker_numbers(x)
+        return self.speakerspeaker_numbers_of(x)
 
-    def speaker_numbers(self, x):
+    def speakerspeaker_numbers_of(self, x):
         """The numbers of the speakers of `x`, int32."""
-        return _numbers(x.get("speaker") if isinstance(x, dict) else None)
+        return speaker_numbers_of(x.get("speaker") if isinstance(x, dict) else None)
 
     def content_features(self, frames, mask, training=False):
         """The content encoder's output, with its mask."""
@@ -259,7 +267,7 @@ class VoiceConverter(BaseModel):
 
     def _content(self, frames, mask, training=False):
         features = self.content_features(frames, mask, training)
-        return _under(self.content_of(features), mask_of(features))
+        return under_mask(self.content_of(features), mask_of(features))
 
     def _spoken(self, content, voice, frames, mask, training=False):
         """What the decoder says, as long as `frames`."""
@@ -267,7 +275,7 @@ class VoiceConverter(BaseModel):
 
     def _said(self, frames, mask):
         """Frames as they leave the model."""
-        return _under(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
+        return under_mask(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
 
     def observe_variance(self, target, frames, mask, sample_weight=None):
         """For a training step: count how much `target` and the decoder's `frames` move."""
@@ -289,29 +297,5 @@ class VoiceConverter(BaseModel):
     def get_config(self):
         names = ("content_encoder", "speaker_encoder", "decoder", "front_end", "reconstruction_loss")
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
-        return {**super().get_config(), **parts, "match_variance": self.match_variance}
-
-
-def _under(tensor, mask):
-    """`tensor` under its mask, 0 where there is padding."""
-    if mask is not None:
-        tensor = zero_padding(tensor, mask)
-        tensor._keras_mask = mask
-    return tensor
-
-
-def _numbers(speaker):
-    if speaker is None:
-        raise InputError(
-            'The decoder is told who speaks: give {"x":, "lengths":, "speaker": numbers}, and `decode` '
-            "its argument `speaker`. Received: no speaker"
-        )
-    return ops.cast(ops.convert_to_tensor(speaker), "int32")
-
-
-def _mean_over_codes(voice, mask):
-    """`(batch, codes, speaker_dim)` -> `(batch, speaker_dim)`, over real codes."""
-    if mask is None:
-        return ops.mean(voice, axis=1)
-    weights = ops.cast(mask, voice.dtype)[..., None]
-    return ops.divide_no_nan(ops.sum(voice * weights, axis=1), ops.sum(weights, axis=1))
+        matched = {"match_variance": self.match_variance, "match_target": self.match_target}
+        return {**super().get_config(), **parts, **matched}

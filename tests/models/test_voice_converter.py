@@ -91,6 +91,36 @@ def test_conversion_takes_the_content_of_one_and_the_voice_of_the_other(from_wav
     np.testing.assert_allclose(model.convert(source, source), model.reconstruct(source), atol=1e-6)
 
 
+def test_a_conversion_is_moved_by_what_the_voice_misses_of_the_target():
+    model, source, target = Converter(*networks(), match_target=True), frames(), frames(seed=1)
+    plain = Converter(*networks())
+    plain.set_weights(model.get_weights())
+    converted, expected = np.asarray(model.convert(source, target)), np.asarray(plain.convert(source, target))
+    own = np.asarray(plain.reconstruct(target))
+    for i, (n, m) in enumerate(zip(source["lengths"], target["lengths"], strict=True)):
+        heard, said, y = target["x"][i, :m], own[i, :m], expected[i, :n]
+        scale = np.clip((heard.std(axis=0) + 0.05) / (said.std(axis=0) + 0.05), 0.5, 2.0)
+        moved = y.mean(axis=0) + scale * (y - y.mean(axis=0)) + heard.mean(axis=0) - said.mean(axis=0)
+        np.testing.assert_allclose(converted[i, :n], moved, rtol=1e-4, atol=1e-5)  # float32 sums
+        assert (converted[i, n:] == 0).all()
+    with pytest.raises(InputError, match="speaker encoder"):
+        Converter(*networks(table=True), match_target=True)
+
+
+def test_what_is_said_moves_as_much_as_what_was_heard_in_training():
+    model, x = Converter(*networks(), match_variance=True), frames()
+    plain = Converter(*networks())
+    np.testing.assert_allclose(model.reconstruct(x), plain.reconstruct(x), atol=1e-6)  # before training
+    mask = np.arange(FRAMES) < x["lengths"][:, None]
+    said = np.asarray(plain.reconstruct(x))
+    for _ in range(3):
+        model.observe_variance(1.5 * said, said, mask)
+    spoken = np.asarray(model.reconstruct(x))
+    for i, n in enumerate(x["lengths"]):
+        # 1e-6 beside variances of which three steps have counted a thirtieth
+        np.testing.assert_allclose(spoken[i, :n].std(axis=0), 1.5 * said[i, :n].std(axis=0), rtol=1e-3)
+
+
 def test_an_utterance_alone_is_converted_as_in_a_padded_batch():
     model, source, target = Converter(*networks()), frames(), frames(length=20, seed=1)
     for x in (source, target):

@@ -18,6 +18,7 @@ from keras_ae.training.voice_conversions import (
     contents_of,
     conversion_frames,
     convert_all,
+    convert_pairs,
     fit_judge,
     judged,
     mean_voices,
@@ -73,6 +74,17 @@ def model(splits):
 def alone(split, i):
     waveform = split.waveform(i)
     return {"x": waveform[None], "lengths": np.array([len(waveform)])}
+
+
+def test_pairs_of_utterances_are_converted_as_by_the_model_alone(model, splits):
+    train, test = splits
+    rows, chosen = np.array([0, 3, 7, 11]), np.array([9, 17, 2, 8])
+    found = convert_pairs(model, test, rows, train, chosen)
+    np.testing.assert_array_equal(found.target, train.speaker[chosen])
+    for frames, row, one in zip(found.frames, rows, chosen, strict=True):
+        expected = model.log_mel(model.convert(alone(test, row), alone(train, one)))[1][0]
+        # float32 convolutions and sums of other lengths
+        np.testing.assert_allclose(frames, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_every_conversion_is_that_of_the_model_alone(model, splits):

@@ -65,6 +65,8 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Instance normalisation of what the decoder starts with: it takes a part of a single word away."""
     match_variance: bool = True
     """Give what is said as much movement as recorded speech has."""
+    match_target: bool = True
+    """Move mean and deviation of each band by what the voice misses of the target."""
     adain: bool = True
     """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
     epochs: int = 100
@@ -112,6 +114,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             consistency_weight=self.consistency_weight,
             independence_weight=self.independence_weight,
             match_variance=self.match_variance,
+            match_target=self.match_target,
             seed=self.seed,
         )
 
