@@ -49,8 +49,7 @@ class VoiceConverter(BaseModel):
             `(batch, frames, mels)`, the voice a vector `(batch, speaker_dim)` or a number `(batch,)`;
             frames past those of the input are cut.
         front_end: a Keras model from waveforms `(batch, samples)` to `(batch, frames, mels)`, such as
-            `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: the inputs are
-            frames.
+            `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: inputs are frames.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
         match_variance: whether what it says moves as much as recorded speech (`layers.GlobalVariance`).
         match_target: whether `convert` moves mean and deviation of each band by what the voice misses of
@@ -58,7 +57,7 @@ class VoiceConverter(BaseModel):
 
     Inputs of `fit`, `evaluate` and all methods that take `x`: waveforms or frames, alone or as
     `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths` count samples, or frames without a front
-    end; `speaker`, a number, is asked for only where there is no speaker encoder.
+    end; `speaker`, a number, is asked for where there is no speaker encoder.
 
     Raises:
         InputError: networks that do not fit each other; no speaker where one is needed.
