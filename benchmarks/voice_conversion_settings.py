@@ -6,8 +6,16 @@ SYSTEMS = {
         "settings": {"sample_rate": 8000},
         "off": {"instance_norm": False},  # the ablation
         "one_shot": True,  # there is a speaker encoder
-        "read": {"sample_rate": 16000},  # other settings for readers of LibriSpeech
-        "spoken": {"sample_rate": 16000},  # and for espeak
+        # readers of LibriSpeech, one utterance each: an epoch is 215 crops
+        "read": {
+            "sample_rate": 16000,
+            "crop_seconds": 1.0,
+            "epochs": 400,
+            "voice_of": "utterance",
+            "independence_weight": 0.0,
+            "speaker_dim": 32,
+        },
+        "spoken": {"sample_rate": 16000, "crop_seconds": 1.0, "epochs": 300},  # voices of espeak
     },
     "adversarial": {
         "recipe": "adversarial-voice-conversion",
