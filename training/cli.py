@@ -80,8 +80,9 @@ def _verbs(tyro):
         measure: Measure = "auto",
         output: Path = Path("embedding_report.html"),
         image_size: tuple[int, int] | None = None,
+        transfer: Path | None = None,
     ) -> int:
-        """Measure what an embedding knows and leaks, on held-out images, and write the page.
+        """Measure what an embedding knows and leaks, on held-out examples, and write the page.
 
         Args:
             encoder: a run directory, a .keras file, a SavedModel or an ONNX file, anybody's.
@@ -94,6 +95,8 @@ def _verbs(tyro):
                 the run directory holds.
             output: the page, for what is no run; a run holds its report.html.
             image_size: height and width to resize to, for what is no run.
+            transfer: of a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
+                which its vectors are measured beside control rows.
         """
         from keras_ae.training.report_command import report
 
@@ -105,6 +108,7 @@ def _verbs(tyro):
             measure=measure,
             output=output,
             image_size=image_size,
+            transfer=transfer,
         )
         return 0
 
@@ -143,15 +147,16 @@ def _verbs(tyro):
         resize: bool = False,
         sample_rate: int | None = None,
     ) -> int:
-        """Encode images or speech to an .npz file of codes, embeddings and names.
+        """Encode images, speech or text to an .npz file of codes, embeddings and names.
 
         Args:
             run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
             source: a folder of images or audio, one file of them, an .npz file, MNIST idx files,
-                "digits", "sprites" or "espeak".
-            output: the .npz file; frames of utterances follow one another, offsets tell whose they are.
+                "digits", "sprites" or "espeak"; a text file, a sentence a line.
+            output: the .npz file; frames of utterances follow one another, offsets tell whose they are;
+                vectors of sentences are in the order of the lines.
             shard: i/n takes the examples i, i + n, i + 2n, ... for work on n machines.
-            batch_size: images of one step.
+            batch_size: images or sentences of one step.
             resize: resize images of other sizes to the size that the model takes.
             sample_rate: of speech, for what is no run; 16000 unless given.
         """
@@ -245,25 +250,20 @@ def open_encoder(path):
         InputError: there is none.
     """
     from keras_ae import export
-    from keras_ae.training.encoding import OpenEncoder, traced
+    from keras_ae.training.encoding import encoder_of_artifact, encoder_of_model
     from keras_ae.training.run import Run, load_model
 
     if (path / "config.json").is_file() or path.suffix == ".keras":
         # in float32 as the exported artifacts are, so that all give the same codes
         run = None if path.suffix == ".keras" else Run.open(path)
-        saved = path if run is None else run.directory / "model.keras"
-        endpoint = export.endpoints_of(export.float32_copy(load_model(saved))).get("encode")
-        specs = {} if endpoint is None else endpoint.inputs
-        shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
-        return OpenEncoder(path, traced(endpoint), shapes, run and run.recipe())
+        model = export.float32_copy(load_model(path if run is None else run.directory / "model.keras"))
+        endpoint = export.endpoints_of(model).get("encode")
+        return encoder_of_model(path, endpoint, getattr(model, "vocabulary", None), run and run.recipe())
     if not path.exists():
         raise InputError(
             f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file."
         )
-    artifact = export.Artifact.open(path)
-    inputs = artifact.manifest["endpoints"].get("encode", {}).get("inputs", {})
-    shapes = {name: tuple(entry["shape"]) for name, entry in inputs.items()}
-    return OpenEncoder(path, lambda given: artifact.run("encode", **given), shapes)
+    return encoder_of_artifact(path, export.Artifact.open(path))
 
 
 def _check_recipe(arguments):

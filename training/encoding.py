@@ -1,16 +1,19 @@
-"""`keras-ae encode`: of images or of speech, by a run, a file or an exported artifact."""
+"""`keras-ae encode`: of images, speech or text, by a run, a file or an exported artifact."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf  # one trace for inputs of any size
 
 from keras_ae.errors import InputError
+from keras_ae.text import Vocabulary
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
 from keras_ae.training.encode import encode_images, image_input
 from keras_ae.training.encode_speech import encode_utterances, waveform_inputs
+from keras_ae.training.encode_text import encode_sentences, of_ids, read_sentences
 from keras_ae.training.parsing import parse_shard
 
 SAMPLE_RATE = 16_000  # of speech models that do not say
@@ -25,12 +28,14 @@ class OpenEncoder:
         run: called with `{name: array}`; returns `{name: array}`.
         shapes: `{name: shape}` of its inputs.
         recipe: of the run it comes from, or `None`.
+        encode_text: takes a list of str, returns `{name: array}`; `None`: it encodes no text.
     """
 
     path: Path
     run: Callable
     shapes: dict
     recipe: object = None
+    encode_text: Callable | None = None
 
     @property
     def takes_waveforms(self) -> bool:
@@ -38,11 +43,45 @@ class OpenEncoder:
         return waveform_inputs(self.shapes)
 
 
+def encoder_of_model(path, endpoint, vocabulary, recipe) -> OpenEncoder:
+    """Of a model: its endpoint `encode`, or `None`, and the words it knows, or `None`."""
+    specs = {} if endpoint is None else endpoint.inputs
+    shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
+    encode = traced(endpoint)
+    encode_text = of_ids(encode, vocabulary) if vocabulary is not None and "ids" in shapes else None
+    return OpenEncoder(path, encode, shapes, recipe, encode_text)
+
+
+def encoder_of_artifact(path, artifact) -> OpenEncoder:
+    """Of an `export.Artifact`; an ONNX file takes text where its vocabulary lies beside it."""
+    endpoints = artifact.manifest["endpoints"]
+    inputs = endpoints.get("encode", {}).get("inputs", {})
+    shapes = {name: tuple(entry["shape"]) for name, entry in inputs.items()}
+    encode, words = lambda given: artifact.run("encode", **given), artifact.path / "vocabulary.txt"
+    encode_text = None
+    if "encode_text" in endpoints:
+        encode_text = lambda sentences: artifact.run("encode_text", text=_strings(sentences))  # noqa: E731
+    elif "ids" in shapes and words.is_file():
+        encode_text = of_ids(encode, Vocabulary.load(words))
+    return OpenEncoder(path, encode, shapes, None, encode_text)
+
+
+def _strings(sentences):
+    return np.array([sentence.encode("utf-8", "replace") for sentence in sentences], object)
+
+
 def encode_command(
     encoder: OpenEncoder, source, output, *, shard="0/1", batch_size=256, resize=False, sample_rate=None
 ) -> int:
-    """Write the codes of all images or utterances of `source`; arguments as of `keras-ae encode`."""
+    """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
     shard = parse_shard(shard)
+    if encoder.encode_text is not None:
+        return _encode_text(encoder, source, output, shard, batch_size)
+    if "ids" in encoder.shapes:
+        raise InputError(
+            f"{encoder.path} takes numbers of words and has no vocabulary that makes them of text. "
+            "Encode by its run or its SavedModel, or put the vocabulary.txt of the export beside the file."
+        )
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate)
     name, image_shape = image_input(encoder.path, encoder.shapes)
@@ -70,6 +109,16 @@ def _encode_speech(encoder, source, output, shard, sample_rate):
     return 0
 
 
+def _encode_text(encoder, source, output, shard, batch_size):
+    progress = _progress(None, "sentences")
+    sentences = read_sentences(source, shard)
+    path = encode_sentences(encoder.encode_text, sentences, output, batch_size=batch_size, progress=progress)
+    with np.load(path) as file:
+        number = len(file["lines"])
+    print(f"{path}: {number} sentences")
+    return 0
+
+
 def traced(endpoint):
     """An endpoint, if there is one, as a function of arrays, traced once for inputs of any size."""
     if endpoint is None:
@@ -83,10 +132,11 @@ def traced(endpoint):
 
 
 def _progress(total, examples):
-    """Shows what is done, on a terminal."""
+    """Shows what is done, on a terminal; `total` is `None` where it is not known."""
     if not sys.stdout.isatty():
         return None
-    return lambda done: print(f"\r{done}/{total} {examples}", end="\n" if done == total else "", flush=True)
+    of_all = "" if total is None else f"/{total}"
+    return lambda done: print(f"\r{done}{of_all} {examples}", end="\n" if done == total else "", flush=True)
 
 
 def _resized_in_training(recipe):

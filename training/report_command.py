@@ -7,6 +7,8 @@ from keras_ae.training.report import write_report
 from keras_ae.training.run import Run
 from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
 from keras_ae.training.run_summary import print_embedding
+from keras_ae.training.run_transfer import measure_transfer
+from keras_ae.training.transfer_table import transfer_text
 
 
 def report(
@@ -18,6 +20,7 @@ def report(
     measure: str = "auto",
     output: Path = Path("embedding_report.html"),
     image_size: tuple[int, int] | None = None,
+    transfer: Path | None = None,
 ) -> Path:
     """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
 
@@ -31,9 +34,16 @@ def report(
     options = {"budget": budget or "quick", "seeds": seeds, "progress": _say}
     if _is_run(encoder):
         run = Run.open(encoder)
-        if measure == "always" or (measure == "auto" and (asked or not has_record(run))):
+        if transfer is not None:
+            print(f"\n{transfer_text(measure_transfer(run, transfer, progress=_say))}")
+        wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
+        if measure == "always" or wanted:
             print_embedding(measure_run(run, data=data, **options))
         page = write_report(run.directory)
+    elif transfer is not None:
+        raise InputError(
+            f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."
+        )
     elif data is None:
         raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
     else:

@@ -47,12 +47,19 @@ class TextRecipe(Recipe):
     """What reads a sentence; "bag-of-words" adds its word vectors."""
     dim: int = 256
     """Size of the vector of an encoder; that of "bag-of-words" is the size of a word vector."""
+    word_dropout: float = 0.0
+    """Probability that a word is read as the unknown word, in training."""
     weight_decay: float = 0.0
     """Of AdamW: each step takes learning rate x weight decay off the weights."""
     transfer: str | None = None
     """Folder of tasks of labelled sentences (.tsv files), on which the vectors are measured."""
     transfer_tasks: tuple[str, ...] | None = None
     """Names of the tasks, such as mr trec; without it all that are in the folder."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.word_dropout < 1:
+            raise InputError(f"--word-dropout is at least 0 and below 1. Received: {self.word_dropout}")
 
     def load_data(self):
         text = load_text(self.data, sentence_per_line=self.sentence_per_line, language=self.language)
@@ -97,6 +104,7 @@ class TextRecipe(Recipe):
         """A new encoder from numbers of words to a vector."""
         table = self.start_vectors(data)
         shared = {"trainable_words": self.trainable_words, "name": name}
+        shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
         shared["word_vectors"] = None if table is None else table.rows(data.vocabulary)
         size = len(data.vocabulary)
         if self.encoder == "bag-of-words":

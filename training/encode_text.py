@@ -1,0 +1,117 @@
+"""Sentences in, vectors out: the encoder over text of any size."""
+
+import gzip
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.models.sentence_batches import batches_by_length, numbers_of, padded
+from keras_ae.text.vocabulary import Vocabulary
+from keras_ae.training.encode import checked_output, packed, temporary_folder
+
+AT_ONCE = 8192  # sentences that are sorted by length together
+
+
+def encode_sentences(
+    encode: Callable,
+    sentences: Iterable[tuple[int, str]],
+    output,
+    *,
+    batch_size: int = 256,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Write what `encode` returns for every sentence to the .npz file `output`, in their order.
+
+    Sentences of similar length are encoded together. The results go to disk portion by portion; the file
+    appears when it is whole.
+
+    Args:
+        encode: takes a list of str, returns `{name: array}` with the sentences first.
+        sentences: pairs of a number and a sentence, such as `read_sentences` gives.
+        output: the .npz file: the arrays of `encode`, and `lines` int64 `(sentences,)`, the numbers.
+        batch_size: sentences encoded at once; fewer of long ones.
+        progress: called with the number of sentences done.
+
+    Returns:
+        the path of the file.
+
+    Raises:
+        InputError: the file cannot be written there; there are no sentences.
+    """
+    output = checked_output(output)
+    with temporary_folder(output) as folder:
+        lines: list[int] = []
+        kinds: dict[str, tuple] = {}  # dtype and shape of a row
+        for portion in _portions(sentences):
+            for name, values in _encoded(encode, [text for _, text in portion], batch_size).items():
+                kinds[name] = (values.dtype, values.shape[1:])
+                with (folder / f"{name}.raw").open("ab") as file:
+                    file.write(values.tobytes())
+            lines += [number for number, _ in portion]
+            if progress is not None:
+                progress(len(lines))
+        if not lines:
+            raise InputError("There is nothing to encode. Received: no sentence")
+        for name, (dtype, shape) in kinds.items():
+            rows = np.memmap(folder / f"{name}.raw", dtype, "r", shape=(len(lines), *shape))
+            np.save(folder / f"{name}.npy", rows)
+        np.save(folder / "lines.npy", np.array(lines, "int64"))
+        os.replace(packed(folder, [*kinds, "lines"]), output)
+    return output
+
+
+def read_sentences(path: str | os.PathLike, shard: tuple[int, int] = (0, 1)) -> Iterator[tuple[int, str]]:
+    """The lines of a text file, each a sentence, with their numbers from 0 on.
+
+    An empty line is a sentence without words, so that line and vector keep the same number.
+
+    Args:
+        path: plain or gzip, UTF-8.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path, (first, step) = Path(path), shard
+    reader = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with reader(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+            for number, line in enumerate(lines):
+                if number % step == first:
+                    yield number, line.rstrip("\r\n")
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as text, a sentence a line: {reason}.") from None
+
+
+def of_ids(encode: Callable, vocabulary: Vocabulary) -> Callable:
+    """A function of a list of str, of one that takes `{"ids": (batch, words), "lengths": (batch,)}`."""
+
+    def encode_text(sentences):
+        numbers = numbers_of(sentences, vocabulary)
+        return encode({"ids": padded(numbers), "lengths": np.array([len(own) for own in numbers], "int32")})
+
+    return encode_text
+
+
+def _portions(sentences):
+    sentences = iter(sentences)
+    while portion := list(itertools.islice(sentences, AT_ONCE)):
+        yield portion
+
+
+def _encoded(encode, sentences, batch_size):
+    """`{name: array}` of the sentences of a portion."""
+    found: dict[str, np.ndarray] = {}
+    # letters stand for words: an encoder cuts the words itself
+    for rows in batches_by_length([len(sentence) for sentence in sentences], batch_size):
+        for name, values in encode([sentences[row] for row in rows]).items():
+            values = np.asarray(values)
+            if name not in found:
+                found[name] = np.empty((len(sentences), *values.shape[1:]), values.dtype)
+            found[name][rows] = values
+    return found

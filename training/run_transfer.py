@@ -1,0 +1,33 @@
+"""The vectors of a run of sentences, measured on tasks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.training.recipes import TextRecipe
+
+
+def measure_transfer(run, folder: str | Path, progress: Callable[[str], None] | None = None) -> dict:
+    """Measure a run on the tasks in a folder, beside control rows, and keep the figures in it.
+
+    Args:
+        run: a `Run` of a `TextRecipe`.
+        folder: as of `evaluation.load_sentence_tasks`.
+        progress: called with what is measured.
+
+    Returns:
+        `{row: {task: figures}}`, also under "transfer" in `metrics.json`.
+
+    Raises:
+        InputError: the run is none of sentences; the folder has no tasks; the data of the run are gone.
+    """
+    recipe = run.recipe()
+    if not isinstance(recipe, TextRecipe):
+        raise InputError(f"--transfer is for runs of sentences. Received: a run of {recipe.name}")
+    tasks = recipe.tasks(folder)
+    rows = recipe.transfer_rows(run.load_model(), recipe.load_data(), tasks, progress)
+    path = run.directory / "metrics.json"
+    metrics = json.loads(path.read_text()) if path.is_file() else {}
+    run.write_json("metrics.json", {**metrics, "transfer": rows})
+    return rows
