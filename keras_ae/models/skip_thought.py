@@ -99,7 +99,6 @@ class SkipThought(SentenceWriting, SentenceModel):
     ):
         super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
         _check(decoders, max_target_words)
-        self.supports_jit = False  # jit_compile="auto": there are many shapes, and each would be compiled
         self.encoder = encoder
         self.units, self.conditioning = units, conditioning
         self.num_sampled, self.seed = num_sampled, seed

@@ -34,6 +34,7 @@ from keras_ae.models import (
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
     QuickThought,
+    SkipThought,
     SpeechAutoEncoder,
     TotalCorrelationVariationalAutoEncoder,
     TwoLevelAutoEncoder,
@@ -127,9 +128,15 @@ class Case:
         ids = rng.integers(1, self.words, (examples, 7), "int32")
         numbers = np.arange(examples, dtype="int32")
         document, sentence = numbers // max(1, examples // 2), numbers % max(3, examples - 2)
+        ids = np.where(np.arange(7) < lengths[:, None], ids, 0)[sentence].astype("int32")
+        lengths = lengths[sentence]
         return {
-            "ids": np.where(np.arange(7) < lengths[:, None], ids, 0)[sentence].astype("int32"),
-            "lengths": lengths[sentence],
+            "ids": ids,
+            "lengths": lengths,
+            "previous": np.roll(ids, 1, axis=0),
+            "previous_lengths": np.roll(lengths, 1),
+            "next": np.roll(ids, -1, axis=0),
+            "next_lengths": np.roll(lengths, -1),
             "document": document,
             "position": numbers,
             "sentence": sentence,
@@ -352,6 +359,12 @@ def quick_thought():
     return QuickThought(recurrent, bag_of_words_encoder(9, 6), vocabulary=["how", "much", "is", *"?abc"])
 
 
+def skip_thought():
+    encoder = recurrent_sentence_encoder(9, 6, embedding_dim=3, bidirectional=False)
+    words = ["how", "much", "is", *"?abc"]
+    return SkipThought(encoder, words, units=4, conditioning="every_step", max_target_words=6)
+
+
 def users_functional():
     inputs = keras.Input(IMAGE, name="image")
     features = image_encoder(IMAGE, 4, **SMALL)(inputs)
@@ -397,5 +410,6 @@ CASES = (
         **{"sequence": True, "decodes": False, "noisy": True, "frames_of": lambda n: -(-n // 2)},
     ),
     Case("quick_thought", quick_thought, sequence=True, decodes=False, words=9),
+    Case("skip_thought", skip_thought, sequence=True, decodes=False, words=9),
     Case("users_functional", users_functional, functional=True),
 )
