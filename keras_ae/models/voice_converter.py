@@ -250,9 +250,9 @@ class VoiceConverter(BaseModel):
         """The voice of `x`, whose frames are given: a vector, or the number of `x["speaker"]`."""
         if self.speaker_encoder is not None:
             return call_under_mask(self.speaker_encoder, frames, mask, training)
-        return self.speakerspeaker_numbers_of(x)
+        return self.speaker_numbers(x)
 
-    def speakerspeaker_numbers_of(self, x):
+    def speaker_numbers(self, x):
         """The numbers of the speakers of `x`, int32."""
         return speaker_numbers_of(x.get("speaker") if isinstance(x, dict) else None)
 
