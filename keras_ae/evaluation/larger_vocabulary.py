@@ -7,6 +7,7 @@ import keras
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.sentence_neighbours import word_embeddings
+from keras_ae.models import CombinedSentenceEncoder, SkipThought
 from keras_ae.text.vocabulary_expansion import ExpandedVocabulary, expand_vocabulary
 from keras_ae.text.word_vectors import WordVectors
 
@@ -18,6 +19,7 @@ def with_larger_vocabulary(
 
     Each word embedding of the model is expanded by its own linear map, see `text.expand_vocabulary`.
     Vectors of sentences without new words stay as they are. The copy saves and exports like the model.
+    Of a `models.SkipThought` it is the encoder alone: the decoders have no word for the new vectors.
 
     Args:
         model: a `SentenceModel` with a vocabulary.
@@ -25,7 +27,8 @@ def with_larger_vocabulary(
         ridge: penalty of the map.
 
     Returns:
-        the copy, and one `ExpandedVocabulary` for each embedding, with the R^2 of its map.
+        the copy (of `SkipThought` a `CombinedSentenceEncoder`), and one `ExpandedVocabulary` for each
+        embedding, with the R^2 of its map.
 
     Raises:
         InputError: the model has no vocabulary or no embedding of it; other weights depend on the number of
@@ -44,6 +47,9 @@ def with_larger_vocabulary(
     >>> len(model.vocabulary), len(larger.vocabulary), len(expanded)
     (22, 24, 2)
     """
+    if isinstance(model, SkipThought):
+        shared = {"vocabulary": model.vocabulary, "max_words": model.max_words}
+        model = CombinedSentenceEncoder([model.encoder], **shared)
     layers = word_embeddings(model)
     expanded = [
         expand_vocabulary(layer.embeddings.numpy(), model.vocabulary, vectors, ridge=ridge)
@@ -51,9 +57,11 @@ def with_larger_vocabulary(
     ]
     vocabulary = expanded[0].vocabulary
     config = copy.deepcopy(model.get_config())
-    config["vocabulary"] = list(vocabulary.words)
-    for embedding in _embeddings_of(config, len(model.vocabulary)):
-        embedding["input_dim"] = len(vocabulary)
+    for part in _settings(config):
+        if part.get("input_dim") == len(model.vocabulary) and "output_dim" in part:
+            part["input_dim"] = len(vocabulary)
+        if part.get("vocabulary") == list(model.vocabulary.words):
+            part["vocabulary"] = list(vocabulary.words)
     larger = type(model).from_config(config)
     tables = {id(layer.embeddings): own.embedding for layer, own in zip(layers, expanded, strict=True)}
     for variable, before in zip(larger.variables, model.variables, strict=True):
@@ -67,12 +75,12 @@ def with_larger_vocabulary(
     return larger, expanded
 
 
-def _embeddings_of(config, number) -> Iterator[dict]:
-    """The settings, anywhere in those of a model, of embeddings of so many numbers."""
+def _settings(config) -> Iterator[dict]:
+    """All dicts in the settings of a model."""
     if isinstance(config, dict):
-        if config.get("input_dim") == number and "output_dim" in config:
-            yield config
-        config = config.values()
-    if not isinstance(config, str | bytes) and hasattr(config, "__iter__"):
+        yield config
+        for part in config.values():
+            yield from _settings(part)
+    elif isinstance(config, list | tuple):
         for part in config:
-            yield from _embeddings_of(part, number)
+            yield from _settings(part)

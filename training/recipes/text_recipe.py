@@ -67,7 +67,14 @@ class TextRecipe(Recipe):
 
     def training_batches(self, data):
         if self.transfer is not None:
-            self.tasks(self.transfer)  # a mistake in them is better found now than after the training
+            self.tasks(self.transfer)  # a mistake is better found now than after the training
+        for name in ("validation", "test"):
+            try:
+                self.batches_of(data, getattr(data, name), None)
+            except InputError as error:
+                raise InputError(
+                    f"The {name} text is too short: {error}. Give more, or folders train, validation, test."
+                ) from None
         return self.batches_of(data, data.train, self.seed)
 
     def validation_batches(self, data):
