@@ -17,7 +17,7 @@ def speed(benchmark_module, monkeypatch):
 def test_our_side_reads_the_blocks_and_gives_a_rate_for_each_task(speed, benchmark_module, tmp_path):
     text, folder = tmp_path / "text", tmp_path / "read"
     text.mkdir(), folder.mkdir()
-    words = "the cat sat on a mat and it saw the dog".split()
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "it", "saw", "the", "dog"]
     lines = [" ".join(words[i % 7 : i % 7 + 4]) for i in range(40)]
     (text / "a.txt").write_text("\n".join(lines))
     speed.prepare(text, folder)
