@@ -90,7 +90,8 @@ class SentenceWriting:
     def endpoints(self) -> dict[str, Endpoint]:
         """Those of a `SentenceModel`, and `decode`: an embedding to the numbers of the words around it."""
         inputs = {"embedding": tf.TensorSpec((None, self.dim), tf.float32, name="embedding")}
-        decode = Endpoint(self._decode_endpoint, inputs, margin=self._margin_endpoint)
+        files = {} if self.vocabulary is None else {"vocabulary.txt": self.vocabulary.save}
+        decode = Endpoint(self._decode_endpoint, inputs, margin=self._margin_endpoint, files=files)
         return {**super().endpoints(), "decode": decode}
 
     def _search(self, decoder, beam_size, max_words):

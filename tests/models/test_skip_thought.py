@@ -192,8 +192,8 @@ def test_the_neighbours_are_written(writer):
     assert model.decode(vectors, max_words=1) == ["d", "e", "g", "a"]
 
 
-def test_without_the_vector_the_choice_of_the_sentence_is_open():
-    """Four sentences alike: log 4 nats for each, which their words tell apart but for one."""
+def test_without_the_vector_the_choice_of_the_sentence_is_open(tmp_path):
+    """Each of four sentences is as likely to come next: log 4 nats."""
     model, figures = trained(use_vector=False, decoders=("next",))
     assert figures["val_next_loss"] == pytest.approx(np.log(4), abs=0.1)
     assert len(set(model.decode(model.encode(TEXTS)))) == 1
@@ -202,6 +202,10 @@ def test_without_the_vector_the_choice_of_the_sentence_is_open():
     for before, after in zip(start.weights, model.encoder.weights, strict=True):
         same = np.array_equal(before, after)
         assert same != (after is model.word_vectors().embeddings)  # word vectors alone are trained
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for ours, theirs in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
 
 
 def test_told_at_every_step_and_with_sampled_words_it_learns_the_same():
