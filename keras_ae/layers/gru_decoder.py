@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_ae.layers.gru_step import GRUStep
 from keras_ae.layers.masking import zero_padding
-from keras_ae.layers.packed_gru import Packing, packed_gru
+from keras_ae.layers.packed_sequences import Packing, packed_gru
 from keras_ae.ops import has_fixed_shapes
 
 CONDITIONINGS = ("state", "every_step")

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers.packed_gru import Packing, packed_gru
+from keras_ae.layers.packed_sequences import Packing, packed_gru
 from keras_ae.ops import has_fixed_shapes
 
 

@@ -2,12 +2,6 @@
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.losses.code_diversity import code_diversity_loss
-from keras_ae.losses.context_prediction import (
-    chance_loss,
-    context_accuracy,
-    context_masks,
-    context_prediction,
-)
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
     bernoulli_log_prob,
@@ -31,6 +25,12 @@ from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,
     log_uniform_words,
     sampled_cross_entropy,
+)
+from keras_ae.losses.sentence_context import (
+    chance_loss,
+    context_accuracy,
+    context_masks,
+    context_prediction,
 )
 from keras_ae.losses.total_correlation import KLDecomposition, gaussian_log_density, kl_decomposition
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss, orthogonality_loss

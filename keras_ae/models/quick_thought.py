@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.losses.context_prediction import (
+from keras_ae.losses.sentence_context import (
     chance_loss,
     context_accuracy,
     context_masks,
