@@ -203,9 +203,9 @@ def _copy_tokenizer(path):
 
 
 def _are_strings(x):
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind in "USO"
-    return not isinstance(x, dict) and not hasattr(x, "shape")
+    if isinstance(x, (dict, keras.KerasTensor)) or ops.is_tensor(x):
+        return False
+    return getattr(getattr(x, "dtype", None), "kind", "O") in "USO"  # arrays and columns of tables
 
 
 def unit_length(vectors):

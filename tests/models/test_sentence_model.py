@@ -73,7 +73,8 @@ def test_numbers_give_what_strings_give(model, vectors):
     np.testing.assert_allclose(model.encode(inputs, normalize=True), unit(vectors), atol=1e-5)
     strings = tf.constant(SENTENCES)
     np.testing.assert_allclose(model(strings), vectors, atol=1e-6)
-    np.testing.assert_allclose(model.encode(np.array(SENTENCES)), vectors, atol=1e-6)
+    for column in (np.array(SENTENCES), np.array(SENTENCES, object), tuple(SENTENCES)):
+        np.testing.assert_allclose(model.encode(column), vectors, atol=1e-6)
     np.testing.assert_allclose(encode_batches(model, SENTENCES, batch_size=3), vectors, atol=1e-6)
 
 
