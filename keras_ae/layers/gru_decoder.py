@@ -1,7 +1,7 @@
 """A recurrent network that is told a vector and writes words."""
 
 import keras
-import tensorflow as tf
+import tensorflow as tf  # packed sequences, whose sizes are values
 from keras import ops
 
 from keras_ae.layers.gru_step import GRUStep

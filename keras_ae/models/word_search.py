@@ -1,7 +1,7 @@
 """The most probable sentence of a model that says what the next word may be."""
 
 import keras
-import tensorflow as tf
+import tensorflow as tf  # keras.ops.take would look for negative numbers in every step
 from keras import ops
 
 from keras_ae.text.vocabulary import PADDING
