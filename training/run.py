@@ -31,6 +31,7 @@ class Run:
     metrics.json     measured on the held-out test images
     history.csv      every epoch's losses and metrics
     figures/         pictures;  logs/ for TensorBoard;  report.html
+    listening/       utterances to hear;  reading.json  sentences with their neighbours
     embedding.json   what `keras-ae report` measured of the embedding;  embedding/ its pictures
     ```
     """
