@@ -26,6 +26,7 @@ class MaskedBatchNormalization(Float32Layer):
     Args:
         momentum: of the moving averages.
         epsilon: added to the variance.
+        affine: learn gamma and beta, `(channels,)`.
 
     Call arguments:
         x: `(batch, ..., channels)`.
@@ -47,16 +48,18 @@ class MaskedBatchNormalization(Float32Layer):
         Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167.
     """
 
-    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs):
+    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, affine: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.affine = affine
 
     def build(self, input_shape):
         options = {"shape": (input_shape[-1],), "dtype": "float32", "autocast": False}
         moving = {**options, "trainable": False, "aggregation": "mean"}
-        self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
-        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
+        if self.affine:
+            self.gamma = self.add_weight(initializer="ones", name="gamma", **options)
+            self.beta = self.add_weight(initializer="zeros", name="beta", **options)
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **moving)
         self.moving_variance = self.add_weight(initializer="ones", name="moving_variance", **moving)
 
@@ -65,8 +68,9 @@ class MaskedBatchNormalization(Float32Layer):
         mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
         if training and self.trainable:
             mean, variance = self._statistics(x, mask)
-        scale = ops.rsqrt(variance + self.epsilon) * self.gamma
-        return ops.cast((x - mean) * scale + self.beta, self.compute_dtype)
+        scale = ops.rsqrt(variance + self.epsilon)
+        y = (x - mean) * (scale * self.gamma) + self.beta if self.affine else (x - mean) * scale
+        return ops.cast(y, self.compute_dtype)
 
     def _statistics(self, x, mask):
         """Mean and variance of the global batch; the moving averages take a step towards them."""
@@ -88,4 +92,5 @@ class MaskedBatchNormalization(Float32Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        config = {"momentum": self.momentum, "epsilon": self.epsilon, "affine": self.affine}
+        return {**super().get_config(), **config}

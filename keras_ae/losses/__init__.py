@@ -1,6 +1,7 @@
 """Terms of the objectives, one function each."""
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
+from keras_ae.losses.channel_correlation import channel_correlation
 from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
@@ -47,6 +48,7 @@ __all__ = [
     "categorical_kl_to_uniform",
     "categorical_log_prob",
     "chance_loss",
+    "channel_correlation",
     "code_diversity_loss",
     "codebook_loss",
     "commitment_loss",

@@ -4,29 +4,41 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.replica_noise import uniform_noise
+from keras_ae.layers.linear_dependence import LinearDependence
+from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.losses.channel_correlation import channel_correlation
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
-from keras_ae.models.residual_terms import RESIDUAL_TERMS, discriminator_terms, generator_terms
-from keras_ae.models.sequences import call_under_mask, combine, crop, mask_of, unpack_inputs
+from keras_ae.models.converted_frames import ConvertedFrames
+from keras_ae.models.residual_terms import RESIDUAL_TERMS
+from keras_ae.models.sequences import combine, mask_of, unpack_inputs
 from keras_ae.models.stages import Stage
-from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.ops import weighted_mean
+
+SEGMENTS = 8  # parts of an utterance whose means the linear adversary sees
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class AdversarialVoiceConverter(VoiceConverter):
+class AdversarialVoiceConverter(ConvertedFrames):
     """A content that an adversary cannot tell the speaker from, a decoder that is told the speaker.
 
     ```
     z     = content_encoder(frames)
     y_hat = decoder(z, speaker)
-    loss  = mean |frames - y_hat| + adversarial_weight * Adversary.encoder_loss(z, speaker)
+    loss  = mean |frames - y_hat| + adversarial_weight * (Adversary.encoder_loss(z, speaker) + linear)
+    linear = linear_weight * LinearDependence(means of z over 8 parts, speaker)
     adversary_loss = CE(softmax(adversary(z)), speaker)         # z held fixed
     ```
 
-    With a `generator` and a `discriminator` a second part follows in which all else stands still. To the
-    frames of another voice `s'` the generator adds what makes them look real:
+    `linear` is the best linear adversary in closed form. The decoder trails behind a content that moves all
+    the time; with `decoder_steps` it goes on alone then, and learns to say the same in another voice `s'`:
+
+    ```
+    loss  = mean |frames - y_hat| + consistency_weight * mean (content_encoder(decoder(z, s')) - z)^2
+    ```
+
+    With a `generator` and a `discriminator` a last part follows. To the frames of another voice the
+    generator adds what makes them look real:
 
     ```
     y'    = decoder(z, s') + generator(z, s')
@@ -35,12 +47,12 @@ class AdversarialVoiceConverter(VoiceConverter):
     ```
 
     `s'` is the speaker of another utterance of the batch. One `fit` goes through the stages "auto_encoder",
-    "adversary" (it alone), "joint" and "residual".
+    "adversary" (it alone), "joint", "decoder" and "residual".
 
     Args:
         content_encoder: as in `VoiceConverter`; `networks.conv_bank_encoder`.
-        decoder: as in `VoiceConverter`; `networks.speaker_decoder`, which with a table of speakers
-            (`num_speakers`) takes their numbers.
+        decoder: as in `VoiceConverter`; `networks.speaker_decoder` or `networks.table_adain_decoder`,
+            which take numbers of speakers.
         adversary: a Keras model from the content to logits of the speakers, see `models.Adversary`;
             `networks.speaker_classifier`.
         front_end: as in `VoiceConverter`.
@@ -52,9 +64,12 @@ class AdversarialVoiceConverter(VoiceConverter):
         adversarial_loss: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal", see
             `models.Adversary`.
         adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps.
+        linear_weight: of the linear adversary beside the other one.
+        correlation_weight: of what the channels of the content repeat, `losses.channel_correlation`.
+        consistency_weight: of the content of the converted frames, where the decoder is alone.
         adversary_updates, discriminator_updates: in each step of their stage.
-        autoencoder_steps, adversary_steps, joint_steps: length of the first three stages, 0: none;
-            `joint_steps=None`: to the end, where there is no generator.
+        autoencoder_steps, adversary_steps, joint_steps, decoder_steps: lengths of the stages, 0: none. The
+            last stage goes on to the end; `joint_steps=None` where that is "joint".
         gradient_penalty_weight: of the discriminator.
         reconstruction_loss: as in `VoiceConverter`.
         seed: of the draws of `s'` and of the points of the gradient penalty.
@@ -67,7 +82,9 @@ class AdversarialVoiceConverter(VoiceConverter):
 
     Metrics:
         `loss`, `reconstruction_loss`, `adversarial_loss` (before its weight), `adversary_loss`,
-        `adversary_accuracy`; with a generator `critic_loss`, `gradient_penalty`, `real_speaker_loss`,
+        `adversary_accuracy`; with `linear_weight` `speaker_dependence`; with
+        `correlation_weight` `channel_correlation`; with `decoder_steps`
+        `consistency_loss`; with a generator `critic_loss`, `gradient_penalty`, `real_speaker_loss`,
         `generator_loss`, `converted_speaker_loss`.
 
     Raises:
@@ -79,7 +96,7 @@ class AdversarialVoiceConverter(VoiceConverter):
     >>> from keras_ae.networks import conv_bank_encoder, speaker_classifier, speaker_decoder
     >>> encoder = conv_bank_encoder(20, 4, filters=8)
     >>> decoder = speaker_decoder(20, 4, num_speakers=3, filters=8)
-    >>> model = AdversarialVoiceConverter(encoder, decoder, speaker_classifier(4, 3, filters=8))
+    >>> model = AdversarialVoiceConverter(encoder, decoder, speaker_classifier(4, 3))
     >>> model.convert(ops.ones((2, 50, 20)), ops.array([0, 2])).shape
     TensorShape([2, 50, 20])
 
@@ -100,25 +117,32 @@ class AdversarialVoiceConverter(VoiceConverter):
         discriminator=None,
         adversarial_loss: str = "confusion",
         adversarial_weight: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
+        linear_weight: float = 0.0,
+        correlation_weight: float = 0.0,
+        consistency_weight: float = 0.0,
         adversary_updates: int = 5,
         discriminator_updates: int = 5,
         autoencoder_steps: int = 0,
         adversary_steps: int = 0,
         joint_steps: int | None = None,
+        decoder_steps: int = 0,
         gradient_penalty_weight: float = 10.0,
         reconstruction_loss="mae",
         seed: int | None = None,
         **kwargs,
     ):
-        if (generator is None) != (discriminator is None) or (generator is None) != (joint_steps is None):
+        further = generator is not None or decoder_steps != 0
+        if (generator is None) != (discriminator is None) or further != (joint_steps is not None):
             raise ValueError(
-                "generator, discriminator and joint_steps are given together or not at all. Received: "
-                f"generator={generator!r}, discriminator={discriminator!r}, joint_steps={joint_steps!r}"
+                "generator and discriminator are given together or not at all, joint_steps where a stage "
+                f"follows. Received: {generator=!r}, {discriminator=!r}, {joint_steps=}, {decoder_steps=}"
             )
-        if min(adversary_updates, discriminator_updates) < 1 or gradient_penalty_weight < 0:
+        weights = linear_weight, correlation_weight, consistency_weight, gradient_penalty_weight
+        if min(adversary_updates, discriminator_updates) < 1 or min(weights) < 0:
             raise ValueError(
-                "The updates are at least 1, the weight of the gradient penalty at least 0. Received: "
-                f"{adversary_updates=}, {discriminator_updates=}, {gradient_penalty_weight=}"
+                "The updates are at least 1, the weights at least 0. Received: "
+                f"{adversary_updates=}, {discriminator_updates=}, {linear_weight=}, {correlation_weight=}, "
+                f"{consistency_weight=}, {gradient_penalty_weight=}"
             )
         settings = {"reconstruction_loss": reconstruction_loss, **kwargs}
         super().__init__(content_encoder, speaker_encoder, decoder, front_end, **settings)
@@ -127,26 +151,43 @@ class AdversarialVoiceConverter(VoiceConverter):
         self.generator, self.discriminator = generator, discriminator
         self.adversary_updates, self.discriminator_updates = adversary_updates, discriminator_updates
         self.autoencoder_steps, self.adversary_steps = autoencoder_steps, adversary_steps
-        self.joint_steps = joint_steps
+        self.joint_steps, self.decoder_steps = joint_steps, decoder_steps
+        self.linear_weight, self.correlation_weight = linear_weight, correlation_weight
+        self.consistency_weight = consistency_weight
         self.gradient_penalty_weight = gradient_penalty_weight
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("reconstruction_loss", "adversarial_loss", "adversary_loss", "adversary_accuracy")
-        if generator is not None:
-            self.track_terms(*RESIDUAL_TERMS)
+        self._track_further_terms()
         self.track_stages(*self._stages_in_turn())
         self.build_networks()
 
+    def _track_further_terms(self):
+        if self.linear_weight:
+            self.segments = SegmentMeans(SEGMENTS, name="segments")
+            self.dependence = LinearDependence(name="dependence")
+            self.dependence.build((None, SEGMENTS * self.decoder.input_shape[0][-1]))
+            self.track_terms("speaker_dependence")
+        if self.correlation_weight:
+            self.track_terms("channel_correlation")
+        if self.decoder_steps:
+            self.track_terms("consistency_loss")
+        if self.generator is not None:
+            self.track_terms(*RESIDUAL_TERMS)
+
     def _stages_in_turn(self):
         stages = [
-            Stage("auto_encoder", {"model": 1}, self.autoencoder_steps),
-            Stage("adversary", {"adversary": 1}, self.adversary_steps),
-            Stage("joint", {"adversary": self.adversary_updates, "model": 1}, self.joint_steps),
+            ("auto_encoder", {"model": 1}, self.autoencoder_steps),
+            ("adversary", {"adversary": 1}, self.adversary_steps),
+            ("joint", {"adversary": self.adversary_updates, "model": 1}, self.joint_steps),
         ]
+        if self.decoder_steps:
+            stages.append(("decoder", {"decoder": 1}, self.decoder_steps))
         if self.generator is not None:
             residual = {"discriminator": self.discriminator_updates, "generator": 1}
-            stages.append(Stage("residual", residual))
-        return stages
+            stages.append(("residual", residual, None))
+        name, players, _ = stages[-1]
+        return [*(Stage(*stage) for stage in stages[:-1]), Stage(name, players)]
 
     def build(self, input_shape):
         if self.built:
@@ -161,8 +202,10 @@ class AdversarialVoiceConverter(VoiceConverter):
         return self.adversary.num_classes
 
     def players(self):
-        """Encoders and decoder together; the adversary; discriminator and generator."""
+        """Encoders and decoder together; the adversary; the decoder alone; discriminator and generator."""
         further = {"adversary": self.adversary}
+        if self.decoder_steps:
+            further["decoder"] = self.decoder
         if self.generator is not None:
             further.update(discriminator=self.discriminator, generator=self.generator)
         return [
@@ -173,15 +216,6 @@ class AdversarialVoiceConverter(VoiceConverter):
     def _variables_of_the_model(self):
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)
         return [v for part in parts if part is not None for v in part.trainable_variables]
-
-    def decoder_output(self, content, voice, mask, training):
-        """Frames of a content and a voice, with what the generator adds."""
-        frames = super().decoder_output(content, voice, mask, training)
-        return frames if self.generator is None else frames + self._added(content, voice, mask, training)
-
-    def _added(self, content, voice, mask, training):
-        masks = None if mask is None else [mask, None]
-        return call_under_mask(self.generator, [content, voice], masks, training)
 
     # training
 
@@ -197,8 +231,8 @@ class AdversarialVoiceConverter(VoiceConverter):
         target = frames if y is None else self.frames({"x": y, "lengths": unpack_inputs(x)[1]})[0]
         batch = {"frames": frames, "mask": mask, "speaker": ops.cast(speaker, "int32")}
         if not training or self.stage != "auto_encoder":  # all updates of the adversary see this content
-            frozen = training and self.stage == "residual"
-            batch["features"] = self.content_features(frames, mask, training and not frozen)
+            moving = training and self.stage not in ("decoder", "residual")
+            batch["features"] = self.content_features(frames, mask, moving)
             take_losses(self.content_encoder)
         return batch, target
 
@@ -206,7 +240,9 @@ class AdversarialVoiceConverter(VoiceConverter):
         if not isinstance(x, dict) or "frames" not in x:
             x, y = self.prepare(x, y, training)
         if player in ("generator", "discriminator"):
-            return self._residual_terms(x, sample_weight, training, player)
+            return self.residual_terms(x, sample_weight, training, player)
+        if player == "decoder":
+            return self.decoder_terms(x, y, sample_weight, training)
         if player == "adversary":
             content, mask = self.content_of(x["features"]), mask_of(x["features"])
             given = content, x["speaker"], mask, sample_weight
@@ -219,59 +255,37 @@ class AdversarialVoiceConverter(VoiceConverter):
         features = self.content_features(x["frames"], x["mask"], training)
         added = take_losses(self.content_encoder)
         content, mask = self.content_of(features), mask_of(features)
-        voice = self._voice(x, training)
-        frames = VoiceConverter.decoder_output(self, content, voice, mask, training)
+        voice = self.voice_of(x, training)
+        frames = self.without_generator(content, voice, mask, training)
         losses = self.element_losses(target, frames)
         error = weighted_mean(losses, combine(x["mask"], sample_weight))
         loss = error + added + take_losses(self.decoder)
         if self.speaker_encoder is not None:
             loss += take_losses(self.speaker_encoder)
+        terms = {"reconstruction_loss": error}
+        if self.correlation_weight:
+            correlation = channel_correlation(content, combine(mask, sample_weight))
+            terms["channel_correlation"] = correlation
+            loss += self.correlation_weight * correlation
         if training and self.stage == "auto_encoder":
-            return {"loss": loss, "reconstruction_loss": error}
+            return {"loss": loss, **terms}
         term = self.adversary.encoder_loss(content, x["speaker"], mask, sample_weight)
         take_losses(self.adversary)  # regularisers of the classifier are its own
         weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
-        return {"loss": loss + weight * term, "reconstruction_loss": error, "adversarial_loss": term}
-
-    def _voice(self, x, training):
-        return self.voice({"speaker": x["speaker"]}, x["frames"], x["mask"], training)
-
-    def _residual_terms(self, x, sample_weight, training, player):
-        def judge(frames):
-            score, speaker = call_under_mask(self.discriminator, frames, x["mask"], training)
-            return ops.cast(score, "float32"), ops.cast(speaker, "float32")
-
-        of_generator = player == "generator"
-        fake, wanted = self._converted(x, training, of_generator)
-        if of_generator:
-            terms = generator_terms(judge, fake, wanted, sample_weight)
-        else:
-            batch = (ops.shape(fake)[0],)
-            mix = uniform_noise(batch, self.seed_generator) if training else ops.full(batch, 0.5)
-            given = x["frames"], fake, x["speaker"], mix, self.gradient_penalty_weight
-            terms = discriminator_terms(judge, *given, sample_weight)
-        added = {name: take_losses(getattr(self, name)) for name in ("discriminator", "generator")}
-        return {**terms, "loss": terms["loss"] + added[player]}
-
-    def _converted(self, x, training, of_generator):
-        """`(frames in the voice of another utterance of the batch, its speaker)`."""
-        content, mask = self.content_of(x["features"]), mask_of(x["features"])
-        others = self._others(ops.shape(x["speaker"])[0], training)
-        voice = ops.take(self._voice(x, False), others, axis=0)
-        frames = VoiceConverter.decoder_output(self, content, voice, mask, False)
-        frames += self._added(content, voice, mask, training and of_generator)
-        return crop(ops.cast(frames, "float32"), x["frames"]), ops.take(x["speaker"], others, axis=0)
-
-    def _others(self, count, training):
-        """For each row of the batch the number of another one: they are shifted by a random step."""
-        noise = uniform_noise((1,), self.seed_generator) if training else ops.zeros((1,))
-        shift = 1 + ops.cast(noise * ops.cast(count - 1, "float32"), "int32")
-        return ops.mod(ops.arange(count) + shift, count)
+        terms["adversarial_loss"] = term
+        if self.linear_weight:
+            means = self.segments(content, mask=mask)
+            means = ops.reshape(means, (-1, SEGMENTS * self.content_dim))
+            linear = self.dependence(means, x["speaker"], sample_weight, training=training)
+            terms["speaker_dependence"] = linear
+            term += self.linear_weight * linear
+        return {"loss": loss + weight * term, **terms}
 
     def get_config(self):
         config = super().get_config()
         numbers = ("adversary_updates", "discriminator_updates", "autoencoder_steps", "adversary_steps")
-        numbers += ("joint_steps", "gradient_penalty_weight", "seed")
+        numbers += ("joint_steps", "decoder_steps", "gradient_penalty_weight", "seed")
+        numbers += ("linear_weight", "correlation_weight", "consistency_weight")
         parts = {"generator": self.generator, "discriminator": self.discriminator}
         parts["adversary"] = self.adversary.classifier
         return {

@@ -5,6 +5,7 @@ from keras_ae.networks.adversarial_voice_conversion import (
     patch_discriminator,
     speaker_classifier,
     speaker_decoder,
+    table_adain_decoder,
 )
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
 from keras_ae.networks.image import image_decoder, image_encoder
@@ -35,6 +36,7 @@ __all__ = [
     "speaker_encoder",
     "speaker_classifier",
     "speaker_decoder",
+    "table_adain_decoder",
     "two_level_networks",
     "waveform_encoder",
 ]

@@ -8,12 +8,15 @@ from keras import layers
 from keras_ae.layers.add_condition import AddCondition
 from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
+from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.networks.voice_conversion import adain_decoder
 
 SLOPE = 0.01  # of the leaky rectifiers
+MOMENTUM = 0.95  # of batch normalisation
 
 
 def conv_bank_encoder(
@@ -26,7 +29,7 @@ def conv_bank_encoder(
     halvings: int = 2,
     residual_blocks: int = 2,
     dropout: float = 0.0,
-    noise: float = 0.0,
+    standardize: bool = False,
     seed: int | None = None,
     name: str = "content_encoder",
 ) -> keras.Model:
@@ -46,8 +49,9 @@ def conv_bank_encoder(
         halvings: blocks that halve the time (3 in the paper); utterances of half a second bear 2.
         residual_blocks: after them.
         dropout: after each block, in training (0.5 in the paper).
-        noise: standard deviation of what is added to the result in training.
-        seed: of dropout and noise.
+        standardize: batch normalisation of the result. Its channels keep their deviation then, beside which
+            noise in the decoder has a meaning; an adversary could shrink them otherwise.
+        seed: of the dropout.
         name: of the model.
 
     Example:
@@ -72,8 +76,8 @@ def conv_bank_encoder(
         y = _dropped(InstanceNormalization()(y), dropout, seed, block)
         x = layers.Add()([MaskedAveragePooling1D(2)(x) if stride == 2 else x, y])
     x = layers.Dense(output_dim)(x)
-    if noise:
-        x = layers.GaussianNoise(noise, seed=seed)(x)
+    if standardize:
+        x = MaskedBatchNormalization(momentum=MOMENTUM, affine=False)(x)
     return keras.Model(inputs, x, name=name)
 
 
@@ -138,29 +142,84 @@ def speaker_decoder(
     return keras.Model([content, speaker], outputs, name=name)
 
 
+def table_adain_decoder(
+    num_mels: int,
+    input_dim: int = 16,
+    *,
+    num_speakers: int | None = None,
+    speaker_dim: int = 8,
+    filters: int = 64,
+    halvings: int = 2,
+    noise: float = 0.0,
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
+    """`[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+
+    `networks.adain_decoder`, whose channels take mean and deviation from the speaker's vector; the
+    content's own way past that normalisation is open.
+
+    Args:
+        num_mels: mel bands of the result.
+        input_dim: channels of the content.
+        num_speakers: rows of the table of learned vectors; the speaker is then a number `(batch,)`.
+            `None`: the speaker is a vector `(batch, speaker_dim)`, that of a speaker encoder.
+        speaker_dim: size of the speaker's vector.
+        filters: channels inside.
+        halvings: of the encoder: as many blocks double the time.
+        noise: standard deviation of what is added to the content in training, behind the adversary's
+            back: the adversary sees the content as a probe sees it, and what is as small as
+            the noise does not help the decoder.
+        seed: of the noise.
+        name: of the model.
+
+    Example:
+
+    >>> import numpy as np
+    >>> decoder = table_adain_decoder(20, 4, num_speakers=3, filters=8)
+    >>> decoder([np.zeros((2, 13, 4), "float32"), np.array([0, 2])]).shape
+    TensorShape([2, 52, 20])
+    """
+    content = x = keras.Input((None, input_dim), name="content")
+    if num_speakers is None:
+        speaker = voice = keras.Input((speaker_dim,), name="speaker")
+    else:
+        speaker = keras.Input((), dtype="int32", name="speaker")
+        start = keras.initializers.RandomNormal(stddev=1.0)  # AdaIN starts with a small map of the voice
+        table = layers.Embedding(num_speakers, speaker_dim, embeddings_initializer=start, name="speakers")
+        voice = table(speaker)
+    if noise:
+        x = layers.GaussianNoise(noise, seed=seed)(x)
+    strides = (2,) * halvings
+    options = {"filters": filters, "strides": strides, "normalize_content": False}
+    decoder = adain_decoder(num_mels, input_dim, speaker_dim, name="adain_decoder", **options)
+    return keras.Model([content, speaker], decoder([x, voice]), name=name)
+
+
 def speaker_classifier(
     input_dim: int,
     num_speakers: int,
     *,
-    filters: int = 64,
-    units: int = 128,
+    units: int = 256,
     segments: int = 8,
+    heads: int = 2,
     dropout: float = 0.0,
     seed: int | None = None,
     name: str = "classifier",
 ) -> keras.Model:
-    """`(batch, codes, input_dim)` of any length -> logits `(batch, num_speakers)`.
+    """`(batch, codes, input_dim)` of any length -> logits `(batch, heads, num_speakers)`.
 
-    The codes and a convolution of 5 codes, as their means over equal parts of the utterance, and two dense
-    layers: it sees all that a probe of such means sees. The paper's convolutions normalise
-    over time, which would hide mean and deviation of the codes from it, and fit one length.
+    The means of the codes over equal parts of the utterance, standardised, and perceptrons side by side
+    that start at different weights: each gives a verdict of its own. It is what a probe of such means sees,
+    and as it sees it, so that a speaker cannot hide in channels of small deviation. The paper's convolutions
+    normalise over time, which would hide mean and deviation of the codes from it, and fit one length.
 
     Args:
         input_dim: channels of the content.
         num_speakers: classes.
-        filters: channels of the convolution.
-        units: of the dense layers.
+        units: of the hidden layer of a perceptron.
         segments: parts of the utterance.
+        heads: perceptrons.
         dropout: before each dense layer, in training.
         seed: of the dropout.
         name: of the model.
@@ -168,15 +227,19 @@ def speaker_classifier(
     Example:
 
     >>> import numpy as np
-    >>> speaker_classifier(4, 6, filters=8)(np.zeros((2, 13, 4), "float32")).shape
-    TensorShape([2, 6])
+    >>> speaker_classifier(4, 6)(np.zeros((2, 13, 4), "float32")).shape
+    TensorShape([2, 2, 6])
     """
     inputs = keras.Input((None, input_dim), name="content")
-    x = layers.Concatenate()([inputs, _activated(MaskedConv1D(filters, 5)(inputs))])
-    x = layers.Flatten()(SegmentMeans(segments)(x))
-    for block in range(2):
-        x = _activated(layers.Dense(units)(_dropped(x, dropout, seed, block)))
-    outputs = layers.Dense(num_speakers, dtype="float32", name="logits")(x)
+    means = layers.Flatten()(SegmentMeans(segments)(inputs))
+    means = MaskedBatchNormalization(momentum=MOMENTUM, affine=False)(means)
+    verdicts = []
+    for head in range(heads):
+        x = _activated(layers.Dense(units)(_dropped(means, dropout, seed, 2 * head)))
+        x = layers.Dense(num_speakers)(_dropped(x, dropout, seed, 2 * head + 1))
+        verdicts.append(layers.Reshape((1, num_speakers))(x))
+    outputs = layers.Concatenate(axis=1)(verdicts) if heads > 1 else verdicts[0]
+    outputs = layers.Activation("linear", dtype="float32", name="logits")(outputs)
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -10,15 +10,17 @@ from keras_ae.layers import MaskedBatchNormalization
 X = np.random.default_rng(0).normal(3.0, 2.0, (6, 5, 4)).astype("float32")
 
 
+@pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_without_a_mask_it_is_keras_own(training):
-    ours = MaskedBatchNormalization(momentum=0.9)
-    theirs = keras.layers.BatchNormalization(momentum=0.9)
+def test_without_a_mask_it_is_keras_own(training, affine):
+    ours = MaskedBatchNormalization(momentum=0.9, affine=affine)
+    theirs = keras.layers.BatchNormalization(momentum=0.9, center=affine, scale=affine)
     for _ in range(2):
         ours(X, training=True), theirs(X, training=True)
     np.testing.assert_allclose(ours(X, training=training), theirs(X, training=training), atol=1e-5)
     np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5)
     np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=1e-5)
+    assert len(ours.trainable_variables) == len(theirs.trainable_variables)
 
 
 def test_padding_is_left_out_and_fractions_weight():

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers import MaskedConv1D
+from keras_ae.layers import MaskedConv1D, SegmentMeans
 from keras_ae.models import AdversarialVoiceConverter
 from keras_ae.models.residual_terms import discriminator_terms, generator_terms
 from keras_ae.models.sequences import call_under_mask
@@ -17,6 +17,7 @@ from keras_ae.networks import (
     speaker_classifier,
     speaker_decoder,
     speaker_encoder,
+    table_adain_decoder,
 )
 
 MELS, CONTENT, SPEAKERS = 4, 3, 3
@@ -38,7 +39,7 @@ def made(table=True, residual=False, rate=0.05, eagerly=True, **options):
     model = AdversarialVoiceConverter(
         conv_bank_encoder(MELS, CONTENT, filters=4, bank=2, halvings=1, residual_blocks=1),
         decoder(table),
-        speaker_classifier(CONTENT, SPEAKERS, filters=4, units=4, segments=2),
+        speaker_classifier(CONTENT, SPEAKERS, units=4, segments=2),
         seed=0,
         **options,
     )
@@ -97,17 +98,48 @@ def test_gradients_of_a_player_reach_its_own_variables(player):
 
 
 def test_the_loss_of_the_model_is_error_and_weighted_adversary():
-    model, x = made(adversarial_weight=0.4, adversarial_loss="entropy"), utterances()
+    weights = {"linear_weight": 0.5, "correlation_weight": 0.3}
+    model = made(adversarial_weight=0.4, adversarial_loss="entropy", **weights)
+    x = utterances()
     terms = model.compute_terms(x, None, None, training=False, player="model")
     real = np.arange(9) < x["lengths"][:, None]
     error = np.abs(x["x"] - np.asarray(model.reconstruct(x))).mean(axis=2)[real].mean()
     assert float(terms["reconstruction_loss"]) == pytest.approx(error, rel=1e-5)
     content = model.content(x)
     logits = model.adversary.logits(content, content._keras_mask).numpy().astype("float64")
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    entropy = (p * np.log(p)).sum(axis=1).mean() + np.log(SPEAKERS)
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    entropy = (p * np.log(p)).sum(axis=-1).mean() + np.log(SPEAKERS)
     assert float(terms["adversarial_loss"]) == pytest.approx(entropy, rel=1e-4)
-    assert float(terms["loss"]) == pytest.approx(error + 0.4 * entropy, rel=1e-4)
+    means = np.asarray(SegmentMeans(8)(content, mask=content._keras_mask)).reshape(6, -1)
+    alike = means @ means.T / (1 + 0.1 + 1e-4)  # the covariance starts as the identity
+    same = np.equal.outer(x["speaker"], x["speaker"])
+    linear = alike[same & ~np.eye(6, dtype=bool)].mean() - alike[~same].mean()
+    assert float(terms["speaker_dependence"]) == pytest.approx(linear, rel=1e-3)
+    squares = np.corrcoef(np.asarray(content)[np.asarray(content._keras_mask)], rowvar=False) ** 2
+    repeated = (squares.sum() - CONTENT) / (CONTENT * (CONTENT - 1))
+    assert float(terms["channel_correlation"]) == pytest.approx(repeated, rel=1e-2)
+    expected = error + 0.4 * (entropy + 0.5 * linear) + 0.3 * repeated
+    assert float(terms["loss"]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_decoder_alone_learns_that_its_conversions_say_the_same():
+    model = made(joint_steps=0, decoder_steps=1, consistency_weight=0.7)
+    x = utterances()
+    terms = model.compute_terms(x, None, None, training=False, player="decoder")
+    content, real = model.content(x), np.arange(9) < x["lengths"][:, None]
+    others = np.roll(x["speaker"], -1)
+    again = model.content({"x": model.convert(x, others), "lengths": x["lengths"]})
+    codes = np.asarray(content._keras_mask)
+    difference = np.square(np.asarray(again) - np.asarray(content)).mean(axis=2)[codes].mean()
+    error = np.abs(x["x"] - np.asarray(model.reconstruct(x))).mean(axis=2)[real].mean()
+    assert float(terms["consistency_loss"]) == pytest.approx(difference, rel=1e-4)
+    assert float(terms["loss"]) == pytest.approx(error + 0.7 * difference, rel=1e-4)
+    before = weights_of(model)
+    model.decoder_optimizer.learning_rate = 0.1
+    for _ in range(20):
+        model.train_on_batch(x)
+    assert moved(before, weights_of(model)) == {"decoder"}
+    assert model.evaluate(x, batch_size=6, verbose=0, return_dict=True)["consistency_loss"] < 0.8 * difference
 
 
 def linear_judge(kernel, speaker_kernel):
@@ -194,6 +226,33 @@ def test_the_content_passes_the_adversary_and_the_speaker_is_in_the_decoder():
     assert high - low > 1.4  # the speakers lie 2 apart
 
 
+@pytest.mark.parametrize("table", [True, False], ids=["table", "vector"])
+def test_the_adain_decoder_gives_each_speaker_a_voice(table):
+    """A row of the table does what the same vector does; noise is for training alone."""
+    keras.utils.set_random_seed(0)
+    options = {"num_speakers": SPEAKERS if table else None, "speaker_dim": 2, "filters": 4, "halvings": 1}
+    network = table_adain_decoder(MELS, CONTENT, noise=1.0, seed=0, **options)
+    content = np.random.default_rng(0).normal(size=(2, 5, CONTENT)).astype("float32")
+    voices = np.array([[1.0, -1.0], [0.5, 2.0]], "float32")
+    speaker = np.array([2, 0])
+    if table:
+        network.get_layer("speakers").embeddings.assign(np.stack([voices[1], voices[1], voices[0]]))
+    frames = np.asarray(network([content, speaker if table else voices]))
+    inner = network.get_layer("adain_decoder")
+    np.testing.assert_allclose(frames, inner([content, voices]), rtol=1e-5, atol=1e-6)
+    assert frames.shape == (2, 10, MELS) and np.abs(frames[0] - frames[1]).max() > 1e-3
+    noisy = network([content, speaker if table else voices], training=True)
+    assert np.abs(noisy - frames).max() > 1e-2
+
+
+def test_a_standardised_content_has_mean_0_and_deviation_1():
+    network = conv_bank_encoder(MELS, 3, filters=4, bank=1, halvings=1, standardize=True)
+    x = np.random.default_rng(0).normal(size=(8, 20, MELS)).astype("float32")
+    z = np.asarray(network(x, training=True))
+    np.testing.assert_allclose(z.mean(axis=(0, 1)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(z.std(axis=(0, 1)), 1.0, atol=2e-2)
+
+
 def test_the_networks_say_what_they_take():
     with pytest.raises(ValueError, match="given together or not at all"):
         made(joint_steps=3)
@@ -208,7 +267,7 @@ def test_the_networks_say_what_they_take():
     "network, inputs",
     [
         (lambda: conv_bank_encoder(MELS, 3, filters=4, parts=[MaskedConv1D(MELS, 1)]), MELS),
-        (lambda: speaker_classifier(MELS, 3, filters=4, units=4), MELS),
+        (lambda: speaker_classifier(MELS, 3, units=4), MELS),
         (lambda: patch_discriminator(MELS, 3, filters=4), MELS),
     ],
     ids=["encoder", "classifier", "discriminator"],

@@ -14,7 +14,8 @@ from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
 
 RATE = 8000
-STAGES = {"epochs": 4, "autoencoder_epochs": 1, "adversary_epochs": 1, "residual_epochs": 1}
+STAGES = {"epochs": 5, "autoencoder_epochs": 1, "adversary_epochs": 1}
+STAGES |= {"decoder_epochs": 1, "residual_epochs": 1}
 BLOCKS = {"filters": 4, "halvings": 1, "residual_blocks": 0}
 
 
@@ -37,11 +38,11 @@ def recipe(npz=None, **options):
 
 
 def test_the_stages_last_the_epochs_that_they_are_given(npz):
-    made = recipe(**{**STAGES, "epochs": 9})
-    model = made.build_model(load_speech(npz, sample_rate=RATE), training_steps=9 * 5)
+    made = recipe(**{**STAGES, "epochs": 10})
+    model = made.build_model(load_speech(npz, sample_rate=RATE), training_steps=10 * 5)
     assert isinstance(model, AdversarialVoiceConverter)
     steps = {stage.name: stage.steps for stage in model.stages}
-    assert steps == {"auto_encoder": 5, "adversary": 5, "joint": 6 * 5, "residual": None}
+    assert steps == {"auto_encoder": 5, "adversary": 5, "joint": 6 * 5, "decoder": 5, "residual": None}
     ramp = model.adversary.weight.schedule
     weights = [float(ramp(step)) for step in (0, 15, 30)]
     final = made.adversarial_weight
@@ -50,10 +51,11 @@ def test_the_stages_last_the_epochs_that_they_are_given(npz):
 
 def test_the_learning_rate_of_the_model_falls_over_its_own_steps_only(npz):
     data = load_speech(npz, sample_rate=RATE)
-    model = recipe(**{**STAGES, "epochs": 9}).build(data, steps_per_epoch=5)
+    model = recipe(**{**STAGES, "epochs": 10}).build(data, steps_per_epoch=5)
     schedule = model.optimizer._learning_rate
-    assert float(schedule(7 * 5)) == pytest.approx(0.0, abs=1e-9)  # 9 epochs without two of others
+    assert float(schedule(7 * 5)) == pytest.approx(0.0, abs=1e-9)  # 10 epochs without three of others
     assert float(schedule(0)) == pytest.approx(recipe().learning_rate)
+    assert float(model.decoder_optimizer._learning_rate(5)) == pytest.approx(0.0, abs=1e-9)
     rate = recipe().adversary_learning_rate
     assert float(model.adversary_optimizer.learning_rate) == pytest.approx(rate)
 
@@ -68,7 +70,7 @@ def test_a_speaker_encoder_takes_the_place_of_the_table(npz):
 def test_too_few_epochs_or_speakers_are_refused(npz):
     data = load_speech(npz, sample_rate=RATE)
     with pytest.raises(InputError, match="--epochs is more than"):
-        recipe(**{**STAGES, "epochs": 3}).build_model(data, 30)
+        recipe(**{**STAGES, "epochs": 4}).build_model(data, 30)
     with pytest.raises(InputError, match="two speakers at least"):
         recipe().build_model(type("Data", (), {"speakers": ["alone"]})(), 30)
 
@@ -100,7 +102,7 @@ def smallest(monkeypatch):
 
 
 def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path, monkeypatch, smallest):
-    made = recipe(npz, epochs=3, autoencoder_epochs=1, adversary_epochs=1, adversary_updates=1)
+    made = recipe(npz, **{**STAGES, "epochs": 4, "residual_epochs": 0}, adversary_updates=1)
 
     def train(epoch, **where):
         # layers are numbered as in a new process: TensorFlow orders the terms of a sum by their names
@@ -118,8 +120,9 @@ def test_a_run_killed_in_a_stage_goes_on_through_the_further_ones(npz, tmp_path,
     for name, value in first.arrays.items():
         np.testing.assert_array_equal(second.arrays[name], value, err_msg=name)
     rows = first.state["history"]
-    moved = [{name for name in ("loss", "adversary_loss") if row[name]} for row in rows]
-    assert moved == [{"loss"}, {"adversary_loss"}, {"loss", "adversary_loss"}]
+    players = ("loss", "adversary_loss", "consistency_loss")
+    moved = [{name for name in players if row[name]} for row in rows]
+    assert moved == [{"loss"}, {"adversary_loss"}, {"loss", "adversary_loss"}, {"consistency_loss"}]
     model = resumed.load_model()  # monitor None: the last epoch
     weights = first.arrays["variable/0"]
     np.testing.assert_array_equal(np.asarray(model.variables[0]), weights)

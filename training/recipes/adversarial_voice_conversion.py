@@ -6,7 +6,12 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.layers import FrameNormalization, InstanceNormalization, SpectralPerturbation
+from keras_ae.layers import (
+    CepstralCoefficients,
+    FrameNormalization,
+    InstanceNormalization,
+    SpectralPerturbation,
+)
 from keras_ae.models import AdversarialVoiceConverter
 from keras_ae.networks import (
     conv_bank_encoder,
@@ -15,6 +20,7 @@ from keras_ae.networks import (
     speaker_classifier,
     speaker_decoder,
     speaker_encoder,
+    table_adain_decoder,
 )
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 from keras_ae.training.voice_conversions import conversion_frames
@@ -35,6 +41,8 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """table: a learned vector for each speaker of the training data; encoder: made of any utterance."""
     content_dim: int = 16
     """Channels of the content."""
+    speaker_dim: int = 8
+    """Size of the voice."""
     halvings: int = 2
     """How often the content's time is halved; frames are 8 ms apart."""
     filters: int = 64
@@ -43,54 +51,72 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         "confusion"
     )
     """What the encoder does against the adversary; see models.Adversary."""
-    adversarial_weight: float = 0.1
+    adversarial_weight: float = 0.015
     """Of that term beside the mean absolute error; 0: no adversary in effect."""
+    linear_weight: float = 0.8
+    """Of the linear adversary in closed form, beside the other one, in that term."""
     ramp: float = 0.3
     """Share of the joint steps over which the weight rises from 0."""
     adversary_updates: int = 3
     """Of the adversary in each joint step."""
-    adversary_learning_rate: float = 1e-3
+    adversary_learning_rate: float = 2e-3
     """Of Adam of the adversary and the discriminator, constant."""
-    adversary_dropout: float = 0.0
+    adversary_dropout: float = 0.1
     """Dropout of the adversary."""
-    warp: float = 0.1
+    cepstra: int = 13
+    """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
+    normalize: bool = True
+    """Take mean and deviation of the utterance out of what the content encoder sees."""
+    warp: float = 0.2
     """The most by which the frequencies that the content encoder sees are stretched in training."""
-    tilt: float = 0.2
+    tilt: float = 0.0
     """The most by which their spectrum is bent in training, in standard deviations of a band."""
-    normalize: bool = False
-    """Take mean and deviation of the utterance out of the frames that the content encoder sees."""
-    noise: float = 0.0
-    """Standard deviation of noise on the content in training."""
+    noise: float = 0.1
+    """Standard deviation of noise on the standardised content that the decoder sees in training."""
+    correlation_weight: float = 0.5
+    """Of what the channels of the content repeat of each other."""
+    consistency_weight: float = 0.3
+    """In the stage of the decoder: of the content of converted frames, which should be the same."""
     autoencoder_epochs: int = 8
     """Epochs without the adversary, at first."""
-    adversary_epochs: int = 2
+    adversary_epochs: int = 1
     """Epochs of the adversary alone, then."""
+    decoder_epochs: int = 26
+    """Epochs of the decoder alone, after those of all together."""
     residual_epochs: int = 0
     """Epochs of the residual generator and its discriminator alone, at last."""
     discriminator_updates: int = 3
     """Of the discriminator in each of their steps."""
     crop_seconds: float | None = 0.96
     """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
-    epochs: int = 60
+    epochs: int = 70
     """Passes over the training utterances, all stages together."""
     batch_size: int = 32
     """Utterances of one step."""
-    learning_rate: float = 2e-3
-    """Of AdamW of the model, at the start; it falls to 0 by a cosine over the steps in which it moves."""
+    learning_rate: float = 3e-3
+    """Of AdamW of the model, at the start; it falls to 0 by a cosine over the steps in which it moves, and
+    again in the stage of the decoder."""
 
     def build(self, data, steps_per_epoch, base=None):
         """The compiled model; the adversary's optimiser is Adam at a rate of its own."""
         keras.utils.set_random_seed(self.seed)
         model = self.build_model(data, self.epochs * steps_per_epoch)
-        moving = self.epochs - self.adversary_epochs - self.residual_epochs
-        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, moving * steps_per_epoch)
-        others = ["adversary", *(("discriminator", "generator") if self.residual_epochs else ())]
+        moving = self.epochs - self.adversary_epochs - self.decoder_epochs - self.residual_epochs
+        others = {"adversary": self._adam("adversary")}
+        if self.decoder_epochs:
+            others["decoder"] = self._adam_w(self.decoder_epochs * steps_per_epoch)
+        if self.residual_epochs:
+            others |= {name: self._adam(name) for name in ("discriminator", "generator")}
         model.compile(
-            keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
-            **{f"{name}_optimizer": self._adam(name) for name in others},
+            self._adam_w(moving * steps_per_epoch),
+            **{f"{name}_optimizer": optimizer for name, optimizer in others.items()},
             jit_compile=False,
         )
         return model
+
+    def _adam_w(self, steps):
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
     def _adam(self, name):
         rate = self.learning_rate if name == "generator" else self.adversary_learning_rate
@@ -104,28 +130,34 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
                 f"Received: {speakers} names of speakers. "
                 "Give a manifest with a column speaker, or names like <label>_<speaker>_<take>.wav."
             )
-        joint_epochs = self.epochs - self.autoencoder_epochs - self.adversary_epochs - self.residual_epochs
+        others = self.autoencoder_epochs, self.adversary_epochs, self.decoder_epochs, self.residual_epochs
+        joint_epochs = self.epochs - sum(others)
         if joint_epochs < 1:
             raise InputError(
-                "--epochs is more than --autoencoder-epochs, --adversary-epochs and --residual-epochs "
-                f"together. Received: {self.epochs}"
+                "--epochs is more than --autoencoder-epochs, --adversary-epochs, --decoder-epochs and "
+                f"--residual-epochs together. Received: {self.epochs}"
             )
         steps = training_steps // self.epochs
         joint_steps = joint_epochs * steps
-        decoder = self._decoder(speakers)
+        further = self.decoder_epochs or self.residual_epochs
         return AdversarialVoiceConverter(
             self._content_encoder(),
-            decoder,
+            self._decoder(speakers),
             speaker_classifier(self.content_dim, speakers, dropout=self.adversary_dropout, seed=self.seed),
             self._front_end(data),
             speaker_encoder=self._speaker_encoder(),
-            **(self._residual(speakers, joint_steps) if self.residual_epochs else {}),
+            **(self._residual(speakers) if self.residual_epochs else {}),
             adversarial_loss=self.adversarial_loss,
             adversarial_weight=self._weight(joint_steps),
+            linear_weight=self.linear_weight,
+            correlation_weight=self.correlation_weight,
+            consistency_weight=self.consistency_weight,
             adversary_updates=self.adversary_updates,
             discriminator_updates=self.discriminator_updates,
             autoencoder_steps=self.autoencoder_epochs * steps,
             adversary_steps=self.adversary_epochs * steps,
+            joint_steps=joint_steps if further else None,
+            decoder_steps=self.decoder_epochs * steps,
             seed=self.seed,
         )
 
@@ -138,24 +170,32 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         parts = []
         if self.warp or self.tilt:
             parts.append(SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
+        if self.cepstra:
+            parts.append(CepstralCoefficients(self.cepstra, deltas=2))
         if self.normalize:
             parts.append(InstanceNormalization(center=False, scale=False))
-        options = {"filters": self.filters, "halvings": self.halvings, "noise": self.noise}
+        options = {"filters": self.filters, "halvings": self.halvings, "standardize": True}
         return conv_bank_encoder(MELS, self.content_dim, parts=parts, seed=self.seed, **options)
 
     def _speaker_encoder(self):
-        return None if self.speaker == "table" else speaker_encoder(MELS, 64, filters=self.filters)
+        if self.speaker == "table":
+            return None
+        return speaker_encoder(MELS, self.speaker_dim, filters=self.filters)
 
-    def _decoder(self, speakers, **options):
+    def _decoder(self, speakers):
+        options = {"noise": self.noise, "seed": self.seed}
+        return table_adain_decoder(MELS, self.content_dim, **self._decoded(speakers), **options)
+
+    def _decoded(self, speakers):
         table = {"num_speakers": speakers} if self.speaker == "table" else {}
-        options = {"filters": self.filters, "halvings": self.halvings, **table, **options}
-        return speaker_decoder(MELS, self.content_dim, **options)
+        shape = {"filters": self.filters, "halvings": self.halvings, "speaker_dim": self.speaker_dim}
+        return {**shape, **table}
 
-    def _residual(self, speakers, joint_steps):
+    def _residual(self, speakers):
+        options = {"starts_at_zero": True, "name": "generator", **self._decoded(speakers)}
         return {
-            "generator": self._decoder(speakers, starts_at_zero=True, name="generator"),
+            "generator": speaker_decoder(MELS, self.content_dim, **options),
             "discriminator": patch_discriminator(MELS, speakers),
-            "joint_steps": joint_steps,
         }
 
     def _weight(self, joint_steps):
