@@ -51,9 +51,9 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         "confusion"
     )
     """What the encoder does against the adversary; see models.Adversary."""
-    adversarial_weight: float = 0.015
+    adversarial_weight: float = 0.008
     """Of that term beside the mean absolute error; 0: no adversary in effect."""
-    linear_weight: float = 0.8
+    linear_weight: float = 0.6
     """Of the linear adversary in closed form, beside the other one, in that term."""
     ramp: float = 0.3
     """Share of the joint steps over which the weight rises from 0."""
@@ -81,7 +81,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Epochs without the adversary, at first."""
     adversary_epochs: int = 1
     """Epochs of the adversary alone, then."""
-    decoder_epochs: int = 26
+    decoder_epochs: int = 18
     """Epochs of the decoder alone, after those of all together."""
     residual_epochs: int = 0
     """Epochs of the residual generator and its discriminator alone, at last."""
@@ -89,7 +89,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Of the discriminator in each of their steps."""
     crop_seconds: float | None = 0.96
     """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
-    epochs: int = 70
+    epochs: int = 62
     """Passes over the training utterances, all stages together."""
     batch_size: int = 32
     """Utterances of one step."""
