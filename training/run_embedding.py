@@ -102,7 +102,9 @@ def _utterances(split, data, most, seed):
 def _sentences(split, data, most, seed):
     """`(sentences, factors)` of at most so many sentences of a split."""
     rows = _some(split, most, seed)
-    return split.sentences(rows), {"words": split.words[rows].astype("float64")}
+    words = split.words[rows].astype("float64")
+    alike = any(not np.ptp(part.words) for part in (data.train, data.test))  # nothing to tell apart
+    return split.sentences(rows), {} if alike else {"words": words}
 
 
 def _images(split, images, most, seed):

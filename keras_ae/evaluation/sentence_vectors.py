@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class SentenceVectors:
         try:
             with np.load(self._path) as file:
                 known, vectors = json.loads(file["sentences"].tobytes()), file["vectors"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self._path} holds no vectors of sentences: {error}") from None
         places = {sentence: place for place, sentence in enumerate(known)}
         some = [sentence for sentence in sentences if sentence in places][:COMPARED]

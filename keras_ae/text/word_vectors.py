@@ -1,6 +1,7 @@
 """Vectors of words."""
 
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,7 +102,7 @@ class WordVectors:
                 with np.load(path) as file:
                     return cls(file["words"][:limit].tolist(), file["vectors"][:limit])
             return _read_lines(path, cls, limit)
-        except (OSError, KeyError, UnicodeDecodeError, ValueError) as error:
+        except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} cannot be read as word vectors: {error}") from None

@@ -6,7 +6,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import nearest_sentences, nearest_words, trained_word_vectors, with_larger_vocabulary
-from keras_ae.models import QuickThought
+from keras_ae.models import CombinedSentenceEncoder, QuickThought, SkipThought
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.text import Vocabulary, WordVectors
 
@@ -87,3 +87,14 @@ def test_a_model_with_further_words(model, tmp_path):
     larger.save(tmp_path / "larger.keras")
     loaded = keras.saving.load_model(tmp_path / "larger.keras")
     np.testing.assert_allclose(loaded.encode("apple w3"), larger.encode("apple w3"), atol=1e-6)
+
+
+def test_the_encoder_of_a_model_that_writes_learns_words_and_its_decoders_do_not(model):
+    table = WordVectors([*WORDS, *NEW], RNG.normal(size=(22, 6)))
+    writing = SkipThought(recurrent_sentence_encoder(22, 4, embedding_dim=3), WORDS, max_target_words=3)
+    combined = CombinedSentenceEncoder([model, bag_of_words_encoder(22, 3, name="words")])
+    for small, tables in ((writing, 1), (combined, 3)):
+        larger, expanded = with_larger_vocabulary(small, table, ridge=0.5)
+        assert isinstance(larger, CombinedSentenceEncoder) and len(expanded) == tables
+        np.testing.assert_allclose(larger.encode("w1 w2"), small.encode("w1 w2"), atol=1e-6)
+        assert np.abs(larger.encode("apple") - larger.encode("pear")).max() > 1e-4

@@ -41,7 +41,7 @@ def standardised(x, other):
 
 
 def test_without_a_test_every_fold_is_held_out_once_and_chooses_its_own_penalty():
-    task = SentenceTask("classes", labelled(90, 0))
+    task = SentenceTask("classes", labelled(90, 0, noise=0.6))
     found = transfer(ENCODE, [task], folds=3)["classes"]
     x, y = ENCODE(task.train.sentences), task.train.target
     right, penalties = 0, []

@@ -34,7 +34,7 @@ class SentenceExamples(keras.callbacks.Callback):
         self.seed = seed
 
     def on_train_end(self, logs=None):
-        queries = self._drawn(self.data.test if len(self.data.test) else self.data.train, self.examples)
+        queries = self._drawn(self.data.test, self.examples)
         others = self._drawn(self.data.train, MOST_SENTENCES)
         others = [sentence for sentence in others if sentence not in queries]
         sentences, words = [], []

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterable
 
 import numpy as np
@@ -38,7 +39,7 @@ def cached_word_vectors(
         try:
             with np.load(path) as file:
                 return WordVectors(file["words"].tolist(), file["vectors"])
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             pass
     table = word_vectors(split.tokens, dim, min_count=min_count, seed=seed)
     write_atomically(path, lambda file: np.savez(file, words=np.array(table.words), vectors=table.vectors))

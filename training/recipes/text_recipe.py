@@ -68,9 +68,9 @@ class TextRecipe(Recipe):
     def training_batches(self, data):
         if self.transfer is not None:
             self.tasks(self.transfer)  # a mistake is better found now than after the training
-        for name in ("validation", "test"):
+        for name, split in (("validation", data.validation), ("test", data.test)):
             try:
-                self.batches_of(data, getattr(data, name), None)
+                self.batches_of(data, split, None)
             except InputError as error:
                 raise InputError(
                     f"The {name} text is too short: {error}. Give more, or folders train, validation, test."
@@ -128,11 +128,10 @@ class TextRecipe(Recipe):
 
     def measure(self, model, data):
         """Losses on the test sentences, and the tasks of `transfer` with their control rows."""
-        metrics = {"test": self.losses(model, data)}
-        if len(data.test):
-            untrained = self.build_model(data, 1)
-            untrained.compile(jit_compile=False)
-            metrics["baselines"] = {"untrained": self.losses(untrained, data)}
+        untrained = self.build_model(data, 1)
+        untrained.compile(jit_compile=False)
+        baselines = {"untrained": self.losses(untrained, data)}
+        metrics = {"test": self.losses(model, data), "baselines": baselines}
         if self.transfer is not None:
             metrics["transfer"] = self.transfer_rows(model, data, self.tasks(self.transfer))
         return metrics

@@ -1,0 +1,110 @@
+"""The records of `sentences.py`."""
+
+from records import record as repeated
+
+COMMAND = "python benchmarks/sentences.py {} --books FOLDER --sentences FOLDER"
+FIGURES = {  # of a task: what is recorded of it
+    "accuracy": "",
+    "f1": "_f1",
+    "pearson": "",
+    "cosine_spearman": "_cosine",
+}
+PREFIXES = {"gru": "qt", "bag": "qt.bag", "multi": "qt.multi", "skip": "st"}
+NAMES = {
+    "gru": "Quick-Thought, bi-GRU",
+    "bag": "Quick-Thought, sums of word vectors",
+    "multi": "bi-GRU, sums of word vectors and the mean of word2vec side by side",
+    "skip": "Skip-Thought, bi-GRU",
+}
+GOALS = {
+    "qt.valid.gain": ">= 0.35",
+    "qt.trec": ">= 0.84",
+    "qt.multi.mr": ">= 0.685",
+    "qt.multi.mpqa": ">= 0.79",
+    "qt.multi.trec": ">= 0.86",
+    "st.perplexity.gain": ">= 0.03",
+    "st.trec_behind": "<= 0.02",
+}
+VALIDATION = {
+    "gain": ("valid.gain", "nats below equal scores of the candidates, blocks of 400, validation novels"),
+    "context_accuracy": ("valid.accuracy", "the best candidate is a neighbour, validation novels"),
+    "next_perplexity": ("perplexity.next", "of a word of the next sentence, validation novels"),
+    "previous_perplexity": ("perplexity.previous", "of a word of the previous sentence, validation novels"),
+    "example": ("example", "random pairs less alike than 'How much is this?', 'What does it cost?'"),
+}
+PROTOCOL = "linear classifier on frozen vectors, as SentEval"
+
+
+def part_records(part, figures, settings) -> dict:
+    """`qt.*`, `qt.bag.*`, `qt.multi.*` or `st.*` of the figures of each seed."""
+    if not figures:
+        return {}
+    prefix, minutes = PREFIXES[part], sum(one["minutes"] for one in figures)
+    about = f"{NAMES[part]}; {described(settings)}" if settings else NAMES[part]
+    if "epoch" in figures[0]:
+        about += f"; epoch kept of each seed: {', '.join(str(one['epoch']) for one in figures)}"
+    found = {}
+    for key, (name, text) in VALIDATION.items():
+        if key in figures[0]:
+            label = f"{prefix}.{name}"
+            found[label] = record(label, [one[key] for one in figures], minutes, f"{text}; {about}", part)
+    for name, values in of_tasks([one["transfer"] for one in figures]).items():
+        label = f"{prefix}.{name}"
+        found[label] = record(label, values, minutes, f"{PROTOCOL}; {about}", part)
+    if part == "gru" and "qt.stsb_cosine" in found:
+        found["qt.sts"] = found["qt.stsb_cosine"] | {
+            "note": f"STS-B test, rank correlation of cosines; {about}"
+        }
+    return found
+
+
+def control_records(figures) -> dict:
+    """`sentences.<row>.*` of the control rows of each seed."""
+    found = {}
+    if not figures:
+        return found
+    minutes = sum(one["minutes"] for one in figures)
+    for row in figures[0]["rows"]:
+        for name, values in of_tasks([one["rows"][row] for one in figures]).items():
+            label = f"sentences.{row.replace(' ', '_')}.{name}"
+            found[label] = record(label, values, minutes, f"{row}; {PROTOCOL}", "controls")
+    return found
+
+
+def difference_records(results) -> dict:
+    """What Skip-Thought gains by the vector, and how far it is behind Quick-Thought, seed by seed."""
+    found = {}
+    pairs = list(zip(results.get("skip", []), results.get("without", []), strict=False))
+    if pairs:
+        gains = [1 - own["next_perplexity"] / without["next_perplexity"] for own, without in pairs]
+        minutes = sum(own["minutes"] + without["minutes"] for own, without in pairs)
+        text = "share by which the perplexity of the next sentence is below that of decoders told nothing"
+        found["st.perplexity.gain"] = record("st.perplexity.gain", gains, minutes, text, "without")
+        values = [without["next_perplexity"] for _, without in pairs]
+        text = "of a word of the next sentence, decoders that are told nothing"
+        found["st.perplexity.without"] = record("st.perplexity.without", values, minutes, text, "without")
+    pairs = list(zip(results.get("gru", []), results.get("skip", []), strict=False))
+    if pairs and "trec" in pairs[0][0]["transfer"]:
+        behind = [a["transfer"]["trec"]["accuracy"] - b["transfer"]["trec"]["accuracy"] for a, b in pairs]
+        minutes = sum(own["minutes"] for _, own in pairs)
+        text = "TREC of Quick-Thought less that of Skip-Thought"
+        found["st.trec_behind"] = record("st.trec_behind", behind, minutes, text, "skip")
+    return found
+
+
+def of_tasks(transfers) -> dict:
+    """`{task and figure: value of each seed}`."""
+    return {
+        f"{task}{ending}": [one[task][figure] for one in transfers]
+        for task, figures in transfers[0].items()
+        for figure, ending in FIGURES.items()
+        if figure in figures
+    }
+
+
+def described(settings):
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def record(label, values, minutes, note, part):
+    return repeated(values, COMMAND.format(part), minutes, note, GOALS.get(label, ""))

@@ -1,0 +1,23 @@
+"""Settings of the embeddings of sentences that `sentences.py` measures, chosen by the validation novels."""
+
+TEXT = {"sentence_per_line": True, "vocabulary_size": 30_000, "min_count": 3}
+SYSTEMS = {
+    # Quick-Thought with a bi-GRU
+    "gru": {
+        "recipe": "quick-thought",
+        "settings": {**TEXT, "encoder": "bi-gru", "dim": 512, "epochs": 3, "word_dropout": 0.1},
+    },
+    # the other channel: word vectors summed
+    "bag": {
+        "recipe": "quick-thought",
+        "settings": {**TEXT, "encoder": "bag-of-words", "epochs": 2, "word_dropout": 0.1},
+    },
+    "skip": {
+        "recipe": "skip-thought",
+        "settings": {**TEXT, "encoder": "bi-gru", "dim": 512, "epochs": 2, "batch_size": 128},
+    },
+}
+WITHOUT_VECTOR = {"use_vector": False}  # the same decoders, which are told nothing
+CHANNELS = ("gru", "bag")  # of the combined encoder, beside the mean of word vectors
+PAIRED = ("How much is this?", "What does it cost?")  # two questions with the same answer
+RANDOM_PAIRS = 10_000
