@@ -1,7 +1,6 @@
 """Terms of the objectives, one function each."""
 
 from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_loss
-from keras_ae.losses.channel_correlation import channel_correlation
 from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.discrete_distributions import (
     bernoulli_kl,
@@ -22,6 +21,7 @@ from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
+from keras_ae.losses.repeated_channels import channel_correlation
 from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,
     log_uniform_words,
