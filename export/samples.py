@@ -69,7 +69,9 @@ def _random(name, dtype, shapes, rng, shortest):
     longest = _longest(name, shapes) if dtype.is_integer and len(shape) == 1 else None
     if longest is None:
         return np.zeros(shape, dtype.as_numpy_dtype)
-    return rng.integers(min(shortest, longest), longest, size=shape, endpoint=True).astype(dtype.as_numpy_dtype)
+    return rng.integers(min(shortest, longest), longest, size=shape, endpoint=True).astype(
+        dtype.as_numpy_dtype
+    )
 
 
 def _longest(name, shapes):
