@@ -41,6 +41,7 @@ NOT_SAVED_BY_NAME = {
     "StandardizedStart",
     "Codebook",
     "ScheduledVariable",
+    "SentenceModel",
     "StochasticBottleneck",
     "VoiceConverter",
 }
