@@ -35,6 +35,7 @@ NOT_SAVED_BY_NAME = {
     "BaseModel",
     "Bottleneck",
     "CodeCounts",
+    "ConvertedFrames",
     "Float32Layer",
     "GridQuantizer",
     "SampleBuffer",
