@@ -44,6 +44,7 @@ NOT_SAVED_BY_NAME = {
     "ScheduledVariable",
     "SentenceModel",
     "StochasticBottleneck",
+    "ConvertedFrames",
     "VoiceConverter",
 }
 OPTIONAL = (

@@ -22,7 +22,7 @@ from keras_ae.training.report_tables import (
 )
 from keras_ae.training.run_record import RunRecord, read_run
 from keras_ae.training.sentence_reading import reading_view
-from keras_ae.training.transfer_table import transfer_table
+from keras_ae.training.transfer_page import transfer_table
 
 CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page
     "reconstructions": ("Reconstructions", "Held-out images above what the model makes of their embeddings."),

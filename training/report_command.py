@@ -8,7 +8,7 @@ from keras_ae.training.run import Run
 from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
 from keras_ae.training.run_summary import print_embedding
 from keras_ae.training.run_transfer import measure_transfer
-from keras_ae.training.transfer_table import transfer_text
+from keras_ae.training.transfer_page import transfer_text
 
 
 def report(

@@ -4,7 +4,7 @@ import json
 
 from keras_ae.evaluation.report.phrases import cautions, findings
 from keras_ae.pages.number_format import format_name
-from keras_ae.training.transfer_table import transfer_text
+from keras_ae.training.transfer_page import transfer_text
 
 HEADLINES = {
     "mse": "mse",

@@ -23,7 +23,7 @@ from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
 from keras_ae.evaluation.sentence_transfer import transfer
 from keras_ae.evaluation.sprites import Sprites
-from keras_ae.evaluation.transfer_controls import mean_of_words, transfer_controls
+from keras_ae.evaluation.control_rows import mean_of_words, transfer_controls
 from keras_ae.evaluation.variance_ratio import global_variance_ratio
 from keras_ae.evaluation.verification import equal_error_rate
 from keras_ae.evaluation.vocoding import copy_synthesis, vocode
