@@ -44,7 +44,6 @@ NOT_SAVED_BY_NAME = {
     "ScheduledVariable",
     "SentenceModel",
     "StochasticBottleneck",
-    "ConvertedFrames",
     "VoiceConverter",
 }
 OPTIONAL = (

@@ -2,6 +2,7 @@
 
 from keras_ae.evaluation.attribute_predictability import sap
 from keras_ae.evaluation.cepstral_distance import mel_cepstral_distortion
+from keras_ae.evaluation.control_rows import mean_of_words, transfer_controls
 from keras_ae.evaluation.conversion_judge import ConversionJudge
 from keras_ae.evaluation.encoding import encode_batches
 from keras_ae.evaluation.factor_differences import beta_vae_score
@@ -23,7 +24,6 @@ from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
 from keras_ae.evaluation.sentence_transfer import transfer
 from keras_ae.evaluation.sprites import Sprites
-from keras_ae.evaluation.control_rows import mean_of_words, transfer_controls
 from keras_ae.evaluation.variance_ratio import global_variance_ratio
 from keras_ae.evaluation.verification import equal_error_rate
 from keras_ae.evaluation.vocoding import copy_synthesis, vocode

@@ -12,10 +12,10 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from keras_ae import InputError
 from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
+from keras_ae.evaluation.control_rows import bag_of_words
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.evaluation.sentence_readers import PENALTIES, read_task
 from keras_ae.evaluation.sentence_transfer import cosines, features_of, rank_correlation
-from keras_ae.evaluation.control_rows import bag_of_words
 from keras_ae.text import WordVectors, tokenize
 
 RNG = np.random.default_rng(0)
