@@ -20,7 +20,6 @@ in `--runs`. Writes `docs/results/voice_conversion.json`.
 """
 
 import argparse
-import json
 import os
 import time
 from functools import partial
@@ -29,10 +28,10 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import keras
 import numpy as np
 import tensorflow as tf
 from records import write_records
+from repeats import cached
 from voice_conversion_controls import control_rows, feature_probes
 from voice_conversion_records import control_records, system_records
 from voice_conversion_settings import SYSTEMS
@@ -79,25 +78,6 @@ def controls(data, judge):
         "rows": control_rows(known, data.test, layer, judge),
         "probes": feature_probes(known, data.test),
     }
-
-
-def cached(path, settings, function):
-    """What `function` returns, with its minutes, from the file `path` if it is there with these settings."""
-    if path.exists():
-        found = json.loads(path.read_text())
-        if found["settings"] == json.loads(json.dumps(settings)):
-            return found
-        print(f"{path.stem}: measured anew, with other settings than before", flush=True)
-    begun = time.process_time()
-    found = function()
-    found |= {"minutes": (time.process_time() - begun) / 60, "settings": settings}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found))
-    os.replace(part, path)
-    print(path.stem, json.dumps(found), flush=True)
-    keras.backend.clear_session()
-    return found
 
 
 def parts_of(name, data, judge, librispeech, runs):

@@ -40,7 +40,7 @@ TEXTS = {
     "target_one_utterance": "the same conversions: target speaker right",
     "source_one_utterance": "the same conversions: still the source speaker",
     "digit_one_utterance": "the same conversions: digit right",
-    "both_oneshot": "trained without the two target speakers, voice of one of their takes: both right",
+    "both_oneshot": "trained without the two target speakers, one of their takes as the target: both right",
     "target_oneshot": "the same conversions: target speaker right",
     "source_oneshot": "the same conversions: still the source speaker",
     "digit_oneshot": "the same conversions: digit right",

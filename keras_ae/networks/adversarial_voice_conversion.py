@@ -203,6 +203,7 @@ def speaker_classifier(
     units: int = 256,
     segments: int = 8,
     heads: int = 2,
+    standardize: bool = True,
     dropout: float = 0.0,
     seed: int | None = None,
     name: str = "classifier",
@@ -220,6 +221,8 @@ def speaker_classifier(
         units: of the hidden layer of a perceptron.
         segments: parts of the utterance.
         heads: perceptrons.
+        standardize: `False` takes the means as they are. The statistics are those of the batch: examples
+            whose `sample_weight` is 0 count in them, as in every batch normalisation.
         dropout: before each dense layer, in training.
         seed: of the dropout.
         name: of the model.
@@ -232,7 +235,8 @@ def speaker_classifier(
     """
     inputs = keras.Input((None, input_dim), name="content")
     means = layers.Flatten()(SegmentMeans(segments)(inputs))
-    means = MaskedBatchNormalization(momentum=MOMENTUM, affine=False)(means)
+    if standardize:
+        means = MaskedBatchNormalization(momentum=MOMENTUM, affine=False)(means)
     verdicts = []
     for head in range(heads):
         x = _activated(layers.Dense(units)(_dropped(means, dropout, seed, 2 * head)))

@@ -77,6 +77,7 @@ class Case:
     num_codes: int = 0  # takes codes below this number, not images
     decodes: bool = True  # has a decoder
     hop: int = 0  # takes waveforms (batch, samples), with frames so many samples apart
+    epochs: int = 2  # of three steps
     least: int = 1  # positions of the shortest sequence that exports are verified with
     speakers: int = 0  # is told which of so many speakers speaks
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
@@ -102,7 +103,7 @@ class Case:
         model, x = self.compiled(**kwargs), self.data()
         some = {k: v[:5] for k, v in x.items()} if isinstance(x, dict) else x[:5]
         validation = (some, some) if self.functional else (some,)
-        options = {"batch_size": 5, "epochs": 2, "verbose": 0}
+        options = {"batch_size": 5, "epochs": self.epochs, "verbose": 0}
         model.fit(**self.fit_arguments(x), validation_data=validation, **options)
         return model
 
@@ -288,14 +289,14 @@ def adversarial_disentangler():
 def adversarial_voice_converter():
     mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8}
     generator = speaker_decoder(4, 2, num_speakers=3, starts_at_zero=True, **DECODER)
-    # an epoch of two steps against the adversary, one of the decoder alone, one of the residual generator
+    # an epoch of three steps against the adversary, one of the decoder alone, one of the residual generator
     return AdversarialVoiceConverter(
         *adversarial_networks(4, num_speakers=3),
         front_end([LogMelSpectrogram(**mel), FrameNormalization()]),
         generator=generator,
         discriminator=patch_discriminator(4, 3, filters=2, blocks=1),
-        joint_steps=2,
-        decoder_steps=1,
+        joint_steps=3,
+        decoder_steps=3,
         linear_weight=0.5,
         consistency_weight=0.5,
         adversary_updates=1,
@@ -307,7 +308,7 @@ def adversarial_voice_converter():
 def adversarial_networks(mels, **table):
     encoder = conv_bank_encoder(mels, 2, filters=4, bank=1, halvings=1, residual_blocks=0)
     decoder = speaker_decoder(mels, 2, **table, **DECODER)
-    return encoder, decoder, speaker_classifier(2, 3, units=4, segments=2)
+    return encoder, decoder, speaker_classifier(2, 3, units=4, segments=2, standardize=False)
 
 
 def code_prior():
@@ -400,7 +401,7 @@ CASES = (
     Case(
         "adversarial_voice_converter",
         adversarial_voice_converter,
-        **{"sequence": True, "noisy": True, "hop": 2, "least": 10, "speakers": 3},
+        **{"sequence": True, "noisy": True, "hop": 2, "least": 10, "speakers": 3, "epochs": 3},
     ),
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),

@@ -49,7 +49,7 @@ def test_the_stages_last_the_epochs_that_they_are_given(npz):
     np.testing.assert_allclose(weights, [0.0, final * min(1, 15 / (made.ramp * 30)), final], rtol=1e-5)
 
 
-def test_the_learning_rate_of_the_model_falls_over_its_own_steps_only(npz):
+def test_the_learning_rate_of_the_model_falls_over_its_own_steps_only(npz, smallest):
     data = load_speech(npz, sample_rate=RATE)
     model = recipe(**{**STAGES, "epochs": 10}).build(data, steps_per_epoch=5)
     schedule = model.optimizer._learning_rate
