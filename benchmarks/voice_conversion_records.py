@@ -57,6 +57,8 @@ TEXTS = {
 }
 NAMES = {"adain": "AdaINVoiceConverter", "adversarial": "AdversarialVoiceConverter"}
 OFF = {"adain": "instance normalisation", "adversarial": "the adversary"}
+READERS = " --librispeech librispeech_mini"
+FILES = {"speaker_eer": READERS, "log_mel_eer": READERS}  # beside those of the digits
 SHARES = {"target_speaker": "target", "source_speaker": "source", "content": "digit"}
 
 
@@ -68,12 +70,15 @@ def system_records(name, results, settings, judge) -> dict:
         keys = [] if not figures else [key for key in figures[0] if key in TEXTS]
         minutes = sum(one["minutes"] for one in figures)
         epochs = ", ".join(str(one["epoch"]) for one in figures)
-        note = f"{NAMES[name]}, {described(settings)}; epoch kept of each seed: {epochs}; judge {judge}"
+        own = figures[0].get("settings", settings) if figures else settings
+        note = f"{NAMES[name]}, {described(own)}; epoch kept of each seed: {epochs}; judge {judge}"
         for key in keys:
             text = TEXTS[key].format(off=OFF[name])
             values = [one[key] for one in figures]
             goal = goals.get(key, "")
-            found[f"vc.{name}.{key}"] = record(values, goal, minutes, f"{text}; {note}", name)
+            found[f"vc.{name}.{key}"] = record(
+                values, goal, minutes, f"{text}; {note}", name, FILES.get(key, "")
+            )
     return found
 
 
@@ -84,6 +89,7 @@ def with_ablation(results):
         {
             "epoch": without["epoch"],
             "minutes": without["minutes"],
+            "settings": without.get("settings", {}),
             "ablation_drop": without["content_speaker_linear"] - whole["content_speaker_linear"],
             "ablation_mlp_drop": without["content_speaker_mlp"] - whole["content_speaker_mlp"],
             "ablation_digit_cost": without["content_digit"] - whole["content_digit"],
@@ -113,10 +119,10 @@ def control_records(controls) -> dict:
 
 
 def described(settings):
-    return ", ".join(f"{key} {value}" for key, value in settings.items()) or "settings of the recipe"
+    named = [f"{key} {value}" for key, value in settings.items() if key != "judge"]
+    return ", ".join(named) or "settings of the recipe"
 
 
-def record(values, goal, minutes, note, part):
-    return repeated(
-        values, f"python benchmarks/voice_conversion.py {part} --data fsdd.npz", minutes, note, goal
-    )
+def record(values, goal, minutes, note, part, files=""):
+    command = f"python benchmarks/voice_conversion.py {part} --data fsdd.npz{files}"
+    return repeated(values, command, minutes, note, goal)

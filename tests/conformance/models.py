@@ -1,11 +1,10 @@
 """Every public model once: how to make it, and a batch for it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import importlib.util
+import sys
+from pathlib import Path
 
 import keras
-import numpy as np
-from keras.src.utils.naming import reset_uids  # clear_session would take the dtype policy back, too
 
 from keras_ae.layers import (
     BinaryBottleneck,
@@ -61,105 +60,14 @@ from keras_ae.networks import (
     waveform_encoder,
 )
 
-IMAGE = (8, 8, 1)
-CODES = (2, 3)
+# pytest and the child processes import this file by its path, so it does the same with its neighbour
+spec = importlib.util.spec_from_file_location("conformance_case", Path(__file__).parent / "case.py")
+neighbour = sys.modules["conformance_case"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(neighbour)
+Case, CODES, IMAGE = neighbour.Case, neighbour.CODES, neighbour.IMAGE
+
 SMALL = {"filters": 8, "residual_blocks": 1}
 DECODER = {"speaker_dim": 2, "filters": 4, "halvings": 1, "residual_blocks": 0}
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    make: Callable[[], keras.Model]
-    sequence: bool = False
-    noisy: bool = False  # samples in training
-    functional: bool = False  # a user's own model: its objective is given to compile
-    num_codes: int = 0  # takes codes below this number, not images
-    decodes: bool = True  # has a decoder
-    hop: int = 0  # takes waveforms (batch, samples), with frames so many samples apart
-    epochs: int = 2  # of three steps
-    least: int = 1  # positions of the shortest sequence that exports are verified with
-    speakers: int = 0  # is told which of so many speakers speaks
-    frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
-    words: int = 0  # takes blocks of sentences in numbers of words below this one
-
-    @property
-    def values(self):
-        """Name of the values of a sequence, which `lengths` belong to."""
-        return "ids" if self.words else "x"
-
-    def compiled(self, optimizer=None, **kwargs):
-        # layers get the same names every time: TensorFlow orders the terms of a sum by them
-        reset_uids()
-        keras.utils.set_random_seed(0)
-        model = self.make()
-        if self.functional:
-            kwargs["loss"] = "mse"
-        model.compile(optimizer or keras.optimizers.Adam(1e-2), **kwargs)
-        return model
-
-    def trained(self, **kwargs):
-        """Trained for two epochs on 12 examples in batches of 5, validated on 5 of them."""
-        model, x = self.compiled(**kwargs), self.data()
-        some = {k: v[:5] for k, v in x.items()} if isinstance(x, dict) else x[:5]
-        validation = (some, some) if self.functional else (some,)
-        options = {"batch_size": 5, "epochs": self.epochs, "verbose": 0}
-        model.fit(**self.fit_arguments(x), validation_data=validation, **options)
-        return model
-
-    def data(self, examples=12, seed=0):
-        rng = np.random.default_rng(seed)
-        if self.num_codes:
-            return rng.integers(0, self.num_codes, (examples, *CODES), "int32")
-        if not self.sequence:
-            return rng.random((examples, *IMAGE), "float32")
-        if self.words:
-            return self._sentences(examples, rng)
-        if self.hop:
-            lengths = rng.integers(4 * self.hop, 20 * self.hop, examples).astype("int32")
-            x = {"x": rng.standard_normal((examples, 20 * self.hop)).astype("float32"), "lengths": lengths}
-            return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
-        lengths = rng.integers(3, 9, examples).astype("int32")
-        x = {"x": rng.standard_normal((examples, 9, 3)).astype("float32"), "lengths": lengths}
-        return {**x, "speaker": rng.integers(0, self.speakers, examples, "int32")} if self.speakers else x
-
-    def _sentences(self, examples, rng):
-        """Two documents with a sentence that comes twice, and one without words."""
-        lengths = rng.integers(1, 7, examples).astype("int32")
-        lengths[examples // 3] = 0
-        ids = rng.integers(1, self.words, (examples, 7), "int32")
-        numbers = np.arange(examples, dtype="int32")
-        document, sentence = numbers // max(1, examples // 2), numbers % max(3, examples - 2)
-        ids = np.where(np.arange(7) < lengths[:, None], ids, 0)[sentence].astype("int32")
-        lengths = lengths[sentence]
-        return {
-            "ids": ids,
-            "lengths": lengths,
-            "previous": np.roll(ids, 1, axis=0),
-            "previous_lengths": np.roll(lengths, 1),
-            "next": np.roll(ids, -1, axis=0),
-            "next_lengths": np.roll(lengths, -1),
-            "document": document,
-            "position": numbers,
-            "sentence": sentence,
-        }
-
-    def other_data(self, x):
-        """Data of the same kind, as different as can be."""
-        if self.num_codes:
-            return (x + 1) % self.num_codes
-        if self.words:
-            return {**x, "ids": x["ids"] % (self.words - 1) + 1}
-        return {**x, "x": np.full_like(x["x"], 100.0)} if self.sequence else np.full_like(x, 100.0)
-
-    def num_real(self, length):
-        """Codes or frames of a sequence of this length."""
-        if self.frames_of is not None:
-            return self.frames_of(length)
-        return -(-(1 + length // self.hop if self.hop else length) // 2)
-
-    def fit_arguments(self, x):
-        return {"x": x, "y": x} if self.functional else {"x": x}
 
 
 def vq():
