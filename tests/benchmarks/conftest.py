@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+import keras
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -13,6 +14,12 @@ def benchmark_module(monkeypatch):
     """A function that imports a module of the folder `benchmarks` by name."""
     monkeypatch.syspath_prepend(str(FOLDER))
     return importlib.import_module
+
+
+@pytest.fixture(autouse=True)
+def one_session(monkeypatch):
+    """Between trainings of hours a session is cleared; among tests it is a search through all of memory."""
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: None)
 
 
 @pytest.fixture

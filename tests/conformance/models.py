@@ -75,18 +75,19 @@ def vq():
 
 
 def vector_quantizer(kmeans_samples=64, **kwargs):
+    # the start is compiled and traced for long: those of vq and of sequence_vq, with masks, tell enough
     return VectorQuantizer(8, kmeans_samples=kmeans_samples, seed=0, **kwargs)
 
 
 def vq_by_gradient():
     options = {"distance": "cosine", "num_heads": 2, "codebook_dim": 3, "gradient": "rotation"}
     terms = {"orthogonality_weight": 0.1, "diversity_weight": 0.1}
-    quantizer = vector_quantizer(ema_decay=None, **options, **terms)
+    quantizer = vector_quantizer(0, ema_decay=None, **options, **terms)
     return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
 
 
 def residual():
-    quantizer = ResidualVectorQuantizer(8, 2, kmeans_samples=64, seed=0)
+    quantizer = ResidualVectorQuantizer(8, 2, kmeans_samples=0, seed=0)
     return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
 
 
@@ -224,8 +225,7 @@ def code_prior():
 
 
 def two_level():
-    # the start is compiled and traced for long: one of it tells enough
-    top, bottom = vector_quantizer(name="top"), vector_quantizer(0, name="bottom")
+    top, bottom = vector_quantizer(0, name="top"), vector_quantizer(0, name="bottom")
     networks = two_level_networks(IMAGE, 4, **SMALL)
     return TwoLevelAutoEncoder(**networks, top_bottleneck=top, bottom_bottleneck=bottom)
 
