@@ -15,13 +15,13 @@ from keras_ae.training.checkpoint import Checkpoint
 
 # a checkpoint at every step, and a process that kills itself in the middle of the second epoch
 CHILD = """
-import os, signal, sys
+import json, os, signal, sys
 import keras
 from keras_ae.training import run as runs
 from keras_ae.training.callbacks import RunState
 from keras_ae.training.recipes import RECIPES
 
-mode, policy, recipe, folder = sys.argv[1:5]
+mode, recipe, settings, folder = sys.argv[1:5]
 runs.RunState = type("EveryStep", (RunState,), {
     "__init__": lambda self, *args, **kwargs: RunState.__init__(self, *args, **kwargs, seconds=0.0),
     "on_train_batch_end": lambda self, batch, logs=None: (
@@ -29,10 +29,8 @@ runs.RunState = type("EveryStep", (RunState,), {
         os.kill(os.getpid(), signal.SIGKILL) if mode == "kill" and self.epoch == 1 and batch == 1 else None,
     ),
 })
-settings = {"data": sys.argv[5], "epochs": 3, "batch_size": 16, "filters": 8, "dtype_policy": policy}
-settings = {**settings, "baselines": False, "probe": False, "learning_rate": 1e-2}
-made = RECIPES[recipe](**settings)
-where = {"resume": sys.argv[6]} if mode == "resume" else {"runs": folder}
+made = RECIPES[recipe](epochs=3, batch_size=16, learning_rate=1e-2, **json.loads(settings))
+where = {"resume": sys.argv[5]} if mode == "resume" else {"runs": folder}
 run = runs.train(made, verbose=False, **where)
 print(run.directory)
 """
@@ -45,51 +43,59 @@ def child(*arguments):
     return subprocess.Popen(command, env=environment, **pipes)
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "images.npz"
-    rng = np.random.default_rng(0)
-    np.savez(path, x_train=rng.random((80, 8, 8), "float32"), x_test=rng.random((20, 8, 8), "float32"))
-    return path
+IMAGES = {"filters": 8, "baselines": False, "probe": False}
+TEXT = {"sentence_per_line": True, "word_vectors": "none", "encoder": "gru", "dim": 8, "embedding_dim": 8}
+CASES = {
+    "vqvae": ("images.npz", IMAGES),
+    "gumbel": ("images.npz", IMAGES | {"dtype_policy": "mixed_float16"}),
+    "quick-thought": ("lines.txt", TEXT | {"word_dropout": 0.3, "sub_batches": 2}),
+}
 
 
 @pytest.fixture(scope="module")
-def finished(images, tmp_path_factory):
-    """`{case: (uninterrupted run, resumed run)}`; the trainings of all cases side by side."""
-    cases = {("vqvae", "float32"): None, ("gumbel", "mixed_float16"): None}
+def data(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    images = {name: rng.random((count, 8, 8), "float32") for name, count in (("x_train", 80), ("x_test", 20))}
+    np.savez(folder / "images.npz", **images)
+    lines = [" ".join(rng.choice(list("abcdefgh"), 1 + row % 5)) for row in range(100)]
+    (folder / "lines.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """`{recipe: (uninterrupted run, resumed run)}`."""
     folder = tmp_path_factory.mktemp("runs")
-    straight, killed = {}, {}
-    for recipe, policy in cases:
-        straight[recipe] = child("straight", policy, recipe, folder / "straight", images)
-        killed[recipe] = child("kill", policy, recipe, folder / "killed", images)
-        for process in (straight[recipe], killed[recipe]):
-            process.out = process.communicate()
-        assert straight[recipe].returncode == 0, straight[recipe].out[1][-3000:]
-        assert killed[recipe].returncode == -signal.SIGKILL
-    for recipe, policy in cases:
-        directory = next((folder / "killed" / recipe).iterdir())
-        process = child("resume", policy, recipe, folder, images, directory)
-        out, errors = process.communicate()
-        assert process.returncode == 0, errors[-3000:]
-        cases[recipe, policy] = (straight[recipe].out[0].split()[-1], str(directory))
-    return cases
+    found = {}
+    for recipe, (file, settings) in CASES.items():
+        own = recipe, json.dumps(settings | {"data": str(data / file)})
+        straight, killed = (child(mode, *own, folder / mode) for mode in ("straight", "kill"))
+        out = [process.communicate() for process in (straight, killed)]
+        assert straight.returncode == 0, out[0][1][-3000:]
+        assert killed.returncode == -signal.SIGKILL, out[1][1][-3000:]
+        directory = next((folder / "kill" / recipe).iterdir())
+        resumed = child("resume", *own, folder, directory)
+        errors = resumed.communicate()[1]
+        assert resumed.returncode == 0, errors[-3000:]
+        found[recipe] = (out[0][0].split()[-1], str(directory))
+    return found
 
 
-@pytest.mark.parametrize("case", [("vqvae", "float32"), ("gumbel", "mixed_float16")], ids="-".join)
-def test_resumed_training_equals_an_uninterrupted_one(case, finished):
-    straight, resumed = (Checkpoint(f"{directory}/checkpoint.npz") for directory in finished[case])
+@pytest.mark.parametrize("recipe", CASES)
+def test_resumed_training_equals_an_uninterrupted_one(recipe, finished):
+    straight, resumed = (Checkpoint(f"{directory}/checkpoint.npz") for directory in finished[recipe])
     assert resumed.state["epoch"] == 3
     assert resumed.state["history"] == straight.state["history"]
     assert set(resumed.arrays) == set(straight.arrays)
     for name, value in straight.arrays.items():
         np.testing.assert_array_equal(resumed.arrays[name], value, err_msg=name)
-    csv = [Path(f"{directory}/history.csv").read_text() for directory in finished[case]]
+    csv = [Path(f"{directory}/history.csv").read_text() for directory in finished[recipe]]
     assert csv[0] == csv[1]
 
 
-@pytest.mark.parametrize("case", [("vqvae", "float32")], ids="-".join)
-def test_resumed_run_measures_the_same(case, finished):
-    metrics = [json.loads(Path(f"{directory}/metrics.json").read_text()) for directory in finished[case]]
+@pytest.mark.parametrize("recipe", ["vqvae", "quick-thought"])
+def test_resumed_run_measures_the_same(recipe, finished):
+    metrics = [json.loads(Path(f"{directory}/metrics.json").read_text()) for directory in finished[recipe]]
     assert metrics[0] == metrics[1]
 
 

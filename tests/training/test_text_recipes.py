@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from keras_ae import InputError
 from keras_ae.models import QuickThought, SkipThought
-from keras_ae.text import Vocabulary, WordVectors
+from keras_ae.text import Vocabulary, WordVectors, scaled_for_sums
 from keras_ae.training.cli import main
 from keras_ae.training.datasets import SentenceData, load_text
 from keras_ae.training.recipes import RECIPES, TextRecipe
@@ -89,8 +90,12 @@ def test_the_page_shows_neighbours_and_tasks(run):
 def test_vectors_start_from_those_of_the_same_text(run):
     recipe, data = run.recipe(), run.recipe().load_data()
     table = recipe.start_vectors(data)
-    rows = recipe.sentence_encoder(data).get_layer("words").embeddings.numpy()
-    np.testing.assert_array_equal(rows, table.rows(data.vocabulary))
+    scaled = scaled_for_sums(table, data.train.tokens()).rows(data.vocabulary)
+    model = recipe.build_model(data, 1)
+    for encoder in (model.encoder, model.context_encoder):
+        np.testing.assert_array_equal(encoder.get_layer("words").embeddings.numpy(), scaled)
+    as_they_are = replace(recipe, encoder="gru").start_rows(data)  # a GRU has weights to scale them by
+    np.testing.assert_array_equal(as_they_are, table.rows(data.vocabulary))
     assert data.vocabulary == Vocabulary.of(data.train.tokens(), 20_000, 2)
 
 

@@ -28,7 +28,8 @@ class QuickThoughtRecipe(TextRecipe):
     """Of AdamW, at the start; it falls to 0 by a cosine."""
 
     def build_model(self, data, training_steps):
-        encoders = [self.sentence_encoder(data, name) for name in ("encoder", "context_encoder")]
+        rows = self.start_rows(data)
+        encoders = [self.sentence_encoder(data, rows, name) for name in ("encoder", "context_encoder")]
         return QuickThought(*encoders, sub_batches=self.sub_batches, vocabulary=data.vocabulary)
 
     def batches_of(self, data, split, seed):

@@ -41,7 +41,7 @@ class SkipThoughtRecipe(TextRecipe):
 
     def build_model(self, data, training_steps):
         return SkipThought(
-            self.sentence_encoder(data),
+            self.sentence_encoder(data, self.start_rows(data)),
             data.vocabulary,
             units=self.decoder_units,
             conditioning=self.conditioning,

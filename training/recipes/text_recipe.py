@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import keras
+import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
-from keras_ae.text import WordVectors
+from keras_ae.text import WordVectors, scaled_for_sums
 from keras_ae.training.callbacks import SentenceExamples
 from keras_ae.training.datasets import SentenceData, load_text
 from keras_ae.training.datasets.word_vector_cache import cached_word_vectors
@@ -107,12 +108,19 @@ class TextRecipe(Recipe):
             )
         return WordVectors.load(self.word_vectors)
 
-    def sentence_encoder(self, data, name: str = "encoder") -> keras.Model:
-        """A new encoder from numbers of words to a vector."""
+    def start_rows(self, data) -> np.ndarray | None:
+        """`start_vectors` by number of the vocabulary; scaled, if sums of them are to be trained."""
         table = self.start_vectors(data)
-        shared = {"trainable_words": self.trainable_words, "name": name}
+        if table is None:
+            return None
+        if self.encoder == "bag-of-words" and self.trainable_words:
+            table = scaled_for_sums(table, data.train.tokens())
+        return table.rows(data.vocabulary)
+
+    def sentence_encoder(self, data, rows=None, name: str = "encoder") -> keras.Model:
+        """A new encoder from numbers of words to a vector, which starts from `start_rows`."""
+        shared = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
         shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
-        shared["word_vectors"] = None if table is None else table.rows(data.vocabulary)
         size = len(data.vocabulary)
         if self.encoder == "bag-of-words":
             return bag_of_words_encoder(size, self.embedding_dim, **shared)
