@@ -9,9 +9,9 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.optional import require
 
-PENALTIES = tuple(2.0**power for power in (-10, -8, -6, -4, -2))  # C, of standardised features
+PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0))  # C, of standardised features
 SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4))  # of words as they are
-INNER_FOLDS = 5  # by which C is chosen where there is no validation part
+INNER_FOLDS = 3  # by which C is chosen where there is no validation part
 MAX_STEPS = 300
 
 

@@ -30,7 +30,7 @@ def transfer(
 
     The encoder is not trained. Vectors are standardised by the training examples; a logistic
     regression with an L2 penalty reads them. Its C is chosen by the validation part of the task, or
-    by five folds of the training examples, within each fold that is held out. A pair of
+    by three folds of the training examples, within each fold that is held out. A pair of
     sentences with vectors u and v is `[|u - v|, u v]`.
 
     Scores of pairs are read in two ways: by a regression (the mean of levels, `pearson`,

@@ -47,7 +47,7 @@ def test_without_a_test_every_fold_is_held_out_once_and_chooses_its_own_penalty(
     right, penalties = 0, []
     for train, held_out in StratifiedKFold(3, shuffle=True, random_state=1111).split(x, y):
         a, b = standardised(x[train], x[held_out])
-        inner = StratifiedKFold(5, shuffle=True, random_state=1111)
+        inner = StratifiedKFold(3, shuffle=True, random_state=1111)
         search = GridSearchCV(LogisticRegression(max_iter=300), {"C": PENALTIES}, cv=inner).fit(a, y[train])
         right += (search.predict(b) == y[held_out]).sum()
         penalties.append(search.best_params_["C"])
