@@ -9,7 +9,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.optional import require
 
-PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0))  # C, of standardised features
+PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
 SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4))  # of words as they are
 INNER_FOLDS = 3  # by which C is chosen where there is no validation part
 MAX_STEPS = 300
@@ -51,17 +51,21 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int) -> 
 
 
 def _penalty(reader, x, y, validation):
-    """The C that is best on the validation part, or on inner folds; the smallest of equally good ones."""
+    """The C that is best on the validation part, or on inner folds; the smallest of equally good ones.
+
+    They are tried upwards, until two in a row are worse than the best.
+    """
     if validation is not None:
         tries = [(x, y, *validation)]
     else:
         splits = reader.splits(y, INNER_FOLDS)
         tries = [(x[train], y[train], x[held_out], y[held_out]) for train, held_out in splits]
     penalties = PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
-    scores = [
-        sum(reader.score(truth, reader.said(*known, some, c)) for *known, some, truth in tries)
-        for c in penalties
-    ]
+    scores = []
+    for c in penalties:
+        scores.append(sum(reader.score(truth, reader.said(*known, some, c)) for *known, some, truth in tries))
+        if max(scores[-2:]) < max(scores):
+            break  # past the best one; the larger C is, the longer a fit takes
     return penalties[int(np.argmax(scores))]
 
 

@@ -1,0 +1,14 @@
+"""The benchmark of large blocks in parts."""
+
+import pytest
+
+
+def test_the_same_loss_in_parts_and_the_records(benchmark_module):
+    module = benchmark_module("quick_thought_memory")
+    whole, in_parts = (module.measured(parts, sentences=40) for parts in (None, 8))
+    assert in_parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+    found = module.records_of(
+        [{"extra_mb": 300.0}, {"extra_mb": 400.0}], [{"extra_mb": 100.0}, {"extra_mb": 200.0}], 1.0
+    )
+    assert found["qt.memory.share"]["mean"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert found["qt.memory.in_8_mb"]["n"] == 2 and found["qt.memory.whole_mb"]["mean"] == 350
