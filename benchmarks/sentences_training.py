@@ -36,8 +36,7 @@ def train(name, settings, data, seed):
     model.fit(stream.dataset, callbacks=[kept], validation_data=validation, **fit)
     model.set_weights(kept.weights)
     figures = {"epoch": kept.epoch, "training_minutes": (time.process_time() - begun) / 60}
-    logs = model.evaluate(validation, verbose=0, return_dict=True)
-    return recipe, model, figures | {key: float(value) for key, value in logs.items()}
+    return recipe, model, figures | {key: float(value) for key, value in kept.validation.items()}
 
 
 def figures_of(name, settings, data, seed, tasks, path) -> dict:

@@ -43,6 +43,7 @@ class KeptEpoch(keras.callbacks.Callback):
         value = -epoch if self.monitor is None else logs[self.monitor]
         if value < self.lowest:
             self.lowest, self.epoch, self.weights = value, epoch + 1, self.model.get_weights()
+            self.validation = {key[4:]: one for key, one in (logs or {}).items() if key.startswith("val_")}
 
 
 def train(name, settings, data, seed):

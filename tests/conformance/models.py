@@ -269,7 +269,8 @@ def sequence_contrastive_predictive_coding():
 
 def quick_thought():
     recurrent = recurrent_sentence_encoder(9, 6, embedding_dim=3)
-    return QuickThought(recurrent, bag_of_words_encoder(9, 6), vocabulary=["how", "much", "is", *"?abc"])
+    words = ["how", "much", "is", *"?abc"]
+    return QuickThought(recurrent, bag_of_words_encoder(9, 6), sub_batches=2, vocabulary=words)
 
 
 def skip_thought():
