@@ -14,13 +14,7 @@ SYSTEMS = {
     # the other channel: word vectors summed
     "bag": {
         "recipe": "quick-thought",
-        "settings": {
-            **TEXT,
-            "encoder": "bag-of-words",
-            "epochs": 1,
-            "learning_rate": 3e-4,
-            "word_dropout": 0.2,
-        },
+        "settings": {**TEXT, "encoder": "bag-of-words", "epochs": 2, "word_dropout": 0.1},
     },
     "skip": {
         "recipe": "skip-thought",
