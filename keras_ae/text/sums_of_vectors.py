@@ -31,7 +31,7 @@ def scaled_for_sums(vectors: WordVectors, sentences: Iterable[list[str]]) -> Wor
 
     >>> table = WordVectors(["a", "b"], [[5.0, 3.0], [5.0, -3.0]])
     >>> (10 * scaled_for_sums(table, [["a", "b", "c"], ["b", "a"]]).vectors).round().tolist()
-    [[0.0, 0.707], [0.0, -0.707]]
+    [[0.0, 7.0], [0.0, -7.0]]
     """
     counts, number = Counter(), 0
     for sentence in sentences:
