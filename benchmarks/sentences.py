@@ -80,7 +80,8 @@ def records_of(results) -> dict:
     """All records of `{part: figures of each seed}`."""
     found = control_records(results.get("controls", []))
     for part in ("gru", "bag", "multi", "skip"):
-        settings = SYSTEMS[part]["settings"] if part in SYSTEMS else {}
+        channels = CHANNELS if part == "multi" else (part,)
+        settings = [SYSTEMS[channel]["settings"] for channel in channels]
         found |= part_records(part, results.get(part, []), settings)
     return found | difference_records(results)
 

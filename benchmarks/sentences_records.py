@@ -36,11 +36,14 @@ PROTOCOL = "linear classifier on frozen vectors, as SentEval"
 
 
 def part_records(part, figures, settings) -> dict:
-    """`qt.*`, `qt.bag.*`, `qt.multi.*` or `st.*` of the figures of each seed."""
+    """`qt.*`, `qt.bag.*`, `qt.multi.*` or `st.*` of the figures of each seed.
+
+    `settings` are those of each channel.
+    """
     if not figures:
         return {}
     prefix, minutes = PREFIXES[part], sum(one["minutes"] for one in figures)
-    about = f"{NAMES[part]}; {described(settings)}" if settings else NAMES[part]
+    about = "; ".join([NAMES[part], *(described(one) for one in settings)])
     if "epoch" in figures[0]:
         about += f"; epoch kept of each seed: {', '.join(str(one['epoch']) for one in figures)}"
     found = {}

@@ -30,7 +30,7 @@ def without(data, speakers):
 
 
 class KeptEpoch(keras.callbacks.Callback):
-    """Gives each epoch its order, and keeps the weights that the recipe would keep."""
+    """Gives each epoch its order, and keeps the weights that the recipe would keep, and their validation."""
 
     def __init__(self, stream, monitor):
         super().__init__()

@@ -10,7 +10,7 @@ from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.optional import require
 
 PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
-SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4))  # of words as they are
+SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # of words as they are
 INNER_FOLDS = 3  # by which C is chosen where there is no validation part
 MAX_STEPS = 300
 
@@ -37,20 +37,20 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int) -> 
         parts = [part for part in (task.validation, task.test) if part is not None]
         x, *others = _standardised(x, *(features(part) for part in parts))
         given = None if task.validation is None else (others[0], task.validation.target)
-        penalty = _penalty(reader, x, y, given)
+        penalty = best_penalty(reader, x, y, given)
         truth, said = task.test.target, reader.said(x, y, others[-1], penalty)
         return {"truth": truth, "said": said, "penalties": [penalty], "folds": 1, "n_train": len(y)}
     splits = reader.splits(y, folds)
     said, penalties = np.empty_like(y), []
     for train, held_out in splits:
         of_train, of_held_out = _standardised(x[train], x[held_out])
-        penalties.append(_penalty(reader, of_train, y[train], None))
+        penalties.append(best_penalty(reader, of_train, y[train], None))
         said[held_out] = reader.said(of_train, y[train], of_held_out, penalties[-1])
     n_train = min(len(train) for train, _ in splits)
     return {"truth": y, "said": said, "penalties": penalties, "folds": len(splits), "n_train": n_train}
 
 
-def _penalty(reader, x, y, validation):
+def best_penalty(reader, x, y, validation):
     """The C that is best on the validation part, or on inner folds; the smallest of equally good ones.
 
     They are tried upwards, until two in a row are worse than the best.

@@ -14,7 +14,7 @@ from keras_ae import InputError
 from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
 from keras_ae.evaluation.control_rows import bag_of_words
 from keras_ae.evaluation.intervals import wilson_interval
-from keras_ae.evaluation.sentence_readers import PENALTIES, read_task
+from keras_ae.evaluation.sentence_readers import PENALTIES, best_penalty, read_task
 from keras_ae.evaluation.sentence_transfer import cosines, features_of, rank_correlation
 from keras_ae.text import WordVectors, tokenize
 
@@ -38,6 +38,32 @@ def labelled(number, seed, noise=0.3):
 
 def standardised(x, other):
     return (x - x.mean(axis=0)) / x.std(axis=0), (other - x.mean(axis=0)) / x.std(axis=0)
+
+
+@pytest.mark.parametrize(
+    "scores, chosen, tried",
+    [
+        ([0.1, 0.5, 0.4, 0.4, 0.9, 0.9], 1, 4),  # two in a row are worse
+        ([0.1, 0.5, 0.4, 0.5, 0.6, 0.7], 5, 6),  # one alone is not the end
+        ([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], 0, 6),  # the smallest of equals
+    ],
+)
+def test_larger_penalties_are_tried_until_they_are_past_the_best(scores, chosen, tried):
+    class Reader:
+        def __init__(self):
+            self.seen = []
+
+        def said(self, x, y, held_out, penalty):
+            self.seen.append(penalty)
+            return penalty
+
+        def score(self, truth, said):
+            return scores[PENALTIES.index(said)]
+
+    reader = Reader()
+    x, y = np.zeros((4, 2)), np.zeros(4)
+    assert best_penalty(reader, x, y, (x, y)) == PENALTIES[chosen]
+    assert reader.seen == list(PENALTIES[:tried])
 
 
 def test_without_a_test_every_fold_is_held_out_once_and_chooses_its_own_penalty():

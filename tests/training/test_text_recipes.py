@@ -176,7 +176,7 @@ def test_options_make_the_encoder(books, tmp_path):
     np.testing.assert_allclose(model.encode("cat cat"), [2, 4, 6] * 2, rtol=1e-6)
     for encoder, size in (("bi-gru", 8), ("gru", 7)):
         settings = {"word_vectors": "none", "encoder": encoder, "dim": size, **SMALL}
-        made = RECIPES["skip-thought"](data=str(books), **settings).sentence_encoder(data)
+        made = RECIPES["skip-thought"](data=str(books), **settings).sentence_encoder(data, None)
         assert made.output_shape == (None, size)
     with pytest.raises(InputError, match="--word-vectors is train, none or a file"):
         RECIPES["quick-thought"](word_vectors="nowhere.vec").start_vectors(data)

@@ -117,8 +117,8 @@ class TextRecipe(Recipe):
             table = scaled_for_sums(table, data.train.tokens())
         return table.rows(data.vocabulary)
 
-    def sentence_encoder(self, data, rows=None, name: str = "encoder") -> keras.Model:
-        """A new encoder from numbers of words to a vector, which starts from `start_rows`."""
+    def sentence_encoder(self, data, rows, name: str = "encoder") -> keras.Model:
+        """A new encoder from numbers of words to a vector; its word vectors start from `start_rows`."""
         shared = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
         shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
         size = len(data.vocabulary)
