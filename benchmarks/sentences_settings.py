@@ -18,7 +18,11 @@ SYSTEMS = {
     },
     "skip": {
         "recipe": "skip-thought",
-        "settings": {**TEXT, "encoder": "bi-gru", "dim": 512, "epochs": 2, "batch_size": 128},
+        "settings": {
+            **TEXT,
+            **{"encoder": "bi-gru", "dim": 512, "decoder_units": 256, "conditioning": "state"},
+            **{"epochs": 1, "batch_size": 128, "learning_rate": 2e-3, "num_sampled": 500},
+        },
     },
 }
 WITHOUT_VECTOR = {"use_vector": False}  # the same decoders, which are told nothing

@@ -21,7 +21,7 @@ class GRUDecoder(keras.layers.Layer):
     h~_t     = tanh(x_t W_h + r_t * (h_(t-1) U_h) + v C_h + b_h)
     h_t      = z_t h_(t-1) + (1 - z_t) h~_t
     conditioning="state":        C = 0,  h_0 = v, or tanh(v P + p) where v has another size
-    conditioning="every_step":   h_0 = 0
+    conditioning="every_step":   h_0 = 0, and C = 0 before the training
     ```
 
     The reset gate `r` multiplies after the product, as in Keras (`reset_after=True`) and in the
@@ -81,9 +81,8 @@ class GRUDecoder(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(gates,), initializer="zeros")
         self.condition = self.projection = None
         if self.conditioning == "every_step":
-            self.condition = self.add_weight(
-                name="condition", shape=(dim, gates), initializer=uniform.clone()
-            )
+            # zeros: a decoder that ignores the vector is where its use can be learnt from
+            self.condition = self.add_weight(name="condition", shape=(dim, gates), initializer="zeros")
         elif dim != self.units:
             self.projection = keras.layers.Dense(
                 self.units, "tanh", kernel_initializer=uniform.clone(), dtype=self.dtype_policy

@@ -16,8 +16,8 @@ class SentenceWriting:
     """Part of a `SentenceModel` that has decoders.
 
     The model has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
-    `word_vectors()`, the `keras.layers.Embedding` of what decoders read; `use_vector`, whether they
-    are told the vector; `max_target_words`, after which a sentence ends.
+    `word_vectors()`, the `keras.layers.Embedding` of what decoders read; `told(vectors)`, what they
+    are told of vectors; `max_target_words`, after which a sentence ends.
     """
 
     def decode(self, vectors, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None):
@@ -84,7 +84,7 @@ class SentenceWriting:
             return ops.log_softmax(self.softmax(hidden) + known), (hidden, given)
 
         vectors = ops.convert_to_tensor(vectors)
-        state = network.start(vectors if self.use_vector else ops.zeros_like(vectors))
+        state = network.start(self.told(vectors))
         return beam_search(step, state, beam_size, max_words)
 
     def endpoints(self) -> dict[str, Endpoint]:

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.gru_decoder import GRUDecoder
+from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.word_softmax import WordSoftmax
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player, take_losses
@@ -20,15 +21,17 @@ SENTENCES = {
     "next": "next",
 }  # names of the decoders and of their inputs
 
+MOMENTUM = 0.9  # of the moving averages: encoders move fast
+
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SkipThought(SentenceWriting, SentenceModel):
     """The vector of a sentence tells two decoders what was written before it and after it.
 
     ```
-    v = encoder(s_i)
-    loss = -sum_t log p(w_t of s_(i-1) | w_(<t), v) - sum_t log p(w_t of s_(i+1) | w_(<t), v)
-    p(w_t | w_(<t), v) = softmax(W h_t + b),   h_t = GRU(E w_(t-1), h_(t-1), v),   E w_0 = 0
+    v = encoder(s_i),   u = (v - mean(v)) / sqrt(variance(v) + 0.001)
+    loss = -sum_t log p(w_t of s_(i-1) | w_(<t), u) - sum_t log p(w_t of s_(i+1) | w_(<t), u)
+    p(w_t | w_(<t), u) = softmax(W h_t + b),   h_t = GRU(E w_(t-1), h_(t-1), u),   E w_0 = 0
     ```
 
     in nats for each triple, the mean over triples; the sum is over the words and the end of the
@@ -45,6 +48,10 @@ class SkipThought(SentenceWriting, SentenceModel):
             `layers.WordSoftmax`; `None`: all.
         decoders: the sentences to write, of "previous", "this" and "next". With "this" a vector
             can be decoded into its own sentence.
+        batch_normalization: tell the decoders `u`, standardised over the batch, moving averages in
+            inference; with `False`, `v` as in the paper. What all vectors have in common could be a
+            bias of the decoders as well; an encoder that is trained to give it may saturate, and all
+            its vectors are then alike.
         use_vector: with `False` the decoders are told zeros and the encoder is not trained: what the same
             decoders reach without it.
         max_words: further words of a sentence are not encoded; `None`: all are.
@@ -90,6 +97,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         conditioning: str = "state",
         num_sampled: int | None = None,
         decoders: tuple[str, ...] = ("previous", "next"),
+        batch_normalization: bool = True,
         use_vector: bool = True,
         max_words: int | None = None,
         max_target_words: int = 30,
@@ -102,7 +110,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         self.encoder = encoder
         self.units, self.conditioning = units, conditioning
         self.num_sampled, self.seed = num_sampled, seed
-        self.use_vector = use_vector
+        self.batch_normalization, self.use_vector = batch_normalization, use_vector
         self.max_target_words = max_target_words
         self.word_layer = word_layer
         self.sentences = tuple(decoders)
@@ -127,6 +135,11 @@ class SkipThought(SentenceWriting, SentenceModel):
         }
         for decoder in self.decoders.values():
             decoder.build((None, None, table.output_dim), (None, self.dim))
+        self.normalization = None
+        if self.batch_normalization:
+            settings = {"momentum": MOMENTUM, "affine": False, "dtype": self.dtype_policy}
+            self.normalization = MaskedBatchNormalization(**settings, name="normalization")
+            self.normalization.build((None, self.dim))
         self.softmax = WordSoftmax(
             size, num_sampled=self.num_sampled, seed=self.seed, dtype=self.dtype_policy, name="softmax"
         )
@@ -147,6 +160,15 @@ class SkipThought(SentenceWriting, SentenceModel):
     def vectors(self, ids, training=False):
         return self.encoder(ids, training=training)
 
+    def told(self, vectors, sample_weight=None, training=False):
+        """What the decoders are told of vectors `(batch, dim)`."""
+        if not self.use_vector:
+            return ops.zeros_like(vectors)
+        if self.normalization is None:
+            return vectors
+        weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
+        return self.normalization(vectors, mask=weights, training=training)
+
     def players(self):
         if self.use_vector:
             return super().players()
@@ -155,7 +177,9 @@ class SkipThought(SentenceWriting, SentenceModel):
     def compute_terms(self, x, y, sample_weight, training, player):
         self._check_triples(x)
         ids = self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})
-        vector = self._told(ids, training)
+        vector = ops.zeros((ops.shape(ids)[0], self.dim), self.compute_dtype)
+        if self.use_vector:
+            vector = self.told(self.vectors(ids, training=training), sample_weight, training)
         terms, loss = {}, take_losses(self.encoder)
         for name in self.sentences:
             nats, sentence = self._nats(name, x, vector, training)
@@ -185,12 +209,6 @@ class SkipThought(SentenceWriting, SentenceModel):
         own -= {id(v) for v in self.word_vectors().trainable_variables}
         return [v for v in self.trainable_variables if id(v) not in own]
 
-    def _told(self, ids, training):
-        """The vectors as the decoders are told them."""
-        if self.use_vector:
-            return self.vectors(ids, training=training)
-        return ops.zeros((ops.shape(ids)[0], self.dim), self.compute_dtype)
-
     def _nats(self, name, x, vector, training):
         """`-log p` of every word of the sentences `name`, and the number of its row: `(words,)` both."""
         key = SENTENCES[name]
@@ -213,6 +231,7 @@ class SkipThought(SentenceWriting, SentenceModel):
             "units",
             "conditioning",
             "num_sampled",
+            "batch_normalization",
             "use_vector",
             "max_target_words",
             "word_layer",

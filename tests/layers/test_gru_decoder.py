@@ -105,6 +105,15 @@ def test_a_state_knows_no_later_word():
     np.testing.assert_array_equal(layer(other, VECTOR)[:, :3], layer(WORDS, VECTOR)[:, :3])
 
 
+def test_told_at_every_step_it_starts_deaf_to_the_vector_and_learns_to_hear_it():
+    layer = GRUDecoder(4, conditioning="every_step")
+    with tf.GradientTape() as tape:
+        states = layer(WORDS, VECTOR)
+        loss = tf.reduce_sum(states * tf.cos(tf.range(6.0))[None, :, None])
+    np.testing.assert_array_equal(layer(WORDS, 9 * VECTOR), states)
+    assert np.all(np.asarray(tape.gradient(loss, layer.condition)) != 0)
+
+
 def test_recurrent_matrices_start_orthogonal():
     cell = GRUStep(5)
     cell.build((None, 15))

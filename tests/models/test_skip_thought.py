@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae import InputError
 from keras_ae.models import SkipThought
@@ -25,6 +26,9 @@ def made(dim=6, vocabulary=LETTERS, **options):
     model = SkipThought(encoder, vocabulary, max_target_words=MAX_WORDS, **options)
     for weight in model.trainable_variables:  # far from zero, so that every part is seen
         weight.assign(RNG.normal(size=weight.shape) / 2)
+    if model.normalization is not None:
+        model.normalization.moving_mean.assign(RNG.normal(size=dim))
+        model.normalization.moving_variance.assign(RNG.uniform(0.5, 2, dim))
     return model
 
 
@@ -60,13 +64,21 @@ def log_probabilities(model, name, vector, words):
     return np.array(rows)
 
 
+def told_by_hand(model, vectors):
+    if not model.use_vector:
+        return np.zeros_like(vectors)
+    if model.normalization is None:
+        return vectors
+    mean, variance = model.normalization.get_weights()
+    return (vectors - mean) / np.sqrt(variance + 0.001)
+
+
 def by_hand(model, name, triples=TRIPLES):
     """Nats of each predicted word of the sentences `name`, a list for each triple."""
     key = {"previous": "previous", "next": "next", "this": "ids"}[name]
     lengths = triples["lengths" if name == "this" else f"{name}_lengths"]
     vectors = np.asarray(model.encode({"ids": triples["ids"], "lengths": triples["lengths"]}), "float64")
-    if not model.use_vector:
-        vectors = np.zeros_like(vectors)
+    vectors = told_by_hand(model, vectors)
     result = []
     for vector, ids, length in zip(vectors, triples[key], lengths, strict=True):
         words = list(ids[: min(length, MAX_WORDS)])
@@ -81,6 +93,7 @@ OPTIONS = [
     {"conditioning": "every_step"},
     {"units": 4},
     {"units": 4, "conditioning": "every_step", "decoders": ("this",)},
+    {"batch_normalization": False},
     {"use_vector": False},
 ]
 
@@ -103,6 +116,18 @@ def test_the_loss_is_that_of_every_word_written_out(options):
         np.testing.assert_allclose(model.perplexities[name].result(), perplexity, rtol=1e-4)
     np.testing.assert_allclose(terms["loss"], total, rtol=1e-4)
     assert set(terms) == {"loss", *(f"{name}_loss" for name in model.decoders)}
+
+
+def test_what_the_vectors_of_a_batch_have_in_common_is_not_told():
+    model, weights = made(), np.float32([1, 1, 1, 0])
+    vectors = RNG.normal(size=(4, 6)).astype("float32")
+    told = np.asarray(model.told(vectors, weights, training=True))
+    np.testing.assert_allclose(told[:3].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(model.told(vectors + 3, weights, training=True), told, atol=1e-5)
+    with tf.GradientTape() as tape:  # the gradient of one bias for all
+        bias = tf.Variable(tf.zeros((6,)))
+        loss = tf.reduce_sum(tf.sin(model.told(vectors + bias, weights, training=True)[:3]))
+    np.testing.assert_allclose(tape.gradient(loss, bias), 0, atol=1e-5)
 
 
 def test_sample_weights_weight_the_triples():
@@ -233,7 +258,7 @@ def test_greedy_words_are_the_most_probable_known_ones():
     model = made()
     vectors = model.encode(["a b", "c", ""])
     found = np.asarray(model.decode_ids(vectors, decoder="previous")["ids"])
-    for vector, ids in zip(vectors, found, strict=True):
+    for vector, ids in zip(told_by_hand(model, vectors), found, strict=True):
         words = []
         while len(words) < MAX_WORDS:
             row = log_probabilities(model, "previous", vector, words)[-1]
@@ -248,7 +273,7 @@ def test_the_score_is_the_log_probability_of_what_is_written():
     model = made()
     vectors = model.encode(["a b", "c"])
     found = model.decode_ids(vectors, beam_size=4)
-    for i, vector in enumerate(vectors):
+    for i, vector in enumerate(told_by_hand(model, vectors)):
         words = np.asarray(found["ids"][i])[: int(found["lengths"][i])].tolist()
         rows = log_probabilities(model, "next", vector, words)
         rows -= np.log1p(-np.exp(rows[:, 1:2]))  # among the known words

@@ -23,6 +23,8 @@ class SkipThoughtRecipe(TextRecipe):
     """Size of the state of a decoder; without it that of the vector."""
     conditioning: Literal["state", "every_step"] = "state"
     """How a decoder is told the vector: as its first state, or at every word."""
+    batch_normalization: bool = True
+    """Tell decoders the vector standardised over the batch; otherwise as it is."""
     use_vector: bool = True
     """Tell the decoders the vector; without it they are the baseline of the perplexity."""
     num_sampled: int | None = None
@@ -47,6 +49,7 @@ class SkipThoughtRecipe(TextRecipe):
             conditioning=self.conditioning,
             num_sampled=self.num_sampled,
             decoders=self.decoders,
+            batch_normalization=self.batch_normalization,
             use_vector=self.use_vector,
             max_target_words=self.max_words,
             seed=self.seed,
