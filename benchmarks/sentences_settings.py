@@ -21,7 +21,7 @@ SYSTEMS = {
         "settings": {
             **TEXT,
             **{"encoder": "bi-gru", "dim": 512, "decoder_units": 256, "conditioning": "state"},
-            **{"epochs": 1, "batch_size": 128, "learning_rate": 2e-3, "num_sampled": 500},
+            **{"epochs": 1, "batch_size": 128, "learning_rate": 1e-3, "num_sampled": 500},
         },
     },
 }

@@ -15,9 +15,16 @@ class WordSoftmax(keras.layers.Layer):
     """`p(k | h) = softmax_k(h . w_k + b_k)` over `V` words, and its cross-entropy.
 
     With `num_sampled` the cross-entropy in training is that of telling the true word from so many
-    words drawn from `q(k) = log((k + 2) / (k + 1)) / log(V + 1)`, the same ones for all words of a call,
-    see `losses.sampled_cross_entropy`: its cost no longer grows with the vocabulary. Numbers of words
-    should follow falling frequency, as in `text.Vocabulary`. Evaluation takes the whole softmax.
+    words drawn from `q`, the same ones for all words of a call, see `losses.sampled_cross_entropy`:
+    its cost no longer grows with the vocabulary. Evaluation takes the whole softmax.
+
+    ```
+    q(k) = log((k + 2) / (k + 1)) / log(V + 1)
+    ```
+
+    That is Zipf's law where numbers of words follow falling frequency, as in `text.Vocabulary`, and it
+    is where training starts: `b = log q`. Adam moves a number by a learning rate a step, and would
+    need thousands of steps to find out from zeros which words are rare.
 
     Args:
         vocabulary_size: `V`.
@@ -63,7 +70,7 @@ class WordSoftmax(keras.layers.Layer):
             shape=(self.vocabulary_size, input_shape[-1]),
             initializer=keras.initializers.RandomUniform(-0.1, 0.1),
         )
-        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer=_zipf)
 
     def call(self, inputs):
         scores = ops.matmul(inputs, ops.transpose(ops.cast(self.kernel, inputs.dtype)))
@@ -100,3 +107,7 @@ class WordSoftmax(keras.layers.Layer):
     def get_config(self):
         names = ("vocabulary_size", "num_sampled", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _zipf(shape, dtype=None):
+    return ops.cast(log_uniform_log_prob(ops.arange(shape[0]), shape[0]), dtype or "float32")

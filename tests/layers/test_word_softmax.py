@@ -47,6 +47,13 @@ def test_training_draws_words_evaluation_takes_all():
         np.testing.assert_allclose(found[row], -np.log(candidates[0] / sum(candidates)), rtol=1e-4)
 
 
+def test_it_starts_from_zipfs_law():
+    layer = WordSoftmax(30)
+    found = np.asarray(tf.nn.softmax(layer(np.zeros((1, 4), "float32")))[0])
+    zipf = np.log((np.arange(30) + 2) / (np.arange(30) + 1)) / np.log(31)
+    np.testing.assert_allclose(found, zipf, rtol=1e-5)
+
+
 def test_training_on_samples_finds_the_frequencies():
     """Of 60 words, 20 drawn at a time: the softmax becomes the shares of the words in the data."""
     words = np.repeat([17, 3, 9], (50, 30, 20))
