@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-RATE = 0.1
+RATE = 0.01
 count, out = int(sys.argv[1]), sys.argv[2]
 cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)
