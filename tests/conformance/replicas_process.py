@@ -25,6 +25,7 @@ results = {}
 for case in models.CASES:
     with strategy.scope():
         model = case.compiled(keras.optimizers.SGD(RATE))  # Adam would not tell a gradient from twice it
+    results.update({f"{case.name}/start{i}": w for i, w in enumerate(model.get_weights())})
     # 11 examples: the last batch of 3 is split unevenly, which Keras' own losses do not allow for
     arguments = case.fit_arguments(case.data(12 if case.functional else 11))
     history = model.fit(**arguments, batch_size=8, epochs=2, verbose=0, shuffle=False)
