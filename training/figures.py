@@ -13,7 +13,8 @@ CELL = 112  # pixels to which a picture in a grid is enlarged, about
 GAP = 12  # pixels between pictures
 GRID_FONT_SIZE = 11  # a grid is wide: it is shrunk more than a chart
 LOG_RANGE = 30.0  # a curve that spans more than this factor gets a logarithmic axis
-UNITS = {  # by the ending of the name
+UNITS = {  # by the ending of the name, the first that fits
+    **{f"{sentence}_perplexity": "words" for sentence in ("previous", "this", "next")},
     "perplexity": "effective codes",
     "usage": "fraction of codes",
     "used_codes": "codes",
@@ -128,7 +129,7 @@ def history_curves(
     figure = new_figure(3.5 * across, 2.4 * down, theme, layout="constrained")
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(down, across, index + 1)
-        style_axes(axes, theme, title=format_name(panel), x="epoch", y=_unit(panel))
+        style_axes(axes, theme, title=format_name(panel), x="epoch", y=unit_of(panel))
         _curves(axes, history, columns[panel], theme)
     return to_png(figure)
 
@@ -219,7 +220,8 @@ def _curves(axes, history, columns, theme):
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _unit(panel):
+def unit_of(panel: str) -> str:
+    """What the values of a panel are counted in."""
     for ending, unit in UNITS.items():
         if panel.endswith(ending):
             return unit

@@ -4,7 +4,14 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.training.figure_style import DARK, LIGHT
-from keras_ae.training.figures import CELL, code_histogram, history_curves, history_panels, image_grid
+from keras_ae.training.figures import (
+    CELL,
+    code_histogram,
+    history_curves,
+    history_panels,
+    image_grid,
+    unit_of,
+)
 
 
 def pixels(png):
@@ -80,6 +87,11 @@ def test_panels_pair_training_with_validation_and_put_the_codes_last():
         "perplexity": ["perplexity"],
         "a_usage": ["a_usage"],
     }
+
+
+def test_a_perplexity_is_of_codes_or_of_words():
+    assert unit_of("perplexity") == unit_of("top_perplexity") == "effective codes"
+    assert unit_of("next_perplexity") == "words"
 
 
 def test_dead_codes_have_a_panel_where_usage_is_not_logged():
