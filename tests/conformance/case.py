@@ -43,9 +43,10 @@ class Case:
         return model
 
     def trained(self, **kwargs):
-        """Trained for two epochs on 12 examples in batches of 5."""
-        model = self.compiled(**kwargs)
-        model.fit(**self.fit_arguments(self.data()), batch_size=5, epochs=self.epochs, verbose=0)
+        """Trained for two epochs on 11 examples in batches of 5, the last one alone; then validated."""
+        model, x = self.compiled(**kwargs), self.data(11)
+        validation = {"validation_data": (x, x) if self.functional else (x,), "validation_freq": self.epochs}
+        model.fit(**self.fit_arguments(x), **validation, batch_size=5, epochs=self.epochs, verbose=0)
         return model
 
     def data(self, examples=12, seed=0):

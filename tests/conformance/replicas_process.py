@@ -1,4 +1,4 @@
-"""Trains every model on so many replicas: `python replicas_process.py COUNT OUT.npz`."""
+"""Trains every model on one device and on two replicas: `python replicas_process.py ONE.npz TWO.npz`."""
 
 import importlib.util
 import sys
@@ -9,34 +9,32 @@ import numpy as np
 import tensorflow as tf
 
 RATE = 0.01
-count, out = int(sys.argv[1]), sys.argv[2]
 cpus = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)
+tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 spec = importlib.util.spec_from_file_location("conformance_models", Path(__file__).parent / "models.py")
 models = sys.modules["conformance_models"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
 from keras_ae.losses import kl_decomposition  # noqa: E402
 
-if count == 1:
-    strategy = tf.distribute.get_strategy()
-else:
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
-results = {}
-for case in models.CASES:
+
+def trained(case, strategy, **options):
+    """`{"case/start0": a weight before the training, "case/weight0": after it, ...}`."""
     with strategy.scope():
-        model = case.compiled(keras.optimizers.SGD(RATE))  # Adam would not tell a gradient from twice it
-    results.update({f"{case.name}/start{i}": w for i, w in enumerate(model.get_weights())})
+        # Adam would not tell a gradient from twice it
+        model = case.compiled(keras.optimizers.SGD(RATE), **options)
+    start = {f"{case.name}/start{i}": weight for i, weight in enumerate(model.get_weights())}
     # 11 examples: the last batch of 3 is split unevenly, which Keras' own losses do not allow for
     arguments = case.fit_arguments(case.data(12 if case.functional else 11))
     history = model.fit(**arguments, batch_size=8, epochs=2, verbose=0, shuffle=False)
-    results.update({f"{case.name}/weight{i}": w for i, w in enumerate(model.get_weights())})
-    results[f"{case.name}/history"] = np.array([history.history["loss"][-1]])
+    weights = {f"{case.name}/weight{i}": weight for i, weight in enumerate(model.get_weights())}
+    return start | weights | {f"{case.name}/history": np.array([history.history["loss"][-1]])}
 
 
-def terms_of_a_batch():
+def terms_of_a_batch(strategy):
     """Terms of the total correlation and their gradient: seven posteriors, four of them on replica 0."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3, 7, 2)).astype("float32")
+    count = strategy.num_replicas_in_sync
     share = {1: [slice(0, 7)], 2: [slice(0, 4), slice(4, 7)]}[count]
 
     def replica(context):
@@ -57,5 +55,12 @@ def terms_of_a_batch():
     return [strategy.reduce("SUM", value, axis=None).numpy() for value in values]
 
 
-results["kl_decomposition/terms"], results["kl_decomposition/gradient"] = terms_of_a_batch()
-np.savez(out, **results)
+mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+# eager steps are sooner made than traced, and give the same weights: test_keras_usage.py
+ways = ((tf.distribute.get_strategy(), {"run_eagerly": True}), (mirrored, {}))
+for out, (strategy, options) in zip(sys.argv[1:], ways, strict=True):
+    results = {}
+    for case in models.CASES:
+        results |= trained(case, strategy, **options)
+    results["kl_decomposition/terms"], results["kl_decomposition/gradient"] = terms_of_a_batch(strategy)
+    np.savez(out, **results)

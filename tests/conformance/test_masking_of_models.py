@@ -69,7 +69,7 @@ def test_padding_changes_no_training_step(case):
     data = case.data()
     weights = []
     for extra in (0, 3):
-        model = case.compiled(keras.optimizers.SGD(1e-2))
+        model = case.compiled(keras.optimizers.SGD(1e-2), run_eagerly=True)
         x = padded(case, data, extra)
         model.fit(x, batch_size=12, epochs=3, verbose=0, shuffle=False)
         weights.append(model.get_weights())

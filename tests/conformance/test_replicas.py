@@ -13,21 +13,17 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def replicas(tmp_path_factory):
-    """`(one, two)`: what a process with one device and one with two trained.
+    """`(one, two)`: what one device and two replicas trained, in a process of their own.
 
     `{"case/start0": a weight before the training, "case/weight0": after it, ...}`.
     """
     folder = tmp_path_factory.mktemp("replicas")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
-    children = []
-    for count in (1, 2):
-        script, result = str(HERE / "replicas_process.py"), str(folder / f"{count}.npz")
-        command = [sys.executable, script, str(count), result]
-        children.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
-    for child in children:
-        _, errors = child.communicate()
-        assert child.returncode == 0, errors[-3000:]
-    return [dict(np.load(folder / f"{count}.npz")) for count in (1, 2)]
+    results = [folder / "one.npz", folder / "two.npz"]
+    command = [sys.executable, HERE / "replicas_process.py", *results]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [dict(np.load(path)) for path in results]
 
 
 def test_two_replicas_give_the_weights_of_one_device(case, replicas):

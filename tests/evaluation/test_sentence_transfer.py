@@ -156,7 +156,7 @@ def test_scores_without_a_test_are_held_out_in_folds():
 def test_constant_vectors_say_nothing_and_break_nothing():
     still = lambda texts: np.ones((len(texts), 3))  # noqa: E731
     tasks = [SentenceTask("c", labelled(40, 0)), SentenceTask("s", pairs_of(30, 1, True))]
-    found = transfer(still, tasks)
+    found = transfer(still, tasks, folds=3)
     most = np.unique(tasks[0].train.target, return_counts=True)[1].max()
     assert found["c"]["accuracy"] == most / 40
     assert found["s"]["cosine_spearman"] == 0 and abs(found["s"]["pearson"]) < 0.6
@@ -204,7 +204,7 @@ def test_bag_of_words_of_pairs_is_as_if_dense():
 def test_controls_are_rows_like_that_of_an_encoder():
     tasks = [
         SentenceTask("classes", labelled(50, 13), test=labelled(30, 14)),
-        SentenceTask("s", pairs_of(30, 1, True)),
+        SentenceTask("s", pairs_of(30, 1, True), test=pairs_of(20, 2, True)),
     ]
     said = []
     rows = transfer_controls(

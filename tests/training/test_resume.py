@@ -16,12 +16,12 @@ from keras_ae.training.checkpoint import Checkpoint
 # a checkpoint at every step, and a process that kills itself in the middle of the second epoch
 CHILD = """
 import json, os, signal, sys
-import keras
+from keras.src.utils.naming import reset_uids
 from keras_ae.training import run as runs
 from keras_ae.training.callbacks import RunState
 from keras_ae.training.recipes import RECIPES
 
-mode, recipe, settings, folder = sys.argv[1:5]
+mode, folder, *jobs = sys.argv[1:]
 runs.RunState = type("EveryStep", (RunState,), {
     "__init__": lambda self, *args, **kwargs: RunState.__init__(self, *args, **kwargs, seconds=0.0),
     "on_train_batch_end": lambda self, batch, logs=None: (
@@ -29,18 +29,23 @@ runs.RunState = type("EveryStep", (RunState,), {
         os.kill(os.getpid(), signal.SIGKILL) if mode == "kill" and self.epoch == 1 and batch == 1 else None,
     ),
 })
-made = RECIPES[recipe](epochs=3, batch_size=16, learning_rate=1e-2, **json.loads(settings))
-where = {"resume": sys.argv[5]} if mode == "resume" else {"runs": folder}
-run = runs.train(made, verbose=False, **where)
-print(run.directory)
+for recipe, settings, killed in map(json.loads, jobs):
+    reset_uids()  # layers are numbered as in a process of their own: the order of sums goes by names
+    made = RECIPES[recipe](epochs=3, batch_size=16, learning_rate=1e-2, **settings)
+    where = {"resume": killed} if mode == "resume" else {"runs": folder}
+    runs.train(made, verbose=False, **where)
 """
 
 
-def child(*arguments):
+def child(mode, folder, jobs):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
-    command = [sys.executable, "-c", CHILD, *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, **pipes)
+    command = [sys.executable, "-c", CHILD, mode, str(folder), *map(json.dumps, jobs)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, returncode):
+    errors = process.communicate()[1]
+    assert process.returncode == returncode, errors[-3000:]
 
 
 IMAGES = {"filters": 8, "baselines": False, "probe": False}
@@ -66,18 +71,16 @@ def data(tmp_path_factory):
 def finished(data, tmp_path_factory):
     """`{recipe: (uninterrupted run, resumed run)}`."""
     folder = tmp_path_factory.mktemp("runs")
-    found = {}
-    for recipe, (file, settings) in CASES.items():
-        own = recipe, json.dumps(settings | {"data": str(data / file)})
-        straight, killed = (child(mode, *own, folder / mode) for mode in ("straight", "kill"))
-        out = [process.communicate() for process in (straight, killed)]
-        assert straight.returncode == 0, out[0][1][-3000:]
-        assert killed.returncode == -signal.SIGKILL, out[1][1][-3000:]
-        directory = next((folder / "kill" / recipe).iterdir())
-        resumed = child("resume", *own, folder, directory)
-        errors = resumed.communicate()[1]
-        assert resumed.returncode == 0, errors[-3000:]
-        found[recipe] = (out[0][0].split()[-1], str(directory))
+    settings = {name: {**own, "data": str(data / file)} for name, (file, own) in CASES.items()}
+    jobs = [(name, settings[name], None) for name in CASES]
+    straight = child("straight", folder / "straight", jobs)
+    for job in jobs:  # each of them ends its process
+        finish(child("kill", folder / "kill", [job]), -signal.SIGKILL)
+    finish(straight, 0)
+    found = {
+        name: [str(next((folder / mode / name).iterdir())) for mode in ("straight", "kill")] for name in CASES
+    }
+    finish(child("resume", folder, [(name, settings[name], found[name][1]) for name in CASES]), 0)
     return found
 
 
