@@ -5,6 +5,8 @@ PYTEST = -m pytest -n 2 --dist loadgroup
 export TF_CPP_MIN_LOG_LEVEL = 2
 # two processes on two cores: OpenMP threads that wait for each other made a fit of 3 s one of 60 s
 test test-tf216: export OMP_NUM_THREADS = 1
+# XLA compiles many models that take a few steps: it need not make them fast
+test test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
 .PHONY: demo test test-tf216 lint results clean
 

@@ -12,9 +12,10 @@ chosen by them.
 | `controls` | majority, bag of words, mean of word2vec of the same novels, untrained bi-GRU |
 | `gru` | Quick-Thought, bi-GRU: `qt.*` |
 | `bag` | Quick-Thought, sums of word vectors: `qt.bag.*` |
-| `multi` | both and the mean of word2vec, side by side: `qt.multi.*`; needs `gru` and `bag` |
 | `skip` | Skip-Thought: `st.*` |
 | `without` | its decoders, told nothing: `st.perplexity.gain`; needs `skip` |
+| `multi` | the three trained ones and the mean of word2vec, side by side: `qt.multi.*`; needs them |
+| `multi_quick` | the same without Skip-Thought: `qt.multi_quick.*` |
 
 Figures and models of a finished training are kept in `--runs`, seed by seed. Writes
 `docs/results/sentences.json`.
@@ -39,7 +40,7 @@ from keras_ae.evaluation import load_sentence_tasks
 from keras_ae.training.recipes import RECIPES
 
 RECORD = "docs/results/sentences.json"
-PARTS = ("controls", "gru", "bag", "multi", "skip", "without")
+PARTS = ("controls", "gru", "bag", "skip", "without", "multi", "multi_quick")
 
 
 def parts_of(data, tasks, runs) -> dict:
@@ -55,12 +56,15 @@ def parts_of(data, tasks, runs) -> dict:
     def recipe_of(name, seed):
         return RECIPES[SYSTEMS[name]["recipe"]](seed=seed, **SYSTEMS[name]["settings"])
 
-    def multi(seed):
-        missing = [name for name in CHANNELS if not model_of(name, seed).is_file()]
+    def channels(part, seed):
+        missing = [name for name in CHANNELS[part] if not model_of(name, seed).is_file()]
         if missing:
-            raise SystemExit(f"multi needs the models of {', '.join(missing)}: measure them first")
-        paths = {name: model_of(name, seed) for name in CHANNELS}
+            raise SystemExit(f"{part} needs the models of {', '.join(missing)}: measure them first")
+        paths = [model_of(name, seed) for name in CHANNELS[part]]
         return combined(recipe_of("gru", seed), data, paths, tasks)
+
+    def multi(part):
+        return {name: SYSTEMS[name]["settings"] for name in CHANNELS[part]}, partial(channels, part)
 
     silent = SYSTEMS["skip"]["settings"] | WITHOUT_VECTOR
     return {
@@ -70,7 +74,8 @@ def parts_of(data, tasks, runs) -> dict:
         ),
         "gru": trained("gru"),
         "bag": trained("bag"),
-        "multi": ({name: SYSTEMS[name]["settings"] for name in CHANNELS}, multi),
+        "multi": multi("multi"),
+        "multi_quick": multi("multi_quick"),
         "skip": trained("skip"),
         "without": (silent, lambda seed: perplexity_without("skip-thought", silent, data, seed)),
     }
@@ -79,9 +84,8 @@ def parts_of(data, tasks, runs) -> dict:
 def records_of(results) -> dict:
     """All records of `{part: figures of each seed}`."""
     found = control_records(results.get("controls", []))
-    for part in ("gru", "bag", "multi", "skip"):
-        channels = CHANNELS if part == "multi" else (part,)
-        settings = [SYSTEMS[channel]["settings"] for channel in channels]
+    for part in ("gru", "bag", "multi", "multi_quick", "skip"):
+        settings = [SYSTEMS[channel]["settings"] for channel in CHANNELS.get(part, (part,))]
         found |= part_records(part, results.get(part, []), settings)
     return found | difference_records(results)
 

@@ -9,11 +9,12 @@ FIGURES = {  # of a task: what is recorded of it
     "pearson": "",
     "cosine_spearman": "_cosine",
 }
-PREFIXES = {"gru": "qt", "bag": "qt.bag", "multi": "qt.multi", "skip": "st"}
+PREFIXES = {"gru": "qt", "bag": "qt.bag", "multi": "qt.multi", "multi_quick": "qt.multi_quick", "skip": "st"}
 NAMES = {
     "gru": "Quick-Thought, bi-GRU",
     "bag": "Quick-Thought, sums of word vectors",
-    "multi": "bi-GRU, sums of word vectors and the mean of word2vec side by side",
+    "multi": "bi-GRU, sums of word vectors, Skip-Thought and the mean of word2vec side by side",
+    "multi_quick": "bi-GRU, sums of word vectors and the mean of word2vec side by side",
     "skip": "Skip-Thought, bi-GRU",
 }
 GOALS = {
@@ -36,7 +37,7 @@ PROTOCOL = "linear classifier on frozen vectors, as SentEval"
 
 
 def part_records(part, figures, settings) -> dict:
-    """`qt.*`, `qt.bag.*`, `qt.multi.*` or `st.*` of the figures of each seed.
+    """`qt.*`, `qt.bag.*`, `qt.multi.*`, `qt.multi_quick.*` or `st.*` of the figures of each seed.
 
     `settings` are those of each channel.
     """

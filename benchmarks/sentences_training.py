@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from sentences_settings import CHANNELS, PAIRED, RANDOM_PAIRS
+from sentences_settings import PAIRED, RANDOM_PAIRS
 from voice_conversion_training import KeptEpoch
 
 from keras_ae.evaluation import transfer, transfer_controls
@@ -55,7 +55,7 @@ def combined(recipe, data, paths, tasks) -> dict:
     """Transfer of trained channels and the mean of the word vectors, side by side."""
     table = recipe.start_vectors(data).rows(data.vocabulary)
     mean = bag_of_words_encoder(len(data.vocabulary), pooling="mean", word_vectors=table, name="mean")
-    model = CombinedSentenceEncoder([*(load_model(paths[name]) for name in CHANNELS), mean])
+    model = CombinedSentenceEncoder([*(load_model(path) for path in paths), mean])
     return {"example": example(model, data), "transfer": transfer(model, tasks)}
 
 

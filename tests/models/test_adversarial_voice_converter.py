@@ -199,7 +199,7 @@ def test_an_untrained_generator_adds_nothing_and_a_trained_one_is_in_every_conve
 
 def test_the_residual_generator_learns_to_be_taken_for_real():
     """Frames whose bands lie 2 higher than the decoder's: the generator learns to add what is missing."""
-    model = made(residual=True, rate=0.0)
+    model = made(residual=True, rate=0.0, discriminator_updates=2)
     x = {**utterances(24), "x": 0.1 * utterances(24)["x"] + 2.0}
     adam = keras.optimizers.Adam
     names = [f"{player.name}_optimizer" for player in model.players()[1:]]
@@ -284,13 +284,3 @@ def test_padding_reaches_no_network(network, inputs):
         if len(one.shape) == 3:
             other = other[:, : one.shape[1]]
         np.testing.assert_allclose(other, one, atol=1e-5)  # float32 sums in another order
-
-
-def test_the_seed_of_a_training_gives_it_again():
-    weights = []
-    for _ in range(2):
-        model = made(residual=True)
-        model.fit(utterances(), batch_size=3, epochs=2, verbose=0)
-        weights.append(model.get_weights())
-    for first, second in zip(*weights, strict=True):
-        np.testing.assert_array_equal(first, second)
