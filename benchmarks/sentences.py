@@ -14,7 +14,7 @@ chosen by them.
 | `bag` | Quick-Thought, sums of word vectors: `qt.bag.*` |
 | `skip` | Skip-Thought: `st.*` |
 | `without` | its decoders, told nothing: `st.perplexity.gain`; needs `skip` |
-| `multi` | the three trained ones and the mean of word2vec, side by side: `qt.multi.*`; needs them |
+| `multi` | these three and the mean of word2vec side by side: `qt.multi.*`; needs them |
 | `multi_quick` | the same without Skip-Thought: `qt.multi_quick.*` |
 
 Figures and models of a finished training are kept in `--runs`, seed by seed. Writes
@@ -33,7 +33,7 @@ import tensorflow as tf
 from records import write_records
 from repeats import cached, kept
 from sentences_records import control_records, difference_records, part_records
-from sentences_settings import CHANNELS, SYSTEMS, TEXT, WITHOUT_VECTOR
+from sentences_settings import CHANNELS, POOLED, SYSTEMS, TEXT, WITHOUT_VECTOR
 from sentences_training import combined, controls, figures_of, load_books, perplexity_without
 
 from keras_ae.evaluation import load_sentence_tasks
@@ -57,14 +57,15 @@ def parts_of(data, tasks, runs) -> dict:
         return RECIPES[SYSTEMS[name]["recipe"]](seed=seed, **SYSTEMS[name]["settings"])
 
     def channels(part, seed):
-        missing = [name for name in CHANNELS[part] if not model_of(name, seed).is_file()]
+        paths = {name: model_of(name, seed) for name in CHANNELS[part] if name not in POOLED}
+        missing = [name for name, path in paths.items() if not path.is_file()]
         if missing:
             raise SystemExit(f"{part} needs the models of {', '.join(missing)}: measure them first")
-        paths = [model_of(name, seed) for name in CHANNELS[part]]
-        return combined(recipe_of("gru", seed), data, paths, tasks)
+        found = [paths.get(name, name) for name in CHANNELS[part]]
+        return combined(recipe_of("gru", seed), data, found, tasks)
 
     def multi(part):
-        return {name: SYSTEMS[name]["settings"] for name in CHANNELS[part]}, partial(channels, part)
+        return {name: settings_of(name) for name in CHANNELS[part]}, partial(channels, part)
 
     silent = SYSTEMS["skip"]["settings"] | WITHOUT_VECTOR
     return {
@@ -81,11 +82,16 @@ def parts_of(data, tasks, runs) -> dict:
     }
 
 
+def settings_of(channel) -> dict:
+    """Settings of a trained channel, or of one of word vectors."""
+    return {"word2vec": channel} if channel in POOLED else SYSTEMS[channel]["settings"]
+
+
 def records_of(results) -> dict:
     """All records of `{part: figures of each seed}`."""
     found = control_records(results.get("controls", []))
     for part in ("gru", "bag", "multi", "multi_quick", "skip"):
-        settings = [SYSTEMS[channel]["settings"] for channel in CHANNELS.get(part, (part,))]
+        settings = [settings_of(channel) for channel in CHANNELS.get(part, (part,))]
         found |= part_records(part, results.get(part, []), settings)
     return found | difference_records(results)
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from sentences_settings import PAIRED, RANDOM_PAIRS
+from sentences_settings import PAIRED, POOLED, RANDOM_PAIRS
 from voice_conversion_training import KeptEpoch
 
 from keras_ae.evaluation import transfer, transfer_controls
@@ -51,11 +51,16 @@ def perplexity_without(name, settings, data, seed) -> dict:
     return train(name, settings, data, seed)[2]
 
 
-def combined(recipe, data, paths, tasks) -> dict:
-    """Transfer of trained channels and the mean of the word vectors, side by side."""
+def combined(recipe, data, channels, tasks) -> dict:
+    """Transfer of channels side by side: files of trained models, `POOLED` word vectors."""
     table = recipe.start_vectors(data).rows(data.vocabulary)
-    mean = bag_of_words_encoder(len(data.vocabulary), pooling="mean", word_vectors=table, name="mean")
-    model = CombinedSentenceEncoder([*(load_model(path) for path in paths), mean])
+    options = {"vocabulary_size": len(data.vocabulary), "word_vectors": table}
+    model = CombinedSentenceEncoder(
+        [
+            bag_of_words_encoder(pooling=one, name=one, **options) if one in POOLED else load_model(one)
+            for one in channels
+        ]
+    )
     return {"example": example(model, data), "transfer": transfer(model, tasks)}
 
 

@@ -1,19 +1,20 @@
 """Sentences as bags of words."""
 
 import keras
+import ml_dtypes
 from keras import ops
 
 from keras_ae.layers.masking import zero_padding
 
-POOLINGS = ("sum", "mean")
+POOLINGS = ("sum", "mean", "max")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WordPooling(keras.layers.Layer):
-    """The sum or the mean of the vectors of a sentence's words; zeros of a sentence without words.
+    """The sum, the mean or the largest values of the vectors of a sentence's words; zeros without words.
 
     Args:
-        pooling: "sum" or "mean".
+        pooling: "sum", "mean" or "max", of each number of the vectors.
 
     Call arguments:
         x: `(batch, words, dim)`.
@@ -30,6 +31,9 @@ class WordPooling(keras.layers.Layer):
     >>> x = ops.array([[[1.0], [3.0], [9.0]]])
     >>> WordPooling("mean")(x, mask=ops.array([[1, 1, 0]])).numpy().tolist()
     [[2.0]]
+
+    Reference:
+        Shen et al., 2018, https://arxiv.org/abs/1805.09843: mean and max side by side.
     """
 
     def __init__(self, pooling: str = "sum", **kwargs):
@@ -41,11 +45,15 @@ class WordPooling(keras.layers.Layer):
         self.built = True
 
     def call(self, x, mask=None):
-        total = ops.sum(zero_padding(x, mask), axis=1)
         if self.pooling == "sum":
-            return total
+            return ops.sum(zero_padding(x, mask), axis=1)
         words = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
-        return ops.divide_no_nan(total, ops.sum(words, axis=1))
+        number = ops.sum(words, axis=1)
+        if self.pooling == "mean":
+            return ops.divide_no_nan(ops.sum(zero_padding(x, mask), axis=1), number)
+        # not -inf: where ONNX multiplies by the condition, it would make NaN of it
+        lowest = float(ml_dtypes.finfo(keras.backend.standardize_dtype(x.dtype)).min)
+        return ops.where(number > 0, ops.max(ops.where(words > 0, x, lowest), axis=1), 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):
         return None

@@ -82,10 +82,10 @@ def bag_of_words_encoder(
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """The sum or the mean of the word vectors: int32 `(batch, words)` -> `(batch, dim)`.
+    """The sum, mean or maximum of the word vectors: int32 `(batch, words)` -> `(batch, dim)`.
 
     ```
-    vector = sum_t E[word_t]     or     mean_t E[word_t]
+    vector = sum_t E[word_t]     or     mean_t E[word_t]     or     max_t E[word_t]
     ```
 
     Zeros after the end of a sentence are padding; a sentence without words gets the zero vector.
@@ -94,7 +94,7 @@ def bag_of_words_encoder(
     Args:
         vocabulary_size: numbers of words, padding and the unknown word included: `len(vocabulary)`.
         dim: of the word vectors and of the sentence vector; that of `word_vectors` where they are given.
-        pooling: "sum" or "mean".
+        pooling: "sum", "mean" or "max".
         word_vectors, trainable_words, word_dropout, seed, name: as in `recurrent_sentence_encoder`.
 
     Raises:

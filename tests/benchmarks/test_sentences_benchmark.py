@@ -106,7 +106,7 @@ def test_settings_are_those_of_the_recipes(benchmark_module):
         RECIPES[system["recipe"]](**system["settings"])
     RECIPES["skip-thought"](**settings.SYSTEMS["skip"]["settings"], **settings.WITHOUT_VECTOR)
     for channels in settings.CHANNELS.values():
-        assert set(channels) <= set(settings.SYSTEMS)
+        assert set(channels) <= {*settings.SYSTEMS, *settings.POOLED}
 
 
 def test_figures_that_were_measured_with_other_settings_are_not_taken(benchmark_module, tmp_path):

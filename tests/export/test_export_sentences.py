@@ -21,8 +21,8 @@ SENTENCES = ["How much is this?", "", "😀 é", "这多少钱？", "how much �
 def model():
     keras.utils.set_random_seed(0)
     encoders = [recurrent_sentence_encoder(len(WORDS), 6, embedding_dim=3, bidirectional=b) for b in (0, 1)]
-    words = bag_of_words_encoder(len(WORDS), 4, pooling="mean")
-    return CombinedSentenceEncoder([QuickThought(*encoders, vocabulary=WORDS), words])
+    words = [bag_of_words_encoder(len(WORDS), 4, pooling=one, name=one) for one in ("mean", "max")]
+    return CombinedSentenceEncoder([QuickThought(*encoders, vocabulary=WORDS), *words])
 
 
 def test_saved_model_takes_strings(model, tmp_path):

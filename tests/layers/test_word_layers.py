@@ -56,15 +56,21 @@ def test_rate_is_checked(rate):
         WordDropout(rate)
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [("sum", [[3, 5], [2, 3], [0, 0]]), ("mean", None)])
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ("sum", [[3, -1], [2, -3], [0, 0]]),
+        ("mean", [[1.5, -0.5], [2, -3], [0, 0]]),  # no words, no direction
+        ("max", [[2, 2], [2, -3], [0, 0]]),
+    ],
+)
 def test_pooling_counts_words_alone(pooling, expected):
-    x = np.array([[[1, 2], [2, 3]], [[2, 3], [np.nan, 9]], [[np.nan, 9], [9, 9]]], "float32")
-    expected = expected or [[1.5, 2.5], [2, 3], [0, 0]]  # no words, no direction
+    x = np.array([[[1, 2], [2, -3]], [[2, -3], [np.nan, 9]], [[np.nan, 9], [9, 9]]], "float32")
     mask = np.array([[1, 1], [1, 0], [0, 0]], bool)
     np.testing.assert_allclose(WordPooling(pooling)(x, mask=mask), expected)
     np.testing.assert_allclose(WordPooling(pooling)(x[:1]), expected[:1])
 
 
 def test_pooling_is_checked():
-    with pytest.raises(ValueError, match="'sum', 'mean'"):
-        WordPooling("max")
+    with pytest.raises(ValueError, match="'sum', 'mean', 'max'"):
+        WordPooling("min")

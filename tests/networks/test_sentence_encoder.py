@@ -19,11 +19,13 @@ def bag(**kwargs):
     return bag_of_words_encoder(6, **kwargs)
 
 
-def test_bag_of_words_is_the_sum_or_the_mean():
+def test_bag_of_words_is_the_sum_the_mean_or_the_maximum():
     expected = np.stack([TABLE[2:5].sum(axis=0), TABLE[5], np.zeros(4)])
     np.testing.assert_allclose(bag(word_vectors=TABLE)(IDS), expected, atol=1e-6)
     expected[0] /= 3
     np.testing.assert_allclose(bag(word_vectors=TABLE, pooling="mean")(IDS), expected, atol=1e-6)
+    expected[0] = TABLE[2:5].max(axis=0)
+    np.testing.assert_allclose(bag(word_vectors=TABLE, pooling="max")(IDS), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [recurrent, bag])
@@ -71,6 +73,6 @@ def test_impossible_encoders():
     with pytest.raises(InputError, match=r"Expected word vectors \(7, dim\)"):
         bag_of_words_encoder(7, word_vectors=TABLE)
     with pytest.raises(ValueError, match="pooling"):
-        bag(pooling="max")
+        bag(pooling="min")
     with pytest.raises(ValueError, match="rate"):
         bag(word_dropout=1.5)
