@@ -6,11 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_ae.models import QuickThought
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
+from keras_ae.optimizers import FusedAdam
 from keras_ae.text import Vocabulary
 
 WARM_UP = 4
@@ -43,7 +43,7 @@ def read_blocks(folder):
 def made(encoders, vocabulary):
     """A model of two encoders, ready to be trained."""
     model = QuickThought(*encoders, vocabulary=vocabulary)
-    model.compile(keras.optimizers.Adam(5e-4, global_clipnorm=5.0))
+    model.compile(FusedAdam(5e-4, global_clipnorm=5.0))
     return model
 
 

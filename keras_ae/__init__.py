@@ -4,8 +4,8 @@ from keras_ae.quiet import quiet_command_line
 
 quiet_command_line()  # does nothing unless this is the command line; must come before TensorFlow
 
-from keras_ae import layers, losses, metrics, models, networks  # noqa: E402
+from keras_ae import layers, losses, metrics, models, networks, optimizers  # noqa: E402
 from keras_ae.errors import InputError  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "layers", "losses", "metrics", "models", "networks"]
+__all__ = ["InputError", "layers", "losses", "metrics", "models", "networks", "optimizers"]

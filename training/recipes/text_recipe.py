@@ -10,6 +10,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
+from keras_ae.optimizers import FusedAdam
 from keras_ae.text import WordVectors, scaled_for_sums
 from keras_ae.training.callbacks import SentenceExamples
 from keras_ae.training.datasets import SentenceData, load_text
@@ -94,7 +95,9 @@ class TextRecipe(Recipe):
     # the model
 
     def optimizer(self, schedule) -> keras.optimizers.Optimizer:
-        return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay, global_clipnorm=GRADIENT_NORM)
+        # most of a step would be the vectors of the vocabulary; None: no decay, not one of 0
+        decay = self.weight_decay or None
+        return FusedAdam(schedule, weight_decay=decay, global_clipnorm=GRADIENT_NORM)
 
     def start_vectors(self, data) -> WordVectors | None:
         """The table that word vectors start from, `None` for random numbers."""

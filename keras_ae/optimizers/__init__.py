@@ -1,0 +1,5 @@
+"""Optimizers."""
+
+from keras_ae.optimizers.fused_adam import FusedAdam
+
+__all__ = ["FusedAdam"]
