@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 # the tests that share costly models are a group, see tests/conftest.py
-PYTEST = -m pytest -n 2 --dist loadgroup
+PYTEST = -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL = 2
 # two processes on two cores: OpenMP threads that wait for each other made a fit of 3 s one of 60 s
 test test-tf216: export OMP_NUM_THREADS = 1

@@ -5,14 +5,30 @@ import pytest
 
 # fixtures that take long to make: the tests that use them stay in one process
 COSTLY = {"trained": "conformance", "trained_run": "run", "saved": "export", "onnx_files": "export"}
+# begin with these, so that one process does not end with a long one while the other has nothing left
+LONGEST = (
+    "conformance",
+    "test_replicas.py",
+    "test_xla.py",
+    "test_resume.py",
+    "test_mixed_precision.py",
+    "run",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Under `pytest -n 2 --dist loadgroup`: which tests run in the same process, the others file by file."""
+    """Under `--dist loadgroup --no-loadscope-reorder`: which tests run in the same process, and when.
+
+    Without a costly fixture they are together file by file.
+    """
+    groups = {}
     for item in items:
-        groups = [group for fixture, group in COSTLY.items() if fixture in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group((groups or [item.path.name])[0]))
+        own = [group for fixture, group in COSTLY.items() if fixture in item.fixturenames]
+        groups[item] = (own or [item.path.name])[0]
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    last = len(LONGEST)
+    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
 
 
 @pytest.fixture(scope="session")
