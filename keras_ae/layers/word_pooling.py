@@ -1,7 +1,7 @@
 """Sentences as bags of words."""
 
 import keras
-import ml_dtypes
+import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.masking import zero_padding
@@ -52,7 +52,7 @@ class WordPooling(keras.layers.Layer):
         if self.pooling == "mean":
             return ops.divide_no_nan(ops.sum(zero_padding(x, mask), axis=1), number)
         # not -inf: where ONNX multiplies by the condition, it would make NaN of it
-        lowest = float(ml_dtypes.finfo(keras.backend.standardize_dtype(x.dtype)).min)
+        lowest = tf.as_dtype(x.dtype).min
         return ops.where(number > 0, ops.max(ops.where(words > 0, x, lowest), axis=1), 0.0)
 
     def compute_mask(self, inputs, previous_mask=None):

@@ -15,7 +15,8 @@ class FusedAdam(keras.optimizers.Adam):
     w <- w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)  m / (sqrt(v) + epsilon)
     ```
 
-    The weights are those of `keras.optimizers.Adam` up to rounding. Where a step is mostly memory, as with
+    The weights are those of `keras.optimizers.Adam` up to rounding; of a row of a table that a batch reads
+    more than once, the gradients are summed before they are squared. Where a step is mostly memory, as with
     the vectors of a large vocabulary, it takes a fraction of the time on a CPU. With `weight_decay` it is
     AdamW, as in Keras.
 
