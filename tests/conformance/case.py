@@ -42,13 +42,11 @@ class Case:
         model.compile(optimizer or keras.optimizers.Adam(1e-2), **kwargs)
         return model
 
-    def trained(self, validated=False, **kwargs):
-        """Trained for two epochs on 11 examples in batches of 5, the last one alone; `validated` after each."""
+    def trained(self, **kwargs):
+        """Trained for two epochs on 11 examples in batches of 5, the last one alone; then validated."""
         model, x = self.compiled(**kwargs), self.data(11)
-        options = {"batch_size": 5, "epochs": self.epochs, "verbose": 0}
-        if validated:
-            options["validation_data"] = (x, x) if self.functional else (x,)
-        model.fit(**self.fit_arguments(x), **options)
+        validation = {"validation_data": (x, x) if self.functional else (x,), "validation_freq": self.epochs}
+        model.fit(**self.fit_arguments(x), **validation, batch_size=5, epochs=self.epochs, verbose=0)
         return model
 
     def data(self, examples=12, seed=0):

@@ -1,4 +1,4 @@
-"""The same seed gives the same training, bit for bit on CPU; a validation does not change it."""
+"""The same seed gives the same training, bit for bit on CPU."""
 
 import numpy as np
 
