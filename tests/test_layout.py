@@ -164,7 +164,7 @@ def is_ellipsis(node):
 
 def test_files_are_short():
     long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources().values()}
-    assert not {name: lines for name, lines in long.items() if lines > 300}
+    assert not {name: lines for name, lines in long.items() if lines > 500}
 
 
 def test_every_module_and_every_exported_name_is_documented():
