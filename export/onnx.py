@@ -9,7 +9,7 @@ import keras
 from keras_ae.errors import InputError
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
-from keras_ae.export.manifest import MANIFEST, write_manifest
+from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
 from keras_ae.export.onnx_graph import convert, name_axes
 from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
@@ -49,8 +49,8 @@ def to_onnx(
         `{endpoint: file}`.
 
     Raises:
-        InputError: the model, an endpoint or the directory cannot be used, or an
-            operation has no ONNX equal.
+        InputError: the model, an endpoint or the directory cannot be used; a file that no export wrote
+            would be replaced; or an operation has no ONNX equal.
         VerificationError: a file does not give what the model gives.
 
     Example:
@@ -67,6 +67,7 @@ def to_onnx(
         raise InputError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}.")
     directory = Path(directory)
     model, table = select(model, endpoints, "onnx")
+    _refuse_others(directory, table)
     with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         files, described = write_onnx(table, cases, temporary, opset)
@@ -96,6 +97,22 @@ def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]
     for name, write in writers.items():
         write(directory / name)
     return sorted(writers)
+
+
+def _refuse_others(directory, endpoints):
+    """Refuse to replace files of the user: some of these names without a manifest of an export."""
+    beside = {name for endpoint in endpoints.values() for name in endpoint.files}
+    names = [MANIFEST, *(f"{name}.onnx" for name in endpoints), *sorted(beside)]
+    existing = next((directory / name for name in names if (directory / name).exists()), None)
+    if existing is None:
+        return
+    try:
+        read_manifest(directory)
+    except InputError:
+        raise InputError(
+            f"{existing} exists and was not written by an export, so it is not replaced: "
+            "export to another directory, or remove the file."
+        ) from None
 
 
 def _publish(temporary, directory, files, beside):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 
 
 def training_variables(model) -> list:

@@ -6,6 +6,8 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.comparison import compare_reports, comparison_text
 from keras_ae.evaluation.report.comparison_page import write_comparison
 from keras_ae.evaluation.report.record import JSON, read_figures
+from keras_ae.files import page_outputs
+from keras_ae.training.run_files import files_of_encoder
 
 
 def compare_runs(paths, output: str | Path = "compare.html", *, different_data: bool = False) -> str:
@@ -17,8 +19,10 @@ def compare_runs(paths, output: str | Path = "compare.html", *, different_data: 
         different_data: see `compare_reports`.
 
     Raises:
-        InputError: a run was not measured; different data; fewer than two.
+        InputError: a run was not measured; different data; fewer than two; the page or its .json file is
+            one of the inputs.
     """
+    page_outputs(output, [file for path in paths for file in files_of_encoder(path)])
     figures = [_figures(Path(path)) for path in paths]
     names = _names([Path(path) for path in paths], figures)
     comparison = compare_reports(dict(zip(names, figures, strict=True)), different_data=different_data)

@@ -1,15 +1,16 @@
 """`keras-ae convert`: what a recording says, in another voice."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_ae import audio
 from keras_ae.errors import InputError
+from keras_ae.files import output_paths, write_atomically
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.training.datasets import stream_speech
 from keras_ae.training.run import Run, load_model
+from keras_ae.training.run_files import files_of_encoder
 
 
 def convert(model: Path, source: Path, target: str, output: Path, *, iterations: int = 64) -> list[Path]:
@@ -28,15 +29,17 @@ def convert(model: Path, source: Path, target: str, output: Path, *, iterations:
 
     Raises:
         InputError: the model converts no voices; a recording cannot be read; the output is no
-            name of a .wav file, or cannot be written.
+            name of a .wav file, or cannot be written; an output is one of the inputs, lies outside of
+            the output folder, or coincides with another output.
     """
     converter, speakers = _converter(model)
     rate = _sample_rate(converter, model)
-    paths = _outputs(source, output)
+    _check_output(source, output)
     voice = _voice(converter, target, speakers, rate)
     utterances = stream_speech(str(source), rate)
-    written = []
-    for (name, waveform), path in zip(utterances, paths(utterances.names), strict=True):
+    inputs = [*files_of_encoder(model), target, source, *getattr(utterances.store, "paths", ())]
+    paths, written = _outputs(source, output, utterances.names, inputs), []
+    for (name, waveform), path in zip(utterances, paths, strict=True):
         frames = converter.convert({"x": waveform[None]}, voice)
         spoken = converter.to_waveform(frames, iterations=iterations)
         written.append(_write(path, np.asarray(spoken)[0], rate))
@@ -91,26 +94,29 @@ def _voice(converter, target, speakers, rate):
     )
 
 
-def _outputs(source, output):
-    """A function from the names of recordings to the files to write."""
+def _check_output(source, output):
+    """Refuse an output of another kind than the source."""
     source, output = Path(source), Path(output)
     if source.is_dir():
         if output.suffix == ".wav" or output.is_file():
-            raise InputError(f"{source} is a folder, so the output is one. Received: {output}")
-        return lambda names: [(output / name).with_suffix(".wav") for name in names]
-    if output.suffix.lower() != ".wav" or output.is_dir():
-        raise InputError(f"The output is the name of a .wav file. Received: {output}")
-    if not source.is_file():
+            raise InputError(f"{source} is a folder, so the output must be one. Received: {output}")
+    elif output.suffix.lower() != ".wav" or output.is_dir():
+        raise InputError(f"The output must be the name of a .wav file. Received: {output}")
+    elif not source.is_file():
         raise InputError(f"{source} does not exist: expected a recording or a folder of recordings.")
-    return lambda names: [output]
+
+
+def _outputs(source, output, names, inputs):
+    """The files to write, none of which is an input."""
+    if not Path(source).is_dir():
+        return output_paths([output], inputs=inputs)
+    files = [Path(name).with_suffix(".wav") for name in names]
+    return output_paths(files, inputs=inputs, folder=output, sources=names)
 
 
 def _write(path, waveform, rate):
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        audio.write_wav(part, waveform, rate)
-        os.replace(part, path)
+        write_atomically(path, audio.wav_bytes(waveform, rate))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}).") from None
     return path

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.files import named_errors, output_paths
 
 
 def encode_images(encode, stream, output, *, progress=None) -> Path:
@@ -101,7 +102,10 @@ def temporary_folder(output):
     made = [folder for folder in output.parents if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+        with (
+            named_errors(output),
+            tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder,
+        ):
             yield Path(folder)
     finally:
         for folder in made:
@@ -109,13 +113,12 @@ def temporary_folder(output):
                 folder.rmdir()
 
 
-def checked_output(output) -> Path:
-    """The path of an .npz file that can be written; `InputError` where it cannot."""
+def checked_output(output, inputs=()) -> Path:
+    """The path of an .npz file that can be written and is none of `inputs`; `InputError` otherwise."""
     output = Path(output)
     if output.suffix != ".npz":
-        raise InputError(f"The output is an .npz file. Received: {output}")
-    if output.is_dir():
-        raise InputError(f"The output {output} is a directory: give the name of an .npz file.")
+        raise InputError(f"The output must be an .npz file. Received: {output}")
+    (output,) = output_paths([output], inputs=inputs)
     try:
         with temporary_folder(output):
             pass

@@ -11,10 +11,11 @@ import tensorflow as tf  # one trace for inputs of any size
 from keras_ae.errors import InputError
 from keras_ae.text import Vocabulary
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
-from keras_ae.training.encode import encode_images, image_input
+from keras_ae.training.encode import checked_output, encode_images, image_input
 from keras_ae.training.encode_speech import encode_utterances, waveform_inputs
 from keras_ae.training.encode_text import encode_sentences, of_ids, read_sentences
 from keras_ae.training.parsing import parse_shard
+from keras_ae.training.run_files import files_of_encoder
 
 SAMPLE_RATE = 16_000  # of speech models that do not say
 
@@ -75,6 +76,7 @@ def encode_command(
 ) -> int:
     """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
     shard = parse_shard(shard)
+    output = checked_output(output, [*files_of_encoder(encoder.path), source])
     if encoder.encode_text is not None:
         return _encode_text(encoder, source, output, shard, batch_size)
     if "ids" in encoder.shapes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 from keras_ae.pages.template import data_uri
 
 FOLDER = "listening"  # in a run directory

@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.evaluation.report.phrases import cards
 from keras_ae.evaluation.report.view import embedding_view
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 from keras_ae.pages.number_format import format_name, format_value
 from keras_ae.pages.tables import pairs_table
 from keras_ae.pages.template import data_uri, render

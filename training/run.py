@@ -1,5 +1,7 @@
 """A run directory: one training from its settings to its report."""
 
+import contextlib
+import itertools
 import json
 import platform
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import output_paths, write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
@@ -41,24 +43,20 @@ class Run:
     @classmethod
     def create(cls, recipe: Recipe, runs: str | Path = "runs") -> "Run":
         """A new directory `runs/<recipe>/<time>` for `recipe`."""
-        started = time.strftime("%Y%m%d-%H%M%S")
-        directory = Path(runs) / recipe.name / started
-        number = 1
-        while directory.exists():
-            number += 1
-            directory = Path(runs) / recipe.name / f"{started}-{number}"
-        return cls.at(directory)
+        folder, started = Path(runs) / recipe.name, time.strftime("%Y%m%d-%H%M%S")
+        with _making(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count(1):
+                directory = folder / (started if number == 1 else f"{started}-{number}")
+                with contextlib.suppress(FileExistsError):  # of another training of this second
+                    directory.mkdir()
+                    return cls.at(directory)
 
     @classmethod
     def at(cls, directory: Path) -> "Run":
         """The directory, made if it is not there."""
-        try:
+        with _making(directory):
             (directory / "figures").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"The run directory {directory} cannot be made ({error.strerror}): "
-                "choose another with --runs."
-            ) from None
         return cls(directory)
 
     @classmethod
@@ -100,6 +98,16 @@ class Run:
         write_atomically(self.directory / name, json.dumps(content, indent=2) + "\n")
 
 
+@contextlib.contextmanager
+def _making(directory):
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"The run directory {directory} cannot be made ({error.strerror}): choose another with --runs."
+        ) from None
+
+
 def load_model(path) -> keras.Model:
     """`keras.saving.load_model`, with one clear line for a missing or damaged file."""
     if not Path(path).is_file():
@@ -136,7 +144,18 @@ def train(
     """
     run = _resumed(recipe, resume) if resume else None
     recipe = run.recipe() if run else with_data_of_base(recipe, Run.open)
+    if run is None:
+        _check_place(runs, recipe)
     return _train(recipe, run, lambda: Run.create(recipe, runs), verbose)
+
+
+def _check_place(runs, recipe):
+    """Refuse to write pictures and sounds of a run into the folder of its data, where they would be read."""
+    if Path(recipe.data).is_dir():
+        try:
+            output_paths([Path(runs) / recipe.name / "run"], inputs=[recipe.data])
+        except InputError as error:
+            raise InputError(f"{error} Give it with --runs.") from None
 
 
 def _train(recipe, run, create, verbose):

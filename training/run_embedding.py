@@ -13,6 +13,7 @@ from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.evaluation.report.writing import write_page
+from keras_ae.files import page_outputs
 from keras_ae.training.datasets import load_images
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.text_data import TextData
@@ -52,8 +53,7 @@ def report_of_file(
         image_size: height and width to which the images are resized.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
     """
-    if output.suffix != ".html":
-        raise InputError(f"The report is an .html file. Received: {output}")
+    page_outputs(output, [path, data])
     encoder = load_encoder(path)
     images = load_images(data, image_size=image_size)
     record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 from keras_ae.pages.tables import Cell, Row, Table
 
 FILE = "reading.json"  # in a run directory

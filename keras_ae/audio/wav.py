@@ -3,11 +3,11 @@
 import io
 import os
 import wave
-from pathlib import Path
 
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.files import write_atomically
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
@@ -42,4 +42,4 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
 
 def write_wav(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
     """`wav_bytes(waveform, sample_rate)` as a file."""
-    Path(path).write_bytes(wav_bytes(waveform, sample_rate))
+    write_atomically(path, wav_bytes(waveform, sample_rate))

@@ -13,8 +13,8 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import check_finite, check_lengths
 from keras_ae.evaluation.conversion_cepstra import conversion_features
 from keras_ae.evaluation.intervals import wilson_interval
+from keras_ae.files import write_atomically
 from keras_ae.optional import require
-from keras_ae.pages.atomic_write import write_atomically
 
 FACTORS = ("speaker", "content")
 PENALTY = 10.0  # C of the support vector machines

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.files import write_atomically
 
 PADDING, UNKNOWN = 0, 1
 FIRST_WORD = 2
@@ -107,10 +108,8 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write a UTF-8 file: a line with the format and a hash, then one word a line, number 2 first."""
-        path = Path(path)
         body = _body(self.words)
-        path.write_bytes(f"{FORMAT} sha256={_hash(body)}\n".encode() + body)
-        return path
+        return write_atomically(path, f"{FORMAT} sha256={_hash(body)}\n".encode() + body)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":

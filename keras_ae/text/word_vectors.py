@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.files import replacing
 from keras_ae.text.vocabulary import FIRST_WORD, PADDING, Vocabulary
 
 
@@ -77,10 +78,9 @@ class WordVectors:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write an `.npz` file with the arrays `words` and `vectors`."""
-        path = Path(path)
-        with path.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez(file, words=np.array(self.words), vectors=self.vectors)
-        return path
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike, limit: int | None = None) -> "WordVectors":

@@ -59,7 +59,7 @@ def test_the_page_and_the_json_file(reports, tmp_path):
     assert "&lt;second&gt;" in page and "<second>" not in page
     assert not re.search(r"<(script|link|iframe)|url\(|@import|https?://", page)
     assert re.search(r'class="number best">0\.100', page)
-    with pytest.raises(InputError, match="is an .html file"):
+    with pytest.raises(InputError, match="must be an .html file"):
         write_comparison(comparison, tmp_path / "compare.txt")
 
 

@@ -162,7 +162,7 @@ def test_bad_input_is_one_clear_error_and_leaves_nothing(no_pairs, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             embedding_report(lambda x: x, VECTORS, path=path, **options)
-    with pytest.raises(InputError, match="is an .html file"):
+    with pytest.raises(InputError, match="must be an .html file"):
         report(lambda x: x, VECTORS[:40], Y[:40], path=tmp_path / "report.pdf")
     with pytest.raises(ValueError, match="budget is"):
         embedding_report(lambda x: x, VECTORS, budget="none")

@@ -162,3 +162,12 @@ def test_a_batch_of_any_size_runs(onnx_files, picture_model):
     image = np.random.default_rng(0).random((17, 8, 8, 1), "float32")
     # float32 rounding of two convolutions
     np.testing.assert_allclose(session.run(["output"], {"image": image})[0], picture_model(image), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "encode.onnx"])
+def test_a_file_of_the_user_is_not_replaced(onnx, picture_model, tmp_path, name):
+    (tmp_path / name).write_text('{"name": "my web app"}')
+    with pytest.raises(InputError, match=f"{name} exists and was not written by an export"):
+        to_onnx(picture_model, tmp_path, endpoints=["encode"])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == '{"name": "my web app"}'

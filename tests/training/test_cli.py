@@ -168,6 +168,19 @@ def test_run_directory_that_cannot_be_made_is_named(complaint, tmp_path, small_n
     assert str(tmp_path / "file" / "runs") in line and "choose another with --runs" in line
 
 
+def test_runs_are_not_made_in_the_folder_of_the_data(complaint, tmp_path, write_png):
+    folder = write_png("a.png", np.zeros((8, 8, 1), "uint8"))
+    line = complaint("train", "vqvae", "--data", folder, "--runs", folder / "runs", *QUICK)
+    assert f"must not lie in {folder}, whose files are inputs" in line and "Give it with --runs" in line
+
+
+def test_trainings_of_one_second_have_directories_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module.time, "strftime", lambda form: "20260101-120000")
+    recipe = RECIPES["vqvae"]()
+    names = [run_module.Run.create(recipe, tmp_path).directory.name for _ in range(3)]
+    assert names == ["20260101-120000", "20260101-120000-2", "20260101-120000-3"]
+
+
 @pytest.mark.parametrize("verb", [["report"], ["export"], ["train", "vqvae", "--resume"]], ids=" ".join)
 def test_what_is_not_a_run_directory_is_refused(complaint, tmp_path, verb):
     assert f"{tmp_path} is not a run directory: it has no config.json." in complaint(*verb, tmp_path)

@@ -71,7 +71,7 @@ def test_a_folder_becomes_a_folder(converter, recordings, tmp_path):
     [
         ("low.wav", "high.wav", "out.mp3", "the name of a .wav file. Received"),
         ("missing.wav", "high.wav", "out.wav", "missing.wav does not exist"),
-        (".", "high.wav", "out.wav", "is a folder, so the output is one"),
+        (".", "high.wav", "out.wav", "is a folder, so the output must be one"),
         ("low.wav", ".", "out.wav", "one recording. Received: 2"),
     ],
 )
@@ -113,3 +113,68 @@ def test_speakers_of_a_table_have_names(recordings, tmp_path, monkeypatch):
         assert read(output)[1].max() == pytest.approx(level * 32767, abs=1)  # 16 bits
     with pytest.raises(InputError, match="by name or number: ann, bob. Received: eve"):
         convert(tmp_path, low, "eve", output)
+
+
+# nothing is written over a recording
+
+
+@pytest.fixture
+def folder(recordings, tmp_path, monkeypatch):
+    """Two recordings that a model of two speakers converts, and the model."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"data": {"speaker_names": ["ann", "bob"]}}))
+    (tmp_path / "in").mkdir()
+    for path in recordings.iterdir():
+        (tmp_path / "in" / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr("keras_ae.training.run.Run.load_model", lambda run: Table())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "words"),
+    [
+        ("in/low.wav", "in/low.wav", "in/low.wav is an input, which is not overwritten"),
+        ("in", "in", "is an input, which is not overwritten"),
+        ("in", "in/converted", "must not lie in in, whose files are inputs"),
+        ("in", ".", "must not lie in in"),
+    ],
+)
+def test_an_output_that_is_a_recording_is_refused(folder, capsys, source, output, words):
+    if output == ".":
+        (folder / "in" / "in").mkdir()
+        (folder / "in" / "low.wav").rename(folder / "in" / "in" / "low.wav")
+    before = contents(folder)
+    assert main(["convert", "run", source, "ann", output]) == 2
+    assert words in capsys.readouterr().err and contents(folder) == before
+
+
+def test_the_recording_of_the_target_voice_is_not_overwritten(converter, recordings, tmp_path):
+    (tmp_path / "high.wav").write_bytes((recordings / "low.wav").read_bytes())
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="high.wav is an input"):
+        convert(converter, recordings, str(tmp_path / "high.wav"), tmp_path, iterations=1)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("listed", ["../outside.wav", "{folder}/outside.wav"])
+def test_a_manifest_does_not_lead_out_of_the_output_folder(folder, capsys, listed):
+    (folder / "in" / "low.wav").rename(folder / "outside.wav")
+    listed = listed.format(folder=folder)
+    (folder / "in" / "manifest.csv").write_text(f"path\nhigh.wav\n{listed}\n")
+    before = contents(folder)
+    assert main(["convert", "run", "in", "ann", "out/deep"]) == 2
+    assert "must lie in the output folder out/deep. Received:" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_recordings_that_become_one_file_are_refused(folder, capsys):
+    (folder / "in" / "low.WAV").write_bytes((folder / "in" / "low.wav").read_bytes())
+    assert main(["convert", "run", "in", "ann", "out"]) == 2
+    line = capsys.readouterr().err
+    assert "low.WAV and low.wav, which would both be written to out/low.wav" in line
+    assert not (folder / "out").exists()

@@ -347,3 +347,32 @@ def test_encoder_takes_batches_of_any_size_with_one_trace(trained_run):
     together = encoder.run({"x": images})["codes"]
     apart = np.concatenate([encoder.run({"x": part})["codes"] for part in (images[:3], images[3:])])
     np.testing.assert_array_equal(together, apart)
+
+
+# nothing is written over what is read
+
+
+@pytest.mark.parametrize("output", ["data.npz", "link.npz", "run/checkpoint.npz"])
+def test_an_output_that_is_an_input_is_refused(trained_run, small_npz, tmp_path, monkeypatch, capsys, output):
+    shutil.copy(small_npz, tmp_path / "data.npz")
+    (tmp_path / "link.npz").symlink_to("data.npz")
+    shutil.copytree(trained_run, tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.npz")}
+    assert main(["encode", "run", "data.npz", output]) == 2
+    assert f"{output} is an input, which is not overwritten" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.npz")} == before
+
+
+def test_an_output_in_the_folder_of_images_is_refused(trained_run, pictures, capsys):
+    folder = pictures({"a.png": np.zeros((8, 8, 1), "uint8")})
+    assert main(["encode", str(trained_run), str(folder), str(folder / "codes.npz")]) == 2
+    assert f"must not lie in {folder}, whose files are inputs" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+def test_codes_may_be_kept_in_the_directory_of_the_run(trained_run, small_npz, tmp_path, capsys):
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    for _ in range(2):  # what is written by the command itself is replaced
+        assert main(["encode", str(run), str(small_npz), str(run / "codes.npz")]) == 0
+    assert main(["encode", str(run), str(small_npz), str(run / "figures" / "codes.npz")]) == 2

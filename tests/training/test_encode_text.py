@@ -85,7 +85,7 @@ def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_pat
     without = encoder_of_artifact(tmp_path, Artifact("encode"))
     assert without.encode_text is None
     with pytest.raises(InputError, match="vocabulary.txt"):
-        encode_command(without, tmp_path, tmp_path / "z.npz")
+        encode_command(without, tmp_path / "x.txt", tmp_path / "z.npz")
     Vocabulary(["one"]).save(tmp_path / "vocabulary.txt")
     endpoint, inputs = encoder_of_artifact(tmp_path, Artifact("encode")).encode_text(["one"])["embedding"]
     assert endpoint == "encode" and inputs["ids"].tolist() == [[2]]

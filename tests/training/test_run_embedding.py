@@ -67,7 +67,7 @@ def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
         (["RUN/model.keras"], "name some images by --data"),
         (["RUN/none", "--data", "digits"], "is not a run directory"),
         (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not take the images"),
-        (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "is an .html file"),
+        (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "must be an .html file"),
     ],
 )
 def test_bad_input_is_one_line(trained_run, capsys, arguments, message):
@@ -106,3 +106,36 @@ def test_speakers_and_words_are_named(tmp_path):
     assert set(colours["label"]) == {"no", "yes"}
     drawn = {one.name: [name for name, _ in one.entries] for one in scatter(record.figures)["colourings"]}
     assert drawn["speaker"][-1] == "3 others" and set(drawn["speaker"][:-1]) < set(names)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "words"),
+    [
+        (("a.json", "b.json"), "a.html", "a.json is an input, which is not overwritten"),
+        (("a.json", "b.json"), "other.html", "other.json, which exists already and comes from elsewhere"),
+        (("run", "b.json"), "run/report.html", "run/report.html is an input"),
+    ],
+    ids=["figures", "stranger", "run"],
+)
+def test_compare_does_not_replace_what_it_compares(
+    tmp_path, run_directory, embedding_record, monkeypatch, capsys, inputs, output, words
+):
+    monkeypatch.chdir(tmp_path)
+    run_directory.rename("run")
+    (tmp_path / "run" / "report.html").write_text("page")
+    embedding_record.save("run")
+    for name in ("a.json", "b.json", "other.json"):
+        (tmp_path / name).write_bytes((tmp_path / "run" / "embedding.json").read_bytes())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert main(["compare", *inputs, "--output", output]) == 2
+    assert words in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_report_is_not_written_among_its_images(trained_run, small_npz, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "data.npz").write_bytes(small_npz.read_bytes())
+    page = tmp_path / "images" / "page.html"
+    arguments = [str(trained_run / "model.keras"), "--data", str(tmp_path / "images"), "--output", str(page)]
+    assert main(["report", *arguments]) == 2
+    assert "whose files are inputs" in capsys.readouterr().err and not page.exists()

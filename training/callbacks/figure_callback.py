@@ -5,8 +5,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf  # TensorBoard summaries
 
+from keras_ae.files import write_atomically
 from keras_ae.optional import require
-from keras_ae.pages.atomic_write import write_atomically
 
 
 class FigureCallback(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 from keras_ae.training.checkpoint import Checkpoint, plain_state, save_checkpoint
 
 

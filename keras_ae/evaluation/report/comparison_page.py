@@ -5,7 +5,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.evaluation.report.comparison import HIGHER, comparison_table
 from keras_ae.evaluation.report.record import as_json
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
 
 
@@ -19,9 +19,7 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
     Raises:
         InputError: the path is none, or cannot be written to.
     """
-    path = Path(path)
-    if path.suffix != ".html":
-        raise InputError(f"The comparison is an .html file. Received: {path}")
+    path, figures = page_outputs(path)
     page = render(
         "keras_ae.evaluation.report/comparison.html",
         "evaluation",
@@ -30,10 +28,10 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
         table=comparison_table(comparison),
         charts=[chart for column in comparison["columns"] if (chart := _chart(comparison, column))],
         differences=comparison["differences"],
-        json_name=path.with_suffix(".json").name,
+        json_name=figures.name,
     )
     try:
-        write_atomically(path.with_suffix(".json"), as_json(comparison))
+        write_atomically(figures, as_json(comparison))
         return write_atomically(path, page)
     except OSError as error:
         raise InputError(f"The comparison cannot be written to {path}: {error}.") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 
 JSON, PICTURES = "embedding.json", "embedding"  # in a run directory
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"

@@ -10,7 +10,7 @@ from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import EmbeddingRecord, as_json
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.evaluation.report.view import embedding_view
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
 
 TEMPLATE = "keras_ae.evaluation.report/page.html"
@@ -90,14 +90,10 @@ def embedding_report(
 
 def write_page(record: EmbeddingRecord, path) -> Path:
     """Write the page of a record to `path`, and its figures as JSON beside it."""
-    path = Path(path)
-    if path.suffix != ".html":
-        raise InputError(f"The report is an .html file. Received: {path}")
-    page = render(
-        TEMPLATE, "evaluation", view=embedding_view(record), json_name=path.with_suffix(".json").name
-    )
+    path, figures = page_outputs(path)
+    page = render(TEMPLATE, "evaluation", view=embedding_view(record), json_name=figures.name)
     try:
-        write_atomically(path.with_suffix(".json"), as_json(record.figures))
+        write_atomically(figures, as_json(record.figures))
         return write_atomically(path, page)
     except OSError as error:
         raise InputError(f"The report cannot be written to {path}: {error}.") from error

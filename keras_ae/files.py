@@ -1,0 +1,227 @@
+"""Files: whole or absent, named where they fail, and never written over an input."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from keras_ae.errors import InputError
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> Path:
+    """Write `content` to `path` by rename of a finished sibling; folders are made as needed.
+
+    A reader, or a run killed half-way, sees the old file or the new one, never a part.
+
+    Args:
+        path: the file.
+        content: bytes, or text that is written as UTF-8.
+
+    Returns:
+        `path` as a `Path`.
+
+    Raises:
+        OSError: with the name of the file, also where the disk is full.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> write_atomically(f"{folder}/notes/a.txt", "done").read_text()
+    'done'
+    """
+    with replacing(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """An empty file next to `path`, with its ending, which replaces it if the body succeeds.
+
+    Raises:
+        OSError: with the name of `path`, also where the disk is full.
+
+    Example:
+
+    >>> path = Path(tempfile.mkdtemp(), "a.txt")
+    >>> with replacing(path) as part:
+    ...     _ = part.write_text("whole")
+    >>> path.read_text(), len(list(path.parent.iterdir()))
+    ('whole', 1)
+    """
+    path = Path(path)
+    with named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(handle)
+        try:
+            yield Path(name)
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException as error:
+            os.unlink(name)
+            if isinstance(error, OSError) and error.filename == name:
+                error.filename = os.fspath(path)
+            raise
+
+
+@contextlib.contextmanager
+def named_errors(path: str | Path) -> Iterator[None]:
+    """Name `path` in each `OSError` of the body that names no file.
+
+    `file.write`, zipfile, NumPy and HDF5 raise errors that do not say which file could not be written.
+
+    Example:
+
+    >>> with named_errors("model.keras"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 28] No space left on device: 'model.keras'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(*_reason(error, path), str(path)) from error
+
+
+def output_paths(
+    names: Iterable[str | os.PathLike],
+    *,
+    inputs: Iterable[str | os.PathLike] = (),
+    folder: str | os.PathLike | None = None,
+    sources: Iterable[str] | None = None,
+) -> list[Path]:
+    """The files to write, checked before anything is written.
+
+    Args:
+        names: of the files; of files in `folder`, where it is given.
+        inputs: what is read: files, and folders with everything inside. What does not exist is ignored.
+        folder: in which all outputs must lie.
+        sources: what each output is made from, for the errors.
+
+    Returns:
+        the path of each name.
+
+    Raises:
+        InputError: an output is an input or lies in an input folder, also by another name of the same
+            file; it lies outside of `folder`, also by a link; two outputs are the same file; it is a
+            directory or a device.
+
+    Example:
+
+    >>> output_paths(["a.wav", "b/c.wav"], folder="out")
+    [PosixPath('out/a.wav'), PosixPath('out/b/c.wav')]
+    >>> output_paths(["../a.wav"], folder="out")
+    Traceback (most recent call last):
+        ...
+    keras_ae.errors.InputError: Every output must lie in the output folder out. Received: ../a.wav
+    """
+    names = list(map(os.fspath, names))
+    sources = names if sources is None else list(sources)
+    protected = _Protected(inputs)
+    taken: dict[str, str] = {}
+    paths = []
+    for name, source in zip(names, sources, strict=True):
+        path = Path(name) if folder is None else Path(folder, name)
+        real = path.resolve()
+        if folder is not None and not real.is_relative_to(Path(folder).resolve()):
+            raise InputError(f"Every output must lie in the output folder {folder}. Received: {name}")
+        if path.exists() and not path.is_file():
+            kind = "a directory" if path.is_dir() else "not a regular file"
+            raise InputError(f"The output {path} is {kind}: give the name of a file.")
+        protected.check(path, real)
+        key = _key(real)
+        if key in taken:
+            raise InputError(
+                f"Outputs must be different files. Received: {taken[key]} and {source}, which would both be "
+                f"written to {path}. Rename one of them, or write them to different folders."
+            )
+        taken[key] = source
+        paths.append(path)
+    return paths
+
+
+def page_outputs(page: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) -> tuple[Path, Path]:
+    """The paths of an .html file and of the .json file written next to it, checked by `output_paths`.
+
+    Raises:
+        InputError: `page` is no .html file, or either is no output; there is a .json file of this name
+            without the page, so that it comes from elsewhere.
+    """
+    page = Path(page)
+    if page.suffix != ".html":
+        raise InputError(f"The output must be an .html file. Received: {page}")
+    page, figures = output_paths([page, page.with_suffix(".json")], inputs=inputs)
+    if figures.exists() and not page.exists():
+        raise InputError(
+            f"The figures of {page} are written to {figures}, which exists already and comes from elsewhere: "
+            "choose another name for the page, or remove this file."
+        )
+    return page, figures
+
+
+class _Protected:
+    """What must not be written to: inputs by their real paths, and by device and number of the file."""
+
+    def __init__(self, inputs):
+        self.names = {Path(given).resolve(): os.fspath(given) for given in inputs if Path(given).exists()}
+        self.numbers = {_number(path): name for path, name in self.names.items()}
+
+    def check(self, path, real):
+        """Refuse `path`, whose real path is `real`, where it is an input or lies in an input folder."""
+        for place in (real, *real.parents):
+            given = self.names.get(place) or (self.numbers.get(_number(place)) if place.exists() else None)
+            if given is None:
+                continue
+            if place == real:
+                raise InputError(f"{path} is an input, which is not overwritten: choose another output.")
+            raise InputError(
+                f"The output {path} must not lie in {given}, whose files are inputs: choose a place outside."
+            )
+
+
+def _number(path):
+    """Device and number of a file: equal for all names of it, also on file systems that ignore case."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _key(real):
+    """A text that is equal for two names of one file that does not exist yet."""
+    text = os.fspath(real)
+    return unicodedata.normalize("NFC", text).casefold() if ignores_case(real) else text
+
+
+def ignores_case(path: Path) -> bool:
+    """Whether the file system of `path` takes `a` and `A` for the same name, by an existing folder of it."""
+    for folder in path.parents:
+        swapped = folder.with_name(folder.name.swapcase())
+        if folder.exists() and swapped.name != folder.name:
+            return swapped.exists() and swapped.samefile(folder)
+    return False
+
+
+def _reason(error, path):
+    """`(errno, text)` of an error that names no file; NumPy and HDF5 leave out the number."""
+    if error.errno is not None:
+        return error.errno, error.strerror
+    folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
+    full = "No space left" in str(error) or not shutil.disk_usage(folder).free
+    if full:
+        return errno.ENOSPC, os.strerror(errno.ENOSPC)
+    return errno.EIO, " ".join(f"it cannot be written whole ({error})".split())
+
+
+def _umask() -> int:
+    """The umask of the process; `mkstemp` makes files that only their owner reads."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
