@@ -10,6 +10,8 @@ from keras_ae.errors import InputError
 from keras_ae.export.manifest import MANIFEST, read_manifest
 from keras_ae.export.signature import summary
 from keras_ae.export.verification_process import RUNNERS
+from keras_ae.models.input_values import as_plain_array, checked_input, lengths_of
+from keras_ae.models.preprocessing import Preprocessing
 
 
 class Artifact:
@@ -19,6 +21,8 @@ class Artifact:
         path: the directory of the artifact.
         format: "saved_model" or "onnx".
         manifest: the contents of `manifest.json`.
+        preprocessing: how raw data become the inputs, a `models.Preprocessing`; `None` where the model
+            did not know it.
 
     Example:
 
@@ -37,6 +41,7 @@ class Artifact:
         self.path = path
         self.manifest = manifest
         self.format = manifest["format"]
+        self.preprocessing = Preprocessing.of(manifest.get("preprocessing"))
         self._run = None
 
     @classmethod
@@ -62,18 +67,28 @@ class Artifact:
             )
         return artifact
 
+    def __repr__(self):
+        known = "unknown" if self.preprocessing is None else self.preprocessing.to_dict()
+        endpoints = ", ".join(self.manifest["endpoints"])
+        return f"<Artifact {self.path}, {self.format}, endpoints {endpoints}, preprocessing {known}>"
+
     def run(self, endpoint: str, **inputs) -> dict[str, np.ndarray]:
         """Outputs of an endpoint.
 
+        Inputs must have been made as `preprocessing` says: what cannot be meant is refused, such as
+        pixels of 8 bits where [0, 1] is expected, codes that are no whole numbers, or NaN.
+
         Raises:
-            InputError: no such endpoint, inputs of other names, shapes or dtypes, or a
+            InputError: no such endpoint, inputs of other names, shapes, dtypes or ranges, or a
                 damaged artifact.
         """
         specs = self._endpoint(endpoint)["inputs"]
         if specs.keys() != inputs.keys():
             raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {sorted(inputs)}.")
+        lengths = {name: inputs[name] for name in specs if name.endswith("lengths")}
         arrays = {
-            name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec) for name, spec in specs.items()
+            name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec, lengths_of(name, lengths))
+            for name, spec in specs.items()
         }
         try:
             if self._run is None:
@@ -149,20 +164,16 @@ def _of_one_file(path):
     return {**manifest, "endpoints": {path.stem: manifest["endpoints"][path.stem]}}
 
 
-def _fit(label, value, spec):
-    array = np.asarray(value)
-    if spec["dtype"] != "string":
-        if not np.can_cast(array.dtype, spec["dtype"], "same_kind"):
-            raise InputError(f"{label}: expected {spec['dtype']}. Received: {array.dtype}.")
-        array = array.astype(spec["dtype"])
-    fits = array.ndim == len(spec["shape"]) and all(
-        size in (None, actual) for size, actual in zip(spec["shape"], array.shape, strict=True)
+def _fit(label, value, spec, lengths):
+    shape = np.shape(value) if hasattr(value, "shape") else as_plain_array(label, value).shape
+    fits = len(shape) == len(spec["shape"]) and all(
+        size in (None, actual) for size, actual in zip(spec["shape"], shape, strict=True)
     )
     if not fits:
         raise InputError(
-            f"{label}: expected the shape {_shape(spec['axes'], spec['shape'])}. Received: {array.shape}."
+            f"{label} must have the shape {_shape(spec['axes'], spec['shape'])}. Received: {shape}."
         )
-    return array
+    return checked_input(label, value, spec["dtype"], spec.get("value_range"), lengths)
 
 
 def _shape(axes, sizes):

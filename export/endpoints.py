@@ -1,6 +1,6 @@
 """Which endpoints a model has, and which of them an export writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import tensorflow as tf
@@ -40,7 +40,10 @@ def endpoints_of(model: keras.Model) -> dict[str, Endpoint]:
 
 
 def select(
-    model: keras.Model, endpoints: Mapping[str, Endpoint] | Iterable[str] | None, format: str
+    model: keras.Model,
+    endpoints: Mapping[str, Endpoint] | Iterable[str] | None,
+    format: str,
+    further: Callable[[dict], dict] = dict,
 ) -> tuple[keras.Model, dict[str, Endpoint]]:
     """The float32 model and the endpoints to write in `format`, `serving_default` first.
 
@@ -49,6 +52,7 @@ def select(
         endpoints: a table of endpoints, or names out of `endpoints_of(model)`, or
             `None` for all of these.
         format: "saved_model" or "onnx".
+        further: from the chosen endpoints to those with endpoints made of them.
     """
     if isinstance(endpoints, Mapping):
         _refuse_other_precisions(model)
@@ -56,6 +60,7 @@ def select(
     else:
         model = float32_copy(model)
         table = _named(endpoints_of(model), endpoints)
+    table = further(table)
     table = {name: endpoint for name, endpoint in table.items() if format in endpoint.formats}
     if not table:
         raise InputError(f"Expected at least one endpoint whose formats include {format!r}. Received: none.")

@@ -57,7 +57,13 @@ def _split(graph, specs, bottleneck, output_names):
         codes = _some_codes(encode, specs)
         shape = (None, *features.shape[1:-1], *codes.shape[len(features.shape) - 1 :])
         spec = tf.TensorSpec(shape, tf.int32, name="codes")
-        table["decode"] = Endpoint(decode, {"codes": spec}, sample=lambda inputs: _redraw(inputs, codes))
+        values = getattr(bottleneck, "num_values", None)
+        table["decode"] = Endpoint(
+            decode,
+            {"codes": spec},
+            sample=lambda inputs: _redraw(inputs, codes),
+            value_ranges={"codes": (0, values - 1)} if values else {},
+        )
     return table
 
 

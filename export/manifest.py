@@ -12,7 +12,9 @@ from pathlib import Path
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.export.raw_inputs import with_value_ranges
 from keras_ae.export.verification_report import VerificationReport, VerificationRow
+from keras_ae.models.preprocessing import Preprocessing
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -28,6 +30,8 @@ def write_manifest(
     format: str,
     endpoints: Mapping[str, dict],
     report: VerificationReport,
+    *,
+    preprocessing: Preprocessing | None = None,
     **further,
 ) -> dict:
     """Write `manifest.json` into a finished artifact.
@@ -38,6 +42,7 @@ def write_manifest(
         format: "saved_model" or "onnx".
         endpoints: `{name: description}` as `describe` makes them.
         report: the verification that the artifact passed.
+        preprocessing: of the inputs; the range of their values is kept with each input too.
         **further: entries of one format, such as `opset`.
     """
     manifest = {
@@ -47,8 +52,9 @@ def write_manifest(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {name: _version(name) for name in _PACKAGES[format]},
         "weights_sha256": weights_sha256(model),
+        "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
         **further,
-        "endpoints": dict(endpoints),
+        "endpoints": with_value_ranges(endpoints, preprocessing),
         "verification": [dataclasses.asdict(row) for row in report.rows],
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,9 +12,11 @@ from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
 from keras_ae.export.onnx_graph import convert, name_axes
+from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.optional import require
 
 OPSETS = range(14, 19)  # what tf2onnx tests; it refuses 19
@@ -28,6 +31,8 @@ def to_onnx(
     batch_sizes: Sequence[int] = (1, 3),
     lengths: Sequence[int] = (5, 8),
     tolerance: tuple[float, float] = TOLERANCE,
+    preprocessing: Preprocessing | Mapping | None = None,
+    uint8_images: bool = False,
 ) -> dict[str, Path]:
     """Write a verified `directory/<endpoint>.onnx` for each endpoint, and the files they need beside them.
 
@@ -44,6 +49,10 @@ def to_onnx(
         batch_sizes: sizes of the batch to verify at.
         lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
+        preprocessing: how raw data become the inputs, for a model that does not know it: a dict or a
+            `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
+        uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
+            and scales them to the declared range of values.
 
     Returns:
         `{endpoint: file}`.
@@ -66,14 +75,17 @@ def to_onnx(
     if opset not in OPSETS:
         raise InputError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}.")
     directory = Path(directory)
-    model, table = select(model, endpoints, "onnx")
+    known = preprocessing_for(model, preprocessing)
+    further = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
+    model, table = select(model, endpoints, "onnx", further)
     _refuse_others(directory, table)
     with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         files, described = write_onnx(table, cases, temporary, opset)
         report = check_cases([("onnx", files, cases)], tolerance)[0].check()
         beside = write_files(table, temporary)
-        write_manifest(temporary, model, "onnx", described, report, opset=opset, files=beside)
+        further = {"opset": opset, "files": beside}
+        write_manifest(temporary, model, "onnx", described, report, preprocessing=known, **further)
         return _publish(temporary, directory, files, beside)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,11 +12,13 @@ from keras_ae.export.artifact import versions
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
+from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.serving import write_warmup
 from keras_ae.export.signature import describe, positional, specs_of
 from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.preprocessing import Preprocessing
 
 
 def to_saved_model(
@@ -29,6 +32,8 @@ def to_saved_model(
     batch_sizes: Sequence[int] = (1, 3),
     lengths: Sequence[int] = (5, 8),
     tolerance: tuple[float, float] = TOLERANCE,
+    preprocessing: Preprocessing | Mapping | None = None,
+    uint8_images: bool = False,
 ) -> Path:
     """Write a verified SavedModel to `directory/<version>`.
 
@@ -47,6 +52,10 @@ def to_saved_model(
         batch_sizes: sizes of the batch to verify at.
         lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
+        preprocessing: how raw data become the inputs, for a model that does not know it: a dict or a
+            `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
+        uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
+            and scales them to the declared range of values.
 
     Returns:
         the directory of the version.
@@ -65,12 +74,14 @@ def to_saved_model(
     """
     directory = Path(directory)
     _check_version(directory, version)
-    model, table = select(model, endpoints, "saved_model")
+    known = preprocessing_for(model, preprocessing)
+    further = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
+    model, table = select(model, endpoints, "saved_model", further)
     with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         described = write_saved_model(table, cases, temporary, tables)
         report = check_cases([("saved_model", temporary, cases)], tolerance)[0].check()
-        write_manifest(temporary, model, "saved_model", described, report)
+        write_manifest(temporary, model, "saved_model", described, report, preprocessing=known)
         if warmup:
             write_warmup(temporary, {case.endpoint: case.inputs for case in cases})
         return _publish(temporary, directory, version)

@@ -85,13 +85,15 @@ def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
 
     Returns:
         `{"inputs": {name: {"shape", "axes", "dtype"}}, "outputs": {...}}`; a free
-        size is `None` and has a name in `axes`.
+        size is `None` and has a name in `axes`. An input whose values are bounded has a `value_range`.
     """
+    ranges = endpoint.value_ranges
     inputs = {
         name: {
             "shape": endpoint.inputs[name].shape.as_list(),
             "axes": list(axes),
             "dtype": endpoint.inputs[name].dtype.name,
+            **({"value_range": list(ranges[name])} if name in ranges else {}),
         }
         for name, axes in axis_names(endpoint.inputs).items()
     }

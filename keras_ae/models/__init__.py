@@ -13,6 +13,7 @@ from keras_ae.models.deep_info_max import DeepInfoMax
 from keras_ae.models.discrete_variational_auto_encoder import DiscreteVariationalAutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.generative_auto_encoder import GenerativeAutoEncoder
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.quick_thought import QuickThought
 from keras_ae.models.sentence_model import SentenceModel
 from keras_ae.models.skip_thought import SkipThought
@@ -40,6 +41,7 @@ __all__ = [
     "Endpoint",
     "GenerativeAutoEncoder",
     "Player",
+    "Preprocessing",
     "QuickThought",
     "SentenceModel",
     "SkipThought",

@@ -9,6 +9,7 @@ from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
     call_masked,
@@ -87,6 +88,17 @@ class AutoEncoder(BaseModel):
         reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
         check_reconstruction(reconstruction.shape, self.sample_shape)
         self.built = True
+
+    def own_preprocessing(self):
+        """As in `BaseModel`; a likelihood of values in [0, 1] says that `x` has such values."""
+        found = super().own_preprocessing()
+        bounded = getattr(self, "likelihood", None) == "bernoulli"
+        if found is not None or not bounded or not self.built:
+            return found
+        if len(self.sample_shape) != 3 or None in self.sample_shape:
+            return Preprocessing(modality="values", value_range=(0, 1))
+        *size, channels = self.sample_shape
+        return Preprocessing(modality="images", value_range=(0, 1), image_size=size, channels=channels)
 
     def build_embedding(self, features):
         """Symbolic: the embedding made of the encoder's output; notes the shape of the code."""
@@ -197,7 +209,12 @@ class AutoEncoder(BaseModel):
         return {
             "serving_default": Endpoint(self._reconstruct_endpoint, inputs, ("saved_model",), margin=margin),
             "encode": Endpoint(self._encode_endpoint, inputs, margin=margin),
-            "decode": Endpoint(self._decode_endpoint, self.code_specs(), sample=self._sample_codes),
+            "decode": Endpoint(
+                self._decode_endpoint,
+                self.code_specs(),
+                sample=self._sample_codes,
+                value_ranges={"codes": (0, self.bottleneck.num_values - 1)} if self.discrete else {},
+            ),
             "reconstruct": Endpoint(self._reconstruct_endpoint, inputs, margin=margin),
             "score": Endpoint(self._score_endpoint, inputs, margin=margin),
         }

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.ops import num_replicas, sum_over_replicas
 
@@ -40,10 +41,15 @@ class BaseModel(keras.Model):
     Every loss is a mean over the global batch, made with `keras_ae.ops.weighted_mean`:
     under `tf.distribute` each replica returns its part times the number of replicas,
     and this class divides once.
+
+    Args:
+        preprocessing: dict or `Preprocessing`: how raw data become the inputs of the model; saved with it,
+            exported with it, and checked when an exported artifact is run.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, *, preprocessing=None, **kwargs):
         super().__init__(**kwargs)
+        self._declared = Preprocessing.of(preprocessing)
         self._terms = {}
         self.stages = ()
         self._stage = None
@@ -67,6 +73,28 @@ class BaseModel(keras.Model):
     def from_config(cls, config):
         """The model of `get_config()`: layers, losses and schedules in it are made first."""
         return cls(**{name: _made(value) for name, value in config.items()})
+
+    def get_config(self):
+        config = super().get_config()
+        if self._declared is None:
+            return config
+        return {**config, "preprocessing": self._declared.to_dict()}
+
+    get_config._is_default = True  # Keras makes the config of a subclass that writes none
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How raw data become the inputs of the model: what was declared, and what its parts say."""
+        own = self.own_preprocessing()
+        return own if self._declared is None else self._declared.filled_from(own)
+
+    @preprocessing.setter
+    def preprocessing(self, value):
+        self._declared = Preprocessing.of(value)
+
+    def own_preprocessing(self) -> Preprocessing | None:
+        """What the parts of the model say about its inputs, such as the sample rate of a front end."""
+        return front_end_preprocessing(self)
 
     def track_terms(self, *names):
         """Create the metrics of the loss terms `names`."""

@@ -187,14 +187,24 @@ class CodePrior(BaseModel):
         """`score`: codes to `log_prob`; `sample`: uniform noise `(batch, number of codes)` to codes."""
         codes = {"codes": tf.TensorSpec((None, *self.code_shape), tf.int32, name="codes")}
         noise = {"noise": tf.TensorSpec((None, self.num_codes), tf.float32, name="noise")}
+        sizes = {name: size for name, size in self._sizes().items() if size}
+        ranges = {"noise": (0, 1), **{name: (0, size - 1) for name, size in sizes.items()}}
         scored, drawn = ({**specs, **self.condition_specs()} for specs in (codes, noise))
         return {
             "serving_default": Endpoint(
-                self._score_endpoint, scored, ("saved_model",), sample=self.random_codes
+                self._score_endpoint,
+                scored,
+                ("saved_model",),
+                sample=self.random_codes,
+                value_ranges=ranges,
             ),
-            "score": Endpoint(self._score_endpoint, scored, sample=self.random_codes),
+            "score": Endpoint(self._score_endpoint, scored, sample=self.random_codes, value_ranges=ranges),
             "sample": Endpoint(
-                self._sample_endpoint, drawn, sample=self.random_codes, margin=self._margin_endpoint
+                self._sample_endpoint,
+                drawn,
+                sample=self.random_codes,
+                margin=self._margin_endpoint,
+                value_ranges=ranges,
             ),
         }
 
@@ -205,11 +215,18 @@ class CodePrior(BaseModel):
         shapes["condition"] = shape and (None, *shape)
         return {name: tf.TensorSpec(shape, tf.int32, name=name) for name, shape in shapes.items() if shape}
 
+    def _sizes(self):
+        """`{input: number of its values}`; `None` where there is no such input."""
+        settings = self.settings
+        return {
+            "codes": self.num_values,
+            "labels": settings["num_labels"],
+            "condition": settings["condition_values"],
+        }
+
     def random_codes(self, inputs):
         """`inputs` of an endpoint with codes, labels and condition drawn from their values."""
-        rng = np.random.default_rng(0)
-        sizes = {"codes": self.num_values, "labels": self.settings["num_labels"]}
-        sizes["condition"] = self.settings["condition_values"]
+        rng, sizes = np.random.default_rng(0), self._sizes()
         drawn = {name: rng.integers(0, sizes[name], inputs[name].shape) for name in sizes if name in inputs}
         return {**inputs, **drawn}
 

@@ -138,6 +138,10 @@ class GenerativeAutoEncoder(BaseModel):
             joint.update({f"{level}{name}": value for name, value in term.items()})
         return joint
 
+    def own_preprocessing(self):
+        """That of the auto-encoder."""
+        return self.auto_encoder.preprocessing
+
     def endpoints(self) -> dict[str, Endpoint]:
         """Those of the auto-encoder; `score` gives `log_prob` of the codes; `sample` takes uniform noise."""
         table = self.auto_encoder.endpoints()

@@ -11,6 +11,7 @@ from keras_ae.errors import InputError
 from keras_ae.layers.word_ids import WordIds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.sentence_batches import batches_by_length, check_sentences, numbers_of, padded
 from keras_ae.models.sequences import sequence_mask
 from keras_ae.text import tokenizer
@@ -48,6 +49,12 @@ class SentenceModel(BaseModel):
     def vocabulary(self) -> Vocabulary | None:
         """The words the model knows."""
         return None if self.word_ids is None else self.word_ids.vocabulary
+
+    def own_preprocessing(self):
+        """The rule that cuts words, and how many of them the model knows and reads."""
+        known = {} if self.word_ids is None else {"vocabulary_size": len(self.vocabulary)}
+        rule = {"tokenization": "keras_ae.text.tokenize", "lowercase": True}
+        return Preprocessing(modality="text", **rule, **known, max_words=self.max_words)
 
     # for subclasses
 
@@ -133,6 +140,7 @@ class SentenceModel(BaseModel):
             "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
         }
         encode = {"function": self._encode_endpoint, "inputs": inputs, "sample": self._sample_ids}
+        encode["value_ranges"] = {"ids": (0, self._num_words() - 1)}
         if self.word_ids is None:
             default = Endpoint(**encode, formats=("saved_model",))
             return {"serving_default": default, "encode": Endpoint(**encode)}

@@ -171,7 +171,14 @@ class TwoLevelAutoEncoder(BaseModel):
                 self._reconstruct_endpoint, images, ("saved_model",), margin=self.margin
             ),
             "encode": Endpoint(self._encode_endpoint, images, margin=self.margin),
-            "decode": Endpoint(self._decode_endpoint, codes, sample=self._random_codes),
+            "decode": Endpoint(
+                self._decode_endpoint,
+                codes,
+                sample=self._random_codes,
+                value_ranges={
+                    f"{level}_codes": (0, layer.num_values - 1) for level, layer in self.bottlenecks.items()
+                },
+            ),
             "reconstruct": Endpoint(self._reconstruct_endpoint, images, margin=self.margin),
             "score": Endpoint(self._score_endpoint, images, margin=self.margin),
         }

@@ -65,7 +65,7 @@ def test_input_shapes_have_none_where_they_are_free(saved):
             r"shape \(batch, 2, 2\). Received: \(1, 3, 2\)",
         ),
         ({"codes": np.zeros((2, 2), "int32")}, r"shape \(batch, 2, 2\). Received: \(2, 2\)"),
-        ({"codes": np.zeros((1, 2, 2))}, "expected int32. Received: float64"),
+        ({"codes": np.zeros((1, 2, 2))}, "must be int32. Received: dtype float64"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(saved, inputs, message):

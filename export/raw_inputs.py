@@ -1,0 +1,97 @@
+"""Which inputs of the endpoints are raw data, and the endpoint that takes images as they are stored."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
+
+RANKS = {"images": 4, "speech": 2}  # of a batch of raw data; of "values" any
+INNER = ("embedding", "noise")  # what is no raw data, whatever its shape: also `top_embedding`
+UINT8 = "encode_uint8"
+
+
+def preprocessing_for(model: keras.Model, declared) -> Preprocessing | None:
+    """The description of the inputs of `model`, with what was `declared` for an export.
+
+    Raises:
+        InputError: a declaration is not valid, or contradicts the model.
+    """
+    declared, own = Preprocessing.of(declared), preprocessing_of(model)
+    return own if declared is None else declared.filled_from(own)
+
+
+def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessing | None) -> dict:
+    """The descriptions of endpoints, with a `value_range` at each input that is raw data."""
+    if preprocessing is None or preprocessing.value_range is None:
+        return dict(described)
+    return {
+        name: {
+            **entry,
+            "inputs": {
+                key: {**spec, "value_range": list(preprocessing.value_range)}
+                if _is_raw(key, spec["dtype"], len(spec["shape"]), preprocessing.modality)
+                else spec
+                for key, spec in entry["inputs"].items()
+            },
+        }
+        for name, entry in described.items()
+    }
+
+
+def with_uint8_images(
+    table: Mapping[str, Endpoint], preprocessing: Preprocessing | None
+) -> dict[str, Endpoint]:
+    """The endpoints with `encode_uint8`: `encode` of images as they are stored, 0 to 255.
+
+    `x = low + (high - low) pixels / 255`, with `(low, high)` the declared range of values, in the graph.
+
+    Raises:
+        InputError: there is no `encode` of images, or their range of values is not known.
+    """
+    encode = table.get("encode")
+    known = preprocessing is not None and preprocessing.value_range is not None
+    images = [
+        name
+        for name, spec in ({} if encode is None or not known else encode.inputs).items()
+        if _is_raw(name, spec.dtype.name, spec.shape.rank, preprocessing.modality)
+    ]
+    if not known or preprocessing.modality != "images" or len(images) != 1:
+        raise InputError(
+            "uint8_images=True needs an endpoint `encode` of images, and their range of values. Received: "
+            f"endpoints {sorted(table)}, preprocessing {preprocessing and preprocessing.to_dict()}. "
+            'Set model.preprocessing = {"modality": "images", "value_range": [0, 1]}.'
+        )
+    return {**table, UINT8: _of_uint8(encode, images[0], *preprocessing.value_range)}
+
+
+def _of_uint8(encode, name, low, high):
+    spec = encode.inputs[name]
+
+    def scaled(inputs):
+        return {**inputs, name: low + ops.cast(inputs[name], "float32") * ((high - low) / 255)}
+
+    def sample(inputs):
+        drawn = np.random.default_rng(0).integers(0, 256, inputs[name].shape)
+        given = {**inputs, name: drawn.astype("float32") / 255}
+        other = encode.sample(given) if encode.sample else given
+        return {**other, name: drawn.astype("uint8")}
+
+    return replace(
+        encode,
+        function=lambda **inputs: encode.function(**scaled(inputs)),
+        inputs={**encode.inputs, name: tf.TensorSpec(spec.shape, tf.uint8, name=name)},
+        sample=sample,
+        margin=encode.margin and (lambda **inputs: encode.margin(**scaled(inputs))),
+    )
+
+
+def _is_raw(name, dtype, rank, modality):
+    inner = any(name == one or name.endswith(f"_{one}") for one in INNER)
+    return dtype.startswith("float") and not inner and rank == RANKS.get(modality, rank)

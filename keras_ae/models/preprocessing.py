@@ -1,0 +1,198 @@
+"""How raw data became the numbers that a model takes."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+
+LEVELS = ("rms", "peak", "none")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Preprocessing:
+    """What was done to raw data before the model saw them, so that it is done again for every input.
+
+    It belongs to the model: `model.preprocessing = {...}` or the constructor's `preprocessing={...}`.
+    It is saved with the model, written into every exported artifact, and checked when an artifact is run.
+    All fields are optional; `None` means unknown.
+
+    Args:
+        modality: "images", "speech", "text", or "values" for anything else.
+        value_range: `(low, high)` of the numbers that the model takes; (0, 1) for pixels divided by 255.
+        image_size: `(height, width)` of the images in training.
+        channels: of an image.
+        scale: the stored pixel value that becomes the upper end of `value_range`, where neither dtype
+            nor values of an array tell it; PNG and JPEG files need none.
+        sample_rate: of the waveforms, Hz.
+        level: "rms", each utterance has a root mean square of 0.05 (-26 dB of full scale); "peak", its
+            largest amplitude is 1; "none", as recorded.
+        dc_removed: whether the mean of each waveform was subtracted first.
+        tokenization: name of the rule that cuts text into words.
+        lowercase: whether words are in small letters.
+        vocabulary_size: words that the model knows.
+        max_words: words of a sentence that are read.
+
+    Raises:
+        InputError: a field has no valid value, or does not belong to the modality.
+
+    Example:
+
+    >>> Preprocessing(modality="images", value_range=(0, 1), image_size=(28, 28)).to_dict()
+    {'modality': 'images', 'value_range': [0.0, 1.0], 'image_size': [28, 28]}
+    """
+
+    modality: str
+    value_range: tuple[float, float] | None = None
+    image_size: tuple[int, int] | None = None
+    channels: int | None = None
+    scale: float | None = None
+    sample_rate: int | None = None
+    level: str | None = None
+    dc_removed: bool | None = None
+    tokenization: str | None = None
+    lowercase: bool | None = None
+    vocabulary_size: int | None = None
+    max_words: int | None = None
+
+    def __repr__(self):
+        return f"Preprocessing({', '.join(f'{key}={value!r}' for key, value in self.to_dict().items())})"
+
+    def __post_init__(self):
+        if self.modality not in FIELDS:
+            raise InputError(
+                f"preprocessing: modality must be one of {', '.join(FIELDS)}. Received: {self.modality!r}"
+            )
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if field.name not in FIELDS[self.modality]:
+                raise InputError(
+                    f"preprocessing: {field.name} does not belong to {self.modality}, which take "
+                    f"{', '.join(FIELDS[self.modality])}. Received: {field.name}={value!r}"
+                )
+            object.__setattr__(self, field.name, _checked(field.name, value))
+
+    @classmethod
+    def of(cls, value) -> "Preprocessing | None":
+        """The description in a dict, as `to_dict` makes it; a `Preprocessing` or `None` is returned as it is.
+
+        Raises:
+            InputError: the dict has unknown keys, no modality, or invalid values.
+        """
+        if value is None or isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise InputError(f"preprocessing must be a dict. Received: {type(value).__name__}")
+        unknown = sorted(set(value) - {field.name for field in fields(cls)}, key=str)
+        if unknown:
+            known = ", ".join(field.name for field in fields(cls))
+            raise InputError(f"preprocessing must have keys among {known}. Received: {unknown}")
+        if "modality" not in value:
+            raise InputError(f"preprocessing must name its modality. Received: {dict(value)}")
+        return cls(**value)
+
+    def to_dict(self) -> dict:
+        """The known fields, as JSON takes them."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
+
+    def filled_from(self, other: "Preprocessing | None") -> "Preprocessing":
+        """This description, with unknown fields taken from `other`, which describes the parts of a model.
+
+        Raises:
+            InputError: both know a field, and differ. The range of values may differ: a model may be
+                trained to turn noisy inputs into clean ones.
+        """
+        if other is None:
+            return self
+        different = {
+            field.name: (getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)[1:]
+            if field.name != "value_range"
+            and None not in (getattr(self, field.name), getattr(other, field.name))
+            and getattr(self, field.name) != getattr(other, field.name)
+        }
+        if self.modality != other.modality and "values" not in (self.modality, other.modality):
+            different["modality"] = (self.modality, other.modality)
+        if different:
+            name, (ours, theirs) = next(iter(different.items()))
+            raise InputError(
+                f"preprocessing: {name} must be that of the model, {theirs!r}. Received: {name}={ours!r}. "
+                "Correct `model.preprocessing`, or make the model with other settings."
+            )
+        base = other.modality if self.modality == "values" else self.modality
+        known = {**other.to_dict(), **self.to_dict(), "modality": base}
+        return replace(self, **known)
+
+
+FIELDS = {  # of each modality
+    "images": ("value_range", "image_size", "channels", "scale"),
+    "speech": ("value_range", "sample_rate", "level", "dc_removed"),
+    "text": ("tokenization", "lowercase", "vocabulary_size", "max_words"),
+    "values": ("value_range",),
+}
+COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
+
+
+def preprocessing_of(model: keras.Model) -> Preprocessing | None:
+    """What is known of a model: its `preprocessing`, and for any Keras model the rate of its front end.
+
+    Raises:
+        InputError: the declaration contradicts the model.
+    """
+    declared = Preprocessing.of(getattr(model, "preprocessing", None))
+    found = front_end_preprocessing(model)
+    return found if declared is None else declared.filled_from(found)
+
+
+def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
+    """The sample rate of the `LogMelSpectrogram` layers in a model; `None` without one."""
+    rates = {layer.sample_rate for layer in model._flatten_layers() if isinstance(layer, LogMelSpectrogram)}
+    if len(rates) != 1:
+        return None
+    return Preprocessing(modality="speech", sample_rate=rates.pop(), value_range=(-1, 1))
+
+
+def _checked(name, value):
+    """The value of a field as a plain Python object; an `InputError` where it is not valid."""
+    rules = {
+        "value_range": ("two finite numbers, (low, high) with low < high", _range),
+        "image_size": ("(height, width), both at least 1", lambda v: _whole_numbers(v, 2)),
+        "scale": ("a positive number", _positive),
+        "level": (f"one of {', '.join(LEVELS)}", lambda v: v if v in LEVELS else None),
+        "tokenization": ("a name", lambda v: v if isinstance(v, str) else None),
+        **dict.fromkeys(("dc_removed", "lowercase"), ("true or false", _boolean)),
+        **dict.fromkeys(COUNTS, ("a whole number of at least 1", lambda v: _whole_numbers([v], 1))),
+    }
+    expected, convert = rules[name]
+    try:
+        found = convert(value)
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        raise InputError(f"preprocessing: {name} must be {expected}. Received: {name}={value!r}")
+    return found[0] if name in COUNTS else found
+
+
+def _range(value):
+    low, high = map(float, value)
+    return (low, high) if low < high and math.isfinite(low) and math.isfinite(high) else None
+
+
+def _whole_numbers(values, count):
+    numbers = tuple(int(value) for value in values)
+    whole = len(numbers) == count and all(n == v and n >= 1 for n, v in zip(numbers, values, strict=True))
+    return numbers if whole else None
+
+
+def _positive(value):
+    return float(value) if 0 < float(value) < math.inf else None
+
+
+def _boolean(value):
+    return bool(value) if value in (True, False) else None
