@@ -1,6 +1,5 @@
 """Sentences in, vectors out: the encoder over text of any size."""
 
-import gzip
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.models.sentence_batches import batches_by_length, numbers_of, padded
+from keras_ae.text.text_file import TextFile
 from keras_ae.text.vocabulary import Vocabulary
 from keras_ae.training.encode import checked_output, packed, temporary_folder
 
@@ -40,7 +40,7 @@ def encode_sentences(
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there; there are no sentences.
+        InputError: the file cannot be written there.
     """
     output = checked_output(output)
     with temporary_folder(output) as folder:
@@ -54,38 +54,39 @@ def encode_sentences(
             lines += [number for number, _ in portion]
             if progress is not None:
                 progress(len(lines))
-        if not lines:
-            raise InputError("There is nothing to encode. Received: no sentence")
+        if not lines:  # an empty shard has the same arrays, without rows
+            for name, values in _encoded(encode, ["a"], batch_size).items():
+                kinds[name] = (values.dtype, values.shape[1:])
         for name, (dtype, shape) in kinds.items():
-            rows = np.memmap(folder / f"{name}.raw", dtype, "r", shape=(len(lines), *shape))
+            raw, shape = folder / f"{name}.raw", (len(lines), *shape)
+            rows = np.memmap(raw, dtype, "r", shape=shape) if lines else np.zeros(shape, dtype)
             np.save(folder / f"{name}.npy", rows)
         np.save(folder / "lines.npy", np.array(lines, "int64"))
         os.replace(packed(folder, [*kinds, "lines"]), output)
     return output
 
 
-def read_sentences(path: str | os.PathLike, shard: tuple[int, int] = (0, 1)) -> Iterator[tuple[int, str]]:
+def read_sentences(
+    path: str | os.PathLike, shard: tuple[int, int] = (0, 1), encoding: str | None = None
+) -> Iterator[tuple[int, str]]:
     """The lines of a text file, each a sentence, with their numbers from 0 on.
 
     An empty line is a sentence without words, so that line and vector keep the same number.
 
     Args:
-        path: plain or gzip, UTF-8.
-        shard: `(i, n)`: the lines i, i + n, i + 2n, ...
+        path: the file; it is read by `TextFile`, as texts for training are.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none of them.
+        encoding: of the file; `None`: UTF-8, or what a byte order mark says.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, is no text, or has no lines.
     """
-    path, (first, step) = Path(path), shard
-    reader = gzip.open if path.suffix.lower() == ".gz" else open
-    try:
-        with reader(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as lines:
-            for number, line in enumerate(lines):
-                if number % step == first:
-                    yield number, line.rstrip("\r\n")
-    except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read as text, a sentence a line: {reason}.") from None
+    (first, step), number = shard, -1
+    for number, line in enumerate(TextFile(path, encoding).lines()):
+        if number % step == first:
+            yield number, line
+    if number < 0:
+        raise InputError(f"{path} must contain sentences, one in each line. Received: an empty file")
 
 
 def of_ids(encode: Callable, vocabulary: Vocabulary) -> Callable:

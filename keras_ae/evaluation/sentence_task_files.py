@@ -7,6 +7,9 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.evaluation.labelled_sentences import LabelledSentences
 from keras_ae.evaluation.sentence_task import SentenceTask
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import split_of
+from keras_ae.text.text_file import TextFile
 
 # columns of the target, of the sentence and of the second one, and whether the target is a score
 LABELLED = (0, 1, None, False)
@@ -15,21 +18,13 @@ COLUMNS = {  # by the name of the file: tasks that it holds
     "sick": {"sick-r": (0, 2, 3, True), "sick-e": (1, 2, 3, False)},
     "stsb": {"stsb": (0, 1, 2, True)},
 }
-PARTS = {
-    "all": "train",
-    "train": "train",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 
 
 def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None = None) -> list[SentenceTask]:
     """The tasks in the .tsv files of a folder.
 
-    `NAME.train.tsv`, `NAME.dev.tsv` (or `valid`, `validation`) and `NAME.test.tsv` are a task, and so
-    is `NAME.all.tsv` or `NAME.tsv`, of which every tenth is held out once. A line is a label, a
+    `NAME.train.tsv`, `NAME.dev.tsv` (or `val`, `valid`, `validation`) and `NAME.test.tsv` are a task, and
+    so is `NAME.all.tsv` or `NAME.tsv`, of which every tenth is held out once. A line is a label, a
     tab and a sentence; further columns are left out. Files of pairs have these columns:
 
     | NAME | columns | tasks |
@@ -77,12 +72,18 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
 def _files(folder):
     """`{stem: {part: path}}`, by stem."""
     found: dict[str, dict[str, Path]] = {}
+    left_out = LeftOut()
     for path in sorted(folder.glob("*.tsv")):
-        stem, _, part = path.stem.rpartition(".")
-        stem, part = (stem, PARTS[part]) if stem and part in PARTS else (path.stem, "train")
+        if path.name.startswith("."):  # such as ._NAME.tsv, which macOS writes
+            left_out.add("hidden", path.name)
+            continue
+        stem, _, name = path.stem.rpartition(".")
+        part = "train" if name.lower() == "all" else split_of(name)
+        stem, part = (stem, part) if stem and part else (path.stem, "train")
         if part in found.setdefault(stem, {}):
             raise InputError(f"{path.name} and {found[stem][part].name} are the same part of {stem}.")
         found[stem][part] = path
+    left_out.warn(str(folder), stacklevel=3)
     if not found:
         came = "no .tsv file" if folder.is_dir() else "no such folder"
         raise InputError(f"{folder}: expected files such as NAME.all.tsv or NAME.train.tsv. Received: {came}")
@@ -97,19 +98,16 @@ def _read(path, columns):
     target, first, second, is_score = columns
     needed = max(column for column in columns[:3] if column is not None) + 1
     rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        cells = line.rstrip("\r").split("\t")
+    for number, line in enumerate(TextFile(path).lines(), 1):
+        cells = line.split("\t")
         if cells == [""]:
             continue
         if len(cells) < needed:
             raise InputError(
                 f"{path}, line {number}: expected {needed} columns with tabs between. Received: {line[:60]!r}"
             )
-        rows.append((_score(cells[target], path, number) if is_score else cells[target], cells))
+        label = cells[target].strip()
+        rows.append((_score(label, path, number) if is_score else label, cells))
     return LabelledSentences(
         [cells[first] for _, cells in rows],
         [value for value, _ in rows],

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.files import replacing
+from keras_ae.text.text_file import TextFile
 from keras_ae.text.vocabulary import FIRST_WORD, PADDING, Vocabulary
 
 
@@ -83,15 +84,19 @@ class WordVectors:
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, limit: int | None = None) -> "WordVectors":
+    def load(
+        cls, path: str | os.PathLike, limit: int | None = None, encoding: str | None = None
+    ) -> "WordVectors":
         """Read an `.npz` file that `save` wrote, or the text of word2vec, GloVe or fastText.
 
-        Of text (`.txt`, `.vec`), a line is a word and its numbers, with spaces between; a first
-        line with the two sizes may be there. A word that comes again is left out.
+        Of text (`.txt`, `.vec`, plain or gzip), a line is a word and its numbers, with spaces between;
+        a first line with the two sizes may be there. The numbers are the last ones of a line, so that
+        words may have blanks in them, as some of GloVe's do. A word that comes again is left out.
 
         Args:
             path: the file.
             limit: words to read at most, the first ones: usually the most frequent.
+            encoding: of text; `None`: UTF-8, or what a byte order mark says.
 
         Raises:
             InputError: the file is missing or of no such kind; the line is named.
@@ -101,31 +106,42 @@ class WordVectors:
             if path.suffix.lower() == ".npz":
                 with np.load(path) as file:
                     return cls(file["words"][:limit].tolist(), file["vectors"][:limit])
-            return _read_lines(path, cls, limit)
+            return _read_lines(path, cls, limit, encoding)
         except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} cannot be read as word vectors: {error}") from None
 
 
-def _read_lines(path, table, limit):
+def _read_lines(path, table, limit, encoding):
     vectors: dict[str, np.ndarray] = {}
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            parts = line.rstrip().split(" ")
-            if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
-                continue
-            if limit is not None and len(vectors) == limit:
-                break
-            try:
-                vector = np.array(parts[1:], "float32")
-            except ValueError:
-                vector = np.zeros(0)
-            expected = len(next(iter(vectors.values()), vector))
-            if not len(vector) or len(vector) != expected:
-                raise InputError(
-                    f"{path}, line {number}: expected a word and {expected or 'its'} numbers. "
-                    f"Received: {line[:40].rstrip()!r}"
-                )
-            vectors.setdefault(parts[0], vector)
+    dim = sized = None
+    for number, line in enumerate(TextFile(path, encoding).lines(), 1):
+        parts = line.rstrip().split(" ")
+        if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
+            dim = sized = int(parts[1])
+            continue
+        if limit is not None and len(vectors) == limit:
+            break
+        dim = dim or max(1, min(_numbers_at_the_end(parts), len(parts) - 1))
+        word, vector = " ".join(parts[:-dim]), _vector(parts[-dim:])
+        # a word may have blanks in it; one that ends in a number is more likely a line of another size
+        longer = sized is None and len(parts) > dim + 1 and _numbers_at_the_end(parts[1:-dim])
+        if vector is None or len(parts) <= dim or longer:
+            raise InputError(
+                f"{path}, line {number} must be a word and {dim} numbers. Received: {line[:40].rstrip()!r}"
+            )
+        vectors.setdefault(word, vector)
     return table(list(vectors), list(vectors.values()))
+
+
+def _vector(parts):
+    try:
+        return np.array(parts, "float32")
+    except ValueError:
+        return None
+
+
+def _numbers_at_the_end(parts):
+    """How many of the last `parts` are numbers."""
+    return next((n for n, part in enumerate(reversed(parts)) if _vector([part]) is None), len(parts))

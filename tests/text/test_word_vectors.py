@@ -36,7 +36,7 @@ def test_text_of_word2vec_glove_and_fasttext(tmp_path, header):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 1 2\nb 1\n", "line 2: expected a word and 2 numbers"),
+        ("a 1 2\nb 1\n", "line 2 must be a word and 2 numbers"),
         ("a 1 2\nb 1 x\n", "line 2"),
         ("", "a vector for each of 0 words"),
         ("a nan 1\n", "finite"),

@@ -1,6 +1,9 @@
 """One audio file as a waveform."""
 
+import io
+import math
 import os
+import re
 import struct
 import warnings
 from functools import cache
@@ -12,16 +15,22 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.waveforms import float_waveform
 
-EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
-PCM, STREAMED = 1, 0xFFFFFF00  # format of a wav file; sizes from here on mean "until the end"
+EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".sph", ".opus", ".oga")
+WAVES = (b"RIFF", b"RIFX", b"RF64")
+STARTS_OF = {".flac": b"fLaC", ".ogg": b"OggS", ".mp3": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")}
+STARTS = (b"fLaC", b"OggS", b"NIST_1A", b".snd", *STARTS_OF[".mp3"])
+PCM = 1  # format of a wav file
+STREAMED = 0x7FFFF000, 0xFFFFFF00  # sizes that SoX and FFmpeg write for "until the end"
+SPHERE_SIZES = ("sample_count", "sample_n_bytes", "channel_count")
 
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """The waveform of a wav, flac, ogg or mp3 file and its sample rate.
+    """The waveform of an audio file and its sample rate.
 
-    Channels are averaged. Floats beyond full scale are scaled to a peak of 1. 16-bit wav
-    files need nothing but TensorFlow. The others are read by tensorflow-io where its
-    kernels load (TensorFlow 2.16), else, and where it fails, by soundfile.
+    The content tells the format, whatever the ending: wav, flac, ogg, mp3, and what else soundfile
+    reads, such as aiff and NIST SPHERE. Channels are averaged. Floats beyond full scale are scaled to
+    a peak of 1. 16-bit wav files need nothing but TensorFlow. The others are read by tensorflow-io
+    where its kernels load (TensorFlow 2.16), else, and where it fails, by soundfile.
 
     Returns:
         Float32 `(samples,)` in [-1, 1], and samples of a second.
@@ -44,7 +53,7 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     try:
         if not path.stat().st_size:
             raise InputError(f"{path} is an empty file: replace or remove it.")
-        samples, rate = _read_wav(path) if path.suffix.lower() == ".wav" else _read_coded(path)
+        samples, rate = _read(path)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.") from None
     except PermissionError:
@@ -59,30 +68,49 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     return waveform / max(1.0, np.abs(waveform).max()), int(rate)
 
 
-def _read_wav(path):
+def is_audio(start: bytes) -> bool:
+    """Whether a file that starts so is audio of a kind that can be read."""
+    riff = start[:4] in WAVES and start[8:12] == b"WAVE"
+    return riff or start.startswith(STARTS) or (start[:4] == b"FORM" and start[8:11] == b"AIF")
+
+
+def _read(path):
     contents = path.read_bytes()
-    kind, bits = _wav_format(contents, path)
+    if contents[:4] in WAVES and contents[8:12] == b"WAVE":
+        return _read_wav(contents, path)
+    if not is_audio(contents) and path.suffix.lower() == ".wav":
+        raise _damaged(path)
+    _check_length(contents, path)
+    return _read_coded(contents, path)
+
+
+def _read_wav(contents, path):
+    (kind, bits), contents = _wav_format(contents, path)
     if (kind, bits) == (PCM, 16):
         try:
             samples, rate = tf.audio.decode_wav(contents)
             return samples.numpy(), int(rate)
         except tf.errors.OpError:
             pass  # chunks that TensorFlow does not expect; soundfile knows more of them
-    return _read_with_soundfile(path)
+    return _read_with_soundfile(contents, path)
 
 
-def _read_coded(path):
+def _read_coded(contents, path):
     tfio = tensorflow_io()
-    if tfio is not None:
+    if (
+        tfio is not None
+        and path.suffix.lower() in STARTS_OF
+        and contents.startswith(STARTS_OF[path.suffix.lower()])
+    ):
         try:
             audio = tfio.audio.AudioIOTensor(str(path))
             return audio.to_tensor().numpy(), int(audio.rate)
         except (tf.errors.OpError, ValueError):
             pass  # it knows no Opus, for example
-    return _read_with_soundfile(path)
+    return _read_with_soundfile(contents, path)
 
 
-def _read_with_soundfile(path):
+def _read_with_soundfile(contents, path):
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: the library libsndfile is missing
@@ -90,12 +118,17 @@ def _read_with_soundfile(path):
             f"Reading {path} needs soundfile: pip install 'keras-ae[audio]', or convert it to 16-bit wav"
         ) from None
     try:
-        return soundfile.read(path, dtype="float32")
+        return soundfile.read(io.BytesIO(contents), dtype="float32")
     except soundfile.SoundFileError:
-        raise InputError(
-            f"{path} is not readable {path.suffix[1:].lower()} audio, perhaps damaged or cut short: "
-            "replace or remove it."
-        ) from None
+        raise _damaged(path) from None
+
+
+def _damaged(path):
+    kind = path.suffix[1:].lower()
+    return InputError(
+        f"{path} is not readable {f'{kind} ' if kind else ''}audio, perhaps damaged or cut short: "
+        "replace or remove it."
+    )
 
 
 @cache
@@ -119,15 +152,11 @@ def tensorflow_io():
 
 
 def _wav_format(contents, path):
-    """`(format, bits)` of a RIFF file; an `InputError` where there is less audio than it says.
+    """`((format, bits), contents)` of a RIFF file; an `InputError` if there is less audio than it says.
 
-    libsndfile reads what is left of a file that was cut short and says nothing.
+    libsndfile reads what is left of a file that was cut short and says nothing. Programs that write into
+    a pipe do not know the size yet: it is then the number of bytes that follow, in the contents returned.
     """
-    damaged = InputError(
-        f"{path} is not readable wav audio, perhaps damaged or cut short: replace or remove it."
-    )
-    if len(contents) < 12 or contents[:4] not in (b"RIFF", b"RIFX", b"RF64") or contents[8:12] != b"WAVE":
-        raise damaged
     order = ">" if contents[:4] == b"RIFX" else "<"
     kind, place = None, 12
     while place + 8 <= len(contents):
@@ -136,8 +165,33 @@ def _wav_format(contents, path):
         if name == b"fmt " and place + 16 <= len(contents):
             kind, *_, bits = struct.unpack(f"{order}HHIIHH", contents[place : place + 16])
         if name == b"data":
-            if kind is None or (size < STREAMED and place + size > len(contents)):
-                raise damaged
-            return (kind, bits) if order == "<" else (None, bits)
+            there = len(contents) - place
+            if kind is not None and contents[:4] != b"RF64" and _is_unknown(size, contents[place:]):
+                size = there
+                contents = contents[: place - 4] + struct.pack(f"{order}I", there) + contents[place:]
+            if kind is None or (contents[:4] != b"RF64" and size > there):
+                raise _damaged(path)
+            return ((kind, bits) if order == "<" else (None, bits)), contents
         place += size + size % 2
-    raise damaged
+    raise _damaged(path)
+
+
+def _is_unknown(size, following):
+    """Whether the size of the audio in a wav file was not known when it was written: SoX, FFmpeg, 0."""
+    if size == 0:
+        other_chunk = len(following) >= 8 and struct.unpack("<I", following[4:8])[0] <= len(following) - 8
+        return bool(following) and not (other_chunk and following[:4].isalnum())
+    return size >= STREAMED[1] or STREAMED[0] <= size < 0x80000000
+
+
+def _check_length(contents, path):
+    """An `InputError` for an aiff or NIST SPHERE file with less audio than its header says."""
+    if contents[:4] == b"FORM" and struct.unpack(">I", contents[4:8])[0] > len(contents) - 8:
+        raise _damaged(path)
+    if contents.startswith(b"NIST_1A"):
+        header = contents[: int(contents[8:16])].decode("ascii", "replace")
+        sizes = [re.search(rf"{name} -i (\d+)", header) for name in SPHERE_SIZES]
+        if None not in sizes and b"shorten" not in header.encode():
+            audio = math.prod(int(size[1]) for size in sizes)
+            if int(contents[8:16]) + audio > len(contents):
+                raise _damaged(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,32 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.audio_reading import read_audio, tensorflow_io
 from keras_ae.training.datasets.progress import progress_of
-from keras_ae.training.datasets.waveforms import SILENCE
+from keras_ae.training.datasets.waveforms import silence_of
 
 SHORTEST = 0.01  # seconds: less holds no frame of speech
 FULL_SCALE, CLIPPED_SHARE = 0.999, 0.001
 THREADS = 4  # decoders do their work outside of Python's lock
 
 
-def survey_audio(paths: Sequence[Path]) -> list[tuple[int, int, str]]:
-    """`(samples, sample rate, problem)` of each file; 0 samples where it cannot be used.
+@dataclass(frozen=True)
+class SurveyedFile:
+    """What there is in an audio file.
+
+    Attributes:
+        samples: their number; 0 if the file cannot be used.
+        rate: samples of a second.
+        reason: why it cannot be used or is suspicious, in a few words; empty if nothing is wrong.
+        problem: the same as a line that names the file.
+    """
+
+    samples: int
+    rate: int
+    reason: str = ""
+    problem: str = ""
+
+
+def survey_audio(paths: Sequence[Path]) -> list[SurveyedFile]:
+    """What there is in each file.
 
     Every file is decoded once, in parallel: headers would miss files that are cut short.
     The problem of a file that can be used, and is suspicious, begins with "kept".
@@ -41,17 +59,18 @@ def _survey(path):
     try:
         waveform, rate = read_audio(path)
     except InputError as error:
-        return 0, 0, f"left out: {error}"
+        return SurveyedFile(0, 0, "unreadable", f"left out: {error}")
     if len(waveform) < SHORTEST * rate:
         samples = "1 sample" if len(waveform) == 1 else f"{len(waveform)} samples"
-        return 0, 0, f"left out: {path} holds {samples} at {rate} Hz, less than {SHORTEST:g} seconds."
-    return len(waveform), rate, _suspicion(path, np.abs(waveform))
+        problem = f"left out: {path} holds {samples} at {rate} Hz, less than {SHORTEST:g} seconds."
+        return SurveyedFile(0, 0, f"shorter than {SHORTEST:g} s", problem)
+    return SurveyedFile(len(waveform), rate, *_suspicion(path, waveform))
 
 
-def _suspicion(path, amplitudes):
-    if amplitudes.max() <= SILENCE:
-        return f"kept: {path} is silent."
-    clipped = float((amplitudes >= FULL_SCALE).mean())
+def _suspicion(path, waveform):
+    if reason := silence_of(waveform):
+        return reason, f"kept: {path} is {reason}."
+    clipped = float((np.abs(waveform) >= FULL_SCALE).mean())
     if clipped > CLIPPED_SHARE:
-        return f"kept: {path} is clipped, {clipped:.1%} of its samples are at full scale."
-    return ""
+        return "clipped", f"kept: {path} is clipped, {clipped:.1%} of its samples are at full scale."
+    return "", ""

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.split_names import SPLITS
 from keras_ae.training.datasets.npz_member import DAMAGED
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
-from keras_ae.training.datasets.speech_source import SPLITS, SpeechSource
+from keras_ae.training.datasets.speech_source import SpeechSource
 from keras_ae.training.datasets.user_cache import cache_folder, write_atomically
 from keras_ae.training.datasets.waveform_store import WaveformStore
 

@@ -1,21 +1,66 @@
-"""Files of a folder, by the ending of their names."""
+"""Files of a folder, by the ending of their names or by their content."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from keras_ae.left_out import LeftOut
 
-def names_ending_in(extensions: tuple[str, ...], folder: Path) -> list[str]:
-    """Sorted paths of such files below a folder, relative to it, with `/` between; hidden ones are left out.
+START = 16  # bytes by which the kind of a file is found
+
+
+def list_files(
+    folder: Path,
+    extensions: tuple[str, ...],
+    left_out: LeftOut,
+    kind: str,
+    recognized: Callable[[bytes], bool] | None = None,
+    known: tuple[str, ...] = (),
+) -> list[str]:
+    """Sorted paths of the files of one kind below a folder, relative to it, with `/` between.
+
+    Links to folders are followed, each folder once. Every file that is not taken is recorded:
+    hidden files and folders (names that begin with a dot), and files of other kinds.
 
     Args:
+        folder: the folder to search.
         extensions: in small letters, such as `(".wav", ".flac")`; capitals in names do not matter.
-        folder: where to look.
+        left_out: takes the files that are not of this kind.
+        kind: what the files are, for `left_out`, such as "image".
+        recognized: whether the first 16 bytes of a file are of this kind, for files with another
+            ending; `None`: the ending decides.
+        known: names of files with a meaning of their own directly in the folder; they are not recorded.
     """
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(place).relative_to(folder)
-        for name in files:
-            if name.lower().endswith(extensions) and not name.startswith("."):
-                names.append((relative / name).as_posix())
+    names, visited = [], set()
+    failed = lambda error: left_out.add("folder that cannot be listed", _relative(error.filename, folder))  # noqa: E731
+    for place, folders, files in os.walk(folder, onerror=failed, followlinks=True):
+        if os.path.realpath(place) in visited:
+            left_out.add("link to a folder that is read already", _relative(place, folder))
+            folders.clear()
+            continue
+        visited.add(os.path.realpath(place))
+        for name in sorted(name for name in folders if name.startswith(".")):
+            left_out.add("hidden", f"{_relative(place, folder, name)}/")
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            relative = _relative(place, folder, name)
+            if name.startswith("."):
+                left_out.add("hidden", relative)
+            elif name.lower().endswith(extensions) or (recognized and recognized(_start(place, name))):
+                names.append(relative)
+            elif relative not in known:
+                suffix = Path(name).suffix.lower() or "without an ending"
+                left_out.add(f"{suffix}, no {kind}", relative)
     return sorted(names)
+
+
+def _start(place, name):
+    try:
+        with open(os.path.join(place, name), "rb", buffering=0) as file:
+            return file.read(START)
+    except OSError:
+        return b""
+
+
+def _relative(place, folder, *name):
+    return Path(place, *name).relative_to(folder).as_posix()

@@ -1,18 +1,20 @@
 """Images as files in a folder."""
 
-import os
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import SPLITS, splits_of_folders
 from keras_ae.training.datasets.encoded_store import EncodedStore
-from keras_ae.training.datasets.file_names import names_ending_in
+from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.image_source import ImageSource
 from keras_ae.training.datasets.image_survey import common_image_shape
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff")
+EXTENSIONS += (".pgm", ".ppm", ".pbm", ".pnm")
+STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 
 
 def read_folder(
@@ -22,9 +24,10 @@ def read_folder(
 ) -> ImageSource:
     """All images below a folder, in the order of their paths, whatever the file system says.
 
-    Where all of them lie in sub-folders, the name of the first sub-folder is the label.
-    Sub-folders `train` and `test`, and no others, are an official split, with labels one
-    level below. Hidden files and folders are left out.
+    An image is found by its ending or, where that is another one, by its first bytes. Where all of
+    them lie in sub-folders, the name of the first sub-folder is the label. Sub-folders that are named
+    after splits (see `keras_ae.split_names`) are an official split, with labels one level below.
+    Hidden files and files of other kinds are left out, and recorded.
 
     Args:
         folder: the folder.
@@ -35,14 +38,17 @@ def read_folder(
     Raises:
         InputError: there are no images; an image is broken; sizes or channels differ.
     """
-    names = names_ending_in(EXTENSIONS, folder)
+    left_out = LeftOut()
+    names = list_files(folder, EXTENSIONS, left_out, "image", is_image)
     if not names:
         raise InputError(
-            f"{folder} holds no images ({', '.join(EXTENSIONS)}). Received: {_what_there_is(folder)}"
+            f"{folder} must contain images ({', '.join(EXTENSIONS)}). "
+            f"Received: {left_out.summary() or 'an empty folder'}"
         )
     paths = {name: str(folder / name) for name in names}
     shape = streamed_shape or common_image_shape(list(paths.values()), list(paths.values()), image_size)
-    parts, stores, labels = _split_by_name(names), {}, {}
+    parts = {"all": (names, None)} if streamed_shape else _split_by_name(names, folder, left_out)
+    stores, labels = {}, {}
     for part, (chosen, classes) in parts.items():
         files = [paths[name] for name in chosen]
         stores[part] = EncodedStore(files, files, shape, image_size)
@@ -54,25 +60,31 @@ def read_folder(
         parts=stores,
         labels=labels,
         names={part: chosen for part, (chosen, _) in parts.items()},
+        left_out=left_out,
     )
 
 
-def _split_by_name(names):
+def is_image(start: bytes) -> bool:
+    """Whether a file that starts so is an image of a kind that can be read."""
+    return start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
+def _split_by_name(names, folder, left_out):
     """`{part: (names, labels or None)}`."""
-    if {name.partition("/")[0] for name in names if "/" in name} == {"train", "test"} and all(
-        "/" in name for name in names
-    ):
-        split = {part: [name for name in names if name.startswith(f"{part}/")] for part in ("train", "test")}
-        return {part: (chosen, _labels(chosen, level=1)) for part, chosen in split.items()}
-    return {"all": (names, _labels(names, level=0))}
+    splits = splits_of_folders({name.split("/")[0] for name in names if "/" in name}, str(folder))
+    if splits is None:
+        return {"all": (names, _labels(names, level=0))}
+    for name in names:
+        if "/" not in name:
+            left_out.add("next to the folders of splits", name)
+    split_names = {
+        split: [name for name in names if "/" in name and splits[name.split("/")[0]] == split]
+        for split in SPLITS
+        if split in splits.values()
+    }
+    return {split: (chosen, _labels(chosen, level=1)) for split, chosen in split_names.items()}
 
 
 def _labels(names, level):
     folders = [name.split("/")[:-1] for name in names]
     return [parts[level] for parts in folders] if all(len(parts) > level for parts in folders) else None
-
-
-def _what_there_is(folder):
-    files = (Path(name) for _, _, found in os.walk(folder) for name in found)
-    found = Counter(file.suffix.lower() or "without extension" for file in files)
-    return ", ".join(f"{count} x {kind}" for kind, count in found.most_common(5)) or "an empty folder"

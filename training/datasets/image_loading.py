@@ -58,6 +58,7 @@ def load_images(
     if split_seed < 0:
         raise InputError(f"The seed of the split is at least 0. Received: {split_seed}")
     opened = open_images(source, image_size)
+    opened.left_out.warn(opened.origin)
     rows = _split_rows(opened, validation_fraction, test_fraction, split_seed)
     labels, class_names = class_numbers(opened.labels, opened.class_names)
     splits = {}
@@ -77,8 +78,11 @@ def load_images(
             "image_shape": list(opened.image_shape),
             "classes": len(class_names),
             "test_split": "official" if "test" in opened.parts else f"{test_fraction:g} of all, drawn",
-            "validation_split": f"{validation_fraction:g} of the training images, drawn",
+            "validation_split": "official"
+            if "validation" in opened.parts
+            else f"{validation_fraction:g} of the training images, drawn",
             "split_seed": split_seed,
+            "left_out": opened.left_out.description(),
         },
     )
 
@@ -86,14 +90,16 @@ def load_images(
 def _split_rows(opened, validation_fraction, test_fraction, seed):
     """`{split: (part of the source, its rows)}`; rows ascend, so that files are read in order."""
     part = "train" if "train" in opened.parts else "all"
-    train = np.arange(len(opened.parts[part]))
-    if part == "train":
-        test = ("test", np.arange(len(opened.parts["test"])))
-    else:
-        train, held_out = _draw(train, test_fraction, (seed, 0))
-        test = (part, held_out)
-    train, validation = _draw(train, validation_fraction, (seed, 1))
-    return {"train": (part, train), "validation": (part, validation), "test": test}
+    rows = {"train": np.arange(len(opened.parts[part]))}
+    for number, (split, fraction) in enumerate(
+        (("test", test_fraction), ("validation", validation_fraction))
+    ):
+        if split in opened.parts:
+            rows[split] = (split, np.arange(len(opened.parts[split])))
+        else:
+            rows["train"], held_out = _draw(rows["train"], fraction, (seed, number))
+            rows[split] = (part, held_out)
+    return {"train": (part, rows["train"]), "validation": rows["validation"], "test": rows["test"]}
 
 
 def _draw(rows, fraction, seed):

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
 from keras_ae.training.datasets.digits import read_digits
 from keras_ae.training.datasets.encoded_store import EncodedStore
-from keras_ae.training.datasets.file_names import names_ending_in
+from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.idx import is_idx, read_idx
-from keras_ae.training.datasets.image_folder import EXTENSIONS, read_folder
+from keras_ae.training.datasets.image_folder import EXTENSIONS, is_image, read_folder
 from keras_ae.training.datasets.image_source import ImageSource
 from keras_ae.training.datasets.npz import read_npz
 from keras_ae.training.datasets.sprites import read_sprites
@@ -64,7 +65,7 @@ def _open_folder(path, image_size, streamed_shape):
     if any(map(is_idx, files)):
         return read_idx(path, image_size)
     archives = [file for file in files if file.suffix.lower() == ".npz"]
-    if archives and not names_ending_in(EXTENSIONS, path):
+    if archives and not list_files(path, EXTENSIONS, LeftOut(), "image", is_image):
         if len(archives) > 1:
             raise InputError(
                 f"{path} holds {len(archives)} .npz files ({archives[0].name}, {archives[1].name}, ...): "

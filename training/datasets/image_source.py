@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
 from keras_ae.training.datasets.array_store import ArrayStore
 from keras_ae.training.datasets.encoded_store import EncodedStore
 from keras_ae.training.datasets.npz_member_store import NpzMemberStore
@@ -18,11 +19,12 @@ class ImageSource:
     Attributes:
         name: short name.
         origin: kind and place, for reports and errors.
-        parts: the images: `{"all": store}`, or `{"train": store, "test": store}` where
-            the source has an official split.
+        parts: the images: `{"all": store}`, or those of `{"train": store, "validation": store,
+            "test": store}` that the source has, training images at least.
         labels: labels of the parts that have them, `(images,)`, numbers or strings.
         class_names: names of the classes that the labels 0, 1, ... stand for.
         names: names of the images of each part, where they have any.
+        left_out: files that are not read.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ImageSource:
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
     class_names: Sequence[str] | None = None
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def __post_init__(self):
         shapes = {name: part.image_shape for name, part in self.parts.items()}

@@ -30,6 +30,7 @@ class SentenceStore:
         names: of the documents.
         groups: int64 `(documents,)`; documents of a group belong together.
         problems: one line for each document that is left out or suspicious.
+        left_out, suspicious: pairs of a reason and the name of such a document.
     """
 
     def __init__(self, folder: Path):
@@ -38,6 +39,8 @@ class SentenceStore:
         self.names = about["names"]
         self.groups = np.array(about["groups"], "int64")
         self.problems = about["problems"]
+        self.left_out = about["left_out"]
+        self.suspicious = about["suspicious"]
         self.words = np.memmap(folder / WORDS, "int32", "r")
         self._starts = np.memmap(folder / STARTS, "int64", "r")
         self._text = np.memmap(folder / TEXT, "uint8", "r")
@@ -58,7 +61,7 @@ def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
     Raises:
         InputError: there are no sentences at all.
     """
-    about = {"bounds": [0], "names": [], "groups": [], "problems": []}
+    about = {"bounds": [0], "names": [], "groups": [], "problems": [], "left_out": [], "suspicious": []}
     with (
         (folder / TEXT).open("wb") as text,
         (folder / STARTS).open("wb") as starts,
@@ -75,11 +78,15 @@ def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
                     file.seek(end)
                     file.truncate()
                 about["problems"].append(str(error))
+                about["left_out"].append(("unreadable", document.name))
                 continue
-            about["problems"] += document.remarks()
             if words.tell() == ends[-1]:
                 about["problems"].append(f"{document.name} has no sentences.")
+                about["left_out"].append(("without sentences", document.name))
                 continue
+            remarks = document.remarks()
+            about["problems"] += remarks
+            about["suspicious"] += [("with characters of another encoding", document.name)] if remarks else []
             about["bounds"].append(words.tell() // 4)
             about["names"].append(document.name)
             about["groups"].append(document.group)

@@ -1,16 +1,18 @@
 """Speech as files in a folder."""
 
-import warnings
+import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import splits_of_folders
 from keras_ae.training.datasets.audio_file_store import AudioFileStore, resampled_length
-from keras_ae.training.datasets.audio_reading import EXTENSIONS
+from keras_ae.training.datasets.audio_reading import EXTENSIONS, is_audio
 from keras_ae.training.datasets.audio_survey import survey_audio
 from keras_ae.training.datasets.class_labels import class_numbers
-from keras_ae.training.datasets.file_names import names_ending_in
+from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.speech_manifest import MANIFESTS, read_manifest, rows_of_names
 from keras_ae.training.datasets.speech_source import SpeechSource
 
@@ -18,17 +20,17 @@ NOT_COLUMNS = ("path", "text", "split")
 
 
 def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSource:
-    """The wav, flac, ogg and mp3 files below a folder.
+    """The audio files below a folder, found by their endings or first bytes.
 
     `manifest.csv` or `manifest.tsv` in it lists the files and what is known of them: a
     header, then a row for each file. The column `path`, relative to the folder, must be
-    there; `text`, and `split` with "train", "validation" and "test", have their meaning;
-    all others are columns of names, such as `speaker` and `label`. Without a manifest, all
-    files are taken in the order of their paths, and names like
-    `<label>_<speaker>_<take>.wav` tell label, speaker and take. Hidden files are left out.
+    there; `text`, and `split` with names of splits (see `keras_ae.split_names`), have their
+    meaning; all others are columns of names, such as `speaker` and `label`. Without a manifest,
+    all files are taken in the order of their paths, names like `<label>_<speaker>_<take>.wav`
+    tell label, speaker and take, and sub-folders that are named after splits are splits.
 
     All files are decoded once here. One that cannot be used is left out, with a line in
-    `problems` and one warning for all.
+    `problems`; all are recorded in `left_out`.
 
     Args:
         folder: the folder.
@@ -38,14 +40,18 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         ImportError: a file needs soundfile, which is not there.
         InputError: there are no usable files; their rates differ and no rate is given.
     """
-    rows, problems = listed_files(folder)
-    left_out = len(problems)
+    left_out = LeftOut()
+    rows = listed_files(folder, left_out)
     survey = survey_audio([folder / row["path"] for row in rows])
-    problems += [problem for *_, problem in survey if problem]
-    usable = [(row, length, rate) for row, (length, rate, _) in zip(rows, survey, strict=True) if length]
+    for row, found in zip(rows, survey, strict=True):
+        if found.problem:
+            (left_out.keep if found.samples else left_out.add)(found.reason, row["path"])
+    problems = [found.problem for found in survey if found.problem]
+    usable = [
+        (row, found.samples, found.rate) for row, found in zip(rows, survey, strict=True) if found.samples
+    ]
     if not usable:
         raise InputError(f"{folder} holds no usable audio file; {len(problems)} problems: {problems[0]}")
-    _warn(folder, problems, left_out + len(rows) - len(usable))
     rates = sorted({rate for *_, rate in usable})
     if sample_rate is None and len(rates) > 1:
         raise InputError(
@@ -68,20 +74,53 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         splits=np.array([row["split"] for row in rows]) if "split" in rows[0] else None,
         texts=[row["text"] for row in rows] if "text" in rows[0] else None,
         problems=problems,
+        left_out=left_out,
     )
 
 
-def listed_files(folder: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """What the manifest or the names tell of each file, `path` at least, and a line for each left out."""
+def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list[dict[str, str]]:
+    """What the manifest or the names tell of each file, `path` at least.
+
+    Args:
+        folder: the folder.
+        left_out: takes the files that are left out.
+        training: leave out files that are not named like most of the others, and read splits off the
+            names of folders; otherwise all recordings are taken.
+    """
     manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
     if len(manifests) > 1:
         raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
+    names = list_files(folder, EXTENSIONS, left_out, "audio", is_audio, known=tuple(MANIFESTS))
     if manifests:
-        return read_manifest(manifests[0]), []
-    names = names_ending_in(EXTENSIONS, folder)
+        rows = read_manifest(manifests[0])
+        listed = {os.path.normpath(row["path"]) for row in rows}
+        for name in names:
+            if os.path.normpath(name) not in listed:
+                left_out.add(f"not in {manifests[0].name}", name)
+        return rows
     if not names:
-        raise InputError(f"{folder} holds no audio files ({', '.join(EXTENSIONS)}).")
-    return rows_of_names(names)
+        raise InputError(
+            f"{folder} must contain audio files ({', '.join(EXTENSIONS)}). "
+            f"Received: {left_out.summary() or 'an empty folder'}"
+        )
+    if not training:
+        return [{"path": name} for name in names]
+    rows, others = rows_of_names(names)
+    for name in others:
+        left_out.add("not named <label>_<speaker>_<take>", name)
+    return _with_splits(rows, folder, left_out)
+
+
+def _with_splits(rows, folder, left_out):
+    """The rows with the splits that the names of their folders stand for, if they do."""
+    paths = [row["path"] for row in rows]
+    splits = splits_of_folders({path.split("/")[0] for path in paths if "/" in path}, str(folder))
+    if splits is None:
+        return rows
+    for path in paths:
+        if "/" not in path:
+            left_out.add("next to the folders of splits", path)
+    return [row | {"split": splits[row["path"].split("/")[0]]} for row in rows if "/" in row["path"]]
 
 
 def _columns(rows):
@@ -91,12 +130,3 @@ def _columns(rows):
             numbers, names[name] = class_numbers({"all": np.array([row[name] for row in rows])})
             columns[name] = numbers["all"]
     return columns, names
-
-
-def _warn(folder, problems, left_out):
-    if problems:
-        warnings.warn(
-            f"{folder}: {left_out} audio files are left out and {len(problems) - left_out} are suspicious, "
-            f'first: {problems[0]} All are in description["problems"].',
-            stacklevel=2,
-        )

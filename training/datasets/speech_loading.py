@@ -5,9 +5,9 @@ import os
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.split_names import SPLITS
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.speech_opening import open_speech
-from keras_ae.training.datasets.speech_source import SPLITS
 from keras_ae.training.datasets.speech_split import SpeechSplit
 from keras_ae.training.datasets.split_drawing import draw_splits
 from keras_ae.training.datasets.waveforms import check_level
@@ -30,7 +30,8 @@ def load_speech(
     The same arguments give the same split, on every machine. Arrays are kept as they are
     stored and converted batch by batch; files are decoded as they are needed. All that
     can be wrong with them is found here, before a training begins: a file that cannot be
-    used is left out, with one warning, and named in `description["problems"]`.
+    used is left out and named in one `DataWarning`, in `description["left_out"]` and, with what is
+    wrong with it, in `description["problems"]`.
 
     Args:
         source: "espeak" (see `read_espeak`: sentences spoken in 24 voices); a folder (see
@@ -70,6 +71,7 @@ def load_speech(
     elif espeak:
         raise InputError(f"Only the source espeak takes {', '.join(espeak)}. Received: {source}")
     opened = open_speech(source, sample_rate, **espeak)
+    opened.left_out.warn(opened.origin)
     chosen = opened.label_column(label)
     rows = draw_splits(
         opened.splits,
@@ -134,5 +136,6 @@ def _description(opened, splits, label, level, split_by, seed):
         "seed": seed,
         **opened.details,
         "speaker_names": list(opened.names.get("speaker", ())),
+        "left_out": opened.left_out.description(),
         "problems": list(opened.problems),
     }

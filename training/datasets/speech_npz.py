@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.split_names import split_of
 from keras_ae.training.datasets.class_labels import class_numbers
 from keras_ae.training.datasets.npz_member import NpzMember, npz_keys
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
@@ -101,7 +102,8 @@ def _columns(path, keys, count):
 
 def _splits(path, keys):
     if "split" in keys:
-        return NpzMember(path, "split").whole().astype(str)
+        names = NpzMember(path, "split").whole().astype(str)
+        return np.array([split_of(name) or name for name in names.ravel()])
     if "is_test" in keys:
         return np.where(NpzMember(path, "is_test").whole().astype(bool), "test", "train")
     return None

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import SPLITS
 from keras_ae.training.datasets.audio_file_store import AudioFileStore
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
 from keras_ae.training.datasets.waveform_store import WaveformStore
 
 LABEL_COLUMNS = ("label", "digit", "word", "command", "sentence", "class")
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class SpeechSource:
         splits: "train", "validation" or "test" of each utterance; `None`: to be drawn.
         texts: what is said; `None` where unknown.
         phones: when which phone sounds; `None` where unknown.
-        problems: one line for each file that is left out or suspicious.
+        problems: one line for each file that cannot be used or is suspicious.
+        left_out: all files that are left out or suspicious.
         details: more for the description of the data.
     """
 
@@ -41,6 +43,7 @@ class SpeechSource:
     texts: Sequence[str] | None = None
     phones: PhoneAlignment | None = None
     problems: Sequence[str] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     details: Mapping = field(default_factory=dict)
 
     def __post_init__(self):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_ae.training.datasets.bucketed_order import BucketedOrder
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
 from keras_ae.training.datasets.reading_ahead import read_ahead
-from keras_ae.training.datasets.waveforms import level_gain
+from keras_ae.training.datasets.waveforms import level_of
 
 PADDED_TO = 0.1  # seconds of which padded lengths are multiples, so that few shapes are compiled
 
@@ -50,7 +50,7 @@ class SpeechSplit:
         self._columns = dict(columns or {})
         self.speaker = self._columns.get("speaker")
         self.label = self._columns.get(label)
-        self._gains = np.full(len(self.rows), np.nan if level else 1.0)
+        self._levels = np.tile([0.0, np.nan if level else 1.0], (len(self.rows), 1))  # offset and gain
         self._phones: PhoneAlignment | None = phones
 
     def __len__(self):
@@ -63,13 +63,14 @@ class SpeechSplit:
     def waveform(self, index: int, start: int = 0, stop: int | None = None) -> np.ndarray:
         """One utterance at its level, or its samples from `start` to `stop`, float32 `(samples,)`."""
         row = self.rows[index]
-        if np.isnan(self._gains[index]):  # the level is that of the whole utterance, found once
+        if np.isnan(self._levels[index, 1]):  # the level is that of the whole utterance, found once
             whole = self.store.waveform(row)
-            self._gains[index] = level_gain(whole, self.level)
+            self._levels[index] = level_of(whole, self.level)
             waveform = whole[start:stop]
         else:
             waveform = self.store.waveform(row, start, stop)
-        return (waveform * float(self._gains[index])).astype("float32")
+        offset, gain = map(float, self._levels[index])
+        return ((waveform - offset) * gain).astype("float32")
 
     def phones_of(self, index: int) -> list[tuple[int, str]] | None:
         """`[(first sample, phone), ...]` of one utterance; `None` where unknown."""

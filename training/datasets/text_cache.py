@@ -13,7 +13,7 @@ from keras_ae.training.datasets.sentence_store import SentenceStore, write_sente
 from keras_ae.training.datasets.text_document import TextDocument
 from keras_ae.training.datasets.user_cache import cache_folder
 
-VERSION = 1  # of the files of a store
+VERSION = 2  # of the files of a store
 
 
 def cached_sentences(about: dict, documents: Callable[[], Iterable[TextDocument]]) -> SentenceStore:

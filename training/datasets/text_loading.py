@@ -1,7 +1,6 @@
 """Text for training."""
 
 import os
-import warnings
 from collections.abc import Sequence
 
 from keras_ae.errors import InputError
@@ -17,6 +16,7 @@ def load_text(
     sentence_per_line: bool = False,
     language: str = "en",
     packages: Sequence[str] | None = None,
+    encoding: str | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -27,17 +27,21 @@ def load_text(
     and cut into sentences. Files are read once, piece by piece, however large they are; the
     sentences and where each begins are kept in the cache (`KERAS_AE_CACHE`, else
     `~/.cache/keras_ae`), from where they are read as they are needed. A file that cannot be
-    used is left out, with one warning, and named in `description["problems"]`.
+    used is left out and named in one `DataWarning`, in `description["left_out"]` and, with what is wrong
+    with it, in `description["problems"]`.
 
     Args:
         source: "docstrings": the English prose of the docstrings of installed packages, each
             docstring of at least two sentences a document; a text file, plain or gzip;
-            a folder, in which and below which `.txt`, `.text` and `.gz` files are read.
-            Folders `train`, `validation` (or `valid`, `dev`) and `test` in it are splits.
+            a folder, in which and below which `.txt`, `.text` and `.gz` files are read. Folders
+            `train`, `validation` and `test` in it (or `training`, `val`, `valid`, `dev`,
+            `testing`, in small or capital letters) are splits.
         sentence_per_line: each line that is not empty is one sentence.
         language: ISO 639 code of the language whose sentences are cut.
         packages: for "docstrings"; "python" is the standard library. `None`: that and numpy,
             scipy, scikit-learn, matplotlib, keras and tensorflow, where they are installed.
+        encoding: of the files, such as "latin-1". `None`: UTF-8, or what a byte order mark says
+            (UTF-8, UTF-16, UTF-32); a file in which other bytes are found is left out.
         validation_fraction: share of the training documents held out for validation, where the
             source has no folder for it.
         test_fraction: share held out for test, where the source has no folder for it.
@@ -66,17 +70,11 @@ def load_text(
         raise InputError("Docstrings have no sentence a line: leave out sentence_per_line.")
     if packages is not None and not docstrings:
         raise InputError(f'Only the source "docstrings" takes packages. Received: {source}')
-    opened = open_text(source, sentence_per_line, language, packages)
+    opened = open_text(source, sentence_per_line, language, packages, encoding)
     fractions = {"test": test_fraction, "validation": validation_fraction}
     spans, how = split_spans(opened, fractions, seed)
     splits = {name: TextSplit(opened.store, spans[name]) for name in ("train", "validation", "test")}
-    problems = opened.store.problems
-    if problems:
-        warnings.warn(
-            f"{opened.origin}: {len(problems)} problems, first: {problems[0]} "
-            'All are in description["problems"].',
-            stacklevel=2,
-        )
+    opened.left_out.warn(opened.origin)
     return TextData(
         name=opened.name,
         **splits,
@@ -89,6 +87,7 @@ def load_text(
             **{f"{name}_split": how[name] for name in ("validation", "test")},
             "seed": seed,
             **opened.details,
-            "problems": list(problems),
+            "left_out": opened.left_out.description(),
+            "problems": list(opened.store.problems),
         },
     )

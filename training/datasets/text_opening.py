@@ -7,21 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import splits_of_folders
+from keras_ae.text.text_file import PIECE, TextFile, check_encoding
 from keras_ae.training.datasets.docstrings import docstring_documents, package_folders
-from keras_ae.training.datasets.file_names import names_ending_in
+from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.sentence_splitting import sentence_splitter, splitter_version
 from keras_ae.training.datasets.text_cache import cached_sentences
 from keras_ae.training.datasets.text_document import TextDocument
-from keras_ae.training.datasets.text_reading import EXTENSIONS, TextFile
 from keras_ae.training.datasets.text_source import TextSource
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-}
+EXTENSIONS = (".txt", ".text", ".gz")
 
 
 def open_text(
@@ -29,6 +25,7 @@ def open_text(
     sentence_per_line: bool = False,
     language: str = "en",
     packages: Sequence[str] | None = None,
+    encoding: str | None = None,
 ) -> TextSource:
     """Open any of the sources that `load_text` names.
 
@@ -41,9 +38,17 @@ def open_text(
     path = Path(source)
     if not path.exists():
         raise InputError(f'{path} does not exist: expected "docstrings", a text file or a folder of them.')
-    names = names_ending_in(EXTENSIONS, path) if path.is_dir() else [path.name]
+    if encoding is not None:
+        check_encoding(encoding)
+    left_out = LeftOut()
+    names = list_files(path, EXTENSIONS, left_out, "text") if path.is_dir() else [path.name]
+    splits = _splits_of(names, path, left_out) if path.is_dir() else {}
+    names = [name for name in names if not splits or name in splits]
     if not names:
-        raise InputError(f"{path} holds no text files ({', '.join(EXTENSIONS)}).")
+        raise InputError(
+            f"{path} must contain text files ({', '.join(EXTENSIONS)}). "
+            f"Received: {left_out.summary() or 'an empty folder'}"
+        )
     folder = path if path.is_dir() else path.parent
     stats = [(folder / name).stat() for name in names]
     about = {
@@ -51,15 +56,25 @@ def open_text(
             (str((folder / name).resolve()), stat.st_size, stat.st_mtime_ns)
             for name, stat in zip(names, stats, strict=True)
         ],
+        "encoding": encoding,
         "sentences": "lines" if sentence_per_line else f"{language} {splitter_version()}",
     }
-    store = cached_sentences(about, lambda: _files(folder, names, sentence_per_line, language))
+    store = cached_sentences(about, lambda: _files(folder, names, sentence_per_line, language, encoding))
+    for reason, name in store.left_out:
+        left_out.add(reason, name)
+    for reason, name in store.suspicious:
+        left_out.keep(reason, name)
     return TextSource(
         name=path.resolve().name,
         origin=f"{'folder' if path.is_dir() else 'file'} {path}",
         store=store,
-        splits=_splits(store.names) if path.is_dir() else None,
-        details={"language": None if sentence_per_line else language, "sentence_per_line": sentence_per_line},
+        splits=np.array([splits[name] for name in store.names]) if splits else None,
+        left_out=left_out,
+        details={
+            "language": None if sentence_per_line else language,
+            "sentence_per_line": sentence_per_line,
+            "encoding": encoding,
+        },
     )
 
 
@@ -85,28 +100,31 @@ def _open_docstrings(packages):
     )
 
 
-def _files(folder, names, sentence_per_line, language) -> Iterator[TextDocument]:
+def _files(folder, names, sentence_per_line, language, encoding) -> Iterator[TextDocument]:
     split = None if sentence_per_line else sentence_splitter(language)
     for number, name in enumerate(names):
-        file = TextFile(folder / name)
+        file = TextFile(folder / name, encoding)
         yield TextDocument(name, number, _sentences(file, split), lambda file=file: _remarks(file))
 
 
 def _sentences(file, split):
     if split is None:
-        return (" ".join(line.split()) for line in file.lines())
+        return (" ".join(line.split()) for line in file.lines(PIECE))
     return (sentence for paragraph in file.paragraphs() for sentence in split(paragraph))
 
 
 def _remarks(file):
     if not file.unreadable:
         return []
-    return [f"{file.path}: {file.unreadable} characters are not UTF-8; save it as UTF-8."]
+    return [f"{file.path}: {file.unreadable} characters are not {file.encoding}."]
 
 
-def _splits(names):
-    """Of files in folders named for splits, if one is for training."""
-    first = [name.split("/")[0] if "/" in name else "" for name in names]
-    if "train" not in first:
-        return None
-    return np.array([SPLIT_FOLDERS.get(folder, "train") for folder in first])
+def _splits_of(names, folder, left_out):
+    """`{name: split}` of files in folders that are named after splits; empty if there are no such folders."""
+    splits = splits_of_folders({name.split("/")[0] for name in names if "/" in name}, str(folder))
+    if splits is None:
+        return {}
+    for name in names:
+        if "/" not in name:
+            left_out.add("next to the folders of splits", name)
+    return {name: splits[name.split("/")[0]] for name in names if "/" in name}

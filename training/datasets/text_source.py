@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_ae.left_out import LeftOut
 from keras_ae.training.datasets.sentence_store import SentenceStore
 
 
@@ -17,6 +18,7 @@ class TextSource:
         origin: kind and place, for reports and errors.
         store: the sentences.
         splits: "train", "validation" or "test" of each document; `None`: to be drawn.
+        left_out: files that are not read, and suspicious ones.
         details: more for the description of the data.
     """
 
@@ -24,4 +26,5 @@ class TextSource:
     origin: str
     store: SentenceStore
     splits: np.ndarray | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
     details: Mapping = field(default_factory=dict)

@@ -9,6 +9,7 @@ from keras_ae.errors import InputError
 LEVELS = ("rms", "peak", None)
 RMS = 0.05  # -26 dB below full scale, the usual level of speech
 SILENCE = 1e-4  # largest amplitude that is taken as nothing said: three steps of 16 bits
+NEAR_SILENCE = 1e-3  # largest amplitude that levelling would blow up to noise: -60 dB
 MU = 255
 
 
@@ -34,31 +35,51 @@ def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 def levelled(waveform: np.ndarray, level: str | None) -> np.ndarray:
     """A waveform scaled to one level: root mean square 0.05, or peak 1; `None`: as it is.
 
-    No sample leaves [-1, 1]: a waveform with rare high peaks stays below that root mean
-    square. Silence stays silence.
+    A constant offset (DC) is no sound: it is removed first. No sample leaves [-1, 1]: a waveform with
+    rare high peaks stays below that root mean square. Silence stays silence.
 
     Example:
 
-    >>> float(np.abs(levelled(np.array([0.0, 0.1, -0.2], "float32"), "peak")).max())
+    >>> float(np.abs(levelled(np.array([0.0, 0.1, -0.1], "float32"), "peak")).max())
     1.0
     """
-    return (waveform * level_gain(waveform, level)).astype("float32")
+    offset, gain = level_of(waveform, level)
+    return ((waveform - offset) * gain).astype("float32")
 
 
-def level_gain(waveform: np.ndarray, level: str | None) -> float:
-    """The factor by which `levelled` multiplies.
+def level_of(waveform: np.ndarray, level: str | None) -> tuple[float, float]:
+    """`(offset, gain)`: `levelled` subtracts the first and multiplies by the second.
 
     Example:
 
-    >>> level_gain(np.array([0.0, 0.1, -0.2]), "peak")
-    5.0
+    >>> level_of(np.array([0.25, 0.5, 0.75, 0.5]), "peak")
+    (0.5, 4.0)
     """
-    peak = float(np.abs(waveform).max(initial=0.0))
-    if level is None or peak <= SILENCE:
-        return 1.0
+    if level is None or not len(waveform):
+        return 0.0, 1.0
+    offset = float(np.mean(waveform, dtype="float64"))
+    sound = np.asarray(waveform, "float64") - offset
+    peak = float(np.abs(sound).max())
+    if peak <= SILENCE:
+        return offset, 1.0
     if level == "peak":
-        return 1 / peak
-    return min(1 / peak, RMS / float(np.sqrt(np.mean(np.square(waveform, dtype="float64")))))
+        return offset, 1 / peak
+    return offset, min(1 / peak, RMS / float(np.sqrt(np.mean(np.square(sound)))))
+
+
+def silence_of(waveform: np.ndarray) -> str:
+    """ "silent" or "nearly silent" where there is nothing to hear without its offset, else "".
+
+    The largest amplitude is at most 0.0001 (three steps of 16 bits), or 0.001 (-60 dB).
+
+    Example:
+
+    >>> silence_of(np.full(100, 0.3)), silence_of(np.array([0.0005, -0.0005])), silence_of(np.array([0.1, 0]))
+    ('silent', 'nearly silent', '')
+    """
+    sound = np.asarray(waveform, "float64")
+    peak = float(np.abs(sound - sound.mean()).max()) if len(sound) else 0.0
+    return "silent" if peak <= SILENCE else "nearly silent" if peak <= NEAR_SILENCE else ""
 
 
 def check_level(level: str | None) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.training.datasets import load_images, stream_images
 
 ALL = {"validation_fraction": 0, "test_fraction": 0}  # everything is for training
@@ -66,10 +67,30 @@ def test_train_and_test_folders_are_the_official_split(write_images):
     np.testing.assert_allclose(data.test.images()[0], written["test/b/4.png"] / 255, rtol=2e-7)
 
 
-def test_hidden_files_and_other_files_are_left_out(write_images):
+def test_hidden_files_and_other_files_are_left_out_and_named(write_images):
     folder, _ = write_images("1.png", "2.png", ".hidden.png", ".cache/3.png")
     (folder / "notes.txt").write_text("none of these")
-    assert len(load_images(folder, **ALL).train) == 2
+    with pytest.warns(DataWarning) as caught:
+        data = load_images(folder, **ALL)
+    assert len(data.train) == 2
+    assert str(caught[0].message) == (
+        f"folder {folder}: 3 files are left out: 2 hidden (.cache/, .hidden.png); 1 .txt, no image (notes.txt)."
+    )
+    assert data.description["left_out"] == {
+        "count": 3,
+        "by_reason": {"hidden": 2, ".txt, no image": 1},
+        "examples": {"hidden": [".cache/", ".hidden.png"], ".txt, no image": ["notes.txt"]},
+    }
+
+
+def test_linked_folders_are_read_once(write_images, tmp_path):
+    write_images("cat/1.png", folder=tmp_path / "elsewhere")
+    folder, _ = write_images("dog/1.png")
+    (folder / "cat").symlink_to(tmp_path / "elsewhere" / "cat")
+    (folder / "dog" / "loop").symlink_to(folder)
+    with pytest.warns(DataWarning, match=r"1 link to a folder that is read already \(dog/loop\)"):
+        data = load_images(folder, **ALL)
+    assert data.class_names == ("cat", "dog")
 
 
 def test_order_does_not_depend_on_the_file_system(write_images, monkeypatch):
@@ -78,8 +99,8 @@ def test_order_does_not_depend_on_the_file_system(write_images, monkeypatch):
     first = load_images(folder)
     walk = os.walk
 
-    def reversed_walk(top):
-        for place, folders, files in walk(top):
+    def reversed_walk(top, **options):
+        for place, folders, files in walk(top, **options):
             folders.reverse()
             yield place, folders, files[::-1]
 
@@ -157,10 +178,11 @@ def test_empty_folder_is_refused(tmp_path, complaint):
 
 
 def test_folder_without_images_tells_what_it_holds(tmp_path, complaint):
-    for name in ("a.tif", "b.tif", "README"):
+    for name in ("a.heic", "b.heic", "README"):
         (tmp_path / name).touch()
     message = complaint(load_images, tmp_path)
-    assert ".png" in message and "2 x .tif, 1 x without extension" in message
+    assert ".png" in message
+    assert "1 without an ending, no image (README); 2 .heic, no image (a.heic, b.heic)" in message
 
 
 def test_unknown_kind_of_file_is_refused(tmp_path, complaint):

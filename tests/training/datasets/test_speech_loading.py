@@ -88,7 +88,8 @@ def test_manifest(folder, name, separator):
 
 def test_commas_and_quotes_of_a_csv(folder):
     (folder / "manifest.csv").write_text(
-        'path,text\nno_ann_0.wav,"No, ""never"""\n' + "yes_bob_0.wav,Yes\n" * 9
+        'path,text\nno_ann_0.wav,"No, ""never"""\n'
+        + "".join(f"{w}_{s}_{t}.wav,Yes\n" for w in ("no", "yes") for s in ("bob", "cid") for t in (0, 1))
     )
     assert 'No, "never"' in sum(
         (load_speech(folder).__dict__[s].texts for s in ("train", "validation", "test")), []
@@ -98,11 +99,14 @@ def test_commas_and_quotes_of_a_csv(folder):
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ("file,speaker\na.wav,x\n", "expected a header with the column path, and a row for each file"),
+        ("file,speaker\na.wav,x\n", "must have a header with the column path, and a row for each file"),
         ("path,speaker\n", "path, speaker; 0 rows"),
         ("path,speaker\na.wav\n", "line 2: expected 2 columns. Received: fewer"),
         ("path,speaker\na.wav,x,y\n", "line 2: expected 2 columns. Received: more"),
-        ("path,split\nno_ann_0.wav,exam\n", "expected the splits train, validation, test. Received: exam"),
+        (
+            "path,split\nno_ann_0.wav,exam\n",
+            "line 2: split must be one of train, training, val, valid, validation, dev, test, testing. Received: exam",
+        ),
     ],
 )
 def test_broken_manifests(folder, complaint, contents, message):
@@ -143,12 +147,16 @@ def test_bad_files_among_many_are_named_and_left_out(folder):
     soundfile.write(folder / "no_ann_7.wav", noise(1), RATE)
     soundfile.write(folder / "no_ann_8.wav", noise(0), RATE)
     (folder / "notes.wav").write_bytes(b"not named like the others")
-    with pytest.warns(UserWarning, match=r"5 audio files are left out and 0 are suspicious") as caught:
+    with pytest.warns(UserWarning, match=r"5 files are left out") as caught:
         data = load_speech(folder)
-    assert len([warning for warning in caught if "audio files" in str(warning.message)]) == 1
+    assert len([warning for warning in caught if "files are" in str(warning.message)]) == 1
     assert sum(map(len, (data.train, data.validation, data.test))) == 12
     problems = "\n".join(data.description["problems"])
-    assert "left out: notes.wav is not named <label>_<speaker>_<take>." in problems
+    assert data.description["left_out"]["examples"] == {
+        "not named <label>_<speaker>_<take>": ["notes.wav"],
+        "unreadable": ["no_ann_5.wav", "no_ann_6.flac", "no_ann_8.wav"],
+        "shorter than 0.01 s": ["no_ann_7.wav"],
+    }
     assert f"left out: {folder / 'no_ann_5.wav'} is not readable wav audio" in problems
     assert "no_ann_6.flac is an empty file" in problems
     assert "no_ann_7.wav holds 1 sample at 16000 Hz, less than 0.01 seconds." in problems
@@ -158,9 +166,9 @@ def test_bad_files_among_many_are_named_and_left_out(folder):
 
 
 def test_silent_and_clipped_files_are_kept_and_named(folder):
-    soundfile.write(folder / "no_ann_5.wav", np.zeros(3000), RATE)
+    soundfile.write(folder / "no_ann_5.wav", np.full(3000, 0.2), RATE)  # a constant is no sound
     soundfile.write(folder / "no_ann_6.wav", np.clip(20 * noise(3000), -1, 1), RATE)
-    with pytest.warns(UserWarning, match="0 audio files are left out and 2 are suspicious"):
+    with pytest.warns(UserWarning, match="2 are suspicious: 1 silent"):
         data = load_speech(folder)
     silent, clipped = data.description["problems"]
     assert silent == f"kept: {folder / 'no_ann_5.wav'} is silent."
@@ -169,7 +177,7 @@ def test_silent_and_clipped_files_are_kept_and_named(folder):
 
 
 def test_folders_without_anything_usable(tmp_path, complaint):
-    assert "holds no audio files (.wav, .flac, .ogg, .mp3)" in complaint(load_speech, tmp_path)
+    assert "must contain audio files (.wav, .flac, .ogg, .mp3" in complaint(load_speech, tmp_path)
     (tmp_path / "a.wav").write_bytes(b"hello")
     assert "holds no usable audio file; 1 problems: left out: " in complaint(load_speech, tmp_path)
 
