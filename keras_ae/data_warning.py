@@ -2,4 +2,7 @@
 
 
 class DataWarning(UserWarning):
-    """Data that a reader left out, or kept although they are suspicious; the command line prints it as one line."""
+    """Names data that a reader left out, or kept although they are suspicious.
+
+    The command line prints it as one line.
+    """

@@ -20,9 +20,8 @@ class LeftOut:
     >>> left_out = LeftOut()
     >>> left_out.add("hidden", ".DS_Store")
     >>> left_out.add(".txt, no image", "notes.txt")
-    >>> left_out.keep("silent", "a.wav")
-    >>> print(left_out.line("folder data"))
-    folder data: 2 files are left out: 1 hidden (.DS_Store); 1 .txt, no image (notes.txt). 1 is suspicious: 1 silent (a.wav).
+    >>> left_out.line("folder data")
+    'folder data: 2 files are left out: 1 hidden (.DS_Store); 1 .txt, no image (notes.txt).'
     >>> left_out.description()["by_reason"]
     {'hidden': 1, '.txt, no image': 1}
     """

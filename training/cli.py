@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from keras_ae.errors import InputError
 from keras_ae.optional import require
 from keras_ae.training.parsing import parse
+from keras_ae.training.plain_warnings import data_warnings_as_lines
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
 from keras_ae.training.run_summary import print_metrics
 
@@ -25,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_recipe(arguments)
         verb = parse(_verbs(require("tyro", extra="training")), arguments, names=RECIPES)
-        return verb()
+        with data_warnings_as_lines():
+            return verb()
     except SystemExit as end:  # after --help
         return end.code or 0
     except (InputError, ImportError) as error:
@@ -146,6 +148,8 @@ def _verbs(tyro):
         batch_size: int = 256,
         resize: bool = False,
         sample_rate: int | None = None,
+        skip_broken: bool = False,
+        encoding: str | None = None,
     ) -> int:
         """Encode images, speech or text to an .npz file of codes, embeddings and names.
 
@@ -159,10 +163,13 @@ def _verbs(tyro):
             batch_size: images or sentences of one step.
             resize: resize images of other sizes to the size that the model takes.
             sample_rate: of speech, for what is no run; 16000 unless given.
+            skip_broken: leave out images and recordings that cannot be read; otherwise they are an error.
+            encoding: of a text file, such as latin-1; UTF-8 or what a byte order mark says unless given.
         """
         from keras_ae.training.encoding import encode_command
 
         options = {"shard": shard, "batch_size": batch_size, "resize": resize, "sample_rate": sample_rate}
+        options |= {"skip_broken": skip_broken, "encoding": encoding}
         return encode_command(open_encoder(run), source, output, **options)
 
     def convert_(

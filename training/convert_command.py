@@ -78,9 +78,15 @@ def _sample_rate(converter, path):
 def _voice(converter, target, speakers, rate):
     """What the model's `convert` takes as its target."""
     if converter.speaker_encoder is not None:
-        recordings = list(stream_speech(str(target), rate))
+        stream = stream_speech(str(target), rate)
+        recordings = list(stream)
         if len(recordings) != 1:
             raise InputError(f"The target is one recording. Received: {len(recordings)} in {target}")
+        if stream.silent:
+            raise InputError(
+                f"The target must be a recording of a voice. Received: {target}, which is "
+                f"{next(iter(stream.silent.values()))}."
+            )
         return {"x": recordings[0][1][None]}
     count = converter.num_speakers
     if target in speakers:

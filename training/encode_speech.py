@@ -11,6 +11,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.encode import checked_output, packed, temporary_folder
 
+BLANK = 16_000  # samples of silence that tell what an encoder returns where there is nothing to encode
 LENGTHS = ("code_lengths", "lengths")  # what an endpoint calls the number of its real frames
 
 
@@ -35,7 +36,7 @@ def encode_utterances(
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there; there are no utterances; one cannot be read.
+        InputError: the file cannot be written there; an utterance cannot be read.
     """
     output = checked_output(output)
     with temporary_folder(output) as folder:
@@ -47,10 +48,11 @@ def encode_utterances(
                 names.append(name)
                 if progress is not None:
                     progress(len(names))
-        if not names:
-            raise InputError("There is nothing to encode. Received: no utterance")
+            if not names:  # an empty shard has the same arrays, without rows
+                blank = np.zeros((1, BLANK), "float32")
+                arrays.add(encode({"x": blank, "lengths": np.array([BLANK], "int32")}), keep=False)
         np.save(folder / "names.npy", np.asarray(names, str))
-        np.save(folder / "offsets.npy", np.cumsum([0, *arrays.frames]))
+        np.save(folder / "offsets.npy", np.cumsum([0, *arrays.frames], dtype="int64"))
         os.replace(packed(folder, [*arrays.names, "names", "offsets"]), output)
     return output
 
@@ -75,7 +77,8 @@ class _FrameFiles(contextlib.ExitStack):
     def names(self):
         return list(self.kinds)
 
-    def add(self, outputs):
+    def add(self, outputs, keep=True):
+        """Write the frames of one utterance; without `keep` their kinds alone are recorded."""
         outputs = {name: np.asarray(values) for name, values in outputs.items()}
         real = next((int(outputs.pop(name)[0]) for name in LENGTHS if name in outputs), None)
         counts = []
@@ -85,11 +88,12 @@ class _FrameFiles(contextlib.ExitStack):
             if name not in self.files:
                 self.kinds[name] = (frames.dtype, frames.shape[1:])
                 self.files[name] = self.enter_context((self.folder / f"{name}.raw").open("wb"))
-            self.files[name].write(np.ascontiguousarray(frames).tobytes())
+            self.files[name].write(np.ascontiguousarray(frames if keep else frames[:0]).tobytes())
             counts.append(len(frames))
         if len(set(counts)) != 1:
             raise InputError(f"Expected outputs of as many frames as one another. Received: {counts}")
-        self.frames.append(counts[0])
+        if keep:
+            self.frames.append(counts[0])
 
     def __exit__(self, *error):
         closed = super().__exit__(*error)

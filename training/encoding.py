@@ -72,20 +72,29 @@ def _strings(sentences):
 
 
 def encode_command(
-    encoder: OpenEncoder, source, output, *, shard="0/1", batch_size=256, resize=False, sample_rate=None
+    encoder: OpenEncoder,
+    source,
+    output,
+    *,
+    shard="0/1",
+    batch_size=256,
+    resize=False,
+    sample_rate=None,
+    skip_broken=False,
+    encoding=None,
 ) -> int:
     """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
     shard = parse_shard(shard)
     output = checked_output(output, [*files_of_encoder(encoder.path), source])
     if encoder.encode_text is not None:
-        return _encode_text(encoder, source, output, shard, batch_size)
+        return _encode_text(encoder, source, output, shard, batch_size, encoding)
     if "ids" in encoder.shapes:
         raise InputError(
             f"{encoder.path} takes numbers of words and has no vocabulary that makes them of text. "
             "Encode by its run or its SavedModel, or put the vocabulary.txt of the export beside the file."
         )
     if encoder.takes_waveforms:
-        return _encode_speech(encoder, source, output, shard, sample_rate)
+        return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
     name, image_shape = image_input(encoder.path, encoder.shapes)
     try:
         stream = stream_images(str(source), image_shape, batch_size, shard, resize=resize)
@@ -97,9 +106,9 @@ def encode_command(
     return 0
 
 
-def _encode_speech(encoder, source, output, shard, sample_rate):
+def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
     rate = sample_rate or getattr(encoder.recipe, "sample_rate", None) or SAMPLE_RATE
-    utterances = stream_speech(str(source), rate, shard)
+    utterances = stream_speech(str(source), rate, shard, skip_broken=skip_broken)
     progress = _progress(len(utterances), "utterances")
     inputs = set(encoder.shapes)
 
@@ -111,9 +120,9 @@ def _encode_speech(encoder, source, output, shard, sample_rate):
     return 0
 
 
-def _encode_text(encoder, source, output, shard, batch_size):
+def _encode_text(encoder, source, output, shard, batch_size, encoding):
     progress = _progress(None, "sentences")
-    sentences = read_sentences(source, shard)
+    sentences = read_sentences(source, shard, encoding)
     path = encode_sentences(encoder.encode_text, sentences, output, batch_size=batch_size, progress=progress)
     with np.load(path) as file:
         number = len(file["lines"])

@@ -145,10 +145,10 @@ class TextFile:
 def check_encoding(encoding: str) -> None:
     """Raise an `InputError` if Python knows no such encoding of text."""
     try:
-        b"".decode(encoding)
+        b"text".decode(encoding, "replace")
     except LookupError:
         raise InputError(
-            f"encoding must be the name of an encoding, such as utf-8 or latin-1. Received: encoding={encoding}"
+            f"encoding must be the name of an encoding, such as latin-1. Received: encoding={encoding}"
         ) from None
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
+from keras_ae.data_warning import DataWarning
 from keras_ae.evaluation import LabelledSentences, SentenceTask, load_sentence_tasks
 from keras_ae.evaluation.sentence_vectors import SentenceVectors
 
@@ -45,6 +46,25 @@ def test_tasks_are_those_of_the_files(folder):
     assert tasks["stsb"].kind == "scores" and tasks["stsb"].train.seconds == ["y"]
     assert tasks["mrpc"].pairs and tasks["mrpc"].texts() == ["x", "y", "z"]
     assert [task.name for task in load_sentence_tasks(folder, ["trec", "sick-r"])] == ["sick-r", "trec"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_encoding_and_line_end_gives_the_same_labels(tmp_path, encoding, end):
+    """A byte order mark in front of the first label would make three classes of two: no f1."""
+    text = end.join(["1\tgut f\u00fcr", "0 \tb\tc", "1\td", ""])
+    (tmp_path / "mood.all.tsv").write_bytes(text.encode(encoding))
+    (task,) = load_sentence_tasks(tmp_path)
+    assert task.train.target.tolist() == ["1", "0", "1"]
+    assert task.train.sentences == ["gut f\u00fcr", "b", "d"]
+
+
+def test_files_that_macos_writes_are_left_out_and_named(tmp_path):
+    write(tmp_path, mood__train=[("1", "x")], mood__VAL=[("0", "y")], mood__testing=[("1", "z")])
+    (tmp_path / "._mood.train.tsv").write_bytes(b"\0\5\x16\7")
+    with pytest.warns(DataWarning, match=r"1 hidden \(._mood.train.tsv\)"):
+        (task,) = load_sentence_tasks(tmp_path)
+    assert task.validation.sentences == ["y"] and task.test.sentences == ["z"]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,22 @@ def test_a_folder_becomes_a_folder(converter, recordings, tmp_path):
     assert not list((tmp_path / "all").glob("*.part"))
 
 
+def test_silence_is_no_voice_and_is_named_as_a_source(converter, recordings, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, amplitude in (("a", 0.0), ("b", 0.0005), ("c", 0.1)):
+        audio.write_wav(folder / f"{name}.wav", amplitude * np.sin(np.arange(2400) / 5), RATE)
+    main(["convert", str(converter), str(folder / "c.wav"), str(folder / "b.wav"), str(tmp_path / "o.wav")])
+    assert "The target must be a recording of a voice" in (err := capsys.readouterr().err)
+    assert "b.wav, which is nearly silent" in err and not (tmp_path / "o.wav").exists()
+    options = [str(recordings / "low.wav"), str(tmp_path / "out"), "--iterations", "1"]
+    assert main(["convert", str(converter), str(folder), *options]) == 0
+    assert (
+        f"keras-ae: {folder}: 2 are suspicious: 1 silent (a.wav); 1 nearly silent (b.wav).\n"
+        in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "target", "output", "words"),
     [

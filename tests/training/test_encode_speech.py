@@ -49,9 +49,26 @@ def test_nothing_is_written_where_one_cannot_be_read(tmp_path):
 
     with pytest.raises(InputError, match="d.wav is broken"):
         encode_utterances(encode, broken(), tmp_path / "new" / "codes.npz")
-    with pytest.raises(InputError, match="nothing to encode"):
-        encode_utterances(encode, [], tmp_path / "new" / "codes.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_an_empty_shard_has_the_arrays_of_the_others(tmp_path, frames):
+    def encoder(given):
+        return encode(given) if frames else {"embedding": given["x"][:, :2]}
+
+    def encoder_of_blank(given):
+        return encoder({**given, "x": given["x"][:, :8], "lengths": np.array([8])})
+
+    whole = encode_utterances(encoder, WAVEFORMS, tmp_path / "whole.npz")
+    empty = encode_utterances(encoder_of_blank, [], tmp_path / "empty.npz")
+    with np.load(whole) as first, np.load(empty) as second:
+        assert set(first) == set(second)
+        assert second["offsets"].tolist() == [0] and second["names"].shape == (0,)
+        for name in set(first) - {"offsets", "names"}:
+            assert (
+                second[name].shape == (0, *first[name].shape[1:]) and second[name].dtype == first[name].dtype
+            )
 
 
 def test_what_takes_waveforms():

@@ -58,6 +58,20 @@ def test_what_fails_leaves_no_file(tmp_path):
     assert not (tmp_path / "z.npz").exists()
 
 
+def test_an_empty_shard_has_the_arrays_of_the_others(tmp_path):
+    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+    shard = read_sentences(tmp_path / "lines.txt", (2, 3))
+    with np.load(encode_sentences(lengths, shard, tmp_path / "z.npz")) as file:
+        assert file["length"].shape == (0, 1) and file["length"].dtype == np.float32
+        assert file["lines"].shape == (0,) and file["lines"].dtype == np.int64
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_lines_of_other_encodings_keep_their_number(tmp_path, encoding):
+    (tmp_path / "lines.txt").write_bytes("\r\n".join(LINES).encode(encoding))
+    assert list(read_sentences(tmp_path / "lines.txt")) == list(enumerate(LINES))
+
+
 def test_numbers_of_words_for_an_encoder_of_numbers():
     encode = of_ids(lambda given: given, Vocabulary(["one", "two"]))
     found = encode(["One two.", "", "two"])

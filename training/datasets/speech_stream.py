@@ -79,6 +79,8 @@ class SpeechStream:
                 self.silent[name] = reason
                 left_out.keep(reason, name)
             yield name, levelled(waveform, self.level)
+        if self._all_names and not names:
+            raise InputError(f"{self.origin} must contain recordings that can be read. Received: none")
         self.names = names
         left_out.warn(self.origin)
 

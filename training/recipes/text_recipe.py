@@ -34,6 +34,8 @@ class TextRecipe(Recipe):
     """Each line is a sentence; otherwise sentences are cut."""
     language: str = "en"
     """ISO 639 code of the language whose sentences are cut."""
+    encoding: str | None = None
+    """Encoding of the files, such as latin-1; without it UTF-8, or what a byte order mark says."""
     vocabulary_size: int = 20_000
     """Words that the model knows, at most: the most frequent ones."""
     min_count: int = 2
@@ -64,7 +66,12 @@ class TextRecipe(Recipe):
             raise InputError(f"--word-dropout is at least 0 and below 1. Received: {self.word_dropout}")
 
     def load_data(self):
-        text = load_text(self.data, sentence_per_line=self.sentence_per_line, language=self.language)
+        text = load_text(
+            self.data,
+            sentence_per_line=self.sentence_per_line,
+            language=self.language,
+            encoding=self.encoding,
+        )
         return SentenceData.of(text, self.vocabulary_size, self.min_count)
 
     def training_batches(self, data):

@@ -141,3 +141,45 @@ def test_files_without_samples_and_with_nan_are_named(tmp_path, complaint):
     assert complaint(read_audio, tmp_path / "none.wav").endswith("holds no samples: replace or remove it.")
     soundfile.write(tmp_path / "nan.wav", np.full(9, np.nan), RATE, subtype="FLOAT")
     assert "values that are not numbers" in complaint(read_audio, tmp_path / "nan.wav")
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3", "AIFF", "NIST", "AU"])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a"])
+def test_the_content_tells_the_format(tmp_path, kind, name):
+    soundfile.write(tmp_path / name, TONE, RATE, format=kind)
+    waveform, rate = read_audio(tmp_path / name)
+    assert rate == RATE
+    middle = slice(1000, len(TONE) - 1000)
+    np.testing.assert_allclose(waveform[middle], TONE[middle], atol=5e-2 if kind in ("OGG", "MP3") else 1e-4)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
+@pytest.mark.parametrize("kind", ["16 bits", "float"])
+def test_wav_of_a_pipe_is_read_to_its_end(tmp_path, monkeypatch, size, kind):
+    """SoX, FFmpeg and others do not know the size when they begin to write."""
+    samples = np.arange(100) / 256
+    audio = (samples * 32768).astype("<i2") if kind == "16 bits" else samples.astype("<f4")
+    width = audio.itemsize
+    fmt = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, 1 if width == 2 else 3, 1, RATE, RATE * width, width, 8 * width
+    )
+    (tmp_path / "a.wav").write_bytes(
+        b"RIFF"
+        + struct.pack("<I", size)
+        + b"WAVE"
+        + fmt
+        + b"data"
+        + struct.pack("<I", size)
+        + audio.tobytes()
+    )
+    if kind == "16 bits":
+        monkeypatch.setitem(sys.modules, "soundfile", None)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav")[0], samples.astype("float32"))
+
+
+@pytest.mark.parametrize("kind", ["AIFF", "NIST"])
+def test_other_files_cut_short_are_named(tmp_path, complaint, kind):
+    soundfile.write(tmp_path / "a.wav", TONE, RATE, format=kind)
+    contents = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(contents[: len(contents) // 2])
+    assert "cut short" in complaint(read_audio, tmp_path / "a.wav")

@@ -74,7 +74,8 @@ def test_hidden_files_and_other_files_are_left_out_and_named(write_images):
         data = load_images(folder, **ALL)
     assert len(data.train) == 2
     assert str(caught[0].message) == (
-        f"folder {folder}: 3 files are left out: 2 hidden (.cache/, .hidden.png); 1 .txt, no image (notes.txt)."
+        f"folder {folder}: 3 files are left out: "
+        "2 hidden (.cache/, .hidden.png); 1 .txt, no image (notes.txt)."
     )
     assert data.description["left_out"] == {
         "count": 3,

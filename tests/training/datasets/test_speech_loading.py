@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.datasets.split_drawing import draw_splits
 
@@ -69,6 +70,7 @@ def test_names_of_files_tell_label_and_speaker(folder):
 
 
 @pytest.mark.parametrize(("name", "separator"), [("manifest.csv", ","), ("manifest.tsv", "\t")])
+@pytest.mark.filterwarnings("ignore:.*not in manifest")
 def test_manifest(folder, name, separator):
     rows = [("path", "speaker", "text", "split", "mood")]
     rows += [(f"no_ann_{take}.wav", "x", "No!", "train", "calm") for take in (0, 1)]
@@ -105,13 +107,101 @@ def test_commas_and_quotes_of_a_csv(folder):
         ("path,speaker\na.wav,x,y\n", "line 2: expected 2 columns. Received: more"),
         (
             "path,split\nno_ann_0.wav,exam\n",
-            "line 2: split must be one of train, training, val, valid, validation, dev, test, testing. Received: exam",
+            "line 2: split must be one of train, training, val, valid, validation, dev, test, testing.",
         ),
     ],
 )
 def test_broken_manifests(folder, complaint, contents, message):
     (folder / "manifest.csv").write_text(contents)
     assert message in complaint(load_speech, folder)
+
+
+HEADER = "path,speaker,label,split\n"
+ROWS = "no_ann_0.wav,ann,no,train\nno_ann_1.wav,ann,no,train\nyes_bob_0.wav,bob,yes,test\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + ROWS,
+        (HEADER + ROWS).replace(",", ", "),
+        (HEADER + ROWS).replace(",", " , ").replace("train", "Training"),
+        HEADER.upper().lower() + ROWS.replace("ann,", '"ann",'),
+        HEADER + "\n,,,\n" + ROWS.replace("\n", "\r\n"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*not in manifest")
+def test_blanks_quotes_and_empty_lines_of_a_manifest_change_nothing(folder, text):
+    (folder / "manifest.csv").write_bytes(text.encode("utf-16"))  # as some spreadsheets write it
+    data = load_speech(folder, validation_fraction=0)
+    assert (data.speakers, data.labels) == (("ann", "bob"), ("no", "yes"))
+    assert (len(data.train), len(data.test)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # two rows that end without the quote they begin with
+        (
+            'path,text\nno_ann_0.wav,"No\nno_ann_1.wav,No"\nyes_bob_0.wav,Yes\n',
+            "line 2 must not have a line break within a cell. Received: a cell up to line 3; close its quote",
+        ),
+        ('path,text\nno_ann_0.wav,No\nno_ann_1.wav,"No\nyes_bob_0.wav,Yes\n', "line 3 must be cells"),
+        ('path,text\nno_ann_0.wav,"No" she said\n', "line 2 must be cells with ',' between them"),
+        ("", "Received: nothing; 0 rows"),
+        ("\n\n", "Received: nothing; 0 rows"),
+        ("path;speaker\nno_ann_0.wav;ann\n", "Received: path;speaker; 1 rows"),
+        (
+            HEADER + "no_ann_0.wav,,no,train\nno_ann_1.wav,,no,train\n",
+            "a speaker in each row. Received: an empty cell in line 2, 3",
+        ),
+        (HEADER + "no_ann_0.wav,ann, ,train\n", "a label in each row. Received: an empty cell in line 2"),
+        (HEADER + "no_ann_0.wav,ann,no,\n", "a split in each row"),
+        (HEADER + ROWS + "./no_ann_0.wav,ann,no,test\n", "Received: no_ann_0.wav in lines 2, 5"),
+        ("path,label,label\nno_ann_0.wav,a,b\n", "each column once. Received: label more than once"),
+        (",path\n0,no_ann_0.wav\n", "column 1 must have a name"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*not in manifest")
+def test_manifests_that_cannot_be_meant_are_refused(folder, complaint, text, message):
+    (folder / "manifest.csv").write_text(text)
+    assert message in complaint(load_speech, folder)
+
+
+def test_recordings_that_a_manifest_does_not_list_are_named(folder):
+    (folder / "manifest.csv").write_text(HEADER + ROWS)
+    with pytest.warns(DataWarning, match=r"9 not in manifest.csv \(no_bob_0.wav, "):
+        load_speech(folder)
+
+
+@pytest.mark.parametrize("names", [("train", "dev", "test"), ("Training", "val", "testing")])
+def test_folders_named_after_splits_are_splits_of_speech(tmp_path, names):
+    for name in names:
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", noise(1000), RATE)
+    data = load_speech(tmp_path)
+    for name, split in zip(names, (data.train, data.validation, data.test), strict=True):
+        assert [split.store.paths[row].parent.name for row in split.rows] == [name]
+
+
+def test_splits_of_an_npz_file_have_the_same_names(tmp_path, arrays):
+    arrays["split"] = np.array(["Training"] * 6 + ["dev"] * 2 + ["testing"] * 2)
+    data = load_speech(save(tmp_path / "a.npz", arrays))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [6, 2, 2]
+
+
+def test_a_constant_offset_is_no_loudness(tmp_path):
+    tone = 0.005 * np.sin(np.arange(8000) / 5)
+    for name, offset in (("a.wav", 0.0), ("b.wav", 0.1)):
+        soundfile.write(tmp_path / name, tone + offset, RATE, subtype="FLOAT")
+    split = load_speech(tmp_path, test_fraction=0, validation_fraction=0).train
+    for index in range(2):
+        waveform = split.waveform(index)
+        assert abs(waveform.mean()) < 1e-6
+        assert np.sqrt(np.mean(np.square(waveform))) == pytest.approx(0.05, rel=1e-4)
+        # a window has the level of the whole
+        np.testing.assert_array_equal(split.waveform(index, 100, 300), waveform[100:300])
+    np.testing.assert_allclose(split.waveform(0), split.waveform(1), atol=1e-5)
 
 
 def test_other_formats_rates_and_sub_folders(tmp_path):

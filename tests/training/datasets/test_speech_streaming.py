@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.training.datasets import load_speech, stream_speech
 from keras_ae.training.datasets.waveforms import levelled
 
@@ -37,9 +38,54 @@ def test_one_file_at_another_rate(folder):
     assert (name, len(waveform), others) == ("3.wav", 502, [])
 
 
-def test_manifest_is_the_order(folder):
+def test_manifest_is_the_order_and_what_it_does_not_list_is_named(folder):
     (folder / "manifest.csv").write_text("path\npart1/3.wav\npart0/0.wav\n")
-    assert stream_speech(folder, RATE).names == ["part1/3.wav", "part0/0.wav"]
+    stream = stream_speech(folder, RATE)
+    assert stream.names == ["part1/3.wav", "part0/0.wav"]
+    with pytest.warns(DataWarning, match="3 files are left out: 3 not in manifest.csv"):
+        list(stream)
+
+
+def test_every_recording_is_taken_however_it_is_named(tmp_path):
+    names = ["7_george_1.wav", "7_george_2.wav", "7_george_3.wav", "hello.wav", "take"]
+    for name in names:
+        soundfile.write(tmp_path / name, np.sin(np.arange(1000)), RATE, format="WAV")
+    assert stream_speech(tmp_path, RATE).names == names
+
+
+def test_folders_of_splits_are_all_read(tmp_path):
+    for name in ("test/a.wav", "valid/b.wav", "other/c.wav"):
+        (tmp_path / name).parent.mkdir()
+        soundfile.write(tmp_path / name, np.sin(np.arange(1000)), RATE)
+    assert stream_speech(tmp_path, RATE).names == ["other/c.wav", "test/a.wav", "valid/b.wav"]
+
+
+def test_files_that_a_manifest_lists_and_that_are_missing_are_named_together(folder, complaint):
+    (folder / "manifest.csv").write_text("path\npart1/3.wav\nx.wav\ny.wav\n")
+    assert "2 missing (x.wav, y.wav)" in complaint(stream_speech, folder, RATE)
+
+
+def test_all_broken_recordings_are_named_at_once_or_left_out(folder, complaint):
+    for name in ("part0/2.wav", "part1/3.wav"):
+        (folder / name).write_bytes(b"hello")
+    message = complaint(list, stream_speech(folder, RATE))
+    assert "2.wav is not readable wav audio" in message
+    assert "1 more cannot be read: part1/3.wav. Or leave them out: --skip-broken" in message
+    stream = stream_speech(folder, RATE, skip_broken=True)
+    with pytest.warns(DataWarning, match=r"2 unreadable \(part0/2.wav, part1/3.wav\)"):
+        names = [name for name, _ in stream]
+    assert names == stream.names == ["part0/0.wav", "part0/4.wav", "part1/1.wav"]
+
+
+def test_silent_recordings_are_named(folder):
+    soundfile.write(folder / "part0" / "2.wav", np.full(1000, 0.2), RATE)
+    soundfile.write(folder / "part1" / "3.wav", 0.0005 * np.sin(np.arange(1000)), RATE)
+    stream = stream_speech(folder, RATE)
+    with pytest.warns(
+        DataWarning, match=r"2 are suspicious: 1 silent \(part0/2.wav\); 1 nearly silent \(part1"
+    ):
+        list(stream)
+    assert stream.silent == {"part0/2.wav": "silent", "part1/3.wav": "nearly silent"}
 
 
 def test_shards_share_the_work(folder):

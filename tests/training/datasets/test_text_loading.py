@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.text import text_file as reading
 from keras_ae.training.datasets import load_text
 from keras_ae.training.datasets.docstring_prose import prose_of
@@ -70,7 +71,7 @@ def test_chinese(tmp_path):
 
 
 def test_folders_of_splits(tmp_path):
-    for name in ("train/b.txt", "train/deep/a.txt.gz", "valid/c.text", "notes.md"):
+    for name in ("train/b.txt", "train/deep/a.txt.gz", "valid/c.text"):
         text = f"This is {name}. Really."
         written(tmp_path / "books" / name, gzip.compress(text.encode()) if "gz" in name else text)
     data = load_text(tmp_path / "books", test_fraction=0)
@@ -81,6 +82,35 @@ def test_folders_of_splits(tmp_path):
     assert list(data.validation) == [["This is valid/c.text.", "Really."]]
     assert data.description["validation_split"] == "official"
     assert data.description["test_split"] == "none"
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Train", "DEV", "testing")])
+def test_folders_of_splits_are_found_by_every_name(tmp_path, names):
+    for name in names:
+        written(tmp_path / "books" / name / "a.txt", f"This is {name}. Really.")
+    written(tmp_path / "books" / "README.txt", "Which book is it?")
+    with pytest.warns(DataWarning, match=r"1 next to the folders of splits \(README.txt\)"):
+        data = load_text(tmp_path / "books")
+    for name, split in zip(names, (data.train, data.validation, data.test), strict=True):
+        assert list(split) == [[f"This is {name}.", "Really."]]
+
+
+def test_test_and_validation_texts_are_never_trained_on(tmp_path, complaint):
+    for name in ("test", "valid"):
+        written(tmp_path / "books" / name / "a.txt")
+    assert "must contain a folder train" in complaint(load_text, tmp_path / "books")
+
+
+def test_nested_folders_of_other_names_are_data(tmp_path):
+    for name in ("austen/test/a.txt", "dickens/b.txt"):
+        written(tmp_path / "books" / name, f"This is {name}. Really.")
+    assert len(list(load_text(tmp_path / "books", **WHOLE).train)) == 2
+
+
+def test_texts_of_another_encoding_are_read_by_its_name(tmp_path):
+    written(tmp_path / "books" / "a.txt", "Caf\xe9 was good.".encode("latin-1"))
+    data = load_text(tmp_path / "books", encoding="latin-1", **WHOLE)
+    assert list(data.train) == [["Caf\xe9 was good."]] and data.description["encoding"] == "latin-1"
 
 
 def test_few_documents_give_their_ends(tmp_path):
