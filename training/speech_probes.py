@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from keras_ae.evaluation.held_out import most_frequent
 from keras_ae.optional import require
 
 PHONE_FRAMES = (30_000, 15_000)  # drawn for training and test of a probe of phones
@@ -112,8 +113,7 @@ def speaker_accuracy(train, test, features: Callable = mean_and_deviation) -> fl
 
 def majority(train_labels: Sequence, test_labels: Sequence) -> float:
     """Accuracy of always saying the most frequent label of training."""
-    values, counts = np.unique(train_labels, return_counts=True)
-    return float(np.mean(np.asarray(test_labels) == values[counts.argmax()]))
+    return float(np.mean(np.asarray(test_labels) == most_frequent(train_labels)))
 
 
 def _rows(blocks, chosen, total):

@@ -5,9 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_ae.evaluation.held_out import most_frequent
 from keras_ae.evaluation.intervals import wilson_interval
+from keras_ae.evaluation.progress_line import detail_of, shown
+from keras_ae.evaluation.sentence_readers import reader_of
 from keras_ae.evaluation.sentence_task import SentenceTask
-from keras_ae.evaluation.sentence_transfer import FOLDS, SEED, task_figures, tasks_of, transfer
+from keras_ae.evaluation.sentence_transfer import (
+    FOLDS,
+    SEED,
+    figures_of_tasks,
+    tasks_of,
+    transfer,
+    why_unreadable,
+)
 from keras_ae.optional import require
 from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.word_vectors import WordVectors
@@ -20,19 +30,22 @@ def transfer_controls(
     untrained: Callable | None = None,
     folds: int = FOLDS,
     seed: int = SEED,
+    figures_cache: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
+    verbose: bool = True,
 ) -> dict:
     """The same tasks without what an encoder learns.
 
     | row | |
     |---|---|
-    | `majority` | always the most frequent class of training |
+    | `majority` | always the most frequent class of the training examples, as of `probe` |
     | `bag of words` | which words there are, as many features as words: learns from the task alone |
     | `mean of word vectors` | of the table `word_vectors` |
     | `untrained encoder` | `untrained`, the encoder with its initial weights |
 
     Args:
-        tasks, folds, seed, progress: as of `transfer`.
+        tasks, folds, seed, figures_cache, progress, verbose: as of `transfer`. With `figures_cache` the
+            row `bag of words`, and every other row of the same vectors, is read once for all runs.
         word_vectors: of the same text as the encoder; `None`: without this row.
         untrained: as `encode` of `transfer`; `None`: without this row.
 
@@ -47,18 +60,33 @@ def transfer_controls(
     >>> rows["bag of words"]["mood"]["accuracy"], round(rows["majority"]["mood"]["accuracy"], 3)
     (1.0, 0.583)
     """
-    tasks, say = tasks_of(tasks), progress or (lambda text: None)
-    rows = {"majority": {task.name: _majority(task) for task in tasks if task.kind == "classes"}}
-    rows["bag of words"] = {}
-    for task in tasks:
-        say(f"bag of words: {task.name}")
-        rows["bag of words"][task.name] = task_figures(task, bag_of_words(task.texts()), folds, seed)
-    encoders = {} if word_vectors is None else {"mean of word vectors": mean_of_words(word_vectors)}
-    encoders |= {} if untrained is None else {"untrained encoder": untrained}
-    for row, encode in encoders.items():
-        said = lambda name, row=row: say(f"{row}: {name}")  # noqa: E731
-        rows[row] = transfer(encode, tasks, folds=folds, seed=seed, progress=said)
+    tasks = tasks_of(tasks)
+    rows = {"majority": {task.name: _majority(task, folds, seed) for task in tasks if task.kind == "classes"}}
+    with shown(progress, verbose) as say:
+        options = {"folds": folds, "seed": seed}
+        rows["bag of words"] = figures_of_tasks(
+            tasks,
+            lambda task: bag_of_words(task.texts()),
+            **options,
+            say=_Named(say, "bag of words"),
+            figures_cache=figures_cache,
+        )
+        encoders = {} if word_vectors is None else {"mean of word vectors": mean_of_words(word_vectors)}
+        encoders |= {} if untrained is None else {"untrained encoder": untrained}
+        for row, encode in encoders.items():
+            named = _Named(say, row)
+            rows[row] = transfer(encode, tasks, **options, figures_cache=figures_cache, progress=named)
     return rows
+
+
+class _Named:
+    """A progress with the name of the row before that of each task."""
+
+    def __init__(self, progress, row):
+        self.progress, self.row, self.detail = progress, row, detail_of(progress)
+
+    def __call__(self, name):
+        self.progress(f"{self.row}: {name}")
 
 
 def mean_of_words(vectors: WordVectors) -> Callable:
@@ -99,10 +127,19 @@ def bag_of_words(texts: Sequence[str]) -> Callable:
     return lambda sentences: rows[[places[sentence] for sentence in sentences]]
 
 
-def _majority(task):
-    labels, counts = np.unique(task.train.target, return_counts=True)
-    truth = (task.test or task.train).target
-    right = int((truth == labels[counts.argmax()]).sum())
+def _majority(task, folds, seed):
+    """Accuracy of the most frequent class of the training examples, in each fold where there is no test."""
+    reason = why_unreadable(task, seed)
+    if reason:
+        return {"kind": "classes", "left_out": reason}
+    y = task.train.target
+    if task.test is not None:
+        truth, said = task.test.target, np.repeat(most_frequent(y), len(task.test))
+    else:
+        truth, said = y, np.empty_like(y)
+        for train, held_out in reader_of(task, seed).splits(y, folds):
+            said[held_out] = most_frequent(y[train])
+    right = int((truth == said).sum())
     return {
         "kind": "classes",
         "accuracy": right / len(truth),

@@ -56,6 +56,18 @@ def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
     return [(np.sort(train), np.sort(held_out))]
 
 
+def most_frequent(y):
+    """The most frequent value; of equally frequent ones the first in order.
+
+    Example:
+
+    >>> most_frequent(["b", "a", "b"])
+    'b'
+    """
+    values, counts = np.unique(y, return_counts=True)
+    return values[counts.argmax()].item()
+
+
 def permuted(y, splits, groups, seed):
     """For each split, `y` permuted within training and within test.
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import as_embedding, check_lengths
-from keras_ae.evaluation.held_out import as_target, splits_of
+from keras_ae.evaluation.held_out import as_target, most_frequent, splits_of
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.optional import require
 
@@ -100,7 +100,7 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
     for train, held_out in splits:
         _, indices = _search(z[train], z[held_out], k, k, metric)
         right.append(_votes(numbers[train][indices], len(classes)) == numbers[held_out])
-        usual.append(np.bincount(numbers[train]).argmax() == numbers[held_out])
+        usual.append(most_frequent(y[train]) == y[held_out])
     right, usual = np.concatenate(right), np.concatenate(usual)
     return {
         "accuracy": float(right.mean()),

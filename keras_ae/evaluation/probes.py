@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import as_embedding, check_lengths, describe
-from keras_ae.evaluation.held_out import as_target, permuted, splits_of
+from keras_ae.evaluation.held_out import as_target, most_frequent, permuted, splits_of
 from keras_ae.evaluation.intervals import r2, r2_interval, wilson_interval
 from keras_ae.evaluation.probe_models import linear_model, mlp_model, one_hot_columns, predictions
 
@@ -150,8 +150,7 @@ def _usual(y, regression):
     """The mean, or the most frequent class."""
     if regression:
         return y.mean()
-    classes, counts = np.unique(y, return_counts=True)
-    return classes[counts.argmax()]
+    return most_frequent(y)
 
 
 def _figures(said, regression, seed):

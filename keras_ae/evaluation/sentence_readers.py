@@ -1,28 +1,28 @@
 """What a linear classifier reads from vectors of sentences, as SentEval fits it."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.optional import require
 
 PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
 SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # of words as they are
 INNER_FOLDS = 3  # by which C is chosen where there is no validation part
-MAX_STEPS = 300
 
 
-def read_task(task: SentenceTask, features: Callable, folds: int, seed: int) -> dict:
-    """What is said of the held-out examples.
+def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
+    """Predictions for the held-out examples.
 
     Args:
         task: with a test, or none: then every fold of the training examples is held out once.
         features: of `LabelledSentences`, `(examples, features)`, dense or sparse.
         folds: of the training examples; fewer where a class is rarer.
         seed: of the folds.
+        progress: called with the fold that is read, such as "fold 2 of 10".
 
     Returns:
         `truth` and `said` `(examples,)`; `penalties`, the C of each fit; `folds`; `n_train`.
@@ -30,43 +30,126 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int) -> 
     Raises:
         InputError: there is one class only, or one example of a class.
     """
-    reader = (_Scores if task.kind == "scores" else _Classes)(seed)
+    reader, say = reader_of(task, seed), progress or (lambda text: None)
     x, y = features(task.train), task.train.target
-    reader.check(y, task.name)
     if task.test is not None:
         parts = [part for part in (task.validation, task.test) if part is not None]
         x, *others = _standardised(x, *(features(part) for part in parts))
         given = None if task.validation is None else (others[0], task.validation.target)
-        penalty = best_penalty(reader, x, y, given)
-        truth, said = task.test.target, reader.said(x, y, others[-1], penalty)
-        return {"truth": truth, "said": said, "penalties": [penalty], "folds": 1, "n_train": len(y)}
+        said, penalty = _read(reader, x, y, others[-1], PrincipalAxes(x), given)
+        return {
+            "truth": task.test.target,
+            "said": said,
+            "penalties": [penalty],
+            "folds": 1,
+            "n_train": len(y),
+        }
     splits = reader.splits(y, folds)
-    said, penalties = np.empty_like(y), []
-    for train, held_out in splits:
+    said, penalties, axes = np.empty_like(y), [], None
+    for number, (train, held_out) in enumerate(splits, 1):
+        say(f"fold {number} of {len(splits)}")
         of_train, of_held_out = _standardised(x[train], x[held_out])
-        penalties.append(best_penalty(reader, of_train, y[train], None))
-        said[held_out] = reader.said(of_train, y[train], of_held_out, penalties[-1])
+        axes = axes or PrincipalAxes(of_train)  # those of the first fold serve all
+        said[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
+        penalties.append(penalty)
     n_train = min(len(train) for train, _ in splits)
     return {"truth": y, "said": said, "penalties": penalties, "folds": len(splits), "n_train": n_train}
 
 
-def best_penalty(reader, x, y, validation):
-    """The C that is best on the validation part, or on inner folds; the smallest of equally good ones.
+def reader_of(task: SentenceTask, seed: int):
+    """What reads the scores or the classes of a task.
+
+    Raises:
+        InputError: there is one class only, or one example of a class.
+    """
+    reader = (_Scores if task.kind == "scores" else _Classes)(seed)
+    reader.check(task.train.target, task.name)
+    return reader
+
+
+def _read(reader, x, y, held_out, axes, validation=None):
+    """`(predictions for the held-out examples, the C that was chosen)`."""
+    if validation is not None:
+        path = reader.path(x, y, axes)
+        penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
+        return path.said(held_out, penalty), penalty
+    tries = [
+        (reader.path(x[train], y[train], axes), x[rest], y[rest])
+        for train, rest in reader.splits(y, INNER_FOLDS)
+    ]
+    penalty = best_penalty(reader, tries, _penalties(x))
+    path = reader.path(x, y, axes)
+    path.start_from([part for part, *_ in tries], penalty)
+    return path.said(held_out, penalty), penalty
+
+
+def _penalties(x):
+    return PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
+
+
+def best_penalty(reader, tries, penalties):
+    """The C with the best score over all parts; the smallest of equally good ones.
 
     They are tried upwards, until two in a row are worse than the best.
+
+    Args:
+        reader: gives the score of predictions.
+        tries: `[(path, held-out features, truth), ...]`, the inner folds or the validation part.
+        penalties: in rising order, so that each fit starts near its minimum.
     """
-    if validation is not None:
-        tries = [(x, y, *validation)]
-    else:
-        splits = reader.splits(y, INNER_FOLDS)
-        tries = [(x[train], y[train], x[held_out], y[held_out]) for train, held_out in splits]
-    penalties = PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
     scores = []
     for c in penalties:
-        scores.append(sum(reader.score(truth, reader.said(*known, some, c)) for *known, some, truth in tries))
+        scores.append(sum(reader.score(truth, path.said(some, c)) for path, some, truth in tries))
         if max(scores[-2:]) < max(scores):
-            break  # past the best one; the larger C is, the longer a fit takes
+            break  # past the best one
     return penalties[int(np.argmax(scores))]
+
+
+class _Path:
+    """Logistic regressions of the same examples, one for each C, and their predictions.
+
+    Args:
+        x: features `(examples, features)`.
+        labels: sorted distinct labels of the columns of `shares`.
+        shares: `(examples, labels)`, the share of each label in an example.
+        axes: `PrincipalAxes`.
+        expected: predict the mean of the labels by their probabilities, not the most probable one.
+    """
+
+    def __init__(self, x, labels, shares, axes, expected=False):
+        self.labels, self.expected = labels, expected
+        self.path = LogisticPath(x, shares, axes) if len(labels) > 1 else None
+
+    def start_from(self, others, penalty):
+        """Start the next fit from the mean weights of other paths of the same labels."""
+        known = [one.path.weights[penalty] for one in others if np.array_equal(one.labels, self.labels)]
+        if known and self.path is not None:
+            self.path.start(np.mean(known, axis=0))
+
+    def said(self, x, penalty):
+        """Predictions for the examples `x` by the fit for `penalty`; the one label there is, if so."""
+        if self.path is None:
+            return np.repeat(self.labels, x.shape[0])
+        if penalty not in self.path.weights:
+            self.path.fit(penalty)
+        probabilities = self.path.probabilities(x, penalty)
+        return probabilities @ self.labels if self.expected else self.labels[probabilities.argmax(axis=1)]
+
+
+class _WordCounts:
+    """The same for counts of words and two classes: liblinear, many times faster there than L-BFGS."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def start_from(self, others, penalty):
+        """Nothing: liblinear starts from zero."""
+
+    def said(self, x, penalty):
+        """The class of each of the examples `x`."""
+        linear = require("sklearn.linear_model", extra="evaluation")
+        model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver="liblinear")
+        return model.fit(self.x, self.y).predict(x)
 
 
 class _Classes:
@@ -94,9 +177,12 @@ class _Classes:
             return list(selection.KFold(2, shuffle=True, random_state=self.seed).split(y))
         return list(selection.StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(y, y))
 
-    def said(self, x, y, held_out, penalty):
-        """The class of each held-out example."""
-        return _fitted(x, y, penalty).predict(held_out)
+    def path(self, x, y, axes):
+        """Fits to the class of each example."""
+        labels, numbers = np.unique(y, return_inverse=True)
+        if not isinstance(x, np.ndarray) and len(labels) == 2:
+            return _WordCounts(x, y)
+        return _Path(x, labels, np.eye(len(labels), dtype="float32")[numbers], axes)
 
     def score(self, truth, said):
         """Share of examples that are right."""
@@ -129,14 +215,16 @@ class _Scores:
         folds = selection.KFold(min(folds, len(y)), shuffle=True, random_state=self.seed)
         return list(folds.split(y))
 
-    def said(self, x, y, held_out, penalty):
-        """The score of each held-out example."""
+    def path(self, x, y, axes):
+        """Fits to the levels next to the score of each example."""
         lower = np.floor(y)
-        levels, weights = np.concatenate([lower, lower + 1]), np.concatenate([1 - (y - lower), y - lower])
-        kept = np.flatnonzero(weights)
-        twice = np.concatenate([np.arange(len(y))] * 2)[kept]
-        model = _fitted(x[twice], levels[kept], penalty, weights[kept])
-        return model.predict_proba(held_out) @ model.classes_
+        levels = np.unique(np.concatenate([lower, lower[y > lower] + 1]))
+        # a level that no score is next to has no column, as in a regression of the levels
+        shares, rows = np.zeros((len(y), len(levels)), "float32"), np.arange(len(y))
+        shares[rows, np.searchsorted(levels, lower)] = 1 - (y - lower)
+        above = y > lower
+        shares[rows[above], np.searchsorted(levels, lower[above] + 1)] = (y - lower)[above]
+        return _Path(x, levels, shares, axes, expected=True)
 
     def score(self, truth, said):
         """Pearson's correlation."""
@@ -150,17 +238,6 @@ def _standardised(x, *others):
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation <= 1e-6 * (1 + np.abs(mean))] = 1  # constant, but for rounding
     return tuple((part - mean) / deviation for part in (x, *others))
-
-
-def _fitted(x, y, penalty, weights=None):
-    exceptions = require("sklearn.exceptions", extra="evaluation")
-    linear = require("sklearn.linear_model", extra="evaluation")
-    # many times faster for counts of words, but it knows two classes only
-    solver = "lbfgs" if isinstance(x, np.ndarray) or len(np.unique(y)) > 2 else "liblinear"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # a nearly fitted one reads as well
-        model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver=solver)
-        return model.fit(x, y, sample_weight=weights)
 
 
 def correlation(a, b) -> float:

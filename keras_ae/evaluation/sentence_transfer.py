@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_ae.errors import InputError
+from keras_ae.evaluation.figures_cache import content_key, kept_figures
 from keras_ae.evaluation.intervals import bootstrap_interval, wilson_interval
 from keras_ae.evaluation.labelled_sentences import LabelledSentences
-from keras_ae.evaluation.sentence_readers import correlation, read_task
+from keras_ae.evaluation.progress_line import detail_of, shown
+from keras_ae.evaluation.sentence_readers import correlation, read_task, reader_of
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
 from keras_ae.evaluation.sentence_vectors import SentenceVectors
@@ -24,7 +27,9 @@ def transfer(
     folds: int = FOLDS,
     seed: int = SEED,
     cache: str | Path | None = None,
+    figures_cache: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
+    verbose: bool = True,
 ) -> dict:
     """Fits a linear classifier on the vectors of each task: the protocol of SentEval.
 
@@ -44,7 +49,10 @@ def transfer(
         folds: of tasks without a test.
         seed: of the folds.
         cache: an .npz file that keeps the vectors; those of another encoder are noticed.
-        progress: called with the name of each task.
+        figures_cache: a folder that keeps the figures of each task by the content of its vectors, labels and
+            folds: the same vectors are not read twice, whatever encoder made them.
+        progress: called with the name of each task; `None`: a line on the terminal.
+        verbose: whether to show that line.
 
     Returns:
         `{task: figures}`, which JSON takes. Of classes: `accuracy` and its 95 % `interval`
@@ -52,10 +60,11 @@ def transfer(
         class whose name is last. Of scores: `pearson` and `interval` (the bootstrap over
         examples), `spearman`, and of pairs `cosine_pearson`, `cosine_spearman`,
         `cosine_interval` (of the latter). Of both: `kind`, `penalties` (each C), `folds`,
-        `n_train` (of the smallest fold), `n_test`.
+        `n_train` (of the smallest fold), `n_test`. A task that cannot be read, since it has a
+        single class or a class with a single example, has `kind` and `left_out`, the reason.
 
     Raises:
-        InputError: no tasks are there; vectors are missing or not finite; a task has one class.
+        InputError: no tasks are there, or none that can be read; vectors are missing or not finite.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -72,13 +81,10 @@ def transfer(
         Conneau and Kiela, 2018, https://arxiv.org/abs/1803.05449.
     """
     tasks = tasks_of(tasks)
-    vectors = SentenceVectors(encode, [text for task in tasks for text in task.texts()], cache)
-    figures = {}
-    for task in tasks:
-        if progress is not None:
-            progress(task.name)
-        figures[task.name] = task_figures(task, vectors, folds, seed)
-    return figures
+    with shown(progress, verbose) as say:
+        say("encoding the sentences")
+        vectors = SentenceVectors(encode, [text for task in tasks for text in task.texts()], cache)
+        return figures_of_tasks(tasks, lambda task: vectors, folds, seed, say, figures_cache)
 
 
 def tasks_of(tasks) -> list[SentenceTask]:
@@ -86,15 +92,54 @@ def tasks_of(tasks) -> list[SentenceTask]:
     return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
 
 
-def task_figures(task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED) -> dict:
+def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, figures_cache=None) -> dict:
+    """`{task: figures}`, with the reason under `left_out` where a task cannot be read.
+
+    Args:
+        tasks: list of `SentenceTask`.
+        vectors_of: from a task to a function as `vectors` of `task_figures`.
+        folds, seed, figures_cache: as of `transfer`.
+        say: called with the name of each task.
+
+    Raises:
+        InputError: no task can be read.
+    """
+    unreadable = {task.name: reason for task in tasks if (reason := why_unreadable(task, seed))}
+    if unreadable and len(unreadable) == len(tasks):
+        raise InputError(" ".join(unreadable.values()))
+    figures = {}
+    for task in tasks:
+        if task.name in unreadable:
+            figures[task.name] = {"kind": task.kind, "left_out": unreadable[task.name]}
+            continue
+        say(task.name)
+        read = lambda task=task: task_figures(task, vectors_of(task), folds, seed, detail_of(say))  # noqa: E731
+        key = None if figures_cache is None else content_key(task, vectors_of(task), folds, seed)
+        figures[task.name] = kept_figures(figures_cache, key, read)
+    return figures
+
+
+def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
+    """Why no classifier can be fitted to a task, such as a single class; `None` where one can."""
+    try:
+        reader_of(task, seed)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def task_figures(
+    task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED, progress=None
+) -> dict:
     """Figures of one task, see `transfer`.
 
     Args:
         task: the task.
         vectors: of a list of str, `(sentences, dim)`, dense or sparse.
         folds, seed: as of `transfer`.
+        progress: called with each fold.
     """
-    read = read_task(task, lambda part: features_of(part, vectors), folds, seed)
+    read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
     truth, said = read["truth"], read["said"]
     if task.kind == "classes":
         figures = _of_classes(truth, said, task.pairs, seed)

@@ -4,16 +4,24 @@ import json
 
 import numpy as np
 import pytest
-from scipy import optimize, special, stats
+from scipy import optimize, sparse, special, stats
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from keras_ae import InputError
-from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
+from keras_ae.evaluation import (
+    LabelledSentences,
+    SentenceTask,
+    logistic_path,
+    mean_of_words,
+    transfer,
+    transfer_controls,
+)
 from keras_ae.evaluation.control_rows import bag_of_words
 from keras_ae.evaluation.intervals import wilson_interval
+from keras_ae.evaluation.logistic_path import LogisticPath, PrincipalAxes
 from keras_ae.evaluation.sentence_readers import PENALTIES, best_penalty, read_task
 from keras_ae.evaluation.sentence_transfer import cosines, features_of, rank_correlation
 from keras_ae.text import WordVectors, tokenize
@@ -49,21 +57,19 @@ def standardised(x, other):
     ],
 )
 def test_larger_penalties_are_tried_until_they_are_past_the_best(scores, chosen, tried):
-    class Reader:
-        def __init__(self):
-            self.seen = []
+    seen = []
 
-        def said(self, x, y, held_out, penalty):
-            self.seen.append(penalty)
+    class Path:
+        def said(self, x, penalty):
+            seen.append(penalty)
             return penalty
 
+    class Reader:
         def score(self, truth, said):
             return scores[PENALTIES.index(said)]
 
-    reader = Reader()
-    x, y = np.zeros((4, 2)), np.zeros(4)
-    assert best_penalty(reader, x, y, (x, y)) == PENALTIES[chosen]
-    assert reader.seen == list(PENALTIES[:tried])
+    assert best_penalty(Reader(), [(Path(), None, None)], PENALTIES) == PENALTIES[chosen]
+    assert seen == list(PENALTIES[:tried])
 
 
 def test_without_a_test_every_fold_is_held_out_once_and_chooses_its_own_penalty():
@@ -164,14 +170,70 @@ def test_constant_vectors_say_nothing_and_break_nothing():
     assert rank_correlation([1, 1, 2, 3], [1, 1, 5, 9]) == pytest.approx(1)
 
 
-def test_a_task_needs_two_classes_and_scores_that_differ():
-    for target, words in (
-        (["a"] * 9, "two classes"),
-        (["a"] * 8 + ["b"], "two classes"),
-        ([1.5] * 9, "differ"),
-    ):
-        with pytest.raises(InputError, match=words):
-            transfer(ENCODE, [SentenceTask("t", LabelledSentences(["cat"] * 9, target))])
+UNREADABLE = {"two classes": ["a"] * 9, "two examples": ["a"] * 8 + ["b"], "differ": [1.5] * 9}
+
+
+@pytest.mark.parametrize("words", UNREADABLE)
+def test_a_task_of_one_class_is_left_out_and_the_others_are_read(words):
+    bad = SentenceTask("t", LabelledSentences(["cat"] * 9, UNREADABLE[words]))
+    good = SentenceTask("good", labelled(40, 0))
+    rows = {"mine": transfer(ENCODE, [bad, good], folds=2), **transfer_controls([good, bad], folds=2)}
+    assert rows["mine"]["good"]["accuracy"] > 0.3
+    assert all(words in rows[row]["t"]["left_out"] for row in ("mine", "bag of words"))
+    assert "accuracy" not in rows["majority"].get("t", {})
+    with pytest.raises(InputError, match=words):
+        transfer(ENCODE, [bad])
+
+
+def test_a_fold_with_one_class_only_predicts_it():
+    # the only two examples of a class may both be held out of an inner fold
+    task = SentenceTask("rare", LabelledSentences(sentences(12, 3), ["a"] * 10 + ["b"] * 2))
+    assert transfer(ENCODE, [task])["rare"]["accuracy"] >= 0.5
+
+
+@pytest.mark.parametrize("kind", ["two classes", "three classes", "sparse", "float32", "many features"])
+def test_a_path_of_penalties_reaches_the_minimum_that_scikit_learn_reaches(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    classes = 2 if kind == "two classes" else 3
+    x = rng.normal(size=(90, 12)) @ rng.normal(size=(12, 12))  # correlated features
+    y = (x @ rng.normal(size=(12, classes)) + 3 * rng.normal(size=(90, classes))).argmax(axis=1)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    if kind == "sparse":
+        x = sparse.csr_matrix(np.where(np.abs(x) > 1, x, 0))
+    if kind == "float32":
+        monkeypatch.setattr(logistic_path, "EXACT_SIZE", 0)
+    if kind == "many features":  # the first principal axes alone
+        monkeypatch.setattr(logistic_path, "MOST_EXACT", 4)
+        monkeypatch.setattr(logistic_path, "FIRST_AXES", 5)
+    path = LogisticPath(x, np.eye(classes)[y], PrincipalAxes(x))
+    for penalty in (0.01, 1.0, 8.0):
+        path.fit(penalty)
+        peer = LogisticRegression(C=penalty, tol=1e-8, max_iter=5000).fit(x, y)
+        # the optimiser's tolerance; in float32 its rounding
+        atol = 2e-2 if kind == "float32" else 2e-4
+        np.testing.assert_allclose(path.probabilities(x, penalty), peer.predict_proba(x), atol=atol)
+
+
+def test_the_figures_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
+    task = SentenceTask("classes", labelled(40, 0))
+    first = transfer_controls([task], folds=2, figures_cache=tmp_path)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 1
+    monkeypatch.setattr("keras_ae.evaluation.sentence_transfer.read_task", None)  # would fail
+    assert transfer_controls([task], folds=2, figures_cache=tmp_path) == first
+    monkeypatch.undo()
+    other = SentenceTask("classes", labelled(40, 1))
+    assert transfer_controls([other], folds=2, figures_cache=tmp_path) != first
+    transfer_controls([task], folds=3, figures_cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    kept[0].write_text("{")
+    assert transfer_controls([task], folds=2, figures_cache=tmp_path) == first
+
+
+def test_the_majority_of_folds_is_that_of_their_training_examples():
+    task = SentenceTask("even", LabelledSentences(sentences(20, 0), ["a", "b"] * 10))
+    # as many of each: neither class can be right in more than half of the held-out examples
+    assert transfer_controls([task], folds=5)["majority"]["even"]["accuracy"] <= 0.5
 
 
 def test_rare_classes_have_fewer_folds():

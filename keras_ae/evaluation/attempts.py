@@ -1,0 +1,110 @@
+"""Measurements of which one that fails does not lose the others."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_ae.errors import InputError
+
+LOG = "failed_measurement.txt"  # in a run directory
+LONGEST_REASON = 300
+_logger = logging.getLogger(__name__)
+_current: ContextVar["Attempts | None"] = ContextVar("attempts", default=None)
+
+
+@dataclass
+class Attempts:
+    """What could not be measured, and why.
+
+    Attributes:
+        failed: `{measurement: reason}` of errors, whose tracebacks are in `log`.
+        left_out: `{measurement: reason}` where the data do not allow it, such as a single class.
+        log: file to which tracebacks are appended; `None`: they go to Python's logging.
+        progress: called with the name of each measurement before it begins.
+    """
+
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    log: Path | None = None
+    progress: Callable[[str], None] = lambda name: None
+
+    def figures(self) -> dict:
+        """What is kept beside the figures: "failed" and "left_out", where there are any."""
+        found = {"failed": self.failed, "left_out": self.left_out}
+        return {name: dict(reasons) for name, reasons in found.items() if reasons}
+
+    def note(self, name: str, error: Exception) -> None:
+        """Keep why `name` was not measured."""
+        reason = reason_of(error)
+        if isinstance(error, InputError):
+            self.left_out[name] = reason
+            return
+        if name not in self.failed:
+            self._keep(f"{name}\n{''.join(traceback.format_exception(error))}\n")
+        self.failed[name] = reason
+
+    def _keep(self, text):
+        try:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except (AttributeError, OSError):  # no log, or a full disk: visible all the same
+            _logger.error(text)
+
+
+@contextmanager
+def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
+    """Collect what `attempt` cannot measure inside of the block.
+
+    Example:
+
+    >>> with recorded() as attempts:
+    ...     figure = attempt("probe", lambda: [][0], default=0.0)
+    >>> figure, attempts.failed
+    (0.0, {'probe': 'IndexError: list index out of range'})
+    """
+    attempts = Attempts(log=log, progress=progress or (lambda name: None))
+    token = _current.set(attempts)
+    try:
+        yield attempts
+    finally:
+        _current.reset(token)
+
+
+def attempt(name: str, function: Callable, *arguments, default=None, **options):
+    """`function(*arguments, **options)`, or `default` where it raises: a measurement may not lose a model.
+
+    The reason is kept by the surrounding `recorded`; without one it goes to Python's logging, with the
+    traceback of anything but an `InputError`. A missing package (`ImportError`) is not caught
+    without `recorded`.
+    """
+    attempts = _current.get()
+    if attempts is not None:
+        attempts.progress(name)
+    try:
+        return function(*arguments, **options)
+    except Exception as error:
+        if attempts is None and isinstance(error, ImportError):
+            raise
+        (attempts or Attempts()).note(name, error)
+        if attempts is None and isinstance(error, InputError):
+            _logger.warning("%s was left out: %s", name, reason_of(error))
+        return default
+
+
+def current_progress():
+    """The `progress` of the surrounding `recorded`; a function that does nothing without one."""
+    attempts = _current.get()
+    return (lambda name: None) if attempts is None else attempts.progress
+
+
+def reason_of(error: Exception) -> str:
+    """An error as one line; its class where it is no `InputError`."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
+    if isinstance(error, InputError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

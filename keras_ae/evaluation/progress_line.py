@@ -1,0 +1,92 @@
+"""One line that shows what is being measured."""
+
+import sys
+import time
+from collections.abc import Callable
+
+REDRAWN = 0.1  # seconds between two drawings of the line
+
+
+class ProgressLine:
+    """The measurement and its step on one line of a terminal; elsewhere a line for each measurement.
+
+    Pass it as `progress` of `embedding_report`, `transfer` or `pair_discrimination`: it is called with the
+    name of each measurement, and its method `detail` with each step. As a context manager it
+    clears the line at the end.
+
+    Args:
+        stream: where to write; `None`: the standard output at the time.
+        elsewhere: whether to print a line for each measurement where the output is no terminal.
+
+    Example:
+
+    >>> import io
+    >>> written = io.StringIO()
+    >>> with ProgressLine(written) as progress:
+    ...     progress("probes")
+    ...     progress.detail("digit")
+    >>> written.getvalue()
+    'measuring: probes\\n'
+    """
+
+    def __init__(self, stream=None, *, elsewhere: bool = True):
+        self.stream = stream or sys.stdout
+        self.terminal = self.stream.isatty()
+        self.elsewhere = elsewhere
+        self._section, self._drawn, self._began = "", 0.0, time.monotonic()
+
+    def __call__(self, section: str) -> None:
+        self._section, self._began = section, time.monotonic()
+        if self.terminal:
+            self._draw(section)
+        elif self.elsewhere:
+            self.stream.write(f"measuring: {section}\n")
+            self.stream.flush()
+
+    def detail(self, text: str) -> None:
+        """Show a step of the measurement, on a terminal only."""
+        if self.terminal and time.monotonic() - self._drawn > REDRAWN:
+            seconds = time.monotonic() - self._began
+            self._draw(f"{self._section}, {text}, {seconds:.0f} s")
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self.terminal:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        self.close()
+
+    def _draw(self, text):
+        self._drawn = time.monotonic()
+        self.stream.write(f"\r\x1b[Kmeasuring: {text}")
+        self.stream.flush()
+
+
+def detail_of(progress) -> Callable[[str], None]:
+    """Shows a step by `progress.detail` where there is one."""
+    return getattr(progress, "detail", None) or (lambda text: None)
+
+
+def shown(progress, verbose: bool = True):
+    """`progress`, or where it is `None` a line on the terminal; a context manager."""
+    if progress is None and verbose:
+        return ProgressLine(elsewhere=False)
+    return _Given(progress or (lambda section: None))
+
+
+class _Given:
+    """A function of the caller as a context manager that does nothing at the end."""
+
+    def __init__(self, progress):
+        self.progress = progress
+
+    def __enter__(self):
+        return self.progress
+
+    def __exit__(self, *raised):
+        pass
