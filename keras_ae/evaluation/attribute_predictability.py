@@ -30,7 +30,8 @@ def sap(
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
+            left out, factors with one value too; quantities are refused: cut them into bins.
         test: `(z, factors)` of the held-out examples; `None`: some of these are drawn.
         standardize: bring the latents to mean 0 and standard deviation 1 first, without
             which the score depends on their units, as it does in disentanglement_lib.
@@ -39,28 +40,34 @@ def sap(
         seed: of the draw and of the solver.
 
     Returns:
-        `{"score", "per_factor": [...], "accuracies": [[...], ...]}`, the last `(latents, factors)`.
+        `{"score", "per_factor": [...], "accuracies": [[...], ...], "missing": {factor: examples},
+        "left_out": {factor: reason}}`, accuracies `(latents, factors)`; `None` for a factor that is left out.
+
+    Raises:
+        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
 
     Reference:
         Kumar et al., 2018, https://arxiv.org/abs/1711.00848; settings as in Locatello et al.,
         2019, https://arxiv.org/abs/1811.12359.
     """
-    z, factors, z_test, factors_test = training_and_test(z, factors, test, test_fraction, seed)
-    if standardize:
-        scaled = standardizer(z)
-        z, z_test = scaled(z), scaled(z_test)
-    accuracies = np.array(
-        [
-            [
-                _accuracy(z[:, [i]], factors[:, k], z_test[:, [i]], factors_test[:, k], cost, seed)
-                for k in range(factors.shape[1])
-            ]
-            for i in range(z.shape[1])
-        ]
-    )
-    order = np.sort(accuracies, axis=0)
-    gaps = order[-1] - (order[-2] if len(order) > 1 else 0.0)
-    return {"score": float(gaps.mean()), "per_factor": gaps.tolist(), "accuracies": accuracies.tolist()}
+    table, train, held_out = training_and_test(z, factors, test, test_fraction, seed)
+    scaled = standardizer(table.z[train]) if standardize else lambda z: z
+    accuracies, gaps = {}, {}
+    for number in table.kept:
+        (x, y), (x_test, y_test) = table.known(number, train), table.known(number, held_out)
+        x, x_test = scaled(x), scaled(x_test)
+        own = [_accuracy(x[:, [i]], y, x_test[:, [i]], y_test, cost, seed) for i in range(x.shape[1])]
+        order = np.sort(own)
+        accuracies[number] = own
+        gaps[number] = float(order[-1] - (order[-2] if len(order) > 1 else 0.0))
+    columns = table.of_factors(accuracies)
+    latents = range(table.z.shape[1])
+    return {
+        "score": float(np.mean(list(gaps.values()))),
+        "per_factor": table.of_factors(gaps),
+        "accuracies": [[column and column[i] for column in columns] for i in latents],
+        **table.notes(),
+    }
 
 
 def _accuracy(z, factor, z_test, factor_test, cost, seed):

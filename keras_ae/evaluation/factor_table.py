@@ -1,63 +1,144 @@
 """Embeddings and factors as the disentanglement metrics take them."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
+from keras_ae.errors import InputError
+from keras_ae.evaluation.factor_values import as_factor, classes_of, known_values
 
-def embeddings_and_factors(z, factors) -> tuple[np.ndarray, np.ndarray]:
-    """`(z, factors)` as float64 `(examples, latents)` and int64 `(examples, factors)`, checked.
+FEWEST = 4  # known values of a factor
+
+
+@dataclass(frozen=True)
+class FactorTable:
+    """Embeddings with the classes of their factors.
+
+    Attributes:
+        z: float64 `(examples, latents)`.
+        classes: int64 `(examples, factors)`: 0, 1, ..., and -1 where the value is missing.
+        names: of all factors.
+        missing: `{name: number of examples}` of the factors with missing values.
+        left_out: `{name: reason}` of the factors that cannot be scored.
+    """
+
+    z: np.ndarray
+    classes: np.ndarray
+    names: list[str]
+    missing: dict = field(default_factory=dict)
+    left_out: dict = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """Numbers of the factors that are scored."""
+        return [number for number, name in enumerate(self.names) if name not in self.left_out]
+
+    def known(self, factor: int, rows=slice(None)):
+        """`(z, classes)` of the examples of `rows` whose factor is known."""
+        classes = self.classes[rows, factor]
+        return self.z[rows][classes >= 0], classes[classes >= 0]
+
+    def notes(self) -> dict:
+        """What a score says of its factors: `missing` and `left_out`."""
+        return {"missing": dict(self.missing), "left_out": dict(self.left_out)}
+
+    def of_factors(self, values: dict) -> list:
+        """One entry for each factor, `None` where it is left out."""
+        return [values.get(number) for number in range(len(self.names))]
+
+
+def factor_table(z, factors) -> FactorTable:
+    """A checked `FactorTable`.
+
+    Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one value,
+    or with fewer than 4 known ones, are left out.
 
     Args:
         z: `(examples, ...)`; what follows the examples is flattened.
-        factors: `(examples, factors)`, or `(examples,)` for one factor: classes of any kind,
-            which come back as 0, 1, ...
+        factors: `(examples, factors)`, or `(examples,)` for one factor, or `{name: (examples,)}`: classes of
+            any kind.
 
     Raises:
-        ValueError: numbers of examples differ; `z` is not finite; a factor has one value only.
+        InputError: numbers of examples differ; `z` is not finite; a factor is a quantity or has a value of
+            its own for most of the examples; no factor is left.
 
     Example:
 
-    >>> embeddings_and_factors(np.zeros((3, 2, 2)), ["b", "a", "b"])[1].ravel().tolist()
-    [1, 0, 1]
+    >>> table = factor_table(np.zeros((5, 2, 2)), {"animal": ["b", "a", None, "b", "a"], "one": [1] * 5})
+    >>> table.classes[:, 0].tolist(), table.missing, list(table.left_out)
+    ([1, 0, -1, 1, 0], {'animal': 1}, ['one'])
     """
-    z, factors = np.asarray(z, "float64"), np.asarray(factors)
-    factors = factors[:, None] if factors.ndim == 1 else factors
-    if z.ndim < 1 or factors.ndim != 2 or len(z) != len(factors) or not len(z):
-        raise ValueError(
-            "Expected embeddings (examples, ...) and factors (examples, factors) of the same examples. "
-            f"Received: {z.shape} and {factors.shape}"
+    z, columns = np.asarray(z, "float64"), factor_columns(factors)
+    lengths = sorted({len(values) for values in columns.values()})
+    if z.ndim < 1 or not len(z) or lengths != [len(z)]:
+        raise InputError(
+            "z and factors must have the same examples: embeddings (examples, ...) and factors "
+            f"(examples, factors). Received: {z.shape} and factors of {lengths} examples"
         )
     if not np.isfinite(z).all():
-        raise ValueError("Expected finite embeddings. Received: some that are infinite or NaN")
-    classes = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in factors.T]
-    constant = [index for index, column in enumerate(classes) if not column.any()]
-    if constant:
-        raise ValueError(
-            f"Expected factors of at least two values. Received: one value only in factor {constant}; "
-            "leave it out."
-        )
-    return z.reshape(len(z), -1), np.stack(classes, axis=1)
+        raise InputError("z must be finite. Received: embeddings with NaN or infinity. Leave these out.")
+    columns = {name: as_factor(values, name) for name, values in columns.items()}
+    left_out = {name: reason for name, values in columns.items() if (reason := why_left_out(values))}
+    scored = {name: values for name, values in columns.items() if name not in left_out}
+    classes = {name: classes_of(values, name) for name, values in scored.items()}
+    none = np.full(len(z), -1)
+    table = np.stack([classes.get(name, none) for name in columns], axis=1)
+    missing = {name: int((one < 0).sum()) for name, one in classes.items() if (one < 0).any()}
+    return _checked(FactorTable(z.reshape(len(z), -1), table, list(columns), missing, left_out))
 
 
-def training_and_test(z, factors, test, test_fraction, seed):
-    """`(z, factors, z_test, factors_test)`: `test`, or a part of the examples drawn as test.
+def factor_columns(factors) -> dict:
+    """`{name: values (examples,)}` of a dict, one array, or the columns of one.
 
-    Factors are numbered alike in both parts.
+    Example:
+
+    >>> sorted(factor_columns(np.zeros((3, 2), int))), list(factor_columns([1, 2]))
+    (['factor 1', 'factor 2'], ['label'])
+    """
+    if isinstance(factors, dict):
+        return {str(name): values for name, values in factors.items()}
+    array = factors if isinstance(factors, np.ma.MaskedArray) else np.asarray(factors)
+    columns = [array] if array.ndim < 2 else list(np.moveaxis(array, 1, 0))
+    names = ["label"] if len(columns) == 1 else [f"factor {number + 1}" for number in range(len(columns))]
+    return dict(zip(names, columns, strict=True))
+
+
+def why_left_out(values: np.ndarray) -> str | None:
+    """Why a factor of `as_factor` cannot be measured, in words; `None` if it can."""
+    known = known_values(values)
+    if len(known) < FEWEST:
+        return f"it has {len(known)} known value{'s' * (len(known) != 1)}; {FEWEST} are needed."
+    distinct = np.unique(known)
+    return f"it has one value only ({distinct[0]})." if len(distinct) == 1 else None
+
+
+def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTable, np.ndarray, np.ndarray]:
+    """`(table, training rows, test rows)`: `test`, or a part of the examples drawn as test.
+
+    Factors with fewer than two classes in the training rows, or with no known test row, are left out.
     """
     if test is None:
-        z, factors = embeddings_and_factors(z, factors)
-        order = np.random.default_rng(seed).permutation(len(z))
-        held_out = max(1, round(test_fraction * len(z)))
-        if held_out >= len(z):
-            raise ValueError(
-                f"Expected examples left to train on. Received: {len(z)}, of which {held_out} for test"
+        table = factor_table(z, factors)
+        order = np.random.default_rng(seed).permutation(len(table.z))
+        held_out = max(1, round(test_fraction * len(order)))
+        if held_out >= len(order):
+            raise InputError(
+                "test_fraction must leave examples to train on. "
+                f"Received: {len(order)} examples, of which {held_out} for test"
             )
-        held, kept = order[:held_out], order[held_out:]
-        return z[kept], factors[kept], z[held], factors[held]
-    together = [
-        np.concatenate([np.asarray(a), np.asarray(b)]) for a, b in zip((z, factors), test, strict=True)
-    ]
-    count, (z, factors) = len(z), embeddings_and_factors(*together)
-    return z[:count], factors[:count], z[count:], factors[count:]
+        train, held = order[held_out:], order[:held_out]
+    else:
+        table = factor_table(*_joined(z, factors, test))
+        train, held = np.arange(len(z)), np.arange(len(z), len(table.z))
+    left_out = dict(table.left_out)
+    for number in table.kept:
+        classes, of_test = table.known(number, train)[1], table.known(number, held)[1]
+        if len(np.unique(classes)) < 2 or not len(of_test):
+            left_out[table.names[number]] = (
+                f"it has {len(np.unique(classes))} classes in {len(classes)} training examples and "
+                f"{len(of_test)} known values in the test examples."
+            )
+    return _checked(FactorTable(table.z, table.classes, table.names, table.missing, left_out)), train, held
 
 
 def standardizer(z):
@@ -65,3 +146,24 @@ def standardizer(z):
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return lambda values: (values - mean) / deviation
+
+
+def _checked(table):
+    if not table.kept:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in table.left_out.items())
+        raise InputError(f"factors must have at least one with two classes. Received: {reasons}")
+    return table
+
+
+def _joined(z, factors, test):
+    """Embeddings and factors of both parts, those of the test last."""
+    columns, others = factor_columns(factors), factor_columns(test[1])
+    if list(columns) != list(others):
+        raise InputError(f"Expected test values of {list(columns)}. Received: {list(others)}")
+    both = {
+        name: np.ma.concatenate([values, others[name]])
+        if isinstance(values, np.ma.MaskedArray)
+        else np.concatenate([np.asarray(values), np.asarray(others[name])])
+        for name, values in columns.items()
+    }
+    return np.concatenate([np.asarray(z), np.asarray(test[0])]), both

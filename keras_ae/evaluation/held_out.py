@@ -4,28 +4,22 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import check_lengths, describe
+from keras_ae.evaluation.factor_values import as_factor, is_known, known_values
 from keras_ae.optional import require
 
 TEST_SHARE = 0.25
 
 
-def as_target(y, name="y"):
-    """What a probe is to read: integers, strings and booleans as they are, numbers as float64."""
-    y = np.asarray(y)
-    y = y.astype(str) if y.dtype.kind == "O" else y
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if y.ndim != 1 or y.dtype.kind not in "iubfUS":
-        raise InputError(
-            f"{name} is one number or label per example, (examples,). Received: {describe(y)}. "
-            "Probe several targets one by one, as evaluation.leakage does."
-        )
-    y = y.astype("float64") if y.dtype.kind == "f" else y
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise InputError(
-            f"{name} must be finite. Received: NaN or infinity in {int((~np.isfinite(y)).sum())} of {len(y)} "
-            "examples. Leave these examples out."
-        )
-    return y
+def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
+    """`(known values, where they are known)`: integers, strings, booleans as they are, numbers as float64.
+
+    Example:
+
+    >>> as_target(["a", None, "b"])[1].tolist()
+    [True, False, True]
+    """
+    values = as_factor(y, name)
+    return known_values(values), is_known(values)
 
 
 def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):

@@ -30,7 +30,8 @@ def dci(
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
+            left out, factors with one value too; quantities are refused: cut them into bins.
         test: `(z, factors)` of the held-out examples; `None`: some of these are drawn.
         num_trees: rounds of boosting; fewer are faster and lower the informativeness.
         test_fraction: share of the examples drawn for test.
@@ -38,27 +39,33 @@ def dci(
 
     Returns:
         `{"disentanglement", "completeness", "informativeness", "accuracies": [...],
-        "importance": [[...], ...]}`, the last `(latents, factors)`, each column of sum 1.
+        "importance": [[...], ...], "missing": {factor: examples}, "left_out": {factor: reason}}`, importance
+        `(latents, factors)`, each column of sum 1; `None` for a factor that is left out.
+
+    Raises:
+        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
 
     Reference:
         Eastwood and Williams, 2018, https://openreview.net/forum?id=By-7dz-AZ; boosted trees as
         in Locatello et al., 2019, https://arxiv.org/abs/1811.12359.
     """
     ensemble = require("sklearn.ensemble", extra="evaluation")
-    z, factors, z_test, factors_test = training_and_test(z, factors, test, test_fraction, seed)
-    importance, accuracies = [], []
-    for factor, factor_test in zip(factors.T, factors_test.T, strict=True):
-        trees = ensemble.GradientBoostingClassifier(n_estimators=num_trees, random_state=seed)
-        trees.fit(z, factor)
-        importance.append(trees.feature_importances_)
-        accuracies.append(float(np.mean(trees.predict(z_test) == factor_test)))
-    importance = np.stack(importance, axis=1)
+    table, train, held_out = training_and_test(z, factors, test, test_fraction, seed)
+    importance, accuracies = {}, {}
+    for number in table.kept:
+        (x, y), (x_test, y_test) = table.known(number, train), table.known(number, held_out)
+        trees = ensemble.GradientBoostingClassifier(n_estimators=num_trees, random_state=seed).fit(x, y)
+        importance[number] = trees.feature_importances_
+        accuracies[number] = float(np.mean(trees.predict(x_test) == y_test))
+    matrix = np.stack(list(importance.values()), axis=1)
+    columns = table.of_factors({number: column.tolist() for number, column in importance.items()})
     return {
-        "disentanglement": _concentration(importance),
-        "completeness": _concentration(importance.T),
-        "informativeness": float(np.mean(accuracies)),
-        "accuracies": accuracies,
-        "importance": importance.tolist(),
+        "disentanglement": _concentration(matrix),
+        "completeness": _concentration(matrix.T),
+        "informativeness": float(np.mean(list(accuracies.values()))),
+        "accuracies": table.of_factors(accuracies),
+        "importance": [[column and column[i] for column in columns] for i in range(len(matrix))],
+        **table.notes(),
     }
 
 

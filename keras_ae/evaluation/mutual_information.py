@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_ae.evaluation.factor_table import embeddings_and_factors
+from keras_ae.errors import InputError
+from keras_ae.evaluation.factor_table import factor_table
 
 
 def mig(z, factors, *, bins: int = 20) -> dict:
@@ -19,11 +20,16 @@ def mig(z, factors, *, bins: int = 20) -> dict:
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
+            left out, factors with one value too; quantities are refused: cut them into bins.
         bins: intervals of a latent.
 
     Returns:
-        `{"score", "per_factor": [...], "latents": [i(k), ...]}`.
+        `{"score", "per_factor": [...], "latents": [i(k), ...], "missing": {factor: examples},
+        "left_out": {factor: reason}}`; `None` for a factor that is left out.
+
+    Raises:
+        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
 
     Example:
 
@@ -35,12 +41,17 @@ def mig(z, factors, *, bins: int = 20) -> dict:
         Chen et al., 2018, https://arxiv.org/abs/1802.04942; histograms as in Locatello et al.,
         2019, https://arxiv.org/abs/1811.12359.
     """
-    information, entropy = information_matrix(z, factors, bins=bins)
+    table, information, entropy = information_matrix(z, factors, bins=bins)
     order = np.sort(information, axis=0)
     second = order[-2] if len(order) > 1 else 0.0
     gaps = (order[-1] - second) / entropy
     latents = information.argmax(axis=0)
-    return {"score": float(gaps.mean()), "per_factor": gaps.tolist(), "latents": latents.tolist()}
+    return {
+        "score": float(gaps.mean()),
+        "per_factor": table.of_factors(dict(zip(table.kept, gaps.tolist(), strict=True))),
+        "latents": table.of_factors(dict(zip(table.kept, latents.tolist(), strict=True))),
+        **table.notes(),
+    }
 
 
 def modularity(z, factors, *, bins: int = 20) -> dict:
@@ -54,28 +65,36 @@ def modularity(z, factors, *, bins: int = 20) -> dict:
     A latent that knows nothing counts 0. Arguments as in `mig`; at least two factors.
 
     Returns:
-        `{"score", "per_latent": [...]}`.
+        `{"score", "per_latent": [...], "missing", "left_out"}`.
 
     Reference:
         Ridgeway and Mozer, 2018, https://arxiv.org/abs/1802.05312.
     """
-    squared = np.square(information_matrix(z, factors, bins=bins)[0])
+    table, information, _ = information_matrix(z, factors, bins=bins)
+    squared = np.square(information)
     count = squared.shape[1]
     if count < 2:
-        raise ValueError(f"Modularity compares at least two factors. Received: {count}")
+        raise InputError(f"Modularity compares at least two factors. Received: {count} with two classes")
     largest = squared.max(axis=1)
     others = (squared.sum(axis=1) - largest) / (count - 1)
     scores = np.where(largest > 0, 1.0 - others / np.where(largest > 0, largest, 1.0), 0.0)
-    return {"score": float(scores.mean()), "per_latent": scores.tolist()}
+    return {"score": float(scores.mean()), "per_latent": scores.tolist(), **table.notes()}
 
 
-def information_matrix(z, factors, *, bins: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """`(I(z_i; f_k), H(f_k))` in nats: `(latents, factors)` of the histograms, and `(factors,)`."""
-    z, factors = embeddings_and_factors(z, factors)
-    codes = np.stack([_intervals(column, bins) for column in z.T], axis=1)
-    information = [[_mutual_information(code, factor) for factor in factors.T] for code in codes.T]
-    entropy = [_mutual_information(factor, factor) for factor in factors.T]
-    return np.array(information), np.array(entropy)
+def information_matrix(z, factors, *, bins: int = 20):
+    """`(table, I(z_i; f_k), H(f_k))` in nats: `(latents, factors)` of the histograms, and `(factors,)`.
+
+    Factors are those that `FactorTable.kept` names, each with the examples whose value is known.
+    """
+    table = factor_table(z, factors)
+    codes = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)
+    information, entropy = [], []
+    for number in table.kept:
+        known = table.classes[:, number] >= 0
+        factor = table.classes[known, number]
+        information.append([_mutual_information(code, factor) for code in codes[known].T])
+        entropy.append(_mutual_information(factor, factor))
+    return table, np.array(information).T, np.array(entropy)
 
 
 def _intervals(values, bins):

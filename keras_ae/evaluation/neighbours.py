@@ -4,8 +4,9 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.arrays import as_embedding, check_lengths
-from keras_ae.evaluation.held_out import as_target, most_frequent, splits_of
+from keras_ae.evaluation.held_out import most_frequent, splits_of
 from keras_ae.evaluation.intervals import wilson_interval
+from keras_ae.evaluation.probes import joined_parts
 from keras_ae.optional import require
 
 METRICS = ("euclidean", "cosine")
@@ -58,7 +59,7 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
 
     Args:
         z: `(examples, ...)`.
-        y: `(examples,)`, classes.
+        y: `(examples,)`, classes; examples with a missing value (`None`) are left out and counted.
         test: `(z, y)` of the held-out examples; `None`: as in `probe`.
         k: number of neighbours.
         metric: `"euclidean"` or `"cosine"`.
@@ -66,7 +67,8 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
         seed: of the split.
 
     Returns:
-        `accuracy`, its 95 % `interval` (Wilson), `majority`, `chance`, `k`, `n_train`, `n_test`.
+        `accuracy`, its 95 % `interval` (Wilson), `majority`, `chance`, `k`, `n_train`, `n_test`,
+        `missing` (examples left out).
 
     Raises:
         InputError: as in `probe`; floating-point `y`; a `k` beyond the training examples.
@@ -81,15 +83,11 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
     Reference:
         Cover and Hart, 1967, https://doi.org/10.1109/TIT.1967.1053964.
     """
-    z, y = as_embedding(z), as_target(y)
-    check_lengths(z=z, y=y)
-    test_size = None
-    if test is not None:
-        test_z, test_y = as_embedding(test[0], "test z"), as_target(test[1], "test y")
-        check_lengths(**{"test z": test_z, "test y": test_y})
-        if test_z.shape[1] != z.shape[1]:
-            raise InputError(f"Expected test examples of {z.shape[1]} features. Received: {test_z.shape[1]}")
-        z, y, test_size = np.concatenate([z, test_z]), np.concatenate([y, test_y]), len(test_y)
+    z, y, known, test_size = joined_parts(z, y, test, as_embedding)
+    if groups is not None and test_size is None:
+        groups = np.asarray(groups)
+        check_lengths(y=known, groups=groups)
+        groups = groups[known]
     classes, numbers = np.unique(y, return_inverse=True)
     if y.dtype.kind == "f" or len(classes) < 2:
         raise InputError(
@@ -110,6 +108,7 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
         "k": k,
         "n_train": min(len(train) for train, _ in splits),
         "n_test": len(right),
+        "missing": int((~known).sum()),
     }
 
 

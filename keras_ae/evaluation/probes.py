@@ -27,7 +27,7 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
 
     Args:
         z: `(examples, ...)`, flattened to `(examples, features)`.
-        y: `(examples,)`.
+        y: `(examples,)`; examples with a missing value (`None`, NaN) are left out and counted.
         test: `(z, y)` of the held-out examples; `None`: a quarter of the examples, with the
             shares of the classes kept, or folds where there are `groups`.
         groups: `(examples,)`, such as the speaker or document of each: no group is in training
@@ -43,11 +43,11 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
         mean), `best_constant` (always that of the held-out examples, in hindsight; or 0) and
         `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
         and test; by whole groups where a group has one label) and `selectivity`; `kind`,
-        `classes`, `folds`, `n_train` (of the smallest fold), `n_test`.
+        `classes`, `folds`, `n_train` (of the smallest fold), `n_test`, `missing` (examples left out).
         Intervals take the examples as independent: with `groups` they are too narrow.
 
     Raises:
-        InputError: numbers of examples differ; NaN; one class only; too few examples; one
+        InputError: numbers of examples differ; NaN in `z`; one class only; too few examples; one
             group only; `test` and `groups` both; too many values for `one_hot`.
         ImportError: scikit-learn is not installed.
 
@@ -63,7 +63,11 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
         Alain and Bengio, 2016, https://arxiv.org/abs/1610.01644; selectivity: Hewitt and
         Liang, 2019, https://arxiv.org/abs/1909.03368.
     """
-    z, y, test_size = _joined(z, y, test, one_hot)
+    z, y, known, test_size = joined_parts(z, y, test, lambda part, name: _codes(part, name, one_hot))
+    if groups is not None and test_size is None:
+        groups = np.asarray(groups)
+        check_lengths(y=known, groups=groups)
+        groups = groups[known]
     splits = splits_of(y, test_size=test_size, groups=groups, folds=folds, seed=seed)
     regression = y.dtype.kind == "f"
     _check_splits(y, splits, regression)
@@ -83,26 +87,37 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
         "folds": len(splits),
         "n_train": min(len(train) for train, _ in splits),
         "n_test": len(said["truth"]),
+        "missing": int((~known).sum()),
     }
 
 
-def _joined(z, y, test, one_hot):
-    """`(z, y)` with the test examples last, and their number."""
+def joined_parts(z, y, test, as_features):
+    """`(z, y, known, test size)` of the examples with known targets, those of the test last.
+
+    Args:
+        z, y, test: as of `probe`.
+        as_features: from `z` and its name to a checked array `(examples, features)`.
+
+    Returns:
+        `known` is bool over all examples, those of the test last; the size is `None` without a test.
+    """
     parts = [(z, y)] if test is None else [(z, y), test]
     checked = []
     for name, (codes, target) in zip(("z", "test z"), parts, strict=False):
-        codes, target = _codes(codes, name, one_hot), as_target(target, name.replace("z", "y"))
-        check_lengths(**{name: codes, name.replace("z", "y"): target})
-        checked.append((codes, target))
+        of_y = name.replace("z", "y")
+        codes, (target, known) = as_features(codes, name), as_target(target, of_y)
+        check_lengths(**{name: codes, of_y: known})
+        checked.append((codes[known], target, known))
     if test is None:
         return *checked[0], None
-    (z, y), (test_z, test_y) = checked
+    (z, y, known), (test_z, test_y, test_known) = checked
     if z.shape[1] != test_z.shape[1] or (y.dtype.kind == "f") != (test_y.dtype.kind == "f"):
         raise InputError(
             "Expected test examples of the same features and the same kind of target. "
             f"Received: {z.shape[1]} and {test_z.shape[1]} features, targets {y.dtype} and {test_y.dtype}"
         )
-    return np.concatenate([z, test_z]), np.concatenate([y, test_y]), len(test_y)
+    known = np.concatenate([known, test_known])
+    return np.concatenate([z, test_z]), np.concatenate([y, test_y]), known, len(test_y)
 
 
 def _codes(z, name, one_hot):

@@ -30,5 +30,5 @@ def test_a_factor_known_twice_has_no_gap_and_a_single_latent_no_second():
 
 
 def test_nothing_left_to_train_on_is_refused():
-    with pytest.raises(ValueError, match="left to train on"):
+    with pytest.raises(ValueError, match="examples to train on"):
         sap(FACTORS, FACTORS, test_fraction=1.0)
