@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG, recorded
+from keras_ae.evaluation.progress_line import ProgressLine
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.training.report import write_report
 from keras_ae.training.run import Run
 from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
-from keras_ae.training.run_summary import print_embedding
+from keras_ae.training.run_summary import print_embedding, print_failed
 from keras_ae.training.run_transfer import measure_transfer
 from keras_ae.training.transfer_page import transfer_text
 
@@ -21,35 +24,48 @@ def report(
     output: Path = Path("embedding_report.html"),
     image_size: tuple[int, int] | None = None,
     transfer: Path | None = None,
-) -> Path:
+) -> tuple[Path, dict]:
     """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
 
     Returns:
-        the page.
+        the page, and `{measurement: reason}` of what failed.
 
     Raises:
         InputError: no run and no encoder, or one that does not take the images.
     """
     asked = any(option is not None for option in (data, seeds, budget))
-    options = {"budget": budget or "quick", "seeds": seeds, "progress": _say}
-    if _is_run(encoder):
-        run = Run.open(encoder)
-        if transfer is not None:
-            print(f"\n{transfer_text(measure_transfer(run, transfer, progress=_say))}")
-        wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
-        if measure == "always" or wanted:
-            print_embedding(measure_run(run, data=data, **options))
-        page = write_report(run.directory)
-    elif transfer is not None:
-        raise InputError(
-            f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."
-        )
-    elif data is None:
-        raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
-    else:
-        page = report_of_file(encoder, data, output, image_size=image_size, **options)
+    with ProgressLine() as progress, recorded(_log_of(encoder, output)) as attempts:
+        options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
+        record = None
+        if _is_run(encoder):
+            run = Run.open(encoder)
+            if transfer is not None:
+                rows = measure_transfer(run, transfer, progress=progress)
+                progress.close()
+                print(f"\n{transfer_text(rows)}")
+            wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
+            if measure == "always" or wanted:
+                record = measure_run(run, data=data, **options)
+                progress.close()
+                print_embedding(record)
+            page = write_report(run.directory)
+        elif transfer is not None:
+            raise InputError(
+                f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."
+            )
+        elif data is None:
+            raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
+        else:
+            page, record = report_of_file(encoder, data, output, image_size=image_size, **options)
+    failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
+    print_failed(failed, _log_of(encoder, output))
     print(page)
-    return page
+    return page, failed
+
+
+def _log_of(encoder, output):
+    """Where the tracebacks of failed measurements are kept."""
+    return encoder / LOG if encoder.is_dir() and (encoder / "config.json").is_file() else output.with_name(LOG)
 
 
 def _is_run(path):
@@ -61,6 +77,3 @@ def _is_run(path):
         Run.open(path)
     return False
 
-
-def _say(section):
-    print(f"measuring: {section}", flush=True)

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.examples import Examples
 from keras_ae.evaluation.report.material import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
-from keras_ae.evaluation.report.settings import settings_of
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
 from keras_ae.evaluation.report.writing import write_page
 from keras_ae.files import page_outputs
 from keras_ae.training.datasets import load_images
@@ -21,7 +22,7 @@ from keras_ae.training.datasets.text_data import TextData
 SECONDS = 4.0  # of an utterance, at most
 
 
-def measure_run(run, *, data: str | None = None, budget="full", seeds=None, progress=None) -> EmbeddingRecord:
+def measure_run(run, *, data: str | None = None, budget=DEFAULT_BUDGET, seeds=None, progress=None) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
     Fitted on training data, read on test data; the labels, the exact factors of sprites, the
@@ -36,14 +37,15 @@ def measure_run(run, *, data: str | None = None, budget="full", seeds=None, prog
     examples = (dataclasses.replace(recipe, data=data) if data else recipe).load_data()
     encoder = load_encoder(run.load_model())
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
-    record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress)
+    log = run.directory / LOG
+    record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress, log)
     record.save(run.directory)
     return record
 
 
 def report_of_file(
-    path: Path, data: str, output: Path, *, image_size=None, budget, seeds, progress=None
-) -> Path:
+    path: Path, data: str, output: Path, *, image_size=None, budget=DEFAULT_BUDGET, seeds=None, progress=None
+) -> tuple[Path, EmbeddingRecord]:
     """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file on images.
 
     Args:
@@ -52,15 +54,19 @@ def report_of_file(
         output: the page, an .html file; the figures stand beside it.
         image_size: height and width to which the images are resized.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+
+    Returns:
+        the page, and what it shows.
     """
     page_outputs(output, [path, data])
     encoder = load_encoder(path)
     images = load_images(data, image_size=image_size)
-    record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress)
-    return write_page(record, output)
+    about, log = {"file": path.name}, output.with_name(LOG)
+    record = measure_data(encoder, images, path.name, budget, seeds, about, progress, log)
+    return write_page(record, output), record
 
 
-def measure_data(encoder, data, title, budget, seeds, about, progress=None) -> EmbeddingRecord:
+def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=None) -> EmbeddingRecord:
     """The record of an encoder on `ImageData`, `SpeechData` or `TextData`."""
     settings = settings_of(budget, {"seeds": seeds})
     kinds = {SpeechData: _utterances, TextData: _sentences}
@@ -70,7 +76,7 @@ def measure_data(encoder, data, title, budget, seeds, about, progress=None) -> E
     _try(encoder, test[0], data)
     material = gather(encoder, *train, None, test, settings)
     about = {**about, "data": data.description, "budget": budget}
-    return measure_embedding(material, settings, title=title, about=about, progress=progress)
+    return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
 
 
 def has_record(run) -> bool:

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from keras_ae.errors import InputError
+from keras_ae.evaluation.arrays import check_finite
+
 IMAGES_AT_ONCE = 8192  # what is rendered and encoded at a time: 128 MiB of 64x64 pixels
 
 
@@ -9,7 +12,23 @@ def embeddings_of(represent, data, factors) -> np.ndarray:
     """`represent(data.images(factors))` as float64 `(n, latents)`, a part at a time."""
     parts = [factors[start : start + IMAGES_AT_ONCE] for start in range(0, len(factors), IMAGES_AT_ONCE)]
     parts = [np.asarray(represent(data.images(part)), "float64") for part in parts]
-    return np.concatenate([part.reshape(len(part), -1) for part in parts])
+    z = np.concatenate([part.reshape(len(part), -1) for part in parts])
+    check_finite(z, "the embedding")
+    return z
+
+
+def varying_factors(data) -> tuple[np.ndarray, dict]:
+    """`(numbers of the factors with two values or more, {name: reason} of the others)`.
+
+    Raises:
+        InputError: fewer than two factors vary, so that there is nothing to tell apart.
+    """
+    sizes = np.asarray(data.sizes)
+    names = getattr(data, "factor_names", None) or [f"factor {number + 1}" for number in range(len(sizes))]
+    varying = np.flatnonzero(sizes > 1)
+    if len(varying) < 2:
+        raise InputError(f"data must have at least two factors that vary. Received: sizes={tuple(data.sizes)}")
+    return varying, {names[number]: "it has one value only." for number in np.flatnonzero(sizes <= 1)}
 
 
 def groups(num_groups: int, images_of_group: int):
@@ -20,7 +39,8 @@ def groups(num_groups: int, images_of_group: int):
 
 def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """`(number of the factor of each group, factors (groups, size, factors))`, drawn independently."""
-    fixed = rng.integers(len(data.sizes), size=num_groups)
+    varying, _ = varying_factors(data)
+    fixed = varying[rng.integers(len(varying), size=num_groups)]
     factors = data.sample_factors(num_groups * size, rng).reshape(num_groups, size, -1)
     return fixed, factors
 

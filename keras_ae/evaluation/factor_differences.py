@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ae.evaluation.factor_batches import draw_groups, embeddings_of, groups, share_factor
+from keras_ae.evaluation.factor_batches import draw_groups, embeddings_of, groups, share_factor, varying_factors
 from keras_ae.optional import require
 
 
@@ -38,7 +38,10 @@ def beta_vae_score(
         seed: of all draws.
 
     Returns:
-        `{"score", "train_score"}`.
+        `{"score", "train_score", "left_out"}`, the last the factors with one value, which are never shared.
+
+    Raises:
+        InputError: fewer than two factors vary; the embedding is not finite.
 
     Reference:
         Higgins et al., 2017, https://openreview.net/forum?id=Sy2fzU9gl; settings as in
@@ -60,7 +63,8 @@ def beta_vae_score(
         deviation = np.where(deviation > 0, deviation, 1.0)
         x, x_test = x / deviation, x_test / deviation
     classifier = linear.LogisticRegression(max_iter=2000).fit(x, y)
-    return {"score": float(classifier.score(x_test, y_test)), "train_score": float(classifier.score(x, y))}
+    scores = {"score": float(classifier.score(x_test, y_test)), "train_score": float(classifier.score(x, y))}
+    return {**scores, "left_out": varying_factors(data)[1]}
 
 
 def _differences(represent, data, num_groups, group_size, rng):

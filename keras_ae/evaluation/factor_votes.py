@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ae.evaluation.factor_batches import draw_groups, embeddings_of, groups, share_factor
+from keras_ae.evaluation.factor_batches import draw_groups, embeddings_of, groups, share_factor, varying_factors
 from keras_ae.evaluation.factor_table import standardizer
 
 
@@ -43,20 +43,24 @@ def factor_vae_score(
         seed: of all draws.
 
     Returns:
-        `{"score", "train_score", "active": number of latents that vote}`; 0 where none does.
+        `{"score", "train_score", "active": number of latents that vote, "left_out"}`; 0 where none does.
+        `left_out` has the factors with one value: none of them is ever the shared one.
+
+    Raises:
+        InputError: fewer than two factors vary; the embedding is not finite.
 
     Reference:
         Kim and Mnih, 2018, https://arxiv.org/abs/1802.05983; settings as in Locatello et al.,
         2019, https://arxiv.org/abs/1811.12359.
     """
-    rng = np.random.default_rng(seed)
+    rng, left_out = np.random.default_rng(seed), varying_factors(data)[1]
     sample = embeddings_of(represent, data, data.sample_factors(num_variance, rng))
     scaled = standardizer(sample) if standardize else lambda z: z
     variance = scaled(sample).var(axis=0, ddof=1)
     active = variance >= least_deviation**2
     active = active if active.any() else variance > 0
     if not active.any():
-        return {"score": 0.0, "train_score": 0.0, "active": 0}
+        return {"score": 0.0, "train_score": 0.0, "active": 0, "left_out": left_out}
 
     def vote(count):
         table = np.zeros((len(variance), len(data.sizes)))
@@ -74,4 +78,5 @@ def factor_vae_score(
         "score": float(test[latents, choice].sum() / test.sum()),
         "train_score": float(train[latents, choice].sum() / train.sum()),
         "active": int(active.sum()),
+        "left_out": left_out,
     }

@@ -116,6 +116,7 @@ class PairDiscriminator:
             "patience": patience,
             "negatives": negatives,
         }
+        self.progress = None  # called with (step, most steps) at each look at the validation pairs
         self.history, self._training, self._traced = None, None, None
 
     def fit(self, x, z, *, validation=0.15):
@@ -140,7 +141,7 @@ class PairDiscriminator:
         with seeded(self.seed):
             decoder = self._fitted_decoder(train, held_out, noise)
             self._start(self._new_score(*train, decoder), *train)
-        self.history = self._training.run(train, held_out, **noise)
+        self.history = self._training.run(train, held_out, **noise, progress=self.progress)
         return self
 
     def evaluate(self, x, z, *, num_candidates: int | None = 256) -> dict:
@@ -224,7 +225,7 @@ class PairDiscriminator:
         if self.decoder is not None:
             return frozen_decoder(self.decoder, self._restored, train[0]["x"].shape[1:])
         network = DecoderNetwork(*train, self.hidden_units)
-        PairTraining(network, **self.settings).run(train, held_out, **noise)
+        PairTraining(network, **self.settings).run(train, held_out, **noise, progress=self.progress)
         return network
 
     def _new_score(self, inputs, codes, decoder):

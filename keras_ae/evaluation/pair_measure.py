@@ -5,6 +5,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pair_discriminator import PairDiscriminator
 from keras_ae.evaluation.pair_inputs import as_inputs, take
+from keras_ae.evaluation.progress_line import shown
 
 FIGURES = ("ld", "auc", "info_nce", "retrieval", "mse")
 NAMES = {"ld": "ld_star"}
@@ -23,6 +24,8 @@ def pair_discrimination(
     score: str = "mlp",
     decoder=None,
     seed: int = 0,
+    progress=None,
+    verbose: bool = True,
     **settings,
 ) -> dict:
     """How well matched pairs of input and frozen embedding are told from mismatched ones.
@@ -51,6 +54,8 @@ def pair_discrimination(
         num_candidates: inputs among which that of an embedding is searched.
         network, score, decoder: see `PairDiscriminator`.
         seed: the first seed.
+        progress: called with each step in words; `None`: a line on the terminal.
+        verbose: whether to show that line.
         **settings: further arguments of `PairDiscriminator`, such as `max_steps`.
 
     Returns:
@@ -77,19 +82,24 @@ def pair_discrimination(
     options = {"network": network, "score": score, "decoder": decoder, **settings}
     discriminator = PairDiscriminator(**options)
     inputs, z, runs, noisy, sizes = as_inputs(x), np.asarray(z), [], [], {}
-    for number in range(seed, seed + seeds):
-        train, validation, held_out = _split(inputs, z, test, split, number)
-        discriminator.seed = number
-        figures = {}
-        for noise in (0.0, *code_noise):
-            discriminator.code_noise = noise
-            discriminator.fit(*train, validation=validation)
-            figures[noise] = discriminator.evaluate(
-                *held_out, num_candidates=None if noise else num_candidates
-            )
-        runs.append(figures[0.0])
-        noisy.append([figures[noise]["ld"] for noise in code_noise])
-        sizes = {"n_train": len(train[1]), "n_validation": len(validation[1]), "n_test": len(held_out[1])}
+    with shown(progress, verbose) as say:
+        if progress is None:
+            say("pair discriminator")
+        for number in range(seed, seed + seeds):
+            train, validation, held_out = _split(inputs, z, test, split, number)
+            discriminator.seed = number
+            figures = {}
+            for noise in (0.0, *code_noise):
+                discriminator.code_noise = noise
+                discriminator.progress = _named(say, number - seed, seeds, noise)
+                discriminator.fit(*train, validation=validation)
+                figures[noise] = discriminator.evaluate(
+                    *held_out, num_candidates=None if noise else num_candidates
+                )
+            runs.append(figures[0.0])
+            noisy.append([figures[noise]["ld"] for noise in code_noise])
+            sizes = {"n_train": len(train[1]), "n_validation": len(validation[1])}
+            sizes["n_test"] = len(held_out[1])
     result = {}
     for name in FIGURES:
         if name in runs[0]:
@@ -98,6 +108,13 @@ def pair_discrimination(
     result["noise"] = {str(s): float(column.mean()) for s, column in zip(code_noise, noisy.T, strict=True)}
     result["noise_sd"] = {str(s): _sd(column) for s, column in zip(code_noise, noisy.T, strict=True)}
     return {**result, "info_nce_candidates": runs[0]["info_nce_candidates"], **sizes, "seeds": seeds}
+
+
+def _named(say, done, seeds, noise):
+    """A function of the steps of one training that says which training it is."""
+    text = f"seed {done + 1} of {seeds}" + (f", noise {noise:g}" if noise else "")
+    show = getattr(say, "detail", say)
+    return lambda step, steps: show(f"{text}, step {step:,} of {steps:,}")
 
 
 def _check(seeds, split):

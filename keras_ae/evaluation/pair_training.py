@@ -35,7 +35,7 @@ class PairTraining:
         self._steps = tf.function(self._run_steps, reduce_retracing=True)
         self._scores = tf.function(self._matched_and_mismatched, reduce_retracing=True)
 
-    def run(self, train, validation, *, noise=0.0, active=1.0, seed=0):
+    def run(self, train, validation, *, noise=0.0, active=1.0, seed=0, progress=None):
         """Train, leave the score in its best state, return the validation losses.
 
         Args:
@@ -43,6 +43,7 @@ class PairTraining:
             noise: standard deviation of the noise added to the codes, drawn anew each time.
             active: `(features,)`, 0 where a feature is constant and gets no noise.
             seed: of orders, offsets and noise.
+            progress: called with `(step, most steps)` at each look at the validation pairs.
 
         Returns:
             `[(step, validation loss), ...]`.
@@ -60,6 +61,8 @@ class PairTraining:
             rolls = draws.integers(1, order.shape[1], (CHECK_EVERY, self.negatives)).astype("int32")
             self._steps(inputs, codes, order, rolls, noise, tf.constant([offset, step], tf.int32))
             history.append((step, pairs.loss(self)))
+            if progress is not None:
+                progress(step, self.max_steps)
             if history[-1][1] < best[1]:
                 best, state = history[-1], self._state()
             elif step - best[0] >= self.patience * CHECK_EVERY:

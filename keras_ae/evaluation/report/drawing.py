@@ -25,6 +25,8 @@ class Colouring:
 def scatter(figures) -> dict:
     """`{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
     the_map = figures["map"]
+    if not the_map["points"]:
+        return {"width": SIDE, "height": SIDE, "points": [], "colourings": [], "radius": 3.2}
     positions = np.asarray(the_map["points"], "float64").reshape(-1, 2)
     positions = (positions - positions.min(axis=0)) * (SIDE - 2 * MARGIN) + MARGIN
     width, height = (max(FLATTEST * SIDE, float(size) + MARGIN) for size in positions.max(axis=0))
@@ -32,7 +34,7 @@ def scatter(figures) -> dict:
     positions += (np.array([width, height]) - positions.max(axis=0) - MARGIN) / 2
     colourings, classes = [], [[] for _ in positions]
     for key, (name, values) in zip("abcdef", list(the_map["colours"].items())[:MOST_FACTORS], strict=False):
-        numbers, entries, named = _numbered(values)
+        numbers, entries, named = _with_missing(values)
         labels = _labels(numbers, entries, positions) if named else []
         colourings.append(Colouring(name, key, entries, labels))
         for own, number in zip(classes, numbers, strict=True):
@@ -49,6 +51,17 @@ def scatter(figures) -> dict:
         "colourings": colourings,
         "radius": 3.2 if len(points) > 700 else 4.4,
     }
+
+
+def _with_missing(values):
+    """`_numbered`, with a colour of their own for missing values."""
+    known = [one for one in values if one is not None]
+    if len(known) == len(values):
+        return _numbered(values)
+    numbers, entries, named = _numbered(known)
+    all_numbers = np.full(len(values), len(entries))
+    all_numbers[[one is not None for one in values]] = numbers
+    return all_numbers, [*entries, ("not known", "var(--other)")], named
 
 
 def _numbered(values):
@@ -81,7 +94,7 @@ def _labels(numbers, entries, positions):
     found = []
     for number, (name, _) in enumerate(entries):
         own = positions[numbers == number]
-        if len(own) and len(name) <= 18 and not name.endswith(" others"):
+        if len(own) and len(name) <= 18 and not name.endswith((" others", "not known")):
             distances = np.sort(np.linalg.norm(own[:, None] - own, axis=-1), axis=1)
             x, y = own[distances[:, : max(NEAR, len(own) // 3)].sum(axis=1).argmin()]
             found.append((name, round(float(x), 1), round(float(y), 1)))

@@ -3,7 +3,10 @@
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.evaluation.attribute_predictability import sap
+from keras_ae.evaluation.factor_table import why_left_out
+from keras_ae.evaluation.factor_values import classes_of, known_values
 from keras_ae.evaluation.importance import dci
 from keras_ae.evaluation.leaks import leakage
 from keras_ae.evaluation.mutual_information import mig
@@ -16,31 +19,37 @@ MOST_FOR_TREES = 1_500  # examples that boosted trees are grown on
 KEPT = ("linear", "mlp", "interval", "mlp_interval")  # of a control
 
 
-def probes(material, settings) -> dict:
-    """`{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`."""
-    return {name: _probed(material, pair, settings) for name, pair in material.factors.items()}
+def probes(material, settings, detail=lambda text: None) -> dict:
+    """`{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`.
 
-
-def leaks(material, settings) -> dict:
-    """`{nuisance: leakage, with the control}`."""
+    Factors that cannot be probed, such as constant ones, are left out, see `attempt`.
+    """
     found = {}
-    for name, (train, test) in material.nuisances.items():
-        held_out = (material.z_test, {name: test})
-        figures = leakage(material.z_train, {name: train}, test=held_out, seed=settings.seed)[name]
-        found[name] = {**figures, "controls": _controls(material, train, test, settings)}
-    return found
+    for name, pair in material.factors.items():
+        detail(name)
+        found[name] = attempt(name, _probed, material, pair, settings)
+    return {name: figures for name, figures in found.items() if figures is not None}
+
+
+def leaks(material, settings, detail=lambda text: None) -> dict:
+    """`{nuisance: leakage, with the control}`; left out as of `probes`."""
+    found = {}
+    for name, pair in material.nuisances.items():
+        detail(f"leak of {name}")
+        found[name] = attempt(name, _leaked, material, pair, settings)
+    return {name: figures for name, figures in found.items() if figures is not None}
 
 
 def disentanglement(material, settings) -> dict | None:
     """MIG, SAP, DCI where at least two factors are classes, of the embedding and of the control."""
-    classes = {
-        name: pair
-        for name, pair in material.classes().items()
-        if len(np.unique(pair[0])) > 1 and np.isin(pair[1], pair[0]).all()
-    }
+    classes = {}
+    for name, (train, test) in material.classes().items():
+        if _scored(name, train, test):
+            numbers = classes_of(np.concatenate([train, test]), name)
+            classes[name] = numbers[: len(train)], numbers[len(train) :]
     if len(classes) < 2:
         return None
-    train, test = (np.stack([_numbers(pair)[part] for pair in classes.values()], axis=1) for part in (0, 1))
+    train, test = (_with_missing([pair[part] for pair in classes.values()]) for part in (0, 1))
     rows = {
         "embedding": _disentangled(material.z_train, material.z_test, train, test, settings),
         material.control: _disentangled(*material.components, train, test, settings),
@@ -49,13 +58,43 @@ def disentanglement(material, settings) -> dict | None:
     return {"factors": list(classes), "rows": rows, **sizes}
 
 
+def _scored(name, train, test):
+    """Whether both parts have the same repeating classes, at least two."""
+    known, held_out = known_values(train), known_values(test)
+    if len(np.unique(known[:MOST_FOR_TREES])) < 2 or not np.isin(held_out, known).all():
+        return False
+    numbers = attempt(f"disentanglement of {name}", classes_of, np.concatenate([train, test]), name)
+    return numbers is not None
+
+
+def _with_missing(columns):
+    """Classes `(examples, factors)` as whole floats, NaN where one is missing."""
+    columns = np.stack(columns, axis=1).astype("float64")
+    return np.where(columns < 0, np.nan, columns)
+
+
 def _probed(material, pair, settings):
-    train, test = pair
+    train, test = _measurable(pair)
     figures = probe(material.z_train, train, test=(material.z_test, test), seed=settings.seed)
-    if train.dtype.kind != "f" and len(train) > NEIGHBOURS:
+    if train.dtype.kind != "f" and figures["n_train"] > NEIGHBOURS:
         nearest = knn(material.z_train, train, test=(material.z_test, test), k=NEIGHBOURS)
         figures["knn"], figures["knn_k"] = nearest["accuracy"], NEIGHBOURS
     return {**figures, "controls": _controls(material, train, test, settings)}
+
+
+def _leaked(material, pair, settings):
+    (train, test), name = _measurable(pair), "nuisance"
+    held_out = (material.z_test, {name: test})
+    figures = leakage(material.z_train, {name: train}, test=held_out, seed=settings.seed)[name]
+    return {**figures, "controls": _controls(material, train, test, settings)}
+
+
+def _measurable(pair):
+    """The values of both parts, or an `InputError` that says why a factor is left out."""
+    reasons = [why_left_out(pair[0]), why_left_out(pair[1]) if pair[1].dtype.kind == "f" else None]
+    for reason in filter(None, reasons):
+        raise InputError(reason)
+    return pair
 
 
 def _controls(material, train, test, settings):
@@ -68,18 +107,11 @@ def code_probes(codes_train, codes_test, material, settings) -> dict:
     """`{factor: linear probe of the codes themselves, one column a value}`, where they are not too many."""
     found = {}
     for name, (train, test) in material.factors.items():
-        try:
-            figures = probe(codes_train, train, test=(codes_test, test), seed=settings.seed, one_hot=True)
-        except InputError:
-            continue
-        found[name] = {key: figures[key] for key in KEPT}
+        options = {"test": (codes_test, test), "seed": settings.seed, "one_hot": True}
+        figures = attempt(f"{name}, from the codes", probe, codes_train, train, **options)
+        if figures is not None:
+            found[name] = {key: figures[key] for key in KEPT}
     return found
-
-
-def _numbers(pair):
-    """Classes of both parts as 0, 1, ..., alike."""
-    values = np.unique(pair[0])
-    return [np.searchsorted(values, part) for part in pair]
 
 
 def _disentangled(z, z_test, train, test, settings):

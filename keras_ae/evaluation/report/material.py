@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.held_out import as_target
+from keras_ae.evaluation.factor_table import factor_columns
+from keras_ae.evaluation.factor_values import as_factor
 from keras_ae.evaluation.report.encoders import LoadedEncoder, embeddings_of
 from keras_ae.evaluation.report.examples import Examples, mean_and_deviation
 from keras_ae.evaluation.report.pictures import shrunk
@@ -118,7 +119,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
 
 
 def as_factors(factors) -> dict:
-    """`{name: values (examples,)}` of a dict, one array, or the columns of one.
+    """`{name: values (examples,)}` of a dict, one array, or the columns of one, see `as_factor`.
 
     Example:
 
@@ -127,12 +128,7 @@ def as_factors(factors) -> dict:
     """
     if factors is None:
         return {}
-    if not isinstance(factors, dict):
-        array = np.asarray(factors)
-        columns = array.T if array.ndim == 2 else [array]
-        names = ["label"] if len(columns) == 1 else [f"factor {number + 1}" for number in range(len(columns))]
-        factors = dict(zip(names, columns, strict=True))
-    return {str(name): as_target(values, str(name)) for name, values in factors.items()}
+    return {name: as_factor(values, name) for name, values in factor_columns(factors).items()}
 
 
 def _parts(examples, factors, test, settings):

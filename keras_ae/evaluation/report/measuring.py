@@ -5,18 +5,30 @@ import hashlib
 
 import numpy as np
 
+from keras_ae.evaluation.attempts import attempt, recorded
+from keras_ae.evaluation.factor_values import is_known, known_values
+from keras_ae.evaluation.progress_line import detail_of
 from keras_ae.evaluation.report import knowledge, sights
 from keras_ae.evaluation.report.codes import code_use
 from keras_ae.evaluation.report.encoders import in_batches
-from keras_ae.evaluation.report.pair_table import doubts, measured_pairs
+from keras_ae.evaluation.report.pair_table import doubts, measured_pairs, no_pairs
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.optional import require
 
 FORMAT = 1
 
 
-def measure_embedding(material, settings, *, title: str = "", about=None, progress=None) -> EmbeddingRecord:
+NO_MAP = {"method": "none", "points": [], "colours": {}, "trustworthiness": None}
+NO_NEIGHBOURS = {"k": 0, "queries": [], "indices": [], "distances": []}
+
+
+def measure_embedding(
+    material, settings, *, title: str = "", about=None, progress=None, log=None
+) -> EmbeddingRecord:
     """All sections of a report.
+
+    A section that fails is in `figures["failed"]` with its reason, a factor that cannot be measured in
+    `figures["left_out"]`; the others are measured all the same.
 
     Args:
         material: of `gather`.
@@ -24,34 +36,48 @@ def measure_embedding(material, settings, *, title: str = "", about=None, progre
         title: of the page; "": the name of the encoder.
         about: further facts for the page, `{name: value}`.
         progress: called with the name of each section before it is measured.
+        log: file to which tracebacks of failures are appended; `None`: Python's logging.
     """
     # small fits: several threads gain nothing, and on busy cores they wait for each other
-    with require("threadpoolctl", extra="evaluation").threadpool_limits(1):
-        return _measured(material, settings, title, about or {}, progress or (lambda section: None))
-
-
-def _measured(material, settings, title, about, say):
-    say("reconstructions")
-    reconstruction, drawn = sights.reconstructions(material)
-    say("codes")
-    codes = _codes(material, settings)
-    say("probes")
-    probes = knowledge.probes(material, settings)
-    leaks = knowledge.leaks(material, settings)
-    pairs = measured_pairs(material, settings, say)
-    say("disentanglement")
-    disentanglement = knowledge.disentanglement(material, settings)
-    say("map and neighbours")
-    the_map, on_map = sights.the_map(material, settings)
-    neighbours, near = sights.neighbours(material, settings)
-    sizes, pictures = sights.sheets({**drawn, **on_map, **near})
+    threads = require("threadpoolctl", extra="evaluation").threadpool_limits(1)
+    with threads, recorded(log) as attempts:
+        figures, pictures = _measured(material, settings, progress or (lambda section: None))
     figures = {
         "format": FORMAT,
         "title": title or material.encoder.name,
-        "about": about,
+        "about": about or {},
         "encoder": _encoder(material),
         "data": _data(material),
         "settings": dataclasses.asdict(settings),
+        **figures,
+        "left_out": attempts.left_out,
+        "failed": attempts.failed,
+    }
+    return EmbeddingRecord(_json(figures), pictures)
+
+
+def _measured(material, settings, say):
+    """`(figures, pictures)` of all sections."""
+    detail = detail_of(say)
+    say("reconstructions")
+    reconstruction, drawn = attempt(
+        "the reconstruction", sights.reconstructions, material, default=(None, {})
+    )
+    say("codes")
+    codes = attempt("the codes", _codes, material, settings)
+    say("probes")
+    probes = knowledge.probes(material, settings, detail)
+    leaks = knowledge.leaks(material, settings, detail)
+    pairs = attempt("L_D*", measured_pairs, material, settings, say, default=no_pairs())
+    say("disentanglement")
+    disentanglement = attempt("disentanglement", knowledge.disentanglement, material, settings)
+    say("map and neighbours")
+    the_map, on_map = attempt("the map", sights.the_map, material, settings, default=(NO_MAP, {}))
+    neighbours, near = attempt(
+        "nearest neighbours", sights.neighbours, material, settings, default=(NO_NEIGHBOURS, {})
+    )
+    sizes, pictures = attempt("the pictures", sights.sheets, {**drawn, **on_map, **near}, default=({}, {}))
+    return {
         "reconstruction": reconstruction,
         "pairs": pairs,
         "probes": probes,
@@ -62,8 +88,7 @@ def _measured(material, settings, title, about, say):
         "map": the_map,
         "neighbours": neighbours,
         "pictures": sizes,
-    }
-    return EmbeddingRecord(_json(figures), pictures)
+    }, pictures
 
 
 def _encoder(material):
@@ -89,8 +114,13 @@ def _data(material):
         "factors": list(material.factors),
         "nuisances": list(material.nuisances),
         "classes": {
-            name: None if train.dtype.kind == "f" else len(np.unique(train))
+            name: None if train.dtype.kind == "f" else len(np.unique(known_values(train)))
             for name, (train, _) in both.items()
+        },
+        "missing": {
+            name: int(sum((~is_known(part)).sum() for part in pair))
+            for name, pair in both.items()
+            if not all(is_known(part).all() for part in pair)
         },
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pair_measure import pair_discrimination
+from keras_ae.evaluation.progress_line import detail_of
 
 INDEPENDENT = 2 * math.log(2)
 TOLERANCE = 0.02  # of the noise row
@@ -35,6 +36,7 @@ def pair_rows(material, settings, say=None) -> list[dict]:
             max_steps=settings.max_steps,
             batch_size=settings.batch_size,
             seed=settings.seed,
+            progress=detail_of(say),
         )
         rows.append({"name": name, "role": role, "closed_form": closed_form, **figures})
     return rows
@@ -92,8 +94,10 @@ def _candidates(material, settings):
 
 
 def _label(material):
-    """The first factor that is a class and whose classes are few."""
+    """The first factor that is a class, is known everywhere and whose classes are few."""
     for name, (train, test) in material.factors.items():
+        if train.dtype.kind == "O" or test.dtype.kind == "O":
+            continue  # some values are missing
         values = np.unique(np.concatenate([train, test]))
         if train.dtype.kind != "f" and 2 <= len(values) <= MOST_CLASSES:
             return name, values
@@ -107,8 +111,13 @@ def _one_hot(labels, values):
 def measured_pairs(material, settings, say=None) -> dict:
     """`{"rows", "independent"}`, or `{"rows": [], "left_out": why}` for inputs it cannot read."""
     if not settings.pairs:
-        return {"rows": [], "independent": INDEPENDENT, "left_out": "it was not asked for."}
+        return {**no_pairs(), "left_out": "it was not asked for."}
     try:
         return {"rows": pair_rows(material, settings, say), "independent": INDEPENDENT}
     except InputError as error:
-        return {"rows": [], "independent": INDEPENDENT, "left_out": str(error)}
+        return {**no_pairs(), "left_out": str(error)}
+
+
+def no_pairs() -> dict:
+    """What there is where nothing was measured."""
+    return {"rows": [], "independent": INDEPENDENT}

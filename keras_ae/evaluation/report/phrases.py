@@ -113,6 +113,12 @@ def cautions(figures) -> list[str]:
         found.append(f"The discriminator read images shrunk to {side} pixels, which can only raise L_D*.")
     if figures["pairs"].get("left_out"):
         found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
+    found += [f"{name} was left out: {why}" for name, why in figures.get("left_out", {}).items()]
+    found += [
+        f"{name} is missing in {count:,} examples, which are left out of its figures."
+        for name, count in data.get("missing", {}).items()
+    ]
+    found += [f"{name} could not be measured: {why}" for name, why in figures.get("failed", {}).items()]
     if "left_out" in (figures["reconstruction"] or {}):
         found.append(f"The reconstruction was left out: {figures['reconstruction']['left_out']}")
     return found

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 POOLS = ("auto", "none", "mean", "mean_and_deviation")
+METHODS = ("auto", "umap", "tsne", "pca")
+DEFAULT_BUDGET = "quick"  # of the command line and of Python
 # a report of the demo in half a minute; the figures of a paper need "full"
 BUDGETS = {
     "full": {},
@@ -57,6 +59,8 @@ class ReportSettings:
     def __post_init__(self):
         if self.pool not in POOLS:
             raise ValueError(f"pool is one of {', '.join(POOLS)}. Received: {self.pool!r}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}. Received: method={self.method!r}")
         counts = (self.seeds, self.max_examples, self.max_test, self.max_steps, self.neighbours)
         if min(counts) < 1:
             raise ValueError(

@@ -92,7 +92,8 @@ def _queries(material, settings):
     order = np.random.default_rng([settings.seed, 10]).permutation(len(material.test))
     classes = material.classes()
     if classes:
-        labels = next(iter(classes.values()))[1][order]
+        test = next(iter(classes.values()))[1]
+        labels = np.unique([str(one) for one in test.tolist()], return_inverse=True)[1].reshape(-1)[order]
         seen, ranks = {}, []
         for label in labels.tolist():
             seen[label] = seen.get(label, -1) + 1
@@ -102,7 +103,10 @@ def _queries(material, settings):
 
 
 def _plain(values):
-    return [round(one, 6) for one in values.tolist()] if values.dtype.kind == "f" else values.tolist()
+    """Values as JSON takes them; missing ones are `None`."""
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return [None if one != one else round(one, 6) for one in values.tolist()]
 
 
 def _short(text):

@@ -238,7 +238,7 @@ def _neighbours(figures):
                 {
                     "index": index,
                     "label": "" if label is None else str(label),
-                    "same": None if label is None else label == own,
+                    "same": None if label is None or own is None else label == own,
                     "distance": format_number(found["distances"][row][place], 3),
                     "text": found["texts"][index] if "texts" in found else "",
                 }

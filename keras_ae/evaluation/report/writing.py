@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG
+from keras_ae.evaluation.progress_line import shown
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.material import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import EmbeddingRecord, as_json
-from keras_ae.evaluation.report.settings import settings_of
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
 from keras_ae.evaluation.report.view import embedding_view
 from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
@@ -28,10 +30,11 @@ def embedding_report(
     layer: str | None = None,
     endpoint: str | None = None,
     title: str = "",
-    budget: str = "full",
+    budget: str = DEFAULT_BUDGET,
     seeds: int | None = None,
     seed: int | None = None,
     progress=None,
+    verbose: bool = True,
     **settings,
 ) -> dict:
     """What the embedding of any encoder knows, what it leaks, and how far to trust these figures.
@@ -54,18 +57,21 @@ def embedding_report(
         decode: function from embeddings to reconstructions, where the encoder brings none.
         layer, endpoint: see `load_encoder`.
         title: of the page; "": the name of the encoder.
-        budget: "full", or "quick" for a look: fewer examples, one seed, a discriminator that is
-            trained shortly and reads small images.
+        budget: "quick", the default as on the command line: half a minute on the digits, with one seed and a
+            discriminator that is trained shortly and reads small images; or "full", for figures to
+            publish: minutes to hours on a CPU.
         seeds: of `pair_discrimination`; `None`: that of the budget, 3 or 1.
         seed: of everything that is drawn. The same seed gives the same page.
-        progress: called with the name of each section before it is measured.
+        progress: called with the name of each section before it is measured; `None`: a line on the terminal.
+        verbose: whether to show that line.
         **settings: fields of `keras_ae.evaluation.report.settings.ReportSettings`, such as
             `pairs` (whether `L_D*` is measured: it takes most of the time), `max_examples`,
             `code_noise`, `num_candidates`, `max_steps`, `neighbours`, `method` (of the map: auto,
             umap, tsne, pca) and `pool` (of sequences: auto, none, mean, mean_and_deviation).
 
     Returns:
-        the content of the JSON file.
+        the content of the JSON file. A section that fails is under "failed" with its reason, and its traceback
+        in `failed_measurement.txt` next to the page; what these data do not allow is under "left_out".
 
     Raises:
         InputError: no encoder, data or factors that it can use.
@@ -82,7 +88,11 @@ def embedding_report(
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
     loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
     material = gather(loaded, data, factors, nuisances, test, chosen)
-    record = measure_embedding(material, chosen, title=title, about={"budget": budget}, progress=progress)
+    log = None if path is None else Path(path).with_name(LOG)
+    with shown(progress, verbose) as say:
+        record = measure_embedding(
+            material, chosen, title=title, about={"budget": budget}, progress=say, log=log
+        )
     if path is not None:
         write_page(record, path)
     return record.figures
