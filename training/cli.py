@@ -11,7 +11,7 @@ from keras_ae.optional import require
 from keras_ae.training.parsing import parse
 from keras_ae.training.plain_warnings import data_warnings_as_lines
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
-from keras_ae.training.run_summary import print_metrics
+from keras_ae.training.run_summary import failed_measurements, print_metrics
 
 Format = Literal["saved-model", "onnx"]
 Budget = Literal["quick", "full"]
@@ -72,7 +72,7 @@ def _verbs(tyro):
         run = train(recipe, runs=runs, resume=resume)
         print_metrics(run)
         print(f"report: {run.directory / 'report.html'}")
-        return 0
+        return 1 if failed_measurements(run) else 0
 
     def report_(
         encoder: any_encoder,
@@ -102,7 +102,7 @@ def _verbs(tyro):
         """
         from keras_ae.training.report_command import report
 
-        report(
+        _, failed = report(
             encoder,
             data=data,
             seeds=seeds,
@@ -112,7 +112,7 @@ def _verbs(tyro):
             image_size=image_size,
             transfer=transfer,
         )
-        return 0
+        return 1 if failed else 0
 
     def compare_(
         runs: runs_or_reports, output: Path = Path("compare.html"), different_data: bool = False
@@ -214,8 +214,9 @@ def demo(runs, embedding="quick") -> int:
 
     run = train(VqVaeRecipe(), runs=runs)
     print_metrics(run)
+    measured = failed_measurements(run)
     if embedding != "nothing":
-        report(run.directory, budget=embedding)
+        measured |= report(run.directory, budget=embedding)[1]
     failed = export_run(run, FORMATS)
     if failed:
         return failed
@@ -223,7 +224,7 @@ def demo(runs, embedding="quick") -> int:
     print(f"SavedModel   {run.directory / 'export' / 'saved_model'}")
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
     print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz")
-    return 0
+    return 1 if measured else 0
 
 
 def export_run(run, formats) -> int:

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.held_out import check_classes
 from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.optional import require
 from keras_ae.training.baselines import image_baselines, pca_codes
@@ -20,22 +22,26 @@ def measure(model, recipe, data) -> dict:
         error of pixels in [0, 1]; `psnr` in dB; `bits_per_image` the length of the
         code; `usage` the share of the codes that one pass over the training images
         chooses, `perplexity` their effective number. A model without a decoder has its
-        `loss`, and linear probes as baselines.
+        `loss`, and linear probes as baselines. What cannot be measured is left out, see `attempt`.
     """
-    decodes, codes = hasattr(model, "reconstruct"), {}
+    decodes = hasattr(model, "reconstruct")
     if decodes:
-        test = reconstruction_metrics(model, data.test)
+        test = attempt("reconstructions", reconstruction_metrics, model, data.test, default={})
     else:
-        test = {"loss": mean_loss(model, data.test, recipe.batch_size)}
+        loss = attempt("loss", mean_loss, model, data.test, recipe.batch_size)
+        test = {} if loss is None else {"loss": loss}
+    codes = {}
     if getattr(model, "discrete", False):
-        codes = code_metrics(model, data.train)
+        codes = attempt("codes", code_metrics, model, data.train, default={})
     report = {"test": test, "codes": codes}
     if recipe.probe and data.num_classes:
-        report["test"]["probe_accuracy"] = linear_probe(model, data)
+        accuracy = attempt("linear probe", linear_probe, model, data)
+        report["test"] |= {} if accuracy is None else {"probe_accuracy": accuracy}
     if recipe.baselines and decodes:
-        report["baselines"] = image_baselines(data, codes.get("bits_per_image"), _positions(model))
+        settings = data, codes.get("bits_per_image"), _positions(model)
+        report["baselines"] = attempt("baselines", image_baselines, *settings, default={})
     elif recipe.baselines and data.num_classes:
-        report["baselines"] = probe_baselines(data, model.embedding_dim)
+        report["baselines"] = attempt("baselines", probe_baselines, data, model.embedding_dim, default={})
     return report
 
 
@@ -107,6 +113,7 @@ def _some(split, most):
 
 
 def _linear_score(x_train, y_train, x_test, y_test):
+    check_classes(y_train, "the labels of the training images")
     linear = require("sklearn.linear_model", extra="training")
     pipeline = require("sklearn.pipeline", extra="training")
     preprocessing = require("sklearn.preprocessing", extra="training")

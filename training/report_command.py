@@ -65,7 +65,9 @@ def report(
 
 def _log_of(encoder, output):
     """Where the tracebacks of failed measurements are kept."""
-    return encoder / LOG if encoder.is_dir() and (encoder / "config.json").is_file() else output.with_name(LOG)
+    return (
+        encoder / LOG if encoder.is_dir() and (encoder / "config.json").is_file() else output.with_name(LOG)
+    )
 
 
 def _is_run(path):
@@ -76,4 +78,3 @@ def _is_run(path):
     if not encoder and not (path / "model.keras").is_file():
         Run.open(path)
     return False
-

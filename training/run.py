@@ -13,6 +13,8 @@ from pathlib import Path
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG, attempt, recorded
+from keras_ae.evaluation.progress_line import shown
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
@@ -35,6 +37,7 @@ class Run:
     figures/         pictures;  logs/ for TensorBoard;  report.html
     listening/       utterances to hear;  reading.json  sentences with their neighbours
     embedding.json   what `keras-ae report` measured of the embedding;  embedding/ its pictures
+    failed_measurement.txt   tracebacks of measurements that failed; the run is kept
     ```
     """
 
@@ -177,13 +180,34 @@ def _train(recipe, run, create, verbose):
         if verbose:
             count = f"{len(data.train)} training {recipe.examples}"
             print(f"{recipe.name}: {data.name}, {count}; run {run.directory}")
-        with deterministic_ops():
-            _fit(run, model, recipe, data, stream, restored, verbose)
-            run.write_json("metrics.json", recipe.measure(model, data))
+        with _measurements(run, verbose) as (attempts, progress):
+            with deterministic_ops():
+                _fit(run, model, recipe, data, stream, restored, verbose)
+                attempts.progress = progress
+                metrics = attempt("the test", recipe.measure, model, data, default={"test": {}})
+            _write_results(run, metrics, attempts)
     finally:
         keras.config.set_dtype_policy(policy)
-    write_report(run.directory)
     return run
+
+
+@contextlib.contextmanager
+def _measurements(run, verbose):
+    """Keep the run whatever cannot be measured or drawn; tracebacks go to a file of it."""
+    log = run.directory / LOG
+    log.unlink(missing_ok=True)
+    with shown(None, verbose) as progress, recorded(log) as attempts:
+        yield attempts, progress
+
+
+def _write_results(run, metrics, attempts):
+    """Write `metrics.json`, with what could not be measured, and the report."""
+    run.write_json("metrics.json", {**metrics, **attempts.figures()})
+    attempt("the report", write_report, run.directory)
+    if "the report" in attempts.left_out:  # no page can be written at all
+        attempts.failed["the report"] = attempts.left_out.pop("the report")
+    if "the report" in attempts.failed:
+        run.write_json("metrics.json", {**metrics, **attempts.figures()})
 
 
 def _trainer(verbose):

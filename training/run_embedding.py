@@ -22,7 +22,9 @@ from keras_ae.training.datasets.text_data import TextData
 SECONDS = 4.0  # of an utterance, at most
 
 
-def measure_run(run, *, data: str | None = None, budget=DEFAULT_BUDGET, seeds=None, progress=None) -> EmbeddingRecord:
+def measure_run(
+    run, *, data: str | None = None, budget=DEFAULT_BUDGET, seeds=None, progress=None
+) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
     Fitted on training data, read on test data; the labels, the exact factors of sprites, the

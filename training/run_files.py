@@ -12,6 +12,7 @@ FILES = (
     "report.html",
     "reading.json",
     "embedding.json",
+    "failed_measurement.txt",
     "training.lock",
 )
 FOLDERS = ("figures", "logs", "listening", "embedding", "export", "autoencoder")

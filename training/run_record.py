@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.training.listening import FOLDER as LISTENING
 from keras_ae.training.listening import Listening, read_listening
 from keras_ae.training.sentence_reading import FILE as READING
 from keras_ae.training.sentence_reading import SentenceReading, read_reading
+from keras_ae.training.transfer_page import transfer_notes
 
+NOT_FIGURES = ("transfer", "left_out", "failed")  # of metrics.json
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -71,11 +74,18 @@ def read_run(directory: str | Path) -> RunRecord:
         )
     problems = []
     metrics = _read_json(directory / "metrics.json", "the run has not been tested yet", problems)
+    problems += [f"{name} was left out: {why}" for name, why in _reasons(metrics, "left_out")]
+    problems += [
+        f"{name} could not be measured: {why} The traceback is in {LOG}."
+        for name, why in _reasons(metrics, "failed")
+    ]
+    transfer = metrics.get("transfer", {})
+    problems += transfer_notes(transfer)
     return RunRecord(
         directory=directory,
         config=_read_json(directory / "config.json", "the settings and the data are unknown", problems),
-        metrics={name: value for name, value in metrics.items() if name != "transfer"},
-        transfer=metrics.get("transfer", {}),
+        metrics={name: value for name, value in metrics.items() if name not in NOT_FIGURES},
+        transfer=transfer,
         history=_read_history(directory / "history.csv", problems),
         figures=_read_figures(directory, problems),
         exports=_read_exports(directory / "export", problems),
@@ -84,6 +94,11 @@ def read_run(directory: str | Path) -> RunRecord:
         reading=read_reading(directory, problems),
         problems=problems,
     )
+
+
+def _reasons(metrics, key):
+    reasons = metrics.get(key)
+    return reasons.items() if isinstance(reasons, dict) else ()
 
 
 def _what_came(directory):

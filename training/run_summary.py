@@ -2,6 +2,7 @@
 
 import json
 
+from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.phrases import cautions, findings
 from keras_ae.pages.number_format import format_name
 from keras_ae.training.transfer_page import transfer_text
@@ -22,6 +23,32 @@ def print_metrics(run) -> None:
     metrics, recipe = json.loads((run.directory / "metrics.json").read_text()), run.recipe()
     codes = metrics.get("codes", {})
     rows = [(recipe.name, {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
+    if metrics["test"]:
+        _print_table(recipe, metrics, codes, rows)
+    if "transfer" in metrics:
+        print(f"\n{transfer_text(metrics['transfer'])}")
+    for name, reason in metrics.get("left_out", {}).items():
+        print(f"! {name} was left out: {reason}")
+    print_failed(metrics.get("failed", {}), run.directory / LOG)
+
+
+def failed_measurements(run) -> dict:
+    """`{measurement: reason}` of what failed after the training of a run; the model is kept all the same."""
+    return json.loads((run.directory / "metrics.json").read_text()).get("failed", {})
+
+
+def print_failed(failed: dict, log) -> None:
+    """One line for each measurement that failed.
+
+    Args:
+        failed: `{measurement: reason}`.
+        log: file of the tracebacks.
+    """
+    for name, reason in failed.items():
+        print(f"! {name} could not be measured: {reason} (traceback: {log})")
+
+
+def _print_table(recipe, metrics, codes, rows):
     headline = next(name for name in (*HEADLINES, *metrics["test"]) if name in metrics["test"])
     rows = [(name, values) for name, values in rows if headline in values]
     lengths = any(values.get("bits_per_image") is not None for _, values in rows)
@@ -33,8 +60,6 @@ def print_metrics(run) -> None:
         print(f"{name:<50} {figure:<14}{bits}".rstrip())
     others = {**codes, **{name: value for name, value in metrics["test"].items() if name != headline}}
     print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
-    if "transfer" in metrics:
-        print(f"\n{transfer_text(metrics['transfer'])}")
 
 
 def print_embedding(record) -> None:

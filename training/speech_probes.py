@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_ae.evaluation.held_out import most_frequent
+from keras_ae.evaluation.held_out import check_classes, most_frequent
 from keras_ae.optional import require
 
 PHONE_FRAMES = (30_000, 15_000)  # drawn for training and test of a probe of phones
@@ -67,7 +67,12 @@ def eight_bins(frames):
 
 
 def linear_accuracy(x, y, x_test, y_test, max_iter: int = 200) -> float:
-    """Accuracy of logistic regression (L2, C = 1) on features standardised by the training part."""
+    """Accuracy of logistic regression (L2, C = 1) on features standardised by the training part.
+
+    Raises:
+        InputError: the training part has one class only.
+    """
+    check_classes(y, "the labels that a probe is fitted on")
     linear = require("sklearn.linear_model", extra="evaluation")
     preprocessing = require("sklearn.preprocessing", extra="evaluation")
     exceptions = require("sklearn.exceptions", extra="evaluation")

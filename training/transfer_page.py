@@ -49,14 +49,33 @@ def transfer_text(rows: Mapping) -> str:
     """The same as lines of text, one for each row; without intervals."""
     table = transfer_table(rows)
     if table is None:
-        return ""
+        return "\n".join(transfer_notes(rows))
     lines = [list(table.heads), *([row.name, *(cell.text for cell in row.cells)] for row in table.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
     padded = (
         [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]
         for line in lines
     )
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    return "\n".join(
+        ["  ".join(line).rstrip() for line in padded] + [f"! {one}" for one in transfer_notes(rows)]
+    )
+
+
+def transfer_notes(rows: Mapping) -> list[str]:
+    """Which tasks were left out, and why.
+
+    Example:
+
+    >>> transfer_notes({"mine": {"mood": {"kind": "classes", "left_out": "one class."}}})
+    ['mood was left out: one class.']
+    """
+    reasons = {
+        task: figures["left_out"]
+        for tasks in rows.values()
+        for task, figures in tasks.items()
+        if "left_out" in figures
+    }
+    return [f"{task} was left out: {reason}" for task, reason in reasons.items()]
 
 
 def _value(tasks, column):

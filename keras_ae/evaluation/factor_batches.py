@@ -27,7 +27,9 @@ def varying_factors(data) -> tuple[np.ndarray, dict]:
     names = getattr(data, "factor_names", None) or [f"factor {number + 1}" for number in range(len(sizes))]
     varying = np.flatnonzero(sizes > 1)
     if len(varying) < 2:
-        raise InputError(f"data must have at least two factors that vary. Received: sizes={tuple(data.sizes)}")
+        raise InputError(
+            f"data must have at least two factors that vary. Received: sizes={tuple(data.sizes)}"
+        )
     return varying, {names[number]: "it has one value only." for number in np.flatnonzero(sizes <= 1)}
 
 

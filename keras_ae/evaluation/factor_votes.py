@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from keras_ae.evaluation.factor_batches import draw_groups, embeddings_of, groups, share_factor, varying_factors
+from keras_ae.evaluation.factor_batches import (
+    draw_groups,
+    embeddings_of,
+    groups,
+    share_factor,
+    varying_factors,
+)
 from keras_ae.evaluation.factor_table import standardizer
 
 

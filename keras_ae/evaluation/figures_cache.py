@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.pages.atomic_write import write_atomically
+from keras_ae.files import write_atomically
 
 PROTOCOL = 2  # raised where the same vectors and labels would give other figures
 

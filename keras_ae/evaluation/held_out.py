@@ -50,6 +50,14 @@ def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
     return [(np.sort(train), np.sort(held_out))]
 
 
+def check_classes(y, name: str) -> None:
+    """Raise `InputError` unless there are two classes to tell apart."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        one = f"one class only ({classes[0]})" if len(classes) else "none"
+        raise InputError(f"{name} must have at least two classes. Received: {one}.")
+
+
 def most_frequent(y):
     """The most frequent value; of equally frequent ones the first in order.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf  # TensorBoard summaries
 
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.files import write_atomically
 from keras_ae.optional import require
 
@@ -54,7 +55,8 @@ class FigureCallback(keras.callbacks.Callback):
             self._writer = None
 
     def _write(self, epoch):
-        for name, png in self.draw(epoch).items():
+        pictures = attempt(f"pictures of {type(self).__name__}", self.draw, epoch, default={})
+        for name, png in pictures.items():
             write_atomically(Path(self.directory) / f"{name}.png", png)
             if self.log_dir is not None:
                 self._summarise(name, png, epoch)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_ae.evaluation import nearest_sentences, nearest_words
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.training.sentence_reading import SentenceReading, write_reading
 
 MOST_SENTENCES = 5_000  # among which neighbours are searched
@@ -34,6 +35,9 @@ class SentenceExamples(keras.callbacks.Callback):
         self.seed = seed
 
     def on_train_end(self, logs=None):
+        attempt(f"examples of {type(self).__name__}", self._write)
+
+    def _write(self):
         queries = self._drawn(self.data.test, self.examples)
         others = self._drawn(self.data.train, MOST_SENTENCES)
         others = [sentence for sentence in others if sentence not in queries]

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae import audio
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import FrameNormalization, LogMelSpectrogram
 from keras_ae.ops import exporting
 from keras_ae.training.listening import Listening, write_listening
@@ -33,6 +34,9 @@ class SpeechExamples(keras.callbacks.Callback):
         self.rows = _of_different_speakers(data.test, examples)
 
     def on_train_end(self, logs=None):
+        attempt(f"examples of {type(self).__name__}", self._write)
+
+    def _write(self):
         with exporting():  # the bottleneck counts no codes and adds no losses
             examples = [self._example(row) for row in self.rows]
         write_listening(self.directory, examples)

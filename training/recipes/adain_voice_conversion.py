@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import (
     CepstralCoefficients,
     FrameNormalization,
@@ -13,7 +14,7 @@ from keras_ae.layers import (
 )
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
-from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
 from keras_ae.training.voice_conversions import conversion_frames
 
 
@@ -130,5 +131,6 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
 
     def measure(self, model, data):
         """Errors on the test utterances."""
-        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
-        return {"test": {name: float(logs[name]) for name in ("reconstruction_loss", "kl_loss")}}
+        names = ("reconstruction_loss", "kl_loss")
+        test = attempt("test utterances", losses_of_test, model, self, data, names, default={})
+        return {"test": test}

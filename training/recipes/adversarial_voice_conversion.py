@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import (
     CepstralCoefficients,
     FrameNormalization,
@@ -22,7 +23,7 @@ from keras_ae.networks import (
     speaker_encoder,
     table_adain_decoder,
 )
-from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
 from keras_ae.training.voice_conversions import conversion_frames
 
 AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
@@ -206,5 +207,5 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
 
     def measure(self, model, data):
         """Errors on the test utterances."""
-        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
-        return {"test": {"reconstruction_loss": float(logs["reconstruction_loss"])}}
+        test = attempt("test utterances", losses_of_test, model, self, data, default={})
+        return {"test": test}

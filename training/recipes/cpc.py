@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
@@ -105,29 +106,43 @@ class CpcRecipe(SpeechRecipe):
 
     def measure(self, model, data):
         """Loss, accuracy and probes on the test utterances, with the probes of the untrained model."""
-        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
-        test = {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
+        test = attempt("test utterances", self.losses, model, data, default={})
         if not self.probe or not len(data.test):
             return {"test": test}
         probes = self.probes(model, data)
-        untrained = self.probes(self.build_model(data, 1), data)
+        untrained = self.probes(self.build_model(data, 1), data, "untrained: ") if probes else {}
         return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
 
-    def probes(self, model, data) -> dict:
-        """`phone_accuracy` and `speaker_accuracy` of linear probes fitted on train and read on test."""
+    def losses(self, model, data) -> dict:
+        """`accuracy` and `loss` on the test utterances."""
+        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
+        return {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
+
+    def probes(self, model, data, prefix: str = "") -> dict:
+        """`phone_accuracy` and `speaker_accuracy` of linear probes fitted on train and read on test.
+
+        One that cannot be fitted, such as of a single speaker, is left out; `prefix` begins its name there.
+        """
         if data.train.speaker is None and not data.phones:
             return {}
-        train, test = (
-            (split, encode_utterances(split, frames_and_context(model))) for split in (data.train, data.test)
-        )
-        found = {}
+        parts = attempt(f"{prefix}encoding for the probes", self._encoded, model, data)
+        if parts is None:
+            return {}
+        found, (train, test) = {}, parts
         if data.phones:
-            found["phone_accuracy"] = phone_accuracy(
-                train, test, self.phone_features, data.sample_rate // 100
-            )
+            frames = self.phone_features, data.sample_rate // 100
+            found["phone_accuracy"] = attempt(f"{prefix}phone probe", phone_accuracy, train, test, *frames)
         if data.train.speaker is not None:
-            found["speaker_accuracy"] = speaker_accuracy(train, test, self.speaker_features)
-        return found
+            features = self.speaker_features
+            found["speaker_accuracy"] = attempt(
+                f"{prefix}speaker probe", speaker_accuracy, train, test, features
+            )
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _encoded(self, model, data):
+        """`(split, frames of its utterances)` of train and test."""
+        encode = frames_and_context(model)
+        return [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
 
     def phone_features(self, frames):
         """Frame, and the contexts up to 50 ms around it, each standardised over the utterance."""

@@ -45,3 +45,9 @@ class SpeechRecipe(Recipe):
 
     def describe(self, data):
         return f"utterances at {data.sample_rate} Hz"
+
+
+def losses_of_test(model, recipe, data, names=("reconstruction_loss",)) -> dict:
+    """Some of the metrics of `evaluate` on the test utterances."""
+    logs = model.evaluate(data.test.batches(recipe.batch_size), verbose=0, return_dict=True)
+    return {name: float(logs[name]) for name in names}

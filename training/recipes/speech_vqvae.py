@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import tensorflow as tf
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import (
     BinaryBottleneck,
     CepstralCoefficients,
@@ -22,7 +23,7 @@ from keras_ae.models import SpeechAutoEncoder
 from keras_ae.models.sequences import input_mask
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
 from keras_ae.training import speech_units
-from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
 from keras_ae.training.speech_probes import encode_utterances, speaker_accuracy
 
 FRAMES_PER_CODE = 2
@@ -129,20 +130,27 @@ class SpeechVqVaeRecipe(SpeechRecipe):
 
     def measure(self, model, data):
         """Error and units on the test utterances, the speaker probe beside that of log-mel frames."""
-        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
-        test = {"reconstruction_loss": float(logs["reconstruction_loss"])}
+        loss = attempt("test utterances", losses_of_test, model, self, data, default={})
         if not self.probe or not model.discrete or not len(data.test):
-            return {"test": test}
-        train_units, _ = speech_units.units_and_embeddings(model, data.train)
-        test_units, _ = speech_units.units_and_embeddings(model, data.test)
+            return {"test": loss}
+        parts = data.train, data.test
+        units = attempt(
+            "units", lambda: [speech_units.units_and_embeddings(model, part)[0] for part in parts]
+        )
+        if units is None:
+            return {"test": loss}
         total = speech_units.number_of_units(model)
-        found = {"usage": speech_units.usage(test_units, total)}
+        found = {}
         if data.phones:
-            found = {"purity": unit_purity(data, train_units, test_units, total), **found}
-        speakers = data.train.speaker, test_units, data.test.speaker
-        found["speaker_accuracy"] = speech_units.histogram_speaker_accuracy(train_units, *speakers, total)
-        log_mel = {"speaker_accuracy": log_mel_speaker_accuracy(model, data)}
-        return {"test": {**found, **test}, "baselines": {"log-mel": log_mel}}
+            found["purity"] = attempt("purity", unit_purity, data, *units, total)
+        found["usage"] = attempt("usage", speech_units.usage, units[1], total)
+        speakers = data.train.speaker, units[1], data.test.speaker, total
+        read = speech_units.histogram_speaker_accuracy
+        found["speaker_accuracy"] = attempt("speaker probe", read, units[0], *speakers)
+        found = {name: value for name, value in found.items() if value is not None}
+        log_mel = attempt("speaker probe of log-mel frames", log_mel_speaker_accuracy, model, data)
+        baselines = {} if log_mel is None else {"log-mel": {"speaker_accuracy": log_mel}}
+        return {"test": {**found, **loss}, "baselines": baselines}
 
 
 def frames_at(sample_rate) -> dict:

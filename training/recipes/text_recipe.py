@@ -9,11 +9,13 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
+from keras_ae.evaluation.attempts import attempt, current_progress
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.optimizers import FusedAdam
 from keras_ae.text import WordVectors, scaled_for_sums
 from keras_ae.training.callbacks import SentenceExamples
 from keras_ae.training.datasets import SentenceData, load_text
+from keras_ae.training.datasets.user_cache import cache_folder
 from keras_ae.training.datasets.word_vector_cache import cached_word_vectors
 from keras_ae.training.recipes.recipe import Recipe
 
@@ -146,13 +148,19 @@ class TextRecipe(Recipe):
 
     def measure(self, model, data):
         """Losses on the test sentences, and the tasks of `transfer` with their control rows."""
+        metrics = {"test": attempt("test sentences", self.losses, model, data, default={})}
+        untrained = attempt("test sentences, untrained", self.untrained_losses, data)
+        metrics["baselines"] = {} if untrained is None else {"untrained": untrained}
+        if self.transfer is not None:
+            tasks = attempt("transfer", self.tasks, self.transfer)
+            metrics |= {} if tasks is None else {"transfer": self.transfer_rows(model, data, tasks)}
+        return metrics
+
+    def untrained_losses(self, data) -> dict:
+        """`losses` of a model with its initial weights."""
         untrained = self.build_model(data, 1)
         untrained.compile(jit_compile=False)
-        baselines = {"untrained": self.losses(untrained, data)}
-        metrics = {"test": self.losses(model, data), "baselines": baselines}
-        if self.transfer is not None:
-            metrics["transfer"] = self.transfer_rows(model, data, self.tasks(self.transfer))
-        return metrics
+        return self.losses(untrained, data)
 
     def losses(self, model, data) -> dict:
         """Loss and metrics on the test sentences, the most telling one first."""
@@ -166,6 +174,12 @@ class TextRecipe(Recipe):
 
     def transfer_rows(self, model, data, tasks, progress=None) -> dict:
         """`{row: {task: figures}}`: the model, then rows without its training."""
-        rows = {self.name: transfer(model, tasks, progress=progress)}
-        controls = {"word_vectors": self.start_vectors(data), "untrained": self.build_model(data, 1)}
-        return rows | transfer_controls(tasks, **controls, progress=progress)
+        options = {"progress": progress or current_progress(), "figures_cache": cache_folder() / "transfer"}
+        rows = attempt(f"transfer of {self.name}", transfer, model, tasks, **options)
+        rows = {} if rows is None else {self.name: rows}
+
+        def controls():
+            others = {"word_vectors": self.start_vectors(data), "untrained": self.build_model(data, 1)}
+            return transfer_controls(tasks, **others, **options)
+
+        return rows | attempt("transfer of the control rows", controls, default={})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
+from keras_ae.evaluation.attempts import attempt
 from keras_ae.models import CodePrior, GenerativeAutoEncoder
 from keras_ae.models.generative_auto_encoder import code_levels
 from keras_ae.training.likelihood import likelihood_metrics
@@ -80,5 +81,7 @@ class VqVaePriorRecipe(ImageRecipe):
         return GenerativeAutoEncoder(auto_encoder, *priors)
 
     def measure(self, model, data):
-        test = {**reconstruction_metrics(model, data.test), **likelihood_metrics(model, data)}
-        return {"test": test, "codes": code_metrics(model.auto_encoder, data.train)}
+        test = attempt("reconstructions", reconstruction_metrics, model, data.test, default={})
+        test = {**test, **attempt("likelihood", likelihood_metrics, model, data, default={})}
+        codes = attempt("codes", code_metrics, model.auto_encoder, data.train, default={})
+        return {"test": test, "codes": codes}

@@ -70,8 +70,9 @@ def embedding_report(
             umap, tsne, pca) and `pool` (of sequences: auto, none, mean, mean_and_deviation).
 
     Returns:
-        the content of the JSON file. A section that fails is under "failed" with its reason, and its traceback
-        in `failed_measurement.txt` next to the page; what these data do not allow is under "left_out".
+        the content of the JSON file. A section that fails is under "failed" with its reason, and its
+        traceback in `failed_measurement.txt` next to the page; what these data do not allow is under
+        "left_out".
 
     Raises:
         InputError: no encoder, data or factors that it can use.
