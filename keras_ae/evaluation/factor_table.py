@@ -47,7 +47,7 @@ class FactorTable:
         return [values.get(number) for number in range(len(self.names))]
 
 
-def factor_table(z, factors) -> FactorTable:
+def as_factor_table(z, factors) -> FactorTable:
     """A checked `FactorTable`.
 
     Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one value,
@@ -64,7 +64,7 @@ def factor_table(z, factors) -> FactorTable:
 
     Example:
 
-    >>> table = factor_table(np.zeros((5, 2, 2)), {"animal": ["b", "a", None, "b", "a"], "one": [1] * 5})
+    >>> table = as_factor_table(np.zeros((5, 2, 2)), {"animal": ["b", "a", None, "b", "a"], "one": [1] * 5})
     >>> table.classes[:, 0].tolist(), table.missing, list(table.left_out)
     ([1, 0, -1, 1, 0], {'animal': 1}, ['one'])
     """
@@ -118,7 +118,7 @@ def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTabl
     Factors with fewer than two classes in the training rows, or with no known test row, are left out.
     """
     if test is None:
-        table = factor_table(z, factors)
+        table = as_factor_table(z, factors)
         order = np.random.default_rng(seed).permutation(len(table.z))
         held_out = max(1, round(test_fraction * len(order)))
         if held_out >= len(order):
@@ -128,7 +128,7 @@ def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTabl
             )
         train, held = order[held_out:], order[:held_out]
     else:
-        table = factor_table(*_joined(z, factors, test))
+        table = as_factor_table(*_joined(z, factors, test))
         train, held = np.arange(len(z)), np.arange(len(z), len(table.z))
     left_out = dict(table.left_out)
     for number in table.kept:

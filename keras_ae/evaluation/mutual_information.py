@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.factor_table import factor_table
+from keras_ae.evaluation.factor_table import as_factor_table
 
 
 def mig(z, factors, *, bins: int = 20) -> dict:
@@ -86,7 +86,7 @@ def information_matrix(z, factors, *, bins: int = 20):
 
     Factors are those that `FactorTable.kept` names, each with the examples whose value is known.
     """
-    table = factor_table(z, factors)
+    table = as_factor_table(z, factors)
     codes = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)
     information, entropy = [], []
     for number in table.kept:
