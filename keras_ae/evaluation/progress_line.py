@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 REDRAWN = 0.1  # seconds between two drawings of the line
 
@@ -76,17 +77,4 @@ def shown(progress, verbose: bool = True):
     """`progress`, or where it is `None` a line on the terminal; a context manager."""
     if progress is None and verbose:
         return ProgressLine(elsewhere=False)
-    return _Given(progress or (lambda section: None))
-
-
-class _Given:
-    """A function of the caller as a context manager that does nothing at the end."""
-
-    def __init__(self, progress):
-        self.progress = progress
-
-    def __enter__(self):
-        return self.progress
-
-    def __exit__(self, *raised):
-        pass
+    return nullcontext(progress or (lambda section: None))
