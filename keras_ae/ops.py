@@ -12,6 +12,8 @@ import tensorflow as tf
 from keras import ops
 from tensorflow.python.ops import control_flow_util  # no public function says whether XLA compiles
 
+from keras_ae.loss_term import LossTerm
+
 BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
 GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
 
@@ -92,30 +94,112 @@ def gather_over_replicas(rows):
     return sum_over_replicas(tf.pad(rows, [[first, after]] + [[0, 0]] * (len(rows.shape) - 1))), first
 
 
-def weighted_mean(values, weights=None):
-    """Mean of `values` over real elements, exact under replicas.
+def where_counted(values, weights):
+    """`values` with zeros where `weights` is 0, whatever they hold there, NaN included.
+
+    By selection, not by a product: `0 * NaN` is NaN, forward and backward. Applied to the *inputs* of a
+    function, it also keeps NaN out of the function's gradient.
+
+    Args:
+        values: tensor.
+        weights: tensor that broadcasts to `values` (trailing axes are added); `None`: all count.
+
+    Returns:
+        tensor of the shape of `values`; no gradient reaches what does not count.
+
+    Example:
+
+    >>> where_counted(ops.array([[1.0, 2.0], [float("nan"), 4.0]]), [1, 0]).numpy().tolist()
+    [[1.0, 2.0], [0.0, 0.0]]
+    """
+    if weights is None:
+        return values
+    return ops.where(_spread(ops.cast(weights, "bool"), values), values, ops.zeros_like(values))
+
+
+def finite_padding(x, weights):
+    """`x` with zeros where `weights` is 0 *and* `x` is not finite: what counts and what is finite stays.
+
+    For the inputs of networks, whose gradients would turn `0 * NaN` into NaN.
+
+    Args:
+        x: tensor.
+        weights: tensor that broadcasts to `x` (trailing axes are added); `None`: all count.
+
+    Example:
+
+    >>> finite_padding(ops.array([1.0, 2.0, float("nan")]), [1, 0, 0]).numpy().tolist()
+    [1.0, 2.0, 0.0]
+    """
+    if weights is None or is_exporting():
+        return x
+    kept = ops.logical_or(_spread(ops.cast(weights, "bool"), x), ops.isfinite(x))
+    return ops.where(kept, x, ops.zeros_like(x))
+
+
+def _spread(weights, values):
+    """`weights` with as many axes as `values`."""
+    weights = ops.convert_to_tensor(weights)
+    return ops.reshape(weights, (*ops.shape(weights), *[1] * (len(values.shape) - len(weights.shape))))
+
+
+def mean_term(values, weights=None) -> LossTerm:
+    """Mean of `values` over real elements, with its denominator: a term of a model's objective.
 
     `sum(values * weights) / sum(weights)`, where both sums run over the global
     batch: a replica returns its share times the number of replicas, so that the
-    mean over replicas is the global mean, also where they hold unequal shares.
+    mean over replicas is the global mean, also where they hold unequal shares. Terms are added and
+    scaled as numbers are, and each one is averaged over an epoch by its own `sum(weights)`.
 
     Args:
-        values: float tensor.
+        values: float tensor. Where the weight is 0 it may hold anything, NaN included.
         weights: tensor that broadcasts to `values` (trailing axes are added),
             1 = real, 0 = padding; `None`: all real.
 
     Returns:
+        `LossTerm` of one part; its value is 0 where nothing is real.
+
+    Example:
+
+    >>> term = mean_term(ops.array([1.0, 3.0, 8.0]), ops.array([1.0, 1.0, 0.0]))
+    >>> float(term), float(term.parts[0][1])
+    (2.0, 2.0)
+    """
+    values = ops.convert_to_tensor(values)
+    values = ops.cast(values, "float32") if values.dtype.size < 4 else values  # half: sums overflow
+    if weights is None and num_replicas() == 1:
+        return LossTerm([(ops.mean(values), ops.cast(ops.size(values), "float32"))])
+    weights = ops.ones_like(values) if weights is None else ops.cast(_spread(weights, values), values.dtype)
+    weights = ops.broadcast_to(weights, ops.shape(values))
+    total = ops.sum(where_counted(values, weights) * weights)
+    count = sum_over_replicas(ops.sum(weights))
+    return LossTerm([(ops.divide_no_nan(total * num_replicas(), count), count)])
+
+
+def batch_term(value, weights) -> LossTerm:
+    """A scalar that is no mean over examples, such as the entropy of a mean, as a term of the objective.
+
+    An epoch's figure is its mean over batches, each counted by the sum of `weights` over the
+    global batch: by the examples or vectors that the scalar is computed from.
+
+    Args:
+        value: scalar of the global batch.
+        weights: tensor; of a replica its own part.
+    """
+    weights = ops.cast(weights, "float32")
+    return LossTerm([(value, sum_over_replicas(ops.sum(weights)))])
+
+
+def weighted_mean(values, weights=None):
+    """`mean_term(values, weights)` as a scalar tensor, for what is not a sum of several terms.
+
+    Returned by `compute_terms` or passed to `add_loss` as it is, it is averaged over an epoch by its own
+    weights. A sum of such tensors is counted by examples: write sums with `mean_term`.
+
+    Returns:
         scalar; 0 where nothing is real.
     """
-    if weights is None and num_replicas() == 1:
-        return ops.mean(values)
-    weights = ops.ones_like(values) if weights is None else ops.cast(weights, values.dtype)
-    while len(weights.shape) < len(values.shape):
-        weights = ops.expand_dims(weights, -1)
-    weights = ops.broadcast_to(weights, ops.shape(values))
-    total = ops.sum(values * weights)
-    count = sum_over_replicas(ops.sum(weights))
-    return ops.divide_no_nan(total * num_replicas(), count)
+    return mean_term(values, weights).value
 
 
 def nearest_code(x, codebook):

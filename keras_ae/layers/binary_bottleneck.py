@@ -10,7 +10,7 @@ from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_l
 from keras_ae.losses.discrete_distributions import bernoulli_kl, bernoulli_log_prob
 from keras_ae.losses.kl_to_uniform import bernoulli_entropy
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import straight_through, weighted_mean
+from keras_ae.ops import batch_term, mean_term, straight_through
 
 ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
 
@@ -182,13 +182,15 @@ class BinaryBottleneck(StochasticBottleneck):
         self.record_counts(count_codes(ops.reshape(codes, (-1, self.bits)), flat_weights, 2))
         added = [] if weighted is None else [weighted]
         if self.entropy_weight:
-            entropy = weighted_mean(ops.sum(bernoulli_entropy(x), axis=-1), weights)
+            entropy = mean_term(ops.sum(bernoulli_entropy(x), axis=-1), weights)
             added.append(self.entropy_weight * entropy)
         probabilities = ops.reshape(ops.sigmoid(x), (-1, self.bits))
         if self.balance_weight:
-            added.append(self.balance_weight * bit_balance_loss(probabilities, flat_weights))
+            balance = bit_balance_loss(probabilities, flat_weights)
+            added.append(self.balance_weight * batch_term(balance, flat_weights))
         if self.decorrelation_weight:
-            added.append(self.decorrelation_weight * bit_decorrelation_loss(probabilities, flat_weights))
+            copies = bit_decorrelation_loss(probabilities, flat_weights)
+            added.append(self.decorrelation_weight * batch_term(copies, flat_weights))
         self.record_terms({"kl_loss": kl}, sum(added) if added else None)
 
     @staticmethod

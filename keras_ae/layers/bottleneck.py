@@ -8,9 +8,12 @@ from keras import ops
 
 from keras_ae.layers.code_packing import pack_codes, unpack_codes
 from keras_ae.layers.float32_layer import Float32Layer
+from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
-from keras_ae.ops import is_exporting
+from keras_ae.metrics.term_mean import TermMean
+from keras_ae.ops import finite_padding, is_exporting
+from keras_ae.recording import is_recording
 
 
 class Bottleneck(Float32Layer):
@@ -47,6 +50,7 @@ class Bottleneck(Float32Layer):
     def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         x = ops.cast(x, "float32")
         weights = position_weights(x, mask, sample_weight)
+        x = finite_padding(x, weights)
         if training:
             embedding, codes = self.train_call(x, weights)
         else:
@@ -130,30 +134,32 @@ class Bottleneck(Float32Layer):
 
     def record_counts(self, counts):
         """Add this replica's `(heads, K)` counts to `usage` and `perplexity`."""
-        if not is_exporting():
+        if is_recording():
             self.usage.add_counts(counts)
             self.perplexity.add_counts(counts)
 
     def track_term(self, name):
-        """Create the Mean metric of the loss term `name`."""
-        self._terms[name] = keras.metrics.Mean(name=self.metric_name(name))
+        """Create the metric of the loss term `name`."""
+        self._terms[name] = TermMean(name=self.metric_name(name))
 
     def record_terms(self, terms, weighted):
         """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
+
+        Both are averaged over an epoch by the weights they were made with, by
+        `keras_ae.ops.mean_term` or `batch_term`; a plain scalar counts once in each call.
 
         Call it after the last synchronisation of replicas: they share the layer
         object, and a loss added before is lost.
 
         Args:
-            terms: `{name: scalar}`, named as in `track_term`.
-            weighted: scalar for `add_loss`, or `None`.
+            terms: `{name: LossTerm or scalar}`, named as in `track_term`.
+            weighted: `LossTerm` or scalar for `add_loss`, or `None`.
         """
-        if is_exporting():
-            return
-        for name, value in terms.items():
-            self._terms[name].update_state(value)
-        if weighted is not None:
-            self.add_loss(weighted)
+        if is_recording():
+            for name, term in terms.items():
+                self._terms[name].update_state(term)
+        if weighted is not None and not is_exporting():
+            self.add_loss(LossTerm.of(weighted).value)
 
     def metric_name(self, name):
         """`name`, prefixed where the layer was given a name of its own."""

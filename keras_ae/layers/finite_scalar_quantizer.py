@@ -9,6 +9,7 @@ from keras import ops
 from keras_ae.layers.bottleneck import flat_or_none
 from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.layers.standardized_start import StandardizedStart
+from keras_ae.loss_term import LossTerm
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
@@ -128,7 +129,7 @@ class FiniteScalarQuantizer(GridQuantizer):
 
     def record(self, heads, relaxed, quantized, digits, weights):
         super().record(heads, relaxed, quantized, digits, weights)
-        loss = saturation_loss(self._argument(heads), weights)
+        loss = LossTerm.of(saturation_loss(self._argument(heads), weights))
         self.record_terms(
             {"saturation_loss": loss}, self.saturation_cost * loss if self.saturation_cost else None
         )

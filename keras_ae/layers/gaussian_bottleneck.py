@@ -3,10 +3,13 @@
 import keras
 from keras import ops
 
+from keras_ae.layers.bottleneck import position_weights
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.gaussian import gaussian_kl
-from keras_ae.ops import is_exporting, weighted_mean
+from keras_ae.metrics.term_mean import TermMean
+from keras_ae.ops import finite_padding, is_exporting, mean_term, where_counted
+from keras_ae.recording import is_recording
 
 LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finite in every dtype
 
@@ -55,7 +58,7 @@ class GaussianBottleneck(Float32Layer):
         self.mean_map = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
         self.log_variance_map = keras.layers.Dense(latent_dim, dtype="float32", name="log_variance")
         prefix = "" if self.name.startswith("gaussian_bottleneck") else f"{self.name}_"
-        self.kl_metric = keras.metrics.Mean(name=f"{prefix}kl_loss")
+        self.kl_metric = TermMean(name=f"{prefix}kl_loss")
 
     @property
     def beta(self):
@@ -74,20 +77,20 @@ class GaussianBottleneck(Float32Layer):
         return self.mean_map(x), LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)
 
     def call(self, x, mask=None, training=None, sample=None, sample_weight=None):
-        mean, log_variance = self.parameters(x)
+        mean, log_variance = self.parameters(finite_padding(x, position_weights(x, mask, sample_weight)))
         beta = self.warm_up.next(advance=bool(training) and self.trainable)
         if not is_exporting():
             kl = self._kl(mean, log_variance, mask, sample_weight)
-            self.kl_metric.update_state(kl)
-            self.add_loss(beta * kl)
+            if is_recording():
+                self.kl_metric.update_state(kl)
+            self.add_loss((beta * kl).value)
         z = self._sample(mean, log_variance) if (training if sample is None else sample) else mean
         return ops.cast(z, self.compute_dtype)
 
     def _kl(self, mean, log_variance, mask, sample_weight):
         kl = ops.sum(gaussian_kl(mean, log_variance), axis=-1)
-        if mask is not None:
-            kl = kl * ops.cast(mask, "float32")
-        return weighted_mean(ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1), sample_weight)
+        kl = where_counted(kl, mask)
+        return mean_term(ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1), sample_weight)
 
     def _sample(self, mean, log_variance):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)

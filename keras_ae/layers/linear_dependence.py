@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import gather_over_replicas, sum_over_replicas
+from keras_ae.ops import batch_term, gather_over_replicas, sum_over_replicas
 
 EPSILON = 1e-4  # variance of a direction in which nothing moves
 
@@ -110,6 +110,12 @@ class LinearDependence(Float32Layer):
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "shrinkage": self.shrinkage}
+
+
+def dependence_term(dependence, sample_weight, z):
+    """The `LinearDependence` of vectors `z` as a term; a batch without pairs, whose value is 0, does not count."""
+    weights = ops.ones_like(z[:, 0]) if sample_weight is None else sample_weight
+    return batch_term(dependence, ops.where(dependence == 0, ops.zeros_like(weights), weights))
 
 
 def _mean(values, weights):

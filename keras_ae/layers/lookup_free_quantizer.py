@@ -4,10 +4,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.bottleneck import ones_unless
 from keras_ae.layers.grid_quantizer import GridQuantizer
+from keras_ae.loss_term import LossTerm
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.vector_quantization import commitment_loss
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import batch_term, mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -126,9 +128,10 @@ class LookupFreeQuantizer(GridQuantizer):
         terms = {}
         if self.diversity_weight:  # first, because it synchronises replicas
             costs["diversity_loss"] = self.diversity_weight
-            terms["diversity_loss"] = mean_sign_kl_to_uniform(logits, weights, self.entropy_group_bits)
-        terms["entropy_loss"] = weighted_mean(sign_entropy(logits), weights)
-        terms["commitment_loss"] = commitment_loss(relaxed, quantized, weights)
+            kl = mean_sign_kl_to_uniform(logits, weights, self.entropy_group_bits)
+            terms["diversity_loss"] = batch_term(kl, ones_unless(weights, heads))
+        terms["entropy_loss"] = mean_term(sign_entropy(logits), weights)
+        terms["commitment_loss"] = LossTerm.of(commitment_loss(relaxed, quantized, weights))
         self.record_terms(terms, sum(costs[name] * value for name, value in terms.items()))
 
     def get_config(self):

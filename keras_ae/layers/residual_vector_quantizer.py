@@ -8,6 +8,7 @@ from keras_ae.layers.codebook import Codebook
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_residual_settings
+from keras_ae.loss_term import LossTerm
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import straight_through
@@ -208,10 +209,10 @@ class ResidualVectorQuantizer(Bottleneck):
 
     def _record(self, levels):
         """Terms and counts of `(residual, quantized, codes, weights)` of each level."""
-        terms = {"commitment_loss": sum(commitment_loss(r, q, w) for r, q, _, w in levels)}
+        terms = {"commitment_loss": sum(LossTerm.of(commitment_loss(r, q, w)) for r, q, _, w in levels)}
         loss = self.commitment_cost * terms["commitment_loss"]
         if self.ema_decay is None:
-            terms["codebook_loss"] = sum(codebook_loss(r, q, w) for r, q, _, w in levels)
+            terms["codebook_loss"] = sum(LossTerm.of(codebook_loss(r, q, w)) for r, q, _, w in levels)
             loss = loss + terms["codebook_loss"]
         counts = [count_codes(codes, weights, self.num_embeddings) for _, _, codes, weights in levels]
         self.record_counts(ops.concatenate(counts))

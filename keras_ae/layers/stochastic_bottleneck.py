@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # of uniform noise: the logarithms of both ends are finite in float32
 
@@ -93,12 +93,12 @@ class StochasticBottleneck(Bottleneck):
     def weighted_kl(self, x, weights):
         """`(mean KL, what of it is trained)`: the trained part is that beyond the free bits."""
         kl = self.kl(x)
-        mean = weighted_mean(kl, weights)
+        mean = mean_term(kl, weights)
         if not self.kl_weight:
             return mean, None
         if self.free_bits:
             excess = ops.relu(kl - self.free_bits * math.log(2.0))
-            return mean, self.kl_weight * weighted_mean(excess, weights)
+            return mean, self.kl_weight * mean_term(excess, weights)
         return mean, self.kl_weight * mean
 
     def _flat_prior(self):

@@ -8,10 +8,11 @@ from keras_ae.layers.codebook import Codebook, squared_distance
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_settings
+from keras_ae.loss_term import LossTerm
 from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.vector_quantization import codebook_loss, orthogonality_loss
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import straight_through, weighted_mean
+from keras_ae.ops import batch_term, mean_term, straight_through
 
 SETTINGS = (  # the arguments that are kept as they are given
     *("num_embeddings", "commitment_cost", "ema_decay", "num_heads", "share_codebook", "codebook_dim"),
@@ -223,18 +224,21 @@ class VectorQuantizer(Bottleneck):
         return embedding, ops.reshape(codes, self.code_shape(ops.shape(x)))
 
     def _record(self, heads, quantized, codes, squared, weights):
-        terms = {"commitment_loss": weighted_mean(squared / self.head_dim, weights)}
+        terms = {"commitment_loss": mean_term(squared / self.head_dim, weights)}
         if self.ema_decay is None:
-            terms["codebook_loss"] = codebook_loss(heads, quantized, weights)
+            terms["codebook_loss"] = LossTerm.of(codebook_loss(heads, quantized, weights))
+        vectors = ones_unless(weights, heads)
         tables = list(enumerate(ops.unstack(self.table.codes())))
         if self.orthogonality_weight:
-            terms["orthogonality_loss"] = _mean([orthogonality_loss(codes) for _, codes in tables])
+            loss = _mean([orthogonality_loss(codes) for _, codes in tables])
+            terms["orthogonality_loss"] = batch_term(loss, vectors)
         if self.diversity_weight:
             temperature = self.diversity_temperature
-            terms["diversity_loss"] = _mean(
+            loss = _mean(
                 [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
             )
-        self.record_counts(count_codes(codes, ones_unless(weights, heads), self.num_embeddings))
+            terms["diversity_loss"] = batch_term(loss, vectors)
+        self.record_counts(count_codes(codes, vectors, self.num_embeddings))
         weight = self._weighted_terms()
         self.record_terms(terms, sum(weight[name] * value for name, value in terms.items()))
 

@@ -4,14 +4,15 @@ import keras
 from keras import ops
 
 from keras_ae.layers.gaussian_bottleneck import LOG_VARIANCE_BOUND
-from keras_ae.layers.linear_dependence import LinearDependence
+from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.loss_term import scalars
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.models.base import take_losses
 from keras_ae.models.sequences import combine, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 SEGMENTS = 8  # parts of an utterance whose contents should not tell the speaker
 
@@ -148,24 +149,24 @@ class AdaINVoiceConverter(VoiceConverter):
             self.observe_variance(target, reconstruction, mask, sample_weight)
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)
         added = sum(take_losses(part) for part in parts if part is not None)
-        error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))
+        error = mean_term(self.element_losses(target, reconstruction), combine(mask, sample_weight))
         kl = gaussian_kl(mean, log_variance)
-        kl = weighted_mean(ops.mean(kl, axis=-1), combine(mask_of(features), sample_weight))
+        kl = mean_term(ops.mean(kl, axis=-1), combine(mask_of(features), sample_weight))
         kl_weight = self.warm_up.next(advance=bool(training) and self.trainable)
         loss = self.reconstruction_weight * error + kl_weight * kl + added
         terms = {"reconstruction_loss": error, "kl_loss": kl}
         if self.consistency_weight:
             other, _ = self.posterior(self.content_features(self._view(frames, training), mask, training))
             difference = ops.mean(ops.square(mean - other), axis=-1)
-            difference = weighted_mean(difference, combine(mask_of(features), sample_weight))
+            difference = mean_term(difference, combine(mask_of(features), sample_weight))
             terms["consistency_loss"] = difference
             loss = loss + self.consistency_weight * difference
         if self.independence_weight:
             pooled = ops.reshape(self.segments(mean, mask=mask_of(features)), (ops.shape(mean)[0], -1))
             dependence = self.dependence(pooled, self.speaker_numbers(x), sample_weight, training=training)
-            terms["speaker_dependence"] = dependence
+            terms["speaker_dependence"] = dependence = dependence_term(dependence, sample_weight, pooled)
             loss = loss + self.independence_weight * dependence
-        return {"loss": loss, **terms}
+        return scalars({"loss": loss, **terms})
 
     def _view(self, frames, training):
         """What the content encoder hears: new in every call."""

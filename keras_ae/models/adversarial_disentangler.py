@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player, take_losses
@@ -21,7 +22,7 @@ from keras_ae.models.sequences import (
     unpack_inputs,
 )
 from keras_ae.models.stages import Stage
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -174,23 +175,23 @@ class AdversarialDisentangler(AutoEncoder):
             loss, accuracy = self.adversary.classifier_loss(
                 embedding, self.labels(x), mask, sample_weight, training
             )
-            loss += take_losses(self.adversary)
-            return {"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy}
+            loss = LossTerm.of(loss) + take_losses(self.adversary)
+            return scalars({"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy})
         terms = self._reconstruction_terms(embedding, x, y, sample_weight, training)
         loss = terms["reconstruction_loss"] + added + take_losses(self.decoder)
         if training and self.stage == "auto_encoder":
-            return {"loss": loss, **terms}
-        term = self.adversary.encoder_loss(embedding, self.labels(x), mask, sample_weight)
+            return scalars({"loss": loss, **terms})
+        term = LossTerm.of(self.adversary.encoder_loss(embedding, self.labels(x), mask, sample_weight))
         take_losses(self.adversary)  # regularisers of the classifier are its own
         weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
-        return {"loss": loss + weight * term, "adversarial_loss": term, **terms}
+        return scalars({"loss": loss + weight * term, "adversarial_loss": term, **terms})
 
     def _reconstruction_terms(self, embedding, x, y, sample_weight, training):
         values, lengths = unpack_inputs(x)
         target = values if y is None else y
         reconstruction = self.decoder_output(embedding, x, training)
         weights = combine(input_mask(values, lengths), sample_weight)
-        return {"reconstruction_loss": weighted_mean(self.element_losses(target, reconstruction), weights)}
+        return {"reconstruction_loss": mean_term(self.element_losses(target, reconstruction), weights)}
 
     def _decoded(self, embedding, label, mask, training):
         label = ops.cast(ops.convert_to_tensor(label), "int32")

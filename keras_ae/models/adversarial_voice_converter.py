@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.linear_dependence import LinearDependence
+from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.repeated_channels import channel_correlation
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
@@ -13,7 +14,7 @@ from keras_ae.models.converted_frames import ConvertedFrames
 from keras_ae.models.residual_terms import RESIDUAL_TERMS
 from keras_ae.models.sequences import combine, mask_of, unpack_inputs
 from keras_ae.models.stages import Stage
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import batch_term, mean_term
 
 SEGMENTS = 8  # parts of an utterance whose means the linear adversary sees
 
@@ -247,8 +248,8 @@ class AdversarialVoiceConverter(ConvertedFrames):
             content, mask = self.content_of(x["features"]), mask_of(x["features"])
             given = content, x["speaker"], mask, sample_weight
             loss, accuracy = self.adversary.classifier_loss(*given, training)
-            loss += take_losses(self.adversary)
-            return {"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy}
+            loss = LossTerm.of(loss) + take_losses(self.adversary)
+            return scalars({"loss": loss, "adversary_loss": loss, "adversary_accuracy": accuracy})
         return self._model_terms(x, y, sample_weight, training)
 
     def _model_terms(self, x, target, sample_weight, training):
@@ -258,18 +259,20 @@ class AdversarialVoiceConverter(ConvertedFrames):
         voice = self.voice_of(x, training)
         frames = self.without_generator(content, voice, mask, training)
         losses = self.element_losses(target, frames)
-        error = weighted_mean(losses, combine(x["mask"], sample_weight))
+        error = mean_term(losses, combine(x["mask"], sample_weight))
         loss = error + added + take_losses(self.decoder)
         if self.speaker_encoder is not None:
             loss += take_losses(self.speaker_encoder)
         terms = {"reconstruction_loss": error}
         if self.correlation_weight:
-            correlation = channel_correlation(content, combine(mask, sample_weight))
-            terms["channel_correlation"] = correlation
+            weights = combine(mask, sample_weight)
+            correlation = channel_correlation(content, weights)
+            counted = ops.ones_like(content[..., 0]) if weights is None else weights
+            terms["channel_correlation"] = correlation = batch_term(correlation, counted)
             loss += self.correlation_weight * correlation
         if training and self.stage == "auto_encoder":
-            return {"loss": loss, **terms}
-        term = self.adversary.encoder_loss(content, x["speaker"], mask, sample_weight)
+            return scalars({"loss": loss, **terms})
+        term = LossTerm.of(self.adversary.encoder_loss(content, x["speaker"], mask, sample_weight))
         take_losses(self.adversary)  # regularisers of the classifier are its own
         weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
         terms["adversarial_loss"] = term
@@ -277,9 +280,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
             means = self.segments(content, mask=mask)
             means = ops.reshape(means, (-1, SEGMENTS * self.content_dim))
             linear = self.dependence(means, x["speaker"], sample_weight, training=training)
-            terms["speaker_dependence"] = linear
+            terms["speaker_dependence"] = linear = dependence_term(linear, sample_weight, means)
             term += self.linear_weight * linear
-        return {"loss": loss + weight * term, **terms}
+        return scalars({"loss": loss + weight * term, **terms})
 
     def get_config(self):
         config = super().get_config()

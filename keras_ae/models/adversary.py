@@ -9,7 +9,7 @@ from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.discrete_distributions import categorical_kl
 from keras_ae.losses.kl_to_uniform import categorical_kl_to_uniform
 from keras_ae.models.sequences import call_under_mask, combine, mask_of
-from keras_ae.ops import argmax, weighted_mean
+from keras_ae.ops import argmax, mean_term, weighted_mean
 
 LOSSES = ("confusion", "entropy", "negative_cross_entropy", "gradient_reversal")
 
@@ -111,8 +111,8 @@ class Adversary(keras.layers.Layer):
         if self.loss == "confusion":
             uniform = ops.zeros_like(logits)
             return weighted_mean(categorical_kl(uniform, logits), weights)
-        loss = weighted_mean(_cross_entropy(_targets(logits, labels), logits), weights)
-        return loss if self.loss == "gradient_reversal" else -loss
+        loss = mean_term(_cross_entropy(_targets(logits, labels), logits), weights)
+        return (loss if self.loss == "gradient_reversal" else -loss).value
 
 
 def _targets(logits, labels):

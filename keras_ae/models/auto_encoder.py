@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
@@ -22,7 +23,7 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -189,8 +190,8 @@ class AutoEncoder(BaseModel):
         reconstruction = self.decoder_output(embedding, x, training)
         added += take_losses(self.decoder)
         target, mask = self.target_of(values if y is None else y, mask)
-        error = weighted_mean(self.element_losses(target, reconstruction), combine(mask, sample_weight))
-        return {"loss": error + added, "reconstruction_loss": error}
+        error = mean_term(self.element_losses(target, reconstruction), combine(mask, sample_weight))
+        return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def _weighting(self, features, sample_weight):
         """Arguments by which a bottleneck of ours leaves out padding and weights examples."""

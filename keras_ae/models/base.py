@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.loss_term import LossTerm
+from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.ops import num_replicas, sum_over_replicas
@@ -34,12 +36,15 @@ class BaseModel(keras.Model):
 
     A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
     terms by `track_terms` in its constructor; with several players it overrides
-    `players` too, and may name stages by `track_stages`. Each term is a `keras.metrics.Mean` of that
+    `players` too, and may name stages by `track_stages`. Each term is a metric of that
     name in the history; `loss` is that of the first player. Terms of a player that stands still
     are 0 in training; evaluation computes those of all players.
 
-    Every loss is a mean over the global batch, made with `keras_ae.ops.weighted_mean`:
-    under `tf.distribute` each replica returns its part times the number of replicas,
+    Every term is a mean over the global batch, made with `keras_ae.ops.mean_term`, and their sums are
+    written as usual, `loss = error + beta * kl`. The history has `sum(values * weights) / sum(weights)`
+    over the whole epoch for each term, whatever the cut of the data into batches, and `loss` is the sum
+    of these. A plain scalar is counted by the examples of its batch.
+    Under `tf.distribute` each replica returns its part times the number of replicas,
     and this class divides once.
 
     Args:
@@ -65,7 +70,10 @@ class BaseModel(keras.Model):
         return x, y
 
     def compute_terms(self, x, y, sample_weight, training, player) -> dict:
-        """`{"loss": scalar, term: scalar, ...}` of a batch, for the player of that name."""
+        """`{"loss": term, name: term, ...}` of a batch, for the player of that name.
+
+        Each one is a `keras_ae.loss_term.LossTerm` or a scalar.
+        """
         name = type(self).__name__
         raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")
 
@@ -99,7 +107,7 @@ class BaseModel(keras.Model):
     def track_terms(self, *names):
         """Create the metrics of the loss terms `names`."""
         for name in names:
-            self._terms[name] = keras.metrics.Mean(name=name)
+            self._terms[name] = TermMean(name=name)
 
     def track_stages(self, *stages: Stage):
         """Train in these stages, in turn; creates the saved counter `training_step`."""
@@ -161,6 +169,8 @@ class BaseModel(keras.Model):
             steps_per_execution=steps_per_execution,
             auto_scale_loss=False,
         )
+        # past Keras' attribute tracking, as it makes its own: `metrics` lists the tracker already
+        object.__setattr__(self, "_loss_tracker", TermMean(name="loss"))
         self._build_optimizers()
 
     def get_compile_config(self):
@@ -245,7 +255,7 @@ class BaseModel(keras.Model):
         optimizer, variables = self._optimizer_of(player), player.variables()
         with tf.GradientTape() as tape:
             terms = self.compute_terms(x, y, sample_weight, training=True, player=player.name)
-            loss = optimizer.scale_loss(terms["loss"] / num_replicas())
+            loss = optimizer.scale_loss(LossTerm.of(terms["loss"]).value / num_replicas())
         if variables:
             gradients = [_dense(gradient) for gradient in tape.gradient(loss, variables)]
             optimizer.apply(gradients, variables)
@@ -255,11 +265,10 @@ class BaseModel(keras.Model):
         if player.name != self.players()[0].name:  # `loss` is what the first player minimises
             terms = {name: value for name, value in terms.items() if name != "loss"}
         examples = ops.shape(next(leaf for leaf in keras.tree.flatten(x) if leaf is not None))[0]
-        # a term holds a replica's share of the global batch, whatever its number of examples
-        examples = sum_over_replicas(ops.cast(examples, "float32")) / num_replicas()
-        for name, value in terms.items():
+        examples = sum_over_replicas(ops.cast(examples, "float32"))
+        for name, term in terms.items():
             tracker = self._loss_tracker if name == "loss" else self._terms[name]
-            tracker.update_state(value, sample_weight=examples)
+            tracker.update_state(term, sample_weight=examples)
 
     def _optimizer_of(self, player):
         first = self.players()[0].name == player.name
@@ -315,10 +324,9 @@ def _target(x, y, sample_weight):
 def take_losses(layer):
     """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
 
-    Replicas share the layer: each takes its own losses before the next one adds
-    others, so that none is counted twice.
+    A `LossTerm`: the losses of our layers keep the weights they were made with. Replicas share the layer:
+    each takes its own losses before the next one adds others, so that none is counted twice.
     """
-    losses = layer.losses
-    total = ops.sum(ops.stack([ops.cast(loss, "float32") for loss in losses])) if losses else 0.0
+    total = sum((LossTerm.of(loss) for loss in layer.losses), 0.0)
     layer._clear_losses()
     return total

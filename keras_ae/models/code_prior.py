@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.code_network import CodeNetwork
 from keras_ae.models.code_sampling import code_at_quantile
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops import argmax, weighted_mean
+from keras_ae.ops import argmax, mean_term
 
 SAMPLED_AT_ONCE = 256  # bounds the memory of the keys and values
 
@@ -179,9 +180,9 @@ class CodePrior(BaseModel):
         inputs = self._unpack(x)
         logits = self.network(*inputs, training=training)
         added = take_losses(self.network)
-        loss = weighted_mean(_cross_entropy(inputs[0], logits), sample_weight)
-        right = weighted_mean(ops.cast(ops.equal(argmax(logits), inputs[0]), "float32"), sample_weight)
-        return {"loss": loss + added, "accuracy": right}
+        loss = mean_term(_cross_entropy(inputs[0], logits), sample_weight)
+        right = mean_term(ops.cast(ops.equal(argmax(logits), inputs[0]), "float32"), sample_weight)
+        return scalars({"loss": loss + added, "accuracy": right})
 
     def endpoints(self) -> dict[str, Endpoint]:
         """`score`: codes to `log_prob`; `sample`: uniform noise `(batch, number of codes)` to codes."""

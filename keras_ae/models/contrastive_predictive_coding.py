@@ -7,6 +7,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers.masking import zero_padding
 from keras_ae.layers.step_predictors import StepPredictors
+from keras_ae.loss_term import scalars
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
@@ -26,7 +27,7 @@ from keras_ae.models.sequences import (
     samples_per_frame,
     unpack_inputs,
 )
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -173,10 +174,10 @@ class ContrastivePredictiveCoding(BaseModel):
         candidates = self._candidates(z, counting(real, sample_weight), speaker, training)
         losses, hits = self._predict(predictions, z, candidates)
         weights = prediction_weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
-        terms = {"loss": weighted_mean(losses, weights) + added, "accuracy": weighted_mean(hits, weights)}
+        terms = {"loss": mean_term(losses, weights) + added, "accuracy": mean_term(hits, weights)}
         for i, k in enumerate(self._ahead()):
-            terms[f"accuracy_{k}"] = weighted_mean(hits[:, :, i], weights[:, :, i])
-        return terms
+            terms[f"accuracy_{k}"] = mean_term(hits[:, :, i], weights[:, :, i])
+        return scalars(terms)
 
     def _seen_frames(self, values, lengths, training):
         """As `frames`; under a perturbation in training, `z` is not what `c` has heard."""

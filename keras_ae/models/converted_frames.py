@@ -3,11 +3,12 @@
 from keras import ops
 
 from keras_ae.layers.replica_noise import uniform_noise
+from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.base import take_losses
 from keras_ae.models.residual_terms import discriminator_terms, generator_terms
 from keras_ae.models.sequences import call_under_mask, combine, crop, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 
 class ConvertedFrames(VoiceConverter):
@@ -40,17 +41,17 @@ class ConvertedFrames(VoiceConverter):
         voice = self.voice_of(x, False)
         frames = self.without_generator(content, voice, mask, training)
         losses = self.element_losses(target, frames)
-        error = weighted_mean(losses, combine(x["mask"], sample_weight))
+        error = mean_term(losses, combine(x["mask"], sample_weight))
         others = self._others(ops.shape(x["speaker"])[0], training)
         voice = ops.take(voice, others, axis=0)
         frames = crop(self.without_generator(content, voice, mask, training), x["frames"])
         again = self.content_of(self.content_features(frames, x["mask"]))
         difference = ops.mean(ops.square(ops.cast(again - content, "float32")), axis=-1)
-        difference = weighted_mean(difference, combine(mask, sample_weight))
+        difference = mean_term(difference, combine(mask, sample_weight))
         loss = error + self.consistency_weight * difference + take_losses(self.decoder)
         take_losses(self.content_encoder)
         terms = {"reconstruction_loss": error} if training else {}  # evaluation has that of the model
-        return {"loss": loss, "consistency_loss": difference, **terms}
+        return scalars({"loss": loss, "consistency_loss": difference, **terms})
 
     def residual_terms(self, x, sample_weight, training, player):
         """Of the generator or the discriminator, see `models.residual_terms`."""
@@ -69,7 +70,7 @@ class ConvertedFrames(VoiceConverter):
             given = x["frames"], fake, x["speaker"], mix, self.gradient_penalty_weight
             terms = discriminator_terms(judge, *given, sample_weight)
         added = {name: take_losses(getattr(self, name)) for name in ("discriminator", "generator")}
-        return {**terms, "loss": terms["loss"] + added[player]}
+        return scalars({**terms, "loss": LossTerm.of(terms["loss"]) + added[player]})
 
     def _converted(self, x, training, of_generator):
         """`(frames in the voice of another utterance of the batch, its speaker)`."""

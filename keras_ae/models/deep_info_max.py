@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
+from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.endpoint import Endpoint
@@ -219,9 +220,9 @@ class DeepInfoMax(BaseModel):
                 terms[f"{name}_loss"] = term
                 loss += weight * term
         if self.gamma:
-            terms["prior_loss"] = self.prior_matching.encoder_loss(embedding, sample_weight)
+            terms["prior_loss"] = LossTerm.of(self.prior_matching.encoder_loss(embedding, sample_weight))
             loss += self.gamma * terms["prior_loss"]
-        return {"loss": loss, **terms}
+        return scalars({"loss": loss, **terms})
 
     def endpoints(self) -> dict[str, Endpoint]:
         """`encode` (also as `serving_default`) and `score` of pairs; there is no decoder."""
@@ -242,7 +243,7 @@ class DeepInfoMax(BaseModel):
         return {"score": self.score(inputs, embedding)}
 
     def _mutual_information(self, name, embedding, local, mask, sample_weight, training):
-        """The estimator on all pairs of the global batch."""
+        """The estimator on all pairs of the global batch; a batch without a pair does not count."""
         if name == "local" and training and self.sample_locations is not None:
             local, mask = sample_positions(local, mask, self.sample_locations, self.seed_generator)
         vector, locations = self._compared(name, embedding, local, mask, sample_weight, training)
@@ -250,7 +251,10 @@ class DeepInfoMax(BaseModel):
         parts = {"vector": vector, "locations": locations, "mask": mask, "weights": sample_weight}
         parts = {key: _gathered(part) for key, part in parts.items()}
         scores = ops.einsum("nd,mld->nml", parts["vector"], parts["locations"]) / self.temperature
-        return ESTIMATORS[self.estimator](scores, parts["mask"], parts["weights"])
+        value = ESTIMATORS[self.estimator](scores, parts["mask"], parts["weights"])
+        weights = ops.ones_like(parts["vector"][:, 0]) if parts["weights"] is None else parts["weights"]
+        pairs = ops.sum(ops.cast(weights > 0, "int32")) > 1
+        return LossTerm([(value, ops.where(pairs, ops.sum(weights), 0.0))])
 
     def _compared(self, name, embedding, local, mask, sample_weight, training):
         """`f(z)`, `(batch, units)`, and `h(c)`, `(batch, locations, units)`, float32."""

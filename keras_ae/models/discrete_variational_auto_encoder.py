@@ -11,6 +11,7 @@ from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.stochastic_bottleneck import StochasticBottleneck
+from keras_ae.loss_term import scalars
 from keras_ae.losses.likelihood import LIKELIHOODS, log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
@@ -23,7 +24,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
 
@@ -153,16 +154,16 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         target = ops.cast(values if y is None else y, "float32")
         features = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
-        kl = weighted_mean(self._kl(features), sample_weight)
+        kl = mean_term(self._kl(features), sample_weight)
         losses = self._surrogate(target, mask, features, sample_weight, training)
         # bottleneck, decoder, baseline: each takes what its own calls have added
         parts = [self.bottleneck, self.decoder]
         parts += [self.estimator] if self.estimator != "pathwise" else []
         added += sum(take_losses(part) for part in parts)
-        reconstruction = weighted_mean(losses, sample_weight)
+        reconstruction = mean_term(losses, sample_weight)
         beta = self.warm_up.next(advance=bool(training) and self.trainable)
         terms = {"reconstruction_loss": reconstruction, "negative_elbo": reconstruction + kl}
-        return {"loss": reconstruction + beta * kl + added, **terms}
+        return scalars({"loss": reconstruction + beta * kl + added, **terms})
 
     # the expectation of the loss, and its gradient
 

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.endpoint import Endpoint
 
@@ -133,10 +134,13 @@ class GenerativeAutoEncoder(BaseModel):
         if len(terms) == 1:
             return terms[0]
         shares = [prior.num_codes / sum(p.num_codes for p in self.priors) for prior in self.priors]
-        joint = {name: sum(s * t[name] for s, t in zip(shares, terms, strict=True)) for name in terms[0]}
+        joint = {
+            name: sum(share * LossTerm.of(term[name]) for share, term in zip(shares, terms, strict=True))
+            for name in terms[0]
+        }
         for level, term in zip(("top_", "bottom_"), terms, strict=True):
             joint.update({f"{level}{name}": value for name, value in term.items()})
-        return joint
+        return scalars(joint)
 
     def own_preprocessing(self):
         """That of the auto-encoder."""

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -60,14 +60,15 @@ class PriorMatching(keras.layers.Layer):
 
     def encoder_loss(self, embedding, weights=None):
         """What the encoder minimises; the discriminator's variables are not its own."""
-        return weighted_mean(ops.softplus(-self(embedding)), weights)
+        return mean_term(ops.softplus(-self(embedding)), weights).value
 
     def discriminator_loss(self, embedding, weights=None):
         """What the discriminator minimises; no gradient reaches the embedding."""
         logits = self(ops.stop_gradient(embedding))
         draw = keras.random.uniform if self.prior == "uniform" else keras.random.normal
         drawn = self._logits(draw(ops.shape(embedding), dtype=embedding.dtype, seed=self.seed_generator))
-        return weighted_mean(ops.softplus(-drawn), weights) + weighted_mean(ops.softplus(logits), weights)
+        both = mean_term(ops.softplus(-drawn), weights) + mean_term(ops.softplus(logits), weights)
+        return both.value
 
     def _logits(self, hidden):
         for layer in self.hidden:

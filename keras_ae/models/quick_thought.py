@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.loss_term import scalars
 from keras_ae.losses.sentence_context import (
     chance_loss,
     context_accuracy,
@@ -13,7 +14,7 @@ from keras_ae.losses.sentence_context import (
 from keras_ae.models.base import take_losses
 from keras_ae.models.encoding_in_parts import encode_in_parts
 from keras_ae.models.sentence_model import SentenceModel
-from keras_ae.ops import gather_over_replicas, weighted_mean
+from keras_ae.ops import gather_over_replicas, mean_term
 
 SELF_MASKS = ("exclude", "zero")
 
@@ -120,12 +121,12 @@ class QuickThought(SentenceModel):
         if self.self_mask == "zero":
             scores, part = ops.where(own, 0.0, scores), ops.logical_or(part, own)
         weights = _weights(neighbour, sample_weight)
-        loss = weighted_mean(context_prediction(scores, neighbour, part), weights)
-        return {
-            "loss": loss + added + more,
-            "gain": weighted_mean(chance_loss(part), weights) - loss,
-            "context_accuracy": weighted_mean(hits, weights),
+        loss = mean_term(context_prediction(scores, neighbour, part), weights)
+        terms = {
+            "gain": mean_term(chance_loss(part), weights) - loss,
+            "context_accuracy": mean_term(hits, weights),
         }
+        return scalars({"loss": loss + added + more, **terms})
 
     def _encoded(self, encoder, ids, training):
         """The vectors in float32, and the losses that the encoder adds."""

@@ -2,8 +2,9 @@
 
 from keras import ops
 
+from keras_ae.loss_term import scalars
 from keras_ae.losses.lipschitz_penalty import gradient_penalty
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 RESIDUAL_TERMS = (
     "critic_loss",
@@ -29,22 +30,22 @@ def discriminator_terms(judge, real, fake, speaker, mix, penalty_weight, sample_
     score, logits = judge(real)
     penalties = gradient_penalty(lambda frames: judge(frames)[0], real, fake, mix)
     terms = {
-        "critic_loss": weighted_mean(judge(fake)[0] - score, sample_weight),
-        "gradient_penalty": weighted_mean(penalties, sample_weight),
-        "real_speaker_loss": weighted_mean(_cross_entropy(speaker, logits), sample_weight),
+        "critic_loss": mean_term(judge(fake)[0] - score, sample_weight),
+        "gradient_penalty": mean_term(penalties, sample_weight),
+        "real_speaker_loss": mean_term(_cross_entropy(speaker, logits), sample_weight),
     }
     loss = terms["critic_loss"] + terms["real_speaker_loss"] + penalty_weight * terms["gradient_penalty"]
-    return {"loss": loss, **terms}
+    return scalars({"loss": loss, **terms})
 
 
 def generator_terms(judge, fake, wanted, sample_weight=None) -> dict:
     """`-mean D(fake) + CE(D_speaker(fake), wanted)`; arguments as in `discriminator_terms`."""
     score, logits = judge(fake)
     terms = {
-        "generator_loss": -weighted_mean(score, sample_weight),
-        "converted_speaker_loss": weighted_mean(_cross_entropy(wanted, logits), sample_weight),
+        "generator_loss": -mean_term(score, sample_weight),
+        "converted_speaker_loss": mean_term(_cross_entropy(wanted, logits), sample_weight),
     }
-    return {"loss": sum(terms.values()), **terms}
+    return scalars({"loss": sum(terms.values()), **terms})
 
 
 def _cross_entropy(labels, logits):

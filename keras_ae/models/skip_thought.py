@@ -8,12 +8,13 @@ from keras_ae.errors import InputError
 from keras_ae.layers.gru_decoder import GRUDecoder
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.word_softmax import WordSoftmax
+from keras_ae.loss_term import scalars
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.sentence_model import SentenceModel
 from keras_ae.models.sentence_writing import SentenceWriting
 from keras_ae.models.sequences import sequence_mask
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 SENTENCES = {
     "previous": "previous",
@@ -189,9 +190,9 @@ class SkipThought(SentenceWriting, SentenceModel):
             )
             # tf: segments of a number that is not known before
             sums = tf.math.unsorted_segment_sum(nats, sentence, ops.shape(ids)[0])
-            terms[f"{name}_loss"] = weighted_mean(sums, weights)
+            terms[f"{name}_loss"] = mean_term(sums, weights)
             loss = loss + terms[f"{name}_loss"]
-        return {"loss": loss, **terms}
+        return scalars({"loss": loss, **terms})
 
     # parts
 

@@ -1,9 +1,9 @@
 """A variational auto-encoder that pays most for dimensions that depend on each other."""
 
 import keras
-from keras import ops
 
-from keras_ae.losses.total_correlation import check_sampling, kl_decomposition
+from keras_ae.loss_term import LossTerm
+from keras_ae.losses.total_correlation import KLDecomposition, check_sampling, kl_decomposition
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 
 
@@ -95,10 +95,11 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
             sample_weight=sample_weight,
             sampling=self.sampling,
         )
+        parts = KLDecomposition(*(LossTerm.of(part) for part in parts))
         # the bottleneck has counted each part once: its KL is exact where these are estimates
         surplus = [weight - 1.0 for weight in self.weights_of_terms.values()]
         further = sum(factor * part for factor, part in zip(surplus, parts, strict=True) if factor)
-        return ops.convert_to_tensor(self.bottleneck.beta) * further, parts._asdict()
+        return further * self.bottleneck.beta, parts._asdict()
 
     def get_config(self):
         return {

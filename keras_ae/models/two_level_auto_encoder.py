@@ -6,10 +6,11 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 
 LEVELS = ("top", "bottom")
 PARTS = ("bottom_encoder", "top_encoder", "top_decoder", "merge", "decoder")
@@ -145,8 +146,8 @@ class TwoLevelAutoEncoder(BaseModel):
         added += take_losses(self.decoder)
         target = x if y is None else y
         losses = reconstruction_losses(self.reconstruction_loss, target, reconstruction)
-        error = weighted_mean(losses, sample_weight)
-        return {"loss": error + added, "reconstruction_loss": error}
+        error = mean_term(losses, sample_weight)
+        return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def margin(self, x):
         """Relative gap of the two best scores of the least certain code of each example, `(batch,)`."""

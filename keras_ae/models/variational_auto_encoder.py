@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.loss_term import scalars
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
@@ -16,7 +17,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import mean_term
 from keras_ae.optional import require
 
 
@@ -112,12 +113,13 @@ class VariationalAutoEncoder(AutoEncoder):
         added += take_losses(self.decoder)
         target = ops.cast(values if y is None else y, "float32")
         log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
-        reconstruction = -weighted_mean(sum_per_example(log_likelihood, mask), sample_weight)
+        reconstruction = -mean_term(sum_per_example(log_likelihood, mask), sample_weight)
         further, terms = self.code_terms(features, z, sample_weight)
-        return {"loss": reconstruction + added + further, "reconstruction_loss": reconstruction, **terms}
+        loss = reconstruction + added + further
+        return scalars({"loss": loss, "reconstruction_loss": reconstruction, **terms})
 
     def code_terms(self, features, z, sample_weight) -> tuple:
-        """`(what is added to the loss, {term: scalar})`, for subclasses with further terms of `z`."""
+        """`(what is added to the loss, {name: term})`, for subclasses with further terms of `z`."""
         return 0.0, {}
 
     def endpoints(self) -> dict[str, Endpoint]:

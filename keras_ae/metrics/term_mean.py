@@ -1,0 +1,69 @@
+"""Mean over an epoch of a term that is counted by a weight of its own."""
+
+import keras
+from keras import ops
+
+from keras_ae.loss_term import LossTerm
+from keras_ae.ops import num_replicas
+
+MOST_PARTS = 64  # parts of one term with a weight each; further ones are counted by that of the last
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class TermMean(keras.metrics.Metric):
+    """The figure of an epoch: `sum_i (sum_batches weight_i value_i / sum_batches weight_i)`.
+
+    `i` runs over the parts of a `keras_ae.loss_term.LossTerm`, in the order in which they were added. The
+    result does not depend on how the data are cut into batches. Part 0 holds all scalars without a weight
+    of their own. The sums are float64: the number of elements of an epoch exceeds what float32 counts.
+
+    Args:
+        name: name of the metric.
+
+    Example:
+
+    >>> metric = TermMean()
+    >>> metric.update_state(LossTerm([(1.0, 32.0)]))
+    >>> metric.update_state(LossTerm([(34.0, 1.0)]))
+    >>> float(metric.result())
+    2.0
+    """
+
+    def __init__(self, name="term_mean", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.totals, self.weights = (
+            self.add_variable((MOST_PARTS,), "zeros", dtype="float64", name=part)
+            for part in ("totals", "weights")
+        )
+
+    def update_state(self, term, sample_weight=None):
+        """Add the term of a batch.
+
+        Args:
+            term: a `LossTerm` or a scalar.
+            sample_weight: scalar, the weight of what has none of its own, such as the number of examples
+                of the global batch; `None`: 1.
+        """
+        examples = ops.cast(1.0 if sample_weight is None else sample_weight, "float64")
+        values, weights = [ops.zeros((), "float64")], [examples]
+        for value, weight in LossTerm.of(term).parts:
+            value = ops.cast(value, "float64")
+            if weight is None:
+                values[0] = values[0] + value
+            elif len(values) == MOST_PARTS:
+                values[-1] = values[-1] + value
+            else:
+                values.append(value)
+                weights.append(ops.cast(weight, "float64"))
+        # the variables are summed over replicas: each of them adds its share
+        weights = _padded(weights) / num_replicas()
+        self.totals.assign_add(_padded(values) * weights)
+        self.weights.assign_add(weights)
+
+    def result(self):
+        means = ops.divide_no_nan(ops.convert_to_tensor(self.totals), ops.convert_to_tensor(self.weights))
+        return ops.cast(ops.sum(means), "float32")
+
+
+def _padded(values):
+    return ops.pad(ops.stack(values), (0, MOST_PARTS - len(values)))
