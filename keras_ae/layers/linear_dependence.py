@@ -113,7 +113,7 @@ class LinearDependence(Float32Layer):
 
 
 def dependence_term(dependence, sample_weight, z):
-    """The `LinearDependence` of vectors `z` as a term; a batch without pairs, whose value is 0, does not count."""
+    """The `LinearDependence` of vectors `z` as a term; a batch without pairs (value 0) does not count."""
     weights = ops.ones_like(z[:, 0]) if sample_weight is None else sample_weight
     return batch_term(dependence, ops.where(dependence == 0, ops.zeros_like(weights), weights))
 
