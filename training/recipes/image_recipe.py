@@ -24,6 +24,9 @@ class ImageRecipe(Recipe):
     """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
     image_size: tuple[int, int] | None = None
     """Height and width to which the images are resized."""
+    scale: float | None = None
+    """Pixel value of an array that becomes 1, such as 255; without it uint8 is from 0 to 255, and other
+    arrays must be in [0, 1]."""
     epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64
@@ -51,7 +54,7 @@ class ImageRecipe(Recipe):
         return False
 
     def load_data(self):
-        data = load_images(self.data, image_size=self.image_size)
+        data = load_images(self.data, image_size=self.image_size, scale=self.scale)
         if self.labelled and not data.num_classes:
             raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
         return data
