@@ -65,6 +65,12 @@ class ImageRecipe(Recipe):
     def validation_batches(self, data):
         return data.validation.batches(self.batch_size, labels=self.labelled)
 
+    def preprocessing(self, description):
+        *size, channels = description.get("image_shape", (None, None))
+        size = size if len(size) == 2 else None
+        own = {"image_size": size, "channels": channels, "scale": self.scale}
+        return {"modality": "images", "value_range": (0, 1), **own}
+
     def describe(self, data):
         return f"{data.image_shape} images"
 

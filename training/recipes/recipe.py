@@ -77,6 +77,13 @@ class Recipe:
         """A `tf.data.Dataset` of the validation data."""
         raise TypeError(f"{type(self).__name__} must define validation_batches(data)")
 
+    def preprocessing(self, description: dict) -> dict | None:
+        """How raw data become the model's inputs, kept in the model; `None` where the model itself says it.
+
+        `description` is that of the data, which `config.json` holds too.
+        """
+        return None
+
     def describe(self, data) -> str:
         """What a model must fit, in words: "(8, 8, 1) images"."""
         raise TypeError(f"{type(self).__name__} must define describe(data)")
@@ -99,6 +106,7 @@ class Recipe:
         keras.utils.set_random_seed(self.seed)
         given = () if base is None else (base,)
         model = self.build_model(data, self.epochs * steps_per_epoch, *given)
+        model.preprocessing = self.preprocessing(data.description)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
         model.compile(self.optimizer(schedule), jit_compile=False)
         return model
