@@ -6,6 +6,9 @@ quiet_command_line()  # does nothing unless this is the command line; must come 
 
 from keras_ae import layers, losses, metrics, models, networks, optimizers  # noqa: E402
 from keras_ae.errors import InputError  # noqa: E402
+from keras_ae.settings import take_numpy_scalars  # noqa: E402
+
+take_numpy_scalars("keras_ae")
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "layers", "losses", "metrics", "models", "networks", "optimizers"]

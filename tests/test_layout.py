@@ -38,6 +38,7 @@ NOT_SAVED_BY_NAME = {
     "ConvertedFrames",
     "Float32Layer",
     "GridQuantizer",
+    "QuantizableLayer",
     "SampleBuffer",
     "StandardizedStart",
     "Codebook",
@@ -114,6 +115,24 @@ def test_package_list_equals_the_folders():
 
 def test_version_is_the_one_of_the_package():
     assert pyproject()["project"]["version"] == keras_ae.__version__
+
+
+def test_new_tensors_name_their_dtype():
+    """What `keras.ops` and `keras.random` make is of Keras' `floatx` otherwise, and whole numbers with it."""
+    # the number of arguments before the dtype, where it can be given by its place
+    makers = {"ones": 1, "zeros": 1, "full": 2, "eye": 9, "arange": 9, "one_hot": 9, "linspace": 9}
+    makers |= {"uniform": 9, "normal": 9, "randint": 9, "truncated_normal": 9}
+    problems = []
+    for name, path in sources().items():
+        for node in ast.walk(tree(path)):
+            if not within(name, "keras_ae") or not isinstance(node, ast.Call):
+                continue
+            owner, _, function = ast.unparse(node.func).rpartition(".")
+            named = any(keyword.arg == "dtype" for keyword in node.keywords)
+            makes = owner in ("ops", "keras.ops", "keras.random") and function in makers
+            if makes and not named and len(node.args) <= makers[function]:
+                problems.append(f"{path}:{node.lineno}: {owner}.{function} without dtype")
+    assert not problems, "\n".join(problems)
 
 
 def test_imports_point_from_training_and_export_to_keras_ae_alone():

@@ -51,7 +51,7 @@ class AugmentReinforceMerge(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, losses_shape):
+    def build(self, losses_shape, logits_shape=None, uniform_shape=None):
         self.built = True
 
     def draw(self, logits):
@@ -63,7 +63,7 @@ class AugmentReinforceMerge(keras.layers.Layer):
     def call(self, losses, logits, uniform):
         losses, logits = ops.cast(losses, "float32"), ops.cast(logits, "float32")
         difference = ops.stop_gradient(losses[0] - losses[1])
-        weights = uniform - 0.5
+        weights = ops.cast(uniform, "float32") - 0.5
         if self.rao_blackwell:
             first, second = (ops.cast(one, "float32") for one in _pair(logits, uniform))
             weights = (first - second) * ops.sigmoid(ops.abs(logits)) / 2
@@ -71,6 +71,9 @@ class AugmentReinforceMerge(keras.layers.Layer):
         rank = len(difference.shape)
         directions = ops.sum(moved, axis=tuple(range(rank, len(moved.shape))))
         return ops.mean(losses, axis=0) + difference * directions
+
+    def compute_output_shape(self, losses_shape, logits_shape=None, uniform_shape=None):
+        return losses_shape[1:]
 
     def get_config(self):
         return {**super().get_config(), "rao_blackwell": self.rao_blackwell, "seed": self.seed}

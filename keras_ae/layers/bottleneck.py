@@ -110,6 +110,9 @@ class Bottleneck(Float32Layer):
         """Shape of the codes of an input of this `shape`; one code for each position unless overridden."""
         return shape[:-1]
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if not return_codes:
@@ -178,7 +181,7 @@ def position_weights(x, mask, sample_weight):
     """Weights `(batch, ...)` of the positions of `x`; `None` where all count alike."""
     if mask is None and sample_weight is None:
         return None
-    weights = ops.ones(ops.shape(x)[:-1]) if mask is None else ops.cast(mask, "float32")
+    weights = ops.ones(ops.shape(x)[:-1], "float32") if mask is None else ops.cast(mask, "float32")
     if sample_weight is None:
         return weights
     sample_weight = ops.cast(sample_weight, "float32")

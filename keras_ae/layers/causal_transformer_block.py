@@ -6,9 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.quantized_parts import QuantizableLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class CausalTransformerBlock(keras.layers.Layer):
+class CausalTransformerBlock(QuantizableLayer):
     """Attention and a two-layer network, each after a normalisation and around a residual.
 
     ```
@@ -63,7 +65,7 @@ class CausalTransformerBlock(keras.layers.Layer):
         self.network_output = keras.layers.Dense(dim, name="network_output", **policy)
         self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
 
-    def build(self, input_shape=None):
+    def build(self, x_shape=None, visible_shape=None):
         shape = (None, None, self.dim)
         for layer in (self.attention_norm, self.queries_keys_values, self.attention_output):
             layer.build(shape)
@@ -85,7 +87,7 @@ class CausalTransformerBlock(keras.layers.Layer):
         positions filled in; `position`: scalar int32.
         """
         queries, key, value = self._split(x)
-        places = ops.arange(cache[0].shape[2])
+        places = ops.arange(cache[0].shape[2], dtype="int32")
         here = ops.reshape(ops.equal(places, position), (1, 1, -1, 1))
         keys, values = ops.where(here, key, cache[0]), ops.where(here, value, cache[1])
         attended = self._attend(queries, keys, values, ops.expand_dims(places <= position, 0))

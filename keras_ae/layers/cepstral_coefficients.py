@@ -89,12 +89,14 @@ class CepstralCoefficients(Float32Layer):
 def _derivative(x, last, order):
     """Of `order`, at every frame of `(batch, frames, channels)`; `last`: number of the last real frame."""
     frames = ops.shape(x)[1]
-    repeated = _frames_at(x, _between(ops.arange(-_REACH, frames + _REACH), 0, last))
+    repeated = _frames_at(x, _between(ops.arange(-_REACH, frames + _REACH, dtype="int32"), 0, last))
     weights = _derivative_weights(order)
     inner = sum(weight * repeated[:, i : i + frames] for i, weight in enumerate(weights))
     # a polynomial's derivative of its own order is constant: the edges have that of the nearest whole window
     first = ops.minimum(_REACH, last // 2)
-    return _frames_at(inner, _between(ops.arange(frames), first, ops.maximum(first, last - _REACH)))
+    return _frames_at(
+        inner, _between(ops.arange(frames, dtype="int32"), first, ops.maximum(first, last - _REACH))
+    )
 
 
 def _between(index, least, most):

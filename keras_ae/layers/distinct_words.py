@@ -33,5 +33,8 @@ class DistinctWords(keras.layers.Layer):
         words, places = (flat, tf.range(tf.size(flat))) if has_fixed_shapes() else tf.unique(flat)
         return words, tf.where(ids == 0, -1, tf.reshape(places, tf.shape(ids)))
 
+    def compute_output_shape(self, ids_shape):
+        return (None,), ids_shape
+
     def compute_output_spec(self, ids):
-        return keras.KerasTensor((None,), "int32"), keras.KerasTensor(ids.shape, "int32")
+        return tuple(keras.KerasTensor(shape, "int32") for shape in self.compute_output_shape(ids.shape))

@@ -1,6 +1,7 @@
 """Float32 inside, whatever the dtype policy."""
 
 import keras
+from keras import ops
 
 
 class Float32Layer(keras.layers.Layer):
@@ -23,6 +24,10 @@ class Float32Layer(keras.layers.Layer):
         whole numbers end at 2048 (float16) or 256 (bfloat16).
         """
         return self.compute_dtype
+
+    def add_loss(self, loss):
+        # Keras adds it to losses of the dtype of its `floatx`, and adds no float32 to a float64
+        return super().add_loss(ops.cast(loss, keras.backend.result_type("float32", keras.config.floatx())))
 
     def compute_mask(self, inputs, previous_mask):
         return previous_mask

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.bottleneck import position_weights
+from keras_ae.layers.float32_dense import Float32Dense
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.gaussian import gaussian_kl
@@ -55,8 +56,8 @@ class GaussianBottleneck(Float32Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.warm_up = ScheduledVariable(beta, name="beta")
         # float32: a variance in half precision loses the bits that the KL is made of
-        self.mean_map = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
-        self.log_variance_map = keras.layers.Dense(latent_dim, dtype="float32", name="log_variance")
+        self.mean_map = Float32Dense(latent_dim, name="mean")
+        self.log_variance_map = Float32Dense(latent_dim, name="log_variance")
         prefix = "" if self.name.startswith("gaussian_bottleneck") else f"{self.name}_"
         self.kl_metric = TermMean(name=f"{prefix}kl_loss")
 
@@ -96,8 +97,11 @@ class GaussianBottleneck(Float32Layer):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
         return mean + ops.exp(0.5 * log_variance) * noise
 
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.latent_dim)
+
     def compute_output_spec(self, x, mask=None, training=None, sample=None, sample_weight=None):
-        return keras.KerasTensor((*x.shape[:-1], self.latent_dim), dtype=self.compute_dtype)
+        return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=self.compute_dtype)
 
     def get_config(self):
         beta = self.warm_up.get_value_config()

@@ -7,13 +7,14 @@ from keras import ops
 from keras_ae.layers.gru_step import GRUStep
 from keras_ae.layers.masking import zero_padding
 from keras_ae.layers.packed_sequences import Packing, packed_gru
+from keras_ae.layers.quantized_parts import QuantizableLayer
 from keras_ae.ops import has_fixed_shapes
 
 CONDITIONINGS = ("state", "every_step")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class GRUDecoder(keras.layers.Layer):
+class GRUDecoder(QuantizableLayer):
     """The states of a GRU that reads the words before, and knows a vector `v`.
 
     ```
@@ -99,7 +100,8 @@ class GRUDecoder(keras.layers.Layer):
         states = self.recurrence(gates, initial_state=[state])
         if lengths is None:
             return states
-        return zero_padding(states, ops.arange(ops.shape(inputs)[1])[None] < lengths[:, None])
+        places = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        return zero_padding(states, places[None] < ops.cast(lengths, "int32")[:, None])
 
     def _without_padding(self, inputs, state, given, lengths):
         # float32: CPUs have no arithmetic of halves

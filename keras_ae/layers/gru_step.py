@@ -54,6 +54,10 @@ class GRUStep(keras.layers.Layer):
         state = update * state + (1 - update) * candidate
         return state, [state]
 
+    def compute_output_shape(self, input_shape, states_shape=None):
+        state = (input_shape[0], self.units)
+        return state, [state]
+
     def get_config(self):
         return {**super().get_config(), "units": self.units}
 

@@ -63,8 +63,8 @@ class LinearDependence(Float32Layer):
         self.momentum = momentum
         self.shrinkage = shrinkage
 
-    def build(self, input_shape):
-        features = input_shape[-1]
+    def build(self, z_shape, labels_shape=None):
+        features = z_shape[-1]
         moving = {"dtype": "float32", "autocast": False, "trainable": False, "aggregation": "mean"}
         self.mean = self.add_weight(name="mean", shape=(features,), initializer="zeros", **moving)
         square = (features, features)
@@ -105,8 +105,11 @@ class LinearDependence(Float32Layer):
         found = ops.divide_no_nan(sum_over_replicas(products), total)
         self.covariance.assign(self.covariance + step * (found - self.covariance))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, z_shape, labels_shape=None):
         return ()
+
+    def compute_output_spec(self, z, labels, sample_weight=None, training=None):
+        return keras.KerasTensor((), dtype="float32")
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "shrinkage": self.shrinkage}

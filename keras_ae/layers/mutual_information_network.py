@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
+from keras_ae.layers.quantized_parts import QuantizableLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class MutualInformationNetwork(keras.layers.Layer):
+class MutualInformationNetwork(QuantizableLayer):
     """Two dense layers with a linear shortcut, normalised: the scores are dot products of its outputs.
 
     ```

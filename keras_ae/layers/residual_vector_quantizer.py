@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck, flatten_weights
 from keras_ae.layers.codebook import Codebook
+from keras_ae.layers.float32_dense import Float32Dense
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_residual_settings
@@ -131,8 +132,8 @@ class ResidualVectorQuantizer(Bottleneck):
         self.code_dim = self.codebook_dim or dim
         if self.codebook_dim:
             # float32 as all of this layer: codes must not depend on the dtype policy
-            self.map_in = keras.layers.Dense(self.code_dim, dtype="float32", name="map_in")
-            self.map_out = keras.layers.Dense(dim, dtype="float32", name="map_out")
+            self.map_in = Float32Dense(self.code_dim, name="map_in")
+            self.map_out = Float32Dense(dim, name="map_out")
             self.map_in.build((None, dim))
             self.map_out.build((None, self.code_dim))
         for table in self.tables:

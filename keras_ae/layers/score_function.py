@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_ae.layers.float32_dense import Float32Dense
 from keras_ae.ops import num_replicas, sum_over_replicas, weighted_mean
 
 BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned")
@@ -74,15 +75,15 @@ class ScoreFunction(keras.layers.Layer):
         if baseline == "moving_average":
             self.mean, self.mass = (self._scalar(name) for name in ("mean", "mass"))
         if baseline == "learned":
-            hidden = keras.layers.Dense(units, activation="tanh", dtype="float32")
-            self.network = keras.Sequential([keras.layers.Flatten(), hidden, keras.layers.Dense(1)])
+            hidden = Float32Dense(units, activation="tanh")
+            self.network = keras.Sequential([keras.layers.Flatten(), hidden, Float32Dense(1)])
 
     def build_baseline(self, features_shape):
         """Make the weights of the learned baseline, for features `(batch, ...)`."""
         if self.baseline == "learned" and not self.network.built:
             self.network.build(tuple(features_shape))
 
-    def build(self, losses_shape):
+    def build(self, losses_shape, log_probs_shape=None):
         self.built = True
 
     def call(
@@ -144,6 +145,9 @@ class ScoreFunction(keras.layers.Layer):
         # of the losses seen so far, and of their weights: their ratio is not drawn to the start of 0
         options = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         return self.add_weight(name=name, shape=(), initializer="zeros", dtype="float32", **options)
+
+    def compute_output_shape(self, losses_shape, log_probs_shape=None):
+        return losses_shape
 
     def get_config(self):
         config = {"baseline": self.baseline, "decay": self.decay, "units": self.units}

@@ -51,7 +51,7 @@ class SegmentMeans(keras.layers.Layer):
             x, length = zero_padding(x, mask), ops.sum(ops.cast(mask, "float32"), axis=1)
         size = length[:, None, None] / self.segments
         first = ops.arange(self.segments, dtype="float32")[None, :, None] * size
-        position = ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, None]
+        position = ops.arange(ops.shape(x)[1], dtype="float32")[None, None]
         overlap = ops.minimum(position + 1.0, first + size) - ops.maximum(position, first)
         weights = ops.divide_no_nan(ops.relu(overlap), size)
         return ops.matmul(ops.cast(weights, x.dtype), x)

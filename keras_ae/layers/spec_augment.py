@@ -82,7 +82,11 @@ class SpecAugment(keras.layers.Layer):
         if not training:
             return x
         batch, frames, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[-1]
-        real = ops.full((batch, 1), frames) if mask is None else ops.sum(ops.cast(mask, "int32"), 1, True)
+        real = (
+            ops.full((batch, 1), frames, "int32")
+            if mask is None
+            else ops.sum(ops.cast(mask, "int32"), 1, True)
+        )
         real = ops.cast(real, "float32")
         width = ops.minimum(float(self.time_width), ops.floor(self.time_fraction * real))
         times = self._hidden(batch, frames, self.time_masks, real, width)
@@ -90,7 +94,7 @@ class SpecAugment(keras.layers.Layer):
             batch,
             channels,
             self.frequency_masks,
-            ops.full((batch, 1), float(channels)),
+            ops.full((batch, 1), float(channels), "float32"),
             float(min(self.frequency_width, channels)),
         )
         hidden = ops.logical_or(times[:, :, None], bands[:, None, :])
@@ -101,7 +105,7 @@ class SpecAugment(keras.layers.Layer):
         drawn = uniform_noise((2, batch, count), self.seed_generator)
         width = ops.floor(drawn[0] * (most + 1.0))
         start = ops.floor(drawn[1] * (real - width + 1.0))
-        place = ops.cast(ops.arange(size), "float32")[None, :, None]
+        place = ops.arange(size, dtype="float32")[None, :, None]
         inside = ops.logical_and(place >= start[:, None], place < (start + width)[:, None])
         return ops.any(inside, axis=-1)
 

@@ -60,7 +60,7 @@ class TimeJitter(keras.layers.Layer):
         if not training or not self.probability:
             return x
         batch, frames = ops.shape(x)[0], ops.shape(x)[1]
-        places = ops.broadcast_to(ops.arange(frames)[None], (batch, frames))
+        places = ops.broadcast_to(ops.arange(frames, dtype="int32")[None], (batch, frames))
         last = ops.full((batch, 1), frames - 1, dtype="int32")
         if mask is not None:
             last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
 from keras_ae.layers.codebook import Codebook, squared_distance
+from keras_ae.layers.float32_dense import Float32Dense
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_settings
@@ -158,7 +159,7 @@ class VectorQuantizer(Bottleneck):
 
     def _linear_map(self, name, input_shape, units):
         # float32 as all of this layer: codes must not depend on the dtype policy
-        dense = keras.layers.Dense(units, dtype="float32", name=name)
+        dense = Float32Dense(units, name=name)
         dense.build(input_shape)
         return dense
 

@@ -79,7 +79,7 @@ class WaveformNoise(Float32Layer):
 
     def call(self, waveform, mask=None, training=None):
         if not training or not self.probability:
-            return waveform
+            return ops.cast(waveform, self.compute_dtype)
         x = ops.cast(waveform, "float32")
         real = ops.ones_like(x) if mask is None else ops.cast(mask, "float32")
         x = ops.where(real > 0, x, 0.0)  # a product would keep the NaN of padding
@@ -99,7 +99,7 @@ class WaveformNoise(Float32Layer):
         batch = ops.shape(x)[0]
         draws = uniform_noise((2, batch, batch), self.seed_generator)
         order, level = draws[0], draws[1]
-        order = ops.where(ops.eye(batch) > 0, -1.0, order)  # itself comes last
+        order = ops.where(ops.eye(batch, dtype="bool"), -1.0, order)  # itself comes last
         # ops.top_k takes no number that is known later
         least = tf.math.top_k(order, ops.minimum(self.talkers, ops.maximum(batch - 1, 1))).values[:, -1:]
         return ops.matmul(ops.where(order >= least, level, 0.0), x / _rms(x, real))

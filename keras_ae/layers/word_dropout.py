@@ -45,10 +45,13 @@ class WordDropout(keras.layers.Layer):
         if not training or not self.rate:
             return ids
         dropped = keras.random.uniform(ops.shape(ids), dtype="float32", seed=self.seed_generator) < self.rate
-        return ops.where(ops.logical_and(dropped, ids != PADDING), UNKNOWN, ids)
+        return ops.where(ops.logical_and(dropped, ids != PADDING), ops.cast(UNKNOWN, ids.dtype), ids)
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def compute_output_spec(self, ids, training=None):
+        return keras.KerasTensor(ids.shape, dtype=ids.dtype)
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -46,6 +46,7 @@ class WordIds(keras.Layer):
                 tf.constant(words, tf.string), tf.range(FIRST_WORD, FIRST_WORD + len(words), dtype=tf.int64)
             )
             self.table = tf.lookup.StaticHashTable(start, UNKNOWN)
+        self.built = True
 
     def call(self, strings):
         cut = tokens(strings)[:, : self.max_words]
@@ -55,12 +56,12 @@ class WordIds(keras.Layer):
         dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
         return {"ids": dense, "lengths": tf.cast(ids.row_lengths(), tf.int32)}
 
+    def compute_output_shape(self, strings_shape):
+        return {"ids": (strings_shape[0], None), "lengths": (strings_shape[0],)}
+
     def compute_output_spec(self, strings):
-        batch = strings.shape[0]
-        return {
-            "ids": keras.KerasTensor((batch, None), "int32"),
-            "lengths": keras.KerasTensor((batch,), "int32"),
-        }
+        shapes = self.compute_output_shape(strings.shape)
+        return {name: keras.KerasTensor(shape, "int32") for name, shape in shapes.items()}
 
     def get_config(self):
         return super().get_config() | {"vocabulary": list(self.vocabulary.words), "max_words": self.max_words}

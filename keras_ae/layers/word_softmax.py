@@ -104,10 +104,13 @@ class WordSoftmax(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.vocabulary_size)
 
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype="float32")
+
     def get_config(self):
         names = ("vocabulary_size", "num_sampled", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _zipf(shape, dtype=None):
-    return ops.cast(log_uniform_log_prob(ops.arange(shape[0]), shape[0]), dtype or "float32")
+    return ops.cast(log_uniform_log_prob(ops.arange(shape[0], dtype="int32"), shape[0]), dtype or "float32")

@@ -41,12 +41,12 @@ def bit_decorrelation_loss(probabilities, weights=None):
     """
     bits = probabilities.shape[-1]
     if bits == 1:
-        return ops.zeros(())
+        return ops.zeros((), probabilities.dtype)
     signs, shares = 2 * probabilities - 1, _shares(probabilities, weights)
     mean = sum_over_replicas(ops.sum(shares * signs, axis=0))
     centred = signs - mean
     covariance = sum_over_replicas(ops.matmul(ops.transpose(centred), shares * centred))
-    others = 1 - ops.eye(bits)
+    others = 1 - ops.eye(bits, dtype=covariance.dtype)
     return ops.sum(others * ops.square(covariance)) / (bits * (bits - 1))
 
 

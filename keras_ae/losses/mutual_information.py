@@ -130,10 +130,10 @@ class _Pairs:
         scores = ops.cast(scores, "float32")
         scores = scores[:, :, None] if len(scores.shape) == 2 else scores
         examples, _, locations = ops.shape(scores)
-        mask = ops.ones((examples, locations)) if mask is None else ops.cast(mask, "float32")
-        weights = ops.ones((examples,)) if weights is None else ops.reshape(weights, (-1,))
+        mask = ops.ones((examples, locations), "float32") if mask is None else ops.cast(mask, "float32")
+        weights = ops.ones((examples,), "float32") if weights is None else ops.reshape(weights, (-1,))
         weights = ops.cast(weights, "float32")
-        same = ops.eye(examples)[:, :, None]
+        same = ops.eye(examples, dtype="float32")[:, :, None]
         own = ops.divide_no_nan(mask, ops.sum(mask, axis=1, keepdims=True)) * weights[:, None]
         other = weights[:, None, None] * (1.0 - same)
         total = ops.sum(other * own[None])

@@ -113,7 +113,8 @@ def _columns(z, mean, log_variance, dataset_size, sample_weight, sampling):
     dimensions = z.shape[1]
     means, log_variances = everywhere[:, :dimensions], everywhere[:, dimensions : 2 * dimensions]
     weights = everywhere[:, -1]
-    own = ops.arange(ops.shape(z)[0])[:, None] + first == ops.arange(ops.shape(weights)[0])[None]
+    places = [ops.arange(ops.shape(rows)[0], dtype="int32") for rows in (z, weights)]
+    own = places[0][:, None] + first == places[1][None]
     own = ops.cast(own, "float32")
     return means, log_variances, ops.log(_shares(weights, own, dataset_size, sampling) + 1e-30)
 

@@ -211,7 +211,7 @@ def _as_dict(x):
 def _next_of_the_speaker(speaker, sample_weight=None):
     """For each utterance the number of the next one of its speaker that counts, around the batch; int32."""
     total = ops.shape(speaker)[0]
-    places = ops.arange(total)
+    places = ops.arange(total, dtype="int32")
     ahead = (places[None, :] - places[:, None] - 1) % total
     refused = speaker[None, :] != speaker[:, None]
     if sample_weight is not None:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quantize_parts
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
@@ -80,10 +81,14 @@ class BaseModel(keras.Model):
     @classmethod
     def from_config(cls, config):
         """The model of `get_config()`: layers, losses and schedules in it are made first."""
-        return cls(**{name: _made(value) for name, value in config.items()})
+        parts = config.get(KEY, {})
+        settings = {name: _made(value) for name, value in config.items() if name != KEY}
+        model = cls(**settings)
+        quantize_parts(model, parts)
+        return model
 
     def get_config(self):
-        config = super().get_config()
+        config = {**super().get_config(), **config_of_quantized_parts(self)}
         if self._declared is None:
             return config
         return {**config, "preprocessing": self._declared.to_dict()}

@@ -8,10 +8,11 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
+from keras_ae.layers.quantized_parts import QuantizableLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class CodeNetwork(keras.layers.Layer):
+class CodeNetwork(QuantizableLayer):
     """Logits of each code given the earlier ones, all at once or one after the other.
 
     The positions are `[label or start, condition ..., code 1, ..., code n-1]`, and the
@@ -83,7 +84,7 @@ class CodeNetwork(keras.layers.Layer):
         front = self._front(codes[:, :1], labels, condition)
         # the last one is cut off afterwards: replicas cannot reduce the gradient of no codes at all
         x = ops.concatenate([front, self.codes(codes)[:, :-1]], axis=1)
-        x = x + self.positions(ops.arange(x.shape[1]))
+        x = x + self.positions(ops.arange(x.shape[1], dtype="int32"))
         x = self._add_aligned(x, self.align(condition))
         for block in self.blocks:
             x, _ = block(x, self._visible(x.shape[1]), training=training)
@@ -101,7 +102,9 @@ class CodeNetwork(keras.layers.Layer):
         `like`: any tensor `(batch, n)`.
         """
         x = self._front(ops.zeros_like(like[:, :1], dtype="int32"), labels, condition)
-        x = self._add_aligned(x + self.positions(ops.arange(self.prefix)), self.align(condition))
+        x = self._add_aligned(
+            x + self.positions(ops.arange(self.prefix, dtype="int32")), self.align(condition)
+        )
         room, caches = ((0, 0), (0, 0), (0, self.num_codes - 1), (0, 0)), []
         for block in self.blocks:
             x, cache = block(x, self._visible(self.prefix))

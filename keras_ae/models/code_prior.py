@@ -159,7 +159,7 @@ class CodePrior(BaseModel):
         noise = ops.convert_to_tensor(noise)
         labels, condition = self._conditions(labels, condition)
         aligned = self.network.align(condition)
-        places = ops.arange(self.num_codes)
+        places = ops.arange(self.num_codes, dtype="int32")
 
         def body(index, logits, codes, gap, caches):
             code, nearest = code_at_quantile(logits, tf.gather(noise, index, axis=1), temperature, top_k)

@@ -231,7 +231,10 @@ class ContrastivePredictiveCoding(BaseModel):
     def _predict(self, predictions, z, candidates):
         """Loss and hit of each prediction, `(batch, frames, steps)`."""
         batch, length = ops.shape(z)[:2]
-        ahead = ops.arange(length)[:, None] + ops.convert_to_tensor(list(self._ahead()))[None]
+        ahead = (
+            ops.arange(length, dtype="int32")[:, None]
+            + ops.convert_to_tensor(list(self._ahead()), "int32")[None]
+        )
         true = tf.gather(z, ops.minimum(ahead, length - 1), axis=1)
         positive = ops.sum(predictions * true, axis=-1)
         flat = ops.reshape(predictions, (batch, -1, self.dim))

@@ -66,7 +66,7 @@ class ConvertedFrames(VoiceConverter):
             terms = generator_terms(judge, fake, wanted, sample_weight)
         else:
             batch = (ops.shape(fake)[0],)
-            mix = uniform_noise(batch, self.seed_generator) if training else ops.full(batch, 0.5)
+            mix = uniform_noise(batch, self.seed_generator) if training else ops.full(batch, 0.5, "float32")
             given = x["frames"], fake, x["speaker"], mix, self.gradient_penalty_weight
             terms = discriminator_terms(judge, *given, sample_weight)
         added = {name: take_losses(getattr(self, name)) for name in ("discriminator", "generator")}
@@ -83,6 +83,6 @@ class ConvertedFrames(VoiceConverter):
 
     def _others(self, count, training):
         """For each row of the batch the number of another one: they are shifted by a random step."""
-        noise = uniform_noise((1,), self.seed_generator) if training else ops.zeros((1,))
+        noise = uniform_noise((1,), self.seed_generator) if training else ops.zeros((1,), "float32")
         shift = 1 + ops.cast(noise * ops.cast(count - 1, "float32"), "int32")
-        return ops.mod(ops.arange(count) + shift, count)
+        return ops.mod(ops.arange(count, dtype="int32") + shift, count)

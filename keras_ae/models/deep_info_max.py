@@ -136,7 +136,10 @@ class DeepInfoMax(BaseModel):
             {name: MutualInformationNetwork(mi_units, name=f"{of}_{name}", **own) for name in parts}
             for of in ("embedding", "map")
         )
-        self.prior_matching = PriorMatching(prior, prior_units, seed=seed, name="prior", **own)
+        self.prior, self.prior_units = prior, tuple(prior_units)
+        self.prior_matching = (
+            PriorMatching(prior, prior_units, seed=seed, name="prior", **own) if gamma else None
+        )
         self.track_terms(*(f"{name}_loss" for name in parts))
         if gamma:
             self.track_terms("prior_loss", "discriminator_loss")
@@ -279,8 +282,8 @@ class DeepInfoMax(BaseModel):
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             **{name: getattr(self, name) for name in (*names, "temperature")},
-            "prior": self.prior_matching.prior,
-            "prior_units": list(self.prior_matching.units),
+            "prior": self.prior,
+            "prior_units": list(self.prior_units),
         }
 
 

@@ -131,7 +131,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
             _, log_weights = self._likelihood_of_draw(values, mask, features)
             return left - 1, ops.logaddexp(total, log_weights)
 
-        start = ops.full(ops.shape(features)[:1], -1e30)
+        start = ops.full(ops.shape(features)[:1], -1e30, "float32")
         count = ops.convert_to_tensor(num_samples, "int32")
         _, total = tf.while_loop(lambda left, _: left > 0, more, (count, start), parallel_iterations=1)
         return total - math.log(num_samples)

@@ -105,7 +105,7 @@ def sample_positions(local, mask, count, seed):
     """
     locations = ops.shape(local)[1]
     count = min(count, locations) if isinstance(locations, int) else tf.minimum(count, locations)
-    keys = keras.random.uniform(ops.shape(local)[:2], seed=seed)
+    keys = keras.random.uniform(ops.shape(local)[:2], dtype="float32", seed=seed)
     if mask is not None:
         keys = keys * ops.cast(mask, keys.dtype) - (1.0 - ops.cast(mask, keys.dtype))
     chosen = tf.math.top_k(keys, count, sorted=False).indices

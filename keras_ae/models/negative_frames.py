@@ -31,7 +31,7 @@ class Candidates:
 def first_number(frames):
     """The number of the first frame of each example of this replica, `(batch, 1)` int32."""
     examples, length = ops.shape(frames)[:2]
-    first = gather_over_replicas(ops.ones((examples,)))[1]
+    first = gather_over_replicas(ops.ones((examples,), "float32"))[1]
     return (ops.arange(examples, dtype="int32")[:, None] + first) * length
 
 
@@ -72,7 +72,8 @@ def drawn_candidates(frames, lengths, source, count, seed, speaker=None) -> Cand
     if source == "same_sequence":
         own, offset = lengths, first_number(frames)
         drawn = ops.floor(
-            keras.random.uniform((examples, count), seed=seed) * ops.cast(own, "float32")[:, None]
+            keras.random.uniform((examples, count), dtype="float32", seed=seed)
+            * ops.cast(own, "float32")[:, None]
         )
         position = ops.minimum(ops.cast(drawn, "int32"), ops.maximum(own, 1)[:, None] - 1)
         picked = tf.gather(frames, position, batch_dims=1)
@@ -83,7 +84,7 @@ def drawn_candidates(frames, lengths, source, count, seed, speaker=None) -> Cand
         allowed = allowed * ops.cast(_same_speaker(speaker), "int32")
     ends = ops.cumsum(allowed, axis=1)
     total = ends[:, -1:]
-    drawn = keras.random.uniform((examples, count), seed=seed) * ops.cast(total, "float32")
+    drawn = keras.random.uniform((examples, count), dtype="float32", seed=seed) * ops.cast(total, "float32")
     drawn = ops.minimum(ops.cast(ops.floor(drawn), "int32"), ops.maximum(total, 1) - 1)
     before = ops.cast(drawn[:, :, None] >= ends[:, None, :], "int32")
     example = ops.minimum(ops.sum(before, axis=2), ops.shape(every_length)[0] - 1)

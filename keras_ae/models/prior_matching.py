@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from keras_ae.layers.quantized_parts import QuantizableLayer
 from keras_ae.ops import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class PriorMatching(keras.layers.Layer):
+class PriorMatching(QuantizableLayer):
     """The discriminator between draws `v` of a prior and embeddings, and the losses of both sides.
 
     ```

@@ -74,7 +74,7 @@ class SentenceWriting:
         if beam_size < 1 or max_words < 1:
             raise ValueError(f"beam_size and max_words are at least 1. Received: {beam_size} and {max_words}")
         network, table = self.decoders[decoder], self.word_vectors()
-        known = ops.where(ops.arange(self.softmax.vocabulary_size) == UNKNOWN, IMPOSSIBLE, 0.0)
+        known = ops.where(ops.arange(self.softmax.vocabulary_size, dtype="int32") == UNKNOWN, IMPOSSIBLE, 0.0)
 
         def step(words, state):
             hidden, given = state

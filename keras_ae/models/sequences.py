@@ -24,7 +24,7 @@ def unpack_inputs(x):
 
 def sequence_mask(lengths, maximum):
     """`(batch, maximum)` bool, true at the first `lengths` positions."""
-    return ops.arange(maximum)[None, :] < ops.cast(lengths, "int32")[:, None]
+    return ops.arange(maximum, dtype="int32")[None, :] < ops.cast(lengths, "int32")[:, None]
 
 
 def input_mask(values, lengths):

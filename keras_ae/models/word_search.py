@@ -1,13 +1,14 @@
 """The most probable sentence of a model that says what the next word may be."""
 
 import keras
+import numpy as np
 import tensorflow as tf  # keras.ops.take would look for negative numbers in every step
 from keras import ops
 
 from keras_ae.text.vocabulary import PADDING
 
 END = PADDING  # the number of padding, as a word to predict, ends the sentence
-IMPOSSIBLE = -1e9  # log probability; sums of it stay finite
+IMPOSSIBLE = np.float32(-1e9)  # log probability; sums of it stay finite
 
 
 def beam_search(step, state, beam_size: int, max_words: int):
@@ -39,7 +40,7 @@ def beam_search(step, state, beam_size: int, max_words: int):
         log_prob, state = step(words, state)
         scores, parents, words, nearest = beams.choose(scores, log_prob, done)
         state, ids, done = keras.tree.map_structure(lambda rows: tf.gather(rows, parents), (state, ids, done))
-        ids = ops.where(ops.arange(max_words) == index, words[:, None], ids)
+        ids = ops.where(ops.arange(max_words, dtype="int32") == index, words[:, None], ids)
         done = ops.logical_or(done, words == END)
         return index + 1, words, state, ids, scores, done, ops.minimum(gap, nearest)
 
@@ -67,21 +68,21 @@ class _Beams:
         ids = ops.zeros((rows, self.max_words), "int32")
         state = keras.tree.map_structure(lambda part: ops.repeat(part, self.size, axis=0), state)
         # all beginnings are the empty one: a single one of them is to be continued
-        first = ops.where(ops.arange(self.size) == 0, 0.0, IMPOSSIBLE)
+        first = ops.where(ops.arange(self.size, dtype="int32") == 0, 0.0, IMPOSSIBLE)
         scores = ops.broadcast_to(first[None], (self.batch, self.size))
         gap = ops.ones((self.batch,), "float32")
-        return ops.convert_to_tensor(0), words, state, ids, scores, ops.zeros((rows,), "bool"), gap
+        return ops.convert_to_tensor(0, "int32"), words, state, ids, scores, ops.zeros((rows,), "bool"), gap
 
     def choose(self, scores, log_prob, done):
         """`(scores, row of the beginning, word, gap)` of the best continuations."""
         num_words = log_prob.shape[-1]
-        ended = ops.where(ops.arange(num_words) == END, 0.0, IMPOSSIBLE)
+        ended = ops.where(ops.arange(num_words, dtype="int32") == END, 0.0, IMPOSSIBLE)
         log_prob = ops.where(done[:, None], ended[None], log_prob)
         totals = scores[..., None] + ops.reshape(log_prob, (self.batch, self.size, num_words))
         totals = ops.reshape(totals, (self.batch, self.size * num_words))
         best, index = ops.top_k(totals, self.size + 1)
         index = ops.cast(index[:, : self.size], "int32")
-        parents = ops.arange(self.batch)[:, None] * self.size + index // num_words
+        parents = ops.arange(self.batch, dtype="int32")[:, None] * self.size + index // num_words
         return (
             best[:, : self.size],
             ops.reshape(parents, (-1,)),

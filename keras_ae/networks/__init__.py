@@ -15,6 +15,7 @@ from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, 
 from keras_ae.networks.speech_encoder import log_mel_encoder, recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
+from keras_ae.settings import with_plain_arguments
 
 __all__ = [
     "adain_decoder",
@@ -40,3 +41,6 @@ __all__ = [
     "two_level_networks",
     "waveform_encoder",
 ]
+
+# NumPy scalars are taken as sizes, which the layers of Keras refuse
+globals().update({name: with_plain_arguments(globals()[name]) for name in __all__})

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_ae.errors import InputError
+from keras_ae.settings import plain
 
 # what the settings of all recipes may be, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
@@ -52,7 +53,8 @@ class Recipe:
 
     def __post_init__(self):
         for field in fields(self):
-            value, option = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            value, option = plain(getattr(self, field.name)), f"--{field.name.replace('_', '-')}"
+            object.__setattr__(self, field.name, value)  # frozen
             if value is None:
                 continue
             # "not >=" also refuses what is not a number

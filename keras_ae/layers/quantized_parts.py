@@ -1,0 +1,72 @@
+"""Quantised parts of layers and models in their configuration.
+
+`keras.Model.quantize` quantises each `Dense` and `Embedding`, also those that a layer creates for itself.
+Such a part is not in the configuration of its owner: created again, it would be float, and the weights of
+the file would not fit.
+"""
+
+import keras
+
+KEY = "quantized_parts"
+
+
+def config_of_quantized_parts(owner) -> dict:
+    """`{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; empty without any.
+
+    A place is the path of numbers through the parts and their parts: names change from object to object.
+    """
+    parts = {place: _quantization(part) for place, part in _leaves(owner) if part.quantization_mode}
+    return {KEY: parts} if parts else {}
+
+
+def quantize_parts(owner, config: dict):
+    """Quantise the parts of `owner` that `config`, of `config_of_quantized_parts`, has.
+
+    Returns:
+        The entries whose parts do not exist yet.
+    """
+    config, leaves = dict(config), dict(_leaves(owner))
+    for place in sorted(set(config) & set(leaves)):
+        settings = keras.saving.deserialize_keras_object(config.pop(place))
+        part = leaves[place]
+        if part.quantization_mode is None:
+            part.quantization_config = settings["quantization_config"]
+            part.dtype_policy = settings["dtype"]  # a built part is converted
+    return config
+
+
+class QuantizableLayer(keras.layers.Layer):
+    """Base of layers with parts that `model.quantize` may quantise: they are saved, loaded and cloned so."""
+
+    _missing_parts = None  # of the configuration, not yet created
+
+    def get_config(self):
+        return {**super().get_config(), **config_of_quantized_parts(self)}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        parts = config.pop(KEY, {})
+        layer = super().from_config(config)
+        missing = quantize_parts(layer, parts)
+        if missing:
+            layer._missing_parts = missing
+        return layer
+
+    def build_from_config(self, config):
+        super().build_from_config(config)
+        quantize_parts(self, self._missing_parts or {})
+
+
+def _quantization(part):
+    settings = {"dtype": part.dtype_policy, "quantization_config": getattr(part, "quantization_config", None)}
+    return keras.saving.serialize_keras_object(settings)
+
+
+def _leaves(owner, place=""):
+    """`(place, layer)` of all layers in `owner` that have no parts of their own."""
+    # no public function lists the parts of a layer
+    for number, part in enumerate(owner._flatten_layers(include_self=False, recursive=False)):
+        here = f"{place}{number}"
+        inside = list(_leaves(part, f"{here}/"))
+        yield from inside or [(here, part)]

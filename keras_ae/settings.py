@@ -1,0 +1,63 @@
+"""NumPy scalars as settings: `np.float32(0.5)` and `np.int64(3)` are taken like 0.5 and 3."""
+
+import contextlib
+import functools
+import inspect
+
+import keras
+import numpy as np
+
+
+def plain(value):
+    """`value` with each NumPy scalar in it as the Python number, string or bool it stands for.
+
+    Lists, tuples and dictionaries are searched; arrays of one axis or more are left alone.
+
+    Example:
+
+    >>> plain([np.int64(8), (np.float32(0.5), "a")])
+    [8, (0.5, 'a')]
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(plain(part) for part in value)
+    if type(value) is dict:
+        return {key: plain(part) for key, part in value.items()}
+    return value
+
+
+def take_numpy_scalars(package: str):
+    """Let the constructors of all classes that are registered for `package` take NumPy scalars.
+
+    The attributes and the configuration of an object then hold plain Python values, whoever wrote its
+    class: `json` and comparisons need them.
+    """
+    for name, registered in keras.saving.get_custom_objects().items():
+        if name.startswith(f"{package}>") and inspect.isclass(registered):
+            registered.__init__ = with_plain_arguments(registered.__init__)
+            for base in registered.__mro__[1:]:
+                if base.__module__.startswith(f"{package}.") and "__init__" in vars(base):
+                    base.__init__ = with_plain_arguments(base.__init__)
+
+
+def with_plain_arguments(function):
+    """`function`, with `plain` applied to its arguments.
+
+    Example:
+
+    >>> type(with_plain_arguments(max)(np.int64(3), np.int64(2)))
+    <class 'int'>
+    """
+    if hasattr(function, "takes_numpy_scalars"):
+        return function
+
+    @functools.wraps(function)
+    def called(*args, **kwargs):
+        return function(*plain(args), **plain(kwargs))
+
+    with contextlib.suppress(ValueError):  # builtins have no signature
+        # Keras reads the names of a constructor's arguments, and does not look behind a wrapper
+        called.__signature__ = inspect.signature(function)
+    called.takes_numpy_scalars = True
+    return called
