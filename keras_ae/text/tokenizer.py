@@ -53,10 +53,15 @@ IDEOGRAPHS = (
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F)),
     (0x20000, 0x3FFFF),
 )
+# the last two of each plane and 32 more: never characters, and TensorFlow 2.16 does not write them
+NONCHARACTERS = (
+    (0xFDD0, 0xFDEF),
+    *((plane + 0xFFFE, plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)),
+)
 # separators, controls, halves of surrogate pairs, and what stands for bytes that could not be read
 SPACES = (
     *((0x00, 0x20), (0x7F, 0xA0), (0x1680, 0x1680), (0x2000, 0x200B), (0x2028, 0x2029), (0x202F, 0x202F)),
-    *((0x205F, 0x205F), (0x3000, 0x3000), (0xD800, 0xDFFF), (0xFFFD, 0xFFFD)),
+    *((0x205F, 0x205F), (0x3000, 0x3000), (0xD800, 0xDFFF), (0xFFFD, 0xFFFD), *NONCHARACTERS),
 )
 # format controls such as soft hyphens, joiners and directions, and variation selectors
 IGNORED = (
@@ -113,8 +118,9 @@ def tokenize(text: str | bytes) -> list[str]:
 
     A word is a run, as long as it goes, of letters, marks and digits. Each sign of punctuation,
     each symbol, and each character of Han, Hiragana and Katakana is a token of its own. White
-    space separates and is dropped, as are characters that cannot be seen. Nothing depends on
-    the language, on neighbouring words or on the version of Python.
+    space separates and is dropped, as are noncharacters such as U+FFFE and surrogates; characters that
+    cannot be seen are left out. Nothing depends on the language, on neighbouring words or on the version
+    of Python and TensorFlow.
 
     Args:
         text: any string; of bytes, those that are not UTF-8 separate like white space.

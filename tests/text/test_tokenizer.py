@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keras_ae.text import tokenize, tokenizer, tokens
 
 SURROGATES = range(0xD800, 0xE000)  # have no UTF-8
+NONCHARACTERS = [*range(0xFDD0, 0xFDF0), *(code for code in range(0x110000) if code & 0xFFFE == 0xFFFE)]
 CODES = [code for code in range(0x110000) if code not in SURROGATES]
 KINDS = tokenizer.character_kinds()
 graph = tf.function(tokens, input_signature=[tf.TensorSpec((None,), tf.string)])
@@ -82,6 +83,18 @@ def test_both_programs_agree_on_bytes_that_are_not_utf8():
 
 def test_half_of_a_surrogate_pair_separates():
     assert tokenize("a\ud800b") == ["a", "b"]
+    # in bytes, each of the three of a surrogate is unreadable
+    in_python, in_tensorflow = both(
+        [b"a" + chr(code).encode("utf-8", "surrogatepass") + b"b" for code in SURROGATES]
+    )
+    assert in_python == in_tensorflow == [[b"a", b"b"]] * len(SURROGATES)
+
+
+def test_noncharacters_separate_on_every_version_of_tensorflow():
+    """TensorFlow 2.16 would write U+FFFD in their place, so that no vocabulary could hold them."""
+    assert len(NONCHARACTERS) == 66
+    in_python, in_tensorflow = both([f"a{chr(code)}b {chr(code)}" for code in NONCHARACTERS])
+    assert in_python == in_tensorflow == [[b"a", b"b"]] * 66
 
 
 def test_words_are_the_letters_marks_and_digits_of_unicode():
@@ -104,7 +117,7 @@ def test_spaces_and_ignored_characters_are_those_of_unicode():
     categories = np.array([unicodedata.category(chr(code)) for code in range(0x20000)])
     kinds = np.frombuffer(KINDS, "uint8")[:0x20000]
     spaces = np.flatnonzero(kinds == tokenizer.SPACE)
-    assert set(spaces) - {0x200B, 0xFFFD} == set(
+    assert set(spaces) - {0x200B, 0xFFFD} - set(NONCHARACTERS) == set(
         np.flatnonzero(np.isin(categories, ["Zs", "Zl", "Zp", "Cc", "Cs"]))
     )
     ignored = set(np.flatnonzero(kinds == tokenizer.NOTHING))
