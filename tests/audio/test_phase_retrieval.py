@@ -1,5 +1,7 @@
 """Griffin-Lim against librosa's."""
 
+import inspect
+
 import librosa
 import numpy as np
 import pytest
@@ -74,20 +76,34 @@ def test_no_iteration_inverts_the_transform(setting):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_converges_as_librosa_does_from_random_phases():
+class Drawn(np.random.Generator):
+    """Draws the given numbers: librosa's own come from another generator in each of its versions."""
+
+    def __init__(self, numbers):
+        super().__init__(np.random.PCG64(0))
+        self.numbers = numbers
+
+    def random(self, size=None, dtype=np.float64, out=None):
+        assert size == self.numbers.shape
+        return self.numbers.astype(dtype)
+
+
+def test_converges_as_librosa_does_from_the_same_random_phases():
     setting = SETTINGS[0]
     magnitudes = np.abs(spectrum(voice(16000), **setting))
-    ours = np.mean(
-        [convergence(griffin_lim(magnitudes, seed=seed, **setting), magnitudes, setting) for seed in range(3)]
+    drawn = Drawn(np.random.default_rng(0).random(magnitudes.shape, "float32").T)
+    name = "rng" if "rng" in inspect.signature(librosa.griffinlim).parameters else "random_state"
+    theirs = by_librosa(magnitudes, setting, n_iter=32, **{name: drawn})
+    ours, theirs, start = (
+        convergence(waveform, magnitudes, setting)
+        for waveform in (
+            griffin_lim(magnitudes, seed=0, **setting),
+            theirs,
+            griffin_lim(magnitudes, iterations=0, seed=0, **setting),
+        )
     )
-    theirs = np.mean(
-        [
-            convergence(by_librosa(magnitudes, setting, n_iter=32, random_state=seed), magnitudes, setting)
-            for seed in range(3)
-        ]
-    )
-    start = convergence(griffin_lim(magnitudes, iterations=0, **setting), magnitudes, setting)
-    assert ours < 1.1 * theirs  # three draws of the phases differ by some percent
+    # rounding moves the phases of weak bins, and 32 iterations carry that on
+    assert ours == pytest.approx(theirs, rel=0.02)
     assert ours < 0.4 * start
 
 
