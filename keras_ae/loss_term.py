@@ -48,7 +48,7 @@ class LossTerm:
         """The scalar of the batch, a float32 tensor; `LossTerm.of` finds its parts again."""
         values = [ops.cast(value, "float32") for value, _ in self.parts]
         # a tensor of its own: the tag must not end on one that is something else too
-        total = ops.sum(ops.stack(values)) if values else ops.zeros(())
+        total = ops.sum(ops.stack(values)) if values else ops.zeros((), "float32")
         setattr(total, TAG, self.parts)
         return total
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_ae.loss_term import TAG
+
 
 class Float32Layer(keras.layers.Layer):
     """Base of layers whose arithmetic, state and metrics are float32 under every dtype policy.
@@ -27,7 +29,12 @@ class Float32Layer(keras.layers.Layer):
 
     def add_loss(self, loss):
         # Keras adds it to losses of the dtype of its `floatx`, and adds no float32 to a float64
-        return super().add_loss(ops.cast(loss, keras.backend.result_type("float32", keras.config.floatx())))
+        if keras.config.floatx() == "float64":
+            parts = getattr(loss, TAG, None)
+            loss = ops.cast(loss, "float64")
+            if parts is not None:
+                setattr(loss, TAG, parts)
+        return super().add_loss(loss)
 
     def compute_mask(self, inputs, previous_mask):
         return previous_mask
