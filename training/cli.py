@@ -83,6 +83,7 @@ def _verbs(tyro):
         output: Path = Path("embedding_report.html"),
         image_size: tuple[int, int] | None = None,
         transfer: Path | None = None,
+        scale: float | None = None,
     ) -> int:
         """Measure what an embedding knows and leaks, on held-out examples, and write the page.
 
@@ -99,6 +100,8 @@ def _verbs(tyro):
             image_size: height and width to resize to, for what is no run.
             transfer: of a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
                 which its vectors are measured beside control rows.
+            scale: pixel value of an array of images that becomes 1, such as 255; that of the run unless
+                given.
         """
         from keras_ae.training.report_command import report
 
@@ -111,6 +114,7 @@ def _verbs(tyro):
             output=output,
             image_size=image_size,
             transfer=transfer,
+            scale=scale,
         )
         return 1 if failed else 0
 

@@ -24,6 +24,7 @@ def report(
     output: Path = Path("embedding_report.html"),
     image_size: tuple[int, int] | None = None,
     transfer: Path | None = None,
+    scale: float | None = None,
 ) -> tuple[Path, dict]:
     """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
 
@@ -33,7 +34,7 @@ def report(
     Raises:
         InputError: no run and no encoder, or one that does not take the images.
     """
-    asked = any(option is not None for option in (data, seeds, budget))
+    asked = any(option is not None for option in (data, seeds, budget, scale))
     with ProgressLine() as progress, recorded(_log_of(encoder, output)) as attempts:
         options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
         record = None
@@ -45,7 +46,7 @@ def report(
                 print(f"\n{transfer_text(rows)}")
             wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
             if measure == "always" or wanted:
-                record = measure_run(run, data=data, **options)
+                record = measure_run(run, data=data, scale=scale, **options)
                 progress.close()
                 print_embedding(record)
             page = write_report(run.directory)
@@ -56,7 +57,8 @@ def report(
         elif data is None:
             raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
         else:
-            page, record = report_of_file(encoder, data, output, image_size=image_size, **options)
+            images = {"image_size": image_size, "scale": scale}
+            page, record = report_of_file(encoder, data, output, **images, **options)
     failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
     print_failed(failed, _log_of(encoder, output))
     print(page)

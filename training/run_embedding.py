@@ -23,7 +23,13 @@ SECONDS = 4.0  # of an utterance, at most
 
 
 def measure_run(
-    run, *, data: str | None = None, budget=DEFAULT_BUDGET, seeds=None, progress=None
+    run,
+    *,
+    data: str | None = None,
+    scale: float | None = None,
+    budget=DEFAULT_BUDGET,
+    seeds=None,
+    progress=None,
 ) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
@@ -33,10 +39,14 @@ def measure_run(
     Args:
         run: a `Run`.
         data: other images, utterances or text; `None`: those of the run.
+        scale: the pixel value of an array of images that becomes 1; `None`: that of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
     """
     recipe = run.recipe()
-    examples = (dataclasses.replace(recipe, data=data) if data else recipe).load_data()
+    other = {name: value for name, value in (("data", data), ("scale", scale)) if value is not None}
+    if scale is not None and not hasattr(recipe, "scale"):
+        raise InputError(f"--scale is for images. Received: a run of the recipe {recipe.name}; leave it out.")
+    examples = (dataclasses.replace(recipe, **other) if other else recipe).load_data()
     encoder = load_encoder(run.load_model())
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
     log = run.directory / LOG
@@ -46,7 +56,15 @@ def measure_run(
 
 
 def report_of_file(
-    path: Path, data: str, output: Path, *, image_size=None, budget=DEFAULT_BUDGET, seeds=None, progress=None
+    path: Path,
+    data: str,
+    output: Path,
+    *,
+    image_size=None,
+    scale=None,
+    budget=DEFAULT_BUDGET,
+    seeds=None,
+    progress=None,
 ) -> tuple[Path, EmbeddingRecord]:
     """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file on images.
 
@@ -55,6 +73,7 @@ def report_of_file(
         data: a source of images as recipes take it.
         output: the page, an .html file; the figures stand beside it.
         image_size: height and width to which the images are resized.
+        scale: the pixel value of an array that becomes 1, as in `load_images`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
 
     Returns:
@@ -62,7 +81,7 @@ def report_of_file(
     """
     page_outputs(output, [path, data])
     encoder = load_encoder(path)
-    images = load_images(data, image_size=image_size)
+    images = load_images(data, image_size=image_size, scale=scale)
     about, log = {"file": path.name}, output.with_name(LOG)
     record = measure_data(encoder, images, path.name, budget, seeds, about, progress, log)
     return write_page(record, output), record
@@ -75,10 +94,18 @@ def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=
     part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
     train = part(data.train, data, settings.max_examples, settings.seed)
     test = part(data.test, data, settings.max_test, settings.seed)
+    if part is _images:
+        train, test = ((_in_range(x, encoder.preprocessing), factors) for x, factors in (train, test))
     _try(encoder, test[0], data)
     material = gather(encoder, *train, None, test, settings)
     about = {**about, "data": data.description, "budget": budget}
     return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
+
+
+def _in_range(images, preprocessing):
+    """Images in [0, 1] in the range of values that an encoder takes."""
+    low, high = (0, 1) if preprocessing is None else preprocessing.value_range or (0, 1)
+    return images if (low, high) == (0, 1) else low + images * np.float32(high - low)
 
 
 def has_record(run) -> bool:

@@ -1,5 +1,7 @@
 """Encoders of every kind give the embedding that their maker meant."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -133,3 +135,29 @@ def test_what_is_no_encoder_is_refused(tmp_path):
             load_encoder(path, endpoint="encode")
     with pytest.raises(InputError, match="Expected an encoder"):
         load_encoder(3)
+
+
+def test_data_of_another_scale_than_that_of_the_encoder_are_refused():
+    model = auto_encoder()
+    model.preprocessing = {"modality": "values", "value_range": (0, 1)}
+    with pytest.raises(InputError, match=r"data must have values in \[0, 1\]. Received: values from -"):
+        embedding_of(model)
+    assert embedding_of(model, np.clip(X, 0, 1)).shape == (7, 2)
+
+
+def test_stored_pixels_are_no_inputs_of_an_artifact(tmp_path):
+    write_saved_model(tmp_path, encode=lambda x: {"embedding": x @ W})
+    with pytest.raises(InputError, match="`x` of the encoder must be float32. Received: dtype uint8, as pix"):
+        embedding_of(tmp_path, np.zeros((3, 4), "uint8"))
+
+
+def test_an_artifact_tells_the_range_of_its_inputs(tmp_path):
+    write_saved_model(tmp_path, encode=lambda x: {"embedding": x @ W})
+    known = {"modality": "values", "value_range": [-1, 1]}
+    (tmp_path / "manifest.json").write_text(json.dumps({"preprocessing": known}))
+    assert load_encoder(tmp_path).preprocessing.value_range == (-1, 1)
+    with pytest.raises(InputError, match=r"data must have values in \[-1, 1\]"):
+        embedding_of(tmp_path, 10 * X)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="manifest.json is damaged"):
+        load_encoder(tmp_path)

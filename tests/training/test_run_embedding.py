@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from keras_ae.errors import InputError
 from keras_ae.evaluation.report import measuring
 from keras_ae.evaluation.report.drawing import scatter
 from keras_ae.evaluation.report.encoders import LoadedEncoder
 from keras_ae.evaluation.report.pair_table import INDEPENDENT
+from keras_ae.models import Preprocessing
 from keras_ae.training.cli import main
-from keras_ae.training.datasets import load_speech
+from keras_ae.training.datasets import load_images, load_speech
 from keras_ae.training.report import write_report
 from keras_ae.training.run_embedding import measure_data
 
@@ -139,3 +141,24 @@ def test_a_report_is_not_written_among_its_images(trained_run, small_npz, tmp_pa
     arguments = [str(trained_run / "model.keras"), "--data", str(tmp_path / "images"), "--output", str(page)]
     assert main(["report", *arguments]) == 2
     assert "whose files are inputs" in capsys.readouterr().err and not page.exists()
+
+
+def test_images_reach_an_encoder_in_the_range_of_its_values(small_npz, monkeypatch):
+    seen = []
+
+    def embed(x):
+        seen.append(np.asarray(x))
+        raise InputError("enough")
+
+    known = Preprocessing(modality="images", value_range=(-1, 1))
+    encoder, data = LoadedEncoder("function", "e", embed, preprocessing=known), load_images(small_npz)
+    with pytest.raises(InputError, match="enough"):
+        measure_data(encoder, data, "e", "quick", 1, {})
+    np.testing.assert_allclose(seen[0], 2 * data.test.images()[:2] - 1, atol=1e-6)
+
+
+def test_the_scale_of_images_is_no_option_of_speech(run, monkeypatch, capsys):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "recipe": "cpc", "settings": {}}))
+    assert main(["report", str(run), "--scale", "16"]) == 2
+    assert "--scale is for images. Received: a run of the recipe cpc" in capsys.readouterr().err

@@ -1,11 +1,13 @@
 """Exported encoders, whoever exported them: SavedModels and ONNX files."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf  # loads SavedModels
 
 from keras_ae.errors import InputError
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.optional import require
 
 ENCODE, DECODE = "encode", "decode"
@@ -86,6 +88,23 @@ def open_artifact(path: Path, endpoint: str | None = None):
     name = _chosen(list(files), endpoint, path)
     decode = OnnxFunction(files[DECODE]) if name == ENCODE and DECODE in files else None
     return OnnxFunction(files[name]), decode
+
+
+def preprocessing_in(path: Path) -> Preprocessing | None:
+    """How raw data become the inputs of an artifact, by its `manifest.json`; `None` where there is none.
+
+    Raises:
+        InputError: the manifest is damaged.
+    """
+    folder = path.parent if path.suffix == ".onnx" else _version(path)
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():  # exported by something else
+        return None
+    try:
+        content = json.loads(manifest.read_text())
+        return Preprocessing.of(content.get("preprocessing"))
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{manifest} is damaged ({error}). Export the model again.") from error
 
 
 def run_batch(function, inputs: dict) -> dict:

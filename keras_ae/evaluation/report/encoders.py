@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -11,10 +11,18 @@ import tensorflow as tf  # batches of strings
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoding import encode_batches
-from keras_ae.evaluation.report.artifacts import open_artifact, run_batch
+from keras_ae.evaluation.report.artifacts import open_artifact, preprocessing_in, run_batch
 from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.models.input_values import checked_input
+from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
 BATCH = 256
+KINDS = {  # of examples that are the raw data of a modality
+    "images": ("images",),
+    "speech": ("waveforms",),
+    "text": (),
+    "values": ("images", "vectors", "sequences", "arrays"),
+}
 WAVEFORMS = 16  # a batch: an encoder of waveforms holds many frames of many channels
 
 
@@ -30,6 +38,7 @@ class LoadedEncoder:
         num_values: `{level: values of a code}`, as far as known.
         reconstruct: a batch to the reconstruction; `None` where the encoder cannot decode.
         model: the Keras model of the embedding, where it is one: it is traced.
+        preprocessing: how raw data become its inputs; `None` where it does not say.
     """
 
     kind: str
@@ -39,6 +48,7 @@ class LoadedEncoder:
     num_values: dict | None = None
     reconstruct: Callable | None = None
     model: keras.Layer | None = None
+    preprocessing: Preprocessing | None = None
 
 
 def load_encoder(
@@ -69,7 +79,7 @@ def load_encoder(
     if isinstance(encoder, (str, os.PathLike)):
         return _of_path(Path(encoder), layer, endpoint, decode)
     if isinstance(encoder, keras.Layer) or callable(getattr(encoder, "embed", None)):
-        return _of_model(encoder, type(encoder).__name__, layer, decode)
+        return _described(_of_model(encoder, type(encoder).__name__, layer, decode), encoder)
     if callable(encoder):
         name = getattr(encoder, "__name__", type(encoder).__name__)
         return LoadedEncoder("function", name, encoder, reconstruct=_through(encoder, decode))
@@ -85,12 +95,18 @@ def _of_path(path, layer, endpoint, decode):
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras":
-        return _of_model(_keras_model(path), path.name, layer, decode, kind="Keras file")
+        model = _keras_model(path)
+        return _described(_of_model(model, path.name, layer, decode, kind="Keras file"), model)
     function, decoder = open_artifact(path, endpoint)
     kind = (
         "ONNX file" if path.suffix == ".onnx" or type(function).__name__ == "OnnxFunction" else "SavedModel"
     )
-    return _of_artifact(function, decoder, kind, path, decode)
+    loaded = _of_artifact(function, decoder, kind, path, decode)
+    return replace(loaded, preprocessing=preprocessing_in(path))
+
+
+def _described(loaded, model):
+    return replace(loaded, preprocessing=preprocessing_of(model))
 
 
 def _keras_model(path):
@@ -193,13 +209,15 @@ def _named(batch, function):
     batch = batch if isinstance(batch, dict) else {"x" if "x" in names else names[0]: batch}
     if set(batch) != set(names):
         raise InputError(f"The encoder takes the inputs {sorted(names)}. Received: {sorted(batch)}")
-    return {name: _typed(value, function.inputs[name][1]) for name, value in batch.items()}
+    return {name: _typed(name, value, function.inputs[name][1]) for name, value in batch.items()}
 
 
-def _typed(value, dtype):
+def _typed(name, value, dtype):
     if dtype is None:
         return np.asarray([_text(one) for one in np.asarray(value).ravel()], object)
-    return np.asarray(value, dtype)
+    dtype = np.dtype(dtype)
+    known = dtype.kind in "fiub"
+    return checked_input(f"Input `{name}` of the encoder", value, dtype.name) if known else value
 
 
 def _text(value):
@@ -236,7 +254,14 @@ def _titled(model, name):
 
 
 def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
-    """The embedding of every example, `(examples, ...)`."""
+    """The embedding of every example, `(examples, ...)`.
+
+    Raises:
+        InputError: the examples are not in the range of values that the encoder takes.
+    """
+    known = encoder.preprocessing
+    if known is not None and known.value_range is not None and examples.kind in KINDS[known.modality]:
+        checked_input("data", examples.array, "float32", known.value_range, examples.lengths)
     batch_size = WAVEFORMS if examples.kind == "waveforms" else BATCH
     return encode_batches(encoder.model or encoder.embed, examples.data, batch_size=batch_size)
 
