@@ -16,7 +16,6 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, attempt, recorded
 from keras_ae.evaluation.progress_line import shown
 from keras_ae.files import output_paths, write_atomically
-from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
@@ -94,13 +93,8 @@ class Run:
         return RECIPES[config["recipe"]].from_settings(config["settings"])
 
     def load_model(self) -> keras.Model:
-        """The model of the best validation epoch, with the preprocessing of the run's data."""
-        model = load_model(self.directory / "model.keras")
-        described = Preprocessing.of(self.recipe().preprocessing(self.config.get("data", {})))
-        if described is not None:  # a model of an older version does not say it itself
-            own = preprocessing_of(model)
-            model.preprocessing = described if own is None else own.filled_from(described)
-        return model
+        """The model of the best validation epoch."""
+        return load_model(self.directory / "model.keras")
 
     def write_json(self, name, content):
         """Write `content` to the file `name` of the directory."""

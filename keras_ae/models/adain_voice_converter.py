@@ -1,5 +1,7 @@
 """Voice conversion by instance normalisation: one utterance of a voice is enough."""
 
+from dataclasses import replace
+
 import keras
 from keras import ops
 
@@ -123,6 +125,10 @@ class AdaINVoiceConverter(VoiceConverter):
         if self.independence_weight and not self.built:
             self.dependence.build((None, SEGMENTS * self.decoder.input_shape[0][-1]))
         super().build(input_shape)
+
+    def input_rules(self):
+        told = self.voice_of == "speaker" or self.independence_weight or self.speaker_encoder is None
+        return replace(super().input_rules(), trained_on=("speaker",) if told else ())
 
     @property
     def kl_weight(self):

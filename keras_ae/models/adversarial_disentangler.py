@@ -1,5 +1,7 @@
 """An auto-encoder whose embedding an adversary cannot read a label from."""
 
+from dataclasses import replace
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -119,6 +121,12 @@ class AdversarialDisentangler(AutoEncoder):
         if hasattr(self, "adversary"):  # a built model takes no further parts: not before the last one
             super()._build_on_encoder()
 
+    def input_shapes(self):
+        return {**super().input_shapes(), self.label: (None,)}
+
+    def input_rules(self):
+        return replace(super().input_rules(), trained_on=(self.label,))
+
     def build(self, input_shape):
         if self.built:
             return
@@ -151,7 +159,7 @@ class AdversarialDisentangler(AutoEncoder):
 
     def reconstruct(self, x):
         """The reconstruction of `{"x":, label:[, "lengths":]}` with the label given."""
-        return self.call(x, training=False)
+        return self.call(self.checked_inputs(x), training=False)
 
     def decoder_output(self, embedding, x, training):
         return self._decoded(embedding, self.labels(x), mask_of(embedding), training)

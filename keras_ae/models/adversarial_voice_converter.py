@@ -1,5 +1,7 @@
 """Voice conversion by an adversary that looks for the speaker in the content."""
 
+from dataclasses import replace
+
 import keras
 from keras import ops
 
@@ -213,6 +215,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
             Player("model", self._variables_of_the_model),
             *(Player(name, lambda part=part: part.trainable_variables) for name, part in further.items()),
         ]
+
+    def input_rules(self):
+        return replace(super().input_rules(), trained_on=("speaker",))
 
     def _variables_of_the_model(self):
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)

@@ -10,6 +10,7 @@ from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
@@ -111,9 +112,21 @@ class AutoEncoder(BaseModel):
         self.code_shape = tuple(codes.shape[1:])
         return embedding
 
+    def input_rules(self):
+        return InputRules(self.input_shapes(), target=True, **self.target_bounds())
+
+    def input_shapes(self):
+        """`{name: shape}` of what `x` may hold."""
+        shape = getattr(self, "sample_shape", None)
+        return {"x": None if shape is None else (None, *shape), "lengths": (None,)}
+
+    def target_bounds(self):
+        """`bounds` of the target and what sets them, as in `InputRules`."""
+        return loss_bounds(self.reconstruction_loss)
+
     def encode(self, x):
         """Codes of `x` with a bottleneck, else its embedding: what `decode` takes."""
-        return self._code(self.features(x))
+        return self._code(self.features(self.checked_inputs(x)))
 
     def embed(self, x):
         """The float embedding of `x`."""
@@ -131,7 +144,7 @@ class AutoEncoder(BaseModel):
 
     def reconstruct(self, x):
         """`decode(encode(x))`."""
-        x, lengths = unpack_inputs(x)
+        x, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(x, lengths)
         return crop(self.decode(self._code(features), code_lengths(features)), x)
 

@@ -11,6 +11,9 @@ from keras import ops
 from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quantize_parts
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.term_mean import TermMean
+from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
+from keras_ae.models.data_values import check_method_values
+from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.ops import num_replicas, sum_over_replicas
@@ -59,8 +62,24 @@ class BaseModel(keras.Model):
         self._terms = {}
         self.stages = ()
         self._stage = None
+        self._first_batches = FirstBatches()
 
     # for subclasses
+
+    def input_rules(self) -> InputRules:
+        """What the model takes as `x` and `y`; everything of numbers, unless overridden."""
+        return InputRules()
+
+    def checked_inputs(self, x):
+        """The batch `x` of a method, lists and tables as arrays; an `InputError` if it does not fit."""
+        rules = self.input_rules()
+        x = as_batch(rules, x)
+        check_structure(rules, x)
+        check_method_values(rules, x)
+        return x
+
+    def check_batch(self, x, sample_weight=None):
+        """Raise `InputError` where a batch, eager and whole or one of the first, leaves nothing to learn."""
 
     def players(self) -> list[Player]:
         """The players in the order of their updates; one, with all variables, unless overridden."""
@@ -195,20 +214,49 @@ class BaseModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `x` alone is enough, and `sample_weight` counts without `y` too."""
-        y = _target(x, y, kwargs.get("sample_weight"))
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)) and len(validation) == 3:
-            val_x, val_y, val_weight = validation
-            kwargs["validation_data"] = (val_x, _target(val_x, val_y, val_weight), val_weight)
-        if not self.stages:
-            return super().fit(x, y, *args, **kwargs)
+        """As in Keras; `x` alone is enough, and `sample_weight` counts without `y` too.
+
+        Raises:
+            InputError: `x`, `y`, `sample_weight` or `validation_data` are not what the model takes;
+                values are not finite, or not in the range of the likelihood.
+        """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        return super().fit(**{**given, "callbacks": with_switch(given.get("callbacks"))})
+        refuse_class_weight(given.get("class_weight"))
+        weight = given.get("sample_weight")
+        x, y = checked_data(self, x, y, weight)
+        given.update(x=x, y=_target(x, y, weight))
+        self._first_batches.expect("train", is_stream(x))
+        if given.get("validation_data") is not None:
+            given["validation_data"] = self._checked_validation(given["validation_data"])
+        if self.stages:
+            given["callbacks"] = with_switch(given.get("callbacks"))
+        return super().fit(**given)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `x` alone is enough."""
-        return super().evaluate(x, _target(x, y, kwargs.get("sample_weight")), *args, **kwargs)
+        """As in Keras; `x` alone is enough.
+
+        Raises:
+            InputError: as in `fit`.
+        """
+        weight = kwargs.get("sample_weight")
+        if not kwargs.get("_use_cached_eval_dataset"):  # by `fit`, which has checked it
+            x, y = checked_data(self, x, y, weight)
+            self._first_batches.expect("test", is_stream(x))
+        return super().evaluate(x, _target(x, y, weight), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As in Keras.
+
+        Raises:
+            InputError: `x` is not what the model takes.
+        """
+        return super().predict(checked_data(self, x, training=False)[0], *args, **kwargs)
+
+    def _checked_validation(self, data):
+        x, y, weight = (data, None, None) if is_stream(data) else keras.utils.unpack_x_y_sample_weight(data)
+        x, y = checked_data(self, x, y, weight)
+        self._first_batches.expect("test", is_stream(x))
+        return x if is_stream(x) else (x, _target(x, y, weight), weight)
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -228,7 +276,17 @@ class BaseModel(keras.Model):
             step = int(tf.convert_to_tensor(self.training_step.value))
             before, self._stage = self._stage, stage_at(self.stages, step)
             force = force or before != self._stage
-        return super().make_train_function(force=force)
+        function = self.train_function
+        super().make_train_function(force=force)
+        if self.train_function is not function:
+            self.train_function = self._first_batches.guard(self.train_function, self, "train")
+
+    def make_test_function(self, force=False):
+        """As in Keras."""
+        function = self.test_function
+        super().make_test_function(force=force)
+        if self.test_function is not function:
+            self.test_function = self._first_batches.guard(self.test_function, self, "test")
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

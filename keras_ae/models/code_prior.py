@@ -12,6 +12,7 @@ from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.code_network import CodeNetwork
 from keras_ae.models.code_sampling import code_at_quantile
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.ops import argmax, mean_term
 
 SAMPLED_AT_ONCE = 256  # bounds the memory of the keys and values
@@ -105,6 +106,14 @@ class CodePrior(BaseModel):
         if not self.built:
             self.network.build()
             self.built = True
+
+    def input_rules(self):
+        shapes = {"x": (None, *self.code_shape)}
+        if self.settings["num_labels"]:
+            shapes["labels"] = (None,)
+        if self.settings["condition_shape"]:
+            shapes["condition"] = (None, *self.settings["condition_shape"])
+        return InputRules(shapes, trained_on=tuple(name for name in shapes if name != "x"))
 
     def call(self, x, training=None):
         """Logits of each code given the earlier ones, `(batch, *code_shape, num_values)` float32."""

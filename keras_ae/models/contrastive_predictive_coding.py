@@ -11,6 +11,7 @@ from keras_ae.loss_term import scalars
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.models.negative_frames import (
     SOURCES,
     all_candidates,
@@ -136,17 +137,22 @@ class ContrastivePredictiveCoding(BaseModel):
         self.predictors.build((None, None, self.context_dim))
         self.built = True
 
+    def input_rules(self):
+        shape = getattr(self, "sample_shape", None)
+        shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
+        return InputRules(shapes, trained_on=("speaker",) if "same_speaker" in self.sources else ())
+
     def encode(self, x):
         """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
-        return self.call(x)
+        return self.call(self.checked_inputs(x))
 
     def embed(self, x):
         """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
-        return self.call(x)
+        return self.encode(x)
 
     def features(self, x):
         """The frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
-        values, lengths, _ = _unpack(x)
+        values, lengths, _ = _unpack(self.checked_inputs(x))
         mask = input_mask(values, lengths)
         frames = call_masked(self.encoder, values, mask)
         return zero_padding(frames, mask_of(frames))

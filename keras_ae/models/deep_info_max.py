@@ -9,6 +9,7 @@ from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.models.local_maps import (
     check_maps,
     flat_map,
@@ -172,9 +173,13 @@ class DeepInfoMax(BaseModel):
             return [first]
         return [first, Player("discriminator", lambda: self.prior_matching.trainable_variables)]
 
+    def input_rules(self):
+        shape = getattr(self, "sample_shape", None)
+        return InputRules({"x": None if shape is None else (None, *shape), "lengths": (None,)})
+
     def encode(self, x):
         """The embedding of `x`, `(batch, dim)`."""
-        values, lengths = unpack_inputs(x)
+        values, lengths = unpack_inputs(self.checked_inputs(x))
         return self.maps(values, lengths)[0]
 
     def embed(self, x):

@@ -16,6 +16,7 @@ from keras_ae.losses.likelihood import LIKELIHOODS, log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import likelihood_bounds
 from keras_ae.models.sequences import (
     call_masked,
     crop,
@@ -113,6 +114,9 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         if isinstance(self.estimator, ScoreFunction):
             self.estimator.build_baseline(features.shape)
         return super().build_embedding(features)
+
+    def target_bounds(self):
+        return likelihood_bounds(self.likelihood)
 
     def elbo(self, x, num_samples=1):
         """`log p(x|z) - KL(q(z|x) || p(z))`, the mean over hard samples `z ~ q`; nats, `(batch,)`."""
@@ -230,7 +234,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
 
     def _posterior(self, x):
         """`(values, mask, features)`."""
-        values, lengths = unpack_inputs(x)
+        values, lengths = unpack_inputs(self.checked_inputs(x))
         values = ops.cast(values, "float32")
         return values, input_mask(values, lengths), self.features(values, lengths)
 

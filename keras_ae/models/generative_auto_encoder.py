@@ -8,6 +8,7 @@ from keras import ops
 from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 
 PARTS = ("auto_encoder", "prior", "bottom_prior")
 
@@ -77,6 +78,12 @@ class GenerativeAutoEncoder(BaseModel):
     def metrics(self):
         """Those of the prior: the auto-encoder is not trained and has nothing to report."""
         return [self._loss_tracker, *self._terms.values()] if self.compiled else []
+
+    def input_rules(self):
+        shapes, trained_on = dict(self.auto_encoder.input_rules().shapes), ()
+        if any(prior.settings["num_labels"] for prior in self.priors):
+            shapes["labels"], trained_on = (None,), ("labels",)
+        return InputRules(shapes, trained_on=trained_on)
 
     def encode(self, x):
         """The codes of `x`, as the auto-encoder gives them."""

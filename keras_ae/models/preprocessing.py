@@ -152,8 +152,7 @@ def preprocessing_of(model: keras.Model) -> Preprocessing | None:
 
 def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
     """The sample rate of the `LogMelSpectrogram` layers in a model; `None` without one."""
-    layers = model._flatten_layers() if isinstance(model, keras.Layer) else ()
-    rates = {layer.sample_rate for layer in layers if isinstance(layer, LogMelSpectrogram)}
+    rates = {layer.sample_rate for layer in model._flatten_layers() if isinstance(layer, LogMelSpectrogram)}
     if len(rates) != 1:
         return None
     return Preprocessing(modality="speech", sample_rate=rates.pop(), value_range=(-1, 1))

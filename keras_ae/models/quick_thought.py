@@ -1,5 +1,7 @@
 """Sentence embeddings from picking the neighbours of a sentence: no decoder."""
 
+from dataclasses import replace
+
 import keras
 from keras import ops
 
@@ -105,6 +107,10 @@ class QuickThought(SentenceModel):
         if shapes[0] != shapes[1]:
             raise InputError(f"Encoder and context encoder return vectors of one size. Received: {shapes}.")
         super().build(input_shape)
+
+    def input_rules(self):
+        made_by = "keras_ae.training.datasets.sentence_blocks"
+        return replace(super().input_rules(), trained_on=("document", "position"), made_by=made_by)
 
     def vectors(self, ids, training=False):
         return ops.concatenate(

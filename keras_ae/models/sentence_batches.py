@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.models.input_rules import is_table
 from keras_ae.text.tokenizer import tokenize
 
 WORDS_AT_ONCE = 2**15  # rows x longest of a batch: bounds the memory of a very long sentence's batch
@@ -12,14 +13,22 @@ def check_sentences(sentences) -> list[str]:
     """The sentences as a list.
 
     Raises:
-        InputError: an entry is no string.
+        InputError: no list, or an entry that is no string.
     """
+    expected = "sentences must be a string or a list of strings."
+    if is_table(sentences):
+        columns = list(map(str, sentences.columns))
+        raise InputError(f"{expected} Received: a table with the columns {columns}. Pass one of them.")
+    if isinstance(sentences, bytes) or not hasattr(sentences, "__iter__"):
+        shown = repr(sentences) if sentences is None else type(sentences).__name__
+        decode = " Decode bytes first: sentences.decode()." if isinstance(sentences, bytes) else ""
+        raise InputError(f"{expected} Received: sentences={shown}.{decode}")
     sentences = list(sentences)
-    wrong = next((s for s in sentences if not isinstance(s, str)), None)
-    if wrong is not None:
-        raise InputError(
-            f"Expected sentences: a string, or a list of strings. Received: {type(wrong).__name__} {wrong!r}"
-        )
+    for row, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            kind = type(sentence).__name__
+            shown = "None" if sentence is None else f"the {kind} {sentence!r:.60}"
+            raise InputError(f"{expected} Received: {shown} in row {row}.")
     return sentences
 
 

@@ -11,6 +11,7 @@ from keras_ae.errors import InputError
 from keras_ae.layers.word_ids import WordIds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.sentence_batches import batches_by_length, check_sentences, numbers_of, padded
 from keras_ae.models.sequences import sequence_mask
@@ -62,6 +63,12 @@ class SentenceModel(BaseModel):
         """The vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
         raise TypeError(f"{type(self).__name__} must define vectors(ids, training)")
 
+    def input_rules(self):
+        pairs = {f"{name}lengths": (None,) for name in ("", "previous_", "next_")}
+        words = dict.fromkeys(("ids", "previous", "next"), (None, None))
+        numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
+        return InputRules({**words, **pairs, **numbers}, values="ids")
+
     def compile(self, optimizer="adam", *, jit_compile="auto", **others):
         """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""
         super().compile(optimizer, jit_compile=jit_compile is True, **others)
@@ -104,13 +111,15 @@ class SentenceModel(BaseModel):
             of tensors: a tensor `(batch, dim)`.
 
         Raises:
-            InputError: an entry of the list is no string; strings, but no vocabulary.
+            InputError: an entry of the list is no string; strings, but no vocabulary; inputs of another kind.
         """
         if isinstance(sentences, str):
             return self.encode([sentences], normalize=normalize)[0]
         finish = unit_length if normalize else ops.convert_to_tensor
         if not _are_strings(sentences):
-            return finish(self.vectors(self.padded_ids(sentences)))
+            text = getattr(sentences, "dtype", None) == tf.string
+            ids = sentences if text else self.checked_inputs(sentences)
+            return finish(self.vectors(self.padded_ids(ids)))
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1. Received: {batch_size}")
         vocabulary = self._word_ids().vocabulary

@@ -1,5 +1,7 @@
 """A vector of a sentence from which the sentences around it can be written."""
 
+from dataclasses import replace
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -157,6 +159,11 @@ class SkipThought(SentenceWriting, SentenceModel):
                 f"{[la.name for la in found]}."
             )
         return named[0]
+
+    def input_rules(self):
+        needed = tuple(SENTENCES[name] for name in self.sentences if name != "this")
+        made_by = "keras_ae.training.datasets.sentence_triples"
+        return replace(super().input_rules(), trained_on=needed, made_by=made_by)
 
     def vectors(self, ids, training=False):
         return self.encoder(ids, training=training)

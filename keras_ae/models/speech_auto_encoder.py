@@ -9,6 +9,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.models.reconstruction import check_reconstruction
 from keras_ae.models.sequences import (
     call_masked,
@@ -100,6 +101,10 @@ class SpeechAutoEncoder(AutoEncoder):
         self.frames_shape = tuple(self.decoder([embedding, speaker]).shape)
         self.built = True
 
+    def input_rules(self):
+        shapes = {"x": (None, None), "lengths": (None,), "speaker": (None,)}
+        return InputRules(shapes, trained_on=("speaker",), target=True)  # the loss is that of the frames
+
     def decode(self, codes, lengths=None, *, speaker):
         """`(batch, frames, mels)` of codes, or of an embedding, in the voice of `speaker` `(batch,)`.
 
@@ -111,7 +116,7 @@ class SpeechAutoEncoder(AutoEncoder):
 
     def reconstruct(self, x):
         """The frames of `{"x":, "lengths":, "speaker":}` as `speaker` says them, `(batch, frames, mels)`."""
-        values, lengths = unpack_inputs(x)
+        values, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(values, lengths)
         embedding, mask = self._embedding(self._code(features)), mask_of(features)
         frames = self._decode_embedding(embedding, _speaker_of(x), mask, training=False)

@@ -9,7 +9,9 @@ from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
+from keras_ae.models.sequences import unpack_inputs
 from keras_ae.ops import mean_term
 
 LEVELS = ("top", "bottom")
@@ -105,6 +107,11 @@ class TwoLevelAutoEncoder(BaseModel):
         self.code_shapes = {"top": tuple(top_codes.shape[1:]), "bottom": tuple(bottom_codes.shape[1:])}
         self.built = True
 
+    def input_rules(self):
+        shape = getattr(self, "sample_shape", None)
+        shapes = {"x": None if shape is None else (None, *shape)}
+        return InputRules(shapes, target=True, **loss_bounds(self.reconstruction_loss))
+
     @property
     def bottlenecks(self):
         """`{"top": layer, "bottom": layer}`."""
@@ -112,7 +119,7 @@ class TwoLevelAutoEncoder(BaseModel):
 
     def encode(self, x):
         """`{"top": codes, "bottom": codes}` of `x`: what `decode` takes."""
-        return self._codes(*self._features(x))
+        return self._codes(*self._features(self.checked_inputs(x)))
 
     def embed(self, x):
         """`{"top": embedding, "bottom": embedding}` of `x`, floats."""
@@ -128,12 +135,14 @@ class TwoLevelAutoEncoder(BaseModel):
         return self.decode(self.encode(x))
 
     def call(self, x, training=None):
+        x, _ = unpack_inputs(x)
         h = self.bottom_encoder(x, training=training)
         top = self.top_bottleneck(self.top_encoder(h, training=training), training=training)
         features = self.merge([h, self.top_decoder(top, training=training)], training=training)
         return self.decoder([top, self.bottom_bottleneck(features, training=training)], training=training)
 
     def compute_terms(self, x, y, sample_weight, training, player):
+        x, _ = unpack_inputs(x)
         weighting = {"training": training, "sample_weight": sample_weight}
         h = self.bottom_encoder(x, training=training)
         added = take_losses(self.bottom_encoder)
@@ -208,7 +217,7 @@ class TwoLevelAutoEncoder(BaseModel):
 
     def _features(self, x):
         """Bottom features, and top features before they are quantised."""
-        h = self.bottom_encoder(ops.convert_to_tensor(x), training=False)
+        h = self.bottom_encoder(unpack_inputs(x)[0], training=False)
         return h, self.top_encoder(h, training=False)
 
     def _codes(self, h, top_features):

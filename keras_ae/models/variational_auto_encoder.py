@@ -9,6 +9,7 @@ from keras_ae.loss_term import scalars
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import likelihood_bounds
 from keras_ae.models.sequences import (
     call_masked,
     crop,
@@ -82,9 +83,12 @@ class VariationalAutoEncoder(AutoEncoder):
         self.likelihood = likelihood
         self.observation_scale = observation_scale
 
+    def target_bounds(self):
+        return likelihood_bounds(self.likelihood)
+
     def posterior(self, x):
         """`q(z|x)` as a TensorFlow Probability distribution, `(batch, ..., latent_dim)`."""
-        mean, log_variance = self.bottleneck.parameters(self.features(x))
+        mean, log_variance = self.bottleneck.parameters(self.features(self.checked_inputs(x)))
         return _distributions().Normal(mean, ops.exp(0.5 * log_variance))
 
     def observation(self, parameters):

@@ -13,6 +13,7 @@ from keras_ae.models.base import BaseModel
 from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.converter_parts import mean_over_codes, speaker_numbers_of, under_mask
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.input_rules import InputRules
 from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
     call_masked,
@@ -140,6 +141,12 @@ class VoiceConverter(BaseModel):
             check_mask(frames, self.decoder.name)
         return frames
 
+    def input_rules(self):
+        shape = getattr(self, "sample_shape", None)
+        shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
+        trained_on = ("speaker",) if self.speaker_encoder is None else ()
+        return InputRules(shapes, trained_on=trained_on, target=True)
+
     # what it says
 
     def frames(self, x):
@@ -153,10 +160,11 @@ class VoiceConverter(BaseModel):
 
     def content(self, x):
         """What was said: `(batch, codes, content_dim)`, with its mask."""
-        return self._content(*self.frames(x))
+        return self._content(*self.frames(self.checked_inputs(x)))
 
     def speaker(self, x):
         """The voice of each utterance: `(batch, speaker_dim)`, or the numbers `x["speaker"]`."""
+        x = self.checked_inputs(x)
         return self.voice(x, *(self.frames(x) if self.speaker_encoder is not None else (None, None)))
 
     def encode(self, x):
@@ -164,6 +172,7 @@ class VoiceConverter(BaseModel):
 
         Without a speaker encoder the content alone.
         """
+        x = self.checked_inputs(x)
         frames, mask = self.frames(x)
         content = self._content(frames, mask)
         if self.speaker_encoder is None:
@@ -197,7 +206,7 @@ class VoiceConverter(BaseModel):
 
     def reconstruct(self, x):
         """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
-        return self.call(x, training=False)
+        return self.call(self.checked_inputs(x), training=False)
 
     def convert(self, source, target):
         """The words of `source` in the voice of `target`, frames `(batch, frames, mels)`.
@@ -205,10 +214,11 @@ class VoiceConverter(BaseModel):
         `target`: as many utterances of the wanted voice; where there is no speaker encoder, numbers of
         speakers `(batch,)`.
         """
-        frames, mask = self.frames(source)
+        frames, mask = self.frames(self.checked_inputs(source))
         content = self._content(frames, mask)
         if self.speaker_encoder is None:
             return self._spoken(content, speaker_numbers_of(target), frames, mask)
+        target = self.checked_inputs(target)
         heard, heard_mask = self.frames(target)
         voice = self.voice(target, heard, heard_mask)
         spoken = self._spoken(content, voice, frames, mask)

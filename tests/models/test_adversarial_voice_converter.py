@@ -258,7 +258,9 @@ def test_the_networks_say_what_they_take():
         made(joint_steps=3)
     with pytest.raises(ValueError, match="updates are at least 1"):
         made(adversary_updates=0)
-    with pytest.raises(InputError, match="\"speaker\": numbers.*Received: .'lengths', 'x'"):
+    with pytest.raises(
+        InputError, match='"speaker".*Received: a dictionary with "lengths", "x", without "speaker"'
+    ):
         made().fit({name: utterances()[name] for name in ("x", "lengths")}, verbose=0)
     assert made().num_speakers == SPEAKERS
 

@@ -1,0 +1,133 @@
+"""Checks of the values that a model is given: finite, and in the range of the likelihood."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.models.input_rules import entries_of
+
+CHUNK = 2**24  # numbers looked at in one go
+MOST = 2**27  # numbers looked at in all; of larger arrays evenly spread rows
+TOLERANCE = 1e-3  # beyond the bounds: rounding in half precision, or by a resampling filter
+
+
+def check_values(rules, x, y=None, sample_weight=None):
+    """Raise `InputError` where values are not finite, or the target is out of its range.
+
+    Padding behind `lengths` and examples of weight 0 may hold anything.
+
+    Args:
+        rules: `InputRules`.
+        x, y, sample_weight: arrays or eager tensors, whose structure was checked.
+    """
+    entries = entries_of(rules, x)
+    lengths = _array(entries.get("lengths"))
+    if lengths is not None:
+        _check_lengths(lengths, entries[rules.values])
+    weights = _array(sample_weight)
+    if weights is not None:
+        _check_finite("sample_weight", weights, weights, None, None)
+    target = y if y is not None and rules.target else entries[rules.values]
+    for name, value in (*entries.items(), ("y", y if rules.target else None)):
+        if value is None or not hasattr(value, "shape") or not hasattr(value, "dtype"):
+            continue
+        bounds = rules.bounds if value is target else None
+        padded = lengths if name in (rules.values, "y") else None
+        for rows in _parts(value):
+            part = _array(value[rows])
+            if part.dtype.kind in "fiu" and part.size and not _fine(part, bounds):
+                _explain(rules, name, part, bounds, padded, weights, rows)
+
+
+def check_method_values(rules, x):
+    """As `check_values` for the input of a method such as `encode`; nothing while a graph is traced.
+
+    It may lie outside of the target's range, as the input of a denoising model does; whole numbers may not.
+    """
+    entries = entries_of(rules, x)
+    symbolic = any(isinstance(value, keras.KerasTensor) for value in entries.values())
+    if symbolic or not tf.executing_eagerly():
+        return
+    check_values(replace(rules, bounds=None), x)
+    value = _array(entries[rules.values])
+    if (
+        rules.bounds is not None
+        and value.dtype.kind in "iu"
+        and value.size
+        and not _fine(value, rules.bounds)
+    ):
+        _refuse_range(rules, rules.values, value.min(), value.max())
+
+
+def _array(value):
+    return None if value is None else np.asarray(value)
+
+
+def _parts(value):
+    """Slices of the rows: all of them, or evenly spread ones of an array that is very large."""
+    rows = value.shape[0] if value.shape else 0
+    per_row = max(1, int(np.prod(value.shape[1:], dtype="int64")))
+    step = max(1, CHUNK // per_row)
+    starts = np.arange(0, rows, step)
+    if rows * per_row > MOST:
+        starts = starts[np.linspace(0, len(starts) - 1, MOST // CHUNK).astype(int)]
+    return [slice(int(start), int(start) + step) for start in starts]
+
+
+def _fine(part, bounds):
+    lowest, highest = part.min(), part.max()  # NaN where one value is
+    if bounds is None:
+        return part.dtype.kind != "f" or bool(np.isfinite(lowest) and np.isfinite(highest))
+    return bool(lowest >= bounds[0] - TOLERANCE and highest <= bounds[1] + TOLERANCE)
+
+
+def _explain(rules, name, part, bounds, lengths, weights, rows):
+    """The slow way: what counts is looked at alone."""
+    counted = np.ones(part.shape, bool)
+    if weights is not None:
+        counted &= (weights.reshape(-1)[rows] != 0).reshape(-1, *[1] * (part.ndim - 1))
+    if lengths is not None and part.ndim > 1:
+        real = np.arange(part.shape[1]) < lengths.reshape(-1)[rows][:, None]
+        counted &= real.reshape(*real.shape, *[1] * (part.ndim - 2))
+    _check_finite(name, part, part, counted, rows)
+    values = part[counted]
+    if bounds is not None and values.size and not _fine(values, bounds):
+        _refuse_range(rules, name, values.min(), values.max())
+
+
+def _check_finite(name, part, array, counted, rows):
+    if array.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(part) if counted is None else ~np.isfinite(part) & counted
+    wrong = bad.reshape(len(part), -1).any(axis=1)
+    if wrong.any():
+        first = int(np.argmax(wrong)) + (rows.start if rows is not None else 0)
+        kinds = "NaN" if np.isnan(part[bad]).any() else "infinite values"
+        raise InputError(
+            f"{name} must be finite. Received: {kinds} in {int(wrong.sum())} of {len(part)} rows, the first "
+            f"is row {first}. Remove these rows, or fill in the values."
+        )
+
+
+def _refuse_range(rules, name, lowest, highest):
+    low, high = rules.bounds
+    scale = f"Divide by {highest:g}" if lowest >= 0 and highest in (255, 65535) else "Scale the data"
+    if low - 0.5 <= lowest and highest <= high + 0.5:
+        scale = "Clip the data"
+    raise InputError(
+        f"{name} must lie in [{low:g}, {high:g}] for {rules.bounded_by}. Received: values in "
+        f"[{lowest:g}, {highest:g}]. {scale}, or choose {rules.unbounded}."
+    )
+
+
+def _check_lengths(lengths, values):
+    longest = int(lengths.max()) if lengths.size else 0
+    size = values.shape[1] if len(values.shape) > 1 else None
+    if lengths.size and (lengths.min() < 0 or (size is not None and longest > size)):
+        raise InputError(
+            f"lengths must lie in [0, {size}], the padded length. Received: lengths in "
+            f"[{int(lengths.min())}, {longest}]. They count the positions of the input, such as samples."
+        )
