@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import sum_over_replicas, where_counted
 
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
 
@@ -43,7 +43,7 @@ def ema_step(state, x, codes, weights, decay):
 
 def code_sums(x, codes, weights, num_embeddings):
     """Weighted sums `(heads, K, dim)` of the vectors of each code."""
-    weighted = x if weights is None else x * weights[:, None, None]
+    weighted = x if weights is None else where_counted(x, weights) * weights[:, None, None]
     sums = [
         tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], num_embeddings)
         for head in range(x.shape[1])

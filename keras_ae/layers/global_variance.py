@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.masking import zero_padding
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import sum_over_replicas, where_counted
 
 EPSILON = 1e-6  # beside a variance of frames
 
@@ -88,7 +88,9 @@ class GlobalVariance(Float32Layer):
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
         for moving, frames in ((self.recorded, recorded), (self.generated, generated)):
             _, variance = band_moments(frames, mask)
-            mean = ops.divide_no_nan(sum_over_replicas(ops.sum(count[:, None] * variance, axis=0)), total)
+            mean = ops.divide_no_nan(
+                sum_over_replicas(ops.sum(count[:, None] * where_counted(variance, count), axis=0)), total
+            )
             moving.assign(moving + step * (tf.stop_gradient(mean) - moving))
 
     def call(self, x, mask=None):

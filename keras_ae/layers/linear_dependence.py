@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import batch_term, gather_over_replicas, sum_over_replicas
+from keras_ae.ops import batch_term, finite_padding, gather_over_replicas, sum_over_replicas
 
 EPSILON = 1e-4  # variance of a direction in which nothing moves
 
@@ -74,6 +74,7 @@ class LinearDependence(Float32Layer):
         z = ops.cast(z, "float32")
         weight = ops.ones_like(z[:, 0]) if sample_weight is None else ops.cast(sample_weight, "float32")
         weight = ops.reshape(weight, (-1,))
+        z = finite_padding(z, weight)
         if training and self.trainable:
             self._learn(ops.stop_gradient(z), weight)
         q, _ = gather_over_replicas(self._whitened(z))

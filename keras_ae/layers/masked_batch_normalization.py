@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import finite_padding, sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -64,7 +64,7 @@ class MaskedBatchNormalization(Float32Layer):
         self.moving_variance = self.add_weight(initializer="ones", name="moving_variance", **moving)
 
     def call(self, x, mask=None, training=None):
-        x = ops.cast(x, "float32")
+        x = finite_padding(ops.cast(x, "float32"), mask)
         mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
         if training and self.trainable:
             mean, variance = self._statistics(x, mask)

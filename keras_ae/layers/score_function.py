@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_dense import Float32Dense
-from keras_ae.ops import num_replicas, sum_over_replicas, weighted_mean
+from keras_ae.ops import finite_padding, num_replicas, sum_over_replicas, weighted_mean
 
 BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned")
 
@@ -130,6 +130,7 @@ class ScoreFunction(keras.layers.Layer):
 
     def _learned(self, losses, others, sample_weight, training):
         features = ops.stop_gradient(ops.cast(self._given("features", others), "float32"))
+        features = finite_padding(features, sample_weight)
         self.build_baseline(features.shape)
         predicted = self.network(features)[..., 0]
         target = losses if len(losses.shape) == 1 else ops.mean(losses, axis=0)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import finite_padding, sum_over_replicas
 
 SMALLEST = 1e-6  # a deviation below this share of the mean is rounding
 
@@ -40,6 +40,7 @@ class StandardizedStart(keras.layers.Layer):
         x = ops.stop_gradient(x)
         rows = (-1, *[1] * (len(x.shape) - 1))
         weights = ops.ones_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0]) if weights is None else weights
+        x = finite_padding(x, weights)
         weights = ops.reshape(weights, rows)
         total, sums = sum_over_replicas([ops.sum(weights), ops.sum(weights * x, axis=0)])
         mean = ops.divide_no_nan(sums, total)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import sum_over_replicas, where_counted
 
 
 def bit_balance_loss(probabilities, weights=None):
@@ -23,7 +23,7 @@ def bit_balance_loss(probabilities, weights=None):
     Reference:
         Weiss et al., 2008 (spectral hashing, balance of the bits).
     """
-    shares = _shares(probabilities, weights)
+    probabilities, shares = where_counted(probabilities, weights), _shares(probabilities, weights)
     mean = sum_over_replicas(ops.sum(shares * (2 * probabilities - 1), axis=0))
     return ops.mean(ops.square(mean))
 
@@ -42,7 +42,7 @@ def bit_decorrelation_loss(probabilities, weights=None):
     bits = probabilities.shape[-1]
     if bits == 1:
         return ops.zeros((), probabilities.dtype)
-    signs, shares = 2 * probabilities - 1, _shares(probabilities, weights)
+    signs, shares = 2 * where_counted(probabilities, weights) - 1, _shares(probabilities, weights)
     mean = sum_over_replicas(ops.sum(shares * signs, axis=0))
     centred = signs - mean
     covariance = sum_over_replicas(ops.matmul(ops.transpose(centred), shares * centred))

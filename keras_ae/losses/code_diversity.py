@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from keras_ae.ops import num_replicas, row_blocks, sum_over_replicas
+from keras_ae.ops import num_replicas, row_blocks, sum_over_replicas, where_counted
 
 
 def code_diversity_loss(x, codes, weights=None, temperature=1.0):
@@ -26,6 +26,7 @@ def code_diversity_loss(x, codes, weights=None, temperature=1.0):
     Returns:
         scalar, of the global batch under replicas.
     """
+    x = where_counted(x, weights)
     weights = tf.ones_like(x[:, 0]) if weights is None else tf.cast(weights, x.dtype)
     total = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1e-12)
 

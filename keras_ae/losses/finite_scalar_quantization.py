@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import weighted_mean, where_counted
 
 FLAT = 2.0  # tanh(2) = 0.96, in the outermost level of up to 27; there the slope is 0.07
 
@@ -22,4 +22,5 @@ def saturation_loss(x, weights=None):
     >>> float(saturation_loss(ops.array([[-5.0, 1.0]])))
     4.5
     """
+    x = where_counted(x, weights)
     return weighted_mean(ops.square(ops.relu(ops.abs(x) - FLAT)), weights)

@@ -10,7 +10,7 @@ import math
 from keras import ops
 
 from keras_ae.losses.kl_to_uniform import bernoulli_entropy
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import sum_over_replicas, where_counted
 
 
 def sign_entropy(logits):
@@ -64,7 +64,7 @@ def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):
     Reference:
         Yu et al., 2023, https://arxiv.org/abs/2310.05737.
     """
-    logits = ops.transpose(logits, (1, 2, 0))
+    logits = ops.transpose(where_counted(logits, weights), (1, 2, 0))
     shares = _shares(logits[0, 0], weights)
     kl = 0.0
     for start, stop in _groups(logits.shape[1], group_bits):

@@ -9,6 +9,8 @@ import math
 
 from keras import ops
 
+from keras_ae.ops import where_counted
+
 ABSENT = -1e9  # logarithm of no weight: exp of it is 0 in float32, and so is its gradient
 
 
@@ -137,10 +139,10 @@ class _Pairs:
         own = ops.divide_no_nan(mask, ops.sum(mask, axis=1, keepdims=True)) * weights[:, None]
         other = weights[:, None, None] * (1.0 - same)
         total = ops.sum(other * own[None])
-        self.scores = scores
-        self.matched = ops.sum(scores * same, axis=1)
         self.any_mismatched = ops.cast(total > 0, "float32")
         self.matched_share = ops.divide_no_nan(own, ops.sum(own)) * self.any_mismatched
         # a candidate counts by its own weight; that of the one who picks is in the share of its row
         self.mismatched_weight = ops.where(other > 0, (mask * weights[:, None])[None], 0.0)
         self.mismatched_share = ops.divide_no_nan(other * own[None], total)
+        self.matched = where_counted(ops.sum(where_counted(scores, same), axis=1), own)
+        self.scores = where_counted(scores, self.mismatched_share)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.ops import sum_over_replicas
+from keras_ae.ops import sum_over_replicas, where_counted
 
 _EPSILON = 1e-5  # beside the variance of a channel
 
@@ -42,7 +42,7 @@ def channel_correlation(z, weights=None):
     if weights is not None:
         trailing = (1,) * (len(counts.shape) - len(weights.shape))
         counts *= ops.reshape(ops.cast(weights, "float32"), (*ops.shape(weights), *trailing))
-    z, counts = ops.reshape(z, (-1, channels)), ops.reshape(counts, (-1, 1))
+    z, counts = ops.reshape(where_counted(z, counts), (-1, channels)), ops.reshape(counts, (-1, 1))
     total = sum_over_replicas(ops.sum(counts))
     z = z - ops.divide_no_nan(sum_over_replicas(ops.sum(counts * z, axis=0)), total)
     products = ops.matmul(ops.transpose(counts * z), z)

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_ae.losses.predictive_coding import ABSENT
+from keras_ae.ops import where_counted
 
 
 def context_masks(document, position, sentence=None, candidates=None):
@@ -72,7 +73,7 @@ def context_prediction(scores, neighbour, part):
     scores = ops.cast(scores, "float32")
     weights = ops.cast(neighbour, "float32")
     count = ops.sum(weights, axis=1)
-    of_neighbours = ops.divide_no_nan(ops.sum(weights * scores, axis=1), count)
+    of_neighbours = ops.divide_no_nan(ops.sum(where_counted(scores, neighbour), axis=1), count)
     normalizer = ops.logsumexp(ops.where(part, scores, ABSENT), axis=1)
     return ops.where(count > 0, normalizer - of_neighbours, 0.0)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_ae.ops import gather_over_replicas, weighted_mean
+from keras_ae.ops import gather_over_replicas, weighted_mean, where_counted
 
 SAMPLINGS = ("weighted", "stratified")
 
@@ -66,7 +66,10 @@ def kl_decomposition(
         Chen et al., 2018, https://arxiv.org/abs/1802.04942.
     """
     check_sampling(sampling, dataset_size)
-    z, mean, log_variance = (ops.cast(tensor, "float32") for tensor in (z, mean, log_variance))
+    counted = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
+    z, mean, log_variance = (
+        where_counted(ops.cast(tensor, "float32"), counted) for tensor in (z, mean, log_variance)
+    )
     means, log_variances, log_weights = _columns(z, mean, log_variance, dataset_size, sample_weight, sampling)
     densities = gaussian_log_density(z[:, None], means[None], log_variances[None])  # (i, j, dimensions)
     joint = ops.logsumexp(ops.sum(densities, axis=2) + log_weights, axis=1)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.ops import weighted_mean
+from keras_ae.ops import weighted_mean, where_counted
 
 
 def commitment_loss(x, quantized, weights=None):
@@ -19,7 +19,7 @@ def commitment_loss(x, quantized, weights=None):
     Reference:
         van den Oord et al., 2017, https://arxiv.org/abs/1711.00937, equation 3.
     """
-    return weighted_mean(_mean_square(x - ops.stop_gradient(quantized)), weights)
+    return _weighted_square(x - ops.stop_gradient(quantized), weights)
 
 
 def codebook_loss(x, quantized, weights=None):
@@ -27,7 +27,7 @@ def codebook_loss(x, quantized, weights=None):
 
     Args and returns as in `commitment_loss`; the gradient goes to the codes.
     """
-    return weighted_mean(_mean_square(ops.stop_gradient(x) - quantized), weights)
+    return _weighted_square(ops.stop_gradient(x) - quantized, weights)
 
 
 def orthogonality_loss(codes):
@@ -54,6 +54,6 @@ def orthogonality_loss(codes):
     return (ops.sum(ops.square(gram)) - codes.shape[0]) / codes.shape[0] ** 2
 
 
-def _mean_square(x):
+def _weighted_square(difference, weights):
     # over the elements first: the weights then meet vectors, not elements
-    return ops.mean(ops.square(x), axis=-1)
+    return weighted_mean(ops.mean(ops.square(where_counted(difference, weights)), axis=-1), weights)

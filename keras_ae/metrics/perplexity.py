@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_ae.ops import where_counted
+
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class Perplexity(keras.metrics.Metric):
@@ -31,7 +33,7 @@ class Perplexity(keras.metrics.Metric):
         """Add words of any shape; `sample_weight` has the same one."""
         nats = ops.cast(nats, "float32")
         weights = ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, "float32")
-        self.nats.assign_add(ops.sum(nats * weights))
+        self.nats.assign_add(ops.sum(where_counted(nats, weights) * weights))
         self.words.assign_add(ops.sum(weights))
 
     def result(self):

@@ -24,7 +24,7 @@ from keras_ae.models.sequences import (
     unpack_inputs,
 )
 from keras_ae.models.stages import Stage
-from keras_ae.ops import mean_term
+from keras_ae.ops import mean_term, where_counted
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -199,6 +199,7 @@ class AdversarialDisentangler(AutoEncoder):
         target = values if y is None else y
         reconstruction = self.decoder_output(embedding, x, training)
         weights = combine(input_mask(values, lengths), sample_weight)
+        target = where_counted(target, weights)
         return {"reconstruction_loss": mean_term(self.element_losses(target, reconstruction), weights)}
 
     def _decoded(self, embedding, label, mask, training):

@@ -24,7 +24,7 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term
+from keras_ae.ops import mean_term, where_counted
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -203,7 +203,8 @@ class AutoEncoder(BaseModel):
         reconstruction = self.decoder_output(embedding, x, training)
         added += take_losses(self.decoder)
         target, mask = self.target_of(values if y is None else y, mask)
-        error = mean_term(self.element_losses(target, reconstruction), combine(mask, sample_weight))
+        weights = combine(mask, sample_weight)
+        error = mean_term(self.element_losses(where_counted(target, weights), reconstruction), weights)
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def _weighting(self, features, sample_weight):

@@ -16,7 +16,7 @@ from keras_ae.models.data_values import check_method_values
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
-from keras_ae.ops import num_replicas, sum_over_replicas
+from keras_ae.ops import finite_padding, num_replicas, sum_over_replicas
 
 
 @dataclass(frozen=True)
@@ -261,6 +261,7 @@ class BaseModel(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
+        x, y = _finite_where_weightless((x, y), sample_weight)
         prepared = self.prepare(x, y, training=True)
         for player, updates in self._moves():
             for _ in range(updates):
@@ -291,6 +292,7 @@ class BaseModel(keras.Model):
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
+        x, y = _finite_where_weightless((x, y), sample_weight)
         prepared = self.prepare(x, y, training=False)
         for player in self.players():
             terms = self.compute_terms(*prepared, sample_weight, training=False, player=player.name)
@@ -365,6 +367,19 @@ def _made(value):
         return [_made(item) for item in value]
     serialized = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if serialized else value
+
+
+def _finite_where_weightless(inputs, sample_weight):
+    """`inputs` without NaN and infinity in examples of weight 0, which networks would make gradients of."""
+    if sample_weight is None:
+        return inputs
+    weights = ops.reshape(sample_weight, (-1,))
+
+    def finite(leaf):
+        floats = hasattr(leaf, "dtype") and keras.backend.is_float_dtype(leaf.dtype)
+        return finite_padding(leaf, weights) if floats else leaf
+
+    return keras.tree.map_structure(finite, inputs)
 
 
 def _dense(gradient):

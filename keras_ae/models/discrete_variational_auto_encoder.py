@@ -25,7 +25,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term
+from keras_ae.ops import mean_term, where_counted
 
 ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
 
@@ -155,7 +155,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        target = ops.cast(values if y is None else y, "float32")
+        target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
         features = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
         kl = mean_term(self._kl(features), sample_weight)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.ops import where_counted
 
 
 def local_encoder(encoder, local):
@@ -73,9 +74,7 @@ def whole_map(local, mask, map_shape):
     """
     if None in map_shape:
         return location_means(local, mask)
-    if mask is not None:
-        local = local * ops.cast(mask, local.dtype)[:, :, None]
-    return ops.reshape(local, (-1, whole_map_size(map_shape)))
+    return ops.reshape(where_counted(local, mask), (-1, whole_map_size(map_shape)))
 
 
 def whole_map_size(map_shape):
@@ -88,7 +87,7 @@ def location_means(local, mask):
     if mask is None:
         return ops.mean(local, axis=1)
     weights = ops.cast(mask, local.dtype)[:, :, None]
-    return ops.divide_no_nan(ops.sum(local * weights, axis=1), ops.sum(weights, axis=1))
+    return ops.divide_no_nan(ops.sum(where_counted(local, mask) * weights, axis=1), ops.sum(weights, axis=1))
 
 
 def sample_positions(local, mask, count, seed):

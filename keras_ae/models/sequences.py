@@ -6,6 +6,7 @@ import warnings
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.ops import is_exporting, where_counted
 
 MANY = 2**15  # samples: the ends count little
 
@@ -16,9 +17,13 @@ def is_sequence(sample_shape):
 
 
 def unpack_inputs(x):
-    """`(values, lengths or None)` of a tensor or of `{"x":, "lengths":}`."""
+    """`(values, lengths or None)` of a tensor or of `{"x":, "lengths":}`; padding becomes 0."""
     if isinstance(x, dict):
-        return ops.convert_to_tensor(x["x"]), x.get("lengths")
+        values, lengths = ops.convert_to_tensor(x["x"]), x.get("lengths")
+        if lengths is None or is_exporting():
+            return values, lengths
+        # whatever it holds: layers that only pass over it turn NaN in it into gradients
+        return where_counted(values, input_mask(values, lengths)), lengths
     return ops.convert_to_tensor(x), None
 
 
@@ -63,10 +68,7 @@ def combine(mask, sample_weight):
 
 def sum_per_example(values, mask):
     """Sum over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
-    if mask is not None:
-        weights = ops.cast(mask, values.dtype)
-        trailing = len(values.shape) - len(weights.shape)
-        values = values * ops.reshape(weights, (*ops.shape(weights), *[1] * trailing))
+    values = where_counted(values, mask)
     return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 

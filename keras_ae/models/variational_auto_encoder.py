@@ -18,7 +18,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term
+from keras_ae.ops import mean_term, where_counted
 from keras_ae.optional import require
 
 
@@ -115,7 +115,7 @@ class VariationalAutoEncoder(AutoEncoder):
         added += take_losses(self.bottleneck)
         parameters = call_masked(self.decoder, z, mask_of(z), training)
         added += take_losses(self.decoder)
-        target = ops.cast(values if y is None else y, "float32")
+        target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
         log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
         reconstruction = -mean_term(sum_per_example(log_likelihood, mask), sample_weight)
         further, terms = self.code_terms(features, z, sample_weight)

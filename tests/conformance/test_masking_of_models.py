@@ -8,10 +8,10 @@ import tensorflow as tf
 GARBAGE = 37.0
 
 
-def padded(case, data, extra):
-    """The same sequences with `extra` more frames, samples or words, all padding filled with garbage."""
+def padded(case, data, extra, garbage=GARBAGE):
+    """The same sequences with `extra` more frames, samples or words, all padding filled with `garbage`."""
     values = data[case.values]
-    garbage = case.words - 1 if case.words else GARBAGE
+    garbage = case.words - 1 if case.words else garbage
     x = np.full((len(values), values.shape[1] + extra, *values.shape[2:]), garbage, values.dtype)
     for i, length in enumerate(data["lengths"]):
         x[i, :length] = values[i, :length]
@@ -30,11 +30,11 @@ def assert_codes_equal(case, ours, expected, lengths):
 
 
 @pytest.mark.only(sequence=True)
-@pytest.mark.parametrize("extra", [1, 2, 3, 7])
-def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, extra):
+@pytest.mark.parametrize("extra, garbage", [(1, GARBAGE), (2, GARBAGE), (3, GARBAGE), (7, np.nan)])
+def test_padding_changes_neither_codes_nor_losses_nor_gradients(case, trained, extra, garbage):
     model = trained[case.name]
     data = case.data()
-    clean, dirty = padded(case, data, 0), padded(case, data, extra)
+    clean, dirty = padded(case, data, 0), padded(case, data, extra, garbage)
     results = []
     for x in (clean, dirty):
         with tf.GradientTape() as tape:
@@ -70,7 +70,7 @@ def test_padding_changes_no_training_step(case):
     weights = []
     for extra in (0, 3):
         model = case.compiled(keras.optimizers.SGD(1e-2), run_eagerly=True)
-        x = padded(case, data, extra)
+        x = padded(case, data, extra, np.nan if extra else GARBAGE)
         model.fit(x, batch_size=12, epochs=3, verbose=0, shuffle=False)
         weights.append(model.get_weights())
     for clean, dirty in zip(*weights, strict=True):

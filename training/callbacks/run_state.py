@@ -52,6 +52,8 @@ class RunState(keras.callbacks.Callback):
             # Keras has just reset the metrics: the epoch's running means come back here
             self.restored.restore_model(self.model)
             self.start = self.restored.state["step"]
+            if not self.start:  # what the metrics held was the validation of the epoch before
+                self.model.reset_metrics()
             self.restored = None
         self.stream.epoch, self.stream.start_step = epoch, self.start
 
