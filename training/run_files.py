@@ -4,7 +4,7 @@ from pathlib import Path
 
 FILES = (
     "config.json",
-    "data_fingerprint.json",
+    "data_fingerprint.json.gz",
     "checkpoint.npz",
     "model.keras",
     "metrics.json",

@@ -52,6 +52,11 @@ class SentenceStore:
         """Some of the sentences."""
         return [self._text[self._starts[row] : self._starts[row + 1] - 1].tobytes().decode() for row in rows]
 
+    def document_bytes(self, row: int) -> bytes:
+        """The sentences of one document as UTF-8, one a line."""
+        start, stop = self.bounds[row : row + 2]
+        return self._text[self._starts[start] : self._starts[stop]].tobytes()
+
 
 def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
     """Fill a folder for `SentenceStore`; memory does not grow with the number of sentences.
