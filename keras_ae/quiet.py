@@ -27,8 +27,11 @@ def quiet_command_line() -> None:
     """Where this process is `keras-ae`, filter what C++ writes to stderr from here on.
 
     A log level of the user's own, `TF_CPP_MIN_LOG_LEVEL=0`, leaves everything as it is.
-    Comes before the import of TensorFlow.
+    Comes before the import of TensorFlow. Until the work begins, Ctrl-C ends the process with one line:
+    code that is interrupted while it is imported fails in many ways.
     """
+    if _is_command_line() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
     if _is_command_line() and os.environ.setdefault(LOG_LEVEL, "2") != "0" and hasattr(os, "fork"):
         _filter_descriptor()
 
@@ -42,6 +45,12 @@ def without_chatter(text: bytes) -> bytes:
     b'real\n'
     """
     return b"".join(line for line in text.splitlines(keepends=True) if not _CHATTER.match(line))
+
+
+def _stop(*_):
+    with contextlib.suppress(OSError):
+        os.write(2, b"keras-ae: stopped before the work began. Nothing was written.\n")
+    os._exit(130)
 
 
 def _is_command_line():

@@ -60,6 +60,19 @@ def array_state(callback) -> dict:
     }
 
 
+def saved_state(path) -> dict:
+    """The `state` of a checkpoint, without its arrays.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with np.load(path) as file:
+            return json.loads(file["state"].tobytes())
+    except Exception as error:
+        raise InputError(f"{path} is not a readable checkpoint ({error}).") from error
+
+
 class Checkpoint:
     """A checkpoint that was read: `state`, and what it restores.
 

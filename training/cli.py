@@ -1,6 +1,10 @@
 """The command line: a thin door to `keras_ae.training` and `keras_ae.export`."""
 
+import contextlib
+import shlex
+import signal
 import sys
+import threading
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -8,7 +12,7 @@ from typing import Annotated, Literal
 
 from keras_ae.errors import InputError
 from keras_ae.optional import require
-from keras_ae.training.parsing import parse
+from keras_ae.training.parsing import given_options, parse
 from keras_ae.training.plain_warnings import data_warnings_as_lines
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
 from keras_ae.training.run_summary import failed_measurements, print_metrics
@@ -23,9 +27,12 @@ FORMATS = ("saved-model", "onnx")
 def main(arguments: list[str] | None = None) -> int:
     """Run `keras-ae ARGUMENTS`; 0 on success, 2 with one line for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here, see quiet.py
     try:
         _check_recipe(arguments)
-        verb = parse(_verbs(require("tyro", extra="training")), arguments, names=RECIPES)
+        given = given_options(arguments)
+        verb = parse(_verbs(require("tyro", extra="training"), given), arguments, names=RECIPES)
         with data_warnings_as_lines():
             return verb()
     except SystemExit as end:  # after --help
@@ -33,12 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, ImportError) as error:
         return _complain(error)
     except OSError as error:
-        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        return _complain("stopped. Go on with: keras-ae train RECIPE --resume RUN", code=130)
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else error)
+    except KeyboardInterrupt as stop:
+        return _complain(str(stop) or _stopped(arguments), code=130)
+    except Exception as error:
+        line = _of_tensorflow(error)
+        if line is None:
+            raise
+        return _complain(line)
 
 
-def _verbs(tyro):
+def _verbs(tyro, given=()):
     recipes = [Annotated[recipe, tyro.conf.subcommand(name)] for name, recipe in RECIPES.items()]
     any_recipe = reduce(or_, recipes)
     examples = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -49,7 +61,7 @@ def _verbs(tyro):
     run_directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     any_encoder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     runs_or_reports = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    stopped_run = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
+    stopped_run = earlier_run = Annotated[Path | None, tyro.conf.arg(metavar="RUN")]
 
     def recipes_() -> int:
         """List the recipes."""
@@ -59,17 +71,25 @@ def _verbs(tyro):
         print("\nTheir settings: keras-ae train RECIPE --help")
         return 0
 
-    def train_(recipe: any_recipe, runs: Path = Path("runs"), resume: stopped_run = None) -> int:
+    def train_(
+        recipe: any_recipe,
+        runs: Path = Path("runs"),
+        resume: stopped_run = None,
+        init_from: earlier_run = None,
+    ) -> int:
         """Train a recipe; a run directory with model, metrics, pictures and report comes out.
 
         Args:
             recipe: what to train.
             runs: where the run directory is made.
-            resume: run directory of a training that was stopped, to go on exactly there.
+            resume: run directory of a training that was stopped, to continue exactly there; with a larger
+                --epochs also one that is finished, and with --data where its data were moved.
+            init_from: run directory or .keras file of the same kind of model, whose weights a new run
+                begins with.
         """
         from keras_ae.training.run import train
 
-        run = train(recipe, runs=runs, resume=resume)
+        run = train(recipe, runs=runs, resume=resume, init_from=init_from, given=given)
         print_metrics(run)
         print(f"report: {run.directory / 'report.html'}")
         return 1 if failed_measurements(run) else 0
@@ -89,7 +109,8 @@ def _verbs(tyro):
 
         Args:
             encoder: a run directory, a .keras file, a SavedModel or an ONNX file, anybody's.
-            data: images as for training; of a run, those it was trained on unless given.
+            data: images as for training; of a run, those it was trained on unless given, also where
+                they were moved.
             seeds: repetitions of the pair discriminator; 3 or, with a quick budget, 1.
             budget: quick for a look, the default, or full for figures to publish: minutes to hours
                 on a CPU.
@@ -219,9 +240,10 @@ def demo(runs, embedding="quick") -> int:
     run = train(VqVaeRecipe(), runs=runs)
     print_metrics(run)
     measured = failed_measurements(run)
-    if embedding != "nothing":
-        measured |= report(run.directory, budget=embedding)[1]
-    failed = export_run(run, FORMATS)
+    with _kept(run):
+        if embedding != "nothing":
+            measured |= report(run.directory, budget=embedding)[1]
+        failed = export_run(run, FORMATS)
     if failed:
         return failed
     print(f"\nreport       {run.directory / 'report.html'}")
@@ -229,6 +251,18 @@ def demo(runs, embedding="quick") -> int:
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
     print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz")
     return 1 if measured else 0
+
+
+@contextlib.contextmanager
+def _kept(run):
+    """Say that the trained run is kept where the rest of the demo is stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped. The trained run is kept. Continue with: keras-ae report {run.directory}, "
+            f"keras-ae export {run.directory}"
+        ) from None
 
 
 def export_run(run, formats) -> int:
@@ -282,6 +316,29 @@ def _check_recipe(arguments):
     named = arguments[1:2] if arguments[:1] == ["train"] else []
     if named and not named[0].startswith("-") and named[0] not in RECIPES:
         raise InputError(f"there is no recipe {arguments[1]!r}: choose one of {', '.join(RECIPES)}.")
+
+
+def _stopped(arguments):
+    """What a command that was stopped leaves behind, and how it is run again."""
+    left = {
+        "train": "Nothing was written.",
+        "report": "The page and the record are as they were before.",
+        "export": "Formats that were finished are kept in the run, others leave nothing.",
+        "convert": "Recordings that were converted are kept.",
+    }.get(next(iter(arguments), ""), "Nothing was written.")
+    return f"stopped. {left} Run it again with: {shlex.join(['keras-ae', *map(str, arguments)])}"
+
+
+def _of_tensorflow(error):
+    """One line for errors of files and memory that TensorFlow raises, `None` for others."""
+    if not type(error).__module__.startswith("tensorflow") or not hasattr(error, "message"):
+        return None
+    message = " ".join(str(error.message).split())[:300]
+    if type(error).__name__ == "PermissionDeniedError" or "No space left" in message:
+        return message
+    if type(error).__name__ == "ResourceExhaustedError":
+        return f"the memory is full: lower --batch-size or the size of the model. TensorFlow says: {message}"
+    return None
 
 
 def _complain(message, code=2):

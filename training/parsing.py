@@ -49,6 +49,18 @@ def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Sequen
         raise InputError(f"{one_line(written.getvalue())} See: {help_of}") from None
 
 
+def given_options(arguments: Sequence[str]) -> set[str]:
+    """Names of the options that were given, as the parameters of functions.
+
+    Example:
+
+    >>> sorted(given_options(["train", "vae", "--batch-size", "8", "--no-probe", "--epochs=3"]))
+    ['batch_size', 'epochs', 'no_probe', 'probe']
+    """
+    names = {part[2:].partition("=")[0].replace("-", "_") for part in arguments if part.startswith("--")}
+    return names | {name.removeprefix("no_") for name in names}
+
+
 def parse_shard(text: str) -> tuple[int, int]:
     """`"i/n"` to `(i, n)`."""
     index, _, count = text.partition("/")

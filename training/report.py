@@ -38,7 +38,7 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
     "samples": ("Samples", "Decoded draws from the prior."),
 }
 WIDE = 2.2  # pictures wider than this times their height take the whole row
-MAIN_KEYS = ("recipe", "settings", "data", "versions", "command")
+MAIN_KEYS = ("recipe", "settings", "data", "versions", "command", "data_path", "fingerprint", "finished")
 
 
 def write_report(run_directory: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """`keras-ae report`: of a run, or of an encoder in a file."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from keras_ae.errors import InputError
@@ -9,6 +10,7 @@ from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.training.report import write_report
 from keras_ae.training.run import Run
 from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
+from keras_ae.training.run_lock import RunLock
 from keras_ae.training.run_summary import print_embedding, print_failed
 from keras_ae.training.run_transfer import measure_transfer
 from keras_ae.training.transfer_page import transfer_text
@@ -40,16 +42,18 @@ def report(
         record = None
         if _is_run(encoder):
             run = Run.open(encoder)
-            if transfer is not None:
-                rows = measure_transfer(run, transfer, progress=progress)
-                progress.close()
-                print(f"\n{transfer_text(rows)}")
             wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
-            if measure == "always" or wanted:
-                record = measure_run(run, data=data, scale=scale, **options)
-                progress.close()
-                print_embedding(record)
-            page = write_report(run.directory)
+            measured = measure == "always" or wanted
+            with RunLock(run.directory, "measured") if measured or transfer is not None else nullcontext():
+                if transfer is not None:
+                    rows = measure_transfer(run, transfer, progress=progress, data=data)
+                    progress.close()
+                    print(f"\n{transfer_text(rows)}")
+                if measured:
+                    record = measure_run(run, data=data, scale=scale, **options)
+                    progress.close()
+                    print_embedding(record)
+                page = write_report(run.directory)
         elif transfer is not None:
             raise InputError(
                 f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."

@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,9 +20,15 @@ from keras_ae.files import output_paths, write_atomically
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
+from keras_ae.training.data_fingerprint import DataFingerprint
 from keras_ae.training.determinism import deterministic_ops
+from keras_ae.training.initial_weights import start_from
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report import write_report
+from keras_ae.training.resuming import resume_command, resumed_recipe, stopped, unfinished
+from keras_ae.training.run_data import check_same_data, place_of_data, with_existing_data
+from keras_ae.training.run_lock import RunLock
+from keras_ae.training.run_summary import failed_measurements
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class Run:
 
     ```
     config.json      recipe, settings, data, versions, command
+    data_fingerprint.json.gz   of the data and their splits, compared on `resume`
+    training.lock    while a process writes the run
     checkpoint.npz   from which `resume` goes on
     model.keras      the weights of the best validation epoch
     metrics.json     measured on the held-out test images
@@ -92,9 +101,20 @@ class Run:
             )
         return RECIPES[config["recipe"]].from_settings(config["settings"])
 
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are trained and the model is measured."""
+        return self.config.get("finished", (self.directory / "metrics.json").is_file())
+
     def load_model(self) -> keras.Model:
-        """The model of the best validation epoch."""
-        return load_model(self.directory / "model.keras")
+        """The model of the best validation epoch; one line says so where later epochs may give a better one."""
+        model = load_model(self.directory / "model.keras")
+        if not self.finished:
+            held = RunLock.holder(self.directory) is not None
+            finish = f"is unfinished; finish it with {resume_command(self)}"
+            state = "is still being trained" if held else finish
+            print(f"{self.directory} {state}. Its best model so far is taken.", flush=True)
+        return model
 
     def write_json(self, name, content):
         """Write `content` to the file `name` of the directory."""
@@ -113,7 +133,10 @@ def _making(directory):
 
 def load_model(path) -> keras.Model:
     """`keras.saving.load_model`, with one clear line for a missing or damaged file."""
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file() and path.name == "model.keras" and (path.parent / "config.json").is_file():
+        raise InputError(unfinished(Run(path.parent)))
+    if not path.is_file():
         raise InputError(f"{path} does not exist: expected a model saved by Keras, such as model.keras.")
     try:
         return keras.saving.load_model(path)
@@ -126,30 +149,56 @@ def train(
     *,
     runs: str | Path = "runs",
     resume: str | Path | None = None,
+    init_from: str | Path | None = None,
+    given: Collection[str] | None = None,
     verbose: bool = True,
 ) -> Run:
-    """Train `recipe` in a new run directory, or go on with the run `resume`.
+    """Train `recipe` in a new run directory, or continue the run `resume`.
 
     Measures the best model on the test images, and writes the report. A killed
     training that is resumed ends with the weights of an uninterrupted one.
+
+    A resumed run keeps its settings but for two. `data` is the place of the same data, which are
+    compared with those of the training. A larger `epochs` continues a stopped or finished run: the
+    learning rate and all other schedules over the training then are those of the larger number from the
+    epoch on that the run has reached, so that the learning rate of a finished run, which is 0, rises
+    again. What does not follow such a schedule continues bit by bit.
 
     Args:
         recipe: a recipe with its settings.
         runs: where new run directories are made.
         resume: an existing run directory of the same recipe.
+        init_from: run directory or `.keras` file of the same kind of model: a new run begins with
+            its weights. Schedules and optimiser begin as always.
+        given: names of the settings of `recipe` that the user gave, for `resume`; `None`: those that are
+            not the defaults.
         verbose: whether to show progress and results.
 
     Returns:
         the `Run`.
 
     Raises:
-        InputError: data, directory or run cannot be used.
+        InputError: data, directory or run cannot be used; another process writes the run; the data are
+            not those that it was begun with.
+        KeyboardInterrupt: with one line that says what is kept and how the run continues.
     """
-    run = _resumed(recipe, resume) if resume else None
-    recipe = run.recipe() if run else with_data_of_base(recipe, Run.open)
-    if run is None:
+    if resume is None:
+        recipe = with_data_of_base(recipe, Run.open)
         _check_place(runs, recipe)
-    return _train(recipe, run, lambda: Run.create(recipe, runs), verbose)
+        return _train(recipe, None, lambda: Run.create(recipe, runs), verbose, init_from)
+    if init_from is not None:
+        raise InputError("--init-from starts a new run, --resume continues one: give one of them.")
+    run = Run.open(resume)
+    recipe = resumed_recipe(run, recipe, given)
+    measured = (run.directory / "metrics.json").is_file() and not failed_measurements(run)
+    if run.finished and measured and recipe.epochs == run.recipe().epochs:
+        print(
+            f"{run.directory} is finished: all its {recipe.epochs} epochs are trained and measured. Nothing "
+            "is trained; a larger --epochs continues it. Its report is written again."
+        )
+        write_report(run.directory)
+        return run
+    return _train(recipe, run, None, verbose)
 
 
 def _check_place(runs, recipe):
@@ -161,9 +210,32 @@ def _check_place(runs, recipe):
             raise InputError(f"{error} Give it with --runs.") from None
 
 
-def _train(recipe, run, create, verbose):
-    """Train in `create()`, or go on with `run`."""
+def _train(recipe, run, create, verbose, init_from=None):
+    """Train in `create()`, or continue `run`; an interruption says what is kept."""
+    with contextlib.ExitStack() as held:
+        made = [] if run is None else [run]
+        try:
+            return _trained(recipe, made, create, verbose, init_from, held)
+        except KeyboardInterrupt:
+            line = (
+                stopped(made[0], recipe.epochs)
+                if made
+                else "stopped before the training. Nothing was written."
+            )
+            raise KeyboardInterrupt(line) from None
+
+
+def _trained(recipe, made, create, verbose, init_from, held):
+    """`_train`; `made` holds the run as soon as there is one, `held` its lock."""
+    run = made[0] if made else None
+    if run is not None:
+        held.enter_context(RunLock(run.directory))
+        init_from = run.config.get("init_from")
+        recipe = with_existing_data(run, recipe)
     data = recipe.load_data()
+    fingerprint = DataFingerprint.of(data, recipe.data)
+    if run is not None:
+        check_same_data(run, fingerprint)
     restored = _checkpoint(run, recipe) if run else None
     stream = recipe.training_batches(data)
     policy = keras.config.dtype_policy()
@@ -171,15 +243,24 @@ def _train(recipe, run, create, verbose):
         keras.config.set_dtype_policy(recipe.dtype_policy)
         base = untrained_base(recipe, data, stream.steps_per_epoch, load_model)
         model = _build(recipe, data, stream.steps_per_epoch, base)
+        if init_from is not None and restored is None:
+            start_from(model, init_from, load_model)
         if run is None:  # only now: settings that make no model leave no directory
             run = create()
-            run.write_json("config.json", _config(recipe, data))
+            made.append(run)
+            held.enter_context(RunLock(run.directory))
+            run.write_json("config.json", _config(recipe, data, fingerprint, init_from))
+        elif recipe.settings() != run.config["settings"]:
+            run.write_json("config.json", _continued(run, recipe, restored))
+        fingerprint.save(run.directory)
         if base is not None:
             base = trained_base(recipe, run.directory, _trainer(verbose), load_model)
             model = _build(recipe, data, stream.steps_per_epoch, base)
+            if init_from is not None and restored is None:
+                start_from(model, init_from, load_model)
         if verbose:
             count = f"{len(data.train)} training {recipe.examples}"
-            print(f"{recipe.name}: {data.name}, {count}; run {run.directory}")
+            print(f"{recipe.name}: {data.name}, {count}; run {run.directory}{_where(restored, recipe)}")
         with _measurements(run, verbose) as (attempts, progress):
             with deterministic_ops():
                 _fit(run, model, recipe, data, stream, restored, verbose)
@@ -203,11 +284,19 @@ def _measurements(run, verbose):
 def _write_results(run, metrics, attempts):
     """Write `metrics.json`, with what could not be measured, and the report."""
     run.write_json("metrics.json", {**metrics, **attempts.figures()})
+    run.write_json("config.json", {**run.config, "finished": True})
     attempt("the report", write_report, run.directory)
     if "the report" in attempts.left_out:  # no page can be written at all
         attempts.failed["the report"] = attempts.left_out.pop("the report")
     if "the report" in attempts.failed:
         run.write_json("metrics.json", {**metrics, **attempts.figures()})
+
+
+def _where(restored, recipe):
+    """From where a resumed training continues."""
+    if restored is None:
+        return ""
+    return f", continued after {restored.state['epoch']} of {recipe.epochs} epochs"
 
 
 def _trainer(verbose):
@@ -221,10 +310,13 @@ def _trainer(verbose):
 
 
 def _checkpoint(run, recipe):
+    """The checkpoint of a run; `None` where it was stopped before the first one, and so begins."""
     path = run.directory / "checkpoint.npz"
-    if recipe.builds_on() is not None and not path.is_file():
-        return None  # stopped before its own training began
-    return Checkpoint(path)
+    if path.is_file():
+        return Checkpoint(path)
+    if recipe.builds_on() is None:
+        print(f"{run.directory} was stopped before its first checkpoint: its training begins.")
+    return None
 
 
 def _build(recipe, data, steps_per_epoch, base):
@@ -268,31 +360,28 @@ def _callbacks(run, model, recipe, data):
     ]
 
 
-def _resumed(recipe, directory):
-    run = Run.open(directory)
-    saved = run.recipe()
-    if saved.name != recipe.name:
-        raise InputError(f"{directory} was made by the recipe {saved.name}. Received: {recipe.name}")
-    fresh = type(recipe)()
-    changed = [
-        name.replace("_", "-")
-        for name, value in recipe.settings().items()
-        if value != getattr(fresh, name) and value != getattr(saved, name)
-    ]
-    if changed:
-        raise InputError(
-            f"A resumed run keeps its settings; leave out --{', --'.join(changed)}, or start a new run."
-        )
-    return run
+def _continued(run, recipe, restored):
+    """The configuration of a run whose data were moved or whose epochs are more now."""
+    config, epochs = run.config, run.recipe().epochs
+    config |= {"settings": recipe.settings(), "data_path": place_of_data(recipe), "finished": False}
+    if recipe.epochs != epochs:
+        done = restored.state["epoch"] if restored else 0
+        step = {"after": done, "planned": epochs, "epochs": recipe.epochs}
+        config["continued"] = [*config.get("continued", []), step]
+    return config
 
 
-def _config(recipe, data):
+def _config(recipe, data, fingerprint, init_from):
     packages = ("keras-ae", "keras", "tensorflow", "numpy")
     return {
         "recipe": recipe.name,
         "settings": recipe.settings(),
         "data": data.description,
+        "data_path": place_of_data(recipe),
+        "fingerprint": fingerprint.digest,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "command": " ".join(["keras-ae", *sys.argv[1:]]) if "keras-ae" in sys.argv[0] else None,
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        **({} if init_from is None else {"init_from": str(Path(init_from).absolute())}),
+        "finished": False,
     }

@@ -65,14 +65,19 @@ def check_same_data(run, fingerprint: DataFingerprint) -> None:
         )
 
 
-def load_data_of(run, data: str | None = None):
-    """`(recipe, data)` of a run, for measurements; `data` are others, or the same in another place.
+def load_data_of(run, data: str | None = None, **others):
+    """`(recipe, data)` of a run, for measurements.
+
+    Args:
+        run: a `Run`.
+        data: other data, or the same in another place; `None`: those of the run.
+        **others: further settings of the recipe that are not those of the run; `None`: as they are.
 
     Raises:
         InputError: the data are gone or have changed, and no others are given.
     """
-    recipe = run.recipe()
-    recipe = with_existing_data(run, dataclasses.replace(recipe, data=data) if data else recipe)
+    changed = {name: value for name, value in {"data": data, **others}.items() if value is not None}
+    recipe = with_existing_data(run, dataclasses.replace(run.recipe(), **changed))
     examples = recipe.load_data()
     fingerprint = DataFingerprint.of(examples, recipe.data)
     if data is None:

@@ -1,6 +1,5 @@
 """The embedding of a run's model, or of an exported one, measured on its data."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from keras_ae.files import page_outputs
 from keras_ae.training.datasets import load_images
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.text_data import TextData
+from keras_ae.training.run_data import load_data_of
 
 SECONDS = 4.0  # of an utterance, at most
 
@@ -42,11 +42,11 @@ def measure_run(
         scale: the pixel value of an array of images that becomes 1; `None`: that of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
     """
-    recipe = run.recipe()
-    other = {name: value for name, value in (("data", data), ("scale", scale)) if value is not None}
-    if scale is not None and not hasattr(recipe, "scale"):
-        raise InputError(f"--scale is for images. Received: a run of the recipe {recipe.name}; leave it out.")
-    examples = (dataclasses.replace(recipe, **other) if other else recipe).load_data()
+    if scale is not None and not hasattr(run.recipe(), "scale"):
+        raise InputError(
+            f"--scale is for images. Received: a run of the recipe {run.recipe().name}; leave it out."
+        )
+    recipe, examples = load_data_of(run, data=data, scale=scale)
     encoder = load_encoder(run.load_model())
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
     log = run.directory / LOG

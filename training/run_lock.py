@@ -116,7 +116,7 @@ class RunLock:
         work = left.get("work", "written")
         since = f" since {left['started']}" if "started" in left else ""
         return (
-            f"{self.directory} is being {work} by {_name(left)}{since}: wait until it ends, or stop it first. "
+            f"{self.directory} is being {work} by {_name(left)}{since}: wait until it ends, or stop it. "
             "Only one process at a time writes a run."
         )
 

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from keras_ae.errors import InputError
 from keras_ae.training.recipes import TextRecipe
+from keras_ae.training.run_data import load_data_of
 
 
-def measure_transfer(run, folder: str | Path, progress: Callable[[str], None] | None = None) -> dict:
+def measure_transfer(
+    run, folder: str | Path, progress: Callable[[str], None] | None = None, *, data: str | None = None
+) -> dict:
     """Measure a run on the tasks in a folder, beside control rows, and keep the figures in it.
 
     Args:
         run: a `Run` of a `TextRecipe`.
         folder: as of `evaluation.load_sentence_tasks`.
         progress: called with what is measured.
+        data: the text of the run where it was moved.
 
     Returns:
         `{row: {task: figures}}`, also under "transfer" in `metrics.json`.
@@ -26,7 +30,7 @@ def measure_transfer(run, folder: str | Path, progress: Callable[[str], None] | 
     if not isinstance(recipe, TextRecipe):
         raise InputError(f"--transfer is for runs of sentences. Received: a run of {recipe.name}")
     tasks = recipe.tasks(folder)
-    rows = recipe.transfer_rows(run.load_model(), recipe.load_data(), tasks, progress)
+    rows = recipe.transfer_rows(run.load_model(), load_data_of(run, data)[1], tasks, progress)
     path = run.directory / "metrics.json"
     metrics = json.loads(path.read_text()) if path.is_file() else {}
     run.write_json("metrics.json", {**metrics, "transfer": rows})

@@ -199,7 +199,8 @@ def test_truncated_model_is_named(complaint, tmp_path, trained_run, small_npz, v
 def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
     stopped = shutil.copytree(trained_run, tmp_path / "stopped")
     (stopped / "model.keras").unlink()
-    assert f"{stopped / 'model.keras'} does not exist" in complaint("export", stopped)
+    expected = f"{stopped} has no best model yet: its training has not come so far. Finish it with: keras-ae"
+    assert f"{expected} train vqvae --resume {stopped}\n" in complaint("export", stopped)
 
 
 @pytest.mark.parametrize("shard", ["3", "2/2", "-1/2", "a/b", "1/2/3"])
@@ -231,7 +232,7 @@ def test_batch_of_nothing_is_refused(complaint, tmp_path, trained_run, small_npz
             2,
             "runs/model.keras: No space left",
         ),
-        (KeyboardInterrupt(), 130, "stopped. Go on with: keras-ae train RECIPE --resume RUN"),
+        (KeyboardInterrupt(), 130, "stopped. Nothing was written. Run it again with: keras-ae train vqvae"),
         (ImportError("This needs the package `matplotlib`."), 2, "This needs the package `matplotlib`."),
     ],
     ids=["full disk", "Ctrl-C", "missing package"],

@@ -25,14 +25,17 @@ def lock_file(folder, **about):
 def test_a_second_process_is_refused_with_the_first_named(tmp_path):
     with RunLock(tmp_path):
         assert RunLock.holder(tmp_path)["process"] == os.getpid()
-        with pytest.raises(InputError, match=f"is being trained by process {os.getpid()} on .* since 20.*wait"):
+        with pytest.raises(
+            InputError, match=f"is being trained by process {os.getpid()} on .* since 20.*wait"
+        ):
             RunLock(tmp_path).__enter__()
     assert RunLock.holder(tmp_path) is None and not list(tmp_path.iterdir())
 
 
 def test_a_lock_of_a_killed_process_is_taken_over(tmp_path, capsys):
     program = (
-        "import fcntl, json, os, socket, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX);"
+        "import fcntl, json, os, socket, sys; file = open(sys.argv[1], 'w');"
+        "fcntl.flock(file, fcntl.LOCK_EX);"
         "json.dump({'process': os.getpid(), 'host': socket.gethostname()}, file); file.flush();"
         "print(flush=True); input()"
     )

@@ -1,0 +1,71 @@
+"""The weights of one run as the start of another."""
+
+from pathlib import Path
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.layers.scheduled_variable import ScheduledVariable
+
+
+def start_from(model: keras.Model, source: str | Path, load_model) -> None:
+    """Give `model` the weights of the run or `.keras` file `source`.
+
+    Its layer state comes along (codebooks and their statistics, means of normalisations). Schedules,
+    optimiser and random numbers begin as in any new training.
+
+    Args:
+        model: built.
+        source: run directory or `.keras` file.
+        load_model: function of a path.
+
+    Raises:
+        InputError: the models are not of one kind, shape and vocabulary.
+    """
+    path = Path(source)
+    other = load_model(path / "model.keras" if path.is_dir() else path)
+    if type(other) is not type(model):
+        raise InputError(
+            f"--init-from must be a run of the same kind of model, {type(model).__name__}. "
+            f"Received: {source}, a {type(other).__name__}"
+        )
+    _check_shapes(model, other, source)
+    _check_words(model, other, source)
+    kept = _of_schedules(model)
+    for own, given in zip(model.weights, other.weights, strict=True):
+        if id(own) not in kept:
+            own.assign(given)
+
+
+def _check_shapes(model, other, source):
+    shapes = [[(weight.path, tuple(weight.shape)) for weight in one.weights] for one in (model, other)]
+    if len(shapes[0]) != len(shapes[1]):
+        raise InputError(
+            f"--init-from must be a run with the same settings of the model. Received: {source} with "
+            f"{len(shapes[1])} weights; this model has {len(shapes[0])}."
+        )
+    for (path, own), (_, given) in zip(*shapes, strict=True):
+        if own != given:
+            raise InputError(
+                "--init-from must be a run whose weights have the same shapes. "
+                f"Received: {source} with {given} for {path}, which is {own} here. Give the settings of that "
+                "run (its config.json), and data of the same size."
+            )
+
+
+def _check_words(model, other, source):
+    own, given = (getattr(getattr(one, "vocabulary", None), "words", ()) for one in (model, other))
+    if list(own) != list(given):
+        raise InputError(
+            f"--init-from must be a run with the same vocabulary. Received: {source}, whose numbers stand "
+            "for other words. Train on the same text."
+        )
+
+
+def _of_schedules(model):
+    """Variables that count steps of the training or follow them."""
+    variables = [model.training_step] if hasattr(model, "training_step") else []
+    for layer in model._flatten_layers():
+        if isinstance(layer, ScheduledVariable):
+            variables += layer.variables
+    return {id(variable) for variable in variables}
