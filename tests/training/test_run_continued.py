@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -305,7 +306,12 @@ def test_a_report_on_other_data_says_so(run, small_npz, tmp_path, monkeypatch, c
     with np.load(small_npz) as file:
         np.savez(tmp_path / "other.npz", images=file["images"][::-1], labels=file["labels"])
     command = "keras_ae.training.report_command"
-    monkeypatch.setattr(f"{command}.measure_run", lambda run, data=None, **_: load_data_of(run, data))
+
+    def measured(run, data=None, **_):
+        load_data_of(run, data)
+        return SimpleNamespace(figures={"failed": {}})
+
+    monkeypatch.setattr(f"{command}.measure_run", measured)
     monkeypatch.setattr(f"{command}.print_embedding", lambda record: None)
     assert main(["report", str(run), "--data", str(tmp_path / "other.npz")]) == 0
     assert "(1 changed (rows 0 to 39)): it is measured as other data" in capsys.readouterr().out
