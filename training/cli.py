@@ -302,7 +302,7 @@ def open_encoder(path):
     if (path / "config.json").is_file() or path.suffix == ".keras":
         # in float32 as the exported artifacts are, so that all give the same codes
         run = None if path.suffix == ".keras" else Run.open(path)
-        model = export.float32_copy(load_model(path if run is None else run.directory / "model.keras"))
+        model = export.float32_copy(load_model(path) if run is None else run.load_model())
         endpoint = export.endpoints_of(model).get("encode")
         return encoder_of_model(path, endpoint, getattr(model, "vocabulary", None), run and run.recipe())
     if not path.exists():

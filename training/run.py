@@ -107,7 +107,7 @@ class Run:
         return self.config.get("finished", (self.directory / "metrics.json").is_file())
 
     def load_model(self) -> keras.Model:
-        """The model of the best validation epoch; one line says so where later epochs may give a better one."""
+        """The model of the best validation epoch; a line tells where later epochs may give a better one."""
         model = load_model(self.directory / "model.keras")
         if not self.finished:
             held = RunLock.holder(self.directory) is not None
