@@ -12,7 +12,6 @@ from keras_ae.errors import InputError
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
-RANKS = {"images": 4, "speech": 2}  # of a batch of raw data; of "values" any
 INNER = ("embedding", "noise")  # what is no raw data, whatever its shape: also `top_embedding`
 UINT8 = "encode_uint8"
 
@@ -36,7 +35,7 @@ def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessin
             **entry,
             "inputs": {
                 key: {**spec, "value_range": list(preprocessing.value_range)}
-                if _is_raw(key, spec["dtype"], len(spec["shape"]), preprocessing.modality)
+                if _is_raw(key, spec["dtype"], len(spec["shape"]), preprocessing)
                 else spec
                 for key, spec in entry["inputs"].items()
             },
@@ -60,7 +59,7 @@ def with_uint8_images(
     images = [
         name
         for name, spec in ({} if encode is None or not known else encode.inputs).items()
-        if _is_raw(name, spec.dtype.name, spec.shape.rank, preprocessing.modality)
+        if _is_raw(name, spec.dtype.name, spec.shape.rank, preprocessing)
     ]
     if not known or preprocessing.modality != "images" or len(images) != 1:
         raise InputError(
@@ -92,6 +91,6 @@ def _of_uint8(encode, name, low, high):
     )
 
 
-def _is_raw(name, dtype, rank, modality):
+def _is_raw(name, dtype, rank, preprocessing):
     inner = any(name == one or name.endswith(f"_{one}") for one in INNER)
-    return dtype.startswith("float") and not inner and rank == RANKS.get(modality, rank)
+    return dtype.startswith("float") and not inner and preprocessing.range_of(rank) is not None

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import tensorflow as tf
@@ -70,9 +70,17 @@ class BaseModel(keras.Model):
         """What the model takes as `x` and `y`; everything of numbers, unless overridden."""
         return InputRules()
 
+    def declared_rules(self) -> InputRules:
+        """`input_rules` with the range of values that `preprocessing` declares."""
+        rules = self.input_rules()
+        if self._declared is None:
+            return rules
+        shape = rules.shapes.get(rules.values)
+        return replace(rules, value_range=self._declared.range_of(None if shape is None else len(shape)))
+
     def checked_inputs(self, x):
         """The batch `x` of a method, lists and tables as arrays; an `InputError` if it does not fit."""
-        rules = self.input_rules()
+        rules = self.declared_rules()
         x = as_batch(rules, x)
         check_structure(rules, x)
         check_method_values(rules, x)

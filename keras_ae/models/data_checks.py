@@ -29,7 +29,7 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
     Raises:
         InputError: `x`, `y` or `sample_weight` are not what the model takes.
     """
-    rules = model.input_rules()
+    rules = model.declared_rules()
     needed = rules.trained_on if training else ()
     if is_stream(x):
         if isinstance(x, tf.data.Dataset):
@@ -50,7 +50,7 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
 
 def check_batch(model, batch, training=True):
     """Raise `InputError` unless a batch of a stream is what the model takes."""
-    rules = model.input_rules()
+    rules = model.declared_rules()
     parts = keras.utils.unpack_x_y_sample_weight(batch)
     check_structure(rules, *parts, needed=rules.trained_on if training else ())
     if not _sparse(batch):

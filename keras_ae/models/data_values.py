@@ -34,12 +34,12 @@ def check_values(rules, x, y=None, sample_weight=None):
     for name, value in (*entries.items(), ("y", y if rules.target else None)):
         if value is None or not hasattr(value, "shape") or not hasattr(value, "dtype"):
             continue
-        bounds = rules.bounds if value is target else None
+        limits = _limits(rules, name, value is target)
         padded = lengths if name in (rules.values, "y") else None
         for rows in _parts(value):
             part = _array(value[rows])
-            if part.dtype.kind in "fiu" and part.size and not _fine(part, bounds):
-                _explain(rules, name, part, bounds, padded, weights, rows)
+            if part.dtype.kind in "fiu" and part.size and not _fine(part, limits and limits[0]):
+                _explain(name, part, limits, padded, weights, rows)
 
 
 def check_method_values(rules, x):
@@ -59,7 +59,16 @@ def check_method_values(rules, x):
         and value.size
         and not _fine(value, rules.bounds)
     ):
-        _refuse_range(rules, rules.values, value.min(), value.max())
+        _refuse_range(rules.values, value.min(), value.max(), *_limits(rules, rules.values, True))
+
+
+def _limits(rules, name, is_target):
+    """`(bounds, what sets them, another way out)` of the values of an entry; `None` where it has none."""
+    if is_target and rules.bounds is not None:
+        return rules.bounds, rules.bounded_by, f"choose {rules.unbounded}"
+    if name == rules.values and rules.value_range is not None:
+        return rules.value_range, "model.preprocessing", "correct model.preprocessing"
+    return None
 
 
 def _array(value):
@@ -84,7 +93,7 @@ def _fine(part, bounds):
     return bool(lowest >= bounds[0] - TOLERANCE and highest <= bounds[1] + TOLERANCE)
 
 
-def _explain(rules, name, part, bounds, lengths, weights, rows):
+def _explain(name, part, limits, lengths, weights, rows):
     """The slow way: what counts is looked at alone."""
     counted = np.ones(part.shape, bool)
     if weights is not None:
@@ -94,8 +103,8 @@ def _explain(rules, name, part, bounds, lengths, weights, rows):
         counted &= real.reshape(*real.shape, *[1] * (part.ndim - 2))
     _check_finite(name, part, part, counted, rows)
     values = part[counted]
-    if bounds is not None and values.size and not _fine(values, bounds):
-        _refuse_range(rules, name, values.min(), values.max())
+    if limits is not None and values.size and not _fine(values, limits[0]):
+        _refuse_range(name, values.min(), values.max(), *limits)
 
 
 def _check_finite(name, part, array, counted, rows):
@@ -112,14 +121,14 @@ def _check_finite(name, part, array, counted, rows):
         )
 
 
-def _refuse_range(rules, name, lowest, highest):
-    low, high = rules.bounds
+def _refuse_range(name, lowest, highest, bounds, bounded_by, way_out):
+    low, high = bounds
     scale = f"Divide by {highest:g}" if lowest >= 0 and highest in (255, 65535) else "Scale the data"
     if low - 0.5 <= lowest and highest <= high + 0.5:
         scale = "Clip the data"
     raise InputError(
-        f"{name} must lie in [{low:g}, {high:g}] for {rules.bounded_by}. Received: values in "
-        f"[{lowest:g}, {highest:g}]. {scale}, or choose {rules.unbounded}."
+        f"{name} must lie in [{low:g}, {high:g}] for {bounded_by}. Received: values in "
+        f"[{lowest:g}, {highest:g}]. {scale}, or {way_out}."
     )
 
 

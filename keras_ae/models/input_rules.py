@@ -31,6 +31,7 @@ class InputRules:
         bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
         made_by: function that makes such inputs, for messages.
+        value_range: `(lowest, highest)` of the values, as `model.preprocessing` declares them, or `None`.
     """
 
     shapes: Mapping[str, tuple | None] = field(default_factory=lambda: {"x": None})
@@ -41,6 +42,7 @@ class InputRules:
     bounded_by: str = ""
     unbounded: str = ""
     made_by: str = ""
+    value_range: tuple[float, float] | None = None
 
     def description(self, entry: str = "x") -> str:
         """The inputs in words: of `x`, or of one of its entries."""

@@ -101,6 +101,14 @@ class Preprocessing:
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
 
+    def range_of(self, rank: int | None) -> tuple[float, float] | None:
+        """The range of values of an input with `rank` axes; `None` where it is unknown or no raw data.
+
+        An input of speech with three axes, for example, holds frames and no waveforms.
+        """
+        raw = rank is None or rank == RANKS.get(self.modality, rank)
+        return self.value_range if raw else None
+
     def filled_from(self, other: "Preprocessing | None") -> "Preprocessing":
         """This description, with unknown fields taken from `other`, which describes the parts of a model.
 
@@ -136,6 +144,7 @@ FIELDS = {  # of each modality
     "text": ("tokenization", "lowercase", "vocabulary_size", "max_words"),
     "values": ("value_range",),
 }
+RANKS = {"images": 4, "speech": 2}  # of a batch of raw data; of "values" any
 COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
 
 
@@ -152,7 +161,8 @@ def preprocessing_of(model: keras.Model) -> Preprocessing | None:
 
 def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
     """The sample rate of the `LogMelSpectrogram` layers in a model; `None` without one."""
-    rates = {layer.sample_rate for layer in model._flatten_layers() if isinstance(layer, LogMelSpectrogram)}
+    layers = model._flatten_layers() if isinstance(model, keras.Layer) else ()
+    rates = {layer.sample_rate for layer in layers if isinstance(layer, LogMelSpectrogram)}
     if len(rates) != 1:
         return None
     return Preprocessing(modality="speech", sample_rate=rates.pop(), value_range=(-1, 1))

@@ -1,6 +1,7 @@
 """What a model knows of its raw inputs."""
 
 import keras
+import numpy as np
 import pytest
 
 from keras_ae.errors import InputError
@@ -82,3 +83,26 @@ def test_a_sentence_model_describes_its_words():
 def test_an_invalid_description_is_refused(value, message):
     with pytest.raises(InputError, match=message):
         Preprocessing.of(value)
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "encode", "reconstruct"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_data_out_of_the_declared_range_are_refused(call, dtype):
+    model = auto_encoder(preprocessing=IMAGES)
+    model.compile()
+    x = np.full((2, 2, 2, 1), 255, dtype)
+    with pytest.raises(InputError, match=r"x must lie in \[0, 1\] for model.preprocessing. .* Divide by 255"):
+        getattr(model, call)(x)
+
+
+def test_data_in_the_declared_range_train_and_encode():
+    model = auto_encoder(preprocessing={**IMAGES, "value_range": (-1, 1)})
+    model.compile(run_eagerly=True)
+    x = np.full((2, 2, 2, 1), -1.0, "float32")
+    model.fit(x, verbose=0)
+    assert model.encode(x).shape == (2, 2)
+
+
+def test_frames_are_not_held_to_the_range_of_waveforms():
+    known = Preprocessing(modality="speech", value_range=(-1, 1))
+    assert known.range_of(2) == (-1, 1) and known.range_of(3) is None
