@@ -16,7 +16,7 @@ INNER = ("embedding", "noise")  # what is no raw data, whatever its shape: also 
 UINT8 = "encode_uint8"
 
 
-def preprocessing_for(model: keras.Model, declared) -> Preprocessing | None:
+def preprocessing_for(model: keras.Model, declared=None) -> Preprocessing | None:
     """The description of the inputs of `model`, with what was `declared` for an export.
 
     Raises:

@@ -154,16 +154,17 @@ def _verbs(tyro, given=()):
         print(compare_runs(runs, output, different_data=different_data))
         return 0
 
-    def export_(run: run_directory, to: tuple[Format, ...] = FORMATS) -> int:
+    def export_(run: run_directory, to: tuple[Format, ...] = FORMATS, uint8_images: bool = False) -> int:
         """Export a run, each file verified against the model in a fresh process.
 
         Args:
             run: a run directory.
             to: the formats.
+            uint8_images: add the endpoint encode_uint8, which takes images as they are stored, 0 to 255.
         """
         from keras_ae.training.run import Run
 
-        return export_run(Run.open(run), to)
+        return export_run(Run.open(run), to, uint8_images=uint8_images)
 
     def encode_(
         run: run_directory,
@@ -175,6 +176,7 @@ def _verbs(tyro, given=()):
         sample_rate: int | None = None,
         skip_broken: bool = False,
         encoding: str | None = None,
+        scale: float | None = None,
     ) -> int:
         """Encode images, speech or text to an .npz file of codes, embeddings and names.
 
@@ -187,13 +189,16 @@ def _verbs(tyro, given=()):
             shard: i/n takes the examples i, i + n, i + 2n, ... for work on n machines.
             batch_size: images or sentences of one step.
             resize: resize images of other sizes to the size that the model takes.
-            sample_rate: of speech, for what is no run; 16000 unless given.
+            sample_rate: samples of a second of the speech that the model was trained on, where the model
+                does not say it. Recordings of other rates are resampled.
             skip_broken: leave out images and recordings that cannot be read; otherwise they are an error.
             encoding: of a text file, such as latin-1; UTF-8 or what a byte order mark says unless given.
+            scale: pixel value of an array that becomes white, such as 255; that of the training unless given.
         """
         from keras_ae.training.encoding import encode_command
 
-        options = {"shard": shard, "batch_size": batch_size, "resize": resize, "sample_rate": sample_rate}
+        options = {"shard": shard, "batch_size": batch_size, "resize": resize}
+        options |= {"sample_rate": sample_rate, "scale": scale}
         options |= {"skip_broken": skip_broken, "encoding": encoding}
         return encode_command(open_encoder(run), source, output, **options)
 
@@ -265,7 +270,7 @@ def _kept(run):
         ) from None
 
 
-def export_run(run, formats) -> int:
+def export_run(run, formats, *, uint8_images: bool = False) -> int:
     """Export the model of a run below `export/`, printing the table of verified differences.
 
     Returns:
@@ -280,7 +285,7 @@ def export_run(run, formats) -> int:
         folder, write = writers[format]
         directory = run.directory / "export" / folder
         try:
-            written = write(model, directory)
+            written = write(model, directory, uint8_images=uint8_images)
         except export.VerificationError as error:
             return _complain(error, code=1)
         artifact = directory if format == "onnx" else written
@@ -296,6 +301,7 @@ def open_encoder(path):
         InputError: there is none.
     """
     from keras_ae import export
+    from keras_ae.models.preprocessing import preprocessing_of
     from keras_ae.training.encoding import encoder_of_artifact, encoder_of_model
     from keras_ae.training.run import Run, load_model
 
@@ -304,7 +310,8 @@ def open_encoder(path):
         run = None if path.suffix == ".keras" else Run.open(path)
         model = export.float32_copy(load_model(path) if run is None else run.load_model())
         endpoint = export.endpoints_of(model).get("encode")
-        return encoder_of_model(path, endpoint, getattr(model, "vocabulary", None), run and run.recipe())
+        words, known = getattr(model, "vocabulary", None), preprocessing_of(model)
+        return encoder_of_model(path, endpoint, words, run and run.recipe(), known)
     if not path.exists():
         raise InputError(
             f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file."

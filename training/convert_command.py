@@ -8,7 +8,9 @@ from keras_ae import audio
 from keras_ae.errors import InputError
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.layers import LogMelSpectrogram
+from keras_ae.models.preprocessing import preprocessing_of
 from keras_ae.training.datasets import stream_speech
+from keras_ae.training.encoding import stored_level
 from keras_ae.training.run import Run, load_model
 from keras_ae.training.run_files import files_of_encoder
 
@@ -35,8 +37,9 @@ def convert(model: Path, source: Path, target: str, output: Path, *, iterations:
     converter, speakers = _converter(model)
     rate = _sample_rate(converter, model)
     _check_output(source, output)
-    voice = _voice(converter, target, speakers, rate)
-    utterances = stream_speech(str(source), rate)
+    level = stored_level(preprocessing_of(converter))
+    voice = _voice(converter, target, speakers, rate, level)
+    utterances = stream_speech(str(source), rate, level=level)
     inputs = [*files_of_encoder(model), target, source, *getattr(utterances.store, "paths", ())]
     paths, written = _outputs(source, output, utterances.names, inputs), []
     for (name, waveform), path in zip(utterances, paths, strict=True):
@@ -75,10 +78,10 @@ def _sample_rate(converter, path):
     )
 
 
-def _voice(converter, target, speakers, rate):
+def _voice(converter, target, speakers, rate, level):
     """What the model's `convert` takes as its target."""
     if converter.speaker_encoder is not None:
-        stream = stream_speech(str(target), rate)
+        stream = stream_speech(str(target), rate, level=level)
         recordings = list(stream)
         if len(recordings) != 1:
             raise InputError(f"The target is one recording. Received: {len(recordings)} in {target}")

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf  # one trace for inputs of any size
 
 from keras_ae.errors import InputError
+from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.text import Vocabulary
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
 from keras_ae.training.encode import checked_output, encode_images, image_input
@@ -17,7 +18,8 @@ from keras_ae.training.encode_text import encode_sentences, of_ids, read_sentenc
 from keras_ae.training.parsing import parse_shard
 from keras_ae.training.run_files import files_of_encoder
 
-SAMPLE_RATE = 16_000  # of speech models that do not say
+# the kind of data that an option is for
+OPTIONS = {"resize": "images", "sample_rate": "speech", "scale": "images", "encoding": "text"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class OpenEncoder:
         shapes: `{name: shape}` of its inputs.
         recipe: of the run it comes from, or `None`.
         encode_text: takes a list of str, returns `{name: array}`; `None`: it encodes no text.
+        preprocessing: how raw data become its inputs; `None` where it does not say.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class OpenEncoder:
     shapes: dict
     recipe: object = None
     encode_text: Callable | None = None
+    preprocessing: Preprocessing | None = None
 
     @property
     def takes_waveforms(self) -> bool:
@@ -44,13 +48,13 @@ class OpenEncoder:
         return waveform_inputs(self.shapes)
 
 
-def encoder_of_model(path, endpoint, vocabulary, recipe) -> OpenEncoder:
-    """Of a model: its endpoint `encode`, or `None`, and the words it knows, or `None`."""
+def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> OpenEncoder:
+    """Of a model: its endpoint `encode`, the words it knows, the recipe and preprocessing; or `None` each."""
     specs = {} if endpoint is None else endpoint.inputs
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
     encode = traced(endpoint)
     encode_text = of_ids(encode, vocabulary) if vocabulary is not None and "ids" in shapes else None
-    return OpenEncoder(path, encode, shapes, recipe, encode_text)
+    return OpenEncoder(path, encode, shapes, recipe, encode_text, preprocessing)
 
 
 def encoder_of_artifact(path, artifact) -> OpenEncoder:
@@ -64,7 +68,7 @@ def encoder_of_artifact(path, artifact) -> OpenEncoder:
         encode_text = lambda sentences: artifact.run("encode_text", text=_strings(sentences))  # noqa: E731
     elif "ids" in shapes and words.is_file():
         encode_text = of_ids(encode, Vocabulary.load(words))
-    return OpenEncoder(path, encode, shapes, None, encode_text)
+    return OpenEncoder(path, encode, shapes, None, encode_text, artifact.preprocessing)
 
 
 def _strings(sentences):
@@ -82,10 +86,13 @@ def encode_command(
     sample_rate=None,
     skip_broken=False,
     encoding=None,
+    scale=None,
 ) -> int:
     """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
     shard = parse_shard(shard)
     output = checked_output(output, [*files_of_encoder(encoder.path), source])
+    options = {"resize": resize, "sample_rate": sample_rate, "scale": scale, "encoding": encoding}
+    _refuse_options_of_others(encoder, **options)
     if encoder.encode_text is not None:
         return _encode_text(encoder, source, output, shard, batch_size, encoding)
     if "ids" in encoder.shapes:
@@ -95,11 +102,33 @@ def encode_command(
         )
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
+    return _encode_images(encoder, source, output, shard, batch_size, resize, scale)
+
+
+def _refuse_options_of_others(encoder, **options):
+    """Raise an `InputError` for an option of another kind of data."""
+    kind = "text" if "ids" in encoder.shapes or encoder.encode_text else "images"
+    kind = "speech" if encoder.takes_waveforms else kind
+    for name, value in options.items():
+        if value not in (None, False) and OPTIONS[name] != kind:
+            raise InputError(
+                f"--{name.replace('_', '-')} is for {OPTIONS[name]}. Received: it, for {encoder.path}, "
+                f"which encodes {kind}. Leave it out."
+            )
+
+
+def _encode_images(encoder, source, output, shard, batch_size, resize, scale):
     name, image_shape = image_input(encoder.path, encoder.shapes)
+    known = encoder.preprocessing or Preprocessing(modality="images")
+    low, high = known.value_range or (0, 1)
+
+    def encode(images):
+        return encoder.run({name: low + images * (high - low) if (low, high) != (0, 1) else images})
+
+    options = {"resize": resize, "scale": scale, "array_scale": known.scale}
     try:
-        stream = stream_images(str(source), image_shape, batch_size, shard, resize=resize)
-        progress = _progress(len(stream), "images")
-        path = encode_images(lambda images: encoder.run({name: images}), stream, output, progress=progress)
+        stream = stream_images(str(source), image_shape, batch_size, shard, **options)
+        path = encode_images(encode, stream, output, progress=_progress(len(stream), "images"))
     except ImageSizeError as error:
         raise InputError(f"{error} Or add --resize{_resized_in_training(encoder.recipe)}.") from None
     print(f"{path}: {len(stream)} images")
@@ -107,8 +136,10 @@ def encode_command(
 
 
 def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
-    rate = sample_rate or getattr(encoder.recipe, "sample_rate", None) or SAMPLE_RATE
-    utterances = stream_speech(str(source), rate, shard, skip_broken=skip_broken)
+    known = encoder.preprocessing or Preprocessing(modality="speech")
+    rate = _sample_rate(encoder.path, known.sample_rate, sample_rate)
+    level = stored_level(known)
+    utterances = stream_speech(str(source), rate, shard, level=level, skip_broken=skip_broken)
     progress = _progress(len(utterances), "utterances")
     inputs = set(encoder.shapes)
 
@@ -118,6 +149,28 @@ def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
     path = encode_utterances(encode, utterances, output, progress=progress)
     print(f"{path}: {len(utterances)} utterances")
     return 0
+
+
+def _sample_rate(path, own, asked):
+    """Samples of a second that the model takes: what it says, or where it says nothing what is asked for."""
+    if asked is not None and asked < 1:
+        raise InputError(f"--sample-rate must be at least 1 Hz. Received: {asked}")
+    if own is None and asked is None:
+        raise InputError(
+            f"{path} does not say the sample rate of its waveforms. Give that of its training: --sample-rate."
+        )
+    if own is not None and asked not in (None, own):
+        raise InputError(
+            f"--sample-rate must be that of the model, {own} Hz. Received: {asked}. "
+            f"Leave it out: recordings are resampled to {own} Hz."
+        )
+    return own or asked
+
+
+def stored_level(preprocessing) -> str | None:
+    """The level of a model's training, as `stream_speech` takes it."""
+    level = "rms" if preprocessing is None or preprocessing.level is None else preprocessing.level
+    return None if level == "none" else level
 
 
 def _encode_text(encoder, source, output, shard, batch_size, encoding):

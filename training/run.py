@@ -17,6 +17,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, attempt, recorded
 from keras_ae.evaluation.progress_line import shown
 from keras_ae.files import output_paths, write_atomically
+from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.checkpoint import Checkpoint
@@ -107,8 +108,15 @@ class Run:
         return self.config.get("finished", (self.directory / "metrics.json").is_file())
 
     def load_model(self) -> keras.Model:
-        """The model of the best validation epoch; a line tells where later epochs may give a better one."""
+        """The model of the best validation epoch, with the preprocessing of the run's data.
+
+        A line tells where later epochs may give a better one.
+        """
         model = load_model(self.directory / "model.keras")
+        described = Preprocessing.of(self.recipe().preprocessing(self.config.get("data", {})))
+        if described is not None:  # a model of an older version does not say it itself
+            own = preprocessing_of(model)
+            model.preprocessing = described if own is None else own.filled_from(described)
         if not self.finished:
             held = RunLock.holder(self.directory) is not None
             finish = f"is unfinished; finish it with {resume_command(self)}"

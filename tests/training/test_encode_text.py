@@ -84,6 +84,8 @@ def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_pat
     from keras_ae.training.encoding import encode_command, encoder_of_artifact
 
     class Artifact:
+        preprocessing = None
+
         def __init__(self, *endpoints):
             shape = {"inputs": {"ids": {"shape": [None, None]}, "lengths": {"shape": [None]}}}
             self.path, self.manifest = tmp_path, {"endpoints": dict.fromkeys(endpoints, shape)}

@@ -4,6 +4,7 @@ import gzip
 import re
 import struct
 import zlib
+from itertools import chain
 from math import prod
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.datasets.array_store import ArrayStore
 from keras_ae.training.datasets.image_source import ImageSource
-from keras_ae.training.datasets.pixels import array_chunks, pixel_scale
+from keras_ae.training.datasets.pixels import array_chunks, image_shape_of, pixel_scale
 
 IDX_NAME = re.compile(
     r"(?P<set>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte(\.gz)?", re.IGNORECASE
@@ -32,13 +33,19 @@ def is_idx(path: Path) -> bool:
     return IDX_NAME.fullmatch(path.name) is not None
 
 
-def read_idx(path: Path, image_size: tuple[int, int] | None = None, alone: bool = False) -> ImageSource:
+def read_idx(
+    path: Path,
+    image_size: tuple[int, int] | None = None,
+    alone: bool = False,
+    scale: float | None = None,
+) -> ImageSource:
     """Images and labels of idx files: `train-images`, `t10k-images`, ..., plain or gzip.
 
     Args:
         path: a folder of them, or one file, which stands for the set in its folder.
         image_size: height and width to resize to.
         alone: of a file, read that one only.
+        scale: the pixel value that becomes 1; `None`: 255, see `pixel_scale`.
 
     Raises:
         InputError: files are missing, cut short, or not idx.
@@ -49,10 +56,15 @@ def read_idx(path: Path, image_size: tuple[int, int] | None = None, alone: bool 
         raise InputError(
             f"{path}: expected a file of images, such as train-images-idx3-ubyte. Received: labels only"
         )
+    images = {part: read_idx_file(files[part, "images"], AXES["images"]) for part in parts}
+    for part, array in images.items():
+        image_shape_of(array.shape, str(files[part, "images"]))
+    chunks = chain.from_iterable(map(array_chunks, images.values()))
+    scale = pixel_scale(chunks, str(files[parts[0], "images"]), scale)
     stores, labels = {}, {}
     for part in parts:
         name = part if len(parts) > 1 else "all"
-        stores[name] = _image_store(files[part, "images"], image_size)
+        stores[name] = ArrayStore(images[part], scale, str(files[part, "images"]), image_size)
         if (part, "labels") in files:
             labels[name] = read_idx_file(files[part, "labels"], AXES["labels"])
     return ImageSource(name=path.resolve().name, origin=f"idx files {path}", parts=stores, labels=labels)
@@ -84,11 +96,6 @@ def read_idx_file(path: Path, axes: int) -> np.ndarray:
         )
     values = np.frombuffer(contents, np.uint8) if packed else contents
     return values[len(start) :].reshape(shape)
-
-
-def _image_store(path, image_size):
-    images = read_idx_file(path, AXES["images"])
-    return ArrayStore(images, pixel_scale(array_chunks(images), str(path)), str(path), image_size)
 
 
 def _files_of_set(path):

@@ -15,6 +15,7 @@ def load_images(
     source: str | os.PathLike | None = "digits",
     *,
     image_size: tuple[int, int] | None = None,
+    scale: float | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.2,
     split_seed: int = 0,
@@ -33,6 +34,8 @@ def load_images(
             `read_npz`); MNIST's idx files: their folder or one of them; a folder with
             one `.npz` file.
         image_size: height and width to resize all images to.
+        scale: the pixel value of an array that becomes 1, such as 255; `None`: uint8 is from 0 to 255,
+            other arrays must be in [0, 1].
         validation_fraction: share of the training images held out for validation.
         test_fraction: share of all images held out for test, where the source has no
             test images of its own.
@@ -43,8 +46,8 @@ def load_images(
 
     Raises:
         InputError: the source is missing, empty, damaged or of no known kind; images
-            differ in size or channels; pixels are not in [0, 1] or [0, 255]; there are
-            too few images to split.
+            differ in size or channels; pixels are out of range, or their scale has to be
+            given; there are too few images to split.
 
     Example:
 
@@ -57,7 +60,8 @@ def load_images(
             raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
     if split_seed < 0:
         raise InputError(f"The seed of the split is at least 0. Received: {split_seed}")
-    opened = open_images(source, image_size)
+    opened = open_images(source, image_size, scale=scale)
+    opened.check_scale(scale)
     opened.left_out.warn(opened.origin)
     rows = _split_rows(opened, validation_fraction, test_fraction, split_seed)
     labels, class_names = class_numbers(opened.labels, opened.class_names)

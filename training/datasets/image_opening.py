@@ -21,11 +21,13 @@ def open_images(
     source: str | os.PathLike | None,
     image_size: tuple[int, int] | None = None,
     streamed_shape: tuple[int, int, int] | None = None,
+    scale: float | None = None,
 ) -> ImageSource:
     """Open any of the sources that `load_images` names.
 
     With `streamed_shape`, images are not held or looked at before they are asked for,
     a file of a set of idx files stands for itself, and a single image is a source too.
+    `scale` is the pixel value of arrays that becomes 1; other sources have a scale of their own.
 
     Raises:
         InputError: the source is missing, of no known kind, or cannot be used.
@@ -42,28 +44,28 @@ def open_images(
     if not path.exists():
         raise InputError(f"{path} does not exist: expected {SOURCES}.")
     try:
-        return _open_path(path, image_size, streamed_shape)
+        return _open_path(path, image_size, streamed_shape, scale)
     except PermissionError as error:
         raise InputError(f"{error.filename or path} cannot be read: check its permissions.") from None
 
 
-def _open_path(path, image_size, streamed_shape):
+def _open_path(path, image_size, streamed_shape, scale):
     if path.is_dir():
-        return _open_folder(path, image_size, streamed_shape)
+        return _open_folder(path, image_size, streamed_shape, scale)
     if path.suffix.lower() == ".npz":
-        return read_npz(path, image_size, streamed_shape)
+        return read_npz(path, image_size, streamed_shape, scale)
     if is_idx(path):
-        return read_idx(path, image_size, alone=streamed_shape is not None)
+        return read_idx(path, image_size, streamed_shape is not None, scale)
     if path.suffix.lower() in EXTENSIONS and streamed_shape:
         store = EncodedStore([str(path)], [str(path)], streamed_shape, image_size)
         return ImageSource(path.stem, f"image {path}", {"all": store}, names={"all": [path.name]})
     raise InputError(f"{path}: expected {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")
 
 
-def _open_folder(path, image_size, streamed_shape):
+def _open_folder(path, image_size, streamed_shape, scale):
     files = sorted(file for file in path.iterdir() if file.is_file())
     if any(map(is_idx, files)):
-        return read_idx(path, image_size)
+        return read_idx(path, image_size, scale=scale)
     archives = [file for file in files if file.suffix.lower() == ".npz"]
     if archives and not list_files(path, EXTENSIONS, LeftOut(), "image", is_image):
         if len(archives) > 1:
@@ -71,5 +73,5 @@ def _open_folder(path, image_size, streamed_shape):
                 f"{path} holds {len(archives)} .npz files ({archives[0].name}, {archives[1].name}, ...): "
                 "name one of them."
             )
-        return read_npz(archives[0], image_size, streamed_shape)
+        return read_npz(archives[0], image_size, streamed_shape, scale)
     return read_folder(path, image_size, streamed_shape)

@@ -53,3 +53,14 @@ class ImageSource:
     def image_shape(self) -> tuple[int, int, int]:
         """`(height, width, channels)`."""
         return next(iter(self.parts.values())).image_shape
+
+    def check_scale(self, scale: float | None) -> None:
+        """Raise an `InputError` where a scale is given, and the images are no array of the user's."""
+        stored = self.origin.startswith(("npz file", "idx files")) and not any(
+            isinstance(part, EncodedStore) for part in self.parts.values()
+        )
+        if scale is not None and not stored:
+            raise InputError(
+                f"--scale is for images in arrays (.npz, idx files). Received: --scale {scale:g} with "
+                f"{self.origin}, which has a scale of its own; leave it out."
+            )

@@ -18,6 +18,8 @@ def stream_images(
     shard: tuple[int, int] = (0, 1),
     *,
     resize: bool = False,
+    scale: float | None = None,
+    array_scale: float | None = None,
 ) -> ImageStream:
     """All images of a source once, in order, for folders and files larger than memory.
 
@@ -32,6 +34,8 @@ def stream_images(
         shard: `(i, n)`: images i, i + n, i + 2n, ... only, so that n processes share
             the work; `names` of all shards together are those of the whole.
         resize: resize images of other sizes to `image_shape`.
+        scale: as for `load_images`.
+        array_scale: that of the model's training, for arrays where no `scale` is given.
 
     Returns:
         an `ImageStream`.
@@ -52,7 +56,9 @@ def stream_images(
     if not 0 <= index < count:
         raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
     image_shape = tuple(int(size) for size in image_shape)
-    opened = open_images(source, image_shape[:2] if resize else None, streamed_shape=image_shape)
+    size = image_shape[:2] if resize else None
+    opened = open_images(source, size, streamed_shape=image_shape, scale=scale or array_scale)
+    opened.check_scale(scale)
     _check_shape(opened, image_shape)
     parts, names, before = [], [], 0
     for part, store in opened.parts.items():

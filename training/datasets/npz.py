@@ -1,6 +1,6 @@
 """Images in an .npz file of NumPy."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ def read_npz(
     path: Path,
     image_size: tuple[int, int] | None = None,
     streamed_shape: tuple[int, int, int] | None = None,
+    scale: float | None = None,
 ) -> ImageSource:
     """Images of an .npz file, with labels and an official test part where it has them.
 
@@ -49,6 +50,8 @@ def read_npz(
         image_size: height and width to resize to.
         streamed_shape: given, the images will be read once and in order: arrays stay in
             the file, and encoded images are expected to have this shape.
+        scale: the pixel value of arrays that becomes 1; `None`: where dtype and values tell it, see
+            `pixel_scale`. Encoded images need none.
 
     Raises:
         InputError: the file is damaged or has none of these keys; images differ in
@@ -61,10 +64,8 @@ def read_npz(
     members = {part: {k: NpzMember(path, key) for k, key in found.items()} for part, found in parts.items()}
     if all("jpeg" in found for found in members.values()):
         stores = _encoded_stores(members, image_size, streamed_shape)
-    elif streamed_shape:
-        stores = {part: NpzMemberStore(found["images"], image_size) for part, found in members.items()}
     else:
-        stores = _array_stores(members, image_size)
+        stores = _array_stores(members, image_size, scale, streamed=streamed_shape is not None)
     return ImageSource(
         name=path.stem,
         origin=f"npz file {path}",
@@ -104,16 +105,23 @@ def _find_kinds(keys, names_by_kind):
     return found if {"jpeg", "offsets"} <= set(found) else {}
 
 
-def _array_stores(members, image_size):
-    arrays = {part: found["images"].whole() for part, found in members.items()}
-    scales = []
-    for part, array in arrays.items():
-        image_shape_of(array.shape, members[part]["images"].origin)
-        scales.append(pixel_scale(array_chunks(array), members[part]["images"].origin))
-    # one scale for all parts: a test part of dark images must not be stretched
+def _array_stores(members, image_size, scale, streamed):
+    images = {part: found["images"] for part, found in members.items()}
+    for member in images.values():
+        image_shape_of(member.shape, member.origin)
+    arrays = {} if streamed else {part: member.whole() for part, member in images.items()}
+    scales = {}
+    for dtype in {member.dtype for member in images.values()}:
+        alike = [part for part, member in images.items() if member.dtype == dtype]
+        parts = (images[part].chunks() if streamed else array_chunks(arrays[part]) for part in alike)
+        # one scale for all parts: a test part of dark images must not be stretched
+        found = pixel_scale(chain.from_iterable(parts), images[alike[0]].origin, scale)
+        scales |= dict.fromkeys(alike, found)
     return {
-        part: ArrayStore(array, max(scales), members[part]["images"].origin, image_size)
-        for part, array in arrays.items()
+        part: NpzMemberStore(member, image_size, scales[part])
+        if streamed
+        else ArrayStore(arrays[part], scales[part], member.origin, image_size)
+        for part, member in images.items()
     }
 
 

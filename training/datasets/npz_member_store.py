@@ -5,24 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_ae.training.datasets.npz_member import NpzMember
-from keras_ae.training.datasets.pixels import image_shape_of, pixel_scale, resized, unit_images
+from keras_ae.training.datasets.pixels import BYTE, image_shape_of, resized, unit_images
 
 
 class NpzMemberStore:
     """Images of one array of an .npz file, held a few MiB at a time.
 
-    The file is read twice where its pixels are not bytes: values out of range are found
-    before the first batch is handed out.
-
     Args:
         member: the array, `(images, height, width)` or `(images, height, width, channels)`.
         image_size: height and width to resize to; `None`: as they are.
+        scale: the pixel value that becomes 1.
     """
 
-    def __init__(self, member: NpzMember, image_size: tuple[int, int] | None = None):
+    def __init__(self, member: NpzMember, image_size: tuple[int, int] | None = None, scale: float = BYTE):
         stored = image_shape_of(member.shape, member.origin)
         self.member = member
-        self.scale = pixel_scale(member.chunks(), member.origin)
+        self.scale = scale
         self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
         self.image_shape = (*(self.image_size or stored[:2]), stored[2])
 

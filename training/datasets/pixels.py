@@ -7,6 +7,7 @@ import tensorflow as tf  # what runs inside of a tf.data pipeline is TensorFlow,
 
 from keras_ae.errors import InputError
 
+BYTE = 255.0  # the largest value of uint8
 CHUNK_BYTES = 2**24  # read at once where an array may be larger than memory
 
 
@@ -24,33 +25,54 @@ def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
     return tuple(int(size) for size in shape[1:])
 
 
-def pixel_scale(chunks: Iterable[np.ndarray], origin: str) -> float:
-    """The white of these pixels: 1 where no value is larger than 1, else 255.
+def pixel_scale(chunks: Iterable[np.ndarray], origin: str, scale: float | None = None) -> float:
+    """The stored value of these pixels that becomes 1.
+
+    `scale` where it is given; else 255 of uint8, whose largest value it is, and 1 where all values are
+    in [0, 1]. Anything else could be meant in more than one way, and is not guessed.
+
+    Args:
+        chunks: arrays of one dtype.
+        origin: what they are called in errors.
+        scale: what the user says.
 
     Raises:
-        InputError: values that are not numbers, or not in [0, 1] or [0, 255].
+        InputError: values that are not numbers, or not from 0 to `scale`; a scale that has to be said.
     """
-    low, high = np.inf, -np.inf
+    if scale is not None and not 0 < scale < np.inf:
+        raise InputError(f"--scale must be a positive number. Received: {scale}")
+    low, high, dtype = np.inf, -np.inf, None
     for chunk in chunks:
-        if chunk.dtype.kind not in "biuf":
-            raise InputError(f"{origin}: expected numbers as pixels. Received: dtype {chunk.dtype}")
-        if chunk.dtype == np.uint8:
-            low, high = 0, max(high, int(chunk.max()))
-            if high > 1:  # a byte cannot be out of range: there is nothing more to learn
-                return 255.0
-            continue
+        dtype = chunk.dtype
+        if dtype.kind not in "biuf":
+            raise InputError(f"{origin}: expected numbers as pixels. Received: dtype {dtype}")
         # minimum and maximum hand a NaN on
         low, high = float(np.minimum(low, chunk.min())), float(np.maximum(high, chunk.max()))
         if np.isnan(low):
             raise InputError(
                 f"{origin}: expected numbers as pixels. Received: NaN; repair or drop those images."
             )
-    if low < 0 or high > 255:
+        if dtype == np.uint8 and (scale == BYTE or (scale is None and high > 1)):
+            return BYTE  # a byte cannot be out of range: there is nothing more to learn
+    _check_range(low, high, dtype, origin, scale)
+    return float(scale or 1.0)
+
+
+def _check_range(low, high, dtype, origin, scale):
+    received = f"Received: values from {low:g} to {high:g} ({dtype})"
+    if low < 0 or np.isinf(high):
+        raise InputError(f"{origin}: pixels must be finite and not negative. {received}. Rescale them first.")
+    if scale is not None and high > scale:
         raise InputError(
-            f"{origin}: expected pixels in [0, 1] or [0, 255]. Received: values from {low:g} to {high:g}; "
-            "rescale them first."
+            f"{origin}: pixels must lie between 0 and the scale, {scale:g}. {received}. "
+            "Give the value that stands for white as --scale."
         )
-    return 255.0 if high > 1 else 1.0
+    # black is zero on every scale
+    if scale is None and (high > 1 or (dtype == np.uint8 and high == 1)):
+        raise InputError(
+            f"{origin}: which pixel value becomes 1 must be given, unless pixels are in [0, 1] or uint8 "
+            f"from 0 to 255. {received}. Give it as --scale, such as --scale 255 (scale=255 in Python)."
+        )
 
 
 def array_chunks(array: np.ndarray) -> Iterator[np.ndarray]:

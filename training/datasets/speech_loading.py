@@ -125,6 +125,7 @@ def _description(opened, splits, label, level, split_by, seed):
         **{f"{name}_minutes": float(split.lengths.sum() / rate / 60) for name, split in splits.items()},
         "sample_rate": rate,
         "level": level,
+        "dc_removed": level is not None,
         "speakers": len(opened.names.get("speaker", ())),
         "label": label,
         "classes": len(opened.names.get(label, ())),

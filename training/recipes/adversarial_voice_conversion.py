@@ -102,6 +102,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         """The compiled model; the adversary's optimiser is Adam at a rate of its own."""
         keras.utils.set_random_seed(self.seed)
         model = self.build_model(data, self.epochs * steps_per_epoch)
+        model.preprocessing = self.preprocessing(data.description)
         moving = self.epochs - self.adversary_epochs - self.decoder_epochs - self.residual_epochs
         others = {"adversary": self._adam("adversary")}
         if self.decoder_epochs:

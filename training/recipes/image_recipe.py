@@ -24,6 +24,9 @@ class ImageRecipe(Recipe):
     """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
     image_size: tuple[int, int] | None = None
     """Height and width to which the images are resized."""
+    scale: float | None = None
+    """Pixel value of an array that becomes 1, such as 255; without it uint8 is from 0 to 255, and other
+    arrays must be in [0, 1]."""
     epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64
@@ -51,7 +54,7 @@ class ImageRecipe(Recipe):
         return False
 
     def load_data(self):
-        data = load_images(self.data, image_size=self.image_size)
+        data = load_images(self.data, image_size=self.image_size, scale=self.scale)
         if self.labelled and not data.num_classes:
             raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
         return data
@@ -61,6 +64,12 @@ class ImageRecipe(Recipe):
 
     def validation_batches(self, data):
         return data.validation.batches(self.batch_size, labels=self.labelled)
+
+    def preprocessing(self, description):
+        *size, channels = description.get("image_shape", (None, None))
+        size = size if len(size) == 2 else None
+        own = {"image_size": size, "channels": channels, "scale": self.scale}
+        return {"modality": "images", "value_range": (0, 1), **own}
 
     def describe(self, data):
         return f"{data.image_shape} images"

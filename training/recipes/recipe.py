@@ -16,7 +16,7 @@ AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
 AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
 AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim", "max_words", "min_count"}
 AT_LEAST_ONE |= {"decoder_units", "num_sampled", "sub_batches", "vocabulary_size"}
-POSITIVE = {"learning_rate", "temperature", "final_temperature", "crop_seconds"}
+POSITIVE = {"scale", "learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma", "jitter"}
 NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight"}
@@ -79,6 +79,13 @@ class Recipe:
         """A `tf.data.Dataset` of the validation data."""
         raise TypeError(f"{type(self).__name__} must define validation_batches(data)")
 
+    def preprocessing(self, description: dict) -> dict | None:
+        """How raw data become the model's inputs, kept in the model; `None` where the model itself says it.
+
+        `description` is that of the data, which `config.json` holds too.
+        """
+        return None
+
     def describe(self, data) -> str:
         """What a model must fit, in words: "(8, 8, 1) images"."""
         raise TypeError(f"{type(self).__name__} must define describe(data)")
@@ -101,6 +108,7 @@ class Recipe:
         keras.utils.set_random_seed(self.seed)
         given = () if base is None else (base,)
         model = self.build_model(data, self.epochs * steps_per_epoch, *given)
+        model.preprocessing = self.preprocessing(data.description)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
         model.compile(self.optimizer(schedule), jit_compile=False)
         return model

@@ -43,6 +43,15 @@ class SpeechRecipe(Recipe):
         examples = ConversionExamples if isinstance(model, VoiceConverter) else SpeechExamples
         return [examples(data, directory)]
 
+    def preprocessing(self, description):
+        return {
+            "modality": "speech",
+            "value_range": (-1, 1),
+            "sample_rate": description.get("sample_rate", self.sample_rate),
+            "level": description.get("level", "rms") or "none",
+            "dc_removed": description.get("dc_removed"),
+        }
+
     def describe(self, data):
         return f"utterances at {data.sample_rate} Hz"
 

@@ -132,24 +132,65 @@ def test_pixels_that_are_no_numbers_are_refused(save, complaint):
 
 
 @pytest.mark.parametrize(
-    ("images", "white"),
+    ("images", "scale", "white"),
     [
-        (np.linspace(0, 1, 96), 1),
-        (np.linspace(0, 255, 96), 255),
-        (np.arange(96) % 2 == 1, 1),
-        (np.arange(96, dtype="uint8") % 2, 1),
-        (np.arange(96, dtype="int64"), 255),
-        (np.linspace(0, 1, 96).astype("float16"), 1),
+        (np.linspace(0, 1, 96), None, 1),
+        (np.linspace(0, 255, 96), 255, 255),
+        (np.linspace(0, 16, 96), 16, 16),
+        (np.arange(96) % 2 == 1, None, 1),
+        (np.arange(96, dtype="uint8") % 2, 1, 1),
+        (np.arange(96, dtype="uint8"), None, 255),
+        (np.arange(96, dtype="uint8"), 100, 100),
+        (np.arange(96, dtype="int64"), 255, 255),
+        (np.arange(96, dtype="int64") % 2, None, 1),
+        (np.arange(96, dtype="uint16") * 600, 65535, 65535),
+        (np.zeros(96, "uint8"), None, 1),
+        (np.linspace(0, 1, 96).astype("float16"), None, 1),
     ],
 )
-def test_numbers_of_any_type_become_unit_floats(save, images, white):
+def test_numbers_of_any_type_become_unit_floats(save, images, scale, white):
     images = images.reshape(6, 4, 4)
     path = save(x=images)
     expected = images.astype("float32")[..., None] / np.float32(white)
-    np.testing.assert_array_equal(
-        load_images(path, test_fraction=0, validation_fraction=0).train.images(), expected
+    whole = load_images(path, test_fraction=0, validation_fraction=0, scale=scale).train.images()
+    np.testing.assert_array_equal(whole, expected)
+    streamed = np.concatenate(list(stream_images(path, (4, 4, 1), 4, scale=scale)))
+    np.testing.assert_array_equal(streamed, expected)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path, scale: load_images(path, scale=scale),
+        lambda path, scale: stream_images(path, (4, 4, 1), 2, scale=scale),
+    ],
+)
+@pytest.mark.parametrize(
+    ("images", "scale", "words"),
+    [
+        (np.linspace(0, 16, 96), None, "values from 0 to 16 (float64). Give it as --scale"),
+        (np.linspace(0, 255, 96), None, "values from 0 to 255 (float64). Give it as --scale"),
+        (np.arange(96, dtype="int32"), None, "values from 0 to 95 (int32). Give it as --scale"),
+        (np.arange(96, dtype="uint8") % 2, None, "values from 0 to 1 (uint8). Give it as --scale"),
+        (np.linspace(0, 16, 96), 8, "between 0 and the scale, 8. Received: values from 0 to 16"),
+        (np.arange(96, dtype="uint8"), 1, "between 0 and the scale, 1. Received: values from 0 to 95"),
+        (np.linspace(0, 1, 96), -1, "--scale must be a positive number. Received: -1"),
+    ],
+)
+def test_a_scale_that_can_be_meant_in_two_ways_is_asked_for(save, complaint, read, images, scale, words):
+    path = save(x=images.reshape(6, 4, 4))
+    assert words in complaint(lambda path: read(path, scale), path)
+
+
+def test_parts_of_different_types_keep_their_own_scales(save):
+    data = load_images(save(x_train=np.full((9, 2, 2), 51, "uint8"), x_test=np.full((3, 2, 2), 0.5)))
+    assert data.train.images().max() == np.float32(0.2) and data.test.images().max() == 0.5
+
+
+def test_a_scale_is_refused_for_images_that_have_their_own(complaint):
+    assert "--scale 16 with handwritten digits" in complaint(
+        lambda path: load_images(path, scale=16), "digits"
     )
-    np.testing.assert_array_equal(np.concatenate(list(stream_images(path, (4, 4, 1), 4))), expected)
 
 
 def test_dark_test_images_are_not_stretched(save):
