@@ -18,6 +18,7 @@ from keras_ae.training.recipes import RECIPES, VqVaeRecipe
 from keras_ae.training.run_summary import failed_measurements, print_metrics
 
 Format = Literal["saved-model", "onnx"]
+Channels = Literal[1, 3]
 Budget = Literal["quick", "full"]
 Measure = Literal["auto", "always", "never"]
 DemoBudget = Literal["quick", "full", "nothing"]
@@ -174,6 +175,7 @@ def _verbs(tyro, given=()):
         batch_size: int = 256,
         resize: bool = False,
         sample_rate: int | None = None,
+        channels: Channels | None = None,
         skip_broken: bool = False,
         encoding: str | None = None,
         scale: float | None = None,
@@ -191,6 +193,8 @@ def _verbs(tyro, given=()):
             resize: resize images of other sizes to the size that the model takes.
             sample_rate: samples of a second of the speech that the model was trained on, where the model
                 does not say it. Recordings of other rates are resampled.
+            channels: 1 or 3, as the model takes: convert images with other channels, transparency on white;
+                as in the training of a run unless given.
             skip_broken: leave out images and recordings that cannot be read; otherwise they are an error.
             encoding: of a text file, such as latin-1; UTF-8 or what a byte order mark says unless given.
             scale: pixel value of an array that becomes white, such as 255; that of the training unless given.
@@ -198,7 +202,7 @@ def _verbs(tyro, given=()):
         from keras_ae.training.encoding import encode_command
 
         options = {"shard": shard, "batch_size": batch_size, "resize": resize}
-        options |= {"sample_rate": sample_rate, "scale": scale}
+        options |= {"sample_rate": sample_rate, "scale": scale, "channels": channels}
         options |= {"skip_broken": skip_broken, "encoding": encoding}
         return encode_command(open_encoder(run), source, output, **options)
 

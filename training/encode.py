@@ -63,15 +63,20 @@ def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
 def _write_arrays(encode, stream, folder, progress):
     """One .npy file for each array of `encode`, written as the batches come; their names."""
     with contextlib.ExitStack() as stack:
-        files, done = {}, 0
+        files, kinds, done, expected = {}, {}, 0, len(stream)
         for images in stream:
             for name, values in encode(images).items():
                 if name not in files:
-                    files[name] = stack.enter_context(_array_file(folder, name, values, len(stream)))
+                    kinds[name] = (values.dtype, values.shape[1:])
+                    files[name] = stack.enter_context(_array_file(folder, name, values, expected))
                 files[name].write(values.tobytes())
             done += len(images)
             if progress is not None:
                 progress(done)
+        if 0 < done < expected:  # images that cannot be read are left out
+            for name, file in files.items():
+                file.seek(0)
+                _write_header(file, *kinds[name], rows=done)
         if not done:  # an empty shard has the same arrays, without rows
             blank = np.zeros((1, *stream.image_shape), "float32")
             for name, values in encode(blank).items():
@@ -82,9 +87,14 @@ def _write_arrays(encode, stream, folder, progress):
 def _array_file(folder, name, values, rows):
     """A .npy file of `rows` rows like those of `values`, open where the first row goes."""
     file = (folder / f"{name}.npy").open("wb")
-    header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False}
-    np.lib.format.write_array_header_1_0(file, {**header, "shape": (rows, *values.shape[1:])})
+    _write_header(file, values.dtype, values.shape[1:], rows)
     return file
+
+
+def _write_header(file, dtype, shape, rows):
+    """A header has the same size for every number of rows: NumPy leaves room for it."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": (rows, *shape)})
 
 
 def packed(folder, names) -> Path:

@@ -20,6 +20,7 @@ from keras_ae.training.run_files import files_of_encoder
 
 # the kind of data that an option is for
 OPTIONS = {"resize": "images", "sample_rate": "speech", "scale": "images", "encoding": "text"}
+OPTIONS |= {"channels": "images", "skip_broken": "images and speech"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def encode_command(
     batch_size=256,
     resize=False,
     sample_rate=None,
+    channels=None,
     skip_broken=False,
     encoding=None,
     scale=None,
@@ -92,7 +94,7 @@ def encode_command(
     shard = parse_shard(shard)
     output = checked_output(output, [*files_of_encoder(encoder.path), source])
     options = {"resize": resize, "sample_rate": sample_rate, "scale": scale, "encoding": encoding}
-    _refuse_options_of_others(encoder, **options)
+    _refuse_options_of_others(encoder, **options, channels=channels, skip_broken=skip_broken)
     if encoder.encode_text is not None:
         return _encode_text(encoder, source, output, shard, batch_size, encoding)
     if "ids" in encoder.shapes:
@@ -102,7 +104,7 @@ def encode_command(
         )
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
-    return _encode_images(encoder, source, output, shard, batch_size, resize, scale)
+    return _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken)
 
 
 def _refuse_options_of_others(encoder, **options):
@@ -110,14 +112,14 @@ def _refuse_options_of_others(encoder, **options):
     kind = "text" if "ids" in encoder.shapes or encoder.encode_text else "images"
     kind = "speech" if encoder.takes_waveforms else kind
     for name, value in options.items():
-        if value not in (None, False) and OPTIONS[name] != kind:
+        if value not in (None, False) and kind not in OPTIONS[name]:
             raise InputError(
                 f"--{name.replace('_', '-')} is for {OPTIONS[name]}. Received: it, for {encoder.path}, "
                 f"which encodes {kind}. Leave it out."
             )
 
 
-def _encode_images(encoder, source, output, shard, batch_size, resize, scale):
+def _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken):
     name, image_shape = image_input(encoder.path, encoder.shapes)
     known = encoder.preprocessing or Preprocessing(modality="images")
     low, high = known.value_range or (0, 1)
@@ -125,7 +127,8 @@ def _encode_images(encoder, source, output, shard, batch_size, resize, scale):
     def encode(images):
         return encoder.run({name: low + images * (high - low) if (low, high) != (0, 1) else images})
 
-    options = {"resize": resize, "scale": scale, "array_scale": known.scale}
+    options = {"resize": resize, "scale": scale, "array_scale": known.scale, "skip_broken": skip_broken}
+    options["channels"] = channels or getattr(encoder.recipe, "channels", None)
     try:
         stream = stream_images(str(source), image_shape, batch_size, shard, **options)
         path = encode_images(encode, stream, output, progress=_progress(len(stream), "images"))

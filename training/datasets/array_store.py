@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from keras_ae.training.datasets.image_channels import to_channels
 from keras_ae.training.datasets.pixels import image_shape_of, resized, unit_images
 
 
@@ -37,6 +38,13 @@ class ArrayStore:
         self.scale = scale
         self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
         self.image_shape = (*(self.image_size or stored[:2]), stored[2])
+        self.channels = None
+        self._stored_channels = stored[2]
+
+    def convert_to(self, channels: int | None) -> None:
+        """Hand out images with this number of channels, see `to_channels`; `None`: their own."""
+        self.channels = channels
+        self.image_shape = (*self.image_shape[:2], channels or self.image_shape[2])
 
     def __len__(self):
         return len(self.array)
@@ -44,22 +52,28 @@ class ArrayStore:
     def read(self, rows) -> np.ndarray:
         """The images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
         images = self._gather(np.asarray(rows, "int64"))
-        return resized(images, self.image_size).numpy() if self.image_size else images
+        return np.asarray(self._finished(images))
 
     def batches(self, batch_rows: Callable[[], Iterator[np.ndarray]], batch_size: int) -> tf.data.Dataset:
         """The batches of images whose rows `batch_rows()` yields, asked anew at each iteration."""
-        shape = (None, *self.array.shape[1:3], self.image_shape[2])
+        shape = (None, *self.array.shape[1:3], self._stored_channels)
         dataset = tf.data.Dataset.from_generator(
             lambda: map(self._gather, batch_rows()), output_signature=tf.TensorSpec(shape, tf.float32)
         )
-        if self.image_size:
-            dataset = dataset.map(lambda images: resized(images, self.image_size), tf.data.AUTOTUNE)
+        if self.image_size or self.channels:
+            dataset = dataset.map(self._finished, tf.data.AUTOTUNE)
         return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def stream(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """The images of ascending `rows` once, in batches."""
+    def stream(
+        self, rows: np.ndarray, batch_size: int, broken: list[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The images of ascending `rows` once, in batches; no image of an array is broken."""
         for start in range(0, len(rows), batch_size):
             yield self.read(rows[start : start + batch_size])
+
+    def _finished(self, images):
+        images = to_channels(images, self.channels)
+        return resized(images, self.image_size) if self.image_size else images
 
     def _gather(self, rows):
         return unit_images(self.array[rows], self.scale)

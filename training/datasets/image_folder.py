@@ -7,10 +7,10 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
 from keras_ae.split_names import SPLITS, splits_of_folders
-from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.encoded_store import EncodedStore, encoded_items
 from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.image_source import ImageSource
-from keras_ae.training.datasets.image_survey import common_image_shape
+from keras_ae.training.datasets.image_survey import survey_images
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff")
 EXTENSIONS += (".pgm", ".ppm", ".pbm", ".pnm")
@@ -21,6 +21,8 @@ def read_folder(
     folder: Path,
     image_size: tuple[int, int] | None = None,
     streamed_shape: tuple[int, int, int] | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
 ) -> ImageSource:
     """All images below a folder, in the order of their paths, whatever the file system says.
 
@@ -32,11 +34,14 @@ def read_folder(
     Args:
         folder: the folder.
         image_size: height and width to resize to.
-        streamed_shape: given, the images will be read once, and are checked against
-            this shape on the way; else all are decoded once here.
+        streamed_shape: given, the images will be read once, all in one part, and are checked
+            against this shape on the way; else all are decoded once here.
+        channels: to convert to, see `to_channels`.
+        skip_broken: leave out images that cannot be read, and record them.
 
     Raises:
-        InputError: there are no images; an image is broken; sizes or channels differ.
+        InputError: there are no images; images are broken; sizes or channels differ; folders are
+            named after splits that cannot be meant.
     """
     left_out = LeftOut()
     names = list_files(folder, EXTENSIONS, left_out, "image", is_image)
@@ -45,13 +50,27 @@ def read_folder(
             f"{folder} must contain images ({', '.join(EXTENSIONS)}). "
             f"Received: {left_out.summary() or 'an empty folder'}"
         )
-    paths = {name: str(folder / name) for name in names}
-    shape = streamed_shape or common_image_shape(list(paths.values()), list(paths.values()), image_size)
-    parts = {"all": (names, None)} if streamed_shape else _split_by_name(names, folder, left_out)
+    if streamed_shape:
+        parts, shape, ways = {"all": (names, None)}, streamed_shape, None
+    else:
+        parts = _split_by_name(names, folder, left_out)
+        names = [name for chosen, _ in parts.values() for name in chosen]
+        paths = [str(folder / name) for name in names]
+        survey = survey_images(
+            encoded_items(paths),
+            paths,
+            from_files=True,
+            image_size=image_size,
+            channels=channels,
+            skip_broken=skip_broken,
+        )
+        shape, ways = survey.image_shape, dict(zip(names, survey.ways, strict=True))
+        parts = _readable(parts, dict(zip(names, survey.readable, strict=True)), left_out)
     stores, labels = {}, {}
     for part, (chosen, classes) in parts.items():
-        files = [paths[name] for name in chosen]
-        stores[part] = EncodedStore(files, files, shape, image_size)
+        files = [str(folder / name) for name in chosen]
+        own = ways and np.array([ways[name] for name in chosen])
+        stores[part] = EncodedStore(files, files, shape, image_size, channels, own)
         if classes is not None:
             labels[part] = np.array(classes)
     return ImageSource(
@@ -62,6 +81,22 @@ def read_folder(
         names={part: chosen for part, (chosen, _) in parts.items()},
         left_out=left_out,
     )
+
+
+def _readable(parts, readable, left_out):
+    """The parts without the images that cannot be read."""
+    for name in readable:
+        if not readable[name]:
+            left_out.add("unreadable", name)
+    kept = {}
+    for part, (names, classes) in parts.items():
+        chosen = [row for row, name in enumerate(names) if readable[name]]
+        if not chosen:
+            raise InputError(
+                f"Expected images in {part} that can be read. Received: {len(names)} broken ones"
+            )
+        kept[part] = ([names[row] for row in chosen], classes and [classes[row] for row in chosen])
+    return kept
 
 
 def is_image(start: bytes) -> bool:

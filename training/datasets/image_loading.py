@@ -16,6 +16,8 @@ def load_images(
     *,
     image_size: tuple[int, int] | None = None,
     scale: float | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.2,
     split_seed: int = 0,
@@ -29,13 +31,17 @@ def load_images(
 
     Args:
         source: "digits" (scikit-learn's 1,797 handwritten digits); "sprites" (737,280
-            rendered ones, see `read_sprites`); a folder of png, jpeg, bmp or gif images,
-            with sub-folders as labels; an `.npz` file (see
+            rendered ones, see `read_sprites`); a folder of images (png, jpeg, bmp, webp,
+            tiff, netpbm, the first frame of a gif), with sub-folders as labels or splits; an `.npz` file (see
             `read_npz`); MNIST's idx files: their folder or one of them; a folder with
             one `.npz` file.
         image_size: height and width to resize all images to.
         scale: the pixel value of an array that becomes 1, such as 255; `None`: uint8 is from 0 to 255,
             other arrays must be in [0, 1].
+        channels: 1 (grey) or 3 (RGB, transparency on white) to convert all images to; `None`:
+            all must have the same number.
+        skip_broken: leave out images that cannot be read; otherwise they are an error that names
+            all of them.
         validation_fraction: share of the training images held out for validation.
         test_fraction: share of all images held out for test, where the source has no
             test images of its own.
@@ -46,8 +52,8 @@ def load_images(
 
     Raises:
         InputError: the source is missing, empty, damaged or of no known kind; images
-            differ in size or channels; pixels are out of range, or their scale has to be
-            given; there are too few images to split.
+            differ in size or channels, or are broken; pixels are out of range, or their scale has to
+            be given; there are too few images to split.
 
     Example:
 
@@ -60,7 +66,7 @@ def load_images(
             raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
     if split_seed < 0:
         raise InputError(f"The seed of the split is at least 0. Received: {split_seed}")
-    opened = open_images(source, image_size, scale=scale)
+    opened = open_images(source, image_size, scale=scale, channels=channels, skip_broken=skip_broken)
     opened.check_scale(scale)
     opened.left_out.warn(opened.origin)
     rows = _split_rows(opened, validation_fraction, test_fraction, split_seed)
@@ -86,6 +92,7 @@ def load_images(
             if "validation" in opened.parts
             else f"{validation_fraction:g} of the training images, drawn",
             "split_seed": split_seed,
+            "channels": channels,
             "left_out": opened.left_out.description(),
         },
     )

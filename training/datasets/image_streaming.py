@@ -20,12 +20,15 @@ def stream_images(
     resize: bool = False,
     scale: float | None = None,
     array_scale: float | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
 ) -> ImageStream:
     """All images of a source once, in order, for folders and files larger than memory.
 
     The images of a folder are decoded on the way, those of an `.npz` file read a few MiB
-    at a time. Training images come before test images, where the source has both; one
-    file of a set of idx files stands for itself.
+    at a time. All images of a folder come in the order of their paths, whatever its sub-folders are
+    called; of other sources, training images come before validation and test images. One file of a set
+    of idx files stands for itself.
 
     Args:
         source: as for `load_images`, or a single image.
@@ -36,6 +39,10 @@ def stream_images(
         resize: resize images of other sizes to `image_shape`.
         scale: as for `load_images`.
         array_scale: that of the model's training, for arrays where no `scale` is given.
+        channels: convert images with other channels to those of `image_shape`, which must be this
+            number; `None`: such images are an error.
+        skip_broken: leave out images that cannot be read; otherwise they are an error that names all
+            of them.
 
     Returns:
         an `ImageStream`.
@@ -56,10 +63,20 @@ def stream_images(
     if not 0 <= index < count:
         raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
     image_shape = tuple(int(size) for size in image_shape)
-    size = image_shape[:2] if resize else None
-    opened = open_images(source, size, streamed_shape=image_shape, scale=scale or array_scale)
+    if channels is not None and channels != image_shape[2]:
+        raise InputError(
+            f"channels must be those that the model takes, {image_shape[2]}. Received: channels={channels}"
+        )
+    opened = open_images(
+        source,
+        image_shape[:2] if resize else None,
+        image_shape,
+        scale=scale or array_scale,
+        channels=channels,
+        skip_broken=skip_broken,
+    )
     opened.check_scale(scale)
-    _check_shape(opened, image_shape)
+    _check_shape(opened, image_shape, skip_broken)
     parts, names, before = [], [], 0
     for part, store in opened.parts.items():
         rows = np.arange((index - before) % count, len(store), count)
@@ -67,12 +84,12 @@ def stream_images(
         prefix = f"{part}/" if len(opened.parts) > 1 else ""
         names += [opened.names[part][row] if part in opened.names else f"{prefix}{row}" for row in rows]
         before += len(store)
-    return ImageStream(parts, names, image_shape, batch_size)
+    return ImageStream(parts, names, image_shape, batch_size, opened.origin, opened.left_out, skip_broken)
 
 
-def _check_shape(opened, image_shape):
+def _check_shape(opened, image_shape, skip_broken):
     for store in opened.parts.values():
-        if isinstance(store, EncodedStore):
+        if isinstance(store, EncodedStore) and not skip_broken:
             store.check([0])  # the others are looked at when they are decoded
     if opened.image_shape != image_shape:
         same_channels = opened.image_shape[2] == image_shape[2]

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
+from keras_ae.split_names import SPLIT_NAMES
 from keras_ae.training.datasets.array_store import ArrayStore
-from keras_ae.training.datasets.encoded_store import EncodedStore
+from keras_ae.training.datasets.encoded_store import EncodedStore, encoded_items
 from keras_ae.training.datasets.image_source import ImageSource
-from keras_ae.training.datasets.image_survey import common_image_shape
+from keras_ae.training.datasets.image_survey import survey_images
 from keras_ae.training.datasets.npz_member import NpzMember, npz_keys
 from keras_ae.training.datasets.npz_member_store import NpzMemberStore
 from keras_ae.training.datasets.pixels import array_chunks, image_shape_of, pixel_scale
@@ -27,8 +29,9 @@ PLAIN_KEYS = {
     "offsets": ("offsets",),
 }
 EXPECTED = (
-    "x_train[, y_train, x_test, y_test], train_images[, train_labels, test_images, test_labels], "
-    "images[, labels], x[, y], or jpeg_train and offsets_train"
+    "x_train[, y_train, x_val, y_val, x_test, y_test], "
+    "train_images[, train_labels, test_images, test_labels], images[, labels], x[, y], "
+    "or jpeg_train and offsets_train"
 )
 
 
@@ -37,13 +40,16 @@ def read_npz(
     image_size: tuple[int, int] | None = None,
     streamed_shape: tuple[int, int, int] | None = None,
     scale: float | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
 ) -> ImageSource:
-    """Images of an .npz file, with labels and an official test part where it has them.
+    """Images of an .npz file, with labels and official validation and test parts where it has them.
 
     Keys, in upper or lower case: `x_train`, `train_images` and the like, with `y_` or
-    `_labels`, and the same for `test`; or plain `images` or `x`, with `labels` or `y`.
-    Encoded images one after the other are `jpeg_train`, where image i is
-    `jpeg_train[offsets_train[i]:offsets_train[i + 1]]`. `class_names` names the classes.
+    `_labels`, and the same for the other names of splits (see `keras_ae.split_names`); or plain
+    `images` or `x`, with `labels` or `y`. Encoded images one after the other are `jpeg_train`, where
+    image i is `jpeg_train[offsets_train[i]:offsets_train[i + 1]]`. `class_names` names the classes.
+    Other arrays are left out, and recorded.
 
     Args:
         path: the file.
@@ -52,46 +58,57 @@ def read_npz(
             the file, and encoded images are expected to have this shape.
         scale: the pixel value of arrays that becomes 1; `None`: where dtype and values tell it, see
             `pixel_scale`. Encoded images need none.
+        channels: encoded images are converted to.
+        skip_broken: leave out encoded images that cannot be read, and record them.
 
     Raises:
         InputError: the file is damaged or has none of these keys; images differ in
             shape; pixels are out of range.
     """
     keys = npz_keys(path)
-    parts = _find_parts({key.lower(): key for key in keys})
+    parts = _find_parts({key.lower(): key for key in keys}, path, streamed_shape is not None)
     if not parts:
         raise InputError(f"{path}: expected the keys {EXPECTED}. Received: {', '.join(keys) or 'no keys'}")
     members = {part: {k: NpzMember(path, key) for k, key in found.items()} for part, found in parts.items()}
+    left_out = LeftOut("arrays")
+    used = {key for found in parts.values() for key in found.values()} | {"class_names"}
+    for key in keys:
+        if key not in used:
+            left_out.add("not used", key)
+    labels = {part: _column(found["labels"].whole()) for part, found in members.items() if "labels" in found}
     if all("jpeg" in found for found in members.values()):
-        stores = _encoded_stores(members, image_size, streamed_shape)
+        options = {"image_size": image_size, "channels": channels}
+        stores = _encoded_stores(members, streamed_shape, skip_broken, labels, left_out, **options)
     else:
         stores = _array_stores(members, image_size, scale, streamed=streamed_shape is not None)
     return ImageSource(
         name=path.stem,
         origin=f"npz file {path}",
         parts=stores,
-        labels={
-            part: _column(found["labels"].whole()) for part, found in members.items() if "labels" in found
-        },
+        labels=labels,
         class_names=NpzMember(path, "class_names").whole().astype(str).tolist()
         if "class_names" in keys
         else None,
+        left_out=left_out,
     )
 
 
-def _find_parts(keys):
+def _find_parts(keys, path, streamed):
     """`{part: {"images" or "jpeg", "offsets", "labels": key}}` among lower-case keys."""
-    parts = {}
-    for part in ("train", "test"):
-        found = _find_kinds(
-            keys, {k: [form.format(part) for form in forms] for k, forms in PART_KEYS.items()}
-        )
-        if found:
-            parts[part] = found
-    if len(parts) == 1:
-        return {"all": next(iter(parts.values()))}
-    plain = {} if parts else _find_kinds(keys, PLAIN_KEYS)
-    return {"all": plain} if plain else parts
+    found = {}
+    for part, names in SPLIT_NAMES.items():
+        for name in names:
+            kinds = {kind: [form.format(name) for form in forms] for kind, forms in PART_KEYS.items()}
+            if of_name := _find_kinds(keys, kinds):
+                if part in found:
+                    raise InputError(f"{path} must have one array of {part} images. Received: two")
+                found[part] = of_name
+    if len(found) == 1:
+        return {"all": next(iter(found.values()))}
+    if found and "train" not in found and not streamed:
+        raise InputError(f"{path} must have training images, x_train. Received: {', '.join(found)} alone")
+    plain = {} if found else _find_kinds(keys, PLAIN_KEYS)
+    return {"all": plain} if plain else found
 
 
 def _find_kinds(keys, names_by_kind):
@@ -125,16 +142,33 @@ def _array_stores(members, image_size, scale, streamed):
     }
 
 
-def _encoded_stores(members, image_size, streamed_shape):
+def _encoded_stores(members, streamed_shape, skip_broken, labels, left_out, **options):
+    """The stores; broken images are taken out of `labels` too."""
     items = {part: _slices(found["jpeg"], found["offsets"]) for part, found in members.items()}
     origins = {
         part: [f"image {row} of {members[part]['jpeg'].origin}" for row in range(len(found))]
         for part, found in items.items()
     }
-    shape = streamed_shape or common_image_shape(
-        sum(items.values(), []), sum(origins.values(), []), image_size
-    )
-    return {part: EncodedStore(items[part], origins[part], shape, image_size) for part in items}
+    if streamed_shape:
+        return {part: EncodedStore(items[part], origins[part], streamed_shape, **options) for part in items}
+    all_items, all_origins = encoded_items(sum(items.values(), [])), sum(origins.values(), [])
+    survey = survey_images(all_items, all_origins, False, skip_broken=skip_broken, **options)
+    for row in np.flatnonzero(~survey.readable):
+        left_out.add("unreadable", all_origins[row])
+    stores, ends = {}, np.cumsum([len(found) for found in items.values()])[:-1]
+    for part, rows in zip(items, np.split(np.arange(len(all_items)), ends), strict=True):
+        kept = survey.readable[rows]
+        if part in labels:
+            labels[part] = labels[part][kept]
+        own = rows[kept]
+        stores[part] = EncodedStore(
+            [all_items[row] for row in own],
+            [all_origins[row] for row in own],
+            survey.image_shape,
+            **options,
+            ways=survey.ways[own],
+        )
+    return stores
 
 
 def _slices(jpeg, offsets):

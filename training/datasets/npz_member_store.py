@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_ae.training.datasets.image_channels import to_channels
 from keras_ae.training.datasets.npz_member import NpzMember
 from keras_ae.training.datasets.pixels import BYTE, image_shape_of, resized, unit_images
 
@@ -23,12 +24,20 @@ class NpzMemberStore:
         self.scale = scale
         self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
         self.image_shape = (*(self.image_size or stored[:2]), stored[2])
+        self.channels = None
+
+    def convert_to(self, channels: int | None) -> None:
+        """Hand out images with this number of channels, see `to_channels`; `None`: their own."""
+        self.channels = channels
+        self.image_shape = (*self.image_shape[:2], channels or self.image_shape[2])
 
     def __len__(self):
         return self.member.shape[0]
 
-    def stream(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """The images of ascending `rows` once, in batches."""
+    def stream(
+        self, rows: np.ndarray, batch_size: int, broken: list[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """The images of ascending `rows` once, in batches; no image of an array is broken."""
         waiting, count = [], 0
         for chosen in self._chosen(rows):
             waiting.append(chosen)
@@ -53,5 +62,5 @@ class NpzMemberStore:
                 return
 
     def _convert(self, raw):
-        images = unit_images(raw, self.scale)
-        return resized(images, self.image_size).numpy() if self.image_size else images
+        images = to_channels(unit_images(raw, self.scale), self.channels)
+        return np.asarray(resized(images, self.image_size) if self.image_size else images)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.left_out import LeftOut, some_of
+from keras_ae.left_out import LeftOut
+from keras_ae.training.datasets.broken_files import broken_files
 from keras_ae.training.datasets.waveforms import levelled, silence_of
 
 
@@ -92,9 +93,4 @@ class SpeechStream:
                 self.store.waveform(row)
             except InputError:
                 others.append(name)
-        if not others:
-            return InputError(f"{first} Or leave it out: --skip-broken.")
-        return InputError(
-            f"{first} {len(others)} more cannot be read: {some_of(others, shown=200)}. "
-            "Or leave them out: --skip-broken."
-        )
+        return broken_files(str(first), others)

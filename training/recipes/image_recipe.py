@@ -1,7 +1,7 @@
 """What every recipe of images has in common."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from keras_ae.errors import InputError
 from keras_ae.training.callbacks import CodebookUsage, LatentTraversal, ReconstructionGrid, SampleGrid
@@ -27,6 +27,10 @@ class ImageRecipe(Recipe):
     scale: float | None = None
     """Pixel value of an array that becomes 1, such as 255; without it uint8 is from 0 to 255, and other
     arrays must be in [0, 1]."""
+    channels: Literal[1, 3] | None = None
+    """Channels to which the images are converted: 1 (grey) or 3 (RGB, transparency on white)."""
+    skip_broken: bool = False
+    """Leave out images that cannot be read; otherwise they are an error that names all of them."""
     epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64
@@ -54,7 +58,13 @@ class ImageRecipe(Recipe):
         return False
 
     def load_data(self):
-        data = load_images(self.data, image_size=self.image_size, scale=self.scale)
+        data = load_images(
+            self.data,
+            image_size=self.image_size,
+            scale=self.scale,
+            channels=self.channels,
+            skip_broken=self.skip_broken,
+        )
         if self.labelled and not data.num_classes:
             raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
         return data

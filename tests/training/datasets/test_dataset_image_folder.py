@@ -59,6 +59,29 @@ def test_images_beside_sub_folders_have_no_labels(write_images):
     assert load_images(folder, **ALL).num_classes is None
 
 
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "DEV", "testing")])
+def test_folders_of_splits_are_found_by_every_name(write_images, names):
+    files = [f"{split}/{label}/{i}.png" for split in names for i, label in enumerate("abb")]
+    folder, written = write_images(*files, "readme.png")
+    with pytest.warns(DataWarning, match=r"1 next to the folders of splits \(readme.png\)"):
+        data = load_images(folder)
+    for name, split in zip(names, (data.train, data.validation, data.test), strict=True):
+        expected = np.stack([written[file] for file in files if file.startswith(name)]) / 255
+        np.testing.assert_allclose(split.images(), expected, rtol=2e-7)
+        assert split.labels.tolist() == [0, 1, 1]
+    assert data.description["validation_split"] == data.description["test_split"] == "official"
+
+
+def test_test_images_are_never_trained_on(write_images, complaint):
+    folder, _ = write_images("test/1.png", "valid/2.png", "test/3.png")
+    assert "must contain a folder train next to test, valid" in complaint(load_images, folder)
+
+
+def test_a_class_named_train_is_a_class(write_images):
+    folder, _ = write_images("train/1.png", "bus/2.png", "bus/3.png")
+    assert load_images(folder, **ALL).class_names == ("bus", "train")
+
+
 def test_train_and_test_folders_are_the_official_split(write_images):
     folder, written = write_images("train/a/1.png", "train/b/2.png", "train/b/3.png", "test/b/4.png")
     data = load_images(folder, validation_fraction=0)
@@ -140,11 +163,12 @@ def test_different_sizes_name_two_images_and_the_remedy(write_images, complaint)
 
 
 @pytest.mark.parametrize("image_size", [None, (4, 4)])
-def test_grey_and_colour_mixed_name_two_images(write_images, complaint, image_size):
+def test_grey_and_colour_mixed_are_counted(write_images, complaint, image_size):
     folder, _ = write_images("a.png", "b.png")
     write_images("c.png", channels=3)
     message = complaint(load_images, folder, image_size=image_size)
-    assert f"{folder / 'a.png'} with 1 and {folder / 'c.png'} with 3" in message
+    assert f"Received: 2 grey, 1 RGB, such as {folder / 'a.png'} and {folder / 'c.png'}" in message
+    assert "--channels 1" in message and "--channels 3" in message
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
@@ -154,8 +178,30 @@ def test_broken_image_is_named_before_training(write_images, complaint, suffix, 
     broken = folder / f"3{suffix}"
     broken.write_bytes(damage(broken.read_bytes()))
     assert complaint(load_images, folder).startswith(
-        f"{broken} is not a readable png, jpeg, bmp or gif image"
+        f"{broken} is not a readable image, perhaps cut short: replace or remove it."
     )
+
+
+def test_all_broken_images_are_named_at_once_or_left_out(write_images, complaint):
+    folder, written = write_images(*(f"{'ab'[i % 2]}/{i:03}.png" for i in range(300)))
+    broken = ["a/000.png", "a/002.png", "b/299.png"]
+    for name in broken:
+        (folder / name).write_bytes((folder / name).read_bytes()[:30])
+    message = complaint(load_images, folder)
+    assert message.startswith(f"{folder / broken[0]} is not a readable image")
+    assert f"2 more cannot be read: {folder / broken[1]}, {folder / broken[2]}." in message
+    assert "--skip-broken" in message
+    with pytest.warns(DataWarning, match=r"3 unreadable \(a/000.png, a/002.png, b/299.png\)"):
+        data = load_images(folder, skip_broken=True, **ALL)
+    names = [name for name in sorted(written) if name not in broken]
+    np.testing.assert_allclose(
+        data.train.images(), np.stack([written[name] for name in names]) / 255, rtol=2e-7
+    )
+    assert data.train.labels.tolist() == [int(name[0] == "b") for name in names]
+    assert data.description["left_out"]["count"] == 3
+    for name in names:
+        (folder / name).write_bytes(b"hello")
+    assert "299 more cannot be read" in complaint(load_images, folder, skip_broken=True)
 
 
 def test_image_that_changed_after_opening_is_named_when_read(write_images, complaint):

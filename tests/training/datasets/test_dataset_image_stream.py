@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.training.datasets import stream_images
 
 
@@ -80,7 +81,10 @@ def test_colour_image_on_the_way_is_named(sources, write_images, resize, complai
     folder, _ = sources["folder"]
     write_images("b/13.png", channels=3)
     stream = stream_images(folder, (6, 5, 1), 4, resize=resize)
-    assert f"{folder / 'b' / '13.png'} with 3" in complaint(list, stream)
+    message = complaint(list, stream)
+    assert f"{folder / 'b' / '13.png'} with 3" in message and "--channels 1" in message
+    converted = stream_images(folder, (6, 5, 1), 4, resize=resize, channels=1)
+    assert sum(map(len, converted)) == 23
 
 
 def test_broken_image_on_the_way_is_named_after_the_good_batches(sources, complaint):
@@ -95,6 +99,30 @@ def test_image_of_another_size_on_the_way_is_named(sources, write_images, compla
     folder, _ = sources["folder"]
     write_images("b/13.png", size=(7, 7))
     assert f"{folder / 'b' / '13.png'} with 7x7" in complaint(list, stream_images(folder, (6, 5, 1), 4))
+
+
+def test_all_broken_images_on_the_way_are_named_at_once_or_left_out(sources, complaint):
+    folder, names = sources["folder"]
+    whole = dict(zip(names, np.concatenate(list(stream_images(folder, (6, 5, 1), 4))), strict=True))
+    broken = [names[9], names[10], names[22]]
+    for name in broken:
+        (folder / name).write_bytes(b"hello")
+    message = complaint(list, stream_images(folder, (6, 5, 1), 4))
+    assert message.startswith(f"{folder / broken[0]} is not a readable image")
+    assert f"2 more cannot be read: {folder / broken[1]}, {folder / broken[2]}. Or leave them" in message
+    stream = stream_images(folder, (6, 5, 1), 4, skip_broken=True)
+    with pytest.warns(
+        DataWarning, match=r"3 files are left out: 3 unreadable \(a/18.png, a/20.png, b/21.png\)"
+    ):
+        images = np.concatenate(list(stream))
+    assert stream.names == [name for name in names if name not in broken]
+    np.testing.assert_array_equal(images, [whole[name] for name in stream.names])
+
+
+def test_every_folder_is_read_whatever_it_is_called(write_images, pixels):
+    folder, written = write_images("test/1.png", "valid/2.png", "train/3.png", "4.png", "other/5.png")
+    stream = stream_images(folder, (6, 5, 1), 4)
+    assert stream.names == sorted(written)
 
 
 @pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 0)])
@@ -113,7 +141,7 @@ def test_folder_is_not_held_in_memory(sources, monkeypatch):
     held = [
         value for store, _ in stream.parts for value in vars(store).values() if isinstance(value, np.ndarray)
     ]
-    assert len(first) == 4 and all(array.dtype == object for array in held)  # the paths
+    assert len(first) == 4 and all(array.itemsize in (1, 8) for array in held)  # the paths
 
 
 @pytest.mark.parametrize("kind", ["npz", "npz with test images"])

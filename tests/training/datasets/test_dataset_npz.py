@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ae.data_warning import DataWarning
 from keras_ae.training.datasets import load_images, stream_images
 
 
@@ -232,3 +233,34 @@ def test_streaming_in_small_chunks_equals_the_array(save, pixels, monkeypatch, o
         batches = list(stream_images(path, (4, 3, 1), batch_size))
         np.testing.assert_array_equal(np.concatenate(batches)[..., 0], images.astype("float32") / 255)
         assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+
+
+def test_validation_images_of_an_npz_file_are_used(tmp_path, pixels):
+    for name in ("val", "valid", "dev", "validation"):
+        path = tmp_path / f"{name}.npz"
+        arrays = {"x_train": pixels(5, 4, 4), f"x_{name}": pixels(3, 4, 4), "x_testing": pixels(2, 4, 4)}
+        np.savez(path, **arrays, **{f"y_{name}": [1, 0, 1], "y_train": [0] * 5, "y_testing": [1, 1]})
+        data = load_images(path)
+        assert [len(split) for split in (data.train, data.validation, data.test)] == [5, 3, 2]
+        np.testing.assert_allclose(data.validation.images()[..., 0], arrays[f"x_{name}"] / 255, rtol=2e-7)
+        assert data.validation.labels.tolist() == [1, 0, 1]
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path, pixels):
+    np.savez(tmp_path / "a.npz", images=pixels(5, 4, 4), latents=np.zeros(5))
+    with pytest.warns(DataWarning, match=r"1 array is left out: 1 not used \(latents\)"):
+        load_images(tmp_path / "a.npz")
+
+
+def test_broken_images_of_an_npz_file_are_named_or_left_out_with_their_labels(tmp_path, pixels, complaint):
+    images = [tf.io.encode_jpeg(image).numpy() for image in pixels(4, 8, 8, 3)]
+    images[1] = images[1][:20]
+    arrays = {"jpeg": np.frombuffer(b"".join(images), "uint8"), "labels": [0, 1, 2, 3]}
+    np.savez(tmp_path / "a.npz", **arrays, offsets=np.cumsum([0, *map(len, images)]))
+    assert "image 1 of" in complaint(load_images, tmp_path / "a.npz")
+    with pytest.warns(DataWarning, match="1 unreadable"):
+        data = load_images(
+            tmp_path / "a.npz", skip_broken=True, channels=1, validation_fraction=0, test_fraction=0
+        )
+    assert data.train.images().shape == (3, 8, 8, 1)
+    assert [data.class_names[label] for label in data.train.labels] == ["0", "2", "3"]
