@@ -12,6 +12,8 @@ from keras_ae.models import AutoEncoder, CodePrior, VariationalAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
 
 IMAGE = (8, 8, 1)
+# Keras says so of each layer that has nothing to quantise
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method.*:UserWarning")
 
 
 def embedding(model, x):
