@@ -1,14 +1,19 @@
 PYTHON ?= python3.11
+NEWER_PYTHON ?= python3.13
 VENV ?= .venv
+INSTALL = -m pip install --quiet --disable-pip-version-check
+FREEZE = -m pip freeze --disable-pip-version-check --exclude-editable
+# the last TensorFlow whose tensorflow-io kernels load
+TF216 = 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1' 'onnx<1.18'
 # the tests that share costly models are a group, see tests/conftest.py
 PYTEST = -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL = 2
 # two processes on two cores: OpenMP threads that wait for each other made a fit of 3 s one of 60 s
-test test-tf216: export OMP_NUM_THREADS = 1
+test test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
-test test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
+test test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test test-tf216 lint results clean
+.PHONY: demo test test-newest test-tf216 constraints lint results clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -21,23 +26,46 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-# The second lane: the last TensorFlow whose tensorflow-io kernels load.
+# The newest version of everything that pyproject.toml allows, installed again at each call.
+test-newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python $(INSTALL) -e '.[test]'
+	.venv-newest/bin/python $(PYTEST)
+
+# The second lane.
 test-tf216: .venv-tf216/.installed
 	.venv-tf216/bin/python $(PYTEST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(VENV)/bin/python $(INSTALL) -c constraints.txt -e '.[test]'
 	touch $@
 
-.venv-tf216/.installed: pyproject.toml
+.venv-tf216/.installed: pyproject.toml constraints-tf216.txt
 	$(PYTHON) -m venv .venv-tf216
-	.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'tensorflow-io==0.37.1' 'onnx<1.18'
+	.venv-tf216/bin/python $(INSTALL) -c constraints-tf216.txt -e '.[test]' $(TF216)
 	touch $@
+
+# What `make test` and `make test-tf216` install: today's newest versions for the oldest Python, which fit the
+# newer ones too, and what only those need.
+constraints:
+	$(PYTHON) -m venv --clear .venv-pins
+	.venv-pins/bin/python $(INSTALL) -e '.[test]'
+	echo '# Made by `make constraints`.' > constraints.txt
+	.venv-pins/bin/python $(FREEZE) >> constraints.txt
+	$(NEWER_PYTHON) -m venv --clear .venv-pins
+	.venv-pins/bin/python $(INSTALL) -c constraints.txt -e '.[test]'
+	.venv-pins/bin/python $(FREEZE) | grep -vxF -f constraints.txt | sed 's/$$/; python_version >= "3.12"/' > .venv-pins/newer || true
+	cat .venv-pins/newer >> constraints.txt
+	$(PYTHON) -m venv --clear .venv-pins
+	.venv-pins/bin/python $(INSTALL) -e '.[test]' $(TF216)
+	echo '# Made by `make constraints`.' > constraints-tf216.txt
+	.venv-pins/bin/python $(FREEZE) >> constraints-tf216.txt
+	rm -rf .venv-pins
 
 # docs/results.md from the records of docs/results/
 results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 
 clean:
-	rm -rf $(VENV) .venv-tf216 build dist *.egg-info
+	rm -rf $(VENV) .venv-newest .venv-pins .venv-tf216 build dist *.egg-info

@@ -81,6 +81,7 @@ def test_sdist_holds_every_file_of_the_checkout(sdist, files):
         "Makefile",
         "README.md",
         "conftest.py",
+        "constraints-tf216.txt",
         "constraints.txt",
         "docs/export.md",
         "keras_ae/pages/style.css",
