@@ -8,6 +8,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.phrases import cards
 from keras_ae.evaluation.report.view import embedding_view
 from keras_ae.files import write_atomically
+from keras_ae.pages.glossary import EMBEDDING, RUN
 from keras_ae.pages.number_format import format_name, format_value
 from keras_ae.pages.tables import pairs_table
 from keras_ae.pages.template import data_uri, render
@@ -16,13 +17,14 @@ from keras_ae.training.figures import history_curves, history_panels
 from keras_ae.training.listening import listening_view
 from keras_ae.training.report_tables import (
     comparison_table,
+    figures_of,
     headline_cards,
     metric_tables,
     verification_table,
 )
 from keras_ae.training.run_record import RunRecord, read_run
 from keras_ae.training.sentence_reading import reading_view
-from keras_ae.training.transfer_page import transfer_table
+from keras_ae.training.transfer_page import figures_of_transfer, transfer_table
 
 CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page
     "reconstructions": ("Reconstructions", "Held-out images above what the model makes of their embeddings."),
@@ -86,7 +88,9 @@ def report_view(run: RunRecord) -> dict:
         "embedding": _embedding(run),
         "comparison": comparison_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
+        "glossary_of_run": figures_of(run.metrics),
         "transfer": transfer_table(run.transfer),
+        "glossary_of_transfer": figures_of_transfer(run.transfer),
         "curves": _curves(run.history),
         "pictures": _pictures(run.figures),
         "listening": listening_view(run.listening),
@@ -101,14 +105,13 @@ def report_view(run: RunRecord) -> dict:
 
 
 def _cards(run):
-    """Those of the run; those of its embedding where it was measured, beside the error of the run."""
+    """Those of the run; those of its embedding where it was measured, with the error of the whole test."""
     own = headline_cards(run.metrics, run.history)
     if run.embedding is None:
         return own
-    return [
-        next((other for other in own if other.label == card.label), card)
-        for card in cards(run.embedding.figures)
-    ]
+    error = next((card for card in own if card.label == RUN["mse"].label), None)
+    of_report = EMBEDDING["reconstruction.mse"].label
+    return [error if error and card.label == of_report else card for card in cards(run.embedding.figures)]
 
 
 def _embedding(run):

@@ -2,6 +2,7 @@
 
 import math
 
+from keras_ae.pages.glossary import definitions, run_figure, run_label
 from keras_ae.pages.number_format import flatten, format_name, format_number
 from keras_ae.pages.tables import (
     Card,
@@ -27,14 +28,14 @@ HEADLINES = (  # most important first; of each line the first key that was measu
     {"next_perplexity": "of the words of the next sentence"},
     {"bits_per_dim": "bound on the length of an image, bits per pixel and channel"},
     {"purity": "frames whose code stands for their phone, fraction"},
-    {"usage": "fraction of the codes in use"},
+    {"usage": "fraction chosen at least once"},
     {"perplexity": "effective number of codes"},
     {"kl_loss": "divergence from the prior, nats"},
     {"bits_per_image": "length of the code", "bits": "length of the code"},
     {
         "phone_accuracy": "linear probe of the frames, fraction right",
         "linear_probe": "of the embedding, fraction right",
-        "probe_accuracy": "of the embedding, fraction right",
+        "probe_accuracy": "of the codes of all test images, fraction right",
         "accuracy": "fraction right",
     },
     {"speaker_accuracy": "linear probe of the utterances, fraction right"},
@@ -57,12 +58,13 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
         suffix = ", last epoch"
     cards = []
     for meanings in HEADLINES:
-        found = [(key, _measured_as(values, key)) for key in meanings]
-        found = [(key, value) for key, value in found if is_number(value)]
+        found = [(key, _key_of(values, key)) for key in meanings]
+        found = [(key, place) for key, place in found if place is not None and is_number(values[place])]
         if found:
-            key, value = found[0]
+            key, place = found[0]
             note = _best_baseline(metrics, key) or meanings[key]
-            cards.append(Card(format_name(key) + suffix, format_number(value, digits=3), note))
+            label = format_name(key) + suffix if suffix else run_label(place)
+            cards.append(Card(label, format_number(values[place], digits=3), note))
     return cards[:MOST_CARDS]
 
 
@@ -97,7 +99,27 @@ def metric_tables(metrics: dict) -> list[Table]:
             groups["test"][key] = value
     if _baselines(groups.get("baselines")):
         del groups["baselines"]
-    return [pairs_table(values, format_name(group)) for group, values in groups.items() if values]
+    return [
+        pairs_table(values, format_name(group), label=_label_in(group))
+        for group, values in groups.items()
+        if values
+    ]
+
+
+def figures_of(metrics: dict) -> list[tuple[str, str]]:
+    """`[(label, definition)]` of the figures of a run and of its baselines."""
+    keys = [*measured(metrics), *flatten(_baselines(metrics.get("baselines")))]
+    return definitions(map(run_figure, keys))
+
+
+def _label_in(group):
+    """Labels of the keys of a group of `metrics.json`."""
+
+    def label(key):
+        known = run_figure(f"{group}.{key}")
+        return column_label(key if known is None else f"{group}.{key}")
+
+    return label
 
 
 def verification_table(export: Export) -> Table | None:
@@ -132,9 +154,14 @@ def _baselines(baselines):
 
 def _measured_as(values, key):
     """The value of `key`, or of the first dotted key that ends with it."""
+    return values.get(_key_of(values, key))
+
+
+def _key_of(values, key):
+    """`key`, or the first dotted key that ends with it, or `None`."""
     if key in values:
-        return values[key]
-    return next((value for name, value in values.items() if name.rpartition(".")[2] == key), None)
+        return key
+    return next((name for name in values if name.rpartition(".")[2] == key), None)
 
 
 def _best_baseline(metrics, key):

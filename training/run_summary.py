@@ -4,12 +4,12 @@ import json
 
 from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.phrases import cautions, findings
-from keras_ae.pages.number_format import format_name
+from keras_ae.pages.glossary import run_label
 from keras_ae.training.transfer_page import transfer_text
 
 HEADLINES = {
     "mse": "mse",
-    "probe_accuracy": "linear probe",
+    "probe_accuracy": run_label("probe_accuracy"),
     "gain": "gain, nats",
 }  # the first that was measured heads the table
 
@@ -52,7 +52,7 @@ def _print_table(recipe, metrics, codes, rows):
     headline = next(name for name in (*HEADLINES, *metrics["test"]) if name in metrics["test"])
     rows = [(name, values) for name, values in rows if headline in values]
     lengths = any(values.get("bits_per_image") is not None for _, values in rows)
-    heads = f"{HEADLINES.get(headline, format_name(headline)):<14}{'bits/image' if lengths else ''}".rstrip()
+    heads = f"{HEADLINES.get(headline, run_label(headline)):<14} {'bits/image' if lengths else ''}".rstrip()
     print(f"\n{f'held-out test {recipe.examples}':<50} {heads}")
     for name, values in rows:
         bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else ""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from keras_ae.pages.glossary import TRANSFER, definitions
 from keras_ae.pages.tables import Cell, Row, Table, is_finite
 
 FIGURES = (  # what is shown of a task: figure, its interval, what the column is called
     ("accuracy", "interval", "{}"),
-    ("f1", "f1_interval", "{}, F1"),
-    ("pearson", "interval", "{}, regression r"),
-    ("cosine_spearman", "cosine_interval", "{}, cosine ρ"),
+    ("f1", "f1_interval", f"{{}}, {TRANSFER['f1'].label}"),
+    ("pearson", "interval", f"{{}}, {TRANSFER['pearson'].label}"),
+    ("cosine_spearman", "cosine_interval", f"{{}}, {TRANSFER['cosine_spearman'].label}"),
 )
 
 
@@ -59,6 +60,12 @@ def transfer_text(rows: Mapping) -> str:
     return "\n".join(
         ["  ".join(line).rstrip() for line in padded] + [f"! {one}" for one in transfer_notes(rows)]
     )
+
+
+def figures_of_transfer(rows: Mapping) -> list[tuple[str, str]]:
+    """`[(label, definition)]` of the figures that some row has."""
+    found = {name for tasks in rows.values() for figures in tasks.values() for name in figures}
+    return definitions(figure for name, figure in TRANSFER.items() if name in found)
 
 
 def transfer_notes(rows: Mapping) -> list[str]:

@@ -6,12 +6,13 @@ from keras_ae.optional import require
 
 MAX_STEPS = 300
 # largest entry, in coordinates in which the curvature is about 1
-GRADIENT_TOLERANCE = {"float32": 1e-5, "float64": 1e-7}
+GRADIENT_TOLERANCE = {"float32": 5e-5, "float64": 1e-7}
 LOSS_TOLERANCE = {"float32": 1e-8, "float64": 1e-14}  # relative change of a step: float32 does not give more
 EXACT_SIZE = 1_000_000  # numbers of features up to which arithmetic is in float64
 MOST_EXACT = 4_096  # features whose principal axes are all computed; of more, the first ones
 FIRST_AXES = 256
 ROWS_FOR_AXES = 8_192
+FEWEST_ROWS = 2  # examples for each feature, from which the axes save more time than they take
 
 
 class PrincipalAxes:
@@ -27,6 +28,9 @@ class PrincipalAxes:
         self.axes = None
         if not isinstance(x, np.ndarray):
             self.variances = np.asarray(x.multiply(x).mean(axis=0)).ravel()
+            return
+        if len(x) < FEWEST_ROWS * x.shape[1]:  # the curvature is another one in every direction: no gain
+            self.variances = np.square(x).mean(axis=0)
             return
         x = x[np.linspace(0, len(x) - 1, min(len(x), ROWS_FOR_AXES)).astype(int)]
         x = x.astype("float64" if x.size <= EXACT_SIZE else "float32")
@@ -70,6 +74,32 @@ class PrincipalAxes:
         return symmetric, symmetric, lambda w: apply(w, 1 / rest, 1 / scales)
 
 
+class TypicalWeights:
+    """Mean weights of the fits for each penalty, from which the next fits start."""
+
+    def __init__(self):
+        self.means, self.counts = {}, {}
+
+    def add(self, penalty, weights):
+        """Count the weights of a fit."""
+        mean = self.means.get(penalty)
+        if mean is None or mean.shape != weights.shape:
+            self.means[penalty], self.counts[penalty] = weights.copy(), 1
+            return
+        self.counts[penalty] += 1
+        mean += (weights - mean) / self.counts[penalty]
+
+    def predicted(self, weights, before, penalty):
+        """Weights for `penalty`, from those of the same examples for the penalty `before`, or `None`."""
+        mean = self.means.get(penalty)
+        if mean is None or mean.shape != weights.shape:
+            return weights
+        if before is None:
+            return weights if weights.any() else mean
+        own = self.means.get(before)
+        return weights if own is None or own.shape != weights.shape else weights + mean - own
+
+
 class LogisticPath:
     """Logistic regressions of the same examples for one penalty after another.
 
@@ -85,12 +115,15 @@ class LogisticPath:
         x: `(examples, features)`, dense or sparse.
         targets: `(examples, classes)`, the share of each class in each example.
         axes: `PrincipalAxes` of these or similar examples.
+        typical: of fits to similar examples with the same classes; fits start from how these differ between
+            penalties, and are added to them.
 
     Attributes:
         weights: `{C: (features + 1, columns)}` of each fit, the last row is `b`.
     """
 
-    def __init__(self, x, targets, axes: PrincipalAxes):
+    def __init__(self, x, targets, axes: PrincipalAxes, typical: "TypicalWeights | None" = None):
+        self.typical, self._penalty = typical, None
         # float32 halves the time of large fits; single examples near the border matter in small ones
         self.dtype = "float64" if x.shape[0] * x.shape[1] <= EXACT_SIZE else "float32"
         self.x, self.axes = x.astype(self.dtype), axes
@@ -121,6 +154,8 @@ class LogisticPath:
             loss, gradient = self._loss(scaled(flat, into, bias_scale), ridge)
             return loss, scaled(gradient, back, bias_scale).ravel()
 
+        if self.typical is not None:
+            self._last = self.typical.predicted(self._last, self._penalty, penalty)
         start = scaled(self._last, out_of, 1 / bias_scale)
         tolerances = {"gtol": GRADIENT_TOLERANCE[self.dtype], "ftol": LOSS_TOLERANCE[self.dtype]}
         options = {"maxiter": MAX_STEPS, "maxls": 8, **tolerances}
@@ -128,6 +163,9 @@ class LogisticPath:
             loss_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options
         )
         self._last = self.weights[penalty] = scaled(found.x, into, bias_scale)
+        self._penalty = penalty
+        if self.typical is not None:
+            self.typical.add(penalty, self._last)
         return self
 
     def probabilities(self, x, penalty: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes
+from keras_ae.evaluation.logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes, TypicalWeights
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.optional import require
 
@@ -74,7 +74,7 @@ def _read(reader, x, y, held_out, axes, validation=None):
         penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
         return path.said(held_out, penalty), penalty
     tries = [
-        (reader.path(x[train], y[train], axes), x[rest], y[rest])
+        (reader.path(x[train], y[train], axes, typical=True), x[rest], y[rest])
         for train, rest in reader.splits(y, INNER_FOLDS)
     ]
     penalty = best_penalty(reader, tries, _penalties(x))
@@ -112,13 +112,13 @@ class _Path:
         x: features `(examples, features)`.
         labels: sorted distinct labels of the columns of `shares`.
         shares: `(examples, labels)`, the share of each label in an example.
-        axes: `PrincipalAxes`.
+        axes, typical: see `LogisticPath`.
         expected: predict the mean of the labels by their probabilities, not the most probable one.
     """
 
-    def __init__(self, x, labels, shares, axes, expected=False):
+    def __init__(self, x, labels, shares, axes, typical, expected=False):
         self.labels, self.expected = labels, expected
-        self.path = LogisticPath(x, shares, axes) if len(labels) > 1 else None
+        self.path = LogisticPath(x, shares, axes, typical) if len(labels) > 1 else None
 
     def start_from(self, others, penalty):
         """Start the next fit from the mean weights of other paths of the same labels."""
@@ -160,7 +160,7 @@ class _Classes:
     """
 
     def __init__(self, seed: int):
-        self.seed = seed
+        self.seed, self.typical = seed, TypicalWeights()
 
     def check(self, y, name):
         classes, counts = np.unique(y, return_counts=True)
@@ -177,12 +177,13 @@ class _Classes:
             return list(selection.KFold(2, shuffle=True, random_state=self.seed).split(y))
         return list(selection.StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(y, y))
 
-    def path(self, x, y, axes):
-        """Fits to the class of each example."""
+    def path(self, x, y, axes, typical=False):
+        """Fits to the class of each example; `typical`: start from those of the other inner folds."""
         labels, numbers = np.unique(y, return_inverse=True)
         if not isinstance(x, np.ndarray) and len(labels) == 2:
             return _WordCounts(x, y)
-        return _Path(x, labels, np.eye(len(labels), dtype="float32")[numbers], axes)
+        shares = np.eye(len(labels), dtype="float32")[numbers]
+        return _Path(x, labels, shares, axes, self.typical if typical else None)
 
     def score(self, truth, said):
         """Share of examples that are right."""
@@ -204,7 +205,7 @@ class _Scores:
     """
 
     def __init__(self, seed: int):
-        self.seed = seed
+        self.seed, self.typical = seed, TypicalWeights()
 
     def check(self, y, name):
         if not np.ptp(y):
@@ -215,8 +216,8 @@ class _Scores:
         folds = selection.KFold(min(folds, len(y)), shuffle=True, random_state=self.seed)
         return list(folds.split(y))
 
-    def path(self, x, y, axes):
-        """Fits to the levels next to the score of each example."""
+    def path(self, x, y, axes, typical=False):
+        """Fits to the levels next to the score of each example; `typical` as of `_Classes`."""
         lower = np.floor(y)
         levels = np.unique(np.concatenate([lower, lower[y > lower] + 1]))
         # a level that no score is next to has no column, as in a regression of the levels
@@ -224,7 +225,7 @@ class _Scores:
         shares[rows, np.searchsorted(levels, lower)] = 1 - (y - lower)
         above = y > lower
         shares[rows[above], np.searchsorted(levels, lower[above] + 1)] = (y - lower)[above]
-        return _Path(x, levels, shares, axes, expected=True)
+        return _Path(x, levels, shares, axes, self.typical if typical else None, expected=True)
 
     def score(self, truth, said):
         """Pearson's correlation."""

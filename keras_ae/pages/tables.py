@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_ae.pages.number_format import flatten, format_name, format_number, format_value
+from keras_ae.pages.glossary import run_label
+from keras_ae.pages.number_format import flatten, format_number, format_value
 
 UNITS = {"psnr": "dB", "kl_loss": "nats"}
 
@@ -59,8 +60,8 @@ class Card:
     note: str
 
 
-def pairs_table(values: dict, title: str = "", setting: bool = False) -> Table:
-    """Names and values; `setting` prints numbers as they were written.
+def pairs_table(values: dict, title: str = "", setting: bool = False, label=None) -> Table:
+    """Names and values; `setting` prints numbers as they were written, `label` makes names of keys.
 
     Example:
 
@@ -70,7 +71,7 @@ def pairs_table(values: dict, title: str = "", setting: bool = False) -> Table:
     rows = []
     for name, value in flatten(values).items():
         cell = Cell(format_value(value)) if setting or not is_number(value) else value_cell(value)
-        rows.append(Row(name if setting else column_label(name), [cell]))
+        rows.append(Row(name if setting else (label or column_label)(name), [cell]))
     return Table([], rows, title)
 
 
@@ -83,9 +84,9 @@ def value_cell(value, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
 
 
 def column_label(key: str) -> str:
-    """A dotted key in words, with its unit."""
+    """A dotted key of `metrics.json` in words, with its unit: its label in the glossary, if it has one."""
     unit = UNITS.get(key.rpartition(".")[2])
-    return f"{format_name(key)}, {unit}" if unit else format_name(key)
+    return f"{run_label(key)}, {unit}" if unit else run_label(key)
 
 
 def is_number(value) -> bool:

@@ -13,7 +13,9 @@ from keras_ae.evaluation import PairDiscriminator, embedding_report, pair_discri
 from keras_ae.evaluation.report import measuring
 from keras_ae.evaluation.report.pair_table import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.evaluation.report.writing import write_page
+from keras_ae.training.run_embedding import measure_run
 
 NASTY = "<script>alert('x')</script>\"&"
 GENERATOR = np.random.default_rng(0)
@@ -167,3 +169,41 @@ def test_bad_input_is_one_clear_error_and_leaves_nothing(no_pairs, tmp_path):
     with pytest.raises(ValueError, match="budget is"):
         embedding_report(lambda x: x, VECTORS, budget="none")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_budget_of_python_is_that_of_the_command_line():
+    default = inspect.signature(embedding_report).parameters["budget"].default
+    assert default == inspect.signature(measure_run).parameters["budget"].default == DEFAULT_BUDGET == "quick"
+
+
+def test_factors_that_cannot_be_measured_are_left_out_with_a_line(no_pairs, tmp_path):
+    some = np.array(["a", "b", None], object)[Y]
+    size = np.where(Y == 0, np.nan, VECTORS[:, 0])
+    few = np.full(150, None, object)
+    few[:2] = ["x", "y"]
+    factors = {"some": some, "one": ["same"] * 150, "few": few, "size": size}
+    path = tmp_path / "report.html"
+    figures = report(lambda x: x, VECTORS, factors, path=path, nuisances={"room": [1] * 150})
+    assert set(figures["probes"]) == {"some", "size"} and figures["leaks"] == {}
+    assert figures["left_out"]["one"] == "it has one value only (same)."
+    assert set(figures["left_out"]) == {"one", "few", "room"}
+    assert figures["left_out"]["room"] == "it has one value only (1)." and figures["failed"] == {}
+    assert figures["data"]["missing"]["some"] == 50 and figures["probes"]["some"]["classes"] == 2
+    page = text_of(path.read_text())
+    assert "one was left out: it has one value only (same)." in page
+    assert "some is missing in 50 examples" in page and "not known" in page
+
+
+def test_a_section_that_fails_leaves_the_others(no_pairs, monkeypatch, tmp_path):
+    def broken(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(measuring.sights, "neighbours", broken)
+    monkeypatch.setattr(measuring.sights, "the_map", broken)
+    path = tmp_path / "report.html"
+    figures = report(lambda x: x, VECTORS, Y, path=path)
+    reason = "RuntimeError: out of memory"
+    assert figures["failed"] == {"the map": reason, "nearest neighbours": reason}
+    assert figures["probes"]["label"]["linear"] > 0.8
+    assert "the map could not be measured: RuntimeError" in text_of(path.read_text())
+    assert "in broken" in (tmp_path / "failed_measurement.txt").read_text()

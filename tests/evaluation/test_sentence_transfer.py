@@ -21,7 +21,7 @@ from keras_ae.evaluation import (
 )
 from keras_ae.evaluation.control_rows import bag_of_words
 from keras_ae.evaluation.intervals import wilson_interval
-from keras_ae.evaluation.logistic_path import LogisticPath, PrincipalAxes
+from keras_ae.evaluation.logistic_path import LogisticPath, PrincipalAxes, TypicalWeights
 from keras_ae.evaluation.sentence_readers import PENALTIES, best_penalty, read_task
 from keras_ae.evaluation.sentence_transfer import cosines, features_of, rank_correlation
 from keras_ae.text import WordVectors, tokenize
@@ -212,6 +212,18 @@ def test_a_path_of_penalties_reaches_the_minimum_that_scikit_learn_reaches(kind,
         # the optimiser's tolerance; in float32 its rounding
         atol = 2e-2 if kind == "float32" else 2e-4
         np.testing.assert_allclose(path.probabilities(x, penalty), peer.predict_proba(x), atol=atol)
+
+
+def test_fits_that_start_from_those_of_other_examples_reach_the_same_minimum():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(60, 5)), rng.integers(0, 3, 60)
+    shares, axes, typical = np.eye(3)[y], PrincipalAxes(x), TypicalWeights()
+    for rows in (slice(0, 40), slice(10, 50), slice(20, 60)):
+        with_others = LogisticPath(x[rows], shares[rows], axes, typical)
+        alone = LogisticPath(x[rows], shares[rows], axes)
+        for penalty in (0.1, 1.0):
+            found, expected = (path.fit(penalty).probabilities(x, penalty) for path in (with_others, alone))
+            np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_the_figures_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):

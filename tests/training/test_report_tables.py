@@ -25,9 +25,14 @@ def test_cards_show_the_headlines_beside_the_best_baseline():
     cards = [(card.label, card.value, card.note) for card in headline_cards(METRICS, {})]
     assert cards[:2] == [
         ("MSE", "0.0200", "best baseline: PCA-16, 0.0100"),
-        ("usage", "0.980", "fraction of the codes in use"),
+        ("usage, training images", "0.980", "fraction chosen at least once"),
     ]
-    assert [label for label, _, _ in cards] == ["MSE", "usage", "perplexity", "bits per image"]
+    assert [label for label, _, _ in cards] == [
+        "MSE",
+        "usage, training images",
+        "perplexity, training images",
+        "bits per image",
+    ]
 
 
 def test_a_baseline_of_the_same_code_length_is_preferred():

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.phrases import percent, score
+from keras_ae.evaluation.report.phrases import label, leak_of, percent, score
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Cell, Row, Table
 
@@ -127,28 +127,26 @@ def _differences(reports, data):
 def _columns(reports):
     factors = list(dict.fromkeys(name for one in reports.values() for name in one["probes"]))
     nuisances = list(dict.fromkeys(name for one in reports.values() for name in one["leaks"]))
-    columns = [Column("numbers", "numbers", NEITHER), Column("bits", "bits", NEITHER)]
+    columns = [Column("numbers", label("numbers"), NEITHER), Column("bits", label("bits"), NEITHER)]
     for name in factors:
         kind = next(one["probes"][name] for one in reports.values() if name in one["probes"])
         text = _scored(kind)
         columns += [
-            Column(f"{name}.linear", f"{name}, linear", HIGHER, text),
-            Column(f"{name}.mlp", f"{name}, MLP", HIGHER, text),
-            Column(f"{name}.knn", f"{name}, k-NN", HIGHER, text),
+            Column(f"{name}.{key}", f"{name}, {label(key)}", HIGHER, text) for key in ("linear", "mlp", "knn")
         ]
     for name in nuisances:
-        columns.append(Column(f"{name}.leak", f"leak of {name}", LOWER, percent))
+        columns.append(Column(f"{name}.leak", f"{label('leak')} of {name}", LOWER, percent))
     columns += [
-        Column("ld_star", "L_D*", LOWER, _three),
-        Column("ld_star_noise", "L_D*, noise 1", LOWER, _three),
-        Column("info_nce", "InfoNCE", HIGHER, _three),
-        Column("retrieval", "retrieval", HIGHER, percent),
-        Column("mse", "MSE", LOWER, lambda value: format_number(value, 3)),
-        Column("usage", "usage", HIGHER, percent),
-        Column("perplexity", "perplexity", NEITHER, lambda value: format_number(value, 3)),
-        Column("mig", "MIG", HIGHER, _three),
-        Column("dci", "DCI disentanglement", HIGHER, _three),
-        Column("sap", "SAP", HIGHER, _three),
+        Column("ld_star", label("ld_star"), LOWER, _three),
+        Column("ld_star_noise", label("ld_star_noise"), LOWER, _three),
+        Column("info_nce", label("info_nce"), HIGHER, _three),
+        Column("retrieval", label("retrieval"), HIGHER, percent),
+        Column("mse", label("reconstruction.mse"), LOWER, lambda value: format_number(value, 3)),
+        Column("usage", label("codes.usage"), HIGHER, percent),
+        Column("perplexity", label("codes.perplexity"), NEITHER, lambda value: format_number(value, 3)),
+        Column("mig", label("mig"), HIGHER, _three),
+        Column("dci", label("dci"), HIGHER, _three),
+        Column("sap", label("sap"), HIGHER, _three),
     ]
     return columns
 
@@ -157,7 +155,7 @@ def _row(figures):
     row = {"numbers": figures["encoder"]["numbers"]}
     for name, one in figures["probes"].items():
         row.update({f"{name}.{key}": one[key] for key in ("linear", "mlp", "knn") if key in one})
-    row.update({f"{name}.leak": max(0.0, one["share"]) for name, one in figures["leaks"].items()})
+    row.update({f"{name}.leak": leak_of(one) for name, one in figures["leaks"].items()})
     for pairs in figures["pairs"]["rows"][:1]:
         row.update({key: pairs[key] for key in ("ld_star", "info_nce", "retrieval")})
         row["ld_star_noise"] = pairs["noise"].get("1.0")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from keras_ae.evaluation.report.pair_table import INDEPENDENT
+from keras_ae.pages.glossary import EMBEDDING
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Card
 
@@ -48,8 +49,8 @@ def cards(figures) -> list[Card]:
     found = []
     for name, one in list(figures["probes"].items())[:2]:
         control, values = next(iter(one["controls"].items()))
-        guess = f"guessing {score(one['majority'], one)}, {control} {score(values['linear'], one)}"
-        found.append(Card(f"{name}, linear probe", score(one["linear"], one), guess))
+        guess = f"{label('majority')} {score(one['majority'], one)}, {control} {score(values['linear'], one)}"
+        found.append(Card(f"{name}, {label('linear')}", score(one["linear"], one), guess))
     for row in figures["pairs"]["rows"][:1]:
         found.append(
             Card("L_D*, nats", format_number(row["ld_star"], 3), "0: it identifies its input; 1.386: noise")
@@ -59,26 +60,38 @@ def cards(figures) -> list[Card]:
             Card(
                 "retrieval",
                 percent(row["retrieval"]),
-                f"of inputs among {size}; guessing {percent(1 / size)}",
+                f"of inputs among {size}; {label('chance')} {percent(1 / size)}",
             )
         )
     error = figures["reconstruction"] or {}
     if "mse" in error:
         note = f"held-out examples; the mean example {format_number(error['mse_of_mean'], 3)}"
-        found.append(Card("MSE", format_number(error["mse"], 3), note))
+        found.append(Card(label("reconstruction.mse"), format_number(error["mse"], 3), note))
     codes = figures["codes"]
     if codes:
-        note = f"at most, of {format_number(codes['bits'], 4)}, as the codes are used"
-        found.append(Card("it carries, bits", format_number(codes["entropy"], 3), note))
+        note = f"of {format_number(codes['bits'], 4)}, as the codes are used"
+        found.append(Card(label("entropy"), format_number(codes["entropy"], 3), note))
     leaks = figures["leaks"]
     if leaks:
         name = max(leaks, key=lambda one: leaks[one]["share"])
-        note = f"{leaks[name]['verdict']}: {percent(max(0.0, leaks[name]['share']))} of what can be known"
-        found.insert(
-            1,
-            Card(f"leak of {name}", score(max(leaks[name]["linear"], leaks[name]["mlp"]), leaks[name]), note),
-        )
+        found.insert(1, Card(f"{label('leak')} of {name}", percent(leak_of(leaks[name])), _read(leaks[name])))
     return found[:MOST_CARDS]
+
+
+def label(key: str) -> str:
+    """What a figure of an embedding is called on every page."""
+    return EMBEDDING[key].label
+
+
+def leak_of(figures) -> float:
+    """The leak of a nuisance: the share of what can be known that a probe reads, at least 0."""
+    return max(0.0, figures["share"])
+
+
+def _read(one):
+    """What the better probe of a nuisance reads, next to the best constant."""
+    best = score(max(one["linear"], one["mlp"]), one)
+    return f"{one['verdict']}: a probe reads {best}, the {label('baseline')} {score(one['baseline'], one)}"
 
 
 def findings(figures) -> list[Finding]:
@@ -140,11 +153,10 @@ def _known(name, one):
 
 def _leaked(name, one):
     best = score(max(one["linear"], one["mlp"]), one)
+    constant = f"the {label('baseline')} {score(one['baseline'], one)}"
     if not one["leaks"]:
-        return Finding(
-            f"“{name}” was not found in it: {best}, guessing {score(one['majority'], one)}.", "good"
-        )
-    return Finding(f"It leaks “{name}”: {best}, where guessing reaches {score(one['majority'], one)}.", "bad")
+        return Finding(f"“{name}” was not found in it: a probe reads {best}, {constant}.", "good")
+    return Finding(f"It leaks “{name}”: a probe reads {best}, {constant}.", "bad")
 
 
 def _identified(row):

@@ -1,7 +1,17 @@
 """A record as its template shows it."""
 
 from keras_ae.evaluation.report.drawing import scatter
-from keras_ae.evaluation.report.phrases import cards, cautions, findings, percent, score, unit
+from keras_ae.evaluation.report.phrases import (
+    cards,
+    cautions,
+    findings,
+    label,
+    leak_of,
+    percent,
+    score,
+    unit,
+)
+from keras_ae.pages.glossary import EMBEDDING, definitions
 from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
 from keras_ae.pages.template import data_uri
@@ -9,12 +19,12 @@ from keras_ae.pages.template import data_uri
 COLUMNS = 32  # pictures in a row of a sheet, as `pictures.sheet` lays them
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}
 MEASURES = {
-    "mig": "MIG",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "sap": "SAP",
-}
+    "mig": "mig",
+    "dci_disentanglement": "dci",
+    "dci_completeness": "dci_completeness",
+    "dci_informativeness": "dci_informativeness",
+    "sap": "sap",
+}  # by the key of the record: that of the glossary
 
 
 def embedding_view(record) -> dict:
@@ -40,6 +50,7 @@ def embedding_view(record) -> dict:
         "disentanglement": _disentanglement(figures["disentanglement"]),
         "reconstruction": _reconstruction(figures),
         "neighbours": _neighbours(figures),
+        "glossary": definitions(EMBEDDING.values()),
         "settings": pairs_table(figures["settings"], setting=True),
         "about": pairs_table({**figures["about"], **_material(figures)}, setting=True),
     }
@@ -92,14 +103,14 @@ def _probe(name, one):
     """Places on a scale from 0 to 1 in per cent, and the numbers beside it."""
     control = next(iter(one["controls"].values()))
     low, high = (_place(value) for value in one["interval"])
-    guess = one.get("baseline", one["majority"])  # a leak is judged by the best constant
+    is_leak = "baseline" in one  # judged by the best constant
     return {
         "name": name,
         "what": "a quantity" if one["kind"] == "regression" else f"{one['classes']} classes",
         "unit": unit(one),
         "range": (low, max(0.6, high - low)),
         "marks": {
-            "majority": _place(guess),
+            "majority": _place(one["baseline" if is_leak else "majority"]),
             "control": _place(control["linear"]),
             "knn": _place(one.get("knn")),
             "mlp": _place(one["mlp"]),
@@ -114,12 +125,17 @@ def _probe(name, one):
             ("MLP", score(one["mlp"], one), " to ".join(score(value, one) for value in one["mlp_interval"])),
             *([(f"{one['knn_k']}-NN", score(one["knn"], one), "")] if "knn" in one else []),
             (next(iter(one["controls"])), score(control["linear"], one), "linear, of the inputs"),
-            ("guessing", score(guess, one), "most frequent" if one["classes"] else "the mean"),
-            ("selectivity", score(one["selectivity"], one), "less permuted labels"),
+            *([(label("baseline"), score(one["baseline"], one), "in hindsight")] if is_leak else []),
+            (label("majority"), score(one["majority"], one), _guess(one)),
+            (label("selectivity"), score(one["selectivity"], one), "less permuted labels"),
         ],
         "verdict": one.get("verdict", ""),
-        "share": percent(max(0.0, one["share"])) if "share" in one else "",
+        "leak": percent(leak_of(one)) if is_leak else "",
     }
+
+
+def _guess(one):
+    return "most frequent of training" if one["classes"] else "the training mean"
 
 
 def _place(value):
@@ -176,10 +192,10 @@ def _level(one):
         "facts": [
             (f"{one['num_values']:,}", f"values of a code{known}"),
             (format_number(round(one["positions"], 1), 4), "codes an example"),
-            (percent(one["usage"]), "of the values used"),
-            (format_number(one["perplexity"], 4), "perplexity"),
+            (percent(one["usage"]), label("codes.usage")),
+            (format_number(one["perplexity"], 4), label("codes.perplexity")),
             (format_number(one["bits"], 4), "bits an example"),
-            (format_number(one["entropy"], 4), "bits it carries at most"),
+            (format_number(one["entropy"], 4), label("entropy")),
         ],
     }
 
@@ -190,7 +206,7 @@ def _code_probes(figures):
         Row(name, [Cell(score(one[key], figures["probes"][name]), number=True) for key in ("linear", "mlp")])
         for name, one in found.items()
     ]
-    return Table(["codes, one column a value", "linear", "MLP"], rows) if rows else None
+    return Table(["", label("codes.linear"), label("codes.mlp")], rows) if rows else None
 
 
 def _disentanglement(found):
@@ -198,10 +214,10 @@ def _disentanglement(found):
         return None
     names = [name for name in MEASURES if any(name in row for row in found["rows"].values())]
     rows = [
-        Row(label, [value_cell(row.get(name), digits=3) for name in names], own=label == "embedding")
-        for label, row in found["rows"].items()
+        Row(title, [value_cell(row.get(name), digits=3) for name in names], own=title == "embedding")
+        for title, row in found["rows"].items()
     ]
-    table = Table(["", *(MEASURES[name] for name in names)], rows)
+    table = Table(["", *(label(MEASURES[name]) for name in names)], rows)
     return {
         "table": table,
         "factors": found["factors"],
