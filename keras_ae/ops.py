@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 from keras import ops
 from tensorflow.python.ops import control_flow_util  # no public function says whether XLA compiles
@@ -15,7 +16,6 @@ from tensorflow.python.ops import control_flow_util  # no public function says w
 from keras_ae.loss_term import LossTerm
 
 BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
-GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
 
 _exporting = contextvars.ContextVar("keras_ae_exporting", default=False)
 
@@ -44,19 +44,6 @@ def has_fixed_shapes() -> bool:
 def argmax(scores):
     """Index of the largest entry of the last axis, int32."""
     return tf.argmax(scores, axis=-1, output_type=tf.int32)
-
-
-def argmax_by_groups(scores):
-    """`argmax` of `(rows, K)` where `GROUP` divides `K`, in two stages: of groups, then in one.
-
-    The maxima of the groups are one vectorised pass; `tf.argmax` then reads `K / GROUP + GROUP`
-    numbers of a row instead of `K`. The first of equal entries wins, as in `argmax`.
-    """
-    groups = scores.shape[1] // GROUP
-    grouped = tf.reshape(scores, (-1, groups, GROUP))
-    best = argmax(tf.reduce_max(grouped, axis=-1))
-    rows = tf.range(tf.shape(scores)[0]) * groups + best
-    return GROUP * best + argmax(tf.gather(tf.reshape(scores, (-1, GROUP)), rows))
 
 
 def straight_through(x, quantized):
@@ -202,62 +189,37 @@ def weighted_mean(values, weights=None):
     return mean_term(values, weights).value
 
 
-def nearest_code(x, codebook):
-    """Index of the nearest row of `codebook` in Euclidean distance, int32.
+def is_finite(x):
+    """Whether each entry is neither NaN nor infinite, bool, in operations that every runtime has."""
+    return ops.abs(x) <= _largest(x)
 
-    `argmin_k |x - c_k|^2 = argmax_k x.c_k - |c_k|^2 / 2`, after both are shifted
-    by the mean of the codebook: the answer is the same, the rounding errors of data
-    far from the origin are gone. The scores are made in blocks of rows, so that
-    memory does not grow with vectors x codes.
 
-    Args:
-        x: `(vectors, dim)` float32.
-        codebook: `(codes, dim)` float32.
+def finite_or_zero(x):
+    """`x` with 0 in place of NaN and infinities; no gradient reaches those."""
+    return ops.where(is_finite(x), x, ops.zeros_like(x))
 
-    Returns:
-        `(vectors,)` int32.
+
+def finite_rows(x):
+    """Whether all entries of each row of `(rows, ...)` are finite, and their squares in its dtype."""
+    return is_finite(ops.sum(ops.square(x), axis=tuple(range(1, len(x.shape)))))
+
+
+def assign_finite(*updates):
+    """Assign `(variable, value)` pairs: all of them, or none where any value is not finite.
+
+    One batch that is not finite (an overflow of half precision, a corrupt file) would stay in a
+    running statistic for good. The choice is a selection, no conditional: replicas that were given
+    the all-reduced values choose alike.
     """
-    return most_similar(x, *recentred(codebook))
+    finite = [ops.all(is_finite(ops.stop_gradient(value))) for _, value in updates]
+    finite = ops.all(ops.stack(finite))
+    values = [ops.where(finite, value, ops.convert_to_tensor(variable)) for variable, value in updates]
+    for (variable, _), value in zip(updates, values, strict=True):
+        variable.assign(ops.stop_gradient(value))
 
 
-def recentred(codebook):
-    """`(codes, bias, centre)` by which `most_similar` finds the nearest row of `codebook`."""
-    centre = tf.reduce_mean(codebook, axis=0)
-    codes = codebook - centre
-    return codes, -0.5 * tf.reduce_sum(tf.square(codes), axis=1), centre
-
-
-def most_similar(x, codes, bias=None, centre=None):
-    """`argmax_k (x - centre).codes_k + bias_k` in row blocks, int32 `(vectors,)`."""
-    if is_exporting():  # one matrix product: quantisers and browsers read it better than a loop
-        return argmax(similarities(x, codes, bias, centre))
-    find = argmax
-    if codes.shape[0] >= 4 * GROUP:
-        codes, bias = _whole_groups(codes, bias)
-        find = argmax_by_groups
-
-    def search(rows, start):
-        return find(similarities(rows, codes, bias, centre))
-
-    return in_row_blocks(search, x, codes.shape[0])
-
-
-def similarities(x, codes, bias=None, centre=None):
-    """`(x - centre).codes_k + bias_k`, `(vectors, K)`."""
-    x = x if centre is None else x - centre
-    scores = tf.matmul(x, codes, transpose_b=True)
-    # bias_add, not +: TensorFlow fuses it with the product, one pass over the scores less
-    return scores if bias is None else tf.nn.bias_add(scores, bias)
-
-
-def _whole_groups(codes, bias):
-    """Codes that are never chosen, up to a multiple of `GROUP`."""
-    missing = -codes.shape[0] % GROUP
-    if not missing:
-        return codes, bias
-    bias = tf.zeros_like(codes[:, 0]) if bias is None else bias
-    bias = tf.concat([bias, tf.fill((missing,), bias.dtype.min)], axis=0)
-    return tf.pad(codes, ((0, missing), (0, 0))), bias
+def _largest(x):
+    return tf.as_dtype(keras.backend.standardize_dtype(x.dtype)).max
 
 
 def in_row_blocks(function, x, columns):
@@ -270,11 +232,14 @@ def in_row_blocks(function, x, columns):
     return row_blocks(step, tf.zeros((tf.shape(x)[0],), tf.int32), x, columns)
 
 
-def row_blocks(step, state, x, columns):
-    """`state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`."""
+def row_blocks(step, state, x, columns, count=None):
+    """`state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
+
+    `count`: rows from the first that matter; the last block may reach beyond. `None`: all.
+    """
     total = tf.shape(x)[0]
     rows = max(1, BLOCK_SCORES // columns)
-    blocks = (total + rows - 1) // rows
+    blocks = ((total if count is None else count) + rows - 1) // rows
     rows = tf.minimum(rows, total)
 
     def body(index, state):

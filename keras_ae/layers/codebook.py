@@ -11,7 +11,14 @@ from keras_ae.layers.k_means import kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.stochastic_codes import sample_codes
-from keras_ae.ops import most_similar, recentred
+from keras_ae.nearest_codes import (
+    CANDIDATES,
+    exact_scores,
+    export_candidates,
+    nearest_code,
+    squared_distances,
+)
+from keras_ae.ops import has_fixed_shapes, is_exporting, is_finite, num_replicas
 
 WINDOW_GROWTH = 1 / 8  # after the start, the running means reach back over an eighth of the batches so far
 KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
@@ -34,6 +41,7 @@ class Codebook(keras.layers.Layer):
         distance: `"euclidean"` or `"cosine"`.
         linear: `e = W c`, where `c` stays as it started and the matrix `W` is trained.
         kmeans_samples: vectors of the k-means start; `None`: chosen by `K`; 0: no k-means.
+        initial: `(heads, K, dim)`, the codes to start from, without k-means; `None`: none.
         revival_threshold: a code is dead below this fraction of its fair share; 0: never.
         sampling_temperature: `t` of training, a float or a schedule; 0: the nearest code.
         seed: of the k-means start, the revival and the sampling.
@@ -47,6 +55,7 @@ class Codebook(keras.layers.Layer):
         distance="euclidean",
         linear=False,
         kmeans_samples=None,
+        initial=None,
         revival_threshold=0.05,
         sampling_temperature=0.0,
         seed=None,
@@ -57,7 +66,8 @@ class Codebook(keras.layers.Layer):
         self.ema_decay = ema_decay
         self.distance = distance
         self.linear = linear
-        self.kmeans_samples = kmeans_samples
+        self.kmeans_samples = kmeans_samples if initial is None else 0
+        self.initial = initial
         self.revival_threshold = 0.0 if linear else revival_threshold  # all codes move with W
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -68,14 +78,16 @@ class Codebook(keras.layers.Layer):
         table = (heads, self.num_embeddings, dim)
         by_gradient = self.ema_decay is None and not self.linear
         random = keras.initializers.RandomNormal(seed=self.seed)  # the same numbers at every call
-        self.vectors = self._state("codebook", table, random, trainable=by_gradient)
-        self.counts = self._state("counts", table[:2], "ones")
+        first = random if self.initial is None else lambda shape, dtype: self.unit(self.initial)
+        self.vectors = self._state("codebook", table, first, trainable=by_gradient)
+        # all 0: as often as any other, however many vectors the first batch has
+        self.counts = self._state("counts", table[:2], "zeros")
         if self.linear:
             identity = keras.initializers.Identity()
             matrices = lambda shape, dtype: ops.stack([identity(shape[1:], dtype)] * heads)  # noqa: E731
             self.transform = self._state("transform", (heads, dim, dim), matrices, trainable=True)
         if self.ema_decay is not None:
-            self.sums = self._state("sums", table, random)  # e = m / N from the start
+            self.sums = self._state("sums", table, "zeros")
         if self.buffer_size:
             self.started = self._state("started", (), "zeros")
             self.window = self._state("window", (), "ones")
@@ -104,6 +116,23 @@ class Codebook(keras.layers.Layer):
             return self.kmeans_samples
         return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
+    def set_codes(self, vectors, counts):
+        """Start from `vectors` `(heads, K, dim)`: no k-means comes, or has come, before them.
+
+        `counts`: `(heads, K)`, the weight of each code in a batch; all 0: a fair share of the next batch.
+        """
+        vectors = self.unit(ops.convert_to_tensor(vectors))
+        self.vectors.assign(vectors)
+        self.counts.assign(counts)
+        if self.linear:
+            self.transform.assign(ops.stack([ops.eye(self.dim)] * self.num_heads))
+        if self.ema_decay is not None:
+            self.sums.assign(vectors * counts[..., None])
+        if self.buffer_size:
+            self.started.assign(1.0)
+            # the running means reach back as far as `ema_decay` says
+            self.window.assign(1.0 / (1.0 - (self.ema_decay or 0.0)))
+
     # inference
 
     def codes(self):
@@ -114,7 +143,8 @@ class Codebook(keras.layers.Layer):
     def search(self, x):
         """The nearest code of each vector."""
         table = self.codes()
-        found = [most_similar(x[:, head], *self._scoring(table[head])) for head in range(self.num_heads)]
+        candidates = self._candidates()
+        found = [nearest_code(x[:, head], table[head], candidates[head]) for head in range(self.num_heads)]
         return ops.stack(found, axis=-1)
 
     def look_up(self, codes):
@@ -135,20 +165,26 @@ class Codebook(keras.layers.Layer):
         # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
         return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
 
-    def _scoring(self, codes):
-        return (codes,) if self.distance == "cosine" else recentred(codes)
+    def _candidates(self):
+        """`candidates` of the search in each head."""
+        if not is_exporting():
+            return [None] * self.num_heads
+        with tf.init_scope():  # the numbers that are exported, not their symbols
+            return [export_candidates(codes.numpy()) for codes in ops.unstack(self.codes())]
 
     def _gap(self, x, codes):
-        shifted, bias, centre = recentred(codes)
-        scores = tf.matmul(x - centre, shifted, transpose_b=True) + bias
-        best = ops.take(codes, ops.top_k(scores, 2)[1], axis=0)
-        squared = ops.sort(ops.sum(ops.square(x[:, None] - best), axis=-1), axis=-1)
-        return (squared[:, 1] - squared[:, 0]) / ops.maximum(squared[:, 1], 1e-30)
+        x = tf.cast(x, tf.float64)
+        best = tf.math.top_k(exact_scores(x, codes), min(CANDIDATES, self.num_embeddings)).indices
+        squared = ops.sort(squared_distances(x, tf.cast(codes, tf.float64), best), axis=-1)
+        gap = (squared[:, 1] - squared[:, 0]) / ops.maximum(squared[:, 1], 1e-30)
+        return ops.cast(gap, "float32")
 
     # training
 
     def train(self, x, weights):
         """Learn from the vectors of a batch.
+
+        A vector that is not finite is left out: the others are learned, and all state stays finite.
 
         Returns:
             `(quantized, codes, squared)`: by the codebook as it was before this batch moved it;
@@ -172,46 +208,49 @@ class Codebook(keras.layers.Layer):
             return self.search(x)
         table = ops.stop_gradient(self.codes())
         found = [
-            sample_codes(x[:, head], *recentred(table[head]), temperature, self.seed_generator.next())
+            sample_codes(x[:, head], table[head], temperature, self.seed_generator.next())
             for head in range(self.num_heads)
         ]
         return ops.stack(found, axis=-1)
 
     def _start(self, rows):
         """Fill the buffer; the codes are samples until it is full, then k-means runs once."""
-        numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
-        count = self.buffer.add(rows.gather(numbers), real)
-        uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
         started = self.started > 0
+        numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
+        if num_replicas() == 1 and not has_fixed_shapes():
+            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # nothing to keep any more
+        count = self.buffer.add(rows.gather(numbers), tf.where(started, 0, real))
+        uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
 
+        # a batch without a finite vector leaves the codes as they are
+        stays = started | ((rows.total == 0) & (count > 0))
         # nothing is assigned and no replica waits inside of the condition
         vectors, samples = tf.cond(
-            started,
+            stays,
             lambda: (self.vectors.value, self.counts.value),
             lambda: first_codes(self.buffer, count, self.num_embeddings, uniforms),
         )
         share = rows.weight / self.num_embeddings
         per_batch = rows.weight / self.buffer.capacity
         # a code that k-means left nearly empty begins at half its share, so that it gets a chance
-        counts = tf.where(started, samples, tf.maximum(samples * per_batch, 0.5 * share))
+        counts = tf.where(stays, samples, tf.maximum(samples * per_batch, 0.5 * share))
         vectors = self.unit(vectors)
         self.vectors.assign(vectors)
         self.counts.assign(counts)
         if self.ema_decay is not None:
-            self.sums.assign(tf.where(started, self.sums.value, vectors * counts[..., None]))
-        self.started.assign(ops.cast(count >= self.buffer.capacity, "float32"))
+            self.sums.assign(tf.where(stays, self.sums.value, vectors * counts[..., None]))
+        self.started.assign(ops.cast(started | (count >= self.buffer.capacity), "float32"))
         # the samples of k-means are worth as many batches as would have held them
         worth = self.buffer.capacity / tf.maximum(tf.cast(rows.total, tf.float32), 1.0)
-        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, tf.maximum(worth, 2.0)))
+        window = tf.where(stays, self.window.value, tf.maximum(worth, 2.0))
+        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, window))
 
     def _learn(self, rows, quantized, squared, codes):
         """Statistics of the global batch, and new places for dead codes."""
-        state = {"counts": self.counts.value, "vectors": self.vectors.value}
-        if self.ema_decay is not None:
-            state["sums"] = self.sums.value
-        state, share = ema_step(state, rows.x, codes, rows.weights, self._decay())
+        state, share = ema_step(self._statistics(rows), rows, codes, self._decay())
         if self.revival_threshold:
-            dead = state["counts"] < self.revival_threshold * share
+            finite = ops.all(is_finite(state["vectors"]), axis=-1)
+            dead = (state["counts"] < self.revival_threshold * share) | ~finite
             uniforms = self._uniform((self.num_heads, self.num_embeddings))
             state = revive(state, dead, rows.draw_far(quantized, squared, uniforms), share)
         if self.ema_decay is not None:
@@ -220,6 +259,16 @@ class Codebook(keras.layers.Layer):
             state["vectors"] = tf.where(state["counts"][..., None] > 1e-12, moved, state["vectors"])
         self.counts.assign(state["counts"])
         self.vectors.assign(self.unit(state["vectors"]))
+
+    def _statistics(self, rows):
+        """Counts, vectors and sums; a fair share of this batch for each code that has none to begin with."""
+        counts, vectors = self.counts.value, self.vectors.value
+        new = tf.reduce_sum(counts) == 0.0
+        counts = tf.where(new, rows.weight / self.num_embeddings, counts)
+        if self.ema_decay is None:
+            return {"counts": counts, "vectors": vectors}
+        sums = tf.where(new, vectors * counts[..., None], self.sums.value)
+        return {"counts": counts, "vectors": vectors, "sums": sums}
 
     def _decay(self):
         """`g`; smaller in the batches after a k-means start, which saw an encoder that still moves."""

@@ -13,7 +13,7 @@ from keras_ae.ops import sum_over_replicas, where_counted
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
 
 
-def ema_step(state, x, codes, weights, decay):
+def ema_step(state, rows, codes, decay):
     """Running counts and sums after the global batch.
 
     `N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum_{x of k} x`; a batch without
@@ -21,19 +21,20 @@ def ema_step(state, x, codes, weights, decay):
 
     Args:
         state: the statistics.
-        x: `(vectors, heads, dim)`.
+        rows: `GlobalRows` of the batch; those that are not real are left out by selection.
         codes: int32 `(vectors, heads)`.
-        weights: `(vectors,)` or `None`.
         decay: `g`; `None`: of the counts alone.
 
     Returns:
         `(state, share)`: `share` is the weight of the batch over `K`.
     """
     num_embeddings = state["counts"].shape[1]
-    ones = ops.ones_like(x[:, 0, 0]) if weights is None else weights
-    batch = {"counts": count_codes(codes, ones, num_embeddings)}
+    batch = {"counts": count_codes(codes, rows.weights, num_embeddings)}
     if decay is not None:
-        batch["sums"] = code_sums(x, codes, weights, num_embeddings)
+        weights = rows.weights if rows.is_weighted else None
+        # no segment has the number -1: a product with 0 would keep NaN
+        real = tf.where(rows.weights[:, None] > 0, codes, -1)
+        batch["sums"] = code_sums(rows.x, real, weights, num_embeddings)
     batch = sum_over_replicas(batch)
     share = ops.sum(batch["counts"][0]) / num_embeddings
     kept = tf.where(share > 0, USAGE_DECAY if decay is None else decay, 1.0)

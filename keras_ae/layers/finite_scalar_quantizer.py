@@ -11,6 +11,7 @@ from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.layers.standardized_start import StandardizedStart
 from keras_ae.loss_term import LossTerm
 from keras_ae.losses.finite_scalar_quantization import saturation_loss
+from keras_ae.ops import finite_or_zero
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
 
@@ -112,7 +113,8 @@ class FiniteScalarQuantizer(GridQuantizer):
         return (bounded + _float32(self._half - self._zero)) / _float32(self._zero)
 
     def to_digits(self, relaxed):
-        return ops.cast(ops.round(self._digit_of(relaxed)), "int32")
+        # where there is no number, as for 0: the integer of NaN is another one on each device
+        return ops.cast(ops.round(self._digit_of(finite_or_zero(relaxed))), "int32")
 
     def from_digits(self, digits):
         return (ops.cast(digits, "float32") - _float32(self._zero)) / _float32(self._zero)

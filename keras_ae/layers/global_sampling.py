@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ae.ops import num_replicas, sum_over_replicas
+from keras_ae.ops import finite_rows, is_finite, num_replicas, sum_over_replicas
 
 
 class GlobalRows:
@@ -13,25 +13,25 @@ class GlobalRows:
 
     Args:
         x: this replica's vectors, `(vectors, heads, dim)`.
-        weights: `(vectors,)`; a row is real where its weight is positive. `None`: all.
+        weights: `(vectors,)`; `None`: all 1. A row is real where its weight is positive and finite,
+            and the row and its squares are finite: a corrupt vector is left out, the others count.
     """
 
     def __init__(self, x, weights):
         self.x = x
-        self.weights = weights
-        self.real = None if weights is None else tf.cumsum(tf.cast(weights > 0, tf.int32))
-        self.local = tf.shape(x)[0] if weights is None else self._last(self.real)
+        self.weights = real_weights(x, weights)
+        self.is_weighted = weights is not None
+        self.real = tf.cumsum(tf.cast(self.weights > 0, tf.int32))
+        self.local = self._last(self.real)
         self.first, self.total = self._shares(self.local)
         # the sum of all weights
-        self.weight = tf.cast(self.total, tf.float32)
-        if weights is not None:
-            self.weight = sum_over_replicas(tf.reduce_sum(weights))
+        self.weight = sum_over_replicas(tf.reduce_sum(self.weights))
 
     def gather(self, numbers):
         """Rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""
         local = tf.cast(numbers, tf.int32) - self.first
         owned = (local >= 0) & (local < self.local)
-        row = local if self.real is None else tf.searchsorted(self.real, local + 1)
+        row = tf.searchsorted(self.real, local + 1)
         row = tf.clip_by_value(row, 0, tf.maximum(tf.shape(self.x)[0] - 1, 0))
         rows = tf.where(owned[:, None, None], tf.gather(self.x, row), 0.0)
         return sum_over_replicas(rows)
@@ -58,9 +58,9 @@ class GlobalRows:
         Returns:
             `(heads, n, dim)`.
         """
-        squared += 1e-30  # where all are 0, all are drawn alike
-        if self.weights is not None:
-            squared *= self.weights[:, None]
+        weights = self.weights[:, None]
+        # where all are 0, all are drawn alike
+        squared = tf.where((weights > 0) & is_finite(squared), weights * (squared + 1e-30), 0.0)
         cumulative = tf.cumsum(squared, axis=0)
         first, total = self._shares(self._last(cumulative))
         target = tf.minimum(uniforms, 1.0 - 1e-6) * total[:, None] - first[:, None]
@@ -85,3 +85,9 @@ class GlobalRows:
     @staticmethod
     def _last(cumulative):
         return tf.reduce_max(tf.concat([cumulative, tf.zeros_like(cumulative[:1])], axis=0), axis=0)
+
+
+def real_weights(x, weights):
+    """`weights` `(vectors,)`, ones where `None`; 0 for each vector of `x` that is not finite."""
+    weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
+    return tf.where(finite_rows(x) & is_finite(weights) & (weights > 0), weights, 0.0)

@@ -1,12 +1,11 @@
 """Generated frames with as much movement as recorded ones have."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.masking import zero_padding
-from keras_ae.ops import sum_over_replicas, where_counted
+from keras_ae.ops import assign_finite, sum_over_replicas, where_counted
 
 EPSILON = 1e-6  # beside a variance of frames
 
@@ -23,7 +22,8 @@ class GlobalVariance(Float32Layer):
 
     A network that minimises an error says the mean of all that could come: its frames move less than those of
     speech, and sound muffled. In training, `observe` counts both variances as moving averages; nothing
-    is learned by gradient. Before the first of them the gain is 1. Float32 inside.
+    is learned by gradient. Before the first of them the gain is 1. A batch that is not finite changes
+    neither. Float32 inside.
 
     Args:
         momentum: of the moving averages.
@@ -86,12 +86,13 @@ class GlobalVariance(Float32Layer):
             count = count * ops.cast(sample_weight, "float32")
         total = sum_over_replicas(ops.sum(count))
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
+        updates = []
         for moving, frames in ((self.recorded, recorded), (self.generated, generated)):
             _, variance = band_moments(frames, mask)
-            mean = ops.divide_no_nan(
-                sum_over_replicas(ops.sum(count[:, None] * where_counted(variance, count), axis=0)), total
-            )
-            moving.assign(moving + step * (tf.stop_gradient(mean) - moving))
+            variance = count[:, None] * where_counted(variance, count)
+            mean = ops.divide_no_nan(sum_over_replicas(ops.sum(variance, axis=0)), total)
+            updates.append((moving, moving + step * (mean - moving)))
+        assign_finite(*updates)
 
     def call(self, x, mask=None):
         x = zero_padding(ops.cast(x, "float32"), mask)

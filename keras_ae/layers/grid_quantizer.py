@@ -5,7 +5,8 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
+from keras_ae.layers.bottleneck import Bottleneck, flat_or_none
+from keras_ae.layers.global_sampling import real_weights
 from keras_ae.metrics.code_counts import count_codes
 from keras_ae.ops import straight_through
 
@@ -25,7 +26,7 @@ class GridQuantizer(Bottleneck):
     A subclass writes on float32 tensors `(vectors, heads, digits)`:
 
     - `relax(heads)` -> the continuous values that are rounded, in units of the embedding;
-    - `to_digits(relaxed)` -> int32 digits;
+    - `to_digits(relaxed)` -> int32 digits; of NaN too, as of 0;
     - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
     - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
 
@@ -103,7 +104,8 @@ class GridQuantizer(Bottleneck):
         """Count the codes; the losses of a subclass come after this."""
         counted = self._number(digits) if self._counts_codes else digits
         rows = ops.reshape(counted, (-1, self.usage.num_heads))
-        self.record_counts(count_codes(rows, ones_unless(weights, relaxed), self.usage.num_embeddings))
+        counted = real_weights(heads, weights)
+        self.record_counts(count_codes(rows, counted, self.usage.num_embeddings))
 
     # parts
 

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from keras_ae.ops import nearest_code
+from keras_ae.nearest_codes import nearest_code
 
 MAX_ROUNDS = 512  # beyond, several centres are drawn a round: each round reads all samples once
 MAX_TRIED = 4096  # centres tried in all where there are fewer codes; the time is in proportion to them
@@ -28,12 +28,16 @@ def kmeans_plus_plus(samples, uniforms):
         `(rounds * draws, dim)`.
     """
     rounds, trials, draws = uniforms.shape
-    shifted = samples - tf.reduce_mean(samples, axis=0)  # no rounding errors far from the origin
+    # float64: the distances of samples that are near to each other and far from the others
+    shifted = tf.cast(samples, tf.float64)
+    shifted -= tf.reduce_mean(shifted, axis=0)
     norms = tf.reduce_sum(tf.square(shifted), axis=1)
 
     def draw(distances, uniform):
         cumulative = tf.cumsum(distances)
-        index = tf.searchsorted(cumulative, tf.reshape(uniform, (-1,)) * cumulative[-1], side="right")
+        index = tf.searchsorted(
+            cumulative, tf.cast(tf.reshape(uniform, (-1,)), tf.float64) * cumulative[-1], side="right"
+        )
         return tf.minimum(index, tf.shape(samples)[0] - 1)
 
     def distance_to(drawn):
@@ -65,16 +69,16 @@ def lloyd(samples, centres, iterations):
     Returns:
         `(centres, counts)`: `(codes, dim)` and how many samples each holds, `(codes,)`.
     """
-    num_centres = centres.shape[0]
+    num_centres, wide = centres.shape[0], tf.cast(samples, tf.float64)
 
     def statistics(centres):
         index = nearest_code(samples, centres)
-        sums = tf.math.unsorted_segment_sum(samples, index, num_centres)
+        sums = tf.math.unsorted_segment_sum(wide, index, num_centres)
         return sums, tf.math.unsorted_segment_sum(tf.ones_like(samples[:, 0]), index, num_centres)
 
     def step(iteration, centres):
         sums, counts = statistics(centres)
-        moved = sums / tf.maximum(counts, 1.0)[:, None]
+        moved = tf.cast(sums / tf.cast(tf.maximum(counts, 1.0), tf.float64)[:, None], tf.float32)
         return iteration + 1, tf.where(counts[:, None] > 0, moved, centres)
 
     _, centres = tf.while_loop(lambda i, _: i < iterations, step, (0, centres), parallel_iterations=1)

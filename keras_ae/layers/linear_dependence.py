@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import batch_term, finite_padding, gather_over_replicas, sum_over_replicas
+from keras_ae.ops import assign_finite, batch_term, finite_padding, gather_over_replicas, sum_over_replicas
 
 EPSILON = 1e-4  # variance of a direction in which nothing moves
 
@@ -96,15 +96,16 @@ class LinearDependence(Float32Layer):
         return ops.transpose(ops.solve_triangular(root, centred, lower=True))
 
     def _learn(self, z, weight):
-        """The statistics take a step towards those of the global batch."""
+        """The statistics take a step towards those of the global batch, if it is finite."""
         total = sum_over_replicas(ops.sum(weight))
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
         mean = ops.divide_no_nan(sum_over_replicas(ops.sum(weight[:, None] * z, axis=0)), total)
-        self.mean.assign(self.mean + step * (mean - self.mean))
-        centred = z - ops.convert_to_tensor(self.mean)
+        mean = self.mean + step * (mean - self.mean)
+        centred = z - mean
         products = ops.matmul(ops.transpose(weight[:, None] * centred), centred)
         found = ops.divide_no_nan(sum_over_replicas(products), total)
-        self.covariance.assign(self.covariance + step * (found - self.covariance))
+        covariance = self.covariance + step * (found - self.covariance)
+        assign_finite((self.mean, mean), (self.covariance, covariance))
 
     def compute_output_shape(self, z_shape, labels_shape=None):
         return ()

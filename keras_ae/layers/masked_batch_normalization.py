@@ -1,11 +1,10 @@
 """Batch normalisation over the real positions of the global batch."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import finite_padding, sum_over_replicas
+from keras_ae.ops import assign_finite, finite_padding, sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -21,7 +20,8 @@ class MaskedBatchNormalization(Float32Layer):
     `i` runs over batch and positions, `w` is the mask. In training the statistics are those
     of the global batch: two replicas normalise as one device does, also with unequal shares
     (`keras.layers.BatchNormalization` takes no mask where it is synchronised). In inference,
-    and where `trainable` is false, they are moving averages. Float32 inside.
+    and where `trainable` is false, they are moving averages, which a batch that is not finite
+    leaves as they are. Float32 inside.
 
     Args:
         momentum: of the moving averages.
@@ -84,8 +84,8 @@ class MaskedBatchNormalization(Float32Layer):
         squares = weights * ops.square(x - mean)
         variance = ops.divide_no_nan(sum_over_replicas(ops.sum(squares, axis=axes)), total)
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
-        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving + step * (tf.stop_gradient(now) - moving))
+        averages = ((self.moving_mean, mean), (self.moving_variance, variance))
+        assign_finite(*((moving, moving + step * (now - moving)) for moving, now in averages))
         return mean, variance
 
     def compute_output_shape(self, input_shape):

@@ -6,9 +6,20 @@ from keras import ops
 from keras_ae.layers.bottleneck import Bottleneck, flatten_weights
 from keras_ae.layers.codebook import Codebook
 from keras_ae.layers.float32_dense import Float32Dense
+from keras_ae.layers.global_sampling import real_weights
+from keras_ae.layers.initial_codebook import (
+    codebook_array,
+    codebook_config,
+    codebook_from_config,
+    counts_array,
+)
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.layers.vector_quantizer_settings import check_residual_settings
+from keras_ae.layers.vector_quantizer_settings import (
+    check_code_size,
+    check_initial_codebook,
+    check_residual_settings,
+)
 from keras_ae.loss_term import LossTerm
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import count_codes
@@ -47,6 +58,7 @@ class ResidualVectorQuantizer(Bottleneck):
         quantizer_dropout: share of the training examples that take 1 to `L` levels, each as
             often, instead of all; their missing codes are -1.
         kmeans_samples, revival_threshold: as in `VectorQuantizer`, for each level.
+        initial_codebook: `(num_levels, K, size of a code)`, the codes to start from, without k-means.
         seed: of the starts, the revivals, the sampling and the dropout.
 
     Call arguments:
@@ -86,6 +98,7 @@ class ResidualVectorQuantizer(Bottleneck):
         sampling_temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
         quantizer_dropout: float = 0.0,
         kmeans_samples: int | None = None,
+        initial_codebook=None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
@@ -103,6 +116,8 @@ class ResidualVectorQuantizer(Bottleneck):
         self.revival_threshold = revival_threshold
         self.seed = seed
         check_residual_settings(self)
+        self.initial_codebook = check_initial_codebook(self, initial_codebook, num_levels)
+        initial = self.initial_codebook
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.tables = [
             Codebook(
@@ -110,6 +125,7 @@ class ResidualVectorQuantizer(Bottleneck):
                 ema_decay=ema_decay,
                 linear=linear_codebook,
                 kmeans_samples=kmeans_samples,
+                initial=None if initial is None else initial[level : level + 1],
                 revival_threshold=revival_threshold,
                 sampling_temperature=sampling_temperature,
                 seed=None if seed is None else seed + level,
@@ -130,6 +146,7 @@ class ResidualVectorQuantizer(Bottleneck):
                 f"Received: input_shape={tuple(input_shape)}"
             )
         self.code_dim = self.codebook_dim or dim
+        check_code_size(self.initial_codebook, self.code_dim)
         if self.codebook_dim:
             # float32 as all of this layer: codes must not depend on the dtype policy
             self.map_in = Float32Dense(self.code_dim, name="map_in")
@@ -139,6 +156,32 @@ class ResidualVectorQuantizer(Bottleneck):
         for table in self.tables:
             table.build((None, 1, self.code_dim))
         super().build(input_shape)
+
+    def set_codebook(self, codebook, counts=None):
+        """Replace the codes of all levels; training continues from them, without k-means starts.
+
+        Builds the layer where the codes alone determine its size.
+
+        Args:
+            codebook: `(num_levels, K, size of a code)`.
+            counts: `(num_levels, K)`: the weight of each code in one batch; `None`: a fair share of
+                the next training batch.
+
+        Raises:
+            ValueError: another shape, numbers that are not finite, or a layer with a `codebook_dim`
+                that is not built.
+        """
+        size = self.code_dim if self.built else self.codebook_dim
+        codes = codebook_array(codebook, self.num_levels, self.num_embeddings, size)
+        counts = counts_array(counts, codes)
+        if not self.built and self.codebook_dim:
+            raise ValueError(
+                "ResidualVectorQuantizer.set_codebook expects a built layer where there is a codebook_dim. "
+                "Received: one that is not built. Call the layer, its `encode` or its `build` first."
+            )
+        self._build_once((None, codes.shape[2]))
+        for level, table in enumerate(self.tables):
+            table.set_codes(codes[level : level + 1], counts[level : level + 1])
 
     # inference
 
@@ -215,7 +258,7 @@ class ResidualVectorQuantizer(Bottleneck):
         if self.ema_decay is None:
             terms["codebook_loss"] = sum(LossTerm.of(codebook_loss(r, q, w)) for r, q, _, w in levels)
             loss = loss + terms["codebook_loss"]
-        counts = [count_codes(codes, weights, self.num_embeddings) for _, _, codes, weights in levels]
+        counts = [count_codes(c, real_weights(r[:, None], w), self.num_embeddings) for r, _, c, w in levels]
         self.record_counts(ops.concatenate(counts))
         self.record_terms(terms, loss)
 
@@ -250,9 +293,12 @@ class ResidualVectorQuantizer(Bottleneck):
     def get_config(self):
         own = {name: getattr(self, name) for name in SETTINGS}
         temperature = self.tables[0].annealing.get_value_config()
-        return {**super().get_config(), **own, "sampling_temperature": temperature}
+        codebook = codebook_config(self.initial_codebook)
+        given = {"sampling_temperature": temperature, "initial_codebook": codebook}
+        return {**super().get_config(), **own, **given}
 
     @classmethod
     def from_config(cls, config):
         temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
-        return cls(**{**config, "sampling_temperature": temperature})
+        codebook = codebook_from_config(config.get("initial_codebook"))
+        return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})

@@ -8,8 +8,9 @@ import tensorflow as tf
 class SampleBuffer(keras.layers.Layer):
     """Holds up to `capacity` vectors `(heads, dim)`, filled `batch_rows` at a time.
 
-    Saved in full while it fills, so that a resumed training goes on as it was; a
-    buffer that is full has served its purpose and is saved as nothing.
+    Saved in full while it fills, so that a resumed training continues as it was. A buffer that is full
+    has served its purpose: it is saved as nothing, and is empty after loading, as is one whose
+    saved rows do not fit its capacity.
 
     Args:
         capacity: vectors to hold.
@@ -43,8 +44,8 @@ class SampleBuffer(keras.layers.Layer):
         )
 
     def add(self, rows, real):
-        """Append the first `real` of `rows` `(batch_rows, heads, dim)`; returns the new count."""
-        positions = tf.range(self.batch_rows) + self.count
+        """Append the first `real` of `rows` `(up to batch_rows, heads, dim)`; returns the new count."""
+        positions = tf.range(tf.shape(rows)[0]) + self.count
         # in place: an assign of the whole buffer would copy it at every step
         self.rows.value.scatter_update(tf.IndexedSlices(rows, positions))
         count = tf.minimum(self.count + real, self.capacity)
@@ -58,7 +59,9 @@ class SampleBuffer(keras.layers.Layer):
 
     def load_own_variables(self, store):
         saved = np.asarray(store["rows"])
+        fits = len(saved) == int(np.asarray(store["count"])) < self.capacity
+        saved = saved if fits else saved[:0]
         rows = np.zeros(self.rows.shape, "float32")
         rows[: len(saved)] = saved
         self.rows.assign(rows)
-        self.count.assign(np.asarray(store["count"]))
+        self.count.assign(len(saved))

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_dense import Float32Dense
-from keras_ae.ops import finite_padding, num_replicas, sum_over_replicas, weighted_mean
+from keras_ae.ops import assign_finite, finite_padding, num_replicas, sum_over_replicas, weighted_mean
 
 BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned")
 
@@ -25,7 +25,7 @@ class ScoreFunction(keras.layers.Layer):
     - `None`: 0;
     - `"leave_one_out"`: the mean loss of the other samples of the same example;
     - `"self_critical"`: the loss of the most likely code, given as `greedy_losses`;
-    - `"moving_average"`: of the losses of the past batches, in a saved variable;
+    - `"moving_average"`: of the losses of the past batches that were finite, in a saved variable;
     - `"learned"`: a network of one hidden layer on `features`, trained by `add_loss` to predict
       the loss.
 
@@ -124,8 +124,8 @@ class ScoreFunction(keras.layers.Layer):
             # a replica has its share of the mean over the global batch
             share = weighted_mean(losses if len(losses.shape) == 1 else ops.mean(losses, 0), sample_weight)
             batch = sum_over_replicas(share) / num_replicas()
-            self.mean.assign(self.decay * self.mean + (1 - self.decay) * batch)
-            self.mass.assign(self.decay * self.mass + (1 - self.decay))
+            mean = self.decay * self.mean + (1 - self.decay) * batch
+            assign_finite((self.mean, mean), (self.mass, self.decay * self.mass + (1 - self.decay)))
         return baseline + ops.zeros_like(losses)
 
     def _learned(self, losses, others, sample_weight, training):

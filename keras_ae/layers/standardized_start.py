@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops import finite_padding, sum_over_replicas
+from keras_ae.layers.global_sampling import real_weights
+from keras_ae.ops import assign_finite, sum_over_replicas
 
 SMALLEST = 1e-6  # a deviation below this share of the mean is rounding
 
@@ -13,7 +14,7 @@ class StandardizedStart(keras.layers.Layer):
     """`(x - m) / s` of each channel, `m` and `s` mean and deviation of the first training batch.
 
     Until then `m = 0`, `s = 1`. A batch of fewer than two vectors is no start; a channel
-    without deviation keeps `s = 1`.
+    without deviation keeps `s = 1`. Vectors that are not finite are left out.
 
     Input shape:
         `(vectors, ...)`, with a mask or weights `(vectors,)` of the batch in `learn`.
@@ -38,10 +39,9 @@ class StandardizedStart(keras.layers.Layer):
     def learn(self, x, weights):
         """Start from the global batch, unless there was a start; all replicas start alike."""
         x = ops.stop_gradient(x)
-        rows = (-1, *[1] * (len(x.shape) - 1))
-        weights = ops.ones_like(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0]) if weights is None else weights
-        x = finite_padding(x, weights)
-        weights = ops.reshape(weights, rows)
+        weights = real_weights(ops.reshape(x, (ops.shape(x)[0], 1, -1)), weights)
+        weights = ops.reshape(weights, (-1, *[1] * (len(x.shape) - 1)))
+        x = ops.where(weights > 0, x, 0.0)  # 0 * NaN is NaN
         total, sums = sum_over_replicas([ops.sum(weights), ops.sum(weights * x, axis=0)])
         mean = ops.divide_no_nan(sums, total)
         variance = ops.divide_no_nan(
@@ -51,6 +51,8 @@ class StandardizedStart(keras.layers.Layer):
         deviation = ops.where(deviation > SMALLEST * ops.abs(mean), deviation, 1.0)
         # chosen without a conditional: replicas may not assign inside of one
         starts = ops.logical_and(self.started.value < 0.5, total > 1.5)
-        self.mean.assign(tf.where(starts, mean, self.mean.value))
-        self.deviation.assign(tf.where(starts, deviation, self.deviation.value))
-        self.started.assign(tf.where(starts, 1.0, self.started.value))
+        assign_finite(
+            (self.mean, tf.where(starts, mean, self.mean.value)),
+            (self.deviation, tf.where(starts, deviation, self.deviation.value)),
+            (self.started, tf.where(starts, 1.0, self.started.value)),
+        )

@@ -2,18 +2,20 @@
 
 import tensorflow as tf
 
-from keras_ae.ops import argmax, in_row_blocks, similarities
+from keras_ae.nearest_codes import exact_scores, recentred
+from keras_ae.ops import argmax, in_row_blocks
 
 
-def sample_codes(x, codes, bias, centre, temperature, seed):
+def sample_codes(x, codebook, temperature, seed):
     """Codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
 
-    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`,
-    which are made in row blocks: memory does not grow with vectors x codes.
+    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`, float64, because
+    their differences count, however far the codes are from each other. They are made in row
+    blocks: memory does not grow with vectors x codes.
 
     Args:
         x: `(vectors, dim)`.
-        codes, bias, centre: of `keras_ae.ops.recentred`.
+        codebook: `(codes, dim)`.
         temperature: positive scalar.
         seed: two integers.
 
@@ -22,12 +24,16 @@ def sample_codes(x, codes, bias, centre, temperature, seed):
     """
     seed = tf.cast(seed, tf.int32)
     # scores over a temperature of 0 would be NaN; so small a one leaves the nearest code
-    scale = 2.0 / tf.maximum(temperature, 1e-6)
+    scale = tf.cast(2.0 / tf.maximum(temperature, 1e-6), tf.float64)
+
+    table = recentred(codebook)
 
     def draw(rows, start):
-        scores = similarities(rows, codes, bias, centre)
+        scores = exact_scores(rows, codebook, table)
+        # the largest is 0: the others are float32 by their distance from it
+        scores = tf.cast(scale * (scores - tf.reduce_max(scores, axis=1, keepdims=True)), tf.float32)
         # one seed a block, none of its own state inside of the loop
         uniform = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, start]), 1e-7, 1.0 - 1e-7)
-        return argmax(scale * scores - tf.math.log(-tf.math.log(uniform)))
+        return argmax(scores - tf.math.log(-tf.math.log(uniform)))
 
-    return in_row_blocks(draw, x, codes.shape[0])
+    return in_row_blocks(draw, x, 2 * codebook.shape[0])

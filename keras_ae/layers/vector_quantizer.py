@@ -6,14 +6,20 @@ from keras import ops
 from keras_ae.layers.bottleneck import Bottleneck, flat_or_none, ones_unless
 from keras_ae.layers.codebook import Codebook, squared_distance
 from keras_ae.layers.float32_dense import Float32Dense
+from keras_ae.layers.initial_codebook import (
+    codebook_array,
+    codebook_config,
+    codebook_from_config,
+    counts_array,
+)
 from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.layers.vector_quantizer_settings import check_settings
+from keras_ae.layers.vector_quantizer_settings import check_code_size, check_initial_codebook, check_settings
 from keras_ae.loss_term import LossTerm
 from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.vector_quantization import codebook_loss, orthogonality_loss
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import batch_term, mean_term, straight_through
+from keras_ae.ops import batch_term, is_finite, mean_term, straight_through
 
 SETTINGS = (  # the arguments that are kept as they are given
     *("num_embeddings", "commitment_cost", "ema_decay", "num_heads", "share_codebook", "codebook_dim"),
@@ -59,6 +65,8 @@ class VectorQuantizer(Bottleneck):
         diversity_temperature: in the units of `x` squared.
         kmeans_samples: vectors collected for the k-means start; `None`: 64 a code, at
             most 65,536 but at least 4 a code; 0: no k-means, the codes start random normal.
+        initial_codebook: the codes to start from, without k-means: `(K, size of a code)`, with a
+            codebook for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
         revival_threshold: a code is dead below this fraction of `vectors / K`, its
             fair share of a batch; 0: never.
         seed: of the k-means start, the revival and the sampling.
@@ -106,6 +114,7 @@ class VectorQuantizer(Bottleneck):
         diversity_weight: float = 0.0,
         diversity_temperature: float = 1.0,
         kmeans_samples: int | None = None,
+        initial_codebook=None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
@@ -127,18 +136,20 @@ class VectorQuantizer(Bottleneck):
         self.revival_threshold = revival_threshold
         self.seed = seed
         check_settings(self)
+        self.initial_codebook = check_initial_codebook(self, initial_codebook, self._tables)
         self.table = Codebook(
             num_embeddings,
             ema_decay=ema_decay,
             distance=distance,
             linear=linear_codebook,
             kmeans_samples=kmeans_samples,
+            initial=self.initial_codebook,
             revival_threshold=revival_threshold,
             sampling_temperature=sampling_temperature,
             seed=seed,
             name="table",
         )
-        self.track_codes(num_embeddings, 1 if share_codebook else num_heads)
+        self.track_codes(num_embeddings, self._tables)
         for name in self._weighted_terms():
             self.track_term(name)
 
@@ -154,7 +165,8 @@ class VectorQuantizer(Bottleneck):
         if self.codebook_dim:
             self.map_in = self._linear_map("map_in", (None, dim), self.num_heads * self.head_dim)
             self.map_out = self._linear_map("map_out", (None, self.num_heads * self.head_dim), dim)
-        self.table.build((None, 1 if self.share_codebook else self.num_heads, self.head_dim))
+        check_code_size(self.initial_codebook, self.head_dim)
+        self.table.build((None, self._tables, self.head_dim))
         super().build(input_shape)
 
     def _linear_map(self, name, input_shape, units):
@@ -162,6 +174,44 @@ class VectorQuantizer(Bottleneck):
         dense = Float32Dense(units, name=name)
         dense.build(input_shape)
         return dense
+
+    def set_codebook(self, codebook, counts=None):
+        """Replace the codes; training continues from them, without a k-means start.
+
+        Builds the layer where the codes alone determine its size.
+
+        Args:
+            codebook: `(K, size of a code)`, with a codebook for each head `(num_heads, K, size of a code)`.
+                With a linear codebook these are the products; `W` becomes the identity.
+            counts: `N`, `(K,)` or `(num_heads, K)`: the weight of each code in one batch, which says how
+                much the codes resist the first batches; `None`: a fair share of the next training batch.
+
+        Raises:
+            ValueError: another shape, numbers that are not finite, or a layer with a `codebook_dim`
+                that is not built.
+
+        Example:
+
+        >>> layer = VectorQuantizer(2)
+        >>> layer.set_codebook([[0.0, 0.0], [1.0, 1.0]])
+        >>> layer.encode([[0.9, 0.8]]).numpy().tolist()
+        [1]
+        """
+        size = self.head_dim if self.built else self.codebook_dim
+        unit = self.distance == "cosine"
+        codes = codebook_array(codebook, self._tables, self.num_embeddings, size, unit=unit)
+        counts = counts_array(counts, codes)
+        if not self.built and self.codebook_dim:
+            raise ValueError(
+                "VectorQuantizer.set_codebook expects a built layer where there is a codebook_dim. "
+                "Received: one that is not built. Call the layer, its `encode` or its `build` first."
+            )
+        self._build_once((None, self.num_heads * codes.shape[2]))
+        self.table.set_codes(codes, counts)
+
+    @property
+    def _tables(self):
+        return 1 if self.share_codebook else self.num_heads
 
     # the state, by the names of the equations
 
@@ -187,8 +237,8 @@ class VectorQuantizer(Bottleneck):
 
     @property
     def started(self):
-        """The variable that is 1 once the k-means start is over."""
-        return self.table.started
+        """The variable that is 1 once the k-means start is over; a constant 1 without such a start."""
+        return self.table.started if self.table.buffer_size else ops.ones(())
 
     # inference
 
@@ -239,7 +289,9 @@ class VectorQuantizer(Bottleneck):
                 [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
             )
             terms["diversity_loss"] = batch_term(loss, vectors)
-        self.record_counts(count_codes(codes, vectors, self.num_embeddings))
+        # a vector that is not finite shows in the loss, and is no use of a code
+        counted = ops.where(ops.all(is_finite(squared), axis=-1), vectors, 0.0)
+        self.record_counts(count_codes(codes, counted, self.num_embeddings))
         weight = self._weighted_terms()
         self.record_terms(terms, sum(weight[name] * value for name, value in terms.items()))
 
@@ -277,12 +329,15 @@ class VectorQuantizer(Bottleneck):
     def get_config(self):
         own = {name: getattr(self, name) for name in SETTINGS}
         temperature = self.table.annealing.get_value_config()
-        return {**super().get_config(), **own, "sampling_temperature": temperature}
+        codebook = codebook_config(self.initial_codebook)
+        given = {"sampling_temperature": temperature, "initial_codebook": codebook}
+        return {**super().get_config(), **own, **given}
 
     @classmethod
     def from_config(cls, config):
         temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
-        return cls(**{**config, "sampling_temperature": temperature})
+        codebook = codebook_from_config(config.get("initial_codebook"))
+        return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})
 
 
 def _mean(values):

@@ -1,5 +1,7 @@
 """What the vector quantisers can be asked for."""
 
+from keras_ae.layers.initial_codebook import codebook_array
+
 
 def check_settings(layer):
     """Raise a `ValueError` for settings that make no `VectorQuantizer`.
@@ -40,6 +42,34 @@ def check_codebook(num_embeddings, ema_decay, kmeans_samples):
         raise ValueError(
             f"k-means takes at least one sample a code ({num_embeddings}), or 0 to do without. "
             f"Received: kmeans_samples={kmeans_samples}"
+        )
+
+
+def check_initial_codebook(layer, codebook, tables):
+    """`codebook` as a float32 array `(tables, K, size)`, or `None`.
+
+    Raises:
+        ValueError: another shape, numbers that are not finite, or a k-means start beside it.
+    """
+    if codebook is None:
+        return None
+    if layer.kmeans_samples:
+        raise ValueError(
+            "kmeans_samples must be None or 0 with an initial_codebook, which replaces the k-means start. "
+            f"Received: kmeans_samples={layer.kmeans_samples}"
+        )
+    unit = getattr(layer, "distance", "euclidean") == "cosine"
+    return codebook_array(
+        codebook, tables, layer.num_embeddings, layer.codebook_dim, name="initial_codebook", unit=unit
+    )
+
+
+def check_code_size(codebook, size):
+    """Raise a `ValueError` where the codes of `codebook` `(tables, K, dim)` are not of this size."""
+    if codebook is not None and codebook.shape[2] != size:
+        raise ValueError(
+            f"initial_codebook must have codes of {size} numbers, the size of the vectors they stand for. "
+            f"Received: shape={codebook.shape}"
         )
 
 

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from keras_ae.nearest_codes import exact_scores
 from keras_ae.ops import num_replicas, row_blocks, sum_over_replicas, where_counted
 
 
@@ -46,10 +47,9 @@ def code_diversity_loss(x, codes, weights=None, temperature=1.0):
 
 
 def _softmax(rows, codes, temperature):
-    centre = tf.reduce_mean(codes, axis=0)  # the answer is the same, the rounding errors smaller
-    rows, codes = rows - centre, codes - centre
-    scores = 2.0 * tf.matmul(rows, codes, transpose_b=True) - tf.reduce_sum(tf.square(codes), axis=1)
-    return tf.nn.softmax(scores / temperature)
+    scores = exact_scores(rows, codes)  # float64: codes may be near to each other and far from others
+    scores = 2.0 * (scores - tf.reduce_max(scores, axis=1, keepdims=True)) / tf.cast(temperature, tf.float64)
+    return tf.nn.softmax(tf.cast(scores, rows.dtype))
 
 
 def _mean_softmax(x, codes, weights, temperature):
@@ -59,7 +59,7 @@ def _mean_softmax(x, codes, weights, temperature):
         soft = _softmax(block.rows_of(x), codes, temperature)
         return share + tf.linalg.matvec(soft, block.rows_of(weights) * block.fresh(), transpose_a=True)
 
-    return row_blocks(step, tf.zeros_like(codes[:, 0]), x, codes.shape[0])
+    return row_blocks(step, tf.zeros_like(codes[:, 0]), x, 2 * codes.shape[0])
 
 
 def _gradients(x, codes, weights, log_share, temperature):
@@ -77,4 +77,4 @@ def _gradients(x, codes, weights, log_share, temperature):
         to_x = tf.tensor_scatter_nd_add(to_x, block.numbers()[:, None], tf.matmul(to_scores, codes))
         return to_x, to_codes
 
-    return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, codes.shape[0])
+    return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, 2 * codes.shape[0])

@@ -19,9 +19,8 @@ def quantizer(dim=4, levels=LEVELS, size=5, **options):
     layer = ResidualVectorQuantizer(size, levels, **options)
     layer.build((None, None, dim))
     for level, table in enumerate(layer.tables):
-        table.vectors.assign(normal((1, size, table.dim), seed=50 + level) / (level + 1))
-        if table.ema_decay is not None:
-            table.sums.assign(table.vectors)
+        codes = normal((1, size, table.dim), seed=50 + level) / (level + 1)
+        table.set_codes(codes, np.ones((1, size), "float32"))
     return layer
 
 

@@ -48,10 +48,22 @@ def test_a_buffer_half_full_comes_back_and_fills_on(batches):
     np.testing.assert_array_equal(held(copy), held(layer))
 
 
-def test_a_full_buffer_is_saved_as_nothing_and_comes_back_full():
+def test_a_full_buffer_is_saved_as_nothing_and_comes_back_empty():
     layer, copy, store = buffer(capacity=4), buffer(capacity=4), {}
     layer.add(tf.constant(ROWS[0]), 4)
     layer.save_own_variables(store)
     assert store["rows"].shape == (0, 2, 3)
     copy.load_own_variables(store)
-    assert int(copy.count) == 4
+    assert int(copy.count) == 0
+
+
+@pytest.mark.parametrize("capacity, expected", [(5, 0), (8, 0), (9, 8), (30, 8)])
+def test_saved_rows_that_do_not_fit_leave_the_buffer_empty(capacity, expected):
+    layer, copy, store = buffer(capacity=10), buffer(capacity=capacity), {}
+    for rows in ROWS[:2]:
+        layer.add(tf.constant(rows), 4)
+    layer.save_own_variables(store)
+    copy.load_own_variables(store)
+    assert int(copy.count) == expected
+    copy.add(tf.constant(ROWS[2]), 4)
+    np.testing.assert_array_equal(held(copy), np.concatenate([*ROWS[:2], ROWS[2]])[8 - expected :][:capacity])

@@ -20,9 +20,7 @@ def quantizer(codebook, *, revival_threshold=0.0, **options):
     options = {"kmeans_samples": 0, "num_heads": heads, "seed": 0, **options}
     layer = VectorQuantizer(size, revival_threshold=revival_threshold, **options)
     layer.build((None, heads * dim))
-    layer.codebook.assign(codebook)
-    if layer.ema_decay is not None:
-        layer.sums.assign(codebook)
+    layer.set_codebook(codebook, counts=np.ones((heads, size)))
     return layer
 
 
@@ -188,9 +186,9 @@ def test_dead_codes_move_where_the_codebook_learns_by_gradient(monkeypatch):
 
 def test_revival_at_zero_never_happens():
     layer = quantizer(normal((1, 5, 3)), revival_threshold=0.0)
-    layer.counts.assign(np.zeros((1, 5)))
     far = np.full((4, 3), 50.0, "float32")
     before, chosen = layer.codebook.numpy()[0], int(layer.encode(far)[0])
+    layer.counts.assign(np.eye(5)[None, chosen])
     layer(far, training=True)
     changed = np.abs(layer.codebook.numpy()[0] - before).max(axis=1) > 0
     assert list(np.flatnonzero(changed)) == [chosen]

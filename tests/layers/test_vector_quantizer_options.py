@@ -147,7 +147,7 @@ def test_sampled_codes_have_the_probabilities_of_the_softmax(monkeypatch):
     monkeypatch.setattr(own, "BLOCK_SCORES", 40_000)  # three blocks
     codes, vector, temperature = normal((4, 3)), normal((3,), seed=1), 2.0
     x = tf.tile(vector[None], (25_000, 1))
-    drawn = sample_codes(x, *own.recentred(tf.constant(codes)), temperature, tf.constant([1, 2]))
+    drawn = sample_codes(x, tf.constant(codes), temperature, tf.constant([1, 2]))
     logits = -((vector - codes).astype("float64") ** 2).sum(axis=1) / temperature
     expected = np.exp(logits) / np.exp(logits).sum()
     share = np.bincount(drawn, minlength=4) / len(drawn)
@@ -160,8 +160,7 @@ def test_sampling_is_for_training_and_follows_its_schedule():
     schedule = keras.optimizers.schedules.PolynomialDecay(50.0, 3, 0.0)
     layer, x = plain(8, sampling_temperature=schedule), normal((400, 3))
     layer.build(x.shape)
-    layer.codebook.assign(normal((1, 8, 3), seed=1))
-    layer.sums.assign(layer.codebook)
+    layer.set_codebook(normal((8, 3), seed=1))
     differing = []
     for _ in range(5):
         nearest_codes = np.asarray(layer.encode(x))

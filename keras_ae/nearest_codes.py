@@ -1,0 +1,234 @@
+"""The nearest code of each vector: as fast as a matrix product, right wherever the data lie.
+
+```
+argmin_k |x - c_k|^2 = argmax_k (x - m).(c_k - m) - |c_k - m|^2 / 2        for any m
+```
+"""
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.ops import (
+    argmax,
+    finite_or_zero,
+    has_fixed_shapes,
+    in_row_blocks,
+    is_exporting,
+    is_finite,
+    row_blocks,
+)
+
+CANDIDATES = 8  # best scores whose distances are compared
+CODES_AT_ONCE = 1024  # of the comparison of all codes with each other before an export
+SMALL = 1e-30  # in place of a square of 0
+MOST_COLUMNS = 1024  # whose indices a product finds: whole numbers in every float format of a GPU
+GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
+
+
+def nearest_code(x, codebook, candidates=None):
+    """Index of the nearest row of `codebook` in Euclidean distance, int32.
+
+    `argmin_k |x - c_k|^2 = argmax_k x.c_k - |c_k|^2 / 2`, after both are shifted by a centre of the
+    codebook. The scores are one float32 product, in blocks of rows, so that memory does not grow
+    with vectors x codes. Where the best two scores are nearer to each other than their rounding
+    errors can be, the row is searched again in float64: the code is the nearest up to float32
+    rounding of the *distance*, wherever the data lie. Equal distances: the lowest index.
+
+    A row of the codebook that is not finite is never chosen (index 0 where none is finite). An
+    entry of `x` that is not finite counts as 0.
+
+    While `exporting()` the search is one product and the exact distances of the `candidates` best.
+
+    Args:
+        x: `(vectors, dim)` float32.
+        codebook: `(codes, dim)` float32.
+        candidates: `export_candidates(codebook)`; `None`: `CANDIDATES`.
+
+    Returns:
+        `(vectors,)` int32.
+    """
+    x, codebook = tf.convert_to_tensor(x), tf.convert_to_tensor(codebook)
+    table = recentred(codebook)
+    if is_exporting():  # quantisers and browsers read one product better than a loop
+        x = finite_or_zero(x)
+        return nearest_of_best(x, codebook, similarities(x, *table), candidates or CANDIDATES)
+    if codebook.shape[0] == 1:
+        return tf.zeros_like(x[:, 0], tf.int32)
+    rounding = 2 * (codebook.shape[1] + 4) * _roundoff()
+    codes, bias = _whole_groups(*table[:2])
+
+    def search(rows, start):
+        shifted = rows - table[2]
+        squared = tf.reduce_sum(tf.square(shifted), axis=1)
+
+        def slack(largest):
+            # codes that could be the nearest are no longer than this: it bounds their scores' errors
+            reach = tf.sqrt(squared) + tf.sqrt(tf.maximum(squared - 2.0 * largest, 0.0))
+            return rounding * tf.square(reach)
+
+        return sole_best(similarities(shifted, codes, bias), slack)
+
+    return _search_again(in_row_blocks(search, x, codes.shape[0]), x, codebook, table)
+
+
+def exact_scores(x, codebook, table=None):
+    """`argmax`-equivalent scores `(vectors, codes)` of negative half squared distances, float64.
+
+    ```
+    s_k = (x - centre).(c_k - centre) - |c_k - centre|^2 / 2 = (|x - centre|^2 - |x - c_k|^2) / 2
+    ```
+
+    The product of two float32 numbers is exact in float64. Rows of the codebook that are not finite
+    have the lowest score; entries of `x` that are not finite count as 0.
+
+    Args:
+        x: `(vectors, dim)` float32.
+        codebook: `(codes, dim)` float32.
+        table: `recentred(codebook)`, where it is at hand.
+    """
+    _, bias, centre = table or recentred(codebook)
+    usable, centre = bias > bias.dtype.min, tf.cast(centre, tf.float64)
+    codes = tf.where(usable[:, None], tf.cast(codebook, tf.float64) - centre, 0.0)
+    bias = tf.where(usable, -0.5 * tf.reduce_sum(tf.square(codes), axis=1), tf.float64.min)
+    return similarities(tf.cast(finite_or_zero(x), tf.float64), codes, bias, centre)
+
+
+def nearest_of_best(x, codebook, scores, candidates):
+    """Of the `candidates` best scores of each row the one of the least `|x - c|^2`, int32 `(vectors,)`."""
+    best = tf.math.top_k(scores, min(candidates, codebook.shape[0])).indices
+    best = ops.sort(best, axis=1)  # equal distances: the lowest index
+    squared = squared_distances(x, codebook, best)
+    nearest = tf.argmin(squared, axis=1, output_type=tf.int32)
+    return tf.reduce_sum(tf.where(tf.range(best.shape[1]) == nearest[:, None], best, 0), axis=1)
+
+
+def squared_distances(x, codebook, indices):
+    """`|x - c|^2` to the codes of `indices` `(vectors, n)`, by differences; those not finite are last."""
+    squared = tf.reduce_sum(tf.square(x[:, None] - tf.gather(codebook, indices)), axis=-1)
+    return tf.where(is_finite(squared), squared, squared.dtype.max)
+
+
+def export_candidates(codebook) -> int:
+    """Best scores that an exported search must compare by their distances: as many as rounding can mix up.
+
+    Args:
+        codebook: `(codes, dim)` NumPy array, the one that is exported.
+    """
+    codebook = np.asarray(codebook)
+    centre = recentred(tf.constant(codebook))[2].numpy().astype("float64")
+    codes = codebook[np.isfinite(codebook).all(axis=1)].astype("float64") - centre
+    lengths = np.square(codes).sum(axis=1)
+    most = CANDIDATES
+    for start in range(0, len(codes), CODES_AT_ONCE):
+        part = slice(start, start + CODES_AT_ONCE)
+        squared = lengths[part, None] + lengths - 2 * codes[part] @ codes.T
+        unclear = 8 * 2 * (codebook.shape[1] + 4) * _roundoff() * lengths[part, None]
+        most = max(most, 2 * int((squared <= unclear).sum(axis=1).max()))
+    return min(most, len(codebook))
+
+
+def recentred(codebook):
+    """`(codes, bias, centre)`: scores `(x - centre).codes_k + bias_k` are largest at the nearest row.
+
+    Any centre gives the same order; one in the midst of most codes gives the least rounding. The mean,
+    weighted by the inverse square of each code's distance from the plain mean: a few codes far from all
+    others hardly move it. Rows whose square is not finite are zeros with the lowest bias.
+    """
+    codebook = tf.convert_to_tensor(codebook)
+    usable = is_finite(tf.reduce_sum(tf.square(codebook), axis=1))
+    safe = tf.where(usable[:, None], codebook, 0.0)
+    squared = tf.reduce_sum(tf.square(safe - _mean_row(safe, tf.cast(usable, safe.dtype))), axis=1)
+    weights = tf.where(usable & is_finite(squared), 1.0 / (squared + SMALL), 0.0)
+    centre = _mean_row(safe, weights / (tf.reduce_max(weights) + SMALL))
+    codes = tf.where(usable[:, None], safe - centre, 0.0)
+    bias = -0.5 * tf.reduce_sum(tf.square(codes), axis=1)
+    return codes, tf.where(usable & is_finite(bias), bias, codebook.dtype.min), centre
+
+
+def _mean_row(rows, weights):
+    return tf.matmul((weights / (tf.reduce_sum(weights) + SMALL))[None], rows)[0]
+
+
+def similarities(x, codes, bias, centre=None):
+    """`(x - centre).codes_k + bias_k`, `(vectors, K)`."""
+    x = x if centre is None else x - centre
+    # bias_add, not +: TensorFlow fuses it with the product, one pass over the scores less
+    return tf.nn.bias_add(tf.matmul(x, codes, transpose_b=True), bias)
+
+
+def sole_best(scores, slack):
+    """Index of the largest score of each row of `(rows, K)`; -1 where another is within `slack` of it.
+
+    Where `GROUP` divides a large `K`, in two stages: the maxima of the groups are one vectorised
+    pass, what follows reads `K / GROUP + GROUP` numbers of a row instead of `K`. A row with NaN, or
+    with a `slack` that is NaN, has no sole best.
+    """
+    if scores.shape[1] < 4 * GROUP:
+        return _sole(scores, tf.reduce_max(scores, axis=1) - slack(tf.reduce_max(scores, axis=1)))
+    groups = scores.shape[1] // GROUP
+    maxima = tf.reduce_max(tf.reshape(scores, (-1, groups, GROUP)), axis=-1)
+    largest = tf.reduce_max(maxima, axis=1)
+    least = largest - slack(largest)
+    best = _sole(maxima, least)
+    rows = tf.range(tf.shape(scores)[0]) * groups + tf.maximum(best, 0)
+    within = _sole(tf.gather(tf.reshape(scores, (-1, GROUP)), rows), least)
+    return tf.where((best >= 0) & (within >= 0), GROUP * best + within, -1)
+
+
+def _sole(scores, least):
+    """Index of the only score of each row that is at least `least`, else -1."""
+    columns = scores.shape[1]
+    reached = scores >= least[:, None]
+    if columns > MOST_COLUMNS:
+        count = tf.math.count_nonzero(reached, axis=1, dtype=tf.int32)
+        return tf.where(count == 1, argmax(scores), -1)
+    # how many, and the sum of their indices, which is the index of one: a product is faster than argmax
+    read = tf.constant(np.stack([np.ones(columns), np.arange(columns)], axis=1), tf.float32)
+    found = tf.matmul(tf.cast(reached, tf.float32), read)
+    return tf.where(found[:, 0] == 1.0, tf.cast(found[:, 1], tf.int32), -1)
+
+
+def _whole_groups(codes, bias):
+    """Codes that are never chosen, up to a multiple of `GROUP`, where there are groups."""
+    missing = -codes.shape[0] % GROUP if codes.shape[0] >= 4 * GROUP else 0
+    if not missing:
+        return codes, bias
+    bias = tf.concat([bias, tf.fill((missing,), bias.dtype.min)], axis=0)
+    return tf.pad(codes, ((0, missing), (0, 0))), bias
+
+
+def _search_again(found, x, codebook, table):
+    """`found` with the codes of the rows where it is negative found in float64."""
+    unsure, compiled = found < 0, has_fixed_shapes()
+    order = _first(unsure) if compiled else tf.cast(tf.where(unsure)[:, 0], tf.int32)
+
+    def exact(rows):
+        scores = exact_scores(rows, codebook, table)
+        if compiled:  # XLA takes seconds to compile a sort
+            return argmax(scores)
+        wide = tf.cast(rows, tf.float64), tf.cast(codebook, tf.float64)
+        return nearest_of_best(*wide, scores, CANDIDATES)
+
+    def step(block, found):
+        numbers = block.rows_of(order)
+        rows = finite_or_zero(tf.gather(x, numbers))
+        return tf.tensor_scatter_nd_update(found, numbers[:, None], exact(rows))
+
+    columns = 2 * max(codebook.shape[0], CANDIDATES * codebook.shape[1])  # numbers of 8 bytes
+    count = tf.math.count_nonzero(unsure, dtype=tf.int32)
+    return row_blocks(step, found, order, columns, count)
+
+
+def _first(chosen):
+    """Numbers of all rows, those that are `chosen` first."""
+    chosen = tf.cast(chosen, tf.int32)
+    after = tf.reduce_sum(chosen) + tf.cumsum(1 - chosen)
+    place = tf.where(chosen > 0, tf.cumsum(chosen), after) - 1
+    return tf.tensor_scatter_nd_update(tf.zeros_like(place), place[:, None], tf.range(tf.size(place)))
+
+
+def _roundoff() -> float:
+    """Unit roundoff of a float32 product: that of TensorFloat-32 where a GPU may round to it."""
+    rounds = tf.config.experimental.tensor_float_32_execution_enabled()
+    return 2.0**-11 if rounds and tf.config.list_physical_devices("GPU") else 2.0**-24
