@@ -217,6 +217,9 @@ class BinaryBottleneck(StochasticBottleneck):
             )
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 
+    def codes_per_position(self):
+        return self.bits
+
     def code_shape(self, shape):
         return shape
 

@@ -1,13 +1,14 @@
 """What every discrete bottleneck layer promises."""
 
-import re
-
 import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import InputError
+from keras_ae.integers import integers_in
 from keras_ae.layers.code_packing import pack_codes, unpack_codes
 from keras_ae.layers.float32_layer import Float32Layer
+from keras_ae.layers.named_metrics import NamedMetrics
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
@@ -16,7 +17,7 @@ from keras_ae.ops import finite_padding, is_exporting
 from keras_ae.recording import is_recording
 
 
-class Bottleneck(Float32Layer):
+class Bottleneck(NamedMetrics, Float32Layer):
     """Base of the discrete bottlenecks: one tensor in, one embedding out.
 
     `layer(x)` is differentiable in training; with `training` false it is
@@ -48,6 +49,7 @@ class Bottleneck(Float32Layer):
         self._terms = {}
 
     def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+        self.tell_metrics_apart()
         x = ops.cast(x, "float32")
         weights = position_weights(x, mask, sample_weight)
         x = finite_padding(x, weights)
@@ -72,16 +74,36 @@ class Bottleneck(Float32Layer):
         return self.assign_codes(ops.cast(x, "float32"))
 
     def decode(self, codes):
-        """Embedding of integer codes, in the compute dtype."""
+        """Embedding of integer codes, in the compute dtype.
+
+        Codes out of range are an `InputError` in an eager call; in a graph, an exported one
+        too, they are clamped to the range.
+        """
         if isinstance(codes, keras.KerasTensor):
             raise ValueError(
                 f"{type(self).__name__}.decode expects arrays or tensors. Received the symbolic {codes}. "
                 "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
             )
-        codes = ops.cast(ops.convert_to_tensor(codes), "int32")
+        codes = ops.convert_to_tensor(codes)
         if not self.built:
             self.build_from_codes(codes.shape)
-        return ops.cast(self.look_up(codes), self.compute_dtype)
+        return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
+
+    def codes_in_range(self, codes):
+        """`codes` as int32 of the right shape and range, see `keras_ae.integers.integers_in`."""
+        codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
+        if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
+            raise InputError(
+                f"The codes of {type(self).__name__} must have {parts} entries on their last axis. "
+                f"Received: codes of shape={tuple(codes.shape)}"
+            )
+        return integers_in("codes", codes, self.num_values, self.least_code)
+
+    least_code = 0  # some bottlenecks name what was left out by a negative code
+
+    def codes_per_position(self):
+        """Length of the last axis of the codes where a position has several; `None`: one code each."""
+        return None
 
     def pack(self, codes):
         """Codes `(examples, ...)` to uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
@@ -164,12 +186,9 @@ class Bottleneck(Float32Layer):
         if weighted is not None and not is_exporting():
             self.add_loss(LossTerm.of(weighted).value)
 
-    def metric_name(self, name):
-        """`name`, prefixed where the layer was given a name of its own."""
-        automatic = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
-        if re.fullmatch(rf"{automatic}(_\d+)?", self.name):
-            return name
-        return f"{self.name}_{name}"
+    def named_metrics(self):
+        counts = {"usage": self.usage, "perplexity": self.perplexity} if hasattr(self, "usage") else {}
+        return {**counts, **self._terms}
 
     def _build_once(self, shape):
         if not self.built:

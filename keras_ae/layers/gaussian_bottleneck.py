@@ -6,6 +6,7 @@ from keras import ops
 from keras_ae.layers.bottleneck import position_weights
 from keras_ae.layers.float32_dense import Float32Dense
 from keras_ae.layers.float32_layer import Float32Layer
+from keras_ae.layers.named_metrics import NamedMetrics
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.metrics.term_mean import TermMean
@@ -16,7 +17,7 @@ LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finit
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class GaussianBottleneck(Float32Layer):
+class GaussianBottleneck(NamedMetrics, Float32Layer):
     """Maps features to a Gaussian; samples it in training, returns its mean otherwise.
 
     ```
@@ -58,8 +59,10 @@ class GaussianBottleneck(Float32Layer):
         # float32: a variance in half precision loses the bits that the KL is made of
         self.mean_map = Float32Dense(latent_dim, name="mean")
         self.log_variance_map = Float32Dense(latent_dim, name="log_variance")
-        prefix = "" if self.name.startswith("gaussian_bottleneck") else f"{self.name}_"
-        self.kl_metric = TermMean(name=f"{prefix}kl_loss")
+        self.kl_metric = TermMean(name=self.metric_name("kl_loss"))
+
+    def named_metrics(self):
+        return {"kl_loss": self.kl_metric}
 
     @property
     def beta(self):
@@ -78,6 +81,7 @@ class GaussianBottleneck(Float32Layer):
         return self.mean_map(x), LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)
 
     def call(self, x, mask=None, training=None, sample=None, sample_weight=None):
+        self.tell_metrics_apart()
         mean, log_variance = self.parameters(finite_padding(x, position_weights(x, mask, sample_weight)))
         beta = self.warm_up.next(advance=bool(training) and self.trainable)
         if not is_exporting():

@@ -129,6 +129,9 @@ class GridQuantizer(Bottleneck):
         codes = ops.reshape(codes, (-1, self.num_heads, 1))
         return ops.mod(ops.floor_divide(codes, self._place_values()), np.array(self.levels, "int32"))
 
+    def codes_per_position(self):
+        return self.num_heads if self.num_heads > 1 else None
+
     def code_shape(self, shape):
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
 

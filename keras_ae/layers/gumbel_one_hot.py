@@ -1,5 +1,7 @@
 """Embedding as one-hot vectors, by the Gumbel-softmax."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -42,7 +44,7 @@ class GumbelOneHot(StochasticBottleneck):
         seed: of the Gumbel noise.
 
     Call arguments:
-        x: logits `(batch, ..., num_groups * num_classes)`.
+        x: logits `(batch, ..., num_groups * num_classes)`; `-inf` forbids a class.
         mask: `(batch, ...)`, 1 = real.
         training: whether to train.
         return_codes: also return the codes.
@@ -114,7 +116,8 @@ class GumbelOneHot(StochasticBottleneck):
     # inference
 
     def assign_codes(self, x):
-        return self._join_codes(argmax(self._split(x)))
+        # NaN is never the largest: each device would choose another one of several
+        return self._join_codes(argmax(self._split(ops.where(ops.isnan(x), -math.inf, x))))
 
     def look_up(self, codes):
         codes = codes if self.num_groups > 1 else ops.expand_dims(codes, -1)
@@ -123,8 +126,9 @@ class GumbelOneHot(StochasticBottleneck):
     def margin(self, x):
         """Gap of the two largest logits relative to their size."""
         best = ops.top_k(self._split(ops.cast(x, "float32")), 2)[0]
-        gap = (best[..., 0] - best[..., 1]) / ops.maximum(ops.max(ops.abs(best), axis=-1), 1e-30)
-        return self._join_codes(gap)
+        size = ops.maximum(ops.max(ops.abs(best), axis=-1), 1e-30)
+        forbidden = best[..., 1] == -math.inf  # all others are: nothing is nearer
+        return self._join_codes(ops.where(forbidden, 1.0, (best[..., 0] - best[..., 1]) / size))
 
     # the distribution
 
@@ -159,7 +163,8 @@ class GumbelOneHot(StochasticBottleneck):
         one_hot = self._split(self.look_up(codes))
         middle = ops.stop_gradient((one_hot + ops.softmax(x / temperature, axis=-1)) / 2)
         # the softmax whose value is `middle`, with the gradient to the logits: log 0 is kept finite
-        middle = ops.softmax(ops.stop_gradient(ops.log(middle + 1e-20) - x) + x, axis=-1)
+        finite = ops.where(ops.abs(x) == math.inf, 0.0, x)
+        middle = ops.softmax(ops.stop_gradient(ops.log(middle + 1e-20) - finite) + finite, axis=-1)
         return 2 * middle - ops.softmax(x, axis=-1) / 2
 
     def observe(self, x, embedding, codes, weights):
@@ -182,6 +187,9 @@ class GumbelOneHot(StochasticBottleneck):
 
     def _join_codes(self, codes):
         return codes if self.num_groups > 1 else codes[..., 0]
+
+    def codes_per_position(self):
+        return self.num_groups if self.num_groups > 1 else None
 
     def code_shape(self, shape):
         return shape[:-1] if self.num_groups == 1 else (*shape[:-1], self.num_groups)

@@ -85,6 +85,8 @@ class ResidualVectorQuantizer(Bottleneck):
         Zeghidour et al., 2021 (SoundStream), https://arxiv.org/abs/2107.03312.
     """
 
+    least_code = -1  # a level that was left out
+
     def __init__(
         self,
         num_embeddings: int,

@@ -59,7 +59,13 @@ class SentenceGRU(keras.layers.Layer):
         if has_fixed_shapes() or tf.config.list_physical_devices("GPU"):
             x = ops.take(words, ops.maximum(places, 0), axis=0)
             mask = places >= 0
-            return ops.concatenate([gru(x, mask=mask) for gru in self.directions], axis=-1)
+            empty = ~ops.any(mask, axis=1, keepdims=True)
+            # the first step of a sentence without words is read and forgotten: the GRU of cuDNN
+            # takes no row that is masked entirely
+            first = ops.arange(places.shape[1] or ops.shape(places)[1]) == 0
+            mask = mask | (empty & first[None])
+            last = ops.concatenate([gru(x, mask=mask) for gru in self.directions], axis=-1)
+            return ops.where(empty, 0.0, last)
         lengths = tf.math.count_nonzero(places >= 0, axis=1, dtype=tf.int32)
         packing = Packing.of(lengths)
         orders = [places, tf.reverse_sequence(places, lengths, seq_axis=1)]

@@ -65,7 +65,7 @@ class StochasticBottleneck(Bottleneck):
 
     def log_prob(self, x, codes):
         """`log q(codes | x)` in nats, `(batch, ...)`: one number a position."""
-        return self.code_log_prob(ops.cast(x, "float32"), codes)
+        return self.code_log_prob(ops.cast(x, "float32"), self.codes_in_range(codes))
 
     def draw(self, x):
         """Codes drawn from `q(codes | x)`, int32."""
@@ -74,7 +74,7 @@ class StochasticBottleneck(Bottleneck):
 
     def prior_log_prob(self, codes):
         """`log p(codes)` in nats, one number a position."""
-        return self.code_log_prob(self._flat_prior(), codes)
+        return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
 
     def draw_prior(self, shape):
         """Codes drawn from the prior for so many positions, `(batch, ...)`, int32."""

@@ -323,6 +323,9 @@ class VectorQuantizer(Bottleneck):
         repeats = self.num_heads // self.table.num_heads
         return weights if weights is None or repeats == 1 else ops.repeat(weights, repeats)
 
+    def codes_per_position(self):
+        return self.num_heads if self.num_heads > 1 else None
+
     def code_shape(self, shape):
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
 

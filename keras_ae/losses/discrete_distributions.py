@@ -1,6 +1,7 @@
 """Divergences and log-probabilities of categorical and Bernoulli variables given by logits.
 
-Everything is made of `log_softmax` and `softplus`: logits of any size stay finite. A pair
+Everything is made of `log_softmax` and `softplus`: logits of any size stay finite. Logits may be
+infinite: `-inf` forbids a class, or a bit of 1, and adds nothing to a divergence. A pair
 `(G, K)` of axes is G variables of K classes, and an axis of bits is so many Bernoulli
 variables; both are independent, so their terms are added.
 """
@@ -17,28 +18,45 @@ def categorical_kl(logits, prior_logits):
 
     >>> round(float(categorical_kl(ops.array([50.0, 0.0]), ops.zeros(2)) / math.log(2.0)), 4)
     1.0
+    >>> round(float(categorical_kl(ops.array([0.0, 0.0, -math.inf]), ops.zeros(3)) - math.log(1.5)), 4)
+    0.0
     """
     log_q, log_p = ops.log_softmax(logits, axis=-1), ops.log_softmax(prior_logits, axis=-1)
-    return ops.sum(ops.exp(log_q) * (log_q - log_p), axis=-1)
+    return ops.sum(expected_where_possible(ops.exp(log_q), log_q, log_p), axis=-1)
 
 
 def bernoulli_kl(logits, prior_logits):
     """`KL(sigmoid(logits) || sigmoid(prior_logits))` in nats, elementwise.
 
-    `q (l - l_0) - softplus(l) + softplus(l_0)`, where `q = sigmoid(l)`.
+    `q log(q / p) + (1 - q) log((1 - q) / (1 - p))`, where `q = sigmoid(l)`, `log q = -softplus(-l)`.
 
     Example:
 
     >>> float(bernoulli_kl(ops.array(1.5), ops.array(1.5)))
     0.0
     """
-    difference = ops.sigmoid(logits) * (logits - prior_logits)
-    return difference - ops.softplus(logits) + ops.softplus(prior_logits)
+    one = expected_where_possible(ops.sigmoid(logits), -ops.softplus(-logits), -ops.softplus(-prior_logits))
+    zero = expected_where_possible(ops.sigmoid(-logits), -ops.softplus(logits), -ops.softplus(prior_logits))
+    return one + zero
+
+
+def expected_where_possible(probability, log_q, log_p=0.0):
+    """`probability * (log_q - log_p)`; 0 where the probability is 0, forward and backward."""
+    possible = probability > 0
+    # selected before the product: 0 * inf is NaN, and so would be its gradient
+    difference = ops.where(possible, log_q, 0.0) - ops.where(possible, log_p, 0.0)
+    return probability * difference
 
 
 def categorical_log_prob(logits, one_hot):
-    """`log softmax(logits)_k` of the class that `one_hot` names, `(..., K)` -> `(...)`."""
-    return ops.sum(one_hot * ops.log_softmax(logits, axis=-1), axis=-1)
+    """`log softmax(logits)_k` of the class that `one_hot` names, `(..., K)` -> `(...)`.
+
+    Example:
+
+    >>> round(float(categorical_log_prob(ops.array([0.0, 0.0, -math.inf]), ops.array([1.0, 0, 0]))), 4)
+    -0.6931
+    """
+    return ops.sum(expected_where_possible(one_hot, ops.log_softmax(logits, axis=-1)), axis=-1)
 
 
 def bernoulli_log_prob(logits, bits):
@@ -50,8 +68,14 @@ def bernoulli_log_prob(logits, bits):
 
     >>> round(float(ops.exp(bernoulli_log_prob(ops.array(0.0), ops.array(1.0)))), 4)
     0.5
+    >>> bernoulli_log_prob(ops.array([-math.inf, -math.inf]), ops.array([0.0, 1.0])).numpy().tolist()
+    [0.0, -inf]
     """
-    return bits * logits - ops.softplus(logits)
+    certain = ops.abs(logits) == math.inf
+    finite = ops.where(certain, 0.0, logits)
+    contradicted = ops.where(logits > 0, bits < 1, bits > 0)
+    of_certain = ops.where(contradicted, -math.inf, 0.0)
+    return ops.where(certain, of_certain, bits * finite - ops.softplus(finite))
 
 
 def relaxed_categorical_log_prob(logits, log_sample, temperature):
@@ -62,7 +86,8 @@ def relaxed_categorical_log_prob(logits, log_sample, temperature):
     ```
 
     with normalised logits. It takes the logarithm of the sample because a sample at a low
-    temperature has entries that no float32 holds.
+    temperature has entries that no float32 holds. Classes whose logit is `-inf` are left out, and `K` is
+    the number of the others.
 
     Args:
         logits: `(..., K)`.
@@ -75,11 +100,15 @@ def relaxed_categorical_log_prob(logits, log_sample, temperature):
     Reference:
         Maddison et al., 2017, https://arxiv.org/abs/1611.00712, equation 2.
     """
-    classes = logits.shape[-1]
-    constant = math.lgamma(classes) + (classes - 1) * ops.log(ops.cast(temperature, logits.dtype))
+    allowed = logits > -math.inf
+    classes = ops.sum(ops.cast(allowed, "int32"), axis=-1)
+    factorials = ops.array([0.0, *(math.lgamma(k) for k in range(1, logits.shape[-1] + 1))], logits.dtype)
+    log_sample = ops.where(allowed, log_sample, 0.0)
     score = ops.log_softmax(logits, axis=-1) - temperature * log_sample
-    normaliser = classes * ops.logsumexp(score, axis=-1)
-    return constant - normaliser + ops.sum(score - log_sample, axis=-1)
+    total = ops.sum(ops.where(allowed, score - log_sample, 0.0), axis=-1)
+    number = ops.cast(classes, logits.dtype)
+    constant = ops.take(factorials, classes) + (number - 1) * ops.log(ops.cast(temperature, logits.dtype))
+    return constant - number * ops.logsumexp(score, axis=-1) + total
 
 
 def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):

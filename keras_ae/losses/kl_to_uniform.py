@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from keras_ae.losses.discrete_distributions import expected_where_possible
+
 
 def categorical_kl_to_uniform(logits):
     """`KL(q || uniform) = log K - H(q)` in nats, `(..., K)` -> `(...)`.
@@ -14,12 +16,14 @@ def categorical_kl_to_uniform(logits):
     0.0
     """
     log_q = ops.log_softmax(logits, axis=-1)
-    return math.log(logits.shape[-1]) + ops.sum(ops.exp(log_q) * log_q, axis=-1)
+    return math.log(logits.shape[-1]) + ops.sum(expected_where_possible(ops.exp(log_q), log_q), axis=-1)
 
 
 def bernoulli_entropy(logits):
-    """`H(sigmoid(l)) = softplus(l) - l sigmoid(l)` in nats, elementwise."""
-    return ops.softplus(logits) - logits * ops.sigmoid(logits)
+    """`H(sigmoid(l)) = softplus(l) - l sigmoid(l)` in nats, elementwise; 0 for infinite logits."""
+    certain = ops.abs(logits) == math.inf
+    finite = ops.where(certain, 0.0, logits)
+    return ops.where(certain, 0.0, ops.softplus(finite) - finite * ops.sigmoid(finite))
 
 
 def bernoulli_kl_to_uniform(logits):

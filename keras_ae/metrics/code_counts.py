@@ -14,7 +14,7 @@ class CodeCounts(keras.metrics.Metric):
         self.counts = self.add_variable((num_heads, num_embeddings), "zeros", dtype="float32", name="counts")
 
     def update_state(self, codes, sample_weight=None):
-        """Add integer codes `(...)`, with several heads `(..., heads)`.
+        """Add integer codes `(...)`, with several heads `(..., heads)`; those out of range do not count.
 
         `sample_weight` has the shape of `codes` without the axis of heads.
         """
@@ -37,9 +37,11 @@ class CodeCounts(keras.metrics.Metric):
 
 
 def count_codes(codes, weights, num_embeddings):
-    """Weighted counts `(heads, K)` of `codes` `(vectors, heads)`, by segment sums."""
+    """Weighted counts `(heads, K)` of `codes` `(vectors, heads)`, by segment sums; of those in `[0, K)`."""
     heads = codes.shape[1]
     segments = codes + num_embeddings * ops.arange(heads, dtype="int32")
+    # no segment has the number -1; a code out of range would be counted for the next head
+    segments = ops.where((codes >= 0) & (codes < num_embeddings), segments, -1)
     repeated = ops.broadcast_to(weights[:, None], ops.shape(codes))
     counts = ops.segment_sum(
         ops.reshape(repeated, (-1,)), ops.reshape(segments, (-1,)), num_segments=heads * num_embeddings

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.named_metrics import tell_metrics_apart
 from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quantize_parts
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.term_mean import TermMean
@@ -318,6 +319,7 @@ class BaseModel(keras.Model):
         return [(by_name[name], updates) for name, updates in self._stage.players.items()]
 
     def _step_logs(self):
+        tell_metrics_apart(self)
         logs = self.get_metrics_result()
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             # Keras reduces the logs of several workers over axis 0 (keras#20585)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.integers import check_integers, integers_in
 from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.code_network import CodeNetwork
@@ -51,8 +52,9 @@ class CodePrior(BaseModel):
         `loss` in nats per code (`/ log(2)`: bits), `accuracy` of the most probable code.
 
     Raises:
-        ValueError: sizes that fit no network; codes that are no integers or of another
-            shape; a label or condition that is missing or not expected.
+        ValueError: sizes that fit no network; codes that are no integers, out of range or of another
+            shape; a label or condition that is missing, not expected or out of range. Where a graph
+            is traced, numbers out of range are clamped.
 
     Example:
 
@@ -148,7 +150,11 @@ class CodePrior(BaseModel):
             )
         noise = np.random.default_rng(seed).random((num, self.num_codes), "float32")
         given = {"labels": labels, "condition": condition}
-        given = {name: np.asarray(value, "int32") for name, value in given.items() if value is not None}
+        given = {name: np.asarray(value) for name, value in given.items() if value is not None}
+        sizes = {"labels": self.settings["num_labels"], "condition": self.settings["condition_values"]}
+        for name in given:
+            check_integers(name, given[name], sizes[name] or 1)
+        given = {name: value.astype("int32") for name, value in given.items()}
         if "labels" in given:
             given["labels"] = np.broadcast_to(given["labels"], (num,))
         parts = []
@@ -263,7 +269,7 @@ class CodePrior(BaseModel):
     def _unpack(self, x):
         """Flat codes `(batch, codes)`, labels and flat condition of what `fit` takes."""
         x = x if isinstance(x, dict) else {"x": x}
-        codes = _integers(x["x"], self.code_shape, "codes")
+        codes = _integers(x["x"], self.code_shape, "codes", self.num_values)
         return (codes, *self._conditions(x.get("labels"), x.get("condition")))
 
     def _conditions(self, labels, condition):
@@ -273,9 +279,11 @@ class CodePrior(BaseModel):
                 expected = "no" if wanted[name] is None else "also"
                 received = "none" if value is None else "some"
                 raise ValueError(f"This CodePrior expects {expected} `{name}`. Received: {received}")
-        labels = None if labels is None else ops.reshape(ops.cast(labels, "int32"), (-1,))
+        if labels is not None:
+            labels = ops.reshape(integers_in("labels", labels, wanted["labels"]), (-1,))
         if condition is not None:
-            condition = _integers(condition, self.settings["condition_shape"], "condition")
+            shape, values = self.settings["condition_shape"], wanted["condition"]
+            condition = _integers(condition, shape, "condition", values)
         return labels, condition
 
     def compute_output_shape(self, input_shape):
@@ -286,15 +294,15 @@ class CodePrior(BaseModel):
         return {**super().get_config(), **self.settings}
 
 
-def _integers(codes, shape, name):
-    """Codes `(batch, *shape)` as int32 `(batch, number of codes)`."""
+def _integers(codes, shape, name, num_values):
+    """Codes `(batch, *shape)` below `num_values` as int32 `(batch, number of codes)`."""
     codes = ops.convert_to_tensor(codes)
     if keras.backend.is_float_dtype(codes.dtype) or tuple(codes.shape[1:]) != tuple(shape):
         raise ValueError(
             f"{name} are integers of the shape {('batch', *shape)}. "
             f"Received: {codes.dtype} {tuple(codes.shape)}"
         )
-    return ops.reshape(ops.cast(codes, "int32"), (-1, math.prod(shape)))
+    return ops.reshape(integers_in(name, codes, num_values), (-1, math.prod(shape)))
 
 
 def _cross_entropy(codes, logits):

@@ -1,0 +1,65 @@
+"""Codes, labels and other integers of a known range, the same on every device."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+
+
+def integers_in(name, values, num_values, least=0):
+    """`values` as int32, each from `least` to `num_values - 1`.
+
+    A device does what it likes with others: a CPU raises an error in the middle of a graph or takes
+    another row, a GPU gives zeros. Eagerly they are refused here; in a graph, where no error can be
+    raised on every device, they are clamped to the range.
+
+    Args:
+        name: of the argument, for the message.
+        values: array or tensor of integers; whole numbers of a float dtype are taken too.
+        num_values: one more than the largest.
+        least: the smallest.
+
+    Raises:
+        InputError: eager values that are out of the range, or no whole numbers.
+
+    Example:
+
+    >>> integers_in("codes", [0, 3, 1], 4).numpy().tolist()
+    [0, 3, 1]
+    """
+    values = ops.convert_to_tensor(values)
+    if is_eager(values):
+        check_integers(name, values, num_values, least)
+        return ops.cast(values, "int32")
+    values = ops.minimum(ops.maximum(values, _cast(least, values)), _cast(num_values - 1, values))
+    return ops.cast(values, "int32")
+
+
+def check_integers(name, values, num_values, least=0):
+    """Raise an `InputError` unless all `values` are whole numbers from `least` to `num_values - 1`."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and not (array == np.floor(array)).all()):
+        raise InputError(f"{name} must be integers. Received: {name} of dtype {array.dtype}: {_shown(array)}")
+    if array.size and (array.min() < least or array.max() >= num_values):
+        raise InputError(
+            f"{name} must be from {least} to {num_values - 1}. "
+            f"Received: {name} from {array.min()} to {array.max()}"
+        )
+
+
+def is_eager(values) -> bool:
+    """Whether the values of a tensor can be looked at now."""
+    return tf.executing_eagerly() and not isinstance(values, keras.KerasTensor) and hasattr(values, "numpy")
+
+
+def _cast(number, like):
+    """`number` in the dtype of `like`, within its range."""
+    dtype = tf.as_dtype(like.dtype)
+    return ops.cast(max(dtype.min, min(number, dtype.max)) if dtype.is_integer else number, like.dtype)
+
+
+def _shown(array):
+    fractions = array[array != np.floor(array)] if array.dtype.kind == "f" else array
+    return ", ".join(str(value) for value in fractions.reshape(-1)[:3])
