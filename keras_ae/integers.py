@@ -18,7 +18,7 @@ def integers_in(name, values, num_values, least=0):
     Args:
         name: of the argument, for the message.
         values: array or tensor of integers; whole numbers of a float dtype are taken too.
-        num_values: one more than the largest.
+        num_values: one more than the largest; `None`: unknown, all are taken.
         least: the smallest.
 
     Raises:
@@ -30,6 +30,8 @@ def integers_in(name, values, num_values, least=0):
     [0, 3, 1]
     """
     values = ops.convert_to_tensor(values)
+    if num_values is None:
+        return ops.cast(values, "int32")
     if is_eager(values):
         check_integers(name, values, num_values, least)
         return ops.cast(values, "int32")
@@ -47,6 +49,21 @@ def check_integers(name, values, num_values, least=0):
             f"{name} must be from {least} to {num_values - 1}. "
             f"Received: {name} from {array.min()} to {array.max()}"
         )
+
+
+def embedding_rows(model) -> int | None:
+    """Rows of the `Embedding` layer that reads an input of a functional model; `None`: there is none.
+
+    The integer input, such as a speaker, has so many values.
+    """
+    inputs = {id(tensor) for tensor in getattr(model, "inputs", None) or ()}
+    tables = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)] if inputs else []
+    rows = [
+        table.input_dim
+        for table in tables
+        if any(id(tensor) in inputs for node in table._inbound_nodes for tensor in node.input_tensors)
+    ]
+    return min(rows, default=None)
 
 
 def is_eager(values) -> bool:

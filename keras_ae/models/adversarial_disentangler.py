@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.integers import embedding_rows, integers_in
 from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
@@ -125,7 +126,8 @@ class AdversarialDisentangler(AutoEncoder):
         return {**super().input_shapes(), self.label: (None,)}
 
     def input_rules(self):
-        return replace(super().input_rules(), trained_on=(self.label,))
+        sizes = {self.label: getattr(self.adversary, "num_classes", None)}
+        return replace(super().input_rules(), trained_on=(self.label,), sizes=sizes)
 
     def build(self, input_shape):
         if self.built:
@@ -203,7 +205,7 @@ class AdversarialDisentangler(AutoEncoder):
         return {"reconstruction_loss": mean_term(self.element_losses(target, reconstruction), weights)}
 
     def _decoded(self, embedding, label, mask, training):
-        label = ops.cast(ops.convert_to_tensor(label), "int32")
+        label = integers_in(self.label, label, embedding_rows(self.decoder))
         masks = None if mask is None else [mask, None]
         outputs = call_under_mask(self.decoder, [embedding, label], masks, training)
         if mask is not None:

@@ -217,7 +217,8 @@ class AdversarialVoiceConverter(ConvertedFrames):
         ]
 
     def input_rules(self):
-        return replace(super().input_rules(), trained_on=("speaker",))
+        sizes = {"speaker": getattr(self.adversary, "num_classes", None)}
+        return replace(super().input_rules(), trained_on=("speaker",), sizes=sizes)
 
     def _variables_of_the_model(self):
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)

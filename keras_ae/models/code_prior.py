@@ -115,7 +115,9 @@ class CodePrior(BaseModel):
             shapes["labels"] = (None,)
         if self.settings["condition_shape"]:
             shapes["condition"] = (None, *self.settings["condition_shape"])
-        return InputRules(shapes, trained_on=tuple(name for name in shapes if name != "x"))
+        sizes = {"x": self.num_values, "labels": self.settings["num_labels"]}
+        sizes["condition"] = self.settings["condition_values"]
+        return InputRules(shapes, trained_on=tuple(name for name in shapes if name != "x"), sizes=sizes)
 
     def call(self, x, training=None):
         """Logits of each code given the earlier ones, `(batch, *code_shape, num_values)` float32."""

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
+from keras_ae.integers import check_integers
 from keras_ae.models.input_rules import entries_of
 
 CHUNK = 2**24  # numbers looked at in one go
@@ -30,6 +31,9 @@ def check_values(rules, x, y=None, sample_weight=None):
     weights = _array(sample_weight)
     if weights is not None:
         _check_finite("sample_weight", weights, weights, None, None)
+    for name, size in rules.sizes.items():
+        if size is not None and name in entries:
+            check_integers(name, entries[name], size)
     target = y if y is not None and rules.target else entries[rules.values]
     for name, value in (*entries.items(), ("y", y if rules.target else None)):
         if value is None or not hasattr(value, "shape") or not hasattr(value, "dtype"):

@@ -83,7 +83,8 @@ class GenerativeAutoEncoder(BaseModel):
         shapes, trained_on = dict(self.auto_encoder.input_rules().shapes), ()
         if any(prior.settings["num_labels"] for prior in self.priors):
             shapes["labels"], trained_on = (None,), ("labels",)
-        return InputRules(shapes, trained_on=trained_on)
+        labels = [prior.settings["num_labels"] for prior in self.priors if prior.settings["num_labels"]]
+        return InputRules(shapes, trained_on=trained_on, sizes={"labels": min(labels, default=None)})
 
     def encode(self, x):
         """The codes of `x`, as the auto-encoder gives them."""

@@ -30,6 +30,7 @@ class InputRules:
         bounds: `(lowest, highest)` of the target's values, or `None`.
         bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
+        sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels.
         made_by: function that makes such inputs, for messages.
         value_range: `(lowest, highest)` of the values, as `model.preprocessing` declares them, or `None`.
     """
@@ -41,6 +42,7 @@ class InputRules:
     bounds: tuple[float, float] | None = None
     bounded_by: str = ""
     unbounded: str = ""
+    sizes: Mapping[str, int | None] = field(default_factory=dict)
     made_by: str = ""
     value_range: tuple[float, float] | None = None
 

@@ -67,7 +67,8 @@ class SentenceModel(BaseModel):
         pairs = {f"{name}lengths": (None,) for name in ("", "previous_", "next_")}
         words = dict.fromkeys(("ids", "previous", "next"), (None, None))
         numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
-        return InputRules({**words, **pairs, **numbers}, values="ids")
+        sizes = {} if self.word_ids is None else dict.fromkeys(words, len(self.vocabulary))
+        return InputRules({**words, **pairs, **numbers}, values="ids", sizes=sizes)
 
     def compile(self, optimizer="adam", *, jit_compile="auto", **others):
         """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""

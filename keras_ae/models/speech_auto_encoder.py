@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.integers import embedding_rows, integers_in
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
@@ -103,7 +104,9 @@ class SpeechAutoEncoder(AutoEncoder):
 
     def input_rules(self):
         shapes = {"x": (None, None), "lengths": (None,), "speaker": (None,)}
-        return InputRules(shapes, trained_on=("speaker",), target=True)  # the loss is that of the frames
+        sizes = {"speaker": embedding_rows(self.decoder)}
+        # the loss is that of the frames
+        return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
 
     def decode(self, codes, lengths=None, *, speaker):
         """`(batch, frames, mels)` of codes, or of an embedding, in the voice of `speaker` `(batch,)`.
@@ -131,7 +134,7 @@ class SpeechAutoEncoder(AutoEncoder):
         return self._decode_embedding(embedding, _speaker_of(x), mask_of(embedding), training)
 
     def _decode_embedding(self, embedding, speaker, mask, training):
-        speaker = ops.cast(ops.convert_to_tensor(speaker), "int32")
+        speaker = integers_in("speaker", speaker, embedding_rows(self.decoder))
         masks = None if mask is None else [mask, None]
         frames = call_under_mask(self.decoder, [embedding, speaker], masks, training)
         if mask is not None:

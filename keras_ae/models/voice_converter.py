@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_ae.audio.mel_inversion import mel_to_waveforms
 from keras_ae.errors import InputError
+from keras_ae.integers import embedding_rows, integers_in
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.global_variance import GlobalVariance
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -145,7 +146,12 @@ class VoiceConverter(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         trained_on = ("speaker",) if self.speaker_encoder is None else ()
-        return InputRules(shapes, trained_on=trained_on, target=True)
+        sizes = {"speaker": self._num_voices()} if self.speaker_encoder is None else {}
+        return InputRules(shapes, trained_on=trained_on, target=True, sizes=sizes)
+
+    def _num_voices(self):
+        """Rows of the decoder's table of speakers; `None` without one."""
+        return embedding_rows(self.decoder)
 
     # what it says
 
@@ -196,7 +202,7 @@ class VoiceConverter(BaseModel):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         content = embedding[..., : self.content_dim]
         if self.speaker_encoder is None:
-            voice = speaker_numbers_of(speaker)
+            voice = integers_in("speaker", speaker_numbers_of(speaker), self._num_voices())
         elif speaker is None:
             voice = mean_over_codes(embedding[..., self.content_dim :], mask)
         else:
@@ -217,7 +223,8 @@ class VoiceConverter(BaseModel):
         frames, mask = self.frames(self.checked_inputs(source))
         content = self._content(frames, mask)
         if self.speaker_encoder is None:
-            return self._spoken(content, speaker_numbers_of(target), frames, mask)
+            numbers = integers_in("target", speaker_numbers_of(target), self._num_voices())
+            return self._spoken(content, numbers, frames, mask)
         target = self.checked_inputs(target)
         heard, heard_mask = self.frames(target)
         voice = self.voice(target, heard, heard_mask)
