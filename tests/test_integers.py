@@ -96,7 +96,9 @@ def test_usage_does_not_count_codes_out_of_range_for_another_head():
 
 @pytest.fixture(scope="module")
 def prior():
-    return CodePrior(6, (2,), dim=4, depth=1, num_attention_heads=1, num_labels=3)
+    prior = CodePrior(6, (2,), dim=4, depth=1, num_attention_heads=1, num_labels=3)
+    prior.compile("adam", run_eagerly=True)
+    return prior
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,6 @@ def test_a_prior_over_codes_refuses_codes_and_labels_out_of_range(prior, codes, 
     codes, labels = np.array(codes), np.array(labels)
     with pytest.raises(InputError, match=message):
         prior.log_prob(codes, labels=labels)
-    if prior.optimizer is None:
-        prior.compile("adam", run_eagerly=True)
     for method in (prior.fit, prior.evaluate):
         with pytest.raises(InputError, match=message):
             method({"x": codes, "labels": labels}, verbose=0)
