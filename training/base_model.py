@@ -19,7 +19,8 @@ def with_data_of_base(recipe, open_run):
     if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != type(recipe).data:
         return recipe
     other = open_run(base).recipe()
-    return dataclasses.replace(recipe, data=other.data, image_size=other.image_size, scale=other.scale)
+    same = ("data", "image_size", "scale", "channels", "skip_broken")
+    return dataclasses.replace(recipe, **{name: getattr(other, name) for name in same})
 
 
 def untrained_base(recipe, data, steps_per_epoch, load_model):

@@ -105,6 +105,8 @@ def _verbs(tyro, given=()):
         image_size: tuple[int, int] | None = None,
         transfer: Path | None = None,
         scale: float | None = None,
+        channels: Channels | None = None,
+        skip_broken: bool = False,
     ) -> int:
         """Measure what an embedding knows and leaks, on held-out examples, and write the page.
 
@@ -124,6 +126,8 @@ def _verbs(tyro, given=()):
                 which its vectors are measured beside control rows.
             scale: pixel value of an array of images that becomes 1, such as 255; that of the run unless
                 given.
+            channels: convert images to grey (1) or RGB (3), for what is no run.
+            skip_broken: leave out images that cannot be read, for what is no run.
         """
         from keras_ae.training.report_command import report
 
@@ -137,6 +141,8 @@ def _verbs(tyro, given=()):
             image_size=image_size,
             transfer=transfer,
             scale=scale,
+            channels=channels,
+            skip_broken=skip_broken,
         )
         return 1 if failed else 0
 

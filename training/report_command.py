@@ -27,6 +27,8 @@ def report(
     image_size: tuple[int, int] | None = None,
     transfer: Path | None = None,
     scale: float | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
 ) -> tuple[Path, dict]:
     """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
 
@@ -62,6 +64,7 @@ def report(
             raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
         else:
             images = {"image_size": image_size, "scale": scale}
+            images |= {"channels": channels, "skip_broken": skip_broken}
             page, record = report_of_file(encoder, data, output, **images, **options)
     failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
     print_failed(failed, _log_of(encoder, output))

@@ -62,6 +62,8 @@ def report_of_file(
     *,
     image_size=None,
     scale=None,
+    channels=None,
+    skip_broken=False,
     budget=DEFAULT_BUDGET,
     seeds=None,
     progress=None,
@@ -73,7 +75,7 @@ def report_of_file(
         data: a source of images as recipes take it.
         output: the page, an .html file; the figures stand beside it.
         image_size: height and width to which the images are resized.
-        scale: the pixel value of an array that becomes 1, as in `load_images`.
+        scale, channels, skip_broken: as in `load_images`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
 
     Returns:
@@ -81,7 +83,8 @@ def report_of_file(
     """
     page_outputs(output, [path, data])
     encoder = load_encoder(path)
-    images = load_images(data, image_size=image_size, scale=scale)
+    options = {"image_size": image_size, "scale": scale, "channels": channels, "skip_broken": skip_broken}
+    images = load_images(data, **options)
     about, log = {"file": path.name}, output.with_name(LOG)
     record = measure_data(encoder, images, path.name, budget, seeds, about, progress, log)
     return write_page(record, output), record
