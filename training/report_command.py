@@ -74,9 +74,7 @@ def report(
 
 def _log_of(encoder, output):
     """Where the tracebacks of failed measurements are kept."""
-    return (
-        encoder / LOG if encoder.is_dir() and (encoder / "config.json").is_file() else output.with_name(LOG)
-    )
+    return encoder / LOG if (encoder / "config.json").is_file() else output.with_name(LOG)
 
 
 def _is_run(path):

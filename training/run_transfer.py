@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import current_attempts
 from keras_ae.training.recipes import TextRecipe
 from keras_ae.training.run_data import load_data_of
+
+ROWS = "transfer"  # begins the name of each attempt to measure a row
 
 
 def measure_transfer(
@@ -33,5 +36,17 @@ def measure_transfer(
     rows = recipe.transfer_rows(run.load_model(), load_data_of(run, data)[1], tasks, progress)
     path = run.directory / "metrics.json"
     metrics = json.loads(path.read_text()) if path.is_file() else {}
-    run.write_json("metrics.json", {**metrics, "transfer": rows})
+    run.write_json("metrics.json", _with_reasons({**metrics, "transfer": rows}))
     return rows
+
+
+def _with_reasons(metrics):
+    """Figures with the reasons of the rows that were not measured now, in place of those of before."""
+    attempts = current_attempts()
+    for key in ("failed", "left_out"):
+        now = {} if attempts is None else getattr(attempts, key)
+        others = {name: why for name, why in metrics.get(key, {}).items() if not name.startswith(ROWS)}
+        reasons = {**others, **{name: why for name, why in now.items() if name.startswith(ROWS)}}
+        metrics = {name: value for name, value in metrics.items() if name != key}
+        metrics |= {key: reasons} if reasons else {}
+    return metrics

@@ -95,6 +95,11 @@ def attempt(name: str, function: Callable, *arguments, default=None, **options):
         return default
 
 
+def current_attempts() -> Attempts | None:
+    """The attempts of the surrounding `recorded`, if there is one."""
+    return _current.get()
+
+
 def current_progress():
     """The `progress` of the surrounding `recorded`; a function that does nothing without one."""
     attempts = _current.get()
