@@ -1,5 +1,7 @@
 """Auto-encoders beyond reconstruction for Keras 3: build, train with `fit`, measure, export."""
 
+import importlib
+
 from keras_ae.quiet import quiet_command_line
 
 quiet_command_line()  # does nothing unless this is the command line; must come before TensorFlow
@@ -11,4 +13,16 @@ from keras_ae.settings import take_numpy_scalars  # noqa: E402
 take_numpy_scalars("keras_ae")
 
 __version__ = "0.1.0"
+# loaded by their first use: they take packages beyond Keras and TensorFlow
+_LAZY = ("evaluation", "export", "training")
 __all__ = ["InputError", "layers", "losses", "metrics", "models", "networks", "optimizers"]
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(f"keras_ae.{name}")
+    raise AttributeError(f"module 'keras_ae' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})

@@ -100,7 +100,8 @@ def default_network(shape):
             f"(height, width, channels) or a volume. Received: examples of shape {tuple(shape)}. "
             "Pass network=, a Keras model from x to features."
         )
-    return keras.Model(inputs, _convolutions(kind, (2, 2), inputs, padding="same"))
+    last = {"padding": "same", "data_format": "channels_last"}
+    return keras.Model(inputs, _convolutions(kind, (2, 2), inputs, **last))
 
 
 def _convolutions(kind, strides, x, **options):

@@ -193,6 +193,13 @@ class BinaryBottleneck(StochasticBottleneck):
             added.append(self.decorrelation_weight * batch_term(copies, flat_weights))
         self.record_terms({"kl_loss": kl}, sum(added) if added else None)
 
+    def position_losses(self, x):
+        losses = super().position_losses(x)
+        if self.entropy_weight:
+            entropy = self.entropy_weight * ops.sum(bernoulli_entropy(x), axis=-1)
+            losses = entropy if losses is None else losses + entropy
+        return losses
+
     @staticmethod
     def pack(codes) -> np.ndarray:
         """Bits `(..., bits)` to bytes `(..., ceil(bits / 8))`, uint8, first bit highest.

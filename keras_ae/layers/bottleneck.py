@@ -141,6 +141,24 @@ class Bottleneck(NamedMetrics, Float32Layer):
             return embedding
         return embedding, keras.KerasTensor(self.code_shape(x.shape), dtype="int32")
 
+    def example_losses(self, x, mask=None):
+        """What each example by itself adds to the loss, the mean over its real positions: `(batch,)` float32.
+
+        Terms of the batch as a whole, such as the diversity of its codes, and of the weights are left out.
+        """
+        losses = self.position_losses(ops.cast(x, "float32"))
+        if losses is None:
+            return ops.zeros_like(ops.cast(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0], "float32"))
+        losses = ops.reshape(losses, (ops.shape(losses)[0], -1))
+        if mask is None:
+            return ops.mean(losses, axis=1)
+        real = ops.reshape(ops.cast(mask, "bool"), ops.shape(losses))
+        total = ops.sum(ops.where(real, losses, 0.0), axis=1)
+        return ops.divide_no_nan(total, ops.sum(ops.cast(real, "float32"), axis=1))
+
+    def position_losses(self, x):
+        """The weighted loss of each position of float32 `x`, `(batch, ...)`; `None` if it has none."""
+
     def observe(self, x, embedding, codes, weights):
         """Losses and metrics outside of training."""
 

@@ -10,7 +10,7 @@ from keras_ae.layers.bottleneck import flat_or_none
 from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.layers.standardized_start import StandardizedStart
 from keras_ae.loss_term import LossTerm
-from keras_ae.losses.finite_scalar_quantization import saturation_loss
+from keras_ae.losses.finite_scalar_quantization import FLAT, saturation_loss
 from keras_ae.ops import finite_or_zero
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
@@ -135,6 +135,12 @@ class FiniteScalarQuantizer(GridQuantizer):
         self.record_terms(
             {"saturation_loss": loss}, self.saturation_cost * loss if self.saturation_cost else None
         )
+
+    def position_losses(self, x):
+        if not self.saturation_cost:
+            return None
+        excess = ops.relu(ops.abs(self._argument(self._heads(x))) - FLAT)
+        return self.saturation_cost * self._mean_of_heads(ops.square(excess), x)
 
     def _argument(self, heads):
         """Of the tanh."""

@@ -92,10 +92,20 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         z = self._sample(mean, log_variance) if (training if sample is None else sample) else mean
         return ops.cast(z, self.compute_dtype)
 
+    def kl(self, x, mask=None):
+        """`KL(q(z|x) || N(0, I))` of each example in nats, the sum over its real positions: `(batch,)`."""
+        return self._kl_of(*self.parameters(x), mask)
+
+    def example_losses(self, x, mask=None):
+        """What each example adds to the loss, `beta * KL`: `(batch,)`."""
+        return ops.convert_to_tensor(self.beta) * self.kl(x, mask)
+
+    def _kl_of(self, mean, log_variance, mask):
+        kl = where_counted(ops.sum(gaussian_kl(mean, log_variance), axis=-1), mask)
+        return ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1)
+
     def _kl(self, mean, log_variance, mask, sample_weight):
-        kl = ops.sum(gaussian_kl(mean, log_variance), axis=-1)
-        kl = where_counted(kl, mask)
-        return mean_term(ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1)), axis=1), sample_weight)
+        return mean_term(self._kl_of(mean, log_variance, mask), sample_weight)
 
     def _sample(self, mean, log_variance):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)

@@ -114,6 +114,10 @@ class GridQuantizer(Bottleneck):
             x = ops.matmul(x, self.kernel_in) + self.bias_in
         return ops.reshape(x, (-1, self.num_heads, len(self.levels)))
 
+    def _mean_of_heads(self, values, x):
+        """Mean of `(vectors, ...)` over what belongs to each position of `x`."""
+        return ops.mean(ops.reshape(values, (*ops.shape(x)[:-1], -1)), axis=-1)
+
     def _embedding(self, heads, leading):
         x = ops.reshape(heads, (*leading, self.num_heads * len(self.levels)))
         return ops.matmul(x, self.kernel_out) + self.bias_out if self.projects else x

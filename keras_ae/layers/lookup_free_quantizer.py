@@ -134,6 +134,13 @@ class LookupFreeQuantizer(GridQuantizer):
         terms["commitment_loss"] = LossTerm.of(commitment_loss(relaxed, quantized, weights))
         self.record_terms(terms, sum(costs[name] * value for name, value in terms.items()))
 
+    def position_losses(self, x):
+        relaxed = self.relax(self._heads(x))
+        quantized = self.from_digits(self.to_digits(relaxed))
+        entropy = sign_entropy(4.0 * self.inverse_temperature * self.scale * relaxed)
+        distance = ops.mean(ops.square(relaxed - quantized), axis=-1)
+        return self._mean_of_heads(self.entropy_weight * entropy + self.commitment_cost * distance, x)
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -214,6 +214,14 @@ class ResidualVectorQuantizer(Bottleneck):
             rows = rows - ops.stop_gradient(quantized)
         self._record(levels)
 
+    def position_losses(self, x):
+        def error(table, residual):
+            left = residual - table.look_up(table.search(residual))
+            return ops.mean(ops.square(left), axis=-1)
+
+        squared = ops.sum(self._walk(x, error), axis=-1)
+        return (self.commitment_cost + (self.ema_decay is None)) * squared
+
     # training
 
     def train_call(self, x, weights):

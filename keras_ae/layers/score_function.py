@@ -75,8 +75,9 @@ class ScoreFunction(keras.layers.Layer):
         if baseline == "moving_average":
             self.mean, self.mass = (self._scalar(name) for name in ("mean", "mass"))
         if baseline == "learned":
+            flat = keras.layers.Flatten(data_format="channels_last")
             hidden = Float32Dense(units, activation="tanh")
-            self.network = keras.Sequential([keras.layers.Flatten(), hidden, Float32Dense(1)])
+            self.network = keras.Sequential([flat, hidden, Float32Dense(1)])
 
     def build_baseline(self, features_shape):
         """Make the weights of the learned baseline, for features `(batch, ...)`."""

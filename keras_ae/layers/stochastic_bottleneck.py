@@ -101,6 +101,11 @@ class StochasticBottleneck(Bottleneck):
             return mean, self.kl_weight * mean_term(excess, weights)
         return mean, self.kl_weight * mean
 
+    def position_losses(self, x):
+        if self.kl_weight:
+            return self.kl_weight * ops.relu(self.kl(x) - self.free_bits * math.log(2.0))
+        return None
+
     def _flat_prior(self):
         return ops.reshape(ops.convert_to_tensor(self.prior_logits), (-1,))
 

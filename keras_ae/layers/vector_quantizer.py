@@ -263,6 +263,12 @@ class VectorQuantizer(Bottleneck):
         squared = squared_distance(heads, ops.stop_gradient(quantized))
         self._record(heads, quantized, codes, squared, weights)
 
+    def position_losses(self, x):
+        heads = self._split_heads(x)
+        squared = squared_distance(heads, self.table.look_up(self.table.search(heads))) / self.head_dim
+        squared = ops.mean(ops.reshape(squared, (*ops.shape(x)[:-1], self.num_heads)), axis=-1)
+        return (self.commitment_cost + (self.ema_decay is None)) * squared
+
     # training
 
     def train_call(self, x, weights):

@@ -12,7 +12,7 @@ from keras_ae.layers.segment_means import SegmentMeans
 from keras_ae.loss_term import scalars
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.models.base import take_losses
-from keras_ae.models.sequences import combine, mask_of
+from keras_ae.models.sequences import combine, crop, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.ops import mean_term
 
@@ -155,7 +155,9 @@ class AdaINVoiceConverter(VoiceConverter):
             self.observe_variance(target, reconstruction, mask, sample_weight)
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)
         added = sum(take_losses(part) for part in parts if part is not None)
-        error = mean_term(self.element_losses(target, reconstruction), combine(mask, sample_weight))
+        weights = combine(mask, sample_weight)
+        self.observe_reconstruction(target, crop(reconstruction, target), weights)
+        error = mean_term(self.element_losses(target, reconstruction), weights)
         kl = gaussian_kl(mean, log_variance)
         kl = mean_term(ops.mean(kl, axis=-1), combine(mask_of(features), sample_weight))
         kl_weight = self.warm_up.next(advance=bool(training) and self.trainable)

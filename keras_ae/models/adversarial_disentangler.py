@@ -13,12 +13,13 @@ from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.reconstruction import check_reconstruction
+from keras_ae.models.reconstruction import check_loss, check_reconstruction
 from keras_ae.models.sequences import (
     call_masked,
     call_under_mask,
     check_mask,
     combine,
+    crop,
     input_mask,
     mask_of,
     sequence_mask,
@@ -140,6 +141,7 @@ class AdversarialDisentangler(AutoEncoder):
         label = keras.KerasTensor((None,), dtype="int32")
         self.reconstruction_shape = tuple(self.decoder([embedding, label]).shape)
         check_reconstruction(self.reconstruction_shape, self.sample_shape)
+        check_loss(self.reconstruction_loss, self.sample_shape)
         self.adversary.build(embedding.shape)
         self.built = True
 
@@ -202,6 +204,7 @@ class AdversarialDisentangler(AutoEncoder):
         reconstruction = self.decoder_output(embedding, x, training)
         weights = combine(input_mask(values, lengths), sample_weight)
         target = where_counted(target, weights)
+        self.observe_reconstruction(target, crop(reconstruction, target), weights)
         return {"reconstruction_loss": mean_term(self.element_losses(target, reconstruction), weights)}
 
     def _decoded(self, embedding, label, mask, training):

@@ -14,7 +14,7 @@ from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.converted_frames import ConvertedFrames
 from keras_ae.models.residual_terms import RESIDUAL_TERMS
-from keras_ae.models.sequences import combine, mask_of, unpack_inputs
+from keras_ae.models.sequences import combine, crop, mask_of, unpack_inputs
 from keras_ae.models.stages import Stage
 from keras_ae.ops import batch_term, mean_term
 
@@ -264,8 +264,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
         content, mask = self.content_of(features), mask_of(features)
         voice = self.voice_of(x, training)
         frames = self.without_generator(content, voice, mask, training)
-        losses = self.element_losses(target, frames)
-        error = mean_term(losses, combine(x["mask"], sample_weight))
+        weights = combine(x["mask"], sample_weight)
+        self.observe_reconstruction(target, crop(frames, target), weights)
+        error = mean_term(self.element_losses(target, frames), weights)
         loss = error + added + take_losses(self.decoder)
         if self.speaker_encoder is not None:
             loss += take_losses(self.speaker_encoder)

@@ -12,7 +12,7 @@ from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
+from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
     call_masked,
     code_lengths,
@@ -21,6 +21,7 @@ from keras_ae.models.sequences import (
     input_mask,
     is_sequence,
     mask_of,
+    mean_per_example,
     sequence_mask,
     unpack_inputs,
 )
@@ -89,6 +90,7 @@ class AutoEncoder(BaseModel):
         embedding = self.build_embedding(features)
         reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
         check_reconstruction(reconstruction.shape, self.sample_shape)
+        check_loss(self.reconstruction_loss, self.sample_shape)
         self.built = True
 
     def own_preprocessing(self):
@@ -148,6 +150,25 @@ class AutoEncoder(BaseModel):
         features = self.features(x, lengths)
         return crop(self.decode(self._code(features), code_lengths(features)), x)
 
+    def score(self, x):
+        """Objective of each example, `(batch,)`: the larger, the less the model expects `x`.
+
+        `reconstruction_error(x)` and what the example by itself adds in the bottleneck, such as the
+        commitment loss. Terms of the batch as a whole and of the weights are left out.
+        """
+        error = self.reconstruction_error(x)
+        if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
+            return error
+        features = self.features(*unpack_inputs(x))
+        return error + self.bottleneck.example_losses(features, mask_of(features))
+
+    def reconstruction_error(self, x):
+        """Reconstruction loss of each example, the mean over its real elements: `(batch,)`."""
+        x = self.checked_inputs(x)
+        values, lengths = unpack_inputs(x)
+        target, mask = self.target_of(values, input_mask(values, lengths))
+        return mean_per_example(self.element_losses(target, self.reconstruct(x)), mask)
+
     def features(self, x, lengths=None):
         """The encoder's output in inference."""
         if lengths is None:
@@ -204,7 +225,9 @@ class AutoEncoder(BaseModel):
         added += take_losses(self.decoder)
         target, mask = self.target_of(values if y is None else y, mask)
         weights = combine(mask, sample_weight)
-        error = mean_term(self.element_losses(where_counted(target, weights), reconstruction), weights)
+        target = where_counted(target, weights)
+        self.observe_reconstruction(target, crop(reconstruction, target), weights)
+        error = mean_term(self.element_losses(target, reconstruction), weights)
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def _weighting(self, features, sample_weight):
@@ -232,6 +255,7 @@ class AutoEncoder(BaseModel):
             ),
             "reconstruct": Endpoint(self._reconstruct_endpoint, inputs, margin=margin),
             "score": Endpoint(self._score_endpoint, inputs, margin=margin),
+            "reconstruction_error": Endpoint(self._error_endpoint, inputs, margin=margin),
         }
 
     def input_specs(self):
@@ -263,16 +287,11 @@ class AutoEncoder(BaseModel):
     def _reconstruct_endpoint(self, **inputs):
         return {"reconstruction": self.reconstruct(inputs)}
 
-    def _score_endpoint(self, x, lengths=None, **given):
-        """Reconstruction loss of each example, mean over its real elements."""
-        target, mask = self.target_of(x, input_mask(x, lengths))
-        losses = self.element_losses(target, self.reconstruct({"x": x, "lengths": lengths, **given}))
-        weights = ops.ones_like(losses)
-        if mask is not None:
-            mask = ops.cast(mask, "float32")
-            weights = weights * ops.reshape(mask, (*ops.shape(mask), *[1] * (len(losses.shape) - 2)))
-        axes = tuple(range(1, len(losses.shape)))
-        return {"score": ops.divide_no_nan(ops.sum(losses * weights, axes), ops.sum(weights, axes))}
+    def _score_endpoint(self, **inputs):
+        return {"score": self.score(inputs)}
+
+    def _error_endpoint(self, **inputs):
+        return {"reconstruction_error": self.reconstruction_error(inputs)}
 
     def _sample_codes(self, inputs):
         if not self.discrete:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import InputError
 from keras_ae.layers.named_metrics import tell_metrics_apart
 from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quantize_parts
 from keras_ae.loss_term import LossTerm
@@ -17,6 +18,7 @@ from keras_ae.models.data_values import check_method_values
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
+from keras_ae.models.user_metrics import UserMetrics
 from keras_ae.ops import finite_padding, num_replicas, sum_over_replicas
 
 
@@ -64,6 +66,7 @@ class BaseModel(keras.Model):
         self.stages = ()
         self._stage = None
         self._first_batches = FirstBatches()
+        self._metrics_of_user = UserMetrics()
 
     # for subclasses
 
@@ -86,6 +89,10 @@ class BaseModel(keras.Model):
         check_structure(rules, x)
         check_method_values(rules, x)
         return x
+
+    def observe_reconstruction(self, target, reconstruction, weights=None):
+        """Count a reconstruction in the metrics that were given to `compile`; for `compute_terms`."""
+        self._metrics_of_user.update(target, reconstruction, weights)
 
     def check_batch(self, x, sample_weight=None):
         """Raise `InputError` where a batch, eager and whole or one of the first, leaves nothing to learn."""
@@ -167,7 +174,8 @@ class BaseModel(keras.Model):
     def compile(
         self,
         optimizer="adam",
-        *,
+        *positional,
+        metrics=None,
         run_eagerly=False,
         jit_compile="auto",
         steps_per_execution=1,
@@ -177,11 +185,15 @@ class BaseModel(keras.Model):
 
         Args:
             optimizer: of the first player (of the whole model where there is one).
+            metrics: names, functions or `keras.metrics.Metric`s of (target, reconstruction), for models that
+                reconstruct their input.
             run_eagerly, jit_compile, steps_per_execution: as in Keras.
             **others: `<player>_optimizer` of the further players; a fresh copy of
                 `optimizer` where none is given.
         """
         further = [player.name for player in self.players()[1:]]
+        if positional:
+            others = {f"{positional[0]!r} as a positional argument": None, **others}
         unknown = sorted(set(others) - {f"{name}_optimizer" for name in further})
         if unknown:
             expected = ", ".join(["optimizer", *(f"{name}_optimizer" for name in further)])
@@ -190,6 +202,7 @@ class BaseModel(keras.Model):
                 f"jit_compile, steps_per_execution. Received: {', '.join(unknown)}. "
                 "The loss is chosen in the model's constructor."
             )
+        self._metrics_of_user.set(metrics, self)
         optimizer = keras.optimizers.get(optimizer)
         for name in further:
             chosen = others.get(f"{name}_optimizer")
@@ -209,6 +222,7 @@ class BaseModel(keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
+        self._build_optimizers()  # what is saved without its slots would be loaded without them
         optimizers = {"optimizer": self.optimizer}
         for player in self.players()[1:]:
             optimizers[f"{player.name}_optimizer"] = self._optimizer_of(player)
@@ -217,10 +231,41 @@ class BaseModel(keras.Model):
             "run_eagerly": self.run_eagerly,
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
+            **self._metrics_of_user.get_config(),
         }
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def save(self, filepath, *args, **kwargs):
+        """As in Keras.
+
+        Raises:
+            InputError: the model is not built, so that it has no weights yet.
+        """
+        self._check_built()
+        return super().save(filepath, *args, **kwargs)
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """As in Keras: the call alone; `keras_ae.export` writes and verifies all endpoints.
+
+        Raises:
+            InputError: the model is not built, so that it has no weights yet.
+        """
+        self._check_built()
+        rules = self.input_rules()
+        if input_signature is None and rules.shapes[rules.values] is not None:
+            input_signature = rules.signature()
+        return super().export(filepath, *args, input_signature=input_signature, **kwargs)
+
+    def save_own_variables(self, store):
+        self._check_built()
+        super().save_own_variables(store)
+
+    @property
+    def metrics(self):
+        """The terms, the metrics of the layers, and those given to `compile`."""
+        return [*super().metrics, *(self._metrics_of_user.metrics if self.compiled else ())]
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras; `x` alone is enough, and `sample_weight` counts without `y` too.
@@ -364,10 +409,18 @@ class BaseModel(keras.Model):
                 if not optimizer.built:
                     optimizer.build(player.variables())
 
+    def _check_built(self):
+        if not self.built:
+            raise InputError(
+                "A model must be built before it is saved or exported. Received: "
+                f"{type(self).__name__} with parts that were never called, so that some weights do not "
+                "exist. Call the model on a batch first."
+            )
+
     def _build_on(self, x):
         if not self.built:
             with tf.init_scope():
-                self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
+                self.build(keras.tree.map_structure(lambda leaf: (None, *leaf.shape[1:]), x))
                 self._build_optimizers()
 
 

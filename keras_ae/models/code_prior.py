@@ -117,7 +117,8 @@ class CodePrior(BaseModel):
             shapes["condition"] = (None, *self.settings["condition_shape"])
         sizes = {"x": self.num_values, "labels": self.settings["num_labels"]}
         sizes["condition"] = self.settings["condition_values"]
-        return InputRules(shapes, trained_on=tuple(name for name in shapes if name != "x"), sizes=sizes)
+        trained_on = tuple(name for name in shapes if name != "x")
+        return InputRules(shapes, trained_on=trained_on, sizes=sizes, dtype="int32")
 
     def call(self, x, training=None):
         """Logits of each code given the earlier ones, `(batch, *code_shape, num_values)` float32."""
@@ -202,7 +203,10 @@ class CodePrior(BaseModel):
         return scalars({"loss": loss + added, "accuracy": right})
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`score`: codes to `log_prob`; `sample`: uniform noise `(batch, number of codes)` to codes."""
+        """`score`: codes to the loss in nats per code, and `log_prob`; `sample`: uniform noise to codes.
+
+        The noise is `(batch, number of codes)`.
+        """
         codes = {"codes": tf.TensorSpec((None, *self.code_shape), tf.int32, name="codes")}
         noise = {"noise": tf.TensorSpec((None, self.num_codes), tf.float32, name="noise")}
         sizes = {name: size for name, size in self._sizes().items() if size}
@@ -249,7 +253,8 @@ class CodePrior(BaseModel):
         return {**inputs, **drawn}
 
     def _score_endpoint(self, codes, **given):
-        return {"log_prob": self.log_prob(codes, **given)}
+        log_prob = self.log_prob(codes, **given)
+        return {"log_prob": log_prob, "score": -log_prob / self.num_codes}
 
     def _sample_endpoint(self, noise, **given):
         return {"codes": self.codes_of_noise(noise, **given)[0]}

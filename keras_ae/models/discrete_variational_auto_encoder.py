@@ -19,6 +19,7 @@ from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import likelihood_bounds
 from keras_ae.models.sequences import (
     call_masked,
+    combine,
     crop,
     input_mask,
     mask_of,
@@ -124,6 +125,22 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         likelihoods = [self._likelihood_of_draw(values, mask, features)[0] for _ in range(num_samples)]
         return sum(likelihoods) / num_samples - self._kl(features)
 
+    def score(self, x, noise=None):
+        """Negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
+
+        That of `beta=1`: the larger, the less the model expects `x`.
+
+        Args:
+            x: as in `encode`.
+            noise: uniform in (0, 1), shaped as the logits, of the draw of `z`; `None`: `z` is the most
+                probable code, as in the endpoint `score`.
+        """
+        values, mask, features = self._posterior(x)
+        codes = self.bottleneck.encode(features)
+        if noise is not None:
+            codes = self.bottleneck.codes_of_noise(ops.cast(features, "float32"), ops.cast(noise, "float32"))
+        return self._loss_of(values, mask, codes, mask_of(features), False) + self._kl(features)
+
     def log_likelihood(self, x, num_samples=1000):
         """Importance-weighted bound `log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x)`; nats, `(batch,)`.
 
@@ -159,6 +176,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         features = call_masked(self.encoder, values, mask, training)
         added = take_losses(self.encoder)
         kl = mean_term(self._kl(features), sample_weight)
+        self._observe(target, mask, features, sample_weight)
         losses = self._surrogate(target, mask, features, sample_weight, training)
         # bottleneck, decoder, baseline: each takes what its own calls have added
         parts = [self.bottleneck, self.decoder]
@@ -168,6 +186,15 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         beta = self.warm_up.next(advance=bool(training) and self.trainable)
         terms = {"reconstruction_loss": reconstruction, "negative_elbo": reconstruction + kl}
         return scalars({"loss": reconstruction + beta * kl + added, **terms})
+
+    def _observe(self, target, mask, features, sample_weight):
+        """Count the reconstruction of the most probable codes in the metrics of `compile`."""
+        if self._metrics_of_user.metrics:
+            code = self.bottleneck.decode(self.bottleneck.encode(ops.stop_gradient(features)))
+            parameters = call_masked(self.decoder, code, mask_of(features), False)
+            take_losses(self.decoder)
+            weights = combine(mask, sample_weight)
+            self.observe_reconstruction(target, self._mean(crop(parameters, target)), weights)
 
     # the expectation of the loss, and its gradient
 

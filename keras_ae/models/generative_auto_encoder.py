@@ -155,7 +155,7 @@ class GenerativeAutoEncoder(BaseModel):
         return self.auto_encoder.preprocessing
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of the auto-encoder; `score` gives `log_prob` of the codes; `sample` takes uniform noise."""
+        """Those of the auto-encoder; `score` is the loss in nats per code; `sample` takes uniform noise."""
         table = self.auto_encoder.endpoints()
         encode = table["encode"]
         labels = self.prior.condition_specs()
@@ -175,7 +175,8 @@ class GenerativeAutoEncoder(BaseModel):
         return {**table, "score": score, "sample": sample}
 
     def _score_endpoint(self, x, labels=None):
-        return {"log_prob": self.log_prob(self.encode(x), labels=labels)}
+        log_prob = self.log_prob(self.encode(x), labels=labels)
+        return {"log_prob": log_prob, "score": -log_prob / sum(prior.num_codes for prior in self.priors)}
 
     def _draw(self, noise, labels=None):
         """`({"reconstruction", codes}, gap)` of uniform noise `(batch, number of codes)`."""

@@ -33,6 +33,7 @@ class InputRules:
         sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels.
         made_by: function that makes such inputs, for messages.
         value_range: `(lowest, highest)` of the values, as `model.preprocessing` declares them, or `None`.
+        dtype: of the values.
     """
 
     shapes: Mapping[str, tuple | None] = field(default_factory=lambda: {"x": None})
@@ -45,6 +46,15 @@ class InputRules:
     sizes: Mapping[str, int | None] = field(default_factory=dict)
     made_by: str = ""
     value_range: tuple[float, float] | None = None
+    dtype: str = "float32"
+
+    def signature(self) -> list:
+        """What Keras exports the call of a model for: the values, with the entries that it needs."""
+        dtypes = {self.values: self.dtype, **dict.fromkeys(self.trained_on, "int32")}
+        specs = {
+            name: keras.InputSpec(shape=self.shapes[name], dtype=dtype) for name, dtype in dtypes.items()
+        }
+        return [specs if self.trained_on else specs[self.values]]
 
     def description(self, entry: str = "x") -> str:
         """The inputs in words: of `x`, or of one of its entries."""

@@ -1,6 +1,9 @@
 """Reconstruction losses, and whether a reconstruction has the shape of its input."""
 
+from functools import partial
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
@@ -16,6 +19,27 @@ def reconstruction_losses(loss, target, reconstruction):
     loss = keras.losses.get(loss) if isinstance(loss, str) else loss
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
     return function(ops.cast(target, "float32"), ops.cast(reconstruction, "float32"))
+
+
+def check_loss(loss, sample_shape):
+    """Raise `InputError` unless a reconstruction loss is one value for each example or element.
+
+    Args:
+        loss: as in `reconstruction_losses`.
+        sample_shape: of target and reconstruction of one example.
+    """
+    # tf: a user's function may be written in its operations; keras.ops has no trace of a function
+    example = tf.TensorSpec((None, *sample_shape), tf.float32)
+    trace = tf.function(partial(reconstruction_losses, loss), autograph=False)
+    losses = trace.get_concrete_function(example, example).structured_outputs
+    if losses.shape.rank is None:
+        return
+    shape = tuple(losses.shape)
+    if not shape or shape[0] is not None:
+        raise InputError(
+            "reconstruction_loss must return a loss for each example or element, of the shape (batch,) or "
+            f"(batch, ...). Received: shape {shape}. Leave the mean over the batch to the model."
+        )
 
 
 def check_reconstruction(shape, sample_shape):

@@ -68,11 +68,11 @@ class SentenceModel(BaseModel):
         words = dict.fromkeys(("ids", "previous", "next"), (None, None))
         numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
         sizes = {} if self.word_ids is None else dict.fromkeys(words, len(self.vocabulary))
-        return InputRules({**words, **pairs, **numbers}, values="ids", sizes=sizes)
+        return InputRules({**words, **pairs, **numbers}, values="ids", sizes=sizes, dtype="int32")
 
-    def compile(self, optimizer="adam", *, jit_compile="auto", **others):
+    def compile(self, optimizer="adam", *positional, jit_compile="auto", **others):
         """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""
-        super().compile(optimizer, jit_compile=jit_compile is True, **others)
+        super().compile(optimizer, *positional, jit_compile=jit_compile is True, **others)
 
     def build(self, input_shape=None):
         if self.built:

@@ -72,6 +72,12 @@ def sum_per_example(values, mask):
     return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 
+def mean_per_example(losses, mask):
+    """Mean over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
+    ones = ops.ones_like(losses)
+    return ops.divide_no_nan(sum_per_example(losses, mask), sum_per_example(ones, mask))
+
+
 def crop(reconstruction, target):
     """Cut what a transposed convolution returns past the length of the target."""
     if len(target.shape) == 3 and (target.shape[1] is None or target.shape[1] != reconstruction.shape[1]):

@@ -11,7 +11,7 @@ from keras_ae.integers import embedding_rows, integers_in
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
-from keras_ae.models.reconstruction import check_reconstruction
+from keras_ae.models.reconstruction import check_loss, check_reconstruction
 from keras_ae.models.sequences import (
     call_masked,
     call_under_mask,
@@ -87,6 +87,7 @@ class SpeechAutoEncoder(AutoEncoder):
         self.target.trainable = False
         self._build_on_encoder()
         check_reconstruction(self.frames_shape, target.output_shape[1:])
+        check_loss(reconstruction_loss, target.output_shape[1:])
 
     def _build_on_encoder(self):
         if hasattr(self, "target"):  # a built model takes no further parts: not before the last one

@@ -10,7 +10,7 @@ from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
-from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
+from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import unpack_inputs
 from keras_ae.ops import mean_term
 
@@ -104,6 +104,7 @@ class TwoLevelAutoEncoder(BaseModel):
         features = self.merge([h, self.top_decoder(top)])
         bottom, bottom_codes = self.bottom_bottleneck(features, return_codes=True)
         check_reconstruction(self.decoder([top, bottom]).shape, self.sample_shape)
+        check_loss(self.reconstruction_loss, self.sample_shape)
         self.code_shapes = {"top": tuple(top_codes.shape[1:]), "bottom": tuple(bottom_codes.shape[1:])}
         self.built = True
 
@@ -134,6 +135,24 @@ class TwoLevelAutoEncoder(BaseModel):
         """`decode(encode(x))`."""
         return self.decode(self.encode(x))
 
+    def score(self, x):
+        """Objective of each example, `(batch,)`: the larger, the less the model expects `x`.
+
+        `reconstruction_error(x)` and what the example by itself adds in both bottlenecks.
+        """
+        x = self.checked_inputs(x)
+        h, top_features = self._features(x)
+        top = self.top_bottleneck.encode(top_features)
+        features = {"top": top_features, "bottom": self._bottom_features(h, top)}
+        added = [layer.example_losses(features[level]) for level, layer in self.bottlenecks.items()]
+        return self.reconstruction_error(x) + added[0] + added[1]
+
+    def reconstruction_error(self, x):
+        """Reconstruction loss of each example, the mean over its elements: `(batch,)`."""
+        values, _ = unpack_inputs(self.checked_inputs(x))
+        losses = reconstruction_losses(self.reconstruction_loss, values, self.reconstruct(x))
+        return ops.mean(losses, axis=tuple(range(1, len(losses.shape))))
+
     def call(self, x, training=None):
         x, _ = unpack_inputs(x)
         h = self.bottom_encoder(x, training=training)
@@ -154,6 +173,7 @@ class TwoLevelAutoEncoder(BaseModel):
         reconstruction = self.decoder([top, bottom], training=training)
         added += take_losses(self.decoder)
         target = x if y is None else y
+        self.observe_reconstruction(target, reconstruction, sample_weight)
         losses = reconstruction_losses(self.reconstruction_loss, target, reconstruction)
         error = mean_term(losses, sample_weight)
         return scalars({"loss": error + added, "reconstruction_loss": error})
@@ -170,7 +190,7 @@ class TwoLevelAutoEncoder(BaseModel):
         return ops.minimum(*margins)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`encode`, `decode`, `reconstruct`, `score`; codes are `top_codes` and `bottom_codes`."""
+        """Those of `AutoEncoder`; codes are `top_codes` and `bottom_codes`."""
         images = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
         codes = {
             f"{level}_codes": tf.TensorSpec((None, *shape), tf.int32, name=f"{level}_codes")
@@ -191,6 +211,7 @@ class TwoLevelAutoEncoder(BaseModel):
             ),
             "reconstruct": Endpoint(self._reconstruct_endpoint, images, margin=self.margin),
             "score": Endpoint(self._score_endpoint, images, margin=self.margin),
+            "reconstruction_error": Endpoint(self._error_endpoint, images, margin=self.margin),
         }
 
     def _encode_endpoint(self, x):
@@ -206,9 +227,10 @@ class TwoLevelAutoEncoder(BaseModel):
         return {"reconstruction": self.reconstruct(x)}
 
     def _score_endpoint(self, x):
-        """Reconstruction loss of each example, mean over its elements."""
-        losses = reconstruction_losses(self.reconstruction_loss, x, self.reconstruct(x))
-        return {"score": ops.mean(losses, axis=tuple(range(1, len(losses.shape))))}
+        return {"score": self.score(x)}
+
+    def _error_endpoint(self, x):
+        return {"reconstruction_error": self.reconstruction_error(x)}
 
     def _random_codes(self, inputs):
         rng = np.random.default_rng(0)

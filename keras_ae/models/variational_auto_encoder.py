@@ -6,12 +6,15 @@ from keras import ops
 
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.loss_term import scalars
+from keras_ae.losses.likelihood import log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import likelihood_bounds
 from keras_ae.models.sequences import (
     call_masked,
+    code_lengths,
+    combine,
     crop,
     input_mask,
     mask_of,
@@ -105,6 +108,29 @@ class VariationalAutoEncoder(AutoEncoder):
     def call(self, x, training=None):
         return self._mean(super().call(x, training=training))
 
+    def score(self, x, noise=None):
+        """Negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
+
+        That of `beta=1`, in training as well: the larger, the less the model expects `x`.
+
+        Args:
+            x: as in `encode`.
+            noise: standard normal `(batch, ..., latent_dim)`, `z = mean + exp(log_variance / 2) noise`;
+                `None`: `z` is the mean, as in the endpoint `score`.
+        """
+        values, lengths = unpack_inputs(self.checked_inputs(x))
+        values = ops.cast(values, "float32")
+        features = self.features(values, lengths)
+        z, log_variance = self.bottleneck.parameters(features)
+        if noise is not None:
+            z = z + ops.exp(0.5 * log_variance) * ops.cast(noise, "float32")
+        z = ops.cast(z, self.bottleneck.compute_dtype)
+        parameters = ops.cast(AutoEncoder.decode(self, z, code_lengths(features)), "float32")
+        settings = (crop(parameters, values), self.observation_scale)
+        log_likelihood = log_likelihood_of(self.likelihood, values, *settings)
+        kl = self.bottleneck.kl(features, mask_of(features))
+        return kl - sum_per_example(log_likelihood, input_mask(values, lengths))
+
     def compute_terms(self, x, y, sample_weight, training, player):
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
@@ -116,7 +142,9 @@ class VariationalAutoEncoder(AutoEncoder):
         parameters = call_masked(self.decoder, z, mask_of(z), training)
         added += take_losses(self.decoder)
         target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
-        log_likelihood = self.observation(crop(parameters, target)).log_prob(target)
+        parameters = crop(parameters, target)
+        self.observe_reconstruction(target, self._mean(parameters), combine(mask, sample_weight))
+        log_likelihood = self.observation(parameters).log_prob(target)
         reconstruction = -mean_term(sum_per_example(log_likelihood, mask), sample_weight)
         further, terms = self.code_terms(features, z, sample_weight)
         loss = reconstruction + added + further

@@ -15,7 +15,7 @@ from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.converter_parts import mean_over_codes, speaker_numbers_of, under_mask
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
-from keras_ae.models.reconstruction import check_reconstruction, reconstruction_losses
+from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.models.sequences import (
     call_masked,
     call_under_mask,
@@ -115,6 +115,7 @@ class VoiceConverter(BaseModel):
             voice = self.speaker_encoder(frames)
         self.frames_shape = tuple(self.decoder([content, voice]).shape)
         check_reconstruction(self.frames_shape, (None, self.mels))
+        check_loss(self.reconstruction_loss, (None, self.mels))
         if self.match_variance:
             self.global_variance.build((None, None, self.mels))
         self.built = True

@@ -13,6 +13,7 @@ from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.repeat_frames import RepeatFrames
 from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.networks.channels_last import Flatten, GlobalAveragePooling1D
 from keras_ae.networks.voice_conversion import adain_decoder
 
 SLOPE = 0.01  # of the leaky rectifiers
@@ -234,7 +235,7 @@ def speaker_classifier(
     TensorShape([2, 2, 6])
     """
     inputs = keras.Input((None, input_dim), name="content")
-    means = layers.Flatten()(SegmentMeans(segments)(inputs))
+    means = Flatten()(SegmentMeans(segments)(inputs))
     if standardize:
         means = MaskedBatchNormalization(momentum=MOMENTUM, affine=False)(means)
     verdicts = []
@@ -283,7 +284,7 @@ def patch_discriminator(
     for block in range(blocks):
         x = _activated(MaskedConv1D(filters * 2**block, 5, strides=2)(x))
     patches = MaskedConv1D(1 + num_speakers, 1)(x)
-    verdict = layers.Activation("linear", dtype="float32")(layers.GlobalAveragePooling1D()(patches))
+    verdict = layers.Activation("linear", dtype="float32")(GlobalAveragePooling1D()(patches))
     score = layers.Reshape((), name="score")(verdict[:, :1])
     return keras.Model(inputs, [score, verdict[:, 1:]], name=name)
 

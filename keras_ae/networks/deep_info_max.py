@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers
 
+from keras_ae.networks.channels_last import Conv2D, Conv2DTranspose, Flatten
+
 LEAST_ROWS = 5  # of the local map
 SMALL = 30  # images below get the filters of 5x5, as the paper's 28x28 do
 
@@ -53,10 +55,10 @@ def deep_info_max_encoder(
     inputs = keras.Input(input_shape, name="x")
     x = layers.GaussianNoise(noise)(inputs) if noise else inputs
     for level, width in enumerate(filters):
-        x = layers.Conv2D(width, kernel_size, strides=2, padding="same", use_bias=False)(x)
+        x = Conv2D(width, kernel_size, strides=2, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x)
         x = layers.ReLU(name=_layer_name(level, local_level, len(filters)))(x)
-    x = layers.Dense(units, use_bias=False)(layers.Flatten()(x))
+    x = layers.Dense(units, use_bias=False)(Flatten()(x))
     x = layers.ReLU(name="fc")(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
     return keras.Model(inputs, layers.Dense(output_dim, name="embedding")(x), name=name)
 
@@ -93,9 +95,9 @@ def deep_info_max_decoder(
     x = _dense(inputs, units)
     x = layers.Reshape(grid)(_dense(x, math.prod(grid)))
     for size in reversed(filters[:-1]):
-        x = layers.Conv2DTranspose(size, kernel_size, strides=2, padding="same", use_bias=False)(x)
+        x = Conv2DTranspose(size, kernel_size, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
-    x = layers.Conv2DTranspose(channels, kernel_size, strides=2, padding="same")(x)
+    x = Conv2DTranspose(channels, kernel_size, strides=2, padding="same")(x)
     return keras.Model(inputs, layers.Activation("linear", dtype="float32")(x), name=name)
 
 

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers
 
+from keras_ae.networks.channels_last import Conv2D, Conv2DTranspose, Cropping2D, Flatten
+
 
 def image_encoder(
     input_shape: tuple[int, int, int],
@@ -40,14 +42,14 @@ def image_encoder(
     x = layers.GaussianNoise(noise)(inputs) if noise else inputs
     for level in range(downsampling):
         width = filters // 2 if level + 1 < downsampling else filters
-        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
-    x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
+    x = Conv2D(filters, 3, padding="same")(x)
     x = _residual_stack(x, filters, residual_blocks)
     if flatten:
-        x = layers.Flatten()(layers.Conv2D(max(filters // 4, 1), 1, activation="relu")(x))
+        x = Flatten()(Conv2D(max(filters // 4, 1), 1, activation="relu")(x))
         outputs = layers.Dense(output_dim)(x)
     else:
-        outputs = layers.Conv2D(output_dim, 1)(x)
+        outputs = Conv2D(output_dim, 1)(x)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -80,11 +82,11 @@ def image_decoder(
         x = layers.Reshape((rows, columns, filters))(x)
     else:
         inputs = x = keras.Input((rows, columns, input_dim), name="embedding")
-    x = layers.Conv2D(filters, 3, padding="same")(x)
+    x = Conv2D(filters, 3, padding="same")(x)
     x = _residual_stack(x, filters, residual_blocks)
     for level in range(downsampling):
         last = level + 1 == downsampling
-        x = layers.Conv2DTranspose(
+        x = Conv2DTranspose(
             channels if last else filters // 2,
             4,
             strides=2,
@@ -92,16 +94,16 @@ def image_decoder(
             activation=None if last else "relu",
         )(x)
     if not downsampling:
-        x = layers.Conv2D(channels, 3, padding="same")(x)
+        x = Conv2D(channels, 3, padding="same")(x)
     spare = (rows * 2**downsampling - height, columns * 2**downsampling - width)
     if any(spare):
-        x = layers.Cropping2D(((0, spare[0]), (0, spare[1])))(x)
+        x = Cropping2D(((0, spare[0]), (0, spare[1])))(x)
     outputs = layers.Activation(activation or "linear", dtype="float32", name="reconstruction")(x)
     return keras.Model(inputs, outputs, name=name)
 
 
 def _residual_stack(x, filters, blocks):
     for _ in range(blocks):
-        inner = layers.Conv2D(filters // 2, 3, padding="same", activation="relu")(layers.ReLU()(x))
-        x = layers.Add()([x, layers.Conv2D(filters, 1)(inner)])
+        inner = Conv2D(filters // 2, 3, padding="same", activation="relu")(layers.ReLU()(x))
+        x = layers.Add()([x, Conv2D(filters, 1)(inner)])
     return layers.ReLU()(x)

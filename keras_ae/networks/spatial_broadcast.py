@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
+from keras_ae.networks.channels_last import Conv2D
 
 
 def spatial_broadcast_decoder(
@@ -37,7 +38,7 @@ def spatial_broadcast_decoder(
     inputs = keras.Input((input_dim,), name="embedding")
     x = layers.ReLU()(SpatialBroadcast(filters, height, width)(inputs))
     for _ in range(depth):
-        x = layers.Conv2D(filters, 1, activation="relu")(x)
-    x = layers.Conv2D(channels, 1)(x)
+        x = Conv2D(filters, 1, activation="relu")(x)
+    x = Conv2D(channels, 1)(x)
     outputs = layers.Activation(activation or "linear", dtype="float32", name="reconstruction")(x)
     return keras.Model(inputs, outputs, name=name)

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_ae.networks.channels_last import Conv2D
 from keras_ae.networks.image import image_decoder, image_encoder
 
 
@@ -55,7 +56,7 @@ def _merge(features, embedding_dim):
     """Bottom features beside the decoded top, by a 1x1 convolution to the bottom embedding."""
     inputs = [keras.Input(features, name="bottom"), keras.Input(features, name="top")]
     joint = keras.layers.Concatenate()(inputs)
-    return keras.Model(inputs, keras.layers.Conv2D(embedding_dim, 1)(joint), name="merge")
+    return keras.Model(inputs, Conv2D(embedding_dim, 1)(joint), name="merge")
 
 
 def _decoder(image_shape, embedding, downsampling, activation, inside):

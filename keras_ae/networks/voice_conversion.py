@@ -12,6 +12,7 @@ from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.pixel_shuffle1d import PixelShuffle1D
 from keras_ae.layers.repeat_frames import RepeatFrames
+from keras_ae.networks.channels_last import GlobalAveragePooling1D
 
 
 def content_encoder(
@@ -98,7 +99,7 @@ def speaker_encoder(
         y = MaskedConv1D(filters, 5, activation="relu")(x)
         y = MaskedConv1D(filters, 5, strides=stride, activation="relu")(y)
         x = layers.Add()([y, MaskedAveragePooling1D(stride)(x) if stride > 1 else x])
-    x = layers.GlobalAveragePooling1D()(x)
+    x = GlobalAveragePooling1D()(x)
     for _ in range(dense_blocks):
         y = layers.Dense(filters, activation="relu")(layers.Dense(filters, activation="relu")(x))
         x = layers.Add()([x, y])
