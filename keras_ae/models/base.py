@@ -194,6 +194,8 @@ class BaseModel(keras.Model):
         further = [player.name for player in self.players()[1:]]
         if positional:
             others = {f"{positional[0]!r} as a positional argument": None, **others}
+        if metrics and not self.input_rules().target:  # nothing to compare with a target
+            others = {"metrics": metrics, **others}
         unknown = sorted(set(others) - {f"{name}_optimizer" for name in further})
         if unknown:
             expected = ", ".join(["optimizer", *(f"{name}_optimizer" for name in further)])

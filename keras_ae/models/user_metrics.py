@@ -19,15 +19,9 @@ class UserMetrics:
         """Take the metrics of `compile`.
 
         Raises:
-            TypeError: the model does not reconstruct its input.
             ValueError: two metrics have one name, or the name of a term.
         """
         given = metrics if isinstance(metrics, (list, tuple)) else [] if metrics is None else [metrics]
-        if given and not model.input_rules().target:
-            raise TypeError(
-                f"metrics must be None: {type(model).__name__} has no reconstruction to compare with a "
-                f"target. Received: metrics={metrics!r}"
-            )
         self.metrics = []
         own = {"loss", *(metric.name for metric in model.metrics)}
         self.metrics = [_metric(one) for one in given]

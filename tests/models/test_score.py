@@ -135,3 +135,16 @@ def test_score_of_a_prior_is_its_loss_in_nats_per_code():
     found = prior.endpoints()["score"].function(codes=ops.convert_to_tensor(codes))
     np.testing.assert_allclose(found["score"], expected, rtol=1e-5)
     np.testing.assert_allclose(found["log_prob"], -4 * np.array(expected), rtol=1e-5)
+
+
+def test_what_the_model_was_not_trained_on_scores_above_the_threshold():
+    """The example of docs/export.md."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    normal = np.clip(np.linspace(0, 1, 6) + 0.05 * rng.normal(size=(260, 6)), 0, 1).astype("float32")
+    model = VariationalAutoEncoder(*flat(4, 2), 2)
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=False)
+    model.fit(normal[:160], batch_size=32, epochs=8, verbose=0)
+    threshold = np.quantile(model.score(normal[160:]), 0.99)
+    assert (np.asarray(model.score(normal[:160, ::-1])) > threshold).all()
+    assert (np.asarray(model.score(normal[:160])) > threshold).mean() < 0.1
