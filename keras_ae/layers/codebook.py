@@ -125,7 +125,7 @@ class Codebook(keras.layers.Layer):
         self.vectors.assign(vectors)
         self.counts.assign(counts)
         if self.linear:
-            self.transform.assign(ops.stack([ops.eye(self.dim)] * self.num_heads))
+            self.transform.assign(ops.stack([ops.eye(self.dim, dtype="float32")] * self.num_heads))
         if self.ema_decay is not None:
             self.sums.assign(vectors * counts[..., None])
         if self.buffer_size:

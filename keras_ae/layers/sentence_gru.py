@@ -62,7 +62,7 @@ class SentenceGRU(keras.layers.Layer):
             empty = ~ops.any(mask, axis=1, keepdims=True)
             # the first step of a sentence without words is read and forgotten: the GRU of cuDNN
             # takes no row that is masked entirely
-            first = ops.arange(places.shape[1] or ops.shape(places)[1]) == 0
+            first = ops.arange(ops.shape(places)[1], dtype="int32") == 0
             mask = mask | (empty & first[None])
             last = ops.concatenate([gru(x, mask=mask) for gru in self.directions], axis=-1)
             return ops.where(empty, 0.0, last)

@@ -238,7 +238,7 @@ class VectorQuantizer(Bottleneck):
     @property
     def started(self):
         """The variable that is 1 once the k-means start is over; a constant 1 without such a start."""
-        return self.table.started if self.table.buffer_size else ops.ones(())
+        return self.table.started if self.table.buffer_size else ops.ones((), dtype="float32")
 
     # inference
 
