@@ -158,19 +158,22 @@ class GenerativeAutoEncoder(BaseModel):
         """Those of the auto-encoder; `score` is the loss in nats per code; `sample` takes uniform noise."""
         table = self.auto_encoder.endpoints()
         encode = table["encode"]
-        labels = self.prior.condition_specs()
+        labels, count = self.prior.condition_specs(), self.prior.settings["num_labels"]
+        ranges = {"noise": (0, 1), "labels": (0, (count or 1) - 1)}
         noise = tf.TensorSpec((None, sum(p.num_codes for p in self.priors)), tf.float32, name="noise")
         score = Endpoint(
             self._score_endpoint,
             {**encode.inputs, **labels},
             sample=self.prior.random_codes,
             margin=lambda x, **_: encode.margin(x=x),
+            value_ranges=ranges,
         )
         sample = Endpoint(
             lambda **inputs: self._draw(**inputs)[0],
             {"noise": noise, **labels},
             sample=self.prior.random_codes,
             margin=lambda **inputs: self._draw(**inputs)[1],
+            value_ranges=ranges,
         )
         return {**table, "score": score, "sample": sample}
 
