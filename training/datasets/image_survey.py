@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.errors import InputError
-from keras_ae.training.datasets.broken_files import broken_files
+from keras_ae.training.datasets.broken_file_errors import broken_files
 from keras_ae.training.datasets.image_channels import mixture
 from keras_ae.training.datasets.image_decoding import PILLOW, UPRIGHT, decode, read_image, way_of
 from keras_ae.training.datasets.progress import progress_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
-from keras_ae.training.datasets.broken_files import broken_files
+from keras_ae.training.datasets.broken_file_errors import broken_files
 from keras_ae.training.datasets.waveforms import levelled, silence_of
 
 
