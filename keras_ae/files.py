@@ -212,7 +212,7 @@ def ignores_case(path: Path) -> bool:
 def _reason(error, path):
     """`(errno, text)` of an error that names no file; NumPy and HDF5 leave out the number."""
     if error.errno is not None:
-        return error.errno, error.strerror
+        return error.errno, os.strerror(error.errno)  # that of HDF5 is a paragraph
     folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
     full = "No space left" in str(error) or not shutil.disk_usage(folder).free
     if full:

@@ -64,3 +64,18 @@ def test_what_a_crashing_process_says_is_shown():
 
 def test_log_level_of_the_user_is_kept():
     assert NOTES[1] in run(NOTES[1], TF_CPP_MIN_LOG_LEVEL="0").stderr
+
+
+def test_a_command_that_is_stopped_while_it_imports_says_one_line():
+    # Ctrl-C at the moment when TensorFlow is imported
+    finder = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tensorflow': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    program = finder + PROGRAM.format(path=sys.path, lines=b"", end="")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == 130 and done.stdout == b""
+    assert done.stderr == b"keras-ae: stopped before the work began. Nothing was written.\n"

@@ -1,10 +1,10 @@
 """The trained model that a recipe builds on: trained first, or taken from elsewhere."""
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.files import write_atomically
 from keras_ae.training.recipes import Recipe
 
 FOLDER = "autoencoder"  # in the run directory
@@ -56,9 +56,7 @@ def trained_base(recipe, directory, train, load_model):
             train(base, folder)
     elif not (folder / "model.keras").is_file():
         folder.mkdir(exist_ok=True)
-        part = folder / ".model.part"
-        shutil.copyfile(_file(base), part)
-        part.rename(folder / "model.keras")
+        write_atomically(folder / "model.keras", _file(base).read_bytes())
     return _load(folder / "model.keras", load_model)
 
 

@@ -14,6 +14,12 @@ PLAINER = {  # what Python says, and what a user reads
     r"invalid literal for int\(\) with base 10: ": "expected a whole number. Received: ",
     r"could not convert string to float: ": "expected a number. Received: ",
     r"^Error parsing recipe: ": "",
+    r"no type matching (?:\{None\}\|)?\{INT INT\} could be instantiated from \[(.*?)\]": (
+        r"expected two whole numbers, a height and a width. Received: \1"
+    ),
+    r"no type matching (?:\{None\}\|)?(\{.*?\}) could be instantiated from \[(.*?)\]": (
+        r"expected \1. Received: \2"
+    ),
 }
 
 

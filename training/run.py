@@ -224,6 +224,13 @@ def _train(recipe, run, create, verbose, init_from=None):
         made = [] if run is None else [run]
         try:
             return _trained(recipe, made, create, verbose, init_from, held)
+        except OSError as error:
+            if not made or error.filename is None:
+                raise
+            raise InputError(
+                f"{error.filename}: {error.strerror}. The training has stopped. Once there is space, "
+                f"continue with: {resume_command(made[0])}"
+            ) from error
         except KeyboardInterrupt:
             line = (
                 stopped(made[0], recipe.epochs)
@@ -331,8 +338,10 @@ def _build(recipe, data, steps_per_epoch, base):
     try:
         return recipe.build(data, steps_per_epoch, base)
     except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"The settings make no model of {recipe.describe(data)}: {reason}") from error
+        reason = recipe.in_options(" ".join(str(error).split()))
+        raise InputError(
+            f"These settings do not give a valid model for {recipe.describe(data)}: {reason}"
+        ) from error
 
 
 def _fit(run, model, recipe, data, stream, restored, verbose):

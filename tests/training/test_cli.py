@@ -104,14 +104,31 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
         (["train", "vae", "--epoch", "3"], "--epoch, 3. Perhaps you meant --epochs. See"),
         (
             ["train", "vae", "--epochs", "0"],
-            "--epochs is at least 1. Received: 0. See: keras-ae train vae --help",
+            "--epochs must be at least 1. Received: 0. See: keras-ae train vae --help",
         ),
-        (["train", "vae", "--epochs", "-3"], "--epochs is at least 1. Received: -3."),
+        (["train", "vae", "--epochs", "-3"], "--epochs must be at least 1. Received: -3."),
         (["train", "vae", "--epochs", "three"], "--epochs: expected a whole number. Received: 'three'."),
         (["train", "vae", "--noise", "much"], "--noise: expected a number. Received: 'much'."),
-        (["train", "vae", "--batch-size", "0"], "--batch-size is at least 1. Received: 0."),
-        (["train", "vae", "--learning-rate", "0"], "--learning-rate is a positive number. Received: 0.0"),
+        (["train", "vae", "--batch-size", "0"], "--batch-size must be at least 1. Received: 0."),
+        (
+            ["train", "vae", "--learning-rate", "0"],
+            "--learning-rate must be a positive number. Received: 0.0",
+        ),
         (["train", "vae", "--likelihood", "nope"], "'nope'"),
+        (["train", "vae", "--warm-up", "3"], "--warm-up must be from 0 to 1. Received: 3.0"),
+        (["train", "vqvae", "--ema-decay", "2"], "--ema-decay must be at least 0 and below 1. Received: 2.0"),
+        (
+            ["train", "vae", "--image-size", "32"],
+            "--image-size: expected two whole numbers, a height and a width. Received: '32'.",
+        ),
+        (
+            ["train", "vae", "--image-size", "0", "8"],
+            "--image-size must be a height and a width of at least 1",
+        ),
+        (["train", "deep-infomax", "--downsampling", "0"], "--downsampling must be at least 1. Received: 0"),
+        (["train", "quick-thought", "--batch-size", "1"], "--batch-size must be at least 2 sentences"),
+        (["train", "cpc", "--first-step", "20"], "--first-step must be at most --steps. Received: 20 and 12"),
+        (["train", "adain-voice-conversion", "--strides", "0"], "--strides must be numbers of at least 1"),
         (["encode", "run", "images"], "Missing from keras-ae encode: OUTPUT"),
         (["export", "run", "--to", "tflite"], "Expected one of ('saved-model', 'onnx'). See"),
     ],
@@ -144,6 +161,26 @@ def test_broken_image_is_named(complaint, tmp_path, write_png):
     folder = write_png("b.png", b"\x89PNG\r\n\x1a\n and then nothing")
     line = complaint("train", "vqvae", "--data", folder, "--runs", tmp_path / "runs", *QUICK)
     assert f"{folder / 'b.png'} is not a readable png" in line
+
+
+def test_more_halvings_than_the_images_have_are_refused(complaint, tmp_path, small_npz):
+    options = ["--data", small_npz, "--downsampling", "9", "--runs", tmp_path / "runs"]
+    line = complaint("train", "vqvae", *options)
+    assert "--downsampling must be at most 3 for images of 8x8 pixels. Received: 9" in line
+
+
+def test_words_that_are_too_rare_are_told_by_the_option(complaint, tmp_path):
+    (tmp_path / "text.txt").write_text("one two three\nfour five six\n" * 30)
+    options = ["--data", tmp_path / "text.txt", "--sentence-per-line", "--runs", tmp_path / "runs"]
+    line = complaint("train", "skip-thought", *options, "--min-count", "100")
+    assert "--min-count must be lower: no word of the training text comes 100 times." in line
+
+
+def test_arguments_of_layers_are_told_as_options(complaint, tmp_path, small_npz):
+    options = ["--data", small_npz, "--num-embeddings", "1", "--runs", tmp_path / "runs"]
+    line = complaint("train", "vqvae", *options)
+    assert "These settings do not give a valid model for (8, 8, 1) images" in line
+    assert "--num-embeddings" in line and "num_embeddings" not in line
 
 
 def test_damaged_npz_is_named(complaint, tmp_path, small_npz):

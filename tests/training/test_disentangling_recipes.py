@@ -34,7 +34,7 @@ def test_the_beta_tc_vae_knows_the_size_of_the_data_and_warms_up():
 
 @pytest.mark.parametrize("setting", ["total_correlation_weight", "warm_up"])
 def test_what_cannot_be_is_refused(setting):
-    with pytest.raises(InputError, match="is at least 0. Received: -1"):
+    with pytest.raises(InputError, match="must be at least 0. Received: -1"):
         RECIPES["beta-tc-vae"](**{setting: -1})
 
 

@@ -1,6 +1,8 @@
 """Runs that are stopped, resumed, moved, continued and started from one another."""
 
+import errno
 import json
+import os
 import re
 import shutil
 from types import SimpleNamespace
@@ -98,7 +100,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins(run, resume, 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--epochs", "0"], "--epochs is at least 1"),
+        (["--epochs", "0"], "--epochs must be at least 1"),
         (["--batch-size", "3", "--filters", "4"], "keeps its settings; leave out --batch-size, --filters"),
         (["--filters", "64"], "leave out --filters"),  # the default, but not what the run has
         (["--init-from", "run"], "give one of them"),
@@ -220,6 +222,39 @@ def test_a_demo_that_is_stopped_keeps_its_run(trained_run, monkeypatch, capsys):
     monkeypatch.setattr("keras_ae.training.report_command.report", interrupt)
     assert main(["demo"]) == 130
     assert f"The trained run is kept. Continue with: keras-ae report {trained_run}" in capsys.readouterr().err
+
+
+# a full disk
+
+
+@pytest.mark.parametrize("name", ["model.keras", "checkpoint.npz", "history.csv"])
+def test_a_full_disk_names_the_file_and_how_to_continue(run, resume, monkeypatch, name):
+    if name != "model.keras":
+        (run / "checkpoint.npz").unlink()  # begins again
+    unfinish(run)
+    before = (run / "model.keras").read_bytes()
+    real = os.replace
+
+    def full(source, target):
+        if str(target).endswith(name):
+            raise OSError(errno.ENOSPC, "No space left on device")  # as `write` does: without a name
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    code, _, err = resume()
+    assert code == 2 and len(err.splitlines()) == 1
+    assert f"{run / name}: No space left on device. The training has stopped. Once there is space" in err
+    assert err.endswith(f"continue with: keras-ae train vqvae --resume {run}\n")
+    assert (run / "model.keras").read_bytes() == before and not list(run.glob(".*"))
+
+
+def test_errors_of_files_of_tensorflow_are_one_line(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise tf.errors.PermissionDeniedError(None, None, "runs/a/logs/train; Permission denied")
+
+    monkeypatch.setattr(run_module, "train", refuse)
+    assert main(["train", "vqvae"]) == 2
+    assert capsys.readouterr().err == "keras-ae: runs/a/logs/train; Permission denied\n"
 
 
 # the data

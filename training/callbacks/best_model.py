@@ -7,6 +7,8 @@ from pathlib import Path
 
 import keras
 
+from keras_ae.files import named_errors
+
 
 class BestModel(keras.callbacks.Callback):
     """Keeps the weights whose `monitor` was lowest, in memory and as the file `path`.
@@ -47,6 +49,11 @@ class BestModel(keras.callbacks.Callback):
     def _write(self):
         path = Path(self.path)
         temporary = path.with_name(f".{path.stem}.part.keras")
-        self.model.save(temporary)
-        os.replace(temporary, path)
+        try:
+            with named_errors(path):
+                self.model.save(temporary)
+                os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         self._written_at = time.monotonic()

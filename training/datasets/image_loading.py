@@ -119,7 +119,7 @@ def _draw(rows, fraction, seed):
     if count >= len(rows):
         raise InputError(
             "Expected enough images to hold some out for test and validation. "
-            f"Received: {len(rows)} left to split; add images, or set the fractions to 0."
+            f"Received: {len(rows)} left to split; add images."
         )
     order = np.random.default_rng(seed).permutation(len(rows))
     return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])

@@ -55,7 +55,7 @@ def _draw(rows, groups, fraction, seed):
     if count >= len(present) and count:
         raise InputError(
             "Expected enough to hold some out for test and validation. "
-            f"Received: {len(present)} left to split; add some, or set the fractions to 0."
+            f"Received: {len(present)} left to split; add some."
         )
     held_out = np.random.default_rng(seed).permutation(present)[:count]
     chosen = np.isin(groups[rows], held_out)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from keras_ae.files import named_errors
 from keras_ae.training.datasets.sentence_store import SentenceStore, write_sentences
 from keras_ae.training.datasets.text_document import TextDocument
 from keras_ae.training.datasets.user_cache import cache_folder
@@ -38,8 +39,9 @@ def cached_sentences(about: dict, documents: Callable[[], Iterable[TextDocument]
             )
             return _temporary(documents)
         try:
-            write_sentences(documents(), temporary)
-            os.rename(temporary, target)
+            with named_errors(target):
+                write_sentences(documents(), temporary)
+                os.rename(temporary, target)
         except OSError:
             if not target.is_dir():  # otherwise another process was faster
                 raise

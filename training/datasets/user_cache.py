@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 def write_atomically(path: Path, write: Callable) -> None:
     """Let `write(file)` fill `path`; nobody ever sees a part of it, however many write at once.
 
-    A folder that cannot be written to is a warning: the cache saves time only.
+    A folder that cannot be written to, or a full disk, is a warning: the cache saves time only.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +29,8 @@ def write_atomically(path: Path, write: Callable) -> None:
         with os.fdopen(handle, "wb") as file:
             write(file)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        raise
+        if not isinstance(error, OSError):
+            raise
+        warnings.warn(f"{path} cannot be written, it is not cached: {error}", stacklevel=3)

@@ -77,6 +77,11 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     learning_rate: float = 3e-3
     """Of AdamW, at the start; it falls to 0 by a cosine."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.strides or min(self.strides) < 1:
+            raise InputError(f"--strides must be numbers of at least 1. Received: {self.strides}")
+
     def build_model(self, data, training_steps):
         if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
             raise InputError(

@@ -71,10 +71,10 @@ class CpcRecipe(SpeechRecipe):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.warp < 1:
-            raise InputError(f"--warp is at least 0 and below 1. Received: {self.warp}")
-        if not 0 <= self.tilt < math.inf:
-            raise InputError(f"--tilt is at least 0. Received: {self.tilt}")
+        if self.first_step > self.steps:
+            raise InputError(
+                f"--first-step must be at most --steps. Received: {self.first_step} and {self.steps}"
+            )
 
     def build_model(self, data, training_steps):
         kernels, strides = LAYERS[self.sample_rate]

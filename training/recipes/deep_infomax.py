@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from keras_ae.errors import InputError
 from keras_ae.models import DeepInfoMax
 from keras_ae.networks import deep_info_max_encoder
 from keras_ae.training.recipes.image_recipe import ImageRecipe
@@ -40,6 +41,11 @@ class DeepInfoMaxRecipe(ImageRecipe):
     """Standard deviation of the noise added to the encoder's input in training."""
     baselines: bool = True
     """Measure the linear probe of the pixels and of as many principal components beside the model's."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.downsampling < 1:
+            raise InputError(f"--downsampling must be at least 1. Received: {self.downsampling}")
 
     def build_model(self, data, training_steps):
         filters = tuple(self.filters * 2**level for level in range(self.downsampling))

@@ -1,5 +1,6 @@
 """What every recipe of images has in common."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -52,6 +53,14 @@ class ImageRecipe(Recipe):
     probe: bool = True
     """Measure how well a linear classifier reads the labels off the codes."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise InputError(
+                "--image-size must be a height and a width of at least 1, such as --image-size 32 32. "
+                f"Received: {' '.join(map(str, self.image_size))}"
+            )
+
     @property
     def labelled(self) -> bool:
         """Whether the model is given the labels of the images."""
@@ -65,6 +74,13 @@ class ImageRecipe(Recipe):
             channels=self.channels,
             skip_broken=self.skip_broken,
         )
+        height, width = data.image_shape[:2]
+        most = math.ceil(math.log2(max(height, width)))  # one position is left then
+        if self.downsampling > most:
+            raise InputError(
+                f"--downsampling must be at most {most} for images of {height}x{width} pixels. "
+                f"Received: {self.downsampling}"
+            )
         if self.labelled and not data.num_classes:
             raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
         return data

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keras_ae.errors import InputError
 from keras_ae.models import QuickThought
 from keras_ae.training.datasets import sentence_blocks
 from keras_ae.training.recipes.text_recipe import TextRecipe
@@ -26,6 +27,11 @@ class QuickThoughtRecipe(TextRecipe):
     """Encode a block in so many parts, in less memory, with the same gradients."""
     learning_rate: float = 1e-3
     """Of AdamW, at the start; it falls to 0 by a cosine."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.batch_size < 2:
+            raise InputError(f"--batch-size must be at least 2 sentences. Received: {self.batch_size}")
 
     def build_model(self, data, training_steps):
         rows = self.start_rows(data)

@@ -1,6 +1,7 @@
 """What every recipe has in common."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,10 +17,17 @@ AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
 AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
 AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim", "max_words", "min_count"}
 AT_LEAST_ONE |= {"decoder_units", "num_sampled", "sub_batches", "vocabulary_size"}
+AT_LEAST_ONE |= {"bank", "speaker_filters", "decoder_filters", "num_mels", "adversary_updates"}
+AT_LEAST_ONE |= {"discriminator_updates"}
 POSITIVE = {"scale", "learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
-NOT_NEGATIVE |= {"commitment_cost", "dropout", "total_correlation_weight", "alpha", "gamma", "jitter"}
-NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight"}
+NOT_NEGATIVE |= {"commitment_cost", "total_correlation_weight", "alpha", "gamma", "jitter"}
+NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight", "tilt"}
+NOT_NEGATIVE |= {"reconstruction_weight", "independence_weight", "consistency_weight", "linear_weight"}
+NOT_NEGATIVE |= {"adversarial_weight", "correlation_weight", "cepstra", "halvings", "adversary_epochs"}
+NOT_NEGATIVE |= {"decoder_epochs", "residual_epochs"}
+SHARES = {"warm_up", "ramp", "quantizer_dropout"}
+BELOW_ONE = {"dropout", "word_dropout", "adversary_dropout", "ema_decay", "warp", "content_warp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +67,30 @@ class Recipe:
                 continue
             # "not >=" also refuses what is not a number
             if field.name in AT_LEAST_ONE and not value >= 1:
-                raise InputError(f"{option} is at least 1. Received: {value}")
+                raise InputError(f"{option} must be at least 1. Received: {value}")
             if field.name in POSITIVE and not 0 < value < math.inf:
-                raise InputError(f"{option} is a positive number. Received: {value}")
+                raise InputError(f"{option} must be a positive number. Received: {value}")
             if field.name in NOT_NEGATIVE and not 0 <= value < math.inf:
-                raise InputError(f"{option} is at least 0. Received: {value}")
+                raise InputError(f"{option} must be at least 0. Received: {value}")
+            if field.name in SHARES and not 0 <= value <= 1:
+                raise InputError(f"{option} must be from 0 to 1. Received: {value}")
+            if field.name in BELOW_ONE and not 0 <= value < 1:
+                raise InputError(f"{option} must be at least 0 and below 1. Received: {value}")
+
+    def in_options(self, text: str) -> str:
+        """`text` about arguments of Python, in terms of the options of the command line.
+
+        Example:
+
+        >>> from keras_ae.training.recipes import VqVaeRecipe
+        >>> VqVaeRecipe().in_options("num_embeddings must be at least 2. Received: num_embeddings=1")
+        '--num-embeddings must be at least 2. Received: --num-embeddings=1'
+        """
+        for field in sorted(fields(self), key=lambda field: -len(field.name)):
+            alone = "" if "_" in field.name else "(?==)"  # a word such as "bits" is more than a name
+            option = f"--{field.name.replace('_', '-')}"
+            text = re.sub(rf"(?<![\w-]){field.name}\b{alone}", option, text)
+        return text
 
     # what a kind of data says
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keras_ae.errors import InputError
 from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
 from keras_ae.training.datasets import load_speech, speech_batches
@@ -34,6 +35,11 @@ class SpeechRecipe(Recipe):
 
     def training_batches(self, data):
         crop = None if self.crop_seconds is None else round(self.crop_seconds * self.sample_rate)
+        if crop == 0:
+            raise InputError(
+                f"--crop-seconds must be at least one sample, {1 / self.sample_rate:.2g}. "
+                f"Received: {self.crop_seconds}"
+            )
         return speech_batches(data.train, self.batch_size, self.seed, crop=crop)
 
     def validation_batches(self, data):

@@ -64,8 +64,8 @@ class TextRecipe(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.word_dropout < 1:
-            raise InputError(f"--word-dropout is at least 0 and below 1. Received: {self.word_dropout}")
+        if self.vocabulary_size < 3:
+            raise InputError(f"--vocabulary-size must be at least 3. Received: {self.vocabulary_size}")
 
     def load_data(self):
         text = load_text(
@@ -74,7 +74,12 @@ class TextRecipe(Recipe):
             language=self.language,
             encoding=self.encoding,
         )
-        return SentenceData.of(text, self.vocabulary_size, self.min_count)
+        try:
+            return SentenceData.of(text, self.vocabulary_size, self.min_count)
+        except InputError:
+            raise InputError(
+                f"--min-count must be lower: no word of the training text comes {self.min_count} times."
+            ) from None
 
     def training_batches(self, data):
         if self.transfer is not None:
