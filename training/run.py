@@ -40,7 +40,7 @@ class Run:
     config.json      recipe, settings, data, versions, command
     data_fingerprint.json.gz   of the data and their splits, compared on `resume`
     training.lock    while a process writes the run
-    checkpoint.npz   from which `resume` goes on
+    checkpoint.npz   from which `resume` continues
     model.keras      the weights of the best validation epoch
     metrics.json     measured on the held-out test images
     history.csv      every epoch's losses and metrics
@@ -228,7 +228,7 @@ def _train(recipe, run, create, verbose, init_from=None):
             if not made or error.filename is None:
                 raise
             raise InputError(
-                f"{error.filename}: {error.strerror}. The training has stopped. Once there is space, "
+                f"{error.filename}: {error.strerror}. The training has stopped. Once this is solved, "
                 f"continue with: {resume_command(made[0])}"
             ) from error
         except KeyboardInterrupt:
@@ -315,7 +315,7 @@ def _where(restored, recipe):
 
 
 def _trainer(verbose):
-    """Trains a recipe in a folder inside of a run, or goes on with what is there."""
+    """Trains a recipe in a folder inside of a run, or continues what is there."""
 
     def train_in(recipe, folder):
         begun = Run.open(folder) if (folder / "checkpoint.npz").is_file() else None

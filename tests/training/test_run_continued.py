@@ -243,7 +243,7 @@ def test_a_full_disk_names_the_file_and_how_to_continue(run, resume, monkeypatch
     monkeypatch.setattr(os, "replace", full)
     code, _, err = resume()
     assert code == 2 and len(err.splitlines()) == 1
-    assert f"{run / name}: No space left on device. The training has stopped. Once there is space" in err
+    assert f"{run / name}: No space left on device. The training has stopped. Once this is solved" in err
     assert err.endswith(f"continue with: keras-ae train vqvae --resume {run}\n")
     assert (run / "model.keras").read_bytes() == before and not list(run.glob(".*"))
 
