@@ -14,7 +14,7 @@ from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quan
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
-from keras_ae.models.data_values import check_method_values
+from keras_ae.models.data_values import check_method_values, counted_lengths
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
@@ -96,6 +96,13 @@ class BaseModel(keras.Model):
 
     def check_batch(self, x, sample_weight=None):
         """Raise `InputError` where a batch, eager and whole or one of the first, leaves nothing to learn."""
+        if isinstance(x, dict) and x.get("x") is not None and x.get("lengths") is not None:
+            counted = counted_lengths(x["x"], x["lengths"], sample_weight)
+            if counted.size and not counted.any():
+                raise InputError(
+                    "lengths must be positive for at least one example. "
+                    f"Received: only zeros, of {len(counted)} examples that count."
+                )
 
     def players(self) -> list[Player]:
         """The players in the order of their updates; one, with all variables, unless overridden."""

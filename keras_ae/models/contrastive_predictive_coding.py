@@ -10,6 +10,7 @@ from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.loss_term import scalars
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.data_values import counted_lengths
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.negative_frames import (
@@ -29,6 +30,8 @@ from keras_ae.models.sequences import (
     unpack_inputs,
 )
 from keras_ae.ops import mean_term
+
+LONGEST = 2**24  # positions: an encoder that gives no frames of these gives none at all
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -141,6 +144,37 @@ class ContrastivePredictiveCoding(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         return InputRules(shapes, trained_on=("speaker",) if "same_speaker" in self.sources else ())
+
+    def check_batch(self, x, sample_weight=None):
+        super().check_batch(x, sample_weight)
+        values, lengths, _ = _unpack(x)
+        counted = counted_lengths(values, lengths, sample_weight)
+        least = self._least_length(int(values.shape[1]))
+        if not (counted >= least).any():
+            raise InputError(
+                f"x must have clips of at least {least} positions, which give more than "
+                f"first_step={self.first_step} frames: one to predict, and one to predict it from. "
+                f"Received: 0 usable clips of {len(counted)}, the longest of {counted.max(initial=0)}."
+            )
+
+    def _least_length(self, start):
+        """The shortest input that has a frame to predict."""
+
+        def enough(length):
+            try:
+                frames = self.encoder.compute_output_shape((1, length, *self.sample_shape[1:]))[1]
+            except ValueError:  # shorter than a kernel
+                return False
+            return frames > self.first_step
+
+        high = max(1, start)
+        while not enough(high) and high < LONGEST:
+            high *= 2
+        low = 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if enough(middle) else (middle, high)
+        return high
 
     def encode(self, x):
         """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""

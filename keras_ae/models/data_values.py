@@ -75,6 +75,12 @@ def _limits(rules, name, is_target):
     return None
 
 
+def counted_lengths(values, lengths, sample_weight=None) -> np.ndarray:
+    """The lengths of the examples that have a weight; without lengths, all are those of the values."""
+    found = np.full(values.shape[0], values.shape[1]) if lengths is None else _array(lengths).reshape(-1)
+    return found if sample_weight is None else found[_array(sample_weight).reshape(-1) != 0]
+
+
 def _array(value):
     return None if value is None else np.asarray(value)
 

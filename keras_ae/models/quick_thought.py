@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ae.errors import InputError
@@ -111,6 +112,19 @@ class QuickThought(SentenceModel):
     def input_rules(self):
         made_by = "keras_ae.training.datasets.sentence_blocks"
         return replace(super().input_rules(), trained_on=("document", "position"), made_by=made_by)
+
+    def check_batch(self, x, sample_weight=None):
+        super().check_batch(x, sample_weight)
+        rows = np.stack([np.asarray(x[name]).reshape(-1) for name in ("document", "position")], axis=1)
+        if sample_weight is not None:
+            rows = rows[np.asarray(sample_weight).reshape(-1) != 0]
+        there = set(map(tuple, rows.tolist()))
+        if not any((document, position + 1) in there for document, position in there):
+            raise InputError(
+                "x must hold sentences that follow each other: equal `document`, `position` one apart. "
+                f"Received: 0 of {len(rows)} sentences with a neighbour. Do not shuffle sentences; "
+                "keras_ae.training.datasets.sentence_blocks makes such batches."
+            )
 
     def vectors(self, ids, training=False):
         return ops.concatenate(

@@ -12,6 +12,7 @@ from keras_ae.models import (
     AdversarialDisentangler,
     AutoEncoder,
     CodePrior,
+    ContrastivePredictiveCoding,
     DeepInfoMax,
     DiscreteVariationalAutoEncoder,
     GenerativeAutoEncoder,
@@ -604,3 +605,33 @@ def test_networks_keep_their_channels_last_under_a_global_channels_first():
     assert image.output_shape == (None, 4, 3, 3) and flat.output_shape == (None, 3)
     assert decoder.output_shape == broadcast.output_shape == (None, *size)
     assert levels["merge"].output_shape == (None, 4, 3, 3)
+
+
+# data that leave nothing to learn
+
+
+def contrastive_predictive_coding():
+    encoder = networks.waveform_encoder(4, kernels=(4, 4), strides=(2, 2))
+    return ContrastivePredictiveCoding(encoder, networks.recurrent_context(4, 5), steps=3, first_step=2)
+
+
+def test_clips_without_a_frame_to_predict_are_refused_with_their_number():
+    model = compiled(contrastive_predictive_coding())
+    before = model.get_weights()
+    text = message(model.fit, {"x": np.ones((3, 40), "float32"), "lengths": np.array([8, 5, 1])}, verbose=0)
+    assert "at least 9 positions" in text and "0 usable clips of 3, the longest of 8" in text
+    stream = tf.data.Dataset.from_tensors(np.ones((3, 8), "float32"))
+    assert "0 usable clips of 3" in message(model.fit, stream, verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.fit({"x": np.ones((3, 40), "float32"), "lengths": np.array([8, 9, 1])}, verbose=0)
+
+
+def test_sentences_without_neighbours_in_the_data_are_refused_with_their_number():
+    x = {"ids": np.ones((4, 3), "int32"), "document": np.zeros(4, int), "position": 2 * np.arange(4)}
+    assert "0 of 4 sentences with a neighbour" in message(compiled(quick_thought()).fit, x, verbose=0)
+
+
+def test_sequences_of_padding_alone_are_refused():
+    x = {"x": np.ones((6, 60), "float32"), "lengths": np.zeros(6, int), "speaker": LABELS}
+    assert "lengths must be positive" in message(compiled(speech_auto_encoder()).fit, x, verbose=0)
