@@ -176,11 +176,16 @@ def test_words_that_are_too_rare_are_told_by_the_option(complaint, tmp_path):
     assert "--min-count must be lower: no word of the training text comes 100 times." in line
 
 
-def test_arguments_of_layers_are_told_as_options(complaint, tmp_path, small_npz):
-    options = ["--data", small_npz, "--num-embeddings", "1", "--runs", tmp_path / "runs"]
-    line = complaint("train", "vqvae", *options)
-    assert "These settings do not give a valid model for (8, 8, 1) images" in line
-    assert "--num-embeddings" in line and "num_embeddings" not in line
+def test_arguments_of_layers_are_told_as_options(complaint, tmp_path, small_npz, monkeypatch):
+    def refuse(*_):
+        raise ValueError("ema_decay must be positive. Received: ema_decay=0, seed=1")
+
+    monkeypatch.setattr(RECIPES["vqvae"], "build_model", refuse)
+    line = complaint("train", "vqvae", "--data", small_npz, "--runs", tmp_path / "runs")
+    assert (
+        "These settings do not give a valid model for (8, 8, 1) images: --ema-decay must be positive" in line
+    )
+    assert "Received: --ema-decay=0, --seed=1" in line
 
 
 def test_damaged_npz_is_named(complaint, tmp_path, small_npz):
