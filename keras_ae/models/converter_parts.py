@@ -29,4 +29,4 @@ def mean_over_codes(voice, mask):
     if mask is None:
         return ops.mean(voice, axis=1)
     weights = ops.cast(mask, voice.dtype)[..., None]
-    return ops.divide_no_nan(ops.sum(voice * weights, axis=1), ops.sum(weights, axis=1))
+    return ops.divide_no_nan(ops.sum(zero_padding(voice, mask), axis=1), ops.sum(weights, axis=1))
