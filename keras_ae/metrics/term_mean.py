@@ -1,5 +1,7 @@
 """Mean over an epoch of a term that is counted by a weight of its own."""
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -31,6 +33,7 @@ class TermMean(keras.metrics.Metric):
 
     def __init__(self, name="term_mean", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self._warned = False
         self.totals, self.weights = (
             self.add_variable((MOST_PARTS,), "zeros", dtype="float64", name=part)
             for part in ("totals", "weights")
@@ -44,6 +47,7 @@ class TermMean(keras.metrics.Metric):
             sample_weight: scalar, the weight of what has none of its own, such as the number of examples
                 of the global batch; `None`: 1.
         """
+        self._warn_of_parts(LossTerm.of(term))
         examples = ops.cast(1.0 if sample_weight is None else sample_weight, "float64")
         values, weights = [ops.zeros((), "float64")], [examples]
         for value, weight in LossTerm.of(term).parts:
@@ -59,6 +63,16 @@ class TermMean(keras.metrics.Metric):
         weights = _padded(weights) / num_replicas()
         self.totals.assign_add(_padded(values) * weights)
         self.weights.assign_add(weights)
+
+    def _warn_of_parts(self, term):
+        weighted = sum(weight is not None for _, weight in term.parts)
+        if weighted >= MOST_PARTS and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"A term must have at most {MOST_PARTS - 1} parts with weights of their own. Received: "
+                f"{weighted} in `{self.name}`; further ones are counted by the weight of the last.",
+                stacklevel=3,
+            )
 
     def result(self):
         means = ops.divide_no_nan(ops.convert_to_tensor(self.totals), ops.convert_to_tensor(self.weights))

@@ -12,6 +12,7 @@ from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player, take_losses
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.reconstruction import check_loss, check_reconstruction
 from keras_ae.models.sequences import (
@@ -157,7 +158,7 @@ class AdversarialDisentangler(AutoEncoder):
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
-        embedding = ops.convert_to_tensor(codes)
+        embedding = ops.convert_to_tensor(checked_array("codes", codes))
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         return self._decoded(embedding, label, mask, training=False)
 

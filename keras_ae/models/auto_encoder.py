@@ -9,6 +9,7 @@ from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.preprocessing import Preprocessing
@@ -156,6 +157,7 @@ class AutoEncoder(BaseModel):
         `reconstruction_error(x)` and what the example by itself adds in the bottleneck, such as the
         commitment loss. Terms of the batch as a whole and of the weights are left out.
         """
+        x = self.checked_inputs(x)
         error = self.reconstruction_error(x)
         if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
             return error
@@ -187,7 +189,7 @@ class AutoEncoder(BaseModel):
 
     def _embedding(self, codes):
         """The float embedding of what `decode` takes."""
-        codes = ops.convert_to_tensor(codes)
+        codes = ops.convert_to_tensor(checked_array("codes", codes))
         if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
             return self.bottleneck.decode(codes)
         return codes

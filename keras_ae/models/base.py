@@ -19,7 +19,8 @@ from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.models.user_metrics import UserMetrics
-from keras_ae.ops import finite_padding, num_replicas, sum_over_replicas
+from keras_ae.models.weightless_examples import finite_where_weightless
+from keras_ae.ops import num_replicas, sum_over_replicas
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class BaseModel(keras.Model):
         preprocessing: dict or `Preprocessing`: how raw data become the inputs of the model; saved with it,
             exported with it, and checked when an exported artifact is run.
     """
+
+    _missing_parts = None  # quantised parts of the configuration, not yet created
 
     def __init__(self, *, preprocessing=None, **kwargs):
         super().__init__(**kwargs)
@@ -126,8 +129,14 @@ class BaseModel(keras.Model):
         parts = config.get(KEY, {})
         settings = {name: _made(value) for name, value in config.items() if name != KEY}
         model = cls(**settings)
-        quantize_parts(model, parts)
+        missing = quantize_parts(model, parts)
+        if missing:
+            model._missing_parts = missing
         return model
+
+    def build_from_config(self, config):
+        super().build_from_config(config)
+        quantize_parts(self, self._missing_parts or {})
 
     def get_config(self):
         config = {**super().get_config(), **config_of_quantized_parts(self)}
@@ -301,11 +310,14 @@ class BaseModel(keras.Model):
         Raises:
             InputError: as in `fit`.
         """
-        weight = kwargs.get("sample_weight")
-        if not kwargs.get("_use_cached_eval_dataset"):  # by `fit`, which has checked it
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        given.update(given.pop("kwargs", {}))
+        weight = given.get("sample_weight")
+        if not given.get("_use_cached_eval_dataset"):  # by `fit`, which has checked it
             x, y = checked_data(self, x, y, weight)
             self._first_batches.expect("test", is_stream(x))
-        return super().evaluate(x, _target(x, y, weight), *args, **kwargs)
+        given.update(x=x, y=_target(x, y, weight))
+        return super().evaluate(**given)
 
     def predict(self, x, *args, **kwargs):
         """As in Keras.
@@ -324,7 +336,7 @@ class BaseModel(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
-        x, y = _finite_where_weightless((x, y), sample_weight)
+        x, y = finite_where_weightless((x, y), sample_weight)
         prepared = self.prepare(x, y, training=True)
         for player, updates in self._moves():
             for _ in range(updates):
@@ -355,7 +367,7 @@ class BaseModel(keras.Model):
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
-        x, y = _finite_where_weightless((x, y), sample_weight)
+        x, y = finite_where_weightless((x, y), sample_weight)
         prepared = self.prepare(x, y, training=False)
         for player in self.players():
             terms = self.compute_terms(*prepared, sample_weight, training=False, player=player.name)
@@ -400,8 +412,11 @@ class BaseModel(keras.Model):
             tracker.update_state(term, sample_weight=examples)
 
     def _optimizer_of(self, player):
+        return getattr(self, self._optimizer_name(player))
+
+    def _optimizer_name(self, player):
         first = self.players()[0].name == player.name
-        return self.optimizer if first else getattr(self, f"{player.name}_optimizer")
+        return "optimizer" if first else f"{player.name}_optimizer"
 
     def _scaled(self, optimizer):
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -439,19 +454,6 @@ def _made(value):
         return [_made(item) for item in value]
     serialized = isinstance(value, dict) and "class_name" in value
     return keras.saving.deserialize_keras_object(value) if serialized else value
-
-
-def _finite_where_weightless(inputs, sample_weight):
-    """`inputs` without NaN and infinity in examples of weight 0, which networks would make gradients of."""
-    if sample_weight is None:
-        return inputs
-    weights = ops.reshape(sample_weight, (-1,))
-
-    def finite(leaf):
-        floats = hasattr(leaf, "dtype") and keras.backend.is_float_dtype(leaf.dtype)
-        return finite_padding(leaf, weights) if floats else leaf
-
-    return keras.tree.map_structure(finite, inputs)
 
 
 def _dense(gradient):

@@ -12,6 +12,7 @@ from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.code_network import CodeNetwork
 from keras_ae.models.code_sampling import code_at_quantile
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.ops import argmax, mean_term
@@ -118,7 +119,7 @@ class CodePrior(BaseModel):
         sizes = {"x": self.num_values, "labels": self.settings["num_labels"]}
         sizes["condition"] = self.settings["condition_values"]
         trained_on = tuple(name for name in shapes if name != "x")
-        return InputRules(shapes, trained_on=trained_on, sizes=sizes, dtype="int32")
+        return InputRules(shapes, trained_on=trained_on, sizes=sizes, dtype="int32", ignores_y=True)
 
     def call(self, x, training=None):
         """Logits of each code given the earlier ones, `(batch, *code_shape, num_values)` float32."""
@@ -127,7 +128,7 @@ class CodePrior(BaseModel):
 
     def log_prob(self, codes, *, labels=None, condition=None):
         """`log p(codes)` in nats, `(batch,)`."""
-        inputs = self._unpack({"x": codes, "labels": labels, "condition": condition})
+        inputs = self._unpack({"x": checked_array("codes", codes), "labels": labels, "condition": condition})
         return -ops.sum(_cross_entropy(inputs[0], self.network(*inputs, training=False)), axis=-1)
 
     def bits_per_code(self, codes, *, labels=None, condition=None):

@@ -121,6 +121,7 @@ class ContrastivePredictiveCoding(BaseModel):
         self.perturbation = perturbation
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._least = None  # length of an input with a frame to predict, once known
         self.track_terms("accuracy", *(f"accuracy_{k}" for k in self._ahead()))
         if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
             self.build(encoder.input_shape)
@@ -143,7 +144,8 @@ class ContrastivePredictiveCoding(BaseModel):
     def input_rules(self):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
-        return InputRules(shapes, trained_on=("speaker",) if "same_speaker" in self.sources else ())
+        needed = ("speaker",) if "same_speaker" in self.sources else ()
+        return InputRules(shapes, trained_on=needed, ignores_y=True)
 
     def check_batch(self, x, sample_weight=None):
         super().check_batch(x, sample_weight)
@@ -158,8 +160,12 @@ class ContrastivePredictiveCoding(BaseModel):
             )
 
     def _least_length(self, start):
-        """The shortest input that has a frame to predict."""
+        """The shortest input that has a frame to predict, sought once, from `start`."""
+        if self._least is None:
+            self._least = self._sought_length(start)
+        return self._least
 
+    def _sought_length(self, start):
         def enough(length):
             try:
                 frames = self.encoder.compute_output_shape((1, length, *self.sample_shape[1:]))[1]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.models.data_values import check_values
-from keras_ae.models.input_rules import as_batch, check_structure
+from keras_ae.models.input_rules import as_batch, check_structure, refuse_unused_target
 
 FIRST = 3  # batches of a stream that are looked at in each `fit` and `evaluate`
 
@@ -35,11 +35,15 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
         if isinstance(x, tf.data.Dataset):
             parts = keras.utils.unpack_x_y_sample_weight(x.element_spec)
             check_structure(rules, *parts, needed=needed)
+            if training:
+                refuse_unused_target(rules, *parts[1:])
             if training and model.distribute_strategy.num_replicas_in_sync > 1:
                 # iterators of several devices cannot be looked into
                 for batch in x.take(FIRST):
                     check_batch(model, batch, training)
         return x, y
+    if training:
+        refuse_unused_target(rules, y, sample_weight)
     x, y = as_batch(rules, x), _as_target(rules, y)
     check_structure(rules, x, y, sample_weight, needed=needed)
     if training:
@@ -53,6 +57,8 @@ def check_batch(model, batch, training=True):
     rules = model.declared_rules()
     parts = keras.utils.unpack_x_y_sample_weight(batch)
     check_structure(rules, *parts, needed=rules.trained_on if training else ())
+    if training:
+        refuse_unused_target(rules, *parts[1:])
     if not _sparse(batch):
         check_values(rules, *parts)
         if training:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.integers import check_integers
-from keras_ae.models.input_rules import entries_of
+from keras_ae.models.input_rules import InputRules, as_batch, check_structure, entries_of
 
 CHUNK = 2**24  # numbers looked at in one go
 MOST = 2**27  # numbers looked at in all; of larger arrays evenly spread rows
@@ -64,6 +64,19 @@ def check_method_values(rules, x):
         and not _fine(value, rules.bounds)
     ):
         _refuse_range(rules.values, value.min(), value.max(), *_limits(rules, rules.values, True))
+
+
+def checked_array(name, value, shape=None):
+    """An argument beside `x`, such as codes or an embedding: lists as arrays.
+
+    Raises:
+        InputError: it is not an array of finite numbers, of the `shape`, where that is given.
+    """
+    rules = InputRules({name: shape}, values=name)
+    value = as_batch(rules, value, name)
+    check_structure(rules, {name: value})
+    check_method_values(rules, {name: value})
+    return value
 
 
 def _limits(rules, name, is_target):

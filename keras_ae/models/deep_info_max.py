@@ -8,6 +8,7 @@ from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.local_maps import (
@@ -175,7 +176,8 @@ class DeepInfoMax(BaseModel):
 
     def input_rules(self):
         shape = getattr(self, "sample_shape", None)
-        return InputRules({"x": None if shape is None else (None, *shape), "lengths": (None,)})
+        shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,)}
+        return InputRules(shapes, ignores_y=True)
 
     def encode(self, x):
         """The embedding of `x`, `(batch, dim)`."""
@@ -199,9 +201,14 @@ class DeepInfoMax(BaseModel):
 
         With "jensen_shannon" it estimates `log p(x, z) / (p(x) p(z))`. Without `embedding`
         it is that of `x`. It is the local score where there is a local term.
+
+        Raises:
+            InputError: `x` is not what the model takes, or `embedding` not `(batch, dim)`.
         """
-        values, lengths = unpack_inputs(x)
+        values, lengths = unpack_inputs(self.checked_inputs(x))
         own, local, mask = self.maps(values, lengths)
+        if embedding is not None:
+            embedding = checked_array("embedding", embedding, (None, self.embedding_dim))
         embedding = own if embedding is None else ops.cast(embedding, own.dtype)
         name = "local" if self.beta else "global"
         vector, locations = self._compared(name, embedding, local, mask, None, training=False)

@@ -84,7 +84,8 @@ class GenerativeAutoEncoder(BaseModel):
         if any(prior.settings["num_labels"] for prior in self.priors):
             shapes["labels"], trained_on = (None,), ("labels",)
         labels = [prior.settings["num_labels"] for prior in self.priors if prior.settings["num_labels"]]
-        return InputRules(shapes, trained_on=trained_on, sizes={"labels": min(labels, default=None)})
+        sizes = {"labels": min(labels, default=None)}
+        return InputRules(shapes, trained_on=trained_on, sizes=sizes, ignores_y=True)
 
     def encode(self, x):
         """The codes of `x`, as the auto-encoder gives them."""

@@ -27,6 +27,8 @@ class InputRules:
         values: name of the entry that an array alone stands for.
         trained_on: entries that `fit` and `evaluate` need beside `values`.
         target: whether `y` is the target of the reconstruction: it must then have the shape of the values.
+        ignores_y: whether nothing is made of `y`, which is then refused, unless it only holds its place
+            before `sample_weight`.
         bounds: `(lowest, highest)` of the target's values, or `None`.
         bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
@@ -40,6 +42,7 @@ class InputRules:
     values: str = "x"
     trained_on: tuple[str, ...] = ()
     target: bool = False
+    ignores_y: bool = False
     bounds: tuple[float, float] | None = None
     bounded_by: str = ""
     unbounded: str = ""
@@ -111,6 +114,18 @@ def check_structure(rules, x, y=None, sample_weight=None, *, needed=()):
         _check_target(rules, values, y)
     if sample_weight is not None:
         _check_weights(values, sample_weight)
+
+
+def refuse_unused_target(rules, y, sample_weight=None):
+    """Raise `InputError` for a `y` that the model would ignore; beside weights it may hold its place."""
+    if not rules.ignores_y or y is None or sample_weight is not None:
+        return
+    others = [name for name in rules.shapes if name in ("labels", "speaker")]
+    by_name = "".join(f', or give it by name: fit({{"{rules.values}": x, "{name}": y}})' for name in others)
+    raise InputError(
+        f"y must be None: the model compares nothing with a target. Received: y={_kind(y)}. "
+        f"Pass x alone, with tf.data dataset.map(lambda x, y: x){by_name}."
+    )
 
 
 def _check_names(rules, x, entries, needed):

@@ -68,7 +68,9 @@ class SentenceModel(BaseModel):
         words = dict.fromkeys(("ids", "previous", "next"), (None, None))
         numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
         sizes = {} if self.word_ids is None else dict.fromkeys(words, len(self.vocabulary))
-        return InputRules({**words, **pairs, **numbers}, values="ids", sizes=sizes, dtype="int32")
+        return InputRules(
+            {**words, **pairs, **numbers}, values="ids", sizes=sizes, dtype="int32", ignores_y=True
+        )
 
     def compile(self, optimizer="adam", *positional, jit_compile="auto", **others):
         """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""

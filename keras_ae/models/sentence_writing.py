@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.word_search import IMPOSSIBLE, beam_search
 from keras_ae.text.vocabulary import UNKNOWN
@@ -35,7 +36,7 @@ class SentenceWriting:
         Raises:
             InputError: the model has no such decoder, no vocabulary, or vectors of another size.
         """
-        vectors = np.asarray(vectors, "float32")
+        vectors = np.asarray(checked_array("vectors", vectors), "float32")
         if vectors.ndim == 1:
             return self.decode(vectors[None], decoder=decoder, beam_size=beam_size, max_words=max_words)[0]
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:

@@ -5,9 +5,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import InputError
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
@@ -251,9 +253,14 @@ class TwoLevelAutoEncoder(BaseModel):
         return self.merge([h, self.top_decoder(top, training=False)], training=False)
 
     def _look_up(self, codes):
+        if not isinstance(codes, dict) or set(codes) != set(self.bottlenecks):
+            received = (
+                f"a dictionary with {sorted(codes)}" if isinstance(codes, dict) else type(codes).__name__
+            )
+            raise InputError(f'codes must be {{"top":, "bottom":}}, as encode returns. Received: {received}.')
         found = {}
         for level, layer in self.bottlenecks.items():
-            values = ops.convert_to_tensor(codes[level])
+            values = ops.convert_to_tensor(checked_array(f'codes["{level}"]', codes[level]))
             is_float = keras.backend.is_float_dtype(values.dtype)
             found[level] = values if is_float else layer.decode(values)
         return found

@@ -13,6 +13,7 @@ from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.base import BaseModel
 from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.converter_parts import mean_over_codes, speaker_numbers_of, under_mask
+from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
@@ -199,7 +200,7 @@ class VoiceConverter(BaseModel):
             speaker: another voice than that of the embedding, `(batch, speaker_dim)`, as `speaker` returns
                 it; where there is no speaker encoder, numbers `(batch,)`.
         """
-        embedding = ops.convert_to_tensor(embedding)
+        embedding = ops.convert_to_tensor(checked_array("embedding", embedding))
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         content = embedding[..., : self.content_dim]
         if self.speaker_encoder is None:

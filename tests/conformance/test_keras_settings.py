@@ -7,8 +7,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ae.layers import CausalTransformerBlock, GRUDecoder, MutualInformationNetwork, VectorQuantizer
+from keras_ae.layers import (
+    CausalTransformerBlock,
+    GRUDecoder,
+    MutualInformationNetwork,
+    VectorQuantizer,
+)
 from keras_ae.models import AutoEncoder, CodePrior, VariationalAutoEncoder
+from keras_ae.models.base import BaseModel
 from keras_ae.networks import image_decoder, image_encoder
 
 IMAGE = (8, 8, 1)
@@ -131,3 +137,26 @@ def test_a_quantised_layer_of_several_maps_is_loaded_quantised(make, tmp_path):
     assert "int8" in [weight.dtype for weight in model.weights]
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(x), model(x))
+
+
+class LateHead(BaseModel):
+    """Makes its part when it is built."""
+
+    def build(self, input_shape):
+        self.head = keras.layers.Dense(3)
+        self.head.build(input_shape)
+        self.built = True
+
+    def call(self, x):
+        return self.head(x)
+
+
+def test_a_part_that_is_made_by_build_is_loaded_quantised(tmp_path):
+    model = LateHead()
+    model.build((None, 4))
+    model.quantize("int8")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"LateHead": LateHead})
+    x = np.ones((2, 4), "float32")
+    assert loaded.head.quantization_mode == "int8"
+    np.testing.assert_array_equal(loaded(x), model(x))

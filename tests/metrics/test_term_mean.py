@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from keras import ops
@@ -75,3 +77,13 @@ def test_nothing_counted_is_zero_and_a_reset_forgets():
 def test_what_would_lose_the_weights_is_refused():
     with pytest.raises(TypeError, match="`value`"):
         ops.sqrt(mean_term(VALUES))
+
+
+def test_parts_beyond_the_last_place_are_told_once():
+    metric, term = TermMean(name="error"), LossTerm([(1.0, 2.0)] * 64)
+    with pytest.warns(UserWarning, match="at most 63 parts .* Received: 64 in `error`"):
+        metric.update_state(term)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric.update_state(term)
+        TermMean().update_state(LossTerm([(1.0, 2.0)] * 63))

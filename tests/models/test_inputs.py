@@ -635,3 +635,103 @@ def test_sentences_without_neighbours_in_the_data_are_refused_with_their_number(
 def test_sequences_of_padding_alone_are_refused():
     x = {"x": np.ones((6, 60), "float32"), "lengths": np.zeros(6, int), "speaker": LABELS}
     assert "lengths must be positive" in message(compiled(speech_auto_encoder()).fit, x, verbose=0)
+
+
+# arguments by place, targets that nothing is made of, and methods beside `fit`
+
+
+def test_weights_of_evaluate_count_by_their_place():
+    model, weights = compiled(auto_encoder()), np.array([3, 0, 0, 1, 0, 0], "float32")
+    expected = model.evaluate(IMAGES, sample_weight=weights, batch_size=2, verbose=0, return_dict=True)
+    found = model.evaluate(IMAGES, None, 2, 0, weights, return_dict=True)
+    assert found == expected
+    assert found != model.evaluate(IMAGES, None, 2, 0, return_dict=True)
+    assert "one weight for each example" in message(model.evaluate, IMAGES, None, 2, 0, weights[:2])
+
+
+CODES = np.random.default_rng(0).integers(0, 4, (6, 4), "int32")
+SENTENCES = {"ids": CODES, "document": np.zeros(6, int), "position": np.arange(6)}
+WITHOUT_TARGET = {
+    "contrastive predictive coding": (lambda: contrastive_predictive_coding(), np.ones((6, 40), "float32")),
+    "deep info max": (deep_info_max, IMAGES),
+    "quick-thought": (quick_thought, SENTENCES),
+    "prior": (lambda: CodePrior(4, (4,), dim=8, depth=1), CODES),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_TARGET)
+def test_labels_as_target_are_refused_where_nothing_is_made_of_them(name):
+    make, x = WITHOUT_TARGET[name]
+    model = compiled(make())
+    stream = tf.data.Dataset.from_tensor_slices((x, LABELS)).batch(6)
+    for method in (model.fit, model.evaluate):
+        text = message(method, x, LABELS, verbose=0)
+        assert text.startswith("y must be None: the model compares nothing with a target. Received: y=")
+        assert "y must be None" in message(method, stream, verbose=0)
+    assert "y must be None" in message(model.fit, x, validation_data=(x, LABELS), verbose=0)
+    weighted = tf.data.Dataset.from_tensor_slices((x, LABELS, np.ones(6, "float32"))).batch(6)
+    model.evaluate(weighted, verbose=0)
+
+
+def test_labels_of_a_conditional_prior_are_asked_for_by_name():
+    prior = compiled(CodePrior(4, (4,), dim=8, depth=1, num_labels=3))
+    assert 'fit({"x": x, "labels": y})' in message(prior.fit, CODES, LABELS, verbose=0)
+
+
+METHODS = {
+    "auto-encoder": (auto_encoder, IMAGES),
+    "vae": (vae, IMAGES),
+    "discrete vae": (discrete_vae, IMAGES),
+    "two levels": (two_level, np.zeros((2, 8, 8, 1), "float32")),
+    "disentangler": (disentangler, IMAGES),
+    "deep info max": (deep_info_max, IMAGES),
+    "prior": (lambda: CodePrior(4, (4,), dim=8, depth=1), CODES),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_refuse_none_nan_and_other_shapes(name):
+    make, x = METHODS[name]
+    model, broken = make(), x.astype("float32")
+    broken[0] = np.nan
+    methods = ("encode", "embed", "features", "reconstruct", "score", "reconstruction_error", "log_prob")
+    if isinstance(model, AutoEncoder):
+        methods = tuple(method for method in methods if method != "features")  # of the parts of inputs
+    for method in filter(None, (getattr(model, method, None) for method in methods)):
+        message(method, None)
+        assert "must be finite" in message(method, broken)
+        with pytest.raises(ValueError, match="shape"):
+            method(x[..., 0])
+
+
+@pytest.mark.parametrize("make", [auto_encoder, vae, discrete_vae])
+def test_decode_refuses_none_and_nan(make):
+    model = make()
+    codes = np.array(model.embed(IMAGES))
+    codes[0] = np.nan
+    assert message(model.decode, None).startswith("codes must be an array")
+    assert "codes must be finite" in message(model.decode, codes)
+
+
+def test_two_levels_of_codes_are_decoded_together_only():
+    model = two_level()
+    assert 'codes must be {"top":, "bottom":}' in message(model.decode, None)
+    assert 'codes["top"] must be an array' in message(model.decode, {"top": None, "bottom": CODES})
+
+
+def test_an_embedding_that_is_scored_has_the_shape_of_the_models():
+    model = deep_info_max()
+    np.testing.assert_allclose(model.score(IMAGES, model.encode(IMAGES)), model.score(IMAGES), rtol=1e-5)
+    assert "embedding must have the shape (batch, 2)" in message(model.score, IMAGES, np.ones((6, 3)))
+
+
+def test_the_shortest_clip_is_sought_once():
+    model, calls = contrastive_predictive_coding(), []
+    shape_of = model.encoder.compute_output_shape
+    object.__setattr__(
+        model.encoder, "compute_output_shape", lambda shape: calls.append(1) or shape_of(shape)
+    )
+    model.check_batch(np.ones((3, 40), "float32"))
+    sought = len(calls)
+    model.check_batch(np.ones((3, 12), "float32"))
+    assert sought > 0 and len(calls) == sought
