@@ -57,7 +57,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        except OSError as error:
+            error.filename = os.fspath(path)  # not that of the temporary file
+            raise
         os.close(handle)
         try:
             yield Path(name)
@@ -149,23 +153,40 @@ def output_paths(
     return paths
 
 
-def page_outputs(page: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) -> tuple[Path, Path]:
-    """The paths of an .html file and of the .json file written next to it, checked by `output_paths`.
+def page_outputs(
+    page: str | os.PathLike, inputs: Iterable[str | os.PathLike] = (), endings: Iterable[str] = (".json",)
+) -> tuple[Path, ...]:
+    """The paths of an .html file and of the files written next to it, checked by `output_paths`.
+
+    Args:
+        page: the .html file.
+        inputs: as of `output_paths`.
+        endings: of the files next to the page, in place of `.html`.
+
+    Returns:
+        the page, and the file of each ending.
 
     Raises:
-        InputError: `page` is no .html file, or either is no output; there is a .json file of this name
+        InputError: `page` is no .html file, or one of the files is no output; there is a file next to it
             without the page, so that it comes from elsewhere.
+
+    Example:
+
+    >>> page_outputs("no/such/page.html", endings=(".json", ".failed.txt"))[1:]
+    (PosixPath('no/such/page.json'), PosixPath('no/such/page.failed.txt'))
     """
     page = Path(page)
     if page.suffix != ".html":
         raise InputError(f"The output must be an .html file. Received: {page}")
-    page, figures = output_paths([page, page.with_suffix(".json")], inputs=inputs)
-    if figures.exists() and not page.exists():
-        raise InputError(
-            f"The figures of {page} are written to {figures}, which exists already and comes from elsewhere: "
-            "choose another name for the page, or remove this file."
-        )
-    return page, figures
+    page, *others = output_paths([page, *map(page.with_suffix, endings)], inputs=inputs)
+    for other in others:
+        if other.exists() and not page.exists():
+            what = "The figures" if other.suffix == ".json" else "The failed measurements"
+            raise InputError(
+                f"{what} of {page} are written to {other}, which exists already and comes from elsewhere: "
+                "choose another name for the page, or remove this file."
+            )
+    return page, *others
 
 
 class _Protected:

@@ -132,3 +132,13 @@ def test_a_page_does_not_replace_figures_that_come_from_elsewhere(tmp_path):
         page_outputs(tmp_path / "a.html", [tmp_path / "a.json"])
     with pytest.raises(InputError, match="must be an .html file"):
         page_outputs(tmp_path / "a.json")
+
+
+def test_a_folder_that_cannot_be_written_to_names_the_file(tmp_path, monkeypatch):
+    def refuse(dir, prefix, suffix):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x7{suffix}")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "a.json", "{}")
+    assert caught.value.filename == str(tmp_path / "a.json")

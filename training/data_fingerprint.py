@@ -130,8 +130,8 @@ def _items(store, source) -> Iterator[tuple[str, str]]:
     """Name and digest of all that a store holds."""
     if (paths := _paths(store)) is not None:
         folder = source if source.is_dir() else source.parent
-        for path in paths:
-            yield Path(os.path.relpath(path, folder)).as_posix(), _file_digest(path)
+        for name, path in zip(_names_of_files(paths, folder), paths, strict=True):
+            yield name, _file_digest(path)
     elif hasattr(store, "document_bytes"):
         for row, name in enumerate(store.names):
             yield name if len(store.names) > 1 else "the text", _digest(store.document_bytes(row))
@@ -145,6 +145,23 @@ def _items(store, source) -> Iterator[tuple[str, str]]:
         yield from _rows(store.array)
     else:  # computed when it is asked for
         yield store.__class__.__name__, _digest(f"{len(store)} {getattr(store, 'image_shape', '')}")
+
+
+def _names_of_files(paths, folder):
+    """Names of files that stay the same where the data are moved.
+
+    Inside of `folder` relative to it. A manifest may list absolute paths of files elsewhere, which stay where
+    they are when it is moved: relative to their common folder, or absolute where others lie inside.
+    """
+    folders = [os.path.abspath(folder), os.path.realpath(folder)]
+    full = [os.path.abspath(path) for path in paths]
+    inside = [next((root for root in folders if Path(path).is_relative_to(root)), None) for path in full]
+    if full and not any(inside):
+        inside = [os.path.commonpath([os.path.dirname(path) for path in full])] * len(full)
+    return [
+        Path(path if root is None else os.path.relpath(path, root)).as_posix()
+        for path, root in zip(full, inside, strict=True)
+    ]
 
 
 def _rows(array):

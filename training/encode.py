@@ -28,9 +28,9 @@ def encode_images(encode, stream, output, *, progress=None) -> Path:
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there; an image cannot be read.
+        InputError: the file cannot be written there, or is an input of `stream`; an image cannot be read.
     """
-    output = checked_output(output)
+    output = checked_output(output, getattr(stream, "inputs", ()))
     with temporary_folder(output) as folder:
         names = _write_arrays(encode, stream, folder, progress)
         np.save(folder / "names.npy", np.asarray(stream.names, str))

@@ -36,9 +36,10 @@ def encode_utterances(
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there; an utterance cannot be read.
+        InputError: the file cannot be written there, or is an input of `utterances`, such as those of
+            `stream_speech`; an utterance cannot be read.
     """
-    output = checked_output(output)
+    output = checked_output(output, getattr(utterances, "inputs", ()))
     with temporary_folder(output) as folder:
         names, arrays = [], _FrameFiles(folder)
         with arrays:

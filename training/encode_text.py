@@ -2,16 +2,15 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from keras_ae.errors import InputError
 from keras_ae.models.sentence_batches import batches_by_length, numbers_of, padded
-from keras_ae.text.text_file import TextFile
 from keras_ae.text.vocabulary import Vocabulary
 from keras_ae.training.encode import checked_output, packed, temporary_folder
+from keras_ae.training.sentence_stream import SentenceStream
 
 AT_ONCE = 8192  # sentences that are sorted by length together
 
@@ -40,9 +39,9 @@ def encode_sentences(
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there.
+        InputError: the file cannot be written there, or is an input of `sentences`.
     """
-    output = checked_output(output)
+    output = checked_output(output, getattr(sentences, "inputs", ()))
     with temporary_folder(output) as folder:
         lines: list[int] = []
         kinds: dict[str, tuple] = {}  # dtype and shape of a row
@@ -68,7 +67,7 @@ def encode_sentences(
 
 def read_sentences(
     path: str | os.PathLike, shard: tuple[int, int] = (0, 1), encoding: str | None = None
-) -> Iterator[tuple[int, str]]:
+) -> SentenceStream:
     """The lines of a text file, each a sentence, with their numbers from 0 on.
 
     An empty line is a sentence without words, so that line and vector keep the same number.
@@ -78,15 +77,13 @@ def read_sentences(
         shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none of them.
         encoding: of the file; `None`: UTF-8, or what a byte order mark says.
 
+    Returns:
+        pairs of a number and a sentence.
+
     Raises:
-        InputError: the file cannot be read, is no text, or has no lines.
+        InputError: on the way: the file cannot be read, is no text, or has no lines.
     """
-    (first, step), number = shard, -1
-    for number, line in enumerate(TextFile(path, encoding).lines()):
-        if number % step == first:
-            yield number, line
-    if number < 0:
-        raise InputError(f"{path} must contain sentences, one in each line. Received: an empty file")
+    return SentenceStream(path, shard, encoding)
 
 
 def of_ids(encode: Callable, vocabulary: Vocabulary) -> Callable:

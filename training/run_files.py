@@ -13,7 +13,6 @@ FILES = (
     "reading.json",
     "embedding.json",
     "failed_measurement.txt",
-    "failed_measurement.txt",
     "training.lock",
 )
 FOLDERS = ("figures", "logs", "listening", "embedding", "export", "autoencoder")

@@ -1,6 +1,7 @@
 """The parts of a report against figures derived by hand."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,15 @@ import tensorflow as tf
 from keras_ae import InputError
 from keras_ae.evaluation.report.codes import code_use
 from keras_ae.evaluation.report.drawing import scatter
-from keras_ae.evaluation.report.examples import Examples
-from keras_ae.evaluation.report.material import as_factors
+from keras_ae.evaluation.report.encoders import LoadedEncoder
+from keras_ae.evaluation.report.examples import Examples, log_mel_of
+from keras_ae.evaluation.report.material import as_factors, gather
 from keras_ae.evaluation.report.pair_table import doubts, label_closed_form
 from keras_ae.evaluation.report.pictures import COLUMNS, sheet, thumbnails
 from keras_ae.evaluation.report.projection import plane
+from keras_ae.evaluation.report.settings import settings_of
+from keras_ae.layers import LogMelSpectrogram
+from keras_ae.models import Preprocessing
 
 
 def test_kinds_of_examples():
@@ -177,3 +182,29 @@ def test_waveforms_are_seen_as_log_mel_frames():
     assert thumbnails(examples).shape[0] == 4
     assert Examples(tones).kind == "vectors"
     assert Examples({"x": np.zeros((2, 5), "int32"), "lengths": lengths[:2] * 0 + 5}).kind == "tokens"
+
+
+def test_frames_of_waveforms_have_the_settings_of_their_rate():
+    time = np.arange(4000) / 8000
+    tone = np.sin(2 * np.pi * 1000 * time).astype("float32")[None]
+    given = Examples({"x": tone, "lengths": np.array([4000])}, sample_rate=8000)
+    frames = given.take(np.array([0])).frames()
+    assert frames.lengths.tolist() == [51]  # 10 ms each
+    layer = log_mel_of(8000)
+    assert (layer.sample_rate, layer.window_length, layer.hop) == (8000, 200, 80)
+    np.testing.assert_allclose(frames.array, layer(tone).numpy())
+    unknown = Examples(given.data).frames()
+    assert unknown.lengths.tolist() == [26]  # of 16 kHz
+    same = LogMelSpectrogram()
+    assert log_mel_of(16_000).get_config() | {"name": ""} == same.get_config() | {"name": ""}
+
+
+@pytest.mark.parametrize("where", ["data", "encoder"])
+def test_a_report_takes_the_rate_of_the_data_or_else_of_the_encoder(where):
+    waveforms = {"x": np.zeros((12, 800), "float32"), "lengths": np.full(12, 800)}
+    encoder = LoadedEncoder("function", "small", embed=lambda batch: np.asarray(batch["x"])[:, :2])
+    if where == "encoder":
+        encoder = replace(encoder, preprocessing=Preprocessing(modality="speech", sample_rate=8000))
+    data = Examples(waveforms, 8000 if where == "data" else None)
+    material = gather(encoder, data, None, None, data, settings_of("quick", {}))
+    assert [part["x"].shape[1] for part in material.inputs] == [11, 11]

@@ -93,3 +93,18 @@ def test_a_fingerprint_is_kept_in_a_run(tmp_path):
     (tmp_path / FILE).write_bytes(b"cut short")
     with pytest.raises(InputError, match="is damaged"):
         DataFingerprint.load(tmp_path)
+
+
+@pytest.mark.parametrize("audio_moves", [False, True])
+def test_a_folder_whose_manifest_has_absolute_paths_may_be_moved(recordings, tmp_path, audio_moves):
+    def listed(folder):
+        rows = [f"{folder / path.name},{path.stem[0]}" for path in sorted(recordings.glob("*.wav"))]
+        return "\n".join(["path,speaker", *rows])
+
+    (recordings / "manifest.csv").write_text(listed(recordings))
+    before = fingerprint(load_speech(recordings, sample_rate=8000), recordings)
+    assert "a_x_0.wav" in before.items
+    moved = shutil.copytree(recordings, tmp_path / "other" / "moved")
+    if audio_moves:
+        (moved / "manifest.csv").write_text(listed(moved))
+    assert before.differences(fingerprint(load_speech(moved, sample_rate=8000), moved)) == ""

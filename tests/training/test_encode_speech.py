@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
+from keras_ae.training.datasets import stream_speech
 from keras_ae.training.encode_speech import encode_utterances, waveform_inputs
 
 WAVEFORMS = [("a.wav", np.arange(7.0)), ("b/c.wav", np.arange(3.0)), ("d.wav", np.arange(12.0))]
@@ -75,3 +76,12 @@ def test_what_takes_waveforms():
     assert waveform_inputs({"x": (None, None), "lengths": (None,)})
     assert not waveform_inputs({"x": (None, 8, 8, 1)})
     assert not waveform_inputs({"x": (None, None), "speaker": (None,)})
+
+
+def test_a_stream_keeps_its_source_from_being_replaced(tmp_path):
+    source = tmp_path / "in.npz"
+    np.savez(source, audio=np.ones(900, "float32"), offsets=np.array([0, 400, 900]), sample_rate=8000)
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="is an input"):
+        encode_utterances(lambda given: {"z": given["x"]}, stream_speech(source, 8000), source)
+    assert source.read_bytes() == before

@@ -103,3 +103,11 @@ def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_pat
     Vocabulary(["one"]).save(tmp_path / "vocabulary.txt")
     endpoint, inputs = encoder_of_artifact(tmp_path, Artifact("encode")).encode_text(["one"])["embedding"]
     assert endpoint == "encode" and inputs["ids"].tolist() == [[2]]
+
+
+def test_sentences_keep_their_file_from_being_replaced(tmp_path):
+    source = tmp_path / "lines.npz"  # text, whatever it is called
+    source.write_text("one\ntwo\n")
+    with pytest.raises(InputError, match="is an input"):
+        encode_sentences(lambda texts: {"z": np.zeros((len(texts), 1))}, read_sentences(source), source)
+    assert source.read_text() == "one\ntwo\n"

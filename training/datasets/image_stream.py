@@ -1,5 +1,6 @@
 """Images to be read once, in order."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ class ImageStream:
         origin: the source, for the warning.
         left_out: what the reader of the source left out.
         skip_broken: leave out images that cannot be read.
+        inputs: files and folders that are read, which no output may replace.
 
     Attributes:
         names: of all images; after a pass, of those that could be read.
@@ -40,6 +42,7 @@ class ImageStream:
         origin: str = "images",
         left_out: LeftOut | None = None,
         skip_broken: bool = False,
+        inputs: Sequence[str | os.PathLike] = (),
     ):
         self.parts = parts
         self.names = names
@@ -47,6 +50,7 @@ class ImageStream:
         self.batch_size = batch_size
         self.origin = origin
         self.skip_broken = skip_broken
+        self.inputs = tuple(inputs)
         self._all_names = names
         self._passed_over = left_out or LeftOut()
 

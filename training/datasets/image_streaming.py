@@ -84,7 +84,16 @@ def stream_images(
         prefix = f"{part}/" if len(opened.parts) > 1 else ""
         names += [opened.names[part][row] if part in opened.names else f"{prefix}{row}" for row in rows]
         before += len(store)
-    return ImageStream(parts, names, image_shape, batch_size, opened.origin, opened.left_out, skip_broken)
+    return ImageStream(
+        parts,
+        names,
+        image_shape,
+        batch_size,
+        opened.origin,
+        opened.left_out,
+        skip_broken,
+        inputs=() if source is None else (source,),
+    )
 
 
 def _check_shape(opened, image_shape, skip_broken):

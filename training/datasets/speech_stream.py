@@ -1,5 +1,6 @@
 """Utterances to be read once, in order."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ class SpeechStream:
         origin: the source, for the warning.
         left_out: what the reader of the source left out.
         skip_broken: leave out files that cannot be read.
+        inputs: files and folders that are read, which no output may replace.
 
     Attributes:
         names: of all utterances; after a pass, of those that could be read.
@@ -51,6 +53,7 @@ class SpeechStream:
         origin: str = "speech",
         left_out: LeftOut | None = None,
         skip_broken: bool = False,
+        inputs: Sequence[str | os.PathLike] = (),
     ):
         self.store = store
         self.rows = list(rows)
@@ -58,6 +61,7 @@ class SpeechStream:
         self.level = level
         self.origin = origin
         self.skip_broken = skip_broken
+        self.inputs = tuple(inputs)
         self.silent: dict[str, str] = {}
         self._all_names = list(names)
         self._passed_over = left_out or LeftOut()

@@ -66,6 +66,7 @@ def stream_speech(
         origin=str(source or "espeak"),
         left_out=left_out,
         skip_broken=skip_broken,
+        inputs=[*(() if source is None else (source,)), *getattr(store, "paths", ())],
     )
 
 

@@ -14,6 +14,8 @@ from keras_ae.layers import LogMelSpectrogram
 MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart
 LONGEST_TEXT = 64  # words of a text that it reads
 WAVEFORMS_AT_ONCE = 32  # whose frames are computed together
+SAMPLE_RATE = 16_000  # Hz, of waveforms whose rate is not known
+WINDOW, HOP = 0.025, 0.01  # seconds, of log-mel frames
 
 
 class Examples:
@@ -23,9 +25,11 @@ class Examples:
         data: an array `(examples, ...)`; `{"x":, "lengths":}` for padded sequences, and for
             waveforms `(examples, samples)` with their `lengths` in samples; a list of strings;
             a `tf.data.Dataset` or another iterable of batches, of which `x` is kept.
+        sample_rate: of waveforms, Hz; `None`: that of `data` where it is an `Examples`, else unknown.
 
     Attributes:
         data: what an encoder takes: an array, a dict of arrays, or a list of strings.
+        sample_rate: of waveforms, Hz; `None`: unknown.
         kind: "images", "vectors", "sequences", "waveforms", "tokens", "texts" or "arrays".
 
     Raises:
@@ -38,7 +42,8 @@ class Examples:
     ('images', 2, (8, 8, 1))
     """
 
-    def __init__(self, data):
+    def __init__(self, data, sample_rate: int | None = None):
+        self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
         self.data = _as_data(data)
         if not len(self):
             raise InputError("Expected data with at least one example. Received: none")
@@ -49,10 +54,10 @@ class Examples:
     def take(self, rows) -> "Examples":
         """The examples `rows`."""
         if isinstance(self.data, dict):
-            return Examples({name: part[rows] for name, part in self.data.items()})
+            return Examples({name: part[rows] for name, part in self.data.items()}, self.sample_rate)
         if isinstance(self.data, list):
-            return Examples([self.data[row] for row in rows])
-        return Examples(self.data[rows])
+            return Examples([self.data[row] for row in rows], self.sample_rate)
+        return Examples(self.data[rows], self.sample_rate)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,8 +102,8 @@ class Examples:
         return {"x": padded, "lengths": lengths}
 
     def frames(self) -> "Examples":
-        """The log-mel frames of waveforms, as sequences."""
-        layer, parts = LogMelSpectrogram(), []
+        """The log-mel frames of waveforms, as sequences; of 16 kHz where no rate is known."""
+        layer, parts = log_mel_of(self.sample_rate or SAMPLE_RATE), []
         real = np.arange(self.array.shape[1]) < self.lengths[:, None]
         for start in range(0, len(self), WAVEFORMS_AT_ONCE):
             rows = slice(start, start + WAVEFORMS_AT_ONCE)
@@ -128,6 +133,20 @@ class Examples:
         if self.lengths is None:
             return array.reshape(len(array), -1)
         return mean_and_deviation(array.reshape(*array.shape[:2], -1), self.lengths)
+
+
+def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
+    """The log-mel frames of waveforms of a rate: windows of 25 ms every 10 ms, up to half of the rate.
+
+    Example:
+
+    >>> layer = log_mel_of(8000)
+    >>> layer.sample_rate, layer.window_length, layer.hop, layer.fft_length
+    (8000, 200, 80, 512)
+    """
+    window, hop = (max(1, round(seconds * sample_rate)) for seconds in (WINDOW, HOP))
+    fft_length = max(512, 1 << (window - 1).bit_length())  # fine enough for the narrow lowest bands
+    return LogMelSpectrogram(sample_rate=sample_rate, window_length=window, hop=hop, fft_length=fft_length)
 
 
 def words(text) -> list[str]:

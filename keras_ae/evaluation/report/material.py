@@ -87,7 +87,8 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
         encoder: of `load_encoder`.
         data, factors, nuisances, test, settings: as in `embedding_report`.
     """
-    examples, factors = Examples(data), as_factors(factors)
+    rate = None if encoder.preprocessing is None else encoder.preprocessing.sample_rate
+    examples, factors = _examples(data, rate), as_factors(factors)
     if isinstance(nuisances, dict):
         factors, unwanted = {**factors, **as_factors(nuisances)}, list(nuisances)
     else:
@@ -101,7 +102,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
                 f"Factor {name!r} must have one value per example. "
                 f"Received: {len(values)} values, {len(examples)} examples"
             )
-    train, test = _parts(examples, factors, test, settings)
+    train, test = _parts(examples, factors, test, settings, rate)
     z_train, shape = _embeddings(encoder, train[0], settings)
     z_test, _ = _embeddings(encoder, test[0], settings)
     pairs = {name: (train[1][name], test[1][name]) for name in factors}
@@ -131,7 +132,12 @@ def as_factors(factors) -> dict:
     return {name: as_factor(values, name) for name, values in factor_columns(factors).items()}
 
 
-def _parts(examples, factors, test, settings):
+def _examples(data, rate):
+    """`Examples` with their own sample rate, or that of the encoder where they have none."""
+    return Examples(data, getattr(data, "sample_rate", None) or rate)
+
+
+def _parts(examples, factors, test, settings, rate):
     """`(examples, factors)` to fit on and to read on, each at most as many as the settings say."""
     generator = np.random.default_rng([settings.seed, 7])
     if test is None:
@@ -140,7 +146,7 @@ def _parts(examples, factors, test, settings):
         parts = [(examples, factors, order[held_out:]), (examples, factors, order[:held_out])]
     else:
         other, values = test if isinstance(test, tuple) else (test, None)
-        other, values = Examples(other), as_factors(values)
+        other, values = _examples(other, rate), as_factors(values)
         if set(values) != set(factors):
             raise InputError(
                 f"Expected test values of the factors {sorted(factors)}. Received: {sorted(values)}"
