@@ -19,6 +19,7 @@ BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 UNREADABLE = "\ufffd"
+MARK = "\ufeff"
 
 
 class TextFile:
@@ -26,7 +27,7 @@ class TextFile:
 
     A byte order mark tells UTF-8, UTF-16 and UTF-32; without one the text must be UTF-8. Lines end with
     `\\n`, `\\r\\n`, or, in files with more of them than of `\\n`, a lone `\\r`; otherwise a lone `\\r` is
-    white space within a line.
+    white space within a line. A mark that the encoding does not take is not text either.
 
     Args:
         path: the file.
@@ -100,7 +101,7 @@ class TextFile:
         """The text in pieces, the last of which is empty or the rest of a decoder."""
         try:
             with self._opened() as file:
-                piece, place = file.read(PIECE), 0
+                piece, place, begun = file.read(PIECE), 0, False
                 encoding = self.encoding or _encoding(piece)
                 binary = not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
                 decoder = codecs.getincrementaldecoder(encoding)("replace" if self.encoding else "strict")
@@ -108,6 +109,8 @@ class TextFile:
                     if binary and b"\0" in piece:
                         raise self._no_text(place + piece.index(0))
                     text = self._decode(decoder, piece, place)
+                    if text and not begun:
+                        text, begun = text.removeprefix(MARK), True
                     self.unreadable += text.count(UNREADABLE) if self.encoding else 0
                     yield text
                     if not piece:
@@ -129,6 +132,11 @@ class TextFile:
                 f"({error.object[error.start]:#04x}) does not fit. Save it as UTF-8, or name its encoding, "
                 "such as latin-1."
             ) from None
+        except UnicodeError:  # UTF-16 and UTF-32 by their names without a byte order
+            raise InputError(
+                f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; name "
+                f"the byte order: {self.encoding}-le or {self.encoding}-be."
+            ) from None
 
     def _no_text(self, byte):
         return InputError(
@@ -143,10 +151,12 @@ class TextFile:
 
 
 def check_encoding(encoding: str) -> None:
-    """Raise an `InputError` if Python knows no such encoding of text."""
+    """Raise an `InputError` if Python has no such encoding of text, or none that reads bytes in error."""
     try:
-        b"text".decode(encoding, "replace")
-    except LookupError:
+        known = isinstance(b"text\xff".decode(encoding, "replace"), str)
+    except (LookupError, ValueError):  # a UnicodeError is a ValueError
+        known = False
+    if not known:
         raise InputError(
             f"encoding must be the name of an encoding, such as latin-1. Received: encoding={encoding}"
         ) from None

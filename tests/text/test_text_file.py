@@ -85,6 +85,27 @@ def test_utf_16_without_a_mark_is_read_by_its_name(written):
     assert list(TextFile(written("a\nb".encode("utf-16-le")), "utf-16-le").lines()) == ["a", "b"]
 
 
+@pytest.mark.parametrize("piece", [3, 1_000_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be", "utf-16"])
+def test_a_byte_order_mark_is_no_text_where_the_encoding_is_named(written, monkeypatch, encoding, piece):
+    monkeypatch.setattr(text_file, "PIECE", piece)
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    path = written(f"{mark}one 1\ntwo\ufeff 2\n".encode(encoding))
+    assert list(TextFile(path, encoding).lines()) == ["one 1", "two\ufeff 2"]
+    assert WordVectors.load(path, encoding=encoding).words[0] == "one"
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "base64", "rot13"])
+def test_codecs_that_are_no_encoding_of_files_are_refused(written, encoding):
+    with pytest.raises(InputError, match=f"encoding=.*{encoding}"):
+        TextFile(written(b"a"), encoding)
+
+
+def test_utf_16_by_its_name_needs_a_byte_order(written):
+    with pytest.raises(InputError, match="name the byte order: utf-16-le or utf-16-be"):
+        list(TextFile(written("one".encode("utf-16-le")), "utf-16").lines())
+
+
 def test_unknown_encodings_and_missing_files(written, tmp_path):
     with pytest.raises(InputError, match="Received: encoding=klingon"):
         TextFile(written(b"a"), "klingon")

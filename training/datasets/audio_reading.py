@@ -17,10 +17,13 @@ from keras_ae.training.datasets.waveforms import float_waveform
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".sph", ".opus", ".oga")
 WAVES = (b"RIFF", b"RIFX", b"RF64")
-STARTS_OF = {".flac": b"fLaC", ".ogg": b"OggS", ".mp3": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")}
-STARTS = (b"fLaC", b"OggS", b"NIST_1A", b".snd", *STARTS_OF[".mp3"])
+STARTS_OF = {".flac": b"fLaC", ".ogg": b"OggS", ".mp3": b"ID3"}
+STARTS = (b"fLaC", b"OggS", b"NIST_1A", b".snd", b"ID3")
 PCM = 1  # format of a wav file
 STREAMED = 0x7FFFF000, 0xFFFFFF00  # sizes that SoX and FFmpeg write for "until the end"
+STREAMED_AIFF = 0x7F000000  # and above: the same in aiff files
+UNKNOWN_AU = 0xFFFFFFFF  # the same in au files
+SHORTEST_HEADER = 12  # bytes
 SPHERE_SIZES = ("sample_count", "sample_n_bytes", "channel_count")
 
 
@@ -71,7 +74,17 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 def is_audio(start: bytes) -> bool:
     """Whether a file that starts so is audio of a kind that can be read."""
     riff = start[:4] in WAVES and start[8:12] == b"WAVE"
-    return riff or start.startswith(STARTS) or (start[:4] == b"FORM" and start[8:11] == b"AIF")
+    aiff = start[:4] == b"FORM" and start[8:11] == b"AIF"
+    return riff or aiff or start.startswith(STARTS) or _is_mp3_frame(start)
+
+
+def _is_mp3_frame(start):
+    """Whether a frame of MPEG audio, layer III, begins here: 11 bits of 1, any version, layer 01."""
+    return len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0 and start[1] & 6 == 2
+
+
+def _starts_as(suffix, contents):
+    return contents.startswith(STARTS_OF[suffix]) or (suffix == ".mp3" and _is_mp3_frame(contents))
 
 
 def _read(path):
@@ -96,12 +109,8 @@ def _read_wav(contents, path):
 
 
 def _read_coded(contents, path):
-    tfio = tensorflow_io()
-    if (
-        tfio is not None
-        and path.suffix.lower() in STARTS_OF
-        and contents.startswith(STARTS_OF[path.suffix.lower()])
-    ):
+    tfio, suffix = tensorflow_io(), path.suffix.lower()
+    if tfio is not None and suffix in STARTS_OF and _starts_as(suffix, contents):
         try:
             audio = tfio.audio.AudioIOTensor(str(path))
             return audio.to_tensor().numpy(), int(audio.rate)
@@ -185,13 +194,28 @@ def _is_unknown(size, following):
 
 
 def _check_length(contents, path):
-    """An `InputError` for an aiff or NIST SPHERE file with less audio than its header says."""
-    if contents[:4] == b"FORM" and struct.unpack(">I", contents[4:8])[0] > len(contents) - 8:
+    """An `InputError` for an aiff, au or NIST SPHERE file with less audio than its header says."""
+    if len(contents) < SHORTEST_HEADER:
         raise _damaged(path)
+    if contents[:4] == b"FORM":
+        size = struct.unpack(">I", contents[4:8])[0]
+        if len(contents) - 8 < size < STREAMED_AIFF:  # libsndfile reads to the end where it is unknown
+            raise _damaged(path)
+    if contents[:4] == b".snd":
+        start, size = struct.unpack(">II", contents[4:12])
+        if size != UNKNOWN_AU and start + size > len(contents):
+            raise _damaged(path)
     if contents.startswith(b"NIST_1A"):
-        header = contents[: int(contents[8:16])].decode("ascii", "replace")
-        sizes = [re.search(rf"{name} -i (\d+)", header) for name in SPHERE_SIZES]
-        if None not in sizes and b"shorten" not in header.encode():
-            audio = math.prod(int(size[1]) for size in sizes)
-            if int(contents[8:16]) + audio > len(contents):
-                raise _damaged(path)
+        _check_sphere(contents, path)
+
+
+def _check_sphere(contents, path):
+    start = contents[8:16].strip()
+    if not start.isdigit():
+        raise _damaged(path)
+    header = contents[: int(start)].decode("ascii", "replace")
+    sizes = [re.search(rf"{name} -i (\d+)", header) for name in SPHERE_SIZES]
+    if None not in sizes and "shorten" not in header:
+        audio = math.prod(int(size[1]) for size in sizes)
+        if int(start) + audio > len(contents):
+            raise _damaged(path)

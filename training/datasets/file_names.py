@@ -19,8 +19,8 @@ def list_files(
 ) -> list[str]:
     """Sorted paths of the files of one kind below a folder, relative to it, with `/` between.
 
-    Links to folders are followed, each folder once. Every file that is not taken is recorded:
-    hidden files and folders (names that begin with a dot), and files of other kinds.
+    Links to folders are followed after all real folders, each folder once. Every file that is not taken
+    is recorded: hidden files and folders (names that begin with a dot), and files of other kinds.
 
     Args:
         folder: the folder to search.
@@ -33,7 +33,7 @@ def list_files(
     """
     names, visited = [], set()
     failed = lambda error: left_out.add("folder that cannot be listed", _relative(error.filename, folder))  # noqa: E731
-    for place, folders, files in os.walk(folder, onerror=failed, followlinks=True):
+    for place, folders, files in _walk(folder, failed):
         if os.path.realpath(place) in visited:
             left_out.add("link to a folder that is read already", _relative(place, folder))
             folders.clear()
@@ -52,6 +52,17 @@ def list_files(
                 suffix = Path(name).suffix.lower() or "without an ending"
                 left_out.add(f"{suffix}, no {kind}", relative)
     return sorted(names)
+
+
+def _walk(folder, failed):
+    """`os.walk` that follows links to folders when it has walked all others."""
+    starts = [folder]
+    for start in starts:  # grows
+        for place, folders, files in os.walk(start, onerror=failed):
+            yield place, folders, files
+            starts += [
+                path for path in (os.path.join(place, name) for name in folders) if os.path.islink(path)
+            ]
 
 
 def _start(place, name):

@@ -36,7 +36,7 @@ def is_idx(path: Path) -> bool:
 def read_idx(
     path: Path,
     image_size: tuple[int, int] | None = None,
-    alone: bool = False,
+    streamed: bool = False,
     scale: float | None = None,
 ) -> ImageSource:
     """Images and labels of idx files: `train-images`, `t10k-images`, ..., plain or gzip.
@@ -44,17 +44,23 @@ def read_idx(
     Args:
         path: a folder of them, or one file, which stands for the set in its folder.
         image_size: height and width to resize to.
-        alone: of a file, read that one only.
+        streamed: the images will be read once and in order: of a file, read that one only, which may
+            be one of test images.
         scale: the pixel value that becomes 1; `None`: 255, see `pixel_scale`.
 
     Raises:
-        InputError: files are missing, cut short, or not idx.
+        InputError: files are missing, cut short, or not idx; there are test images alone.
     """
-    files = {(_part(path), _kind(path)): path} if alone else _files_of_set(path)
+    files = {(_part(path), _kind(path)): path} if streamed and path.is_file() else _files_of_set(path)
     parts = [part for part in ("train", "test") if (part, "images") in files]
     if not parts:
         raise InputError(
             f"{path}: expected a file of images, such as train-images-idx3-ubyte. Received: labels only"
+        )
+    if parts == ["test"] and not streamed:
+        raise InputError(
+            f"{path} must have training images, such as train-images-idx3-ubyte. "
+            f"Received: {files['test', 'images'].name} alone"
         )
     images = {part: read_idx_file(files[part, "images"], AXES["images"]) for part in parts}
     for part, array in images.items():

@@ -13,7 +13,7 @@ from keras_ae.training.datasets.pixels import resized
 
 # ways to decode an image; 1 to 8 are EXIF orientations of what TensorFlow decodes as 8 bits
 PILLOW, UPRIGHT, DEEP = 0, 1, 9
-START = 4096  # bytes that are searched for what a PNG file tells before its pixels
+START = 34  # bytes that tell the kind of a file and of its pixels
 ORIENTATION = 0x0112  # EXIF tag
 PILLOW_STARTS = (b"II*\0", b"MM\0*", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 MODES = {
@@ -55,14 +55,28 @@ def way_of(item: bytes, from_file: bool) -> int:
             start = file.read(START)
             if start.startswith(b"\xff\xd8"):
                 return _jpeg_orientation(file)
+            turned = start.startswith(b"\x89PNG") and _png_has_exif(file)
     except OSError:
         return UPRIGHT  # decoding it says what is wrong
     if start.startswith(b"\x89PNG"):
-        return PILLOW if b"eXIf" in start else DEEP if start[24:25] == b"\x10" else UPRIGHT
+        return PILLOW if turned else DEEP if start[24:25] == b"\x10" else UPRIGHT
     if start.startswith(b"BM"):  # TensorFlow takes a palette's numbers for grey levels
         return UPRIGHT if start[28:34] == b"\x18\0\0\0\0\0" else PILLOW
     webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     return PILLOW if webp or start.startswith(PILLOW_STARTS) else UPRIGHT
+
+
+def _png_has_exif(file):
+    """Whether one of the chunks, which may come after the pixels, is EXIF."""
+    place = 8
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return False
+        if head[4:] == b"eXIf":
+            return True
+        place += 12 + int.from_bytes(head[:4], "big")
 
 
 def _jpeg_orientation(file):

@@ -80,7 +80,7 @@ def _open_path(path, image_size, streamed_shape, scale, *encoded):
 def _open_folder(path, image_size, streamed_shape, scale, *encoded):
     files = sorted(file for file in path.iterdir() if file.is_file())
     if any(map(is_idx, files)):
-        return read_idx(path, image_size, scale=scale)
+        return read_idx(path, image_size, streamed_shape is not None, scale)
     archives = [file for file in files if file.suffix.lower() == ".npz"]
     if archives and not list_files(path, EXTENSIONS, LeftOut(), "image", is_image):
         if len(archives) > 1:

@@ -55,15 +55,16 @@ def read_npz(
         path: the file.
         image_size: height and width to resize to.
         streamed_shape: given, the images will be read once and in order: arrays stay in
-            the file, and encoded images are expected to have this shape.
+            the file, encoded images are expected to have this shape, and there may be test or validation
+            images alone.
         scale: the pixel value of arrays that becomes 1; `None`: where dtype and values tell it, see
             `pixel_scale`. Encoded images need none.
         channels: encoded images are converted to.
         skip_broken: leave out encoded images that cannot be read, and record them.
 
     Raises:
-        InputError: the file is damaged or has none of these keys; images differ in
-            shape; pixels are out of range.
+        InputError: the file is damaged or has none of these keys; it has test or validation images alone;
+            images differ in shape; pixels are out of range.
     """
     keys = npz_keys(path)
     parts = _find_parts({key.lower(): key for key in keys}, path, streamed_shape is not None)
@@ -103,7 +104,7 @@ def _find_parts(keys, path, streamed):
                 if part in found:
                     raise InputError(f"{path} must have one array of {part} images. Received: two")
                 found[part] = of_name
-    if len(found) == 1:
+    if len(found) == 1 and (streamed or "train" in found):
         return {"all": next(iter(found.values()))}
     if found and "train" not in found and not streamed:
         raise InputError(f"{path} must have training images, x_train. Received: {', '.join(found)} alone")

@@ -38,14 +38,22 @@ def draw_splits(
         )
     official = np.full(len(groups), "train") if official is None else np.asarray(official)
     rows = {"train": np.flatnonzero(official == "train")}
+    if not len(rows["train"]):
+        raise InputError(
+            f"Data must contain examples for training. Received: {_counts(official)}; name some of them "
+            "train, or leave out the splits to have them drawn."
+        )
     for number, (name, fraction) in enumerate(fractions.items()):
         if name in official:
             rows[name] = np.flatnonzero(official == name)
         else:
             rows["train"], rows[name] = _draw(rows["train"], groups, fraction, (seed, number))
-    if not len(rows["train"]):
-        raise InputError("Expected examples for training. Received: none among " + ", ".join(set(official)))
     return rows
+
+
+def _counts(official):
+    names, counts = np.unique(official, return_counts=True)
+    return ", ".join(f"{count} for {name}" for name, count in zip(names, counts, strict=True)) or "none"
 
 
 def _draw(rows, groups, fraction, seed):

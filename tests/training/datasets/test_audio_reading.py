@@ -177,9 +177,45 @@ def test_wav_of_a_pipe_is_read_to_its_end(tmp_path, monkeypatch, size, kind):
     np.testing.assert_array_equal(read_audio(tmp_path / "a.wav")[0], samples.astype("float32"))
 
 
-@pytest.mark.parametrize("kind", ["AIFF", "NIST"])
+@pytest.mark.parametrize("kind", ["AIFF", "NIST", "AU"])
 def test_other_files_cut_short_are_named(tmp_path, complaint, kind):
     soundfile.write(tmp_path / "a.wav", TONE, RATE, format=kind)
     contents = (tmp_path / "a.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(contents[: len(contents) // 2])
     assert "cut short" in complaint(read_audio, tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000])
+def test_mp3_of_every_rate_is_found_by_its_content(tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", TONE, rate, format="MP3")
+    assert read_audio(tmp_path / "a.wav")[1] == rate
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    [
+        ("a.aiff", b"FORM\0\0"),
+        ("a.aiff", b"FORM"),
+        ("a.au", b".snd\0\0"),
+        ("a.mp3", b"\xff\xe3"),
+        ("a.sph", b"NIST_1A\nnumber!\n" + b"\0" * 2000),
+        ("a.sph", b"NIST_1A\n"),
+    ],
+)
+def test_damaged_headers_are_named(tmp_path, complaint, name, contents):
+    (tmp_path / name).write_bytes(contents)
+    assert "audio, perhaps damaged or cut short" in complaint(read_audio, tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["AIFF", "AU"])
+def test_aiff_and_au_of_a_pipe_are_read_to_their_end(tmp_path, kind):
+    soundfile.write(tmp_path / "a", TONE, RATE, format=kind)
+    contents = bytearray((tmp_path / "a").read_bytes())
+    if kind == "AU":
+        contents[8:12] = b"\xff" * 4
+    else:
+        sound = contents.index(b"SSND")
+        contents[4:8] = struct.pack(">I", 0x7F00002E)
+        contents[sound + 4 : sound + 8] = struct.pack(">I", 0x7F000008)
+    (tmp_path / "a").write_bytes(contents)
+    np.testing.assert_allclose(read_audio(tmp_path / "a")[0], TONE, atol=1e-4)

@@ -54,6 +54,13 @@ def test_idx_training_images_alone_are_split(tmp_path, pixels, write_idx):
     assert data.num_classes is None and data.class_names == () and data.train.labels is None
 
 
+def test_idx_test_images_alone_are_never_trained_on(tmp_path, pixels, write_idx, complaint):
+    path = write_idx(tmp_path / "t10k-images-idx3-ubyte", pixels(5, 4, 4))
+    for source in (path, tmp_path):
+        assert "must have training images, such as train-images" in complaint(load_images, source)
+        assert next(iter(stream_images(source, (4, 4, 1), 5))).shape == (5, 4, 4, 1)
+
+
 def test_streaming_one_idx_file_streams_that_file(mnist):
     folder, arrays = mnist()
     stream = stream_images(folder / "t10k-images-idx3-ubyte", (4, 3, 1), batch_size=2)

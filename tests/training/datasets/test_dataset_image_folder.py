@@ -117,6 +117,15 @@ def test_linked_folders_are_read_once(write_images, tmp_path):
     assert data.class_names == ("cat", "dog")
 
 
+def test_a_link_never_takes_the_files_of_a_real_folder(write_images):
+    folder, _ = write_images("train/cat/1.png", "zoo/cat/2.png")
+    (folder / "latest").symlink_to("train")
+    (folder / "train" / "a").symlink_to(folder / "zoo")
+    with pytest.warns(DataWarning, match=r"2 link to a folder that is read already \(latest, train/a\)"):
+        data = load_images(folder, **ALL)
+    assert data.class_names == ("train", "zoo")
+
+
 def test_order_does_not_depend_on_the_file_system(write_images, monkeypatch):
     names = [f"{label}/{i}.png" for label in "cab" for i in range(4)]
     folder, _ = write_images(*names)

@@ -95,6 +95,20 @@ def test_photographs_are_upright(folder, ending):
     np.testing.assert_allclose(data.train.images(), np.stack([upright] * 8) / 255, atol=0.05)
 
 
+def test_exif_after_the_pixels_of_a_png_turns_it(folder):
+    pixels = random_image((64, 80, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(folder / "a.png", exif=exif)
+    contents = (folder / "a.png").read_bytes()
+    start, end = contents.index(b"eXIf") - 4, contents.index(b"IEND") - 4
+    size = 12 + int.from_bytes(contents[start : start + 4], "big")
+    rest = contents[:start] + contents[start + size : end]
+    (folder / "a.png").write_bytes(rest + contents[start : start + size] + contents[end:])
+    assert len(rest) > 4096
+    np.testing.assert_allclose(read(folder)[0], np.rot90(pixels, -1) / 255, rtol=3e-7)
+
+
 def test_damaged_exif_does_not_hide_the_picture(folder):
     Image.new("RGB", (4, 4), "white").save(folder / "a.jpg", exif=b"Exif\0\0nonsense")
     assert read(folder).min() == 1

@@ -246,6 +246,13 @@ def test_validation_images_of_an_npz_file_are_used(tmp_path, pixels):
         assert data.validation.labels.tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("key", ["x_test", "val_images", "images_dev"])
+def test_held_out_images_of_an_npz_file_are_never_trained_on(save, pixels, complaint, key):
+    path = save(**{key: pixels(5, 4, 4)})
+    assert "must have training images, x_train" in complaint(load_images, path)
+    assert next(iter(stream_images(path, (4, 4, 1), 5))).shape == (5, 4, 4, 1)
+
+
 def test_arrays_that_are_not_used_are_named(tmp_path, pixels):
     np.savez(tmp_path / "a.npz", images=pixels(5, 4, 4), latents=np.zeros(5))
     with pytest.warns(DataWarning, match=r"1 array is left out: 1 not used \(latents\)"):

@@ -379,6 +379,10 @@ def test_drawn_splits_are_shares_and_depend_on_the_seed(complaint):
     assert "the speaker of each utterance" in complaint(draw_splits, None, None, {}, 0)
     assert "Received: 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
     official = np.array(["test", "validation"])
-    assert "Expected examples for training" in complaint(
-        draw_splits, official, np.arange(2), {"test": 0.5, "validation": 0.5}, 0
+    for fractions in ({"test": 0.5, "validation": 0.5}, {"test": 0.5}):
+        assert "must contain examples for training. Received: 1 for test, 1 for validation" in complaint(
+            draw_splits, official, np.arange(2), fractions, 0
+        )
+    assert "must contain examples for training. Received: 2 for test" in complaint(
+        draw_splits, np.array(["test"] * 2), np.arange(2), {"test": 0.5, "validation": 0.5}, 0
     )
