@@ -164,10 +164,8 @@ def _try(encoder, examples, data):
     some = Examples(examples).take(np.arange(2))
     try:
         encoder.embed(some.data)
-    except InputError:
-        raise
     except Exception as error:  # of whichever runtime it is
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300].rstrip(".")
         advice = "Choose others by --data"
         if some.kind == "images":
             advice += ", or their size by --image-size"

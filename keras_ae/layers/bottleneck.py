@@ -97,7 +97,8 @@ class Bottleneck(NamedMetrics, Float32Layer):
                 f"The codes of {type(self).__name__} must have {parts} entries on their last axis. "
                 f"Received: codes of shape={tuple(codes.shape)}"
             )
-        return integers_in("codes", codes, self.num_values, self.least_code)
+        # unknown for a layer that never called `track_codes`
+        return integers_in("codes", codes, getattr(self, "num_values", None), self.least_code)
 
     least_code = 0  # some bottlenecks name what was left out by a negative code
 

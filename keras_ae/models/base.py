@@ -22,6 +22,9 @@ from keras_ae.models.user_metrics import UserMetrics
 from keras_ae.models.weightless_examples import finite_where_weightless
 from keras_ae.ops import num_replicas, sum_over_replicas
 
+# as Keras wrote them: tools that log trainings replace the methods by others that take *args
+FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
+
 
 @dataclass(frozen=True)
 class Player:
@@ -292,7 +295,8 @@ class BaseModel(keras.Model):
             InputError: `x`, `y`, `sample_weight` or `validation_data` are not what the model takes;
                 values are not finite, or not in the range of the likelihood.
         """
-        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        given = FIT.bind(self, x, y, *args, **kwargs).arguments
+        del given["self"]
         refuse_class_weight(given.get("class_weight"))
         weight = given.get("sample_weight")
         x, y = checked_data(self, x, y, weight)
@@ -310,7 +314,8 @@ class BaseModel(keras.Model):
         Raises:
             InputError: as in `fit`.
         """
-        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        given = EVALUATE.bind(self, x, y, *args, **kwargs).arguments
+        del given["self"]
         given.update(given.pop("kwargs", {}))
         weight = given.get("sample_weight")
         if not given.get("_use_cached_eval_dataset"):  # by `fit`, which has checked it
