@@ -1,8 +1,9 @@
 """Names of training, validation and test data, the same for images, speech, text and tasks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -24,6 +25,89 @@ def split_of(name: str) -> str | None:
     return _SPLITS.get(name.strip().lower())
 
 
+def splits_of_paths(names: Sequence[str], origin: str, left_out: LeftOut) -> dict[str, str]:
+    """`{path: split}` of files in folders that are named after splits; empty: there are no such folders.
+
+    Outer folders that contain nothing but one folder are passed over.
+
+    Args:
+        names: paths of data files, relative to the data folder, with `/` between.
+        origin: the data folder, for errors.
+        left_out: takes files next to the folders of splits.
+
+    Raises:
+        InputError: see `splits_of_folders`.
+
+    Example:
+
+    >>> splits_of_paths(["set/dev/a.txt", "set/train/b.txt"], "data", LeftOut())
+    {'set/dev/a.txt': 'validation', 'set/train/b.txt': 'train'}
+    """
+    level = split_level(names)
+    folders = {name: name.split("/")[level] for name in names if name.count("/") > level}
+    splits = splits_of_folders(folders.values(), origin)
+    if splits is None:
+        return {}
+    for name in names:
+        if name not in folders:
+            left_out.add("next to the folders of splits", name)
+    return {name: splits[folder] for name, folder in folders.items()}
+
+
+def split_level(names: Sequence[str]) -> int:
+    """Number of outer folders that contain nothing but one folder, which no split is named after.
+
+    Example:
+
+    >>> split_level(["set/dev/a.txt", "set/train/b.txt"]), split_level(["train/a.txt"])
+    (1, 0)
+    """
+    level = 0
+    while True:
+        parts = {tuple(name.split("/")[level : level + 2]) for name in names}
+        folders = {part[0] for part in parts}
+        if len(folders) != 1 or any(len(part) < 2 for part in parts) or split_of(*folders):
+            return level
+        level += 1
+
+
+def splits_of_files(names: Sequence[str], origin: str) -> dict[str, str]:
+    """`{path: split}` of the files of one folder that are named after splits; empty: they are not.
+
+    `train.txt`, `valid.txt` and `test.txt` are splits, and so are `NAME.train.txt` and so on.
+
+    Args:
+        names: paths of data files, relative to the data folder, with `/` between.
+        origin: the data folder, for errors.
+
+    Raises:
+        InputError: files for training and for validation or test are next to others; two files stand for
+            one split; all are for validation or test.
+
+    Example:
+
+    >>> splits_of_files(["ptb.train.txt", "ptb.valid.txt"], "data")
+    {'ptb.train.txt': 'train', 'ptb.valid.txt': 'validation'}
+    >>> splits_of_files(["test.txt", "emma.txt"], "data")
+    {}
+    """
+    level = split_level(names)
+    if any(name.count("/") > level for name in names):
+        return {}
+    files = {name: name.split("/")[-1] for name in names}
+    found = {name: _split_of_file(file) for name, file in files.items()}
+    splits = set(found.values())
+    if None in splits and not ("train" in splits and len(splits) > 2):
+        return {}
+    return _checked(found, origin, "file")
+
+
+def _split_of_file(name):
+    """The split of `train.txt`, `train.txt.gz` and `NAME.train.txt`; `None`: no split."""
+    first, *parts = name.lower().removesuffix(".gz").split(".")
+    return split_of(parts[-2] if len(parts) > 1 else first)
+
+
 def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | None:
     """`{folder: split}` of the folders directly below a data folder; `None`: they are no splits.
 
@@ -43,27 +127,32 @@ def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | N
     >>> splits_of_folders(["Train", "dev"], "data"), splits_of_folders(["cat", "dog"], "data")
     ({'Train': 'train', 'dev': 'validation'}, None)
     """
-    folders = sorted(set(folders))
-    splits = {folder: split_of(folder) for folder in folders if split_of(folder)}
-    others = [folder for folder in folders if folder not in splits]
-    held_out = [folder for folder, split in splits.items() if split != "train"]
-    if not held_out and (others or not splits):
+    found = {folder: split_of(folder) for folder in sorted(set(folders))}
+    if set(found.values()) <= {None} or set(found.values()) == {None, "train"}:
         return None
-    for split in set(splits.values()):
-        same = [folder for folder in splits if splits[folder] == split]
+    return _checked(found, origin, "folder")
+
+
+def _checked(found, origin, kind):
+    """`found` if it is a split for each name, one of them for training."""
+    splits = {name: split for name, split in found.items() if split}
+    others = [name for name in found if name not in splits]
+    held_out = [name for name, split in splits.items() if split != "train"]
+    for split in SPLITS:
+        same = [name for name in splits if splits[name] == split]
         if len(same) > 1:
             raise InputError(
-                f"{origin} must contain one folder for {split}. Received: {', '.join(same)}; "
+                f"{origin} must contain one {kind} for {split}. Received: {', '.join(same)}; "
                 "merge them or rename one."
             )
     if "train" not in splits.values():
         raise InputError(
-            f"{origin} must contain a folder train next to {', '.join(held_out)}. Received: "
-            f"{', '.join(folders)}; rename the folder of training data to train, or rename {held_out[0]}."
+            f"{origin} must contain a {kind} train next to {', '.join(held_out)}. Received: "
+            f"{', '.join(found)}; rename the {kind} of training data to train, or rename {held_out[0]}."
         )
     if others:
         raise InputError(
-            f"{origin} must contain folders of splits alone ({', '.join(splits)}). Received: "
+            f"{origin} must contain {kind}s of splits alone ({', '.join(splits)}). Received: "
             f"{', '.join(others)} next to them; move {'it' if len(others) == 1 else 'them'} elsewhere or "
             "into one of the splits."
         )

@@ -7,7 +7,7 @@ import pytest
 from keras_ae.data_warning import DataWarning
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
-from keras_ae.split_names import split_of, splits_of_folders
+from keras_ae.split_names import split_of, splits_of_files, splits_of_folders, splits_of_paths
 
 
 def test_one_line_has_all_counts_and_a_few_names():
@@ -62,6 +62,42 @@ def test_folders_named_after_splits(folders, expected):
 def test_splits_that_cannot_be_meant_are_refused(folders, words):
     with pytest.raises(InputError, match=words):
         splits_of_folders(folders, "data")
+
+
+@pytest.mark.parametrize("outer", ["", "wrap/", "a/b/"])
+@pytest.mark.parametrize("split", [splits_of_files, lambda *args: splits_of_paths(*args, LeftOut())])
+def test_splits_within_one_outer_folder_are_splits(split, outer):
+    end = ".txt" if split is splits_of_files else "/a.png"
+    names = [f"{outer}{name}{end}" for name in ("train", "dev", "test")]
+    assert list(split(names, "data").values()) == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["train.txt", "Valid.TXT"], ["train", "validation"]),
+        (["ptb.train.txt", "ptb.test.txt.gz"], ["train", "test"]),
+        (["wiki.train.text.gz", "test.txt.gz"], ["train", "test"]),
+        (["emma.txt", "test.txt"], []),
+        (["train.txt", "bus.txt"], []),
+        (["train.txt", "more/test.txt"], []),
+    ],
+)
+def test_files_named_after_splits(names, expected):
+    assert list(splits_of_files(names, "data").values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["test.txt"], "must contain a file train next to test.txt"),
+        (["train.txt", "train.gz", "test.txt"], "one file for train. Received: train.txt, train.gz"),
+        (["train.txt", "test.txt", "README.txt"], "Received: README.txt next to them"),
+    ],
+)
+def test_files_of_splits_that_cannot_be_meant_are_refused(names, words):
+    with pytest.raises(InputError, match=words):
+        splits_of_files(names, "data")
 
 
 def test_names_of_splits_are_one_list():

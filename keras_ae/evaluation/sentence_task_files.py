@@ -34,15 +34,15 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     | `sick` | score, class, sentence, second sentence | `sick-r`, `sick-e` |
 
     Args:
-        folder: which may hold other files.
+        folder: which may hold other files; they are named in one `DataWarning`.
         names: of the tasks wanted; `None`: all.
 
     Returns:
         list of `SentenceTask`, by name.
 
     Raises:
-        InputError: there are no such files; a name is not there; a line has too few columns, or a
-            score that is no number; a file cannot be read; a test has no training file.
+        InputError: there are no such files; a name is not there; a line has too few columns, no label,
+            or a score that is no number; a file cannot be read; a test has no training file.
 
     Example:
 
@@ -73,9 +73,12 @@ def _files(folder):
     """`{stem: {part: path}}`, by stem."""
     found: dict[str, dict[str, Path]] = {}
     left_out = LeftOut()
-    for path in sorted(folder.glob("*.tsv")):
+    for path in sorted(path for path in folder.glob("*") if path.is_file()):
         if path.name.startswith("."):  # such as ._NAME.tsv, which macOS writes
             left_out.add("hidden", path.name)
+            continue
+        if path.suffix.lower() != ".tsv":
+            left_out.add(f"{path.suffix.lower() or 'without an ending'}, no .tsv", path.name)
             continue
         stem, _, name = path.stem.rpartition(".")
         part = "train" if name.lower() == "all" else split_of(name)
@@ -85,7 +88,7 @@ def _files(folder):
         found[stem][part] = path
     left_out.warn(str(folder), stacklevel=3)
     if not found:
-        came = "no .tsv file" if folder.is_dir() else "no such folder"
+        came = left_out.summary() or "no .tsv file" if folder.is_dir() else "no such folder"
         raise InputError(f"{folder}: expected files such as NAME.all.tsv or NAME.train.tsv. Received: {came}")
     for stem, parts in found.items():
         if "train" not in parts or ("validation" in parts and "test" not in parts):
@@ -107,6 +110,11 @@ def _read(path, columns):
                 f"{path}, line {number}: expected {needed} columns with tabs between. Received: {line[:60]!r}"
             )
         label = cells[target].strip()
+        if not label:
+            raise InputError(
+                f"{path}, line {number} must have a label in column {target + 1}. Received: none; add it or "
+                "remove the line."
+            )
         rows.append((_score(label, path, number) if is_score else label, cells))
     return LabelledSentences(
         [cells[first] for _, cells in rows],

@@ -67,6 +67,14 @@ def test_files_that_macos_writes_are_left_out_and_named(tmp_path):
     assert task.validation.sentences == ["y"] and task.test.sentences == ["z"]
 
 
+def test_capital_endings_are_read_and_other_files_named(tmp_path):
+    (tmp_path / "MORE.TSV").write_text("1\tx\n0\ty\n")
+    (tmp_path / "more.csv").write_text("1,x\n")
+    with pytest.warns(DataWarning, match=r"1 .csv, no .tsv \(more.csv\)"):
+        (task,) = load_sentence_tasks(tmp_path)
+    assert task.name == "MORE" and task.train.sentences == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("files", "names", "words"),
     [
@@ -77,6 +85,7 @@ def test_files_that_macos_writes_are_left_out_and_named(tmp_path):
         ({"a__test": [("1", "x")]}, None, "a.train.tsv is missing"),
         ({"a__train": [("1", "x")], "a__dev": [("1", "x")]}, None, "a.test.tsv is missing"),
         ({"a__train": [("1", "x")], "a__all": [("1", "x")]}, None, "are the same part of a"),
+        ({"a": [("1", "x"), (" ", "y")]}, None, "a.tsv, line 2 must have a label in column 1"),
         ({"a": []}, None, "Received: {'sentences': 0"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
-from keras_ae.split_names import SPLITS, splits_of_folders
+from keras_ae.split_names import SPLITS, split_level, splits_of_paths
 from keras_ae.training.datasets.encoded_store import EncodedStore, encoded_items
 from keras_ae.training.datasets.file_names import list_files
 from keras_ae.training.datasets.image_source import ImageSource
@@ -28,7 +28,8 @@ def read_folder(
 
     An image is found by its ending or, where that is another one, by its first bytes. Where all of
     them lie in sub-folders, the name of the first sub-folder is the label. Sub-folders that are named
-    after splits (see `keras_ae.split_names`) are an official split, with labels one level below.
+    after splits (see `keras_ae.split_names`) are an official split, with labels one level below; outer
+    folders that contain nothing but one folder are passed over.
     Hidden files and files of other kinds are left out, and recorded.
 
     Args:
@@ -106,18 +107,16 @@ def is_image(start: bytes) -> bool:
 
 def _split_by_name(names, folder, left_out):
     """`{part: (names, labels or None)}`."""
-    splits = splits_of_folders({name.split("/")[0] for name in names if "/" in name}, str(folder))
-    if splits is None:
+    splits = splits_of_paths(names, str(folder), left_out)
+    if not splits:
         return {"all": (names, _labels(names, level=0))}
-    for name in names:
-        if "/" not in name:
-            left_out.add("next to the folders of splits", name)
+    level = split_level(names) + 1
     split_names = {
-        split: [name for name in names if "/" in name and splits[name.split("/")[0]] == split]
+        split: [name for name in names if splits.get(name) == split]
         for split in SPLITS
         if split in splits.values()
     }
-    return {split: (chosen, _labels(chosen, level=1)) for split, chosen in split_names.items()}
+    return {split: (chosen, _labels(chosen, level)) for split, chosen in split_names.items()}
 
 
 def _labels(names, level):

@@ -1,19 +1,18 @@
 """Speech as files in a folder."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
-from keras_ae.split_names import splits_of_folders
+from keras_ae.split_names import splits_of_paths
 from keras_ae.training.datasets.audio_file_store import AudioFileStore, resampled_length
 from keras_ae.training.datasets.audio_reading import EXTENSIONS, is_audio
 from keras_ae.training.datasets.audio_survey import survey_audio
 from keras_ae.training.datasets.class_labels import class_numbers
 from keras_ae.training.datasets.file_names import list_files
-from keras_ae.training.datasets.speech_manifest import MANIFESTS, read_manifest, rows_of_names
+from keras_ae.training.datasets.speech_manifest import MANIFESTS, read_manifest, real_place, rows_of_names
 from keras_ae.training.datasets.speech_source import SpeechSource
 
 NOT_COLUMNS = ("path", "text", "split")
@@ -25,7 +24,8 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
     `manifest.csv` or `manifest.tsv` in it lists the files and what is known of them: a
     header, then a row for each file. The column `path`, relative to the folder, must be
     there; `text`, and `split` with names of splits (see `keras_ae.split_names`), have their
-    meaning; all others are columns of names, such as `speaker` and `label`. Without a manifest,
+    meaning; all others are columns of names, such as `speaker` and `label`. A column with empty cells
+    is not used, and refused if it is the split, the speaker or the label. Without a manifest,
     all files are taken in the order of their paths, names like `<label>_<speaker>_<take>.wav`
     tell label, speaker and take, and sub-folders that are named after splits are splits.
 
@@ -60,7 +60,7 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         )
     rate = sample_rate or rates[0]
     rows = [row for row, *_ in usable]
-    columns, names = _columns(rows)
+    columns, names, incomplete = _columns(rows)
     return SpeechSource(
         name=folder.resolve().name,
         origin=f"folder {folder}",
@@ -75,6 +75,7 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         texts=[row["text"] for row in rows] if "text" in rows[0] else None,
         problems=problems,
         left_out=left_out,
+        incomplete=incomplete,
     )
 
 
@@ -84,18 +85,19 @@ def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list
     Args:
         folder: the folder.
         left_out: takes the files that are left out.
-        training: leave out files that are not named like most of the others, and read splits off the
-            names of folders; otherwise all recordings are taken.
+        training: leave out files that are not named like most of the others, read splits off the
+            names of folders, and check a manifest; otherwise all recordings are taken, or those that
+            the column `path` of a manifest names.
     """
     manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
     if len(manifests) > 1:
         raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
     names = list_files(folder, EXTENSIONS, left_out, "audio", is_audio, known=tuple(MANIFESTS))
     if manifests:
-        rows = read_manifest(manifests[0])
-        listed = {os.path.normpath(row["path"]) for row in rows}
+        rows = read_manifest(manifests[0], training)
+        listed = {real_place(folder / row["path"]) for row in rows}
         for name in names:
-            if os.path.normpath(name) not in listed:
+            if real_place(folder / name) not in listed:
                 left_out.add(f"not in {manifests[0].name}", name)
         return rows
     if not names:
@@ -113,20 +115,19 @@ def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list
 
 def _with_splits(rows, folder, left_out):
     """The rows with the splits that the names of their folders stand for, if they do."""
-    paths = [row["path"] for row in rows]
-    splits = splits_of_folders({path.split("/")[0] for path in paths if "/" in path}, str(folder))
-    if splits is None:
-        return rows
-    for path in paths:
-        if "/" not in path:
-            left_out.add("next to the folders of splits", path)
-    return [row | {"split": splits[row["path"].split("/")[0]]} for row in rows if "/" in row["path"]]
+    splits = splits_of_paths([row["path"] for row in rows], str(folder), left_out)
+    return [row | {"split": splits[row["path"]]} for row in rows if row["path"] in splits] or rows
 
 
 def _columns(rows):
-    columns, names = {}, {}
+    """`({name: class numbers}, {name: names}, names of the columns with empty cells)`."""
+    columns, names, incomplete = {}, {}, []
     for name in rows[0]:
-        if name not in NOT_COLUMNS:
-            numbers, names[name] = class_numbers({"all": np.array([row[name] for row in rows])})
-            columns[name] = numbers["all"]
-    return columns, names
+        if name in NOT_COLUMNS:
+            continue
+        if not all(row[name] for row in rows):
+            incomplete.append(name)
+            continue
+        numbers, names[name] = class_numbers({"all": np.array([row[name] for row in rows])})
+        columns[name] = numbers["all"]
+    return columns, names, tuple(incomplete)

@@ -137,6 +137,7 @@ def _description(opened, splits, label, level, split_by, seed):
         "seed": seed,
         **opened.details,
         "speaker_names": list(opened.names.get("speaker", ())),
+        **({"incomplete_columns": list(opened.incomplete)} if opened.incomplete else {}),
         "left_out": opened.left_out.description(),
         "problems": list(opened.problems),
     }

@@ -11,21 +11,26 @@ from keras_ae.errors import InputError
 from keras_ae.left_out import some_of
 from keras_ae.split_names import SPLIT_NAMES, split_of
 from keras_ae.text.text_file import TextFile
+from keras_ae.training.datasets.speech_source import LABEL_COLUMNS
 
 MANIFESTS = {"manifest.csv": ",", "manifest.tsv": "\t"}
 NAME = re.compile(r"(?P<label>[^_]+)_(?P<speaker>[^_]+)_(?P<take>\d+)")
-MAY_BE_EMPTY = ("text",)
+NEVER_EMPTY = ("path", "split", "speaker")
 
 
-def read_manifest(path: Path) -> list[dict[str, str]]:
+def read_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
     """The rows of a csv or tsv file with a header and a column `path`.
 
     White space around names and cells is removed, and lines without any cell are skipped. In the column
     `split` every name of a split becomes "train", "validation" or "test".
 
+    Args:
+        path: the file.
+        training: check and convert split, speaker and label too; otherwise the column `path` alone.
+
     Raises:
         InputError: the file is not such a table: a quote stays open, a row has too many or too few
-            cells, a header or a path is repeated, a cell is empty (other than `text`), or a split is
+            cells, a header or a path is repeated, a path, split, speaker or label is empty, or a split is
             unknown. The message names the lines.
     """
     lines = _rows(path)
@@ -42,9 +47,10 @@ def read_manifest(path: Path) -> list[dict[str, str]]:
             came = "more" if len(cells) > len(header) else "fewer"
             raise InputError(f"{path}, line {line}: expected {len(header)} columns. Received: {came}")
     table = [(line, dict(zip(header, cells, strict=True))) for line, cells in rows]
-    _check_cells(path, header, table)
+    label = [name for name in LABEL_COLUMNS if name in header][:1]
+    _check_cells(path, [*NEVER_EMPTY, *label] if training else ["path"], table)
     _check_repeats(path, table)
-    return [_with_split(path, line, row) for line, row in table]
+    return [_with_split(path, line, row) if training else row for line, row in table]
 
 
 def _rows(path) -> Iterator[tuple[int, list[str]]]:
@@ -93,10 +99,10 @@ def _check_header(path, header):
         )
 
 
-def _check_cells(path, header, table):
-    for name in header:
-        empty = [str(line) for line, row in table if not row[name]]
-        if empty and name not in MAY_BE_EMPTY:
+def _check_cells(path, names, table):
+    for name in names:
+        empty = [str(line) for line, row in table if row.get(name) == ""]
+        if empty:
             raise InputError(
                 f"{path} must have a {name} in each row. Received: an empty cell in line "
                 f"{some_of(empty, shown=20)}; fill it, or remove the row or the column."
@@ -104,12 +110,25 @@ def _check_cells(path, header, table):
 
 
 def _check_repeats(path, table):
-    lines: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[int, str]]] = {}
     for line, row in table:
-        lines.setdefault(os.path.normpath(row["path"]), []).append(str(line))
-    repeated = [f"{name} in lines {', '.join(found)}" for name, found in lines.items() if len(found) > 1]
+        found.setdefault(real_place(path.parent / row["path"]), []).append((line, row["path"]))
+    repeated = [
+        f"{rows[0][1]} in lines {', '.join(str(line) for line, _ in rows)}"
+        for rows in found.values()
+        if len(rows) > 1
+    ]
     if repeated:
         raise InputError(f"{path} must name each file once. Received: {some_of(repeated, shown=10)}")
+
+
+def real_place(path: Path) -> str:
+    """The same for all ways to write the path of a file: absolute, relative, by links to folders.
+
+    A link to a file is a file of its own.
+    """
+    folder, name = os.path.split(os.path.normpath(path))
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def _with_split(path, line, row):

@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.left_out import LeftOut
 from keras_ae.split_names import split_of
 from keras_ae.training.datasets.class_labels import class_numbers
 from keras_ae.training.datasets.npz_member import NpzMember, npz_keys
 from keras_ae.training.datasets.phone_alignment import PhoneAlignment
-from keras_ae.training.datasets.speech_source import SpeechSource
+from keras_ae.training.datasets.speech_source import LABEL_COLUMNS, SpeechSource
 from keras_ae.training.datasets.waveform_store import WaveformStore
 
 AUDIO_TYPES = {"audio": ("int16", "int32", "float32", "float64"), "audio_mulaw": ("uint8",)}
 PHONE_KEYS = ("phone_start", "phone", "phone_offsets", "phone_names")
-NOT_COLUMNS = {*AUDIO_TYPES, "offsets", "sample_rate", *PHONE_KEYS}
+NOT_COLUMNS = {*AUDIO_TYPES, "offsets", "sample_rate", "text", "split", "is_test", *PHONE_KEYS}
 
 
 def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
@@ -24,9 +25,10 @@ def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
     `float_waveform`); `offsets`, where utterance i is `audio[offsets[i]:offsets[i + 1]]`;
     `sample_rate`. Any integer array with one number an utterance, such as `speaker` or
     `digit`, is a column; `speaker_names` (or `speaker_id`, one for each number) names what
-    it counts. `is_test`, or `split` with "train", "validation" and "test", is an official
-    split; `text` tells what is said. Phones are `phone[phone_offsets[i]:...]`, numbers of
-    `phone_names` that begin at the samples `phone_start`.
+    it counts. An array of strings, one an utterance, is a column of names. `is_test`, or `split` with
+    "train", "validation" and "test", is an official split; `text` tells what is said. Phones are
+    `phone[phone_offsets[i]:...]`, numbers of `phone_names` that begin at the samples `phone_start`.
+    Other arrays are left out, and recorded.
 
     Args:
         path: the file.
@@ -43,7 +45,8 @@ def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
             f"Received: {', '.join(keys) or 'no keys'}"
         )
     store = _store(path, audio_key)
-    columns, names = _columns(path, keys, len(store))
+    left_out = LeftOut("arrays")
+    columns, names, incomplete = _columns(path, keys, len(store), left_out)
     rate = store.sample_rate
     new_rate = sample_rate or rate
     phones = None
@@ -60,6 +63,8 @@ def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
         splits=_splits(path, keys),
         texts=NpzMember(path, "text").whole().astype(str).tolist() if "text" in keys else None,
         phones=phones,
+        left_out=left_out,
+        incomplete=incomplete,
     )
 
 
@@ -86,18 +91,35 @@ def _store(path, audio_key):
     return WaveformStore(audio, bounds, round(rate.item()), f"{path}[{audio_key}]")
 
 
-def _columns(path, keys, count):
-    """`({name: class numbers}, {name: names})` of the integer arrays of one number an utterance."""
-    columns, names = {}, {}
-    named = {key: [name for name in (f"{key}_names", f"{key}_id") if name in keys] for key in keys}
-    for key in set(keys) - NOT_COLUMNS - {name for found in named.values() for name in found}:
-        member = NpzMember(path, key)
-        if member.shape == (count,) and member.dtype.kind in "iu":
-            listed = [NpzMember(path, name).whole().astype(str).tolist() for name in named[key][:1]]
-            numbers, names[key] = class_numbers({"all": member.whole()}, *listed)
-            columns[key] = numbers["all"]
-    order = [key for key in keys if key in columns]
-    return {key: columns[key] for key in order}, {key: names[key] for key in order}
+def _columns(path, keys, count, left_out):
+    """`({name: class numbers}, {name: names}, incomplete columns)` of arrays of one value an utterance."""
+    columns, names, incomplete = {}, {}, []
+    required = ("speaker", *[name for name in LABEL_COLUMNS if name in keys][:1])
+    members = {key: NpzMember(path, key) for key in keys if key not in NOT_COLUMNS}
+    members = {key: member for key, member in members.items() if member.shape == (count,)}
+    naming = {
+        key: name
+        for key, member in members.items()
+        for name in (f"{key}_id", f"{key}_names")  # the last one wins
+        if name in keys and member.dtype.kind in "iu"
+    }
+    for key, member in members.items():
+        if key in naming.values() or member.dtype.kind not in "iuUS":
+            continue
+        values = member.whole()
+        if member.dtype.kind in "US":
+            values = np.char.strip(values.astype(str))
+            if key not in required and not (values != "").all():
+                incomplete.append(key)
+                continue
+        listed = [NpzMember(path, naming[key]).whole().astype(str).tolist()] if key in naming else []
+        numbers, names[key] = class_numbers({key: values}, *listed)
+        columns[key] = numbers[key]
+    used = {*NOT_COLUMNS, *columns, *incomplete, *naming.values()}
+    for key in keys:
+        if key not in used:
+            left_out.add("not used", key)
+    return columns, names, tuple(incomplete)
 
 
 def _splits(path, keys):

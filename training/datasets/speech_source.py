@@ -31,6 +31,7 @@ class SpeechSource:
         phones: when which phone sounds; `None` where unknown.
         problems: one line for each file that cannot be used or is suspicious.
         left_out: all files that are left out or suspicious.
+        incomplete: names of columns that are not used because something is empty in them.
         details: more for the description of the data.
     """
 
@@ -44,6 +45,7 @@ class SpeechSource:
     phones: PhoneAlignment | None = None
     problems: Sequence[str] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
+    incomplete: Sequence[str] = ()
     details: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
@@ -69,10 +71,15 @@ class SpeechSource:
         """The column that is the label: the one asked for, else the first of `LABEL_COLUMNS`.
 
         Raises:
-            InputError: there is no column `wanted`.
+            InputError: there is no column `wanted`, or something is empty in it.
         """
         if wanted is None:
             return next((name for name in LABEL_COLUMNS if name in self.columns), None)
+        if wanted in self.incomplete:
+            raise InputError(
+                f"{self.origin} must have a {wanted} for each utterance to be the label. Received: empty "
+                "ones; fill them, or remove their utterances."
+            )
         if wanted not in self.columns:
             raise InputError(
                 f"{self.origin} has no column {wanted}. "

@@ -35,7 +35,8 @@ def load_text(
             docstring of at least two sentences a document; a text file, plain or gzip;
             a folder, in which and below which `.txt`, `.text` and `.gz` files are read. Folders
             `train`, `validation` and `test` in it (or `training`, `val`, `valid`, `dev`,
-            `testing`, in small or capital letters) are splits.
+            `testing`, in small or capital letters) are splits, also within one outer folder, and so
+            are files `train.txt`, `valid.txt` and `test.txt` or `NAME.train.txt` and so on.
         sentence_per_line: each line that is not empty is one sentence.
         language: ISO 639 code of the language whose sentences are cut.
         packages: for "docstrings"; "python" is the standard library. `None`: that and numpy,

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.left_out import LeftOut
-from keras_ae.split_names import splits_of_folders
+from keras_ae.split_names import splits_of_files, splits_of_paths
 from keras_ae.text.text_file import PIECE, TextFile, check_encoding
 from keras_ae.training.datasets.docstrings import docstring_documents, package_folders
 from keras_ae.training.datasets.file_names import list_files
@@ -42,7 +42,9 @@ def open_text(
         check_encoding(encoding)
     left_out = LeftOut()
     names = list_files(path, EXTENSIONS, left_out, "text") if path.is_dir() else [path.name]
-    splits = _splits_of(names, path, left_out) if path.is_dir() else {}
+    splits = {}
+    if path.is_dir():
+        splits = splits_of_paths(names, str(path), left_out) or splits_of_files(names, str(path))
     names = [name for name in names if not splits or name in splits]
     if not names:
         raise InputError(
@@ -117,14 +119,3 @@ def _remarks(file):
     if not file.unreadable:
         return []
     return [f"{file.path}: {file.unreadable} characters are not {file.encoding}."]
-
-
-def _splits_of(names, folder, left_out):
-    """`{name: split}` of files in folders that are named after splits; empty if there are no such folders."""
-    splits = splits_of_folders({name.split("/")[0] for name in names if "/" in name}, str(folder))
-    if splits is None:
-        return {}
-    for name in names:
-        if "/" not in name:
-            left_out.add("next to the folders of splits", name)
-    return {name: splits[name.split("/")[0]] for name in names if "/" in name}

@@ -77,6 +77,13 @@ def test_test_images_are_never_trained_on(write_images, complaint):
     assert "must contain a folder train next to test, valid" in complaint(load_images, folder)
 
 
+def test_splits_within_one_outer_folder_are_splits_of_images(write_images):
+    folder, _ = write_images("set/train/cat/1.png", "set/train/dog/2.png", "set/test/dog/3.png")
+    data = load_images(folder, validation_fraction=0)
+    assert (len(data.train), len(data.test)) == (2, 1)
+    assert data.class_names == ("cat", "dog") and data.test.labels.tolist() == [1]
+
+
 def test_a_class_named_train_is_a_class(write_images):
     folder, _ = write_images("train/1.png", "bus/2.png", "bus/3.png")
     assert load_images(folder, **ALL).class_names == ("bus", "train")

@@ -50,6 +50,13 @@ def test_npz_without_test_images_is_split(save, pixels, keys):
     np.testing.assert_array_equal(data.test.labels, data.test.rows % 2)
 
 
+def test_blanks_make_no_classes_and_empty_labels_are_refused(save, pixels, complaint):
+    images = pixels(30, 4, 3)
+    assert load_images(save(x=images, y=np.array(["cat ", "cat", "dog"] * 10))).class_names == ("cat", "dog")
+    path = save(x=images, y=np.array(["cat", "dog", " "] * 10))
+    assert "Received: 10 empty, the first in row 2 of all" in complaint(load_images, path)
+
+
 def test_npz_class_names_are_kept(save, pixels):
     data = load_images(save(x=pixels(20, 4, 4), y=np.ones(20, int), class_names=np.array(["a", "b", "c"])))
     assert data.class_names == ("a", "b", "c") and set(data.train.labels) == {1}

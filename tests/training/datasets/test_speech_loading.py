@@ -157,6 +157,7 @@ def test_blanks_quotes_and_empty_lines_of_a_manifest_change_nothing(folder, text
         ),
         (HEADER + "no_ann_0.wav,ann, ,train\n", "a label in each row. Received: an empty cell in line 2"),
         (HEADER + "no_ann_0.wav,ann,no,\n", "a split in each row"),
+        (HEADER + ROWS + "{folder}/no_ann_0.wav,ann,no,test\n", "Received: no_ann_0.wav in lines 2, 5"),
         (HEADER + ROWS + "./no_ann_0.wav,ann,no,test\n", "Received: no_ann_0.wav in lines 2, 5"),
         ("path,label,label\nno_ann_0.wav,a,b\n", "each column once. Received: label more than once"),
         (",path\n0,no_ann_0.wav\n", "column 1 must have a name"),
@@ -164,8 +165,31 @@ def test_blanks_quotes_and_empty_lines_of_a_manifest_change_nothing(folder, text
 )
 @pytest.mark.filterwarnings("ignore:.*not in manifest")
 def test_manifests_that_cannot_be_meant_are_refused(folder, complaint, text, message):
-    (folder / "manifest.csv").write_text(text)
+    (folder / "manifest.csv").write_text(text.replace("{folder}", str(folder)))
     assert message in complaint(load_speech, folder)
+
+
+def test_absolute_paths_of_a_manifest_are_those_of_the_folder(folder, tmp_path_factory):
+    link = tmp_path_factory.mktemp("link") / "speech"
+    link.symlink_to(folder)
+    rows = [f"{folder if take else link}/no_ann_{take}.wav,ann\n" for take in range(2)]
+    (folder / "manifest.csv").write_text("path,speaker\n" + "".join(rows))
+    for other in folder.glob("*.wav"):
+        if not other.name.startswith("no_ann"):
+            other.unlink()
+    for source in (folder, link):
+        data = load_speech(source, validation_fraction=0, test_fraction=0)
+        assert len(data.train) == 2 and data.description["left_out"]["count"] == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*not in manifest")
+def test_empty_cells_of_other_columns_refuse_no_folder(folder, complaint):
+    lines = [f"{line},{note},\n" for line, note in zip(ROWS.split(), ("", "loud", ""), strict=True)]
+    (folder / "manifest.csv").write_text(HEADER.strip() + ",notes,text\n" + "".join(lines))
+    data = load_speech(folder, validation_fraction=0)
+    assert data.labels == ("no", "yes") and set(data.train.factors()) == {"speaker", "label"}
+    assert data.description["incomplete_columns"] == ["notes"]
+    assert "must have a notes for each utterance" in complaint(load_speech, folder, label="notes")
 
 
 def test_recordings_that_a_manifest_does_not_list_are_named(folder):
@@ -174,14 +198,14 @@ def test_recordings_that_a_manifest_does_not_list_are_named(folder):
         load_speech(folder)
 
 
-@pytest.mark.parametrize("names", [("train", "dev", "test"), ("Training", "val", "testing")])
+@pytest.mark.parametrize("names", [("train", "dev", "test"), ("Set/Training", "Set/val", "Set/testing")])
 def test_folders_named_after_splits_are_splits_of_speech(tmp_path, names):
     for name in names:
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(parents=True)
         soundfile.write(tmp_path / name / "a.wav", noise(1000), RATE)
     data = load_speech(tmp_path)
     for name, split in zip(names, (data.train, data.validation, data.test), strict=True):
-        assert [split.store.paths[row].parent.name for row in split.rows] == [name]
+        assert [split.store.paths[row].parent for row in split.rows] == [tmp_path / name]
 
 
 def test_splits_of_an_npz_file_have_the_same_names(tmp_path, arrays):
@@ -318,9 +342,21 @@ def test_numbers_without_names_and_ids_as_names(tmp_path, arrays):
     assert load_speech(save(tmp_path / "b.npz", arrays)).speakers == ("0", "1")
 
 
+def test_names_of_an_npz_file_are_columns(tmp_path, arrays):
+    del arrays["speaker_names"]
+    arrays["speaker"] = np.array(["ann", "bob "] * 5)
+    arrays["label"] = np.array([b"no", b"yes"] * 5)
+    arrays |= {"notes": np.array(["loud", ""] * 5), "snr": np.ones(10), "text": np.array(["Yes"] * 10)}
+    with pytest.warns(DataWarning, match=r"1 array is left out: 1 not used \(snr\)"):
+        data = load_speech(save(tmp_path / "a.npz", arrays))
+    assert (data.speakers, data.labels) == (("ann", "bob"), ("no", "yes"))
+    assert data.description["incomplete_columns"] == ["notes"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"speaker": np.array(["ann"] * 9 + [" "])}, "Received: 1 empty, the first in row 9 of speaker"),
         ({"sample_rate": None}, "expected the keys audio or audio_mulaw, offsets and sample_rate"),
         ({"audio": np.zeros(9, "complex64")}, "expected a row of int16 or int32 or float32 or float64"),
         ({"audio": np.full(4450, 3.0)}, "expected floats in [-1, 1]"),

@@ -46,6 +46,11 @@ def test_manifest_is_the_order_and_what_it_does_not_list_is_named(folder):
         list(stream)
 
 
+def test_of_a_manifest_the_paths_alone_matter(folder):
+    (folder / "manifest.csv").write_text("path,speaker,split,notes\npart1/3.wav,,exam,\npart0/0.wav,ann,,\n")
+    assert stream_speech(folder, RATE).names == ["part1/3.wav", "part0/0.wav"]
+
+
 def test_every_recording_is_taken_however_it_is_named(tmp_path):
     names = ["7_george_1.wav", "7_george_2.wav", "7_george_3.wav", "hello.wav", "take"]
     for name in names:

@@ -95,6 +95,15 @@ def test_folders_of_splits_are_found_by_every_name(tmp_path, names):
         assert list(split) == [[f"This is {name}.", "Really."]]
 
 
+@pytest.mark.parametrize("form", ["{}.txt", "ptb.{}.txt", "set/{}.text", "set/{}/a.txt"])
+def test_test_text_is_never_trained_on_wherever_its_name_says_so(tmp_path, form):
+    for name in ("train", "valid", "test"):
+        written(tmp_path / "books" / form.format(name), f"This is {name}. Really.")
+    data = load_text(tmp_path / "books")
+    found = [list(split) for split in (data.train, data.validation, data.test)]
+    assert found == [[[f"This is {name}.", "Really."]] for name in ("train", "valid", "test")]
+
+
 def test_test_and_validation_texts_are_never_trained_on(tmp_path, complaint):
     for name in ("test", "valid"):
         written(tmp_path / "books" / name / "a.txt")
