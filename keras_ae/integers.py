@@ -40,11 +40,14 @@ def integers_in(name, values, num_values, least=0):
 
 
 def check_integers(name, values, num_values, least=0):
-    """Raise an `InputError` unless all `values` are whole numbers from `least` to `num_values - 1`."""
+    """Raise an `InputError` unless all `values` are whole numbers from `least` to `num_values - 1`.
+
+    `num_values` of `None`: any whole numbers, such as those that are only compared with each other.
+    """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and not (array == np.floor(array)).all()):
         raise InputError(f"{name} must be integers. Received: {name} of dtype {array.dtype}: {_shown(array)}")
-    if array.size and (array.min() < least or array.max() >= num_values):
+    if num_values is not None and array.size and (array.min() < least or array.max() >= num_values):
         raise InputError(
             f"{name} must be from {least} to {num_values - 1}. "
             f"Received: {name} from {array.min()} to {array.max()}"

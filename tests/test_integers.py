@@ -14,9 +14,20 @@ from keras_ae.layers import (
     LookupFreeQuantizer,
     ResidualVectorQuantizer,
     VectorQuantizer,
+    WordSoftmax,
 )
 from keras_ae.metrics import CodebookUsage
-from keras_ae.models import AdversarialVoiceConverter, CodePrior
+from keras_ae.models import (
+    AdaINVoiceConverter,
+    AdversarialVoiceConverter,
+    Adversary,
+    CodePrior,
+    QuickThought,
+    SkipThought,
+)
+from keras_ae.models.data_values import check_values
+from keras_ae.models.residual_terms import generator_terms
+from keras_ae.networks import bag_of_words_encoder
 
 LAYERS = {
     "vq": (lambda: VectorQuantizer(5), 4, (), 5),
@@ -161,3 +172,90 @@ def test_speakers_that_the_model_does_not_know_are_refused(speaker):
         model.decode(np.zeros((1, 5, 4), "float32"), speaker=[speaker])
     with pytest.raises(InputError, match="target must be from 0 to 2"):
         model.convert({"x": x}, np.array([0, speaker]))
+
+
+LOGITS, STATES = (np.random.default_rng(0).normal(size=(3, n)).astype("float32") for n in (4, 2))
+
+
+def adversary_of(term):
+    made = Adversary(keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)]), loss="gradient_reversal")
+    made.build((None, 2))
+    return lambda labels: term(made, labels)
+
+
+def word_softmax(num_sampled):
+    layer = WordSoftmax(4, num_sampled=num_sampled, seed=0)
+    layer.build((None, 2))
+
+    def nats(targets):
+        layer.seed_generator.state.assign([0, 0])  # the same draws in every call
+        return layer.cross_entropy(tf.constant(STATES), targets, training=True)
+
+    return nats
+
+
+def speakers_of_generated_frames():
+    def judge(_):
+        return tf.zeros(3), tf.constant(LOGITS)
+
+    return lambda labels: generator_terms(judge, None, labels)["loss"]
+
+
+CROSS_ENTROPIES = {
+    "adversary": lambda: adversary_of(lambda made, labels: made.classifier_loss(STATES, labels)[0]),
+    "encoder against it": lambda: adversary_of(lambda made, labels: made.encoder_loss(STATES, labels)),
+    "speaker of generated frames": speakers_of_generated_frames,
+    "words": lambda: word_softmax(None),
+    "sampled words": lambda: word_softmax(3),
+}
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPIES)
+def test_the_cross_entropy_of_a_label_out_of_range_is_that_of_the_nearest_one_in_a_graph(name):
+    function = CROSS_ENTROPIES[name]()
+    found = tf.function(function, autograph=False)(tf.constant([-1, 2, 9]))
+    np.testing.assert_allclose(found, function(tf.constant([0, 2, 3])), rtol=1e-5)
+    with pytest.raises(InputError, match="must be from 0 to 3. Received: .* from -1 to 9"):
+        function(tf.constant([-1, 2, 9]))
+
+
+@pytest.mark.parametrize("vocabulary", [None, ["how", "much"]])
+def test_numbers_of_words_out_of_range_are_refused_and_clamped_in_a_graph(vocabulary):
+    model = QuickThought(*(bag_of_words_encoder(4, 3, name=name) for name in "ab"), vocabulary=vocabulary)
+    ids, inside = np.array([[9, 2, 0], [1, -3, 0]]), np.array([[3, 2, 0], [1, 0, 0]])
+    found = tf.function(lambda ids: model({"ids": ids}), autograph=False)(tf.constant(ids))
+    np.testing.assert_allclose(found, model({"ids": inside}), rtol=1e-6)
+    with pytest.raises(InputError, match="ids must be from 0 to 3. Received: ids from -3 to 9"):
+        model({"ids": ids})
+    model({"ids": ids, "lengths": np.array([0, 1])})  # what lies behind the end is not read
+
+
+def test_a_word_to_write_that_is_out_of_range_is_clamped_in_a_graph():
+    model = SkipThought(bag_of_words_encoder(4, 3), decoders=("next",), batch_normalization=False)
+    x = {"ids": tf.constant([[1, 2]]), "next": tf.constant([[9, 2]])}
+    terms = tf.function(lambda x: model.compute_terms(x, None, None, False, "model")["loss"], autograph=False)
+    expected = model.compute_terms({**x, "next": tf.constant([[3, 2]])}, None, None, False, "model")["loss"]
+    np.testing.assert_allclose(terms(x), expected, rtol=1e-5)
+    with pytest.raises(InputError, match="next must be from 0 to 3"):
+        model.compute_terms(x, None, None, False, "model")
+
+
+def test_speakers_that_are_only_compared_are_any_whole_numbers():
+    frames = keras.Input((None, 6))
+    pooled = keras.layers.GlobalAveragePooling1D()(frames)
+    content, voice = keras.Input((None, 4)), keras.Input((3,))
+    joined = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling1D()(content), voice])
+    joined = keras.layers.Reshape((1, 6))(keras.layers.Dense(6)(joined))
+    told = keras.layers.Add()(
+        [keras.layers.Dense(6)(content), keras.layers.Reshape((1, 6))(keras.layers.Dense(6)(joined))]
+    )
+    model = AdaINVoiceConverter(
+        keras.Model(frames, keras.layers.Dense(8)(frames)),
+        keras.Model(frames, keras.layers.Dense(3)(pooled)),
+        keras.Model([content, voice], told),
+        voice_of="speaker",
+    )
+    rules, x = model.input_rules(), np.zeros((2, 5, 6), "float32")
+    check_values(rules, {"x": x, "speaker": np.array([-7, 1000])})
+    with pytest.raises(InputError, match="speaker must be integers"):
+        check_values(rules, {"x": x, "speaker": np.array([0.3, 0.7])})

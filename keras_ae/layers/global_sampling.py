@@ -32,8 +32,8 @@ class GlobalRows:
         local = tf.cast(numbers, tf.int32) - self.first
         owned = (local >= 0) & (local < self.local)
         row = tf.searchsorted(self.real, local + 1)
-        row = tf.clip_by_value(row, 0, tf.maximum(tf.shape(self.x)[0] - 1, 0))
-        rows = tf.where(owned[:, None, None], tf.gather(self.x, row), 0.0)
+        row = tf.where(owned, row, tf.shape(self.x)[0])
+        rows = tf.where(owned[:, None, None], tf.gather(_with_a_row_of_zeros(self.x), row), 0.0)
         return sum_over_replicas(rows)
 
     def spread(self, count, uniform):
@@ -64,12 +64,13 @@ class GlobalRows:
         cumulative = tf.cumsum(squared, axis=0)
         first, total = self._shares(self._last(cumulative))
         target = tf.minimum(uniforms, 1.0 - 1e-6) * total[:, None] - first[:, None]
+        x, quantized = _with_a_row_of_zeros(self.x), _with_a_row_of_zeros(quantized)
         places = []
         for head in range(self.x.shape[1]):
             row = tf.searchsorted(cumulative[:, head], target[head], side="right")
             owned = (target[head] >= 0.0) & (row < tf.shape(self.x)[0])
-            row = tf.minimum(row, tf.maximum(tf.shape(self.x)[0] - 1, 0))
-            halfway = 0.5 * (tf.gather(self.x[:, head], row) + tf.gather(quantized[:, head], row))
+            row = tf.where(owned, row, tf.shape(self.x)[0])
+            halfway = 0.5 * (tf.gather(x[:, head], row) + tf.gather(quantized[:, head], row))
             places.append(tf.where(owned[:, None], halfway, 0.0))
         return sum_over_replicas(tf.stack(places))
 
@@ -91,3 +92,8 @@ def real_weights(x, weights):
     """`weights` `(vectors,)`, ones where `None`; 0 for each vector of `x` that is not finite."""
     weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
     return tf.where(finite_rows(x) & is_finite(weights) & (weights > 0), weights, 0.0)
+
+
+def _with_a_row_of_zeros(x):
+    """`x` and a last row of zeros: a replica whose share is empty has a row to read, too."""
+    return tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1))

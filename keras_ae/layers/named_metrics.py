@@ -51,8 +51,6 @@ def tell_metrics_apart(model):
         names = list(layer.named_metrics())
         numbers.append({name: counts.get(name, 0) for name in names})
         counts.update({name: counts.get(name, 0) + 1 for name in names})
-    if max(counts.values(), default=0) < 2:
-        return
     for layer, own in zip(layers, numbers, strict=True):
         vars(layer)["_metric_numbers"] = own  # not by setattr: Keras would track the dictionary
         for name, metric in layer.named_metrics().items():

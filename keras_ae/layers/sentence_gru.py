@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers.gru import GRU
 from keras_ae.layers.packed_sequences import Packing, packed_gru
 from keras_ae.ops import has_fixed_shapes
 
@@ -46,9 +47,9 @@ class SentenceGRU(keras.layers.Layer):
         self.units = units
         self.bidirectional = bidirectional
         own = {"dtype": self.dtype_policy}
-        self.directions = [keras.layers.GRU(units, name="forward", **own)]
+        self.directions = [GRU(units, name="forward", **own)]
         if bidirectional:
-            self.directions.append(keras.layers.GRU(units, go_backwards=True, name="backward", **own))
+            self.directions.append(GRU(units, go_backwards=True, name="backward", **own))
 
     def build(self, words_shape, places_shape):
         for gru in self.directions:
@@ -58,14 +59,7 @@ class SentenceGRU(keras.layers.Layer):
     def call(self, words, places):
         if has_fixed_shapes() or tf.config.list_physical_devices("GPU"):
             x = ops.take(words, ops.maximum(places, 0), axis=0)
-            mask = places >= 0
-            empty = ~ops.any(mask, axis=1, keepdims=True)
-            # the first step of a sentence without words is read and forgotten: the GRU of cuDNN
-            # takes no row that is masked entirely
-            first = ops.arange(ops.shape(places)[1], dtype="int32") == 0
-            mask = mask | (empty & first[None])
-            last = ops.concatenate([gru(x, mask=mask) for gru in self.directions], axis=-1)
-            return ops.where(empty, 0.0, last)
+            return ops.concatenate([gru(x, mask=places >= 0) for gru in self.directions], axis=-1)
         lengths = tf.math.count_nonzero(places >= 0, axis=1, dtype=tf.int32)
         packing = Packing.of(lengths)
         orders = [places, tf.reverse_sequence(places, lengths, seq_axis=1)]

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_ae.integers import integers_in
 from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,
     log_uniform_words,
@@ -81,9 +82,13 @@ class WordSoftmax(keras.layers.Layer):
 
         Args:
             inputs: `(words, units)`: `h`.
-            targets: int `(words,)`.
+            targets: int `(words,)`, below `vocabulary_size`.
             training: whether the words of the softmax may be sampled.
+
+        Raises:
+            InputError: targets out of the range; in a graph they are clamped to it.
         """
+        targets = integers_in("targets", targets, self.vocabulary_size)
         if not training or self.num_sampled is None:
             return keras.losses.sparse_categorical_crossentropy(targets, self(inputs), from_logits=True)
         if not self.built:

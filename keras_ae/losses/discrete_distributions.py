@@ -115,6 +115,8 @@ def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
     """Log-density of the binary concrete at `y = sigmoid(sample_logits)`, elementwise.
 
     `log t + l - t s - 2 softplus(l - t s) - log y - log(1 - y)`, with `s = logit y`.
+    A certain bit, of an infinite logit, is no variable: 0 for the sample of the same infinity,
+    `-inf` for others.
 
     Args:
         logits: of the Bernoulli variable that is relaxed.
@@ -124,7 +126,13 @@ def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
     Reference:
         Maddison et al., 2017, https://arxiv.org/abs/1611.00712, appendix B.
     """
+    logits, sample_logits = ops.convert_to_tensor(logits), ops.convert_to_tensor(sample_logits)
+    certain = ops.abs(logits) == math.inf
+    of_certain = ops.where(sample_logits == logits, 0.0, -math.inf)
+    # selected before the arithmetic: inf - inf is NaN, and so would be its gradient
+    logits, sample_logits = ops.where(certain, 0.0, logits), ops.where(certain, 0.0, sample_logits)
     difference = logits - temperature * sample_logits
     log_jacobian = ops.softplus(sample_logits) + ops.softplus(-sample_logits)  # -log y - log(1 - y)
     log_temperature = ops.log(ops.cast(temperature, logits.dtype))
-    return log_temperature + difference - 2 * ops.softplus(difference) + log_jacobian
+    of_variable = log_temperature + difference - 2 * ops.softplus(difference) + log_jacobian
+    return ops.where(certain, of_certain, of_variable)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.integers import integers_in
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.discrete_distributions import categorical_kl
@@ -117,7 +118,8 @@ class Adversary(keras.layers.Layer):
 
 def _targets(logits, labels):
     """A label for each verdict, `(batch, ...)` int32."""
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1, *[1] * (len(logits.shape) - 2)))
+    labels = integers_in("labels", labels, logits.shape[-1])
+    labels = ops.reshape(labels, (-1, *[1] * (len(logits.shape) - 2)))
     return ops.broadcast_to(labels, ops.shape(logits)[:-1])
 
 

@@ -145,7 +145,7 @@ class ContrastivePredictiveCoding(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         needed = ("speaker",) if "same_speaker" in self.sources else ()
-        return InputRules(shapes, trained_on=needed, ignores_y=True)
+        return InputRules(shapes, trained_on=needed, sizes={"speaker": None}, ignores_y=True)
 
     def check_batch(self, x, sample_weight=None):
         super().check_batch(x, sample_weight)

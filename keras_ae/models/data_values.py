@@ -32,7 +32,7 @@ def check_values(rules, x, y=None, sample_weight=None):
     if weights is not None:
         _check_finite("sample_weight", weights, weights, None, None)
     for name, size in rules.sizes.items():
-        if size is not None and name in entries:
+        if name in entries:
             check_integers(name, entries[name], size)
     target = y if y is not None and rules.target else entries[rules.values]
     for name, value in (*entries.items(), ("y", y if rules.target else None)):

@@ -1,6 +1,9 @@
 """Large batches in bounded memory: gradients of parts, encoded a second time."""
 
+import keras
 import tensorflow as tf  # gradients of one's own, and an order of operations, are not in keras.ops
+
+from keras_ae.ops import assign_finite
 
 
 def encode_in_parts(encoder, ids, parts: int):
@@ -59,6 +62,16 @@ def encode_in_parts(encoder, ids, parts: int):
         return (tf.concat(vectors, 0), tf.add_n(added), *states[-1]), gradient
 
     vectors, added, *after = run(*weights)
-    for variable, value in zip(encoder.non_trainable_variables, after, strict=True):
-        variable.assign(tf.stop_gradient(value))
+    _keep(encoder.non_trainable_variables, after)
     return vectors, added
+
+
+def _keep(variables, values):
+    """Assign the state: seeds as they are, statistics where all are finite."""
+    pairs = list(zip(variables, values, strict=True))
+    statistics = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
+    for variable, value in pairs:
+        if not keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(tf.stop_gradient(value))
+    if statistics:
+        assign_finite(*statistics)

@@ -32,7 +32,8 @@ class InputRules:
         bounds: `(lowest, highest)` of the target's values, or `None`.
         bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
-        sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels.
+        sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels;
+            `None`: any integers.
         made_by: function that makes such inputs, for messages.
         value_range: `(lowest, highest)` of the values, as `model.preprocessing` declares them, or `None`.
         dtype: of the values.

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_ae.integers import integers_in
 from keras_ae.loss_term import scalars
 from keras_ae.losses.lipschitz_penalty import gradient_penalty
 from keras_ae.ops import mean_term
@@ -49,4 +50,5 @@ def generator_terms(judge, fake, wanted, sample_weight=None) -> dict:
 
 
 def _cross_entropy(labels, logits):
+    labels = integers_in("speaker", labels, logits.shape[-1])
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.integers import integers_in
 from keras_ae.layers.word_ids import WordIds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
@@ -67,7 +68,7 @@ class SentenceModel(BaseModel):
         pairs = {f"{name}lengths": (None,) for name in ("", "previous_", "next_")}
         words = dict.fromkeys(("ids", "previous", "next"), (None, None))
         numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
-        sizes = {} if self.word_ids is None else dict.fromkeys(words, len(self.vocabulary))
+        sizes = dict.fromkeys(words, self._known_words())
         return InputRules(
             {**words, **pairs, **numbers}, values="ids", sizes=sizes, dtype="int32", ignores_y=True
         )
@@ -96,7 +97,7 @@ class SentenceModel(BaseModel):
             ids = ops.convert_to_tensor(x)
             if ids.dtype == "string":
                 return self._word_ids()(ids)["ids"]
-        return ops.cast(ids[:, : self.max_words], "int32")
+        return integers_in("ids", ids[:, : self.max_words], self._known_words())
 
     # for users
 
@@ -204,10 +205,17 @@ class SentenceModel(BaseModel):
         return {"text": np.array([text.encode() for text in texts])}
 
     def _num_words(self):
+        return self._known_words() or min(self._table_sizes(), default=FIRST_WORD)
+
+    def _known_words(self):
+        """How many numbers of words there are; `None`: of several tables nobody knows which has the words."""
         if self.word_ids is not None:
             return len(self.vocabulary)
-        sizes = [la.input_dim for la in self._flatten_layers() if isinstance(la, keras.layers.Embedding)]
-        return min(sizes, default=FIRST_WORD)
+        sizes = self._table_sizes()
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def _table_sizes(self):
+        return {la.input_dim for la in self._flatten_layers() if isinstance(la, keras.layers.Embedding)}
 
     def compute_output_shape(self, input_shape):
         shape = input_shape["ids"] if isinstance(input_shape, dict) else input_shape

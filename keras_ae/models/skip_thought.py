@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
+from keras_ae.integers import integers_in
 from keras_ae.layers.gru_decoder import GRUDecoder
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.word_softmax import WordSoftmax
@@ -225,6 +226,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         lengths = ops.sum(ops.cast(ids != 0, "int32"), axis=1) if lengths is None else lengths
         lengths = ops.minimum(ops.cast(lengths, "int32"), self.max_target_words)
         ids = ops.where(sequence_mask(lengths, ops.shape(ids)[1]), ids, 0)
+        ids = integers_in(key, ids, self.word_vectors().input_dim)
         predicted = lengths + ops.cast(lengths < self.max_target_words, "int32")
         read = ops.pad(self.word_vectors()(ids), ((0, 0), (1, 0), (0, 0)))
         states = self.decoders[name](read, vector, predicted)

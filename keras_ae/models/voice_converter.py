@@ -148,7 +148,8 @@ class VoiceConverter(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         trained_on = ("speaker",) if self.speaker_encoder is None else ()
-        sizes = {"speaker": self._num_voices()} if self.speaker_encoder is None else {}
+        # the numbers of a table, or numbers that are compared with each other
+        sizes = {"speaker": self._num_voices() if self.speaker_encoder is None else None}
         return InputRules(shapes, trained_on=trained_on, target=True, sizes=sizes)
 
     def _num_voices(self):

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.networks.channels_last import Conv2D, Conv2DTranspose, Flatten
 
 LEAST_ROWS = 5  # of the local map
@@ -39,7 +40,8 @@ def deep_info_max_encoder(
         noise: standard deviation of Gaussian noise added to the image in training.
         name: of the model.
 
-    Batch normalisation is Keras' own, over all replicas at once (`synchronized`).
+    Batch normalisation is `MaskedBatchNormalization`: over all replicas at once, and a batch that is not
+    finite leaves its moving averages as they are.
 
     Example:
 
@@ -56,10 +58,10 @@ def deep_info_max_encoder(
     x = layers.GaussianNoise(noise)(inputs) if noise else inputs
     for level, width in enumerate(filters):
         x = Conv2D(width, kernel_size, strides=2, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x)
+        x = _normalization()(x)
         x = layers.ReLU(name=_layer_name(level, local_level, len(filters)))(x)
     x = layers.Dense(units, use_bias=False)(Flatten()(x))
-    x = layers.ReLU(name="fc")(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+    x = layers.ReLU(name="fc")(_normalization()(x))
     return keras.Model(inputs, layers.Dense(output_dim, name="embedding")(x), name=name)
 
 
@@ -96,14 +98,18 @@ def deep_info_max_decoder(
     x = layers.Reshape(grid)(_dense(x, math.prod(grid)))
     for size in reversed(filters[:-1]):
         x = Conv2DTranspose(size, kernel_size, strides=2, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+        x = layers.ReLU()(_normalization()(x))
     x = Conv2DTranspose(channels, kernel_size, strides=2, padding="same")(x)
     return keras.Model(inputs, layers.Activation("linear", dtype="float32")(x), name=name)
 
 
 def _dense(x, units):
     x = layers.Dense(units, use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-5)(x))
+    return layers.ReLU()(_normalization()(x))
+
+
+def _normalization():
+    return MaskedBatchNormalization(momentum=0.9, epsilon=1e-5)
 
 
 def _settings(shape, filters, kernel_size):

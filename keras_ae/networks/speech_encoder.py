@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from keras_ae.layers import AddChannel, LogMelSpectrogram, MaskedConv1D
+from keras_ae.layers.gru import GRU
 
 
 def waveform_encoder(
@@ -127,5 +128,5 @@ def recurrent_context(
     inputs = keras.Input((None, input_dim), name="frames")
     x = inputs
     for _ in range(depth):
-        x = layers.GRU(units, return_sequences=True)(x)
+        x = GRU(units, return_sequences=True)(x)
     return keras.Model(inputs, x, name=name)

@@ -53,7 +53,7 @@ def test_a_batch_smaller_than_the_count_gives_its_rows_then_zeros(rows_and_real)
 
 def test_far_draws_are_halfway_to_vectors_in_proportion_to_weight_and_squared_distance(rows_and_real):
     rows, _, _ = rows_and_real
-    weights = np.ones(12) if rows.weights is None else WEIGHTS.astype("float64")
+    weights = WEIGHTS.astype("float64") if rows.is_weighted else np.ones(12)
     quantized = np.random.default_rng(1).normal(size=X.shape).astype("float32")
     squared = ((X - quantized).astype("float64") ** 2).sum(axis=-1)
     uniforms = np.random.default_rng(2).random((2, 50)).astype("float32")
@@ -72,6 +72,14 @@ def test_far_draws_where_every_vector_is_its_code_are_real_rows():
     places = rows.draw_far(tf.constant(X), tf.zeros((12, 2)), uniforms).numpy()
     for head in range(2):
         assert all((place == X[WEIGHTS > 0, head]).all(axis=1).any() for place in places[head])
+
+
+def test_a_replica_whose_share_is_empty_gives_zeros():
+    """TensorFlow hands a replica no row where the last batch is smaller than the replicas are many."""
+    rows = GlobalRows(tf.zeros((0, 2, 3)), None)
+    np.testing.assert_array_equal(rows.gather(tf.range(4)), np.zeros((4, 2, 3)))
+    places = rows.draw_far(tf.zeros((0, 2, 3)), tf.zeros((0, 2)), tf.constant([[0.0, 0.9]] * 2))
+    np.testing.assert_array_equal(places, np.zeros((2, 2, 3)))
 
 
 def test_a_batch_without_real_rows_gives_zeros():

@@ -31,6 +31,16 @@ def test_metrics_of_layers_without_a_name_do_not_overwrite_each_other():
     assert set(logged(model())) == EXPECTED
 
 
+def test_a_layer_that_is_alone_in_another_model_has_no_number():
+    """Of two layers of one model the second, taken into a model of its own."""
+    made = model()
+    _, second = (layer for layer in made.layers if isinstance(layer, VectorQuantizer))
+    made(X)
+    assert second.usage.name == "usage_1"
+    keras.Sequential([second])(X)
+    assert (second.usage.name, second.metric_name("used_codes")) == ("usage", "used_codes")
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_names_depend_on_the_model_alone(tmp_path):
     made = model()

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.layers import SentenceGRU
+from keras_ae.networks import recurrent_context
 from keras_ae.ops import exporting
 
 RNG = np.random.default_rng(0)
@@ -82,6 +83,24 @@ def test_xla_gives_the_same():
     layer = SentenceGRU(UNITS, bidirectional=False)
     compiled = tf.function(lambda words, places: layer(words, places), jit_compile=True, autograph=False)
     np.testing.assert_allclose(compiled(WORDS, PLACES), layer(WORDS, PLACES), atol=1e-6)
+
+
+def test_no_row_without_a_real_step_reaches_the_gru_of_cudnn(monkeypatch):
+    """cuDNN refuses such rows; what Keras gives for them on a CPU are zeros."""
+    context, own = recurrent_context(3, UNITS, depth=2), keras.layers.GRU(UNITS, return_sequences=True)
+    x, mask = RNG.normal(size=(3, 4, 3)).astype("float32"), np.arange(4) < np.array([[4], [0], [2]])
+    gru, read = context.layers[1], []
+    own.build(x.shape)
+    own.set_weights(gru.get_weights())
+    expected, call = own(x, mask=mask), keras.layers.GRU.call
+
+    def recorded(self, x, mask=None, **more):
+        read.append(mask)
+        return call(self, x, mask=mask, **more)
+
+    monkeypatch.setattr(keras.layers.GRU, "call", recorded)
+    np.testing.assert_allclose(gru(x, mask=mask), expected, atol=1e-6)
+    assert np.asarray(read[0]).any(axis=1).all()
 
 
 def test_half_precision():

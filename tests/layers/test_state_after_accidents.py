@@ -15,6 +15,8 @@ from keras_ae.layers import (
     ScoreFunction,
     VectorQuantizer,
 )
+from keras_ae.models.encoding_in_parts import encode_in_parts
+from keras_ae.networks import deep_info_max_encoder
 
 QUANTIZERS = {
     "vq": lambda: VectorQuantizer(4, kmeans_samples=0, seed=0),
@@ -76,17 +78,44 @@ def test_a_vector_that_is_not_finite_has_a_code_that_exists(name):
 
 
 def test_half_precision_that_overflows_in_one_batch_leaves_the_codebook_finite():
-    """`mixed_float16`, one row above 65504: the optimiser skips the step, so must the codebook."""
-    inputs = keras.Input((4,))
+    """`mixed_float16`, one row above 65504, in the start and in a step after it."""
     table = VectorQuantizer(4, kmeans_samples=16, seed=0, dtype="mixed_float16")
-    dense = keras.layers.Dense(4, dtype="mixed_float16")
-    model = keras.Model(inputs, keras.layers.Dense(4, dtype="float32")(table(dense(inputs))))
-    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3)), "mse")
     x = normal((32, 4))
-    x[3] = 1e5
-    model.fit(x, np.zeros((32, 4)), epochs=2, batch_size=8, verbose=0, shuffle=False)
+    x[3] = x[27] = 1e5
+    for part in np.split(x, 4):
+        table(tf.cast(part, tf.float16), training=True)
     assert np.isfinite(table.codebook).all() and np.isfinite(table.sums).all()
-    assert np.isfinite(dense.kernel).all()
+    assert float(table.started) == 1.0
+
+
+def test_half_precision_that_overflows_in_one_batch_leaves_an_image_encoder_finite():
+    encoder = deep_info_max_encoder((16, 16, 1), 2, filters=(2, 2), units=3)
+    x = normal((4, 16, 16, 1))
+    x[1] = np.inf  # what 1e5 is in half precision
+    encoder(x, training=True)
+    assert all(np.isfinite(weight).all() for weight in encoder.get_weights())
+    assert np.isfinite(encoder(normal((4, 16, 16, 1)))).all()
+
+
+def test_large_batches_in_parts_leave_moving_statistics_finite():
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
+    x = normal((6, 3))
+    x[4] = np.nan
+    before = encoder.get_weights()
+    encode_in_parts(encoder, tf.constant(x), 2)
+    for weight, expected in zip(encoder.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    encode_in_parts(encoder, tf.constant(normal((6, 3))), 2)
+    assert np.any(encoder.layers[0].moving_mean) and np.isfinite(encoder.layers[0].moving_mean).all()
+
+
+def test_a_batch_without_examples_changes_nothing():
+    layer = VectorQuantizer(4, kmeans_samples=0, seed=0)
+    layer.build((None, 4))
+    before = layer.codebook.numpy()
+    assert layer(np.zeros((0, 4), "float32"), training=True).shape == (0, 4)
+    np.testing.assert_allclose(layer.codebook, before, rtol=1e-6)
+    VectorQuantizer(4)(np.zeros((0, 4), "float32"), training=True)  # in its start
 
 
 def test_codes_that_were_already_lost_come_back_to_life():

@@ -103,6 +103,12 @@ def test_the_density_of_a_relaxed_sample_with_a_forbidden_class_is_that_of_the_o
     np.testing.assert_allclose(relaxed_categorical_log_prob(wider, sample, 0.7), expected, rtol=1e-5)
 
 
+def test_the_density_of_a_relaxed_bit_that_is_certain_adds_nothing():
+    logits, sample = np.float32([-np.inf, -np.inf, np.inf, np.inf]), np.float32([-np.inf, 0.3, 0.3, np.inf])
+    found = relaxed_bernoulli_log_prob(logits, sample, 0.7)
+    np.testing.assert_array_equal(found, [0.0, -np.inf, -np.inf, 0.0])
+
+
 @pytest.mark.parametrize(
     "function",
     [
