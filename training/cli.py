@@ -101,7 +101,7 @@ def _verbs(tyro, given=()):
         seeds: int | None = None,
         budget: Budget | None = None,
         measure: Measure = "auto",
-        output: Path = Path("embedding_report.html"),
+        output: Path | None = None,
         image_size: tuple[int, int] | None = None,
         transfer: Path | None = None,
         scale: float | None = None,
@@ -120,14 +120,15 @@ def _verbs(tyro, given=()):
             measure: auto: a run whose embedding was measured before is measured again only if one
                 of the options above asks for it; always; never: the page is rebuilt from what
                 the run directory holds.
-            output: the page, for what is no run; a run holds its report.html.
-            image_size: height and width to resize to, for what is no run.
+            output: the page, for what is no run, embedding_report.html unless given; a run holds its
+                report.html.
+            image_size: height and width to resize images to; as in the training of a run unless given.
             transfer: of a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
                 which its vectors are measured beside control rows.
             scale: pixel value of an array of images that becomes 1, such as 255; that of the run unless
                 given.
-            channels: convert images to grey (1) or RGB (3), for what is no run.
-            skip_broken: leave out images that cannot be read, for what is no run.
+            channels: convert images to grey (1) or RGB (3); as in the training of a run unless given.
+            skip_broken: leave out images that cannot be read.
         """
         from keras_ae.training.report_command import report
 
@@ -218,6 +219,7 @@ def _verbs(tyro, given=()):
         target: target_voice,
         output: wav_file,
         iterations: int = 64,
+        skip_broken: bool = False,
     ) -> int:
         """Say what a recording says in the voice of another.
 
@@ -228,10 +230,11 @@ def _verbs(tyro, given=()):
                 of one of them.
             output: a .wav file, or a folder where the source is one.
             iterations: of Griffin-Lim, which makes the waveform.
+            skip_broken: leave out recordings of the source that cannot be read; otherwise they are an error.
         """
         from keras_ae.training.convert_command import convert
 
-        convert(run, source, target, output, iterations=iterations)
+        convert(run, source, target, output, iterations=iterations, skip_broken=skip_broken)
         return 0
 
     def demo_(runs: Path = Path("runs"), embedding: DemoBudget = "quick") -> int:

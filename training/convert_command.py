@@ -10,12 +10,21 @@ from keras_ae.files import output_paths, write_atomically
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models.preprocessing import preprocessing_of
 from keras_ae.training.datasets import stream_speech
+from keras_ae.training.datasets.waveforms import levelled, silence_of
 from keras_ae.training.encoding import stored_level
 from keras_ae.training.run import Run, load_model
 from keras_ae.training.run_files import files_of_encoder
 
 
-def convert(model: Path, source: Path, target: str, output: Path, *, iterations: int = 64) -> list[Path]:
+def convert(
+    model: Path,
+    source: Path,
+    target: str,
+    output: Path,
+    *,
+    iterations: int = 64,
+    skip_broken: bool = False,
+) -> list[Path]:
     """Write the recordings of `source` in the voice of `target`.
 
     Args:
@@ -25,6 +34,7 @@ def convert(model: Path, source: Path, target: str, output: Path, *, iterations:
             speaker of its training data or the number.
         output: a .wav file; a folder where `source` is one.
         iterations: of Griffin-Lim.
+        skip_broken: leave out recordings of `source` that cannot be read; otherwise they are an error.
 
     Returns:
         the files.
@@ -39,13 +49,14 @@ def convert(model: Path, source: Path, target: str, output: Path, *, iterations:
     _check_output(source, output)
     level = stored_level(preprocessing_of(converter))
     voice = _voice(converter, target, speakers, rate, level)
-    utterances = stream_speech(str(source), rate, level=level)
+    utterances = stream_speech(str(source), rate, level=level, skip_broken=skip_broken)
     inputs = [*files_of_encoder(model), target, source, *getattr(utterances.store, "paths", ())]
-    paths, written = _outputs(source, output, utterances.names, inputs), []
-    for (name, waveform), path in zip(utterances, paths, strict=True):
+    names, written = utterances.names, []
+    paths = dict(zip(names, _outputs(source, output, names, inputs), strict=True))
+    for name, waveform in utterances:
         frames = converter.convert({"x": waveform[None]}, voice)
         spoken = converter.to_waveform(frames, iterations=iterations)
-        written.append(_write(path, np.asarray(spoken)[0], rate))
+        written.append(_write(paths[name], np.asarray(spoken)[0], rate))
         print(f"{written[-1]}: {name}, {len(waveform) / rate:.2f} s, in the voice of {target}", flush=True)
     return written
 
@@ -82,15 +93,14 @@ def _voice(converter, target, speakers, rate, level):
     """What the model's `convert` takes as its target."""
     if converter.speaker_encoder is not None:
         stream = stream_speech(str(target), rate, level=level)
-        recordings = list(stream)
-        if len(recordings) != 1:
-            raise InputError(f"The target is one recording. Received: {len(recordings)} in {target}")
-        if stream.silent:
+        if len(stream) != 1:
+            raise InputError(f"The target is one recording. Received: {len(stream)} in {target}")
+        waveform = stream.store.waveform(stream.rows[0])
+        if reason := silence_of(waveform):
             raise InputError(
-                f"The target must be a recording of a voice. Received: {target}, which is "
-                f"{next(iter(stream.silent.values()))}."
+                f"The target must be a recording of a voice. Received: {target}, which is {reason}."
             )
-        return {"x": recordings[0][1][None]}
+        return {"x": levelled(waveform, level)[None]}
     count = converter.num_speakers
     if target in speakers:
         return np.array([speakers.index(target)], "int32")

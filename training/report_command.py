@@ -7,13 +7,16 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, recorded
 from keras_ae.evaluation.progress_line import ProgressLine
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
+from keras_ae.evaluation.report.writing import ENDINGS
 from keras_ae.training.report import write_report
 from keras_ae.training.run import Run
-from keras_ae.training.run_embedding import has_record, measure_run, report_of_file
+from keras_ae.training.run_embedding import check_image_options, has_record, measure_run, report_of_file
 from keras_ae.training.run_lock import RunLock
 from keras_ae.training.run_summary import print_embedding, print_failed
 from keras_ae.training.run_transfer import measure_transfer
 from keras_ae.training.transfer_page import transfer_text
+
+PAGE = Path("embedding_report.html")
 
 
 def report(
@@ -23,7 +26,7 @@ def report(
     seeds: int | None = None,
     budget: str | None = None,
     measure: str = "auto",
-    output: Path = Path("embedding_report.html"),
+    output: Path | None = None,
     image_size: tuple[int, int] | None = None,
     transfer: Path | None = None,
     scale: float | None = None,
@@ -36,14 +39,20 @@ def report(
         the page, and `{measurement: reason}` of what failed.
 
     Raises:
-        InputError: no run and no encoder, or one that does not take the images.
+        InputError: no run and no encoder, or one that does not take the images; options that do not belong
+            to it.
     """
-    asked = any(option is not None for option in (data, seeds, budget, scale))
-    with ProgressLine() as progress, recorded(_log_of(encoder, output)) as attempts:
+    images = {"image_size": image_size, "scale": scale, "channels": channels}
+    images["skip_broken"] = skip_broken or None
+    asked = any(option is not None for option in (data, seeds, budget, *images.values()))
+    output = _page_of(encoder, output)
+    log = encoder / LOG if (encoder / "config.json").is_file() else output.with_suffix(ENDINGS[1])
+    with ProgressLine() as progress, recorded(log) as attempts:
         options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
         record = None
         if _is_run(encoder):
             run = Run.open(encoder)
+            check_image_options(run.recipe(), **images)
             wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
             measured = measure == "always" or wanted
             with RunLock(run.directory, "measured") if measured or transfer is not None else nullcontext():
@@ -52,7 +61,7 @@ def report(
                     progress.close()
                     print(f"\n{transfer_text(rows)}")
                 if measured:
-                    record = measure_run(run, data=data, scale=scale, **options)
+                    record = measure_run(run, data=data, **images, **options)
                     progress.close()
                     print_embedding(record)
                 page = write_report(run.directory)
@@ -63,18 +72,27 @@ def report(
         elif data is None:
             raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
         else:
-            images = {"image_size": image_size, "scale": scale}
-            images |= {"channels": channels, "skip_broken": skip_broken}
+            images["skip_broken"] = skip_broken
             page, record = report_of_file(encoder, data, output, **images, **options)
     failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
-    print_failed(failed, _log_of(encoder, output))
+    print_failed(failed, log)
     print(page)
     return page, failed
 
 
-def _log_of(encoder, output):
-    """Where the tracebacks of failed measurements are kept."""
-    return encoder / LOG if (encoder / "config.json").is_file() else output.with_name(LOG)
+def _page_of(encoder, output):
+    """The page to write, which a run holds itself."""
+    if not (encoder / "config.json").is_file():
+        output = PAGE if output is None else output
+        if output.suffix != ".html":
+            raise InputError(f"The output must be an .html file. Received: {output}")
+        return output
+    if output is not None:
+        raise InputError(
+            f"--output must be left out of the report of a run, which is written to "
+            f"{encoder / 'report.html'}. Received: {output}"
+        )
+    return encoder / "report.html"
 
 
 def _is_run(path):

@@ -200,6 +200,8 @@ def train(
     recipe = resumed_recipe(run, recipe, given)
     measured = (run.directory / "metrics.json").is_file() and not failed_measurements(run)
     if run.finished and measured and recipe.epochs == run.recipe().epochs:
+        if recipe.data != run.recipe().data:
+            _keep_place_of_data(run, recipe)
         print(
             f"{run.directory} is finished: all its {recipe.epochs} epochs are trained and measured. Nothing "
             "is trained; a larger --epochs continues it. Its report is written again."
@@ -207,6 +209,14 @@ def train(
         write_report(run.directory)
         return run
     return _train(recipe, run, None, verbose)
+
+
+def _keep_place_of_data(run, recipe):
+    """Record where the data of a finished run lie now; other data are refused."""
+    with RunLock(run.directory):
+        check_same_data(run, DataFingerprint.of(recipe.load_data(), recipe.data))
+        place = {"settings": recipe.settings(), "data_path": place_of_data(recipe)}
+        run.write_json("config.json", {**run.config, **place})
 
 
 def _check_place(runs, recipe):
@@ -315,11 +325,16 @@ def _where(restored, recipe):
 
 
 def _trainer(verbose):
-    """Trains a recipe in a folder inside of a run, or continues what is there."""
+    """Trains a recipe in a folder inside of a run, or continues what is there.
+
+    What stops it is told by the training of that run, which is the one to continue.
+    """
 
     def train_in(recipe, folder):
         begun = Run.open(folder) if (folder / "checkpoint.npz").is_file() else None
-        return _train(recipe, begun, lambda: Run.at(folder), verbose)
+        with contextlib.ExitStack() as held:
+            made = [] if begun is None else [begun]
+            return _trained(recipe, made, lambda: Run.at(folder), verbose, None, held)
 
     return train_in
 

@@ -12,8 +12,7 @@ from keras_ae.evaluation.report.material import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
-from keras_ae.evaluation.report.writing import write_page
-from keras_ae.files import page_outputs
+from keras_ae.evaluation.report.writing import report_outputs, write_page
 from keras_ae.training.datasets import load_images
 from keras_ae.training.datasets.speech_data import SpeechData
 from keras_ae.training.datasets.text_data import TextData
@@ -26,10 +25,10 @@ def measure_run(
     run,
     *,
     data: str | None = None,
-    scale: float | None = None,
     budget=DEFAULT_BUDGET,
     seeds=None,
     progress=None,
+    **images,
 ) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
@@ -39,20 +38,36 @@ def measure_run(
     Args:
         run: a `Run`.
         data: other images, utterances or text; `None`: those of the run.
-        scale: the pixel value of an array of images that becomes 1; `None`: that of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+        **images: `image_size`, `scale`, `channels` and `skip_broken` of `load_images`; those of the run where
+            they are `None` or not given.
+
+    Raises:
+        InputError: the data cannot be used; settings of images for a run on other data.
     """
-    if scale is not None and not hasattr(run.recipe(), "scale"):
-        raise InputError(
-            f"--scale is for images. Received: a run of the recipe {run.recipe().name}; leave it out."
-        )
-    recipe, examples = load_data_of(run, data=data, scale=scale)
+    check_image_options(run.recipe(), **images)
+    recipe, examples = load_data_of(run, data=data, **images)
     encoder = load_encoder(run.load_model())
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
     log = run.directory / LOG
     record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress, log)
     record.save(run.directory)
     return record
+
+
+def check_image_options(recipe, **images) -> None:
+    """Refuse settings of images for a recipe that does not have them, of speech or of text.
+
+    Raises:
+        InputError: with the names of the options.
+    """
+    given = [name for name, value in images.items() if value is not None and not hasattr(recipe, name)]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(
+            f"{options} must be left out of the report of a run on speech or text: it is for images. "
+            f"Received: a run of the recipe {recipe.name}"
+        )
 
 
 def report_of_file(
@@ -73,7 +88,7 @@ def report_of_file(
     Args:
         path: the encoder.
         data: a source of images as recipes take it.
-        output: the page, an .html file; the figures stand beside it.
+        output: the page, an .html file; the figures and the tracebacks of what fails are written next to it.
         image_size: height and width to which the images are resized.
         scale, channels, skip_broken: as in `load_images`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
@@ -81,12 +96,12 @@ def report_of_file(
     Returns:
         the page, and what it shows.
     """
-    page_outputs(output, [path, data])
+    log = report_outputs(output, [path, data])[2]
     encoder = load_encoder(path)
     options = {"image_size": image_size, "scale": scale, "channels": channels, "skip_broken": skip_broken}
     images = load_images(data, **options)
-    about, log = {"file": path.name}, output.with_name(LOG)
-    record = measure_data(encoder, images, path.name, budget, seeds, about, progress, log)
+    log.unlink(missing_ok=True)  # of an earlier report
+    record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress, log)
     return write_page(record, output), record
 
 
@@ -122,7 +137,7 @@ def _some(split, most, seed):
 
 
 def _utterances(split, data, most, seed):
-    """`(waveforms, factors)` of at most so many utterances of a split, their first seconds."""
+    """`(Examples, factors)` of at most so many utterances of a split, their first seconds."""
     rows = _some(split, most, seed)
     waveforms = [split.waveform(row)[: round(SECONDS * data.sample_rate)] for row in rows]
     lengths = np.array([len(waveform) for waveform in waveforms], "int32")
@@ -134,7 +149,7 @@ def _utterances(split, data, most, seed):
     for name, values in (split.factors() or {}).items():
         values = values[rows]
         factors[name] = _numbers_if_so(np.array(names[name])[values]) if names.get(name) else values
-    return {"x": x, "lengths": lengths}, factors
+    return Examples({"x": x, "lengths": lengths}, data.sample_rate), factors
 
 
 def _sentences(split, data, most, seed):

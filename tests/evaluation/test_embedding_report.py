@@ -206,4 +206,29 @@ def test_a_section_that_fails_leaves_the_others(no_pairs, monkeypatch, tmp_path)
     assert figures["failed"] == {"the map": reason, "nearest neighbours": reason}
     assert figures["probes"]["label"]["linear"] > 0.8
     assert "the map could not be measured: RuntimeError" in text_of(path.read_text())
-    assert "in broken" in (tmp_path / "failed_measurement.txt").read_text()
+    assert "in broken" in (tmp_path / "report.failed.txt").read_text()
+
+
+@pytest.mark.parametrize("path", ["report.pdf", "taken.html", "notes.html"])
+def test_a_page_that_cannot_be_written_is_refused_before_measuring(tmp_path, path):
+    (tmp_path / "taken.html").mkdir()
+    (tmp_path / "notes.failed.txt").write_text("of a user")
+
+    def encode(x):
+        raise AssertionError("is not called")
+
+    with pytest.raises(InputError, match="must be an .html file|is a directory|comes from elsewhere"):
+        report(encode, VECTORS, Y, path=tmp_path / path)
+    assert (tmp_path / "notes.failed.txt").read_text() == "of a user"
+
+
+def test_files_of_a_user_next_to_the_page_are_kept(no_pairs, monkeypatch, tmp_path):
+    def broken(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(measuring.sights, "the_map", broken)
+    (tmp_path / "failed_measurement.txt").write_text("of a user")
+    for _ in range(2):  # the second report replaces what the first left
+        report(lambda x: x, VECTORS, Y, path=tmp_path / "report.html")
+    assert (tmp_path / "failed_measurement.txt").read_text() == "of a user"
+    assert (tmp_path / "report.failed.txt").read_text().count("in broken") == 1

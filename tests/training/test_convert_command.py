@@ -194,3 +194,20 @@ def test_recordings_that_become_one_file_are_refused(folder, capsys):
     line = capsys.readouterr().err
     assert "low.WAV and low.wav, which would both be written to out/low.wav" in line
     assert not (folder / "out").exists()
+
+
+def test_a_broken_recording_of_the_source_can_be_left_out(converter, recordings, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"RIFF cut short")
+    (folder / "b.wav").write_bytes((recordings / "low.wav").read_bytes())
+    arguments = ["convert", str(converter), str(folder), str(recordings / "high.wav"), str(tmp_path / "out")]
+    assert main([*arguments, "--iterations", "1"]) == 2
+    assert "leave it out: --skip-broken" in capsys.readouterr().err
+    assert main([*arguments, "--iterations", "1", "--skip-broken"]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.wav"]
+    arguments[2:4] = [str(recordings / "low.wav"), str(folder / "a.wav")]
+    arguments[4] = str(tmp_path / "out.wav")
+    assert main([*arguments, "--skip-broken"]) == 2  # there is no voice without it
+    err = capsys.readouterr().err
+    assert "a.wav" in err and "--skip-broken" not in err and len(err.splitlines()) == 1

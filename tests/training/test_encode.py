@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae import export
+from keras_ae import InputError, export
 from keras_ae.layers import MaskedConv1D, VectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.training.cli import main, open_encoder
@@ -376,3 +376,12 @@ def test_codes_may_be_kept_in_the_directory_of_the_run(trained_run, small_npz, t
     for _ in range(2):  # what is written by the command itself is replaced
         assert main(["encode", str(run), str(small_npz), str(run / "codes.npz")]) == 0
     assert main(["encode", str(run), str(small_npz), str(run / "figures" / "codes.npz")]) == 2
+
+
+def test_a_stream_keeps_its_source_from_being_replaced(small_npz, tmp_path):
+    source = tmp_path / "in.npz"
+    shutil.copy(small_npz, source)
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="is an input"):
+        encode_images(lambda images: {"copy": images}, stream_images(source, (8, 8, 1), 4), source)
+    assert source.read_bytes() == before

@@ -430,3 +430,28 @@ def test_weights_that_do_not_fit_are_refused(
 def test_a_fingerprint_has_a_digest_of_everything(trained_run):
     own = DataFingerprint.load(trained_run)
     assert own.digest == config_of(trained_run)["fingerprint"] and len(own.digest) == 16
+
+
+def test_the_place_of_the_data_of_a_finished_run_is_compared_and_kept(run, resume, small_npz, tmp_path):
+    moved, other = tmp_path / "moved.npz", tmp_path / "other.npz"
+    shutil.copy(small_npz, moved)
+    with np.load(small_npz) as file:
+        np.savez(other, images=file["images"][::-1], labels=file["labels"])
+    code, _, err = resume("--data", other)
+    assert code == 2 and "have changed since its training began: 1 changed (rows 0 to 39)" in err
+    assert config_of(run)["settings"]["data"] == str(small_npz)
+    assert resume("--data", moved)[0] == 0
+    assert config_of(run)["settings"]["data"] == str(moved) and config_of(run)["finished"]
+
+
+def test_a_full_disk_in_the_training_of_a_part_names_the_run(small_npz, tmp_path, monkeypatch, capsys):
+    def full(self, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    monkeypatch.setattr(RunState, "save", full)
+    options = ["--data", str(small_npz), "--filters", "4", "--epochs", "1", "--runs", str(tmp_path)]
+    assert main(["train", "vqvae-prior", *options]) == 2
+    (made,) = (tmp_path / "vqvae-prior").iterdir()
+    err = capsys.readouterr().err
+    assert f"{made / 'autoencoder' / 'checkpoint.npz'}: No space left on device" in err
+    assert err.endswith(f"continue with: keras-ae train vqvae-prior --resume {made}\n")

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.report import measuring
@@ -70,6 +71,7 @@ def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
         (["RUN/none", "--data", "digits"], "is not a run directory"),
         (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not take the images"),
         (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "must be an .html file"),
+        (["RUN", "--output", "a.html"], "--output must be left out of the report of a run, which is written"),
     ],
 )
 def test_bad_input_is_one_line(trained_run, capsys, arguments, message):
@@ -162,3 +164,38 @@ def test_the_scale_of_images_is_no_option_of_speech(run, monkeypatch, capsys):
     (run / "config.json").write_text(json.dumps({**config, "recipe": "cpc", "settings": {}}))
     assert main(["report", str(run), "--scale", "16"]) == 2
     assert "--scale is for images. Received: a run of the recipe cpc" in capsys.readouterr().err
+
+
+def test_options_of_images_reach_the_data_of_a_run(run, tmp_path, monkeypatch, capsys):
+    """Grey and RGB images of other sizes, one of them broken."""
+    seen = []
+
+    def measured(encoder, data, *_):
+        seen.append(data)
+        raise InputError("measured")
+
+    monkeypatch.setattr("keras_ae.training.run_embedding.measure_data", measured)
+    for number in range(12):
+        image = np.full((9, 7, 1 + 2 * (number % 2)), 20 * number, "uint8")
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / f"{number}.png").write_bytes(tf.io.encode_png(image).numpy())
+    (tmp_path / "other" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+    options = ["--data", str(tmp_path / "other"), "--channels", "1", "--image-size", "8", "8"]
+    assert main(["report", str(run), *options]) == 2
+    assert "broken.png" in (err := capsys.readouterr().err) and "--skip-broken" in err and not seen
+    assert main(["report", str(run), *options, "--skip-broken"]) == 2
+    assert capsys.readouterr().err.endswith("keras-ae: measured\n")
+    (data,) = seen
+    assert data.image_shape == (8, 8, 1) and data.description["left_out"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--channels", "1"], ["--image-size", "8", "8"], ["--skip-broken"], ["--scale", "16"]]
+)
+def test_options_of_images_are_refused_for_a_run_on_text(run_directory, capsys, options):
+    config = json.loads((run_directory / "config.json").read_text())
+    config |= {"recipe": "quick-thought", "settings": {}}
+    (run_directory / "config.json").write_text(json.dumps(config))
+    assert main(["report", str(run_directory), *options]) == 2
+    err = capsys.readouterr().err
+    assert f"{options[0]} must be left out of the report of a run on speech or text" in err

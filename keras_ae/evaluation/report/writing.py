@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.progress_line import shown
 from keras_ae.evaluation.report.encoders import load_encoder
 from keras_ae.evaluation.report.material import gather
@@ -16,6 +15,7 @@ from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
 
 TEMPLATE = "keras_ae.evaluation.report/page.html"
+ENDINGS = (".json", ".failed.txt")  # of the figures and of the tracebacks, next to the page
 
 
 def embedding_report(
@@ -71,11 +71,12 @@ def embedding_report(
 
     Returns:
         the content of the JSON file. A section that fails is under "failed" with its reason, and its
-        traceback in `failed_measurement.txt` next to the page; what these data do not allow is under
-        "left_out".
+        traceback in a file next to the page, `embedding_report.failed.txt`; what these data do not allow
+        is under "left_out".
 
     Raises:
-        InputError: no encoder, data or factors that it can use.
+        InputError: no encoder, data or factors that it can use; the page cannot be written to `path`, which
+            is checked before anything is measured.
         ImportError: scikit-learn, jinja2 or (for ONNX) onnxruntime is not installed.
 
     Example:
@@ -87,9 +88,12 @@ def embedding_report(
     True
     """
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
+    files = [given for given in (encoder, data) if isinstance(given, (str, os.PathLike))]
+    log = None if path is None else report_outputs(path, [file for file in files if Path(file).is_file()])[2]
     loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
     material = gather(loaded, data, factors, nuisances, test, chosen)
-    log = None if path is None else Path(path).with_name(LOG)
+    if log is not None:
+        log.unlink(missing_ok=True)  # of an earlier report
     with shown(progress, verbose) as say:
         record = measure_embedding(
             material, chosen, title=title, about={"budget": budget}, progress=say, log=log
@@ -97,6 +101,12 @@ def embedding_report(
     if path is not None:
         write_page(record, path)
     return record.figures
+
+
+def report_outputs(path, inputs=()) -> tuple[Path, Path, Path]:
+    """The page, its figures and the tracebacks of what fails, checked by `keras_ae.files.page_outputs`."""
+    page, figures, log = page_outputs(path, inputs, ENDINGS)
+    return page, figures, log
 
 
 def write_page(record: EmbeddingRecord, path) -> Path:
