@@ -91,6 +91,8 @@ def splits_of_files(names: Sequence[str], origin: str) -> dict[str, str]:
     >>> splits_of_files(["test.txt", "emma.txt"], "data")
     {}
     """
+    if not names:
+        return {}
     level = split_level(names)
     if any(name.count("/") > level for name in names):
         return {}

@@ -45,7 +45,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
     >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, "relu")])
     >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
     >>> model = TotalCorrelationVariationalAutoEncoder(encoder, decoder, 2)
-    >>> model.encode(ops.ones((3, 8))).shape
+    >>> model.encode(keras.ops.ones((3, 8))).shape
     TensorShape([3, 2])
 
     Reference:

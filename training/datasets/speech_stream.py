@@ -38,7 +38,7 @@ class SpeechStream:
     Example:
 
     >>> from keras_ae.training.datasets.waveform_store import WaveformStore
-    >>> store = WaveformStore(np.ones(5, "float32"), [0, 2, 5], 16_000, "ones")
+    >>> store = WaveformStore(np.sin(np.arange(5, dtype="float32")), [0, 2, 5], 16_000, "tone")
     >>> [(name, len(waveform)) for name, waveform in SpeechStream(store, [0, 1], ["a", "b"])]
     [('a', 2), ('b', 3)]
     """
