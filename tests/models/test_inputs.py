@@ -678,20 +678,24 @@ def test_labels_of_a_conditional_prior_are_asked_for_by_name():
     assert 'fit({"x": x, "labels": y})' in message(prior.fit, CODES, LABELS, verbose=0)
 
 
-METHODS = {
+CHECKED = {
     "auto-encoder": (auto_encoder, IMAGES),
     "vae": (vae, IMAGES),
     "discrete vae": (discrete_vae, IMAGES),
     "two levels": (two_level, np.zeros((2, 8, 8, 1), "float32")),
     "disentangler": (disentangler, IMAGES),
     "deep info max": (deep_info_max, IMAGES),
+    "contrastive predictive coding": (
+        lambda: contrastive_predictive_coding(),
+        np.ones((6, 40), "float32"),
+    ),
     "prior": (lambda: CodePrior(4, (4,), dim=8, depth=1), CODES),
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHECKED)
 def test_methods_refuse_none_nan_and_other_shapes(name):
-    make, x = METHODS[name]
+    make, x = CHECKED[name]
     model, broken = make(), x.astype("float32")
     broken[0] = np.nan
     methods = ("encode", "embed", "features", "reconstruct", "score", "reconstruction_error", "log_prob")
