@@ -17,6 +17,7 @@ from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, r
 from keras_ae.models.data_values import check_method_values, counted_lengths
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
+from keras_ae.models.quantization import quiet_about_own_layers, renewed_optimizer
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.models.user_metrics import UserMetrics
 from keras_ae.models.weightless_examples import finite_where_weightless
@@ -278,6 +279,15 @@ class BaseModel(keras.Model):
         if input_signature is None and rules.shapes[rules.values] is not None:
             input_signature = rules.signature()
         return super().export(filepath, *args, input_signature=input_signature, **kwargs)
+
+    def quantize(self, *args, **kwargs):
+        """As in Keras; the optimisers of a compiled model keep the state of what is still trained."""
+        with quiet_about_own_layers(self):
+            super().quantize(*args, **kwargs)
+        for player in self.players() if self.compiled else ():
+            name = self._optimizer_name(player)
+            with self.distribute_strategy.scope():
+                setattr(self, name, renewed_optimizer(getattr(self, name), player.variables()))
 
     def save_own_variables(self, store):
         self._check_built()

@@ -10,6 +10,7 @@ import pytest
 from keras_ae.layers import (
     CausalTransformerBlock,
     GRUDecoder,
+    GumbelOneHot,
     MutualInformationNetwork,
     VectorQuantizer,
 )
@@ -137,6 +138,37 @@ def test_a_quantised_layer_of_several_maps_is_loaded_quantised(make, tmp_path):
     assert "int8" in [weight.dtype for weight in model.weights]
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(x), model(x))
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_compiled_model_is_quantised_saved_and_loaded_with_its_optimizer(steps, tmp_path):
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6)])
+    model = VariationalAutoEncoder(encoder, decoder, 2, likelihood="gaussian")
+    model.compile("adam", run_eagerly=True)
+    x = np.random.default_rng(0).random((4, 6), "float32")
+    if steps:
+        model.fit(x, verbose=0)
+    kept = {variable.path: np.array(variable) for variable in model.optimizer.variables}
+    model.quantize("int8")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(model.optimizer.variables) < len(kept)
+    for ours, theirs in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, kept[ours.path])
+        np.testing.assert_array_equal(theirs, ours)
+    loaded.fit(x, verbose=0)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_layers_of_the_package_say_nothing_when_they_are_not_quantised():
+    for bottleneck in (VectorQuantizer(4, kmeans_samples=0), GumbelOneHot(num_groups=2)):
+        encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+        decoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6)])
+        model = AutoEncoder(encoder, decoder, bottleneck)
+        model.quantize("int8")
+        assert "int8" in [weight.dtype for weight in model.weights]
 
 
 class LateHead(BaseModel):

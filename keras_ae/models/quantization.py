@@ -1,0 +1,38 @@
+"""What `model.quantize` leaves of the optimisers, and what it says of layers."""
+
+import collections
+import contextlib
+import re
+import warnings
+
+
+def renewed_optimizer(optimizer, variables):
+    """`optimizer` for `variables` alone, with the state it has of them.
+
+    Quantised kernels are no longer trained. The file of a model would hold their state, and the loaded
+    optimiser, which is made for the trained variables, would refuse all of it.
+    """
+    if not optimizer.built:
+        return optimizer
+    renewed = optimizer.from_config(optimizer.get_config())
+    renewed.build(variables)
+    known = {variable.path: variable for variable in optimizer.variables}
+    numbers = collections.Counter(variable.path for variable in optimizer.variables)
+    for variable in renewed.variables:
+        if numbers[variable.path] == 1 and known[variable.path].shape == variable.shape:
+            variable.assign(known[variable.path].value)
+    return renewed
+
+
+@contextlib.contextmanager
+def quiet_about_own_layers(model):
+    """Without Keras' warning of each layer of this package that has nothing to quantise."""
+    own = {type(part).__name__ for part in model._flatten_layers() if _is_own(part)}
+    with warnings.catch_warnings():
+        for name in own:
+            warnings.filterwarnings("ignore", rf"Layer {re.escape(name)} does not have a `quantize` method")
+        yield
+
+
+def _is_own(part):
+    return type(part).__module__.startswith("keras_ae.")
