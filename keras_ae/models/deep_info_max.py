@@ -20,7 +20,7 @@ from keras_ae.models.local_maps import (
     whole_map,
     whole_map_size,
 )
-from keras_ae.models.prior_matching import PriorMatching
+from keras_ae.models.prior_matching import PriorMatching, checked_prior
 from keras_ae.models.sequences import (
     call_under_mask,
     check_mask,
@@ -138,7 +138,7 @@ class DeepInfoMax(BaseModel):
             {name: MutualInformationNetwork(mi_units, name=f"{of}_{name}", **own) for name in parts}
             for of in ("embedding", "map")
         )
-        self.prior, self.prior_units = prior, tuple(prior_units)
+        self.prior, self.prior_units = checked_prior(prior), tuple(prior_units)
         self.prior_matching = (
             PriorMatching(prior, prior_units, seed=seed, name="prior", **own) if gamma else None
         )

@@ -39,9 +39,7 @@ class PriorMatching(QuantizableLayer):
 
     def __init__(self, prior="uniform", units=(1000, 200), *, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if prior not in ("uniform", "gaussian"):
-            raise ValueError(f"prior is 'uniform' or 'gaussian'. Received: prior={prior!r}")
-        self.prior = prior
+        self.prior = checked_prior(prior)
         self.units = tuple(units)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -78,3 +76,10 @@ class PriorMatching(QuantizableLayer):
 
     def get_config(self):
         return {**super().get_config(), "prior": self.prior, "units": list(self.units), "seed": self.seed}
+
+
+def checked_prior(prior):
+    """`prior` if there is one of that name; also where its term has no weight."""
+    if prior not in ("uniform", "gaussian"):
+        raise ValueError(f"prior must be 'uniform' or 'gaussian'. Received: prior={prior!r}")
+    return prior

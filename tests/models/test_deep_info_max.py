@@ -194,7 +194,7 @@ def test_network_starts_near_the_identity_where_there_is_room():
         ({"estimator": "mine"}, "estimator is one of"),
         ({"alpha": 0.0, "beta": 0.0}, "alpha or beta is positive"),
         ({"gamma": -1.0}, "at least 0"),
-        ({"prior": "cauchy"}, "prior is 'uniform' or 'gaussian'"),
+        ({"prior": "cauchy"}, "prior must be 'uniform' or 'gaussian'"),
         ({"sample_locations": 0}, "sample_locations is at least 1"),
         ({"temperature": 0.0}, "temperature is positive"),
     ],
