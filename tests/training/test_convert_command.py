@@ -205,6 +205,7 @@ def test_a_broken_recording_of_the_source_can_be_left_out(converter, recordings,
     assert main([*arguments, "--iterations", "1"]) == 2
     assert "leave it out: --skip-broken" in capsys.readouterr().err
     assert main([*arguments, "--iterations", "1", "--skip-broken"]) == 0
+    assert "1 file is left out: 1 unreadable (a.wav)" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.wav"]
     arguments[2:4] = [str(recordings / "low.wav"), str(folder / "a.wav")]
     arguments[4] = str(tmp_path / "out.wav")
