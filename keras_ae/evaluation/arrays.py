@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.value_checks import check_finite
 
 
 def as_embedding(z, name="z") -> np.ndarray:
@@ -26,16 +27,6 @@ def as_embedding(z, name="z") -> np.ndarray:
     z = z if z.dtype.kind == "f" and z.dtype.itemsize >= 4 else z.astype("float32")
     check_finite(z, name)
     return z
-
-
-def check_finite(values, name):
-    """Raise `InputError` where an array of floats holds NaN or infinity."""
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        raise InputError(
-            f"{name} must be finite. Received: NaN or infinity in {int(bad.sum())} of {len(values)} "
-            f"examples, the first at index {int(bad.argmax())}. Leave them out, or mend what made them."
-        )
 
 
 def check_lengths(**arrays):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.factor_values import as_factor, classes_of, known_values
+from keras_ae.value_checks import check_finite
 
 FEWEST = 4  # known values of a factor
 
@@ -75,8 +76,7 @@ def as_factor_table(z, factors) -> FactorTable:
             "z and factors must have the same examples: embeddings (examples, ...) and factors "
             f"(examples, factors). Received: {z.shape} and factors of {lengths} examples"
         )
-    if not np.isfinite(z).all():
-        raise InputError("z must be finite. Received: embeddings with NaN or infinity. Leave these out.")
+    check_finite(z, "z")
     columns = {name: as_factor(values, name) for name, values in columns.items()}
     left_out = {name: reason for name, values in columns.items() if (reason := why_left_out(values))}
     scored = {name: values for name, values in columns.items() if name not in left_out}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.arrays import check_finite
+from keras_ae.value_checks import check_finite
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,9 @@ def config_of_quantized_parts(owner) -> dict:
 
 
 def quantize_parts(owner, config: dict):
-    """Quantise the parts of `owner` that `config`, of `config_of_quantized_parts`, has.
+    """Quantise the parts of `owner` that `config` lists, as `config_of_quantized_parts` returns it.
 
-    Returns:
-        The entries whose parts do not exist yet.
+    Parts that do not exist yet are quantised by `quantize_missing_parts`, after `owner` is built.
     """
     config, leaves = dict(config), dict(_leaves(owner))
     for place in sorted(set(config) & set(leaves)):
@@ -32,13 +31,19 @@ def quantize_parts(owner, config: dict):
         if part.quantization_mode is None:
             part.quantization_config = settings["quantization_config"]
             part.dtype_policy = settings["dtype"]  # a built part is converted
-    return config
+    if config:
+        owner._missing_parts = config
+
+
+def quantize_missing_parts(owner):
+    """Quantise the parts that did not exist at the time of `quantize_parts`."""
+    quantize_parts(owner, owner._missing_parts or {})
 
 
 class QuantizableLayer(keras.layers.Layer):
-    """Base of layers with parts that `model.quantize` may quantise: they are saved, loaded and cloned so."""
+    """Base of layers that save, load and clone the parts that `model.quantize` has quantised."""
 
-    _missing_parts = None  # of the configuration, not yet created
+    _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
     def get_config(self):
         return {**super().get_config(), **config_of_quantized_parts(self)}
@@ -48,14 +53,12 @@ class QuantizableLayer(keras.layers.Layer):
         config = dict(config)
         parts = config.pop(KEY, {})
         layer = super().from_config(config)
-        missing = quantize_parts(layer, parts)
-        if missing:
-            layer._missing_parts = missing
+        quantize_parts(layer, parts)
         return layer
 
     def build_from_config(self, config):
         super().build_from_config(config)
-        quantize_parts(self, self._missing_parts or {})
+        quantize_missing_parts(self)
 
 
 def _quantization(part):

@@ -10,7 +10,12 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.named_metrics import tell_metrics_apart
-from keras_ae.layers.quantized_parts import KEY, config_of_quantized_parts, quantize_parts
+from keras_ae.layers.quantized_parts import (
+    KEY,
+    config_of_quantized_parts,
+    quantize_missing_parts,
+    quantize_parts,
+)
 from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
@@ -64,7 +69,7 @@ class BaseModel(keras.Model):
             exported with it, and checked when an exported artifact is run.
     """
 
-    _missing_parts = None  # quantised parts of the configuration, not yet created
+    _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
     def __init__(self, *, preprocessing=None, **kwargs):
         super().__init__(**kwargs)
@@ -133,14 +138,12 @@ class BaseModel(keras.Model):
         parts = config.get(KEY, {})
         settings = {name: _made(value) for name, value in config.items() if name != KEY}
         model = cls(**settings)
-        missing = quantize_parts(model, parts)
-        if missing:
-            model._missing_parts = missing
+        quantize_parts(model, parts)
         return model
 
     def build_from_config(self, config):
         super().build_from_config(config)
-        quantize_parts(self, self._missing_parts or {})
+        quantize_missing_parts(self)
 
     def get_config(self):
         config = {**super().get_config(), **config_of_quantized_parts(self)}

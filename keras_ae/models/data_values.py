@@ -1,4 +1,4 @@
-"""Checks of the values that a model is given: finite, and in the range of the likelihood."""
+"""Checks of the values of a model's inputs: finite, and in the ranges of its `InputRules`."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.integers import check_integers
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure, entries_of
+from keras_ae.value_checks import check_finite, in_range, range_error
 
-CHUNK = 2**24  # numbers looked at in one go
-MOST = 2**27  # numbers looked at in all; of larger arrays evenly spread rows
-TOLERANCE = 1e-3  # beyond the bounds: rounding in half precision, or by a resampling filter
+CHUNK = 2**24  # values that are checked at a time
+MOST = 2**27  # values that are checked in all: larger arrays are sampled in evenly spaced rows
 
 
 def check_values(rules, x, y=None, sample_weight=None):
@@ -30,7 +30,7 @@ def check_values(rules, x, y=None, sample_weight=None):
         _check_lengths(lengths, entries[rules.values])
     weights = _array(sample_weight)
     if weights is not None:
-        _check_finite("sample_weight", weights, weights, None, None)
+        check_finite(weights, "sample_weight")
     for name, size in rules.sizes.items():
         if name in entries:
             check_integers(name, entries[name], size)
@@ -43,13 +43,14 @@ def check_values(rules, x, y=None, sample_weight=None):
         for rows in _parts(value):
             part = _array(value[rows])
             if part.dtype.kind in "fiu" and part.size and not _fine(part, limits and limits[0]):
-                _explain(name, part, limits, padded, weights, rows)
+                _check_counted(name, part, limits, padded, weights, rows)
 
 
 def check_method_values(rules, x):
-    """As `check_values` for the input of a method such as `encode`; nothing while a graph is traced.
+    """Check the input of a method such as `encode`, except while a graph is traced.
 
-    It may lie outside of the target's range, as the input of a denoising model does; whole numbers may not.
+    Floats may lie outside of the range of the target, as the input of a denoising model does; integers
+    may not.
     """
     entries = entries_of(rules, x)
     symbolic = any(isinstance(value, keras.KerasTensor) for value in entries.values())
@@ -57,20 +58,16 @@ def check_method_values(rules, x):
         return
     check_values(replace(rules, bounds=None), x)
     value = _array(entries[rules.values])
-    if (
-        rules.bounds is not None
-        and value.dtype.kind in "iu"
-        and value.size
-        and not _fine(value, rules.bounds)
-    ):
-        _refuse_range(rules.values, value.min(), value.max(), *_limits(rules, rules.values, True))
+    integers = value.dtype.kind in "iu" and value.size
+    if rules.bounds is not None and integers and not _fine(value, rules.bounds):
+        raise _range_error(rules.values, value, *_limits(rules, rules.values, True))
 
 
 def checked_array(name, value, shape=None):
-    """An argument beside `x`, such as codes or an embedding: lists as arrays.
+    """Return an argument other than `x`, such as codes or an embedding, with lists as arrays.
 
     Raises:
-        InputError: it is not an array of finite numbers, of the `shape`, where that is given.
+        InputError: it is not an array of finite numbers, or not of `shape`, where that is given.
     """
     rules = InputRules({name: shape}, values=name)
     value = as_batch(rules, value, name)
@@ -89,7 +86,7 @@ def _limits(rules, name, is_target):
 
 
 def counted_lengths(values, lengths, sample_weight=None) -> np.ndarray:
-    """The lengths of the examples that have a weight; without lengths, all are those of the values."""
+    """Return the lengths of the examples of non-zero weight; without `lengths`, the length of `values`."""
     found = np.full(values.shape[0], values.shape[1]) if lengths is None else _array(lengths).reshape(-1)
     return found if sample_weight is None else found[_array(sample_weight).reshape(-1) != 0]
 
@@ -113,46 +110,29 @@ def _fine(part, bounds):
     lowest, highest = part.min(), part.max()  # NaN where one value is
     if bounds is None:
         return part.dtype.kind != "f" or bool(np.isfinite(lowest) and np.isfinite(highest))
-    return bool(lowest >= bounds[0] - TOLERANCE and highest <= bounds[1] + TOLERANCE)
+    return in_range(lowest, highest, bounds, exact=part.dtype.kind in "iu")
 
 
-def _explain(name, part, limits, lengths, weights, rows):
-    """The slow way: what counts is looked at alone."""
+def _check_counted(name, part, limits, lengths, weights, rows):
+    """Check the values that count alone: slower than `_fine`, which has found something."""
     counted = np.ones(part.shape, bool)
     if weights is not None:
         counted &= (weights.reshape(-1)[rows] != 0).reshape(-1, *[1] * (part.ndim - 1))
     if lengths is not None and part.ndim > 1:
         real = np.arange(part.shape[1]) < lengths.reshape(-1)[rows][:, None]
         counted &= real.reshape(*real.shape, *[1] * (part.ndim - 2))
-    _check_finite(name, part, part, counted, rows)
+    check_finite(part, name, counted, first_row=rows.start)
     values = part[counted]
     if limits is not None and values.size and not _fine(values, limits[0]):
-        _refuse_range(name, values.min(), values.max(), *limits)
+        raise _range_error(name, values, *limits)
 
 
-def _check_finite(name, part, array, counted, rows):
-    if array.dtype.kind != "f":
-        return
-    bad = ~np.isfinite(part) if counted is None else ~np.isfinite(part) & counted
-    wrong = bad.reshape(len(part), -1).any(axis=1)
-    if wrong.any():
-        first = int(np.argmax(wrong)) + (rows.start if rows is not None else 0)
-        kinds = "NaN" if np.isnan(part[bad]).any() else "infinite values"
-        raise InputError(
-            f"{name} must be finite. Received: {kinds} in {int(wrong.sum())} of {len(part)} rows, the first "
-            f"is row {first}. Remove these rows, or fill in the values."
-        )
-
-
-def _refuse_range(name, lowest, highest, bounds, bounded_by, way_out):
-    low, high = bounds
+def _range_error(name, values, bounds, bounded_by, way_out):
+    (low, high), lowest, highest = bounds, values.min(), values.max()
     scale = f"Divide by {highest:g}" if lowest >= 0 and highest in (255, 65535) else "Scale the data"
     if low - 0.5 <= lowest and highest <= high + 0.5:
         scale = "Clip the data"
-    raise InputError(
-        f"{name} must lie in [{low:g}, {high:g}] for {bounded_by}. Received: values in "
-        f"[{lowest:g}, {highest:g}]. {scale}, or {way_out}."
-    )
+    return range_error(name, lowest, highest, bounds, source=bounded_by, advice=f"{scale}, or {way_out}.")
 
 
 def _check_lengths(lengths, values):

@@ -140,7 +140,7 @@ def test_what_is_no_encoder_is_refused(tmp_path):
 def test_data_of_another_scale_than_that_of_the_encoder_are_refused():
     model = auto_encoder()
     model.preprocessing = {"modality": "values", "value_range": (0, 1)}
-    with pytest.raises(InputError, match=r"data must have values in \[0, 1\]. Received: values from -"):
+    with pytest.raises(InputError, match=r"data must lie in \[0, 1\]. Received: values in \[-"):
         embedding_of(model)
     assert embedding_of(model, np.clip(X, 0, 1)).shape == (7, 2)
 
@@ -156,7 +156,7 @@ def test_an_artifact_tells_the_range_of_its_inputs(tmp_path):
     known = {"modality": "values", "value_range": [-1, 1]}
     (tmp_path / "manifest.json").write_text(json.dumps({"preprocessing": known}))
     assert load_encoder(tmp_path).preprocessing.value_range == (-1, 1)
-    with pytest.raises(InputError, match=r"data must have values in \[-1, 1\]"):
+    with pytest.raises(InputError, match=r"data must lie in \[-1, 1\]"):
         embedding_of(tmp_path, 10 * X)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(InputError, match="manifest.json is damaged"):

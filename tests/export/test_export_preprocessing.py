@@ -12,7 +12,7 @@ from keras_ae.export import Artifact, to_onnx, to_saved_model
 from keras_ae.export.raw_inputs import with_uint8_images
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder, Preprocessing, VariationalAutoEncoder
-from keras_ae.models.input_values import checked_input
+from keras_ae.models.endpoint_inputs import checked_input
 
 IMAGES = {"modality": "images", "value_range": [0.0, 1.0], "image_size": [4, 4], "channels": 1}
 
@@ -57,9 +57,9 @@ def test_an_artifact_keeps_and_shows_the_preprocessing_of_its_model(saved_model)
     ("change", "message"),
     [
         (lambda x: x, r"in \[0, 1\]. Received: dtype uint8. Pass x / 255, or export with uint8_images=True"),
-        (lambda x: x.astype("int64"), r"values in \[0, 1\]. Received: values from \d+ to 2\d\d \(int64\)"),
-        (lambda x: x.astype("float32"), r"in \[0, 1\]. Received: values from \d+ to 2\d\d \(float32\)"),
-        (lambda x: (x / 255 - 0.5) / 0.25, r"values in \[0, 1\]. Received: values from -1.9"),
+        (lambda x: x.astype("int64"), r"must lie in \[0, 1\]. Received: values in \[\d+, 2\d\d\]"),
+        (lambda x: x.astype("float32"), r"must lie in \[0, 1\]. Received: values in \[\d+, 2\d\d\]. Convert"),
+        (lambda x: (x / 255 - 0.5) / 0.25, r"must lie in \[0, 1\]. Received: values in \[-1.9"),
         (lambda x: np.where(x == x[0, 0, 0], np.nan, x / 255), "must be finite. Received: NaN"),
         (lambda x: x.astype("U3"), "must be float32. Received: dtype <U3"),
         (lambda x: x[..., 0] / 255, r"shape \(batch, 4, 4, 1\). Received: \(5, 4, 4\)"),
@@ -75,8 +75,8 @@ def test_images_of_another_scale_are_refused(saved_model, pixels, change, messag
     [
         (np.full((1, 2, 2), 2**32 + 1), "must be int32, from -2147483648 to 2147483647. Received: values fr"),
         (np.zeros((1, 2, 2)), "must be int32. Received: dtype float64. Codes, lengths and ids are whole"),
-        (np.full((1, 2, 2), 9), r"must have values in \[0, 8\]. Received: values from 9 to 9"),
-        (np.full((1, 2, 2), -1), r"must have values in \[0, 8\]. Received: values from -1 to -1"),
+        (np.full((1, 2, 2), 9), r"must lie in \[0, 8\]. Received: values in \[9, 9\]"),
+        (np.full((1, 2, 2), -1), r"must lie in \[0, 8\]. Received: values in \[-1, -1\]"),
     ],
 )
 def test_codes_that_cannot_be_meant_are_refused(saved_model, codes, message):

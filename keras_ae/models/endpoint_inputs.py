@@ -1,10 +1,11 @@
-"""Arrays of the user as the inputs of an exported model: of the right dtype, in the right range."""
+"""Checks of the arrays that an endpoint of a model is run on: dtype and range of values."""
 
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.value_checks import check_finite, in_range, range_error
 
-SLACK = 1e-3  # of a range: rounding, and a resize that overshoots a little
+CONVERT = "Convert it as the training data were converted."
 STORAGE = ("uint8", "int8", "uint16", "int16")  # what pixels and samples are stored as
 
 
@@ -15,20 +16,20 @@ def checked_input(
     value_range: tuple[float, float] | None = None,
     lengths: np.ndarray | None = None,
 ) -> np.ndarray:
-    """`value` as an array of `dtype`, if it can be meant as one.
+    """Convert `value` to an array of `dtype` where the conversion is unambiguous.
 
-    Floats may come in any precision, integers in any that holds their values. Pixels and samples as they
-    are stored (8 or 16 bits) are no floats of a model, unless `value_range` is the range of their dtype.
+    Floats may have any precision, and integers any dtype that holds their values. Pixels and samples as
+    they are stored (8 or 16 bits) are refused as floats, unless `value_range` is the range of their dtype.
 
     Args:
-        label: what the input is called in errors.
+        label: name of the input in errors.
         value: the array.
         dtype: of the input: a float or integer type of NumPy, "bool", or "string".
         value_range: `(low, high)` of its values; `None`: unknown.
-        lengths: real positions of axis 1 of each example; what lies behind them is not looked at.
+        lengths: real positions of axis 1 of each example; the padding behind them is not checked.
 
     Raises:
-        InputError: the dtype cannot be meant; a value is not finite, or out of range.
+        InputError: the dtype is another one and ambiguous; a value is not finite, or out of range.
 
     Example:
 
@@ -40,24 +41,26 @@ def checked_input(
         return _strings(label, array)
     wanted = np.dtype(dtype)
     _check_dtype(label, array, wanted, value_range)
-    real = _real(array, lengths)
+    counted = _counted(array, lengths)
+    check_finite(array, label, counted)
+    real = array if counted is None else array[counted]
     if real.size:
-        _check_values(label, real, array.dtype, wanted, value_range)
+        _check_range(label, real, wanted, value_range)
     return array.astype(wanted)
 
 
 def as_plain_array(label: str, value) -> np.ndarray:
-    """`np.asarray`; an `InputError` for rows of different lengths."""
+    """Return `np.asarray(value)`, or raise `InputError` for rows of different lengths."""
     try:
         return np.asarray(value)
     except ValueError as error:
         raise InputError(
-            f"{label} must be one array. Received: rows of different lengths; pad them, and pass `lengths`."
+            f"{label} must be one array. Received: rows of different lengths. Pad them, and pass `lengths`."
         ) from error
 
 
 def lengths_of(name: str, lengths: dict):
-    """Among `{input: lengths}`, those of the input `name`: `<name>_lengths`, else `lengths`; or `None`."""
+    """Return the entry of `{input: lengths}` for `name`: `<name>_lengths`, else `lengths`, else `None`."""
     own = lengths.get(f"{name}_lengths")
     return lengths.get("lengths") if own is None and name == "x" else own
 
@@ -74,8 +77,7 @@ def _check_dtype(label, array, wanted, value_range):
         if value_range is None:
             raise InputError(
                 f"{label} must be {wanted}. Received: dtype {array.dtype}, as pixels and samples are stored. "
-                "Convert it as the training data were converted; if the model takes these numbers as they "
-                f"are, pass x.astype({wanted.name!r})."
+                f"{CONVERT} If the model takes these numbers as they are, pass x.astype({wanted.name!r})."
             )
         if tuple(value_range) != (float(limits.min), float(limits.max)):
             raise InputError(
@@ -84,32 +86,25 @@ def _check_dtype(label, array, wanted, value_range):
             )
 
 
-def _check_values(label, real, dtype, wanted, value_range):
-    low, high = real.min(), real.max()  # both hand a NaN on
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{label} must be finite. Received: NaN or infinity; repair or drop those examples.")
+def _check_range(label, real, wanted, value_range):
+    low, high = real.min(), real.max()
     limits = np.iinfo(wanted) if wanted.kind in "iu" else np.finfo(wanted) if wanted.kind == "f" else None
     if limits is not None and (low < limits.min or high > limits.max):
         raise InputError(
             f"{label} must be {wanted}, from {limits.min} to {limits.max}. "
-            f"Received: values from {low} to {high} ({dtype})."
+            f"Received: values from {low} to {high} ({real.dtype})."
         )
-    if value_range is None:
-        return
-    slack = SLACK * (value_range[1] - value_range[0]) if wanted.kind == "f" else 0
-    if low < value_range[0] - slack or high > value_range[1] + slack:
-        raise InputError(
-            f"{label} must have values in {_written(value_range)}. "
-            f"Received: values from {low:g} to {high:g} ({dtype}). "
-            + ("Convert it as the training data were converted." if wanted.kind == "f" else "")
-        )
+    floats = wanted.kind == "f"
+    if value_range is not None and not in_range(low, high, value_range, exact=not floats):
+        raise range_error(label, low, high, value_range, advice=CONVERT if floats else "")
 
 
-def _real(array, lengths):
-    """The values that an endpoint reads."""
+def _counted(array, lengths):
+    """True at the real positions, shaped as `array`; `None`: all are real."""
     if lengths is None or array.ndim < 2 or np.shape(lengths) != array.shape[:1]:
-        return array
-    return array[np.arange(array.shape[1]) < np.asarray(lengths)[:, None]]
+        return None
+    real = np.arange(array.shape[1]) < np.asarray(lengths)[:, None]
+    return np.broadcast_to(real.reshape(*real.shape, *[1] * (array.ndim - 2)), array.shape)
 
 
 def _strings(label, array):
@@ -137,4 +132,4 @@ def _remedy(dtype, value_range):
     if dtype.kind == "u" and tuple(value_range) == (0.0, 1.0):
         uint8 = ", or export with uint8_images=True and call `encode_uint8`" if dtype == np.uint8 else ""
         return f"Pass x / {largest}{uint8}."
-    return "Convert it as the training data were converted."
+    return CONVERT
