@@ -1,8 +1,7 @@
 """The training step of every model, for one or several players."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import keras
 import tensorflow as tf
@@ -21,6 +20,7 @@ from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
 from keras_ae.models.data_values import check_method_values, counted_lengths
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
+from keras_ae.models.player import Player
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.quantization import quiet_about_own_layers, renewed_optimizer
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
@@ -30,22 +30,6 @@ from keras_ae.ops import num_replicas, sum_over_replicas
 
 # as Keras wrote them: tools that log trainings replace the methods by others that take *args
 FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
-
-
-@dataclass(frozen=True)
-class Player:
-    """Variables that are trained on a loss of their own.
-
-    Attributes:
-        name: its optimiser is `compile(<name>_optimizer=...)`; the first player of a
-            model takes `compile(optimizer=...)`.
-        variables: returns the variables it trains.
-        updates: how often it is updated in one training step of a model without stages.
-    """
-
-    name: str
-    variables: Callable[[], list]
-    updates: int = 1
 
 
 class BaseModel(keras.Model):
@@ -311,10 +295,8 @@ class BaseModel(keras.Model):
         given = FIT.bind(self, x, y, *args, **kwargs).arguments
         del given["self"]
         refuse_class_weight(given.get("class_weight"))
-        weight = given.get("sample_weight")
-        x, y = checked_data(self, x, y, weight)
-        given.update(x=x, y=_target(x, y, weight))
-        self._first_batches.expect("train", is_stream(x))
+        x, y = self._checked_data("train", x, y, given.get("sample_weight"))
+        given.update(x=x, y=y)
         if given.get("validation_data") is not None:
             given["validation_data"] = self._checked_validation(given["validation_data"])
         if self.stages:
@@ -330,11 +312,9 @@ class BaseModel(keras.Model):
         given = EVALUATE.bind(self, x, y, *args, **kwargs).arguments
         del given["self"]
         given.update(given.pop("kwargs", {}))
-        weight = given.get("sample_weight")
-        if not given.get("_use_cached_eval_dataset"):  # by `fit`, which has checked it
-            x, y = checked_data(self, x, y, weight)
-            self._first_batches.expect("test", is_stream(x))
-        given.update(x=x, y=_target(x, y, weight))
+        if not given.get("_use_cached_eval_dataset"):  # of `fit`, which has checked it
+            x, y = self._checked_data("test", x, y, given.get("sample_weight"))
+            given.update(x=x, y=y)
         return super().evaluate(**given)
 
     def predict(self, x, *args, **kwargs):
@@ -347,9 +327,14 @@ class BaseModel(keras.Model):
 
     def _checked_validation(self, data):
         x, y, weight = (data, None, None) if is_stream(data) else keras.utils.unpack_x_y_sample_weight(data)
-        x, y = checked_data(self, x, y, weight)
-        self._first_batches.expect("test", is_stream(x))
-        return x if is_stream(x) else (x, _target(x, y, weight), weight)
+        x, y = self._checked_data("test", x, y, weight)
+        return x if is_stream(x) else (x, y, weight)
+
+    def _checked_data(self, mode, x, y, sample_weight):
+        """`(x, y)` for Keras, checked; the batches of a stream are checked at their first use."""
+        x, y = checked_data(self, x, y, sample_weight)
+        self._first_batches.expect(mode, is_stream(x))
+        return x, _target(x, y, sample_weight)
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
