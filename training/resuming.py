@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection
 
 from keras_ae.errors import InputError
+from keras_ae.training.checkpoint import saved_state
 
 FREE = ("data", "epochs")  # settings that may be given again when a run is resumed
 
@@ -66,7 +67,5 @@ def stopped(run, epochs: int) -> str:
 
 def _epoch_of_checkpoint(run):
     """Whole epochs in the checkpoint, `None` without one."""
-    from keras_ae.training.checkpoint import saved_state
-
     path = run.directory / "checkpoint.npz"
     return saved_state(path)["epoch"] if path.is_file() else None

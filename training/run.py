@@ -251,7 +251,7 @@ def _train(recipe, run, create, verbose, init_from=None):
 
 
 def _trained(recipe, made, create, verbose, init_from, held):
-    """`_train`; `made` holds the run as soon as there is one, `held` its lock."""
+    """`_train`; `made` receives the run as soon as there is one, `held` its lock."""
     run = made[0] if made else None
     if run is not None:
         held.enter_context(RunLock(run.directory))
@@ -262,15 +262,12 @@ def _trained(recipe, made, create, verbose, init_from, held):
     if run is not None:
         check_same_data(run, fingerprint)
     restored = _checkpoint(run, recipe) if run else None
+    start = init_from if restored is None else None
     stream = recipe.training_batches(data)
-    policy = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy(recipe.dtype_policy)
+    with _dtype_policy(recipe.dtype_policy):
         base = untrained_base(recipe, data, stream.steps_per_epoch, load_model)
-        model = _build(recipe, data, stream.steps_per_epoch, base)
-        if init_from is not None and restored is None:
-            start_from(model, init_from, load_model)
-        if run is None:  # only now: settings that make no model leave no directory
+        model = _build(recipe, data, stream.steps_per_epoch, base, start)
+        if run is None:  # only now: settings that give no valid model leave no directory
             run = create()
             made.append(run)
             held.enter_context(RunLock(run.directory))
@@ -280,21 +277,33 @@ def _trained(recipe, made, create, verbose, init_from, held):
         fingerprint.save(run.directory)
         if base is not None:
             base = trained_base(recipe, run.directory, _trainer(verbose), load_model)
-            model = _build(recipe, data, stream.steps_per_epoch, base)
-            if init_from is not None and restored is None:
-                start_from(model, init_from, load_model)
+            model = _build(recipe, data, stream.steps_per_epoch, base, start)
         if verbose:
             count = f"{len(data.train)} training {recipe.examples}"
             print(f"{recipe.name}: {data.name}, {count}; run {run.directory}{_where(restored, recipe)}")
-        with _measurements(run, verbose) as (attempts, progress):
-            with deterministic_ops():
-                _fit(run, model, recipe, data, stream, restored, verbose)
-                attempts.progress = progress
-                metrics = attempt("the test", recipe.measure, model, data, default={"test": {}})
-            _write_results(run, metrics, attempts)
-    finally:
-        keras.config.set_dtype_policy(policy)
+        _fit_and_measure(run, model, recipe, data, stream, restored, verbose)
     return run
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy):
+    """Keras' global dtype policy inside of the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _fit_and_measure(run, model, recipe, data, stream, restored, verbose):
+    """Train the model, measure it on the test examples, and write the results."""
+    with _measurements(run, verbose) as (attempts, progress):
+        with deterministic_ops():
+            _fit(run, model, recipe, data, stream, restored, verbose)
+            attempts.progress = progress
+            metrics = attempt("the test", recipe.measure, model, data, default={"test": {}})
+        _write_results(run, metrics, attempts)
 
 
 @contextlib.contextmanager
@@ -349,14 +358,18 @@ def _checkpoint(run, recipe):
     return None
 
 
-def _build(recipe, data, steps_per_epoch, base):
+def _build(recipe, data, steps_per_epoch, base, init_from):
+    """The model of the settings, with the weights of `init_from` unless that is `None`."""
     try:
-        return recipe.build(data, steps_per_epoch, base)
+        model = recipe.build(data, steps_per_epoch, base)
     except ValueError as error:
         reason = recipe.in_options(" ".join(str(error).split()))
         raise InputError(
             f"These settings do not give a valid model for {recipe.describe(data)}: {reason}"
         ) from error
+    if init_from is not None:
+        start_from(model, init_from, load_model)
+    return model
 
 
 def _fit(run, model, recipe, data, stream, restored, verbose):

@@ -41,27 +41,14 @@ def open_text(
     if encoding is not None:
         check_encoding(encoding)
     left_out = LeftOut()
-    names = list_files(path, EXTENSIONS, left_out, "text") if path.is_dir() else [path.name]
-    splits = {}
-    if path.is_dir():
-        splits = splits_of_paths(names, str(path), left_out) or splits_of_files(names, str(path))
-    names = [name for name in names if not splits or name in splits]
-    if not names:
-        raise InputError(
-            f"{path} must contain text files ({', '.join(EXTENSIONS)}). "
-            f"Received: {left_out.summary() or 'an empty folder'}"
-        )
+    names, splits = _files_and_splits(path, left_out)
     folder = path if path.is_dir() else path.parent
-    stats = [(folder / name).stat() for name in names]
     about = {
-        "files": [
-            (str((folder / name).resolve()), stat.st_size, stat.st_mtime_ns)
-            for name, stat in zip(names, stats, strict=True)
-        ],
+        "files": _identities(folder, names),
         "encoding": encoding,
         "sentences": "lines" if sentence_per_line else f"{language} {splitter_version()}",
     }
-    store = cached_sentences(about, lambda: _files(folder, names, sentence_per_line, language, encoding))
+    store = cached_sentences(about, lambda: _documents(folder, names, sentence_per_line, language, encoding))
     for reason, name in store.left_out:
         left_out.add(reason, name)
     for reason, name in store.suspicious:
@@ -78,6 +65,30 @@ def open_text(
             "encoding": encoding,
         },
     )
+
+
+def _files_and_splits(path, left_out):
+    """Names of the files of text at `path`, and `{name: split}`, empty where the names are of no splits."""
+    if not path.is_dir():
+        return [path.name], {}
+    names = list_files(path, EXTENSIONS, left_out, "text")
+    splits = splits_of_paths(names, str(path), left_out) or splits_of_files(names, str(path))
+    names = [name for name in names if not splits or name in splits]
+    if not names:
+        raise InputError(
+            f"{path} must contain text files ({', '.join(EXTENSIONS)}). "
+            f"Received: {left_out.summary() or 'an empty folder'}"
+        )
+    return names, splits
+
+
+def _identities(folder, names):
+    """Path, size and time of change of each file: sentences in the cache are of the same ones."""
+    stats = [(folder / name).stat() for name in names]
+    return [
+        (str((folder / name).resolve()), stat.st_size, stat.st_mtime_ns)
+        for name, stat in zip(names, stats, strict=True)
+    ]
 
 
 def _open_docstrings(packages):
@@ -102,7 +113,7 @@ def _open_docstrings(packages):
     )
 
 
-def _files(folder, names, sentence_per_line, language, encoding) -> Iterator[TextDocument]:
+def _documents(folder, names, sentence_per_line, language, encoding) -> Iterator[TextDocument]:
     split = None if sentence_per_line else sentence_splitter(language)
     for number, name in enumerate(names):
         file = TextFile(folder / name, encoding)
