@@ -22,7 +22,7 @@ class Artifact:
         format: "saved_model" or "onnx".
         manifest: the contents of `manifest.json`.
         preprocessing: how raw data become the inputs, a `models.Preprocessing`; `None` where the model
-            did not know it.
+            does not say.
 
     Example:
 
@@ -75,8 +75,8 @@ class Artifact:
     def run(self, endpoint: str, **inputs) -> dict[str, np.ndarray]:
         """Outputs of an endpoint.
 
-        Inputs must have been made as `preprocessing` says: what cannot be meant is refused, such as
-        pixels of 8 bits where [0, 1] is expected, codes that are no whole numbers, or NaN.
+        Inputs must be prepared as `preprocessing` describes. Others are refused, such as pixels of 8 bits
+        where [0, 1] is expected, codes that are not integers, and NaN.
 
         Raises:
             InputError: no such endpoint, inputs of other names, shapes, dtypes or ranges, or a

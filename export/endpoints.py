@@ -52,7 +52,7 @@ def select(
         endpoints: a table of endpoints, or names out of `endpoints_of(model)`, or
             `None` for all of these.
         format: "saved_model" or "onnx".
-        further: from the chosen endpoints to those with endpoints made of them.
+        further: function that adds endpoints derived from the chosen ones.
     """
     if isinstance(endpoints, Mapping):
         _refuse_other_precisions(model)

@@ -49,7 +49,7 @@ def to_onnx(
         batch_sizes: sizes of the batch to verify at.
         lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
-        preprocessing: how raw data become the inputs, for a model that does not know it: a dict or a
+        preprocessing: how raw data become the inputs, for a model that does not declare it: a dict or a
             `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
         uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
             and scales them to the declared range of values.
@@ -59,7 +59,7 @@ def to_onnx(
 
     Raises:
         InputError: the model, an endpoint or the directory cannot be used; a file that no export wrote
-            would be replaced; or an operation has no ONNX equal.
+            would be replaced; or an operation has no ONNX equivalent.
         VerificationError: a file does not give what the model gives.
 
     Example:
@@ -112,7 +112,7 @@ def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]
 
 
 def _refuse_others(directory, endpoints):
-    """Refuse to replace files of the user: some of these names without a manifest of an export."""
+    """Refuse to replace files that no export has written: no manifest lies next to them."""
     beside = {name for endpoint in endpoints.values() for name in endpoint.files}
     names = [MANIFEST, *(f"{name}.onnx" for name in endpoints), *sorted(beside)]
     existing = next((directory / name for name in names if (directory / name).exists()), None)

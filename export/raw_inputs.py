@@ -1,4 +1,4 @@
-"""Which inputs of the endpoints are raw data, and the endpoint that takes images as they are stored."""
+"""Raw-data inputs of endpoints, and the endpoint `encode_uint8` for images as they are stored."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,12 +12,12 @@ from keras_ae.errors import InputError
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
-INNER = ("embedding", "noise")  # what is no raw data, whatever its shape: also `top_embedding`
+INNER = ("embedding", "noise")  # never raw data; also with a prefix, as in `top_embedding`
 UINT8 = "encode_uint8"
 
 
 def preprocessing_for(model: keras.Model, declared=None) -> Preprocessing | None:
-    """The description of the inputs of `model`, with what was `declared` for an export.
+    """Return the preprocessing of `model`, completed by what was `declared` for an export.
 
     Raises:
         InputError: a declaration is not valid, or contradicts the model.
@@ -27,7 +27,7 @@ def preprocessing_for(model: keras.Model, declared=None) -> Preprocessing | None
 
 
 def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessing | None) -> dict:
-    """The descriptions of endpoints, with a `value_range` at each input that is raw data."""
+    """Return the descriptions of endpoints, with a `value_range` for each input that is raw data."""
     if preprocessing is None or preprocessing.value_range is None:
         return dict(described)
     return {
@@ -47,9 +47,9 @@ def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessin
 def with_uint8_images(
     table: Mapping[str, Endpoint], preprocessing: Preprocessing | None
 ) -> dict[str, Endpoint]:
-    """The endpoints with `encode_uint8`: `encode` of images as they are stored, 0 to 255.
+    """Add `encode_uint8` to the endpoints: `encode` of images as they are stored, 0 to 255.
 
-    `x = low + (high - low) pixels / 255`, with `(low, high)` the declared range of values, in the graph.
+    `x = low + (high - low) pixels / 255` is computed in the graph; `(low, high)` is the declared range.
 
     Raises:
         InputError: there is no `encode` of images, or their range of values is not known.
@@ -63,8 +63,8 @@ def with_uint8_images(
     ]
     if not known or preprocessing.modality != "images" or len(images) != 1:
         raise InputError(
-            "uint8_images=True needs an endpoint `encode` of images, and their range of values. Received: "
-            f"endpoints {sorted(table)}, preprocessing {preprocessing and preprocessing.to_dict()}. "
+            "uint8_images=True requires an endpoint `encode` of images with a known range of values. "
+            f"Received: {sorted(table)}, preprocessing {preprocessing and preprocessing.to_dict()}. "
             'Set model.preprocessing = {"modality": "images", "value_range": [0, 1]}.'
         )
     return {**table, UINT8: _of_uint8(encode, images[0], *preprocessing.value_range)}

@@ -52,7 +52,7 @@ def to_saved_model(
         batch_sizes: sizes of the batch to verify at.
         lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
         tolerance: relative and absolute tolerance of floats.
-        preprocessing: how raw data become the inputs, for a model that does not know it: a dict or a
+        preprocessing: how raw data become the inputs, for a model that does not declare it: a dict or a
             `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
         uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
             and scales them to the declared range of values.

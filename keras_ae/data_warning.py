@@ -1,8 +1,8 @@
-"""Warning about data that were passed over or look wrong."""
+"""Warning about data that are left out or suspicious."""
 
 
 class DataWarning(UserWarning):
-    """Names data that a reader left out, or kept although they are suspicious.
+    """Warning that names data which a reader left out, or kept although they are suspicious.
 
     The command line prints it as one line.
     """

@@ -1,4 +1,4 @@
-"""Measurements of which one that fails does not lose the others."""
+"""Measurements that fail one by one: a failure does not lose the others."""
 
 import logging
 import traceback
@@ -18,12 +18,12 @@ _current: ContextVar["Attempts | None"] = ContextVar("attempts", default=None)
 
 @dataclass
 class Attempts:
-    """What could not be measured, and why.
+    """Measurements that were not made, and the reasons.
 
     Attributes:
         failed: `{measurement: reason}` of errors, whose tracebacks are in `log`.
         left_out: `{measurement: reason}` where the data do not allow it, such as a single class.
-        log: file to which tracebacks are appended; `None`: they go to Python's logging.
+        log: file to which tracebacks are appended; `None`: Python's logging.
         progress: called with the name of each measurement before it begins.
     """
 
@@ -33,12 +33,12 @@ class Attempts:
     progress: Callable[[str], None] = lambda name: None
 
     def figures(self) -> dict:
-        """What is kept beside the figures: "failed" and "left_out", where there are any."""
+        """Return the entries `"failed"` and `"left_out"` of a record, where there are any."""
         found = {"failed": self.failed, "left_out": self.left_out}
         return {name: dict(reasons) for name, reasons in found.items() if reasons}
 
     def note(self, name: str, error: Exception) -> None:
-        """Keep why `name` was not measured."""
+        """Record why `name` was not measured."""
         reason = reason_of(error)
         if isinstance(error, InputError):
             self.left_out[name] = reason
@@ -51,13 +51,13 @@ class Attempts:
         try:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(text)
-        except (AttributeError, OSError):  # no log, or a full disk: visible all the same
+        except (AttributeError, OSError):  # without a log, or with a full disk: visible all the same
             _logger.error(text)
 
 
 @contextmanager
 def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
-    """Collect what `attempt` cannot measure inside of the block.
+    """Collect the failures of `attempt` inside the block.
 
     Example:
 
@@ -75,9 +75,9 @@ def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
 
 
 def attempt(name: str, function: Callable, *arguments, default=None, **options):
-    """`function(*arguments, **options)`, or `default` where it raises: a measurement may not lose a model.
+    """Return `function(*arguments, **options)`, or `default` if it raises: no measurement may lose a model.
 
-    The reason is kept by the surrounding `recorded`; without one it goes to Python's logging, with the
+    The surrounding `recorded` keeps the reason; without one it goes to Python's logging, with the
     traceback of anything but an `InputError`. A missing package (`ImportError`) is not caught
     without `recorded`.
     """
@@ -96,18 +96,18 @@ def attempt(name: str, function: Callable, *arguments, default=None, **options):
 
 
 def current_attempts() -> Attempts | None:
-    """The attempts of the surrounding `recorded`, if there is one."""
+    """Return the `Attempts` of the surrounding `recorded`; `None` without one."""
     return _current.get()
 
 
 def current_progress():
-    """The `progress` of the surrounding `recorded`; a function that does nothing without one."""
+    """Return the `progress` of the surrounding `recorded`; without one a function that does nothing."""
     attempts = _current.get()
     return (lambda name: None) if attempts is None else attempts.progress
 
 
 def reason_of(error: Exception) -> str:
-    """An error as one line; its class where it is no `InputError`."""
+    """Return an error as one line, with its class unless it is an `InputError`."""
     text = " ".join(str(error).split())
     text = text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
     if isinstance(error, InputError):

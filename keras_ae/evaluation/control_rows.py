@@ -38,13 +38,13 @@ def transfer_controls(
 
     | row | |
     |---|---|
-    | `majority` | always the most frequent class of the training examples, as of `probe` |
+    | `majority` | always the most frequent class of the training examples, as in `probe` |
     | `bag of words` | which words there are, as many features as words: learns from the task alone |
     | `mean of word vectors` | of the table `word_vectors` |
     | `untrained encoder` | `untrained`, the encoder with its initial weights |
 
     Args:
-        tasks, folds, seed, figures_cache, progress, verbose: as of `transfer`. With `figures_cache` the
+        tasks, folds, seed, figures_cache, progress, verbose: as in `transfer`. With `figures_cache` the
             row `bag of words`, and every other row of the same vectors, is read once for all runs.
         word_vectors: of the same text as the encoder; `None`: without this row.
         untrained: as `encode` of `transfer`; `None`: without this row.
@@ -80,7 +80,7 @@ def transfer_controls(
 
 
 class _Named:
-    """A progress with the name of the row before that of each task."""
+    """Progress with the name of the row before that of each task."""
 
     def __init__(self, progress, row):
         self.progress, self.row, self.detail = progress, row, detail_of(progress)
@@ -128,7 +128,7 @@ def bag_of_words(texts: Sequence[str]) -> Callable:
 
 
 def _majority(task, folds, seed):
-    """Accuracy of the most frequent class of the training examples, in each fold where there is no test."""
+    """Accuracy of the most frequent class of the training examples, in each fold if there is no test."""
     reason = why_unreadable(task, seed)
     if reason:
         return {"kind": "classes", "left_out": reason}

@@ -18,10 +18,10 @@ def embeddings_of(represent, data, factors) -> np.ndarray:
 
 
 def varying_factors(data) -> tuple[np.ndarray, dict]:
-    """`(numbers of the factors with two values or more, {name: reason} of the others)`.
+    """Return `(indices of the factors with at least two values, {name: reason} of the others)`.
 
     Raises:
-        InputError: fewer than two factors vary, so that there is nothing to tell apart.
+        InputError: fewer than two factors vary.
     """
     sizes = np.asarray(data.sizes)
     names = getattr(data, "factor_names", None) or [f"factor {number + 1}" for number in range(len(sizes))]

@@ -31,25 +31,25 @@ class FactorTable:
 
     @property
     def kept(self) -> list[int]:
-        """Numbers of the factors that are scored."""
+        """Indices of the factors that are scored."""
         return [number for number, name in enumerate(self.names) if name not in self.left_out]
 
     def known(self, factor: int, rows=slice(None)):
-        """`(z, classes)` of the examples of `rows` whose factor is known."""
+        """Return `(z, classes)` of the examples of `rows` with a known value of the factor."""
         classes = self.classes[rows, factor]
         return self.z[rows][classes >= 0], classes[classes >= 0]
 
     def notes(self) -> dict:
-        """What a score says of its factors: `missing` and `left_out`."""
+        """Return the entries `missing` and `left_out` of a score."""
         return {"missing": dict(self.missing), "left_out": dict(self.left_out)}
 
     def of_factors(self, values: dict) -> list:
-        """One entry for each factor, `None` where it is left out."""
+        """Return one entry for each factor, `None` where it is left out."""
         return [values.get(number) for number in range(len(self.names))]
 
 
 def as_factor_table(z, factors) -> FactorTable:
-    """A checked `FactorTable`.
+    """Return a checked `FactorTable`.
 
     Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one value,
     or with fewer than 4 known ones, are left out.
@@ -60,8 +60,8 @@ def as_factor_table(z, factors) -> FactorTable:
             any kind.
 
     Raises:
-        InputError: numbers of examples differ; `z` is not finite; a factor is a quantity or has a value of
-            its own for most of the examples; no factor is left.
+        InputError: numbers of examples differ; `z` is not finite; a factor is a quantity or has a different
+            value for most of the examples; no factor is left.
 
     Example:
 
@@ -88,7 +88,7 @@ def as_factor_table(z, factors) -> FactorTable:
 
 
 def factor_columns(factors) -> dict:
-    """`{name: values (examples,)}` of a dict, one array, or the columns of one.
+    """Return `{name: values (examples,)}` of a dict, an array, or the columns of an array.
 
     Example:
 
@@ -104,7 +104,7 @@ def factor_columns(factors) -> dict:
 
 
 def why_left_out(values: np.ndarray) -> str | None:
-    """Why a factor of `as_factor` cannot be measured, in words; `None` if it can."""
+    """Return the reason why a factor of `as_factor` cannot be measured; `None` if it can."""
     known = known_values(values)
     if len(known) < FEWEST:
         return f"it has {len(known)} known value{'s' * (len(known) != 1)}; {FEWEST} are needed."
@@ -113,7 +113,7 @@ def why_left_out(values: np.ndarray) -> str | None:
 
 
 def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTable, np.ndarray, np.ndarray]:
-    """`(table, training rows, test rows)`: `test`, or a part of the examples drawn as test.
+    """Return `(table, training rows, test rows)`, where the test is `test` or a random part of the examples.
 
     Factors with fewer than two classes in the training rows, or with no known test row, are left out.
     """

@@ -1,4 +1,4 @@
-"""Values of a factor, of which some may be missing."""
+"""Values of a factor, some of which may be missing."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ SHOWN = 3  # values in an error
 
 
 def as_factor(values, name: str = "y") -> np.ndarray:
-    """Values of one factor `(examples,)`, floats for quantities, anything else for classes.
+    """Return the values of one factor `(examples,)`: floats for quantities, anything else for classes.
 
     `None`, NaN, pandas' NA and masked entries are missing: NaN among floats, `None` in an array of objects
     otherwise.
 
     Raises:
-        InputError: another shape or type; infinity; no value at all.
+        InputError: another shape or type; infinity; missing values only.
 
     Example:
 
@@ -50,7 +50,7 @@ def as_factor(values, name: str = "y") -> np.ndarray:
 
 
 def is_known(values: np.ndarray) -> np.ndarray:
-    """Where a value is not missing, bool `(examples,)`."""
+    """Return where a value is not missing, bool `(examples,)`."""
     if values.dtype.kind == "f":
         return ~np.isnan(values)
     if values.dtype.kind != "O":
@@ -59,18 +59,18 @@ def is_known(values: np.ndarray) -> np.ndarray:
 
 
 def known_values(values: np.ndarray) -> np.ndarray:
-    """The values of `as_factor` that are not missing, as an array of numbers or strings."""
+    """Return the values of `as_factor` that are not missing, as an array of numbers or strings."""
     present = values[is_known(values)]
     return _plain(present) if present.dtype.kind == "O" else present
 
 
 def classes_of(values: np.ndarray, name: str = "y") -> np.ndarray:
-    """The classes of a factor as 0, 1, ..., and -1 where it is missing.
+    """Return the classes of a factor as 0, 1, ..., and -1 where the value is missing.
 
     Floats are classes if all are whole numbers.
 
     Raises:
-        InputError: a quantity, or a value of its own for most of the examples.
+        InputError: a quantity, or a different value for most of the examples.
 
     Example:
 
@@ -82,7 +82,7 @@ def classes_of(values: np.ndarray, name: str = "y") -> np.ndarray:
     quantity = present.dtype.kind == "f" and (present % 1 != 0).any()
     if quantity or len(distinct) > max(FEW, len(present) / 2):
         few = ", ".join(str(one) for one in distinct[:SHOWN].tolist())
-        what = "a quantity" if quantity else "a value of its own for most of the examples"
+        what = "a quantity" if quantity else "a different value for most of the examples"
         raise InputError(
             f"{name} must be a factor with classes that repeat. Received: {what}, {len(distinct)} different "
             f"values in {len(present)} examples ({few}, ...). Cut it into bins: "

@@ -1,4 +1,4 @@
-"""Figures of tasks, kept by the content that they were measured on."""
+"""Cache of the results of tasks, by the content that they were measured on."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ import numpy as np
 
 from keras_ae.files import write_atomically
 
-PROTOCOL = 2  # raised where the same vectors and labels would give other figures
+PROTOCOL = 2  # to increase when the same vectors and labels give other results
 
 
 def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
-    """SHA-256 of all that decides the figures of a task: vectors, targets, folds, seed.
+    """Return the SHA-256 of everything that determines the results of a task: vectors, targets, folds, seed.
 
     Args:
         task: a `SentenceTask`.
@@ -34,9 +34,9 @@ def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
 
 
 def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) -> dict:
-    """The figures under `key` in `folder`, or those of `measure()`, which are kept there.
+    """Return the results under `key` in `folder`, or those of `measure()`, which are then stored there.
 
-    A damaged file is measured again; a folder that cannot be written to is a warning.
+    A damaged file is measured again; a folder that cannot be written to gives a warning.
     """
     if folder is None:
         return measure()
@@ -48,7 +48,7 @@ def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) 
     try:
         write_atomically(path, json.dumps(figures))
     except OSError as error:
-        warnings.warn(f"{folder} cannot be written to, no figures are kept: {error}", stacklevel=2)
+        warnings.warn(f"{folder} cannot be written to, results are not cached: {error}", stacklevel=2)
     return figures
 
 

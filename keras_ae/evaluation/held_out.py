@@ -11,7 +11,7 @@ TEST_SHARE = 0.25
 
 
 def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
-    """`(known values, where they are known)`: integers, strings, booleans as they are, numbers as float64.
+    """Return `(known values, where they are known)`: numbers other than integers and booleans as float64.
 
     Example:
 
@@ -51,7 +51,7 @@ def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
 
 
 def check_classes(y, name: str) -> None:
-    """Raise `InputError` unless there are two classes to tell apart."""
+    """Raise `InputError` unless there are at least two classes."""
     classes = np.unique(y)
     if len(classes) < 2:
         one = f"one class only ({classes[0]})" if len(classes) else "none"
@@ -59,7 +59,7 @@ def check_classes(y, name: str) -> None:
 
 
 def most_frequent(y):
-    """The most frequent value; of equally frequent ones the first in order.
+    """Return the most frequent value; of equally frequent ones the first in order.
 
     Example:
 

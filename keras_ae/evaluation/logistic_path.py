@@ -1,4 +1,4 @@
-"""Logistic regressions with an L2 penalty along a path of penalties."""
+"""Logistic regression with an L2 penalty, along a path of penalties."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ MAX_STEPS = 300
 # largest entry, in coordinates in which the curvature is about 1
 GRADIENT_TOLERANCE = {"float32": 5e-5, "float64": 1e-7}
 LOSS_TOLERANCE = {"float32": 1e-8, "float64": 1e-14}  # relative change of a step: float32 does not give more
-EXACT_SIZE = 1_000_000  # numbers of features up to which arithmetic is in float64
-MOST_EXACT = 4_096  # features whose principal axes are all computed; of more, the first ones
+EXACT_SIZE = 1_000_000  # size of the features up to which arithmetic is in float64
+MOST_EXACT = 4_096  # features up to which all principal axes are computed; of more, the first ones
 FIRST_AXES = 256
 ROWS_FOR_AXES = 8_192
-FEWEST_ROWS = 2  # examples for each feature, from which the axes save more time than they take
+FEWEST_ROWS = 2  # examples per feature from which the axes save more time than they cost
 
 
 class PrincipalAxes:
@@ -29,7 +29,7 @@ class PrincipalAxes:
         if not isinstance(x, np.ndarray):
             self.variances = np.asarray(x.multiply(x).mean(axis=0)).ravel()
             return
-        if len(x) < FEWEST_ROWS * x.shape[1]:  # the curvature is another one in every direction: no gain
+        if len(x) < FEWEST_ROWS * x.shape[1]:  # the curvature differs in every direction: no gain
             self.variances = np.square(x).mean(axis=0)
             return
         x = x[np.linspace(0, len(x) - 1, min(len(x), ROWS_FOR_AXES)).astype(int)]
@@ -44,10 +44,10 @@ class PrincipalAxes:
         self.total = float(np.square(x, dtype="float64").sum() / len(x))
 
     def scaling(self, curvature: float, ridge: float):
-        """A matrix `S` with `S S' = (curvature X'X / n + ridge I)^-1`, about.
+        """Return a matrix `S` with approximately `S S' = (curvature X'X / n + ridge I)^-1`.
 
         Args:
-            curvature: mean of the second derivative of the loss by the logit.
+            curvature: mean second derivative of the loss with respect to the logit.
             ridge: weight of the penalty.
 
         Returns:
@@ -81,7 +81,7 @@ class TypicalWeights:
         self.means, self.counts = {}, {}
 
     def add(self, penalty, weights):
-        """Count the weights of a fit."""
+        """Add the weights of a fit to the means."""
         mean = self.means.get(penalty)
         if mean is None or mean.shape != weights.shape:
             self.means[penalty], self.counts[penalty] = weights.copy(), 1
@@ -90,7 +90,7 @@ class TypicalWeights:
         mean += (weights - mean) / self.counts[penalty]
 
     def predicted(self, weights, before, penalty):
-        """Weights for `penalty`, from those of the same examples for the penalty `before`, or `None`."""
+        """Return initial weights for `penalty`, from a fit of the same examples for `before`, or `None`."""
         mean = self.means.get(penalty)
         if mean is None or mean.shape != weights.shape:
             return weights
@@ -101,7 +101,7 @@ class TypicalWeights:
 
 
 class LogisticPath:
-    """Logistic regressions of the same examples for one penalty after another.
+    """Logistic regression of the same examples for one penalty after another.
 
     ```
     min over W, b of  sum_i  CE(t_i, softmax(W' x_i + b)) + |W|^2 / 2C
@@ -169,7 +169,7 @@ class LogisticPath:
         return self
 
     def probabilities(self, x, penalty: float) -> np.ndarray:
-        """Probability of each class, `(examples, classes)`, by the fit for `penalty`."""
+        """Return the probability of each class, `(examples, classes)`, from the fit for `penalty`."""
         logits = self._logits(x, self.weights[penalty]).astype("float64")
         if self.binary:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)

@@ -84,7 +84,7 @@ def modularity(z, factors, *, bins: int = 20) -> dict:
 def information_matrix(z, factors, *, bins: int = 20):
     """`(table, I(z_i; f_k), H(f_k))` in nats: `(latents, factors)` of the histograms, and `(factors,)`.
 
-    Factors are those that `FactorTable.kept` names, each with the examples whose value is known.
+    The factors are `FactorTable.kept`, each over the examples with a known value.
     """
     table = as_factor_table(z, factors)
     codes = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)

@@ -116,7 +116,7 @@ class PairDiscriminator:
             "patience": patience,
             "negatives": negatives,
         }
-        self.progress = None  # called with (step, most steps) at each look at the validation pairs
+        self.progress = None  # called with (step, maximum number of steps) at each validation
         self.history, self._training, self._traced = None, None, None
 
     def fit(self, x, z, *, validation=0.15):

@@ -54,7 +54,7 @@ def pair_discrimination(
         num_candidates: inputs among which that of an embedding is searched.
         network, score, decoder: see `PairDiscriminator`.
         seed: the first seed.
-        progress: called with each step in words; `None`: a line on the terminal.
+        progress: called with a description of each step; `None`: a line on the terminal.
         verbose: whether to show that line.
         **settings: further arguments of `PairDiscriminator`, such as `max_steps`.
 
@@ -111,7 +111,7 @@ def pair_discrimination(
 
 
 def _named(say, done, seeds, noise):
-    """A function of the steps of one training that says which training it is."""
+    """Return a function of the steps of one training that adds which training it is."""
     text = f"seed {done + 1} of {seeds}" + (f", noise {noise:g}" if noise else "")
     show = getattr(say, "detail", say)
     return lambda step, steps: show(f"{text}, step {step:,} of {steps:,}")

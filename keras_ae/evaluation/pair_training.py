@@ -43,7 +43,7 @@ class PairTraining:
             noise: standard deviation of the noise added to the codes, drawn anew each time.
             active: `(features,)`, 0 where a feature is constant and gets no noise.
             seed: of orders, offsets and noise.
-            progress: called with `(step, most steps)` at each look at the validation pairs.
+            progress: called with `(step, maximum number of steps)` at each validation.
 
         Returns:
             `[(step, validation loss), ...]`.

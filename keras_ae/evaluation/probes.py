@@ -92,7 +92,7 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
 
 
 def joined_parts(z, y, test, as_features):
-    """`(z, y, known, test size)` of the examples with known targets, those of the test last.
+    """Return `(z, y, known, test size)` of the examples with known targets, those of the test last.
 
     Args:
         z, y, test: as of `probe`.

@@ -1,23 +1,23 @@
-"""One line that shows what is being measured."""
+"""Progress of measurements, on one line."""
 
 import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
-REDRAWN = 0.1  # seconds between two drawings of the line
+REDRAWN = 0.1  # seconds between two updates of the line
 
 
 class ProgressLine:
-    """The measurement and its step on one line of a terminal; elsewhere a line for each measurement.
+    """Progress on one line of a terminal, or as one line for each measurement where there is no terminal.
 
     Pass it as `progress` of `embedding_report`, `transfer` or `pair_discrimination`: it is called with the
     name of each measurement, and its method `detail` with each step. As a context manager it
     clears the line at the end.
 
     Args:
-        stream: where to write; `None`: the standard output at the time.
-        elsewhere: whether to print a line for each measurement where the output is no terminal.
+        stream: output stream; `None`: the current standard output.
+        elsewhere: whether to print a line for each measurement where the output is not a terminal.
 
     Example:
 
@@ -69,12 +69,12 @@ class ProgressLine:
 
 
 def detail_of(progress) -> Callable[[str], None]:
-    """Shows a step by `progress.detail` where there is one."""
+    """Return `progress.detail`; where there is none, a function that does nothing."""
     return getattr(progress, "detail", None) or (lambda text: None)
 
 
 def shown(progress, verbose: bool = True):
-    """`progress`, or where it is `None` a line on the terminal; a context manager."""
+    """Context manager of `progress`, or of a line on the terminal if it is `None`."""
     if progress is None and verbose:
         return ProgressLine(elsewhere=False)
     return nullcontext(progress or (lambda section: None))

@@ -15,7 +15,7 @@ INNER_FOLDS = 3  # by which C is chosen where there is no validation part
 
 
 def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
-    """Predictions for the held-out examples.
+    """Return predictions for the held-out examples.
 
     Args:
         task: with a test, or none: then every fold of the training examples is held out once.
@@ -28,7 +28,7 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
         `truth` and `said` `(examples,)`; `penalties`, the C of each fit; `folds`; `n_train`.
 
     Raises:
-        InputError: there is one class only, or one example of a class.
+        InputError: a single class, or a single example of a class.
     """
     reader, say = reader_of(task, seed), progress or (lambda text: None)
     x, y = features(task.train), task.train.target
@@ -57,10 +57,10 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
 
 
 def reader_of(task: SentenceTask, seed: int):
-    """What reads the scores or the classes of a task.
+    """Return the reader of the scores or of the classes of a task.
 
     Raises:
-        InputError: there is one class only, or one example of a class.
+        InputError: a single class, or a single example of a class.
     """
     reader = (_Scores if task.kind == "scores" else _Classes)(seed)
     reader.check(task.train.target, task.name)
@@ -88,12 +88,12 @@ def _penalties(x):
 
 
 def best_penalty(reader, tries, penalties):
-    """The C with the best score over all parts; the smallest of equally good ones.
+    """Return the C with the best score over all parts; the smallest of equally good ones.
 
-    They are tried upwards, until two in a row are worse than the best.
+    They are tried in rising order, until two in a row are worse than the best.
 
     Args:
-        reader: gives the score of predictions.
+        reader: scores predictions.
         tries: `[(path, held-out features, truth), ...]`, the inner folds or the validation part.
         penalties: in rising order, so that each fit starts near its minimum.
     """
@@ -121,13 +121,13 @@ class _Path:
         self.path = LogisticPath(x, shares, axes, typical) if len(labels) > 1 else None
 
     def start_from(self, others, penalty):
-        """Start the next fit from the mean weights of other paths of the same labels."""
+        """Start the next fit from the mean weights of other paths with the same labels."""
         known = [one.path.weights[penalty] for one in others if np.array_equal(one.labels, self.labels)]
         if known and self.path is not None:
             self.path.start(np.mean(known, axis=0))
 
     def said(self, x, penalty):
-        """Predictions for the examples `x` by the fit for `penalty`; the one label there is, if so."""
+        """Predict for the examples `x` by the fit for `penalty`; a single label is predicted without one."""
         if self.path is None:
             return np.repeat(self.labels, x.shape[0])
         if penalty not in self.path.weights:
@@ -137,16 +137,16 @@ class _Path:
 
 
 class _WordCounts:
-    """The same for counts of words and two classes: liblinear, many times faster there than L-BFGS."""
+    """`_Path` for counts of words and two classes: by liblinear, many times faster there than L-BFGS."""
 
     def __init__(self, x, y):
         self.x, self.y = x, y
 
     def start_from(self, others, penalty):
-        """Nothing: liblinear starts from zero."""
+        """Do nothing: liblinear starts from zero."""
 
     def said(self, x, penalty):
-        """The class of each of the examples `x`."""
+        """Predict the class of each of the examples `x`."""
         linear = require("sklearn.linear_model", extra="evaluation")
         model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver="liblinear")
         return model.fit(self.x, self.y).predict(x)
@@ -178,7 +178,7 @@ class _Classes:
         return list(selection.StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(y, y))
 
     def path(self, x, y, axes, typical=False):
-        """Fits to the class of each example; `typical`: start from those of the other inner folds."""
+        """Return fits to the class of each example; `typical`: start from those of the other inner folds."""
         labels, numbers = np.unique(y, return_inverse=True)
         if not isinstance(x, np.ndarray) and len(labels) == 2:
             return _WordCounts(x, y)
@@ -217,10 +217,10 @@ class _Scores:
         return list(folds.split(y))
 
     def path(self, x, y, axes, typical=False):
-        """Fits to the levels next to the score of each example; `typical` as of `_Classes`."""
+        """Return fits to the levels next to the score of each example; `typical` as in `_Classes`."""
         lower = np.floor(y)
         levels = np.unique(np.concatenate([lower, lower[y > lower] + 1]))
-        # a level that no score is next to has no column, as in a regression of the levels
+        # a level without a score next to it has no column, as in a regression of the levels
         shares, rows = np.zeros((len(y), len(levels)), "float32"), np.arange(len(y))
         shares[rows, np.searchsorted(levels, lower)] = 1 - (y - lower)
         above = y > lower

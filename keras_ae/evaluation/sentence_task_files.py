@@ -24,7 +24,7 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     """The tasks in the .tsv files of a folder.
 
     `NAME.train.tsv`, `NAME.dev.tsv` (or `val`, `valid`, `validation`) and `NAME.test.tsv` are a task, and
-    so is `NAME.all.tsv` or `NAME.tsv`, of which every tenth is held out once. A line is a label, a
+    so is `NAME.all.tsv` or `NAME.tsv`, whose folds are held out in turn. A line is a label, a
     tab and a sentence; further columns are left out. Files of pairs have these columns:
 
     | NAME | columns | tasks |
@@ -34,15 +34,15 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     | `sick` | score, class, sentence, second sentence | `sick-r`, `sick-e` |
 
     Args:
-        folder: which may hold other files; they are named in one `DataWarning`.
+        folder: of the files; other files in it are named in one `DataWarning`.
         names: of the tasks wanted; `None`: all.
 
     Returns:
         list of `SentenceTask`, by name.
 
     Raises:
-        InputError: there are no such files; a name is not there; a line has too few columns, no label,
-            or a score that is no number; a file cannot be read; a test has no training file.
+        InputError: there are no such files; a name does not exist; a line has too few columns, no label,
+            or a score that is not a number; a file cannot be read; a test file has no training file.
 
     Example:
 

@@ -49,8 +49,8 @@ def transfer(
         folds: of tasks without a test.
         seed: of the folds.
         cache: an .npz file that keeps the vectors; those of another encoder are noticed.
-        figures_cache: a folder that keeps the figures of each task by the content of its vectors, labels and
-            folds: the same vectors are not read twice, whatever encoder made them.
+        figures_cache: folder that keeps the results of each task by the content of its vectors, labels and
+            folds: the same vectors are not read twice, whichever encoder returned them.
         progress: called with the name of each task; `None`: a line on the terminal.
         verbose: whether to show that line.
 
@@ -64,7 +64,7 @@ def transfer(
         single class or a class with a single example, has `kind` and `left_out`, the reason.
 
     Raises:
-        InputError: no tasks are there, or none that can be read; vectors are missing or not finite.
+        InputError: there are no tasks, or none that can be read; vectors are missing or not finite.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -93,12 +93,12 @@ def tasks_of(tasks) -> list[SentenceTask]:
 
 
 def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, figures_cache=None) -> dict:
-    """`{task: figures}`, with the reason under `left_out` where a task cannot be read.
+    """Return `{task: results}`, with the reason under `left_out` where a task cannot be read.
 
     Args:
         tasks: list of `SentenceTask`.
-        vectors_of: from a task to a function as `vectors` of `task_figures`.
-        folds, seed, figures_cache: as of `transfer`.
+        vectors_of: function from a task to `vectors` of `task_figures`.
+        folds, seed, figures_cache: as in `transfer`.
         say: called with the name of each task.
 
     Raises:
@@ -120,7 +120,7 @@ def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, fi
 
 
 def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
-    """Why no classifier can be fitted to a task, such as a single class; `None` where one can."""
+    """Return why no classifier can be fitted to a task, such as a single class; `None` if one can."""
     try:
         reader_of(task, seed)
     except InputError as error:

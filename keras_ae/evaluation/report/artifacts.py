@@ -91,7 +91,7 @@ def open_artifact(path: Path, endpoint: str | None = None):
 
 
 def preprocessing_in(path: Path) -> Preprocessing | None:
-    """How raw data become the inputs of an artifact, by its `manifest.json`; `None` where there is none.
+    """Return the preprocessing of an artifact by its `manifest.json`; `None` where there is none.
 
     Raises:
         InputError: the manifest is damaged.

@@ -54,7 +54,7 @@ def scatter(figures) -> dict:
 
 
 def _with_missing(values):
-    """`_numbered`, with a colour of their own for missing values."""
+    """`_numbered`, with a separate colour for missing values."""
     known = [one for one in values if one is not None]
     if len(known) == len(values):
         return _numbered(values)

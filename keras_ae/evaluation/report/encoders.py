@@ -17,7 +17,7 @@ from keras_ae.models.endpoint_inputs import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
 BATCH = 256
-KINDS = {  # of examples that are the raw data of a modality
+KINDS = {  # kinds of examples that are raw data of a modality
     "images": ("images",),
     "speech": ("waveforms",),
     "text": (),
@@ -38,7 +38,7 @@ class LoadedEncoder:
         num_values: `{level: values of a code}`, as far as known.
         reconstruct: a batch to the reconstruction; `None` where the encoder cannot decode.
         model: the Keras model of the embedding, where it is one: it is traced.
-        preprocessing: how raw data become its inputs; `None` where it does not say.
+        preprocessing: how raw data become its inputs; `None`: unknown.
     """
 
     kind: str
@@ -254,7 +254,7 @@ def _titled(model, name):
 
 
 def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
-    """The embedding of every example, `(examples, ...)`.
+    """Return the embedding of every example, `(examples, ...)`.
 
     Raises:
         InputError: the examples are not in the range of values that the encoder takes.

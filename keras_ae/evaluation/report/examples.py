@@ -14,7 +14,7 @@ from keras_ae.layers import LogMelSpectrogram
 MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart
 LONGEST_TEXT = 64  # words of a text that it reads
 WAVEFORMS_AT_ONCE = 32  # whose frames are computed together
-SAMPLE_RATE = 16_000  # Hz, of waveforms whose rate is not known
+SAMPLE_RATE = 16_000  # Hz, of waveforms of unknown rate
 WINDOW, HOP = 0.025, 0.01  # seconds, of log-mel frames
 
 
@@ -102,7 +102,7 @@ class Examples:
         return {"x": padded, "lengths": lengths}
 
     def frames(self) -> "Examples":
-        """The log-mel frames of waveforms, as sequences; of 16 kHz where no rate is known."""
+        """Return the log-mel frames of waveforms as sequences; an unknown rate is taken as 16 kHz."""
         layer, parts = log_mel_of(self.sample_rate or SAMPLE_RATE), []
         real = np.arange(self.array.shape[1]) < self.lengths[:, None]
         for start in range(0, len(self), WAVEFORMS_AT_ONCE):
@@ -136,7 +136,7 @@ class Examples:
 
 
 def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
-    """The log-mel frames of waveforms of a rate: windows of 25 ms every 10 ms, up to half of the rate.
+    """Return the log-mel layer for a sample rate: windows of 25 ms every 10 ms, bands up to half of the rate.
 
     Example:
 

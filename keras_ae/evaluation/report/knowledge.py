@@ -20,7 +20,7 @@ KEPT = ("linear", "mlp", "interval", "mlp_interval")  # of a control
 
 
 def probes(material, settings, detail=lambda text: None) -> dict:
-    """`{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`.
+    """Return `{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`.
 
     Factors that cannot be probed, such as constant ones, are left out, see `attempt`.
     """
@@ -32,7 +32,7 @@ def probes(material, settings, detail=lambda text: None) -> dict:
 
 
 def leaks(material, settings, detail=lambda text: None) -> dict:
-    """`{nuisance: leakage, with the control}`; left out as of `probes`."""
+    """Return `{nuisance: leakage, with the control}`, with the exceptions of `probes`."""
     found = {}
     for name, pair in material.nuisances.items():
         detail(f"leak of {name}")
@@ -90,7 +90,7 @@ def _leaked(material, pair, settings):
 
 
 def _measurable(pair):
-    """The values of both parts, or an `InputError` that says why a factor is left out."""
+    """The values of both parts; raises an `InputError` with the reason why a factor is left out."""
     reasons = [why_left_out(pair[0]), why_left_out(pair[1]) if pair[1].dtype.kind == "f" else None]
     for reason in filter(None, reasons):
         raise InputError(reason)

@@ -120,7 +120,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
 
 
 def as_factors(factors) -> dict:
-    """`{name: values (examples,)}` of a dict, one array, or the columns of one, see `as_factor`.
+    """Return `{name: values (examples,)}` of a dict, an array, or the columns of one, see `as_factor`.
 
     Example:
 

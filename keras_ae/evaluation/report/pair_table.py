@@ -94,7 +94,7 @@ def _candidates(material, settings):
 
 
 def _label(material):
-    """The first factor that is a class, is known everywhere and whose classes are few."""
+    """The first factor with few classes and without missing values."""
     for name, (train, test) in material.factors.items():
         if train.dtype.kind == "O" or test.dtype.kind == "O":
             continue  # some values are missing
@@ -111,7 +111,7 @@ def _one_hot(labels, values):
 def measured_pairs(material, settings, say=None) -> dict:
     """`{"rows", "independent"}`, or `{"rows": [], "left_out": why}` for inputs it cannot read."""
     if not settings.pairs:
-        return {**no_pairs(), "left_out": "it was not asked for."}
+        return {**no_pairs(), "left_out": "it was not requested."}
     try:
         return {"rows": pair_rows(material, settings, say), "independent": INDEPENDENT}
     except InputError as error:
@@ -119,5 +119,5 @@ def measured_pairs(material, settings, say=None) -> dict:
 
 
 def no_pairs() -> dict:
-    """What there is where nothing was measured."""
+    """Return the entry of a report without the measurement."""
     return {"rows": [], "independent": INDEPENDENT}

@@ -79,17 +79,17 @@ def cards(figures) -> list[Card]:
 
 
 def label(key: str) -> str:
-    """What a figure of an embedding is called on every page."""
+    """Return the label of a figure of an embedding, the same on every page."""
     return EMBEDDING[key].label
 
 
 def leak_of(figures) -> float:
-    """The leak of a nuisance: the share of what can be known that a probe reads, at least 0."""
+    """Return the leak of a nuisance: the share of what can be known that a probe reads, at least 0."""
     return max(0.0, figures["share"])
 
 
 def _read(one):
-    """What the better probe of a nuisance reads, next to the best constant."""
+    """The accuracy of the better probe of a nuisance, next to the best constant."""
     best = score(max(one["linear"], one["mlp"]), one)
     return f"{one['verdict']}: a probe reads {best}, the {label('baseline')} {score(one['baseline'], one)}"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 POOLS = ("auto", "none", "mean", "mean_and_deviation")
 METHODS = ("auto", "umap", "tsne", "pca")
-DEFAULT_BUDGET = "quick"  # of the command line and of Python
+DEFAULT_BUDGET = "quick"  # the same on the command line and in Python
 # a report of the demo in half a minute; the figures of a paper need "full"
 BUDGETS = {
     "full": {},

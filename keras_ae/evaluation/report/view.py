@@ -24,7 +24,7 @@ MEASURES = {
     "dci_completeness": "dci_completeness",
     "dci_informativeness": "dci_informativeness",
     "sap": "sap",
-}  # by the key of the record: that of the glossary
+}  # the label of the glossary for each key of the record
 
 
 def embedding_view(record) -> dict:
@@ -103,7 +103,7 @@ def _probe(name, one):
     """Places on a scale from 0 to 1 in per cent, and the numbers beside it."""
     control = next(iter(one["controls"].values()))
     low, high = (_place(value) for value in one["interval"])
-    is_leak = "baseline" in one  # judged by the best constant
+    is_leak = "baseline" in one  # compared with the best constant
     return {
         "name": name,
         "what": "a quantity" if one["kind"] == "regression" else f"{one['classes']} classes",

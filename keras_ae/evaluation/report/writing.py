@@ -57,9 +57,8 @@ def embedding_report(
         decode: function from embeddings to reconstructions, where the encoder brings none.
         layer, endpoint: see `load_encoder`.
         title: of the page; "": the name of the encoder.
-        budget: "quick", the default as on the command line: half a minute on the digits, with one seed and a
-            discriminator that is trained shortly and reads small images; or "full", for figures to
-            publish: minutes to hours on a CPU.
+        budget: "quick", the default: half a minute on the digits, with one seed and a short training of the
+            discriminator on small images; or "full", for results to publish: minutes to hours on a CPU.
         seeds: of `pair_discrimination`; `None`: that of the budget, 3 or 1.
         seed: of everything that is drawn. The same seed gives the same page.
         progress: called with the name of each section before it is measured; `None`: a line on the terminal.
@@ -70,9 +69,9 @@ def embedding_report(
             umap, tsne, pca) and `pool` (of sequences: auto, none, mean, mean_and_deviation).
 
     Returns:
-        the content of the JSON file. A section that fails is under "failed" with its reason, and its
-        traceback in a file next to the page, `embedding_report.failed.txt`; what these data do not allow
-        is under "left_out".
+        the content of the JSON file. A section that fails is under "failed" with its reason; its traceback
+        is in a file next to the page, `embedding_report.failed.txt`. What the data do not allow is under
+        "left_out".
 
     Raises:
         InputError: no encoder, data or factors that it can use; the page cannot be written to `path`, which
@@ -104,7 +103,7 @@ def embedding_report(
 
 
 def report_outputs(path, inputs=()) -> tuple[Path, Path, Path]:
-    """The page, its figures and the tracebacks of what fails, checked by `keras_ae.files.page_outputs`."""
+    """Return the paths of page, figures and tracebacks, checked by `keras_ae.files.page_outputs`."""
     page, figures, log = page_outputs(path, inputs, ENDINGS)
     return page, figures, log
 
