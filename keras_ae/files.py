@@ -1,4 +1,4 @@
-"""Files: whole or absent, named where they fail, and never written over an input."""
+"""Writing of files: complete or not at all, with their names in errors, and never over an input."""
 
 import contextlib
 import errno
@@ -41,7 +41,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """An empty file next to `path`, with its ending, which replaces it if the body succeeds.
+    """Yield an empty file next to `path`, with its ending, which replaces it if the body succeeds.
 
     Raises:
         OSError: with the name of `path`, also where the disk is full.
@@ -103,13 +103,13 @@ def output_paths(
     folder: str | os.PathLike | None = None,
     sources: Iterable[str] | None = None,
 ) -> list[Path]:
-    """The files to write, checked before anything is written.
+    """Return the paths of the files to write, checked before anything is written.
 
     Args:
-        names: of the files; of files in `folder`, where it is given.
-        inputs: what is read: files, and folders with everything inside. What does not exist is ignored.
+        names: of the files, relative to `folder` where it is given.
+        inputs: files that are read, and folders with everything inside. Missing ones are ignored.
         folder: in which all outputs must lie.
-        sources: what each output is made from, for the errors.
+        sources: the input of each output, for errors.
 
     Returns:
         the path of each name.
@@ -156,19 +156,19 @@ def output_paths(
 def page_outputs(
     page: str | os.PathLike, inputs: Iterable[str | os.PathLike] = (), endings: Iterable[str] = (".json",)
 ) -> tuple[Path, ...]:
-    """The paths of an .html file and of the files written next to it, checked by `output_paths`.
+    """Return the paths of an .html file and of the files written next to it, checked by `output_paths`.
 
     Args:
         page: the .html file.
-        inputs: as of `output_paths`.
+        inputs: as in `output_paths`.
         endings: of the files next to the page, in place of `.html`.
 
     Returns:
         the page, and the file of each ending.
 
     Raises:
-        InputError: `page` is no .html file, or one of the files is no output; there is a file next to it
-            without the page, so that it comes from elsewhere.
+        InputError: `page` is not an .html file; a file is not a valid output; one of the files next to the
+            page exists without it, so that another program has written it.
 
     Example:
 
@@ -183,21 +183,21 @@ def page_outputs(
         if other.exists() and not page.exists():
             what = "The figures" if other.suffix == ".json" else "The failed measurements"
             raise InputError(
-                f"{what} of {page} are written to {other}, which exists already and comes from elsewhere: "
+                f"{what} of {page} are written to {other}, a file of other origin: "
                 "choose another name for the page, or remove this file."
             )
     return page, *others
 
 
 class _Protected:
-    """What must not be written to: inputs by their real paths, and by device and number of the file."""
+    """Inputs, which must not be written to: by real path, and by device and inode."""
 
     def __init__(self, inputs):
         self.names = {Path(given).resolve(): os.fspath(given) for given in inputs if Path(given).exists()}
         self.numbers = {_number(path): name for path, name in self.names.items()}
 
     def check(self, path, real):
-        """Refuse `path`, whose real path is `real`, where it is an input or lies in an input folder."""
+        """Raise `InputError` if `path`, with the real path `real`, is an input or lies in an input folder."""
         for place in (real, *real.parents):
             given = self.names.get(place) or (self.numbers.get(_number(place)) if place.exists() else None)
             if given is None:
@@ -210,19 +210,19 @@ class _Protected:
 
 
 def _number(path):
-    """Device and number of a file: equal for all names of it, also on file systems that ignore case."""
+    """Device and inode of a file: equal for all its names, also on file systems that ignore case."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def _key(real):
-    """A text that is equal for two names of one file that does not exist yet."""
+    """A key that is equal for two names of one file that does not exist yet."""
     text = os.fspath(real)
     return unicodedata.normalize("NFC", text).casefold() if ignores_case(real) else text
 
 
 def ignores_case(path: Path) -> bool:
-    """Whether the file system of `path` takes `a` and `A` for the same name, by an existing folder of it."""
+    """Return whether the file system of `path` ignores case; an existing folder of it is tested."""
     for folder in path.parents:
         swapped = folder.with_name(folder.name.swapcase())
         if folder.exists() and swapped.name != folder.name:
@@ -231,9 +231,9 @@ def ignores_case(path: Path) -> bool:
 
 
 def _reason(error, path):
-    """`(errno, text)` of an error that names no file; NumPy and HDF5 leave out the number."""
+    """`(errno, text)` of an error that names no file; NumPy and HDF5 omit the number."""
     if error.errno is not None:
-        return error.errno, os.strerror(error.errno)  # that of HDF5 is a paragraph
+        return error.errno, os.strerror(error.errno)  # HDF5 writes a paragraph
     folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
     full = "No space left" in str(error) or not shutil.disk_usage(folder).free
     if full:
@@ -242,7 +242,7 @@ def _reason(error, path):
 
 
 def _umask() -> int:
-    """The umask of the process; `mkstemp` makes files that only their owner reads."""
+    """The umask of the process; `mkstemp` creates files that only their owner can read."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -9,20 +9,20 @@ from keras_ae.errors import InputError
 
 
 def integers_in(name, values, num_values, least=0):
-    """`values` as int32, each from `least` to `num_values - 1`.
+    """Return `values` as int32, each from `least` to `num_values - 1`.
 
-    A device does what it likes with others: a CPU raises an error in the middle of a graph or takes
-    another row, a GPU gives zeros. Eagerly they are refused here; in a graph, where no error can be
-    raised on every device, they are clamped to the range.
+    The effect of others depends on the device: a CPU raises an error in the middle of a graph or reads
+    another row, a GPU returns zeros. Eager values are refused; in a graph, where no error can be raised
+    on every device, they are clamped to the range.
 
     Args:
         name: of the argument, for the message.
-        values: array or tensor of integers; whole numbers of a float dtype are taken too.
-        num_values: one more than the largest; `None`: unknown, all are taken.
+        values: array or tensor of integers; whole numbers of a float dtype are accepted too.
+        num_values: number of values; `None`: unknown, all are accepted.
         least: the smallest.
 
     Raises:
-        InputError: eager values that are out of the range, or no whole numbers.
+        InputError: eager values that are out of range, or not integers.
 
     Example:
 
@@ -40,13 +40,13 @@ def integers_in(name, values, num_values, least=0):
 
 
 def check_integers(name, values, num_values, least=0):
-    """Raise an `InputError` unless all `values` are whole numbers from `least` to `num_values - 1`.
+    """Raise `InputError` unless all `values` are integers from `least` to `num_values - 1`.
 
-    `num_values` of `None`: any whole numbers, such as those that are only compared with each other.
+    With `num_values=None` any integers are accepted, such as labels that are only compared.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and not (array == np.floor(array)).all()):
-        raise InputError(f"{name} must be integers. Received: {name} of dtype {array.dtype}: {_shown(array)}")
+        raise InputError(f"{name} must be integers. Received: dtype {array.dtype}, {_shown(array)}")
     if num_values is not None and array.size and (array.min() < least or array.max() >= num_values):
         raise InputError(
             f"{name} must be from {least} to {num_values - 1}. "
@@ -55,9 +55,9 @@ def check_integers(name, values, num_values, least=0):
 
 
 def embedding_rows(model) -> int | None:
-    """Rows of the `Embedding` layer that reads an input of a functional model; `None`: there is none.
+    """Return the number of rows of the `Embedding` layer that reads an input of a functional model.
 
-    The integer input, such as a speaker, has so many values.
+    The integer input, such as a speaker, has this number of values. `None`: there is no such layer.
     """
     inputs = {id(tensor) for tensor in getattr(model, "inputs", None) or ()}
     tables = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)] if inputs else []
@@ -70,7 +70,7 @@ def embedding_rows(model) -> int | None:
 
 
 def is_eager(values) -> bool:
-    """Whether the values of a tensor can be looked at now."""
+    """Return whether the values of a tensor are available now."""
     return tf.executing_eagerly() and not isinstance(values, keras.KerasTensor) and hasattr(values, "numpy")
 
 

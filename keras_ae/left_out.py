@@ -1,4 +1,4 @@
-"""Record of what a reader of data left out, and of what it kept although it is suspicious."""
+"""Record of the data that a reader left out, or kept although they are suspicious."""
 
 import warnings
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ STORED = 20  # names for each reason in `description`
 
 
 class LeftOut:
-    """Names of what a reader passed over, grouped by reason.
+    """Names of the items that a reader left out, grouped by reason.
 
     Args:
-        unit: what the names stand for, in the plural.
+        unit: kind of the items, in the plural.
 
     Example:
 
@@ -40,7 +40,7 @@ class LeftOut:
         self.suspicions.setdefault(reason, []).append(name)
 
     def copy(self) -> "LeftOut":
-        """The same records; adding to one does not change the other."""
+        """Return an independent copy."""
         other = LeftOut(self.unit)
         other.reasons = {reason: list(names) for reason, names in self.reasons.items()}
         other.suspicions = {reason: list(names) for reason, names in self.suspicions.items()}
@@ -55,16 +55,16 @@ class LeftOut:
         return bool(self.reasons or self.suspicions)
 
     def description(self) -> dict:
-        """Counts and up to 20 names for each reason; JSON takes it."""
+        """Return counts and up to 20 names for each reason, serialisable as JSON."""
         found = {"count": self.count, **_counted(self.reasons)}
         return {**found, "suspicious": _counted(self.suspicions)} if self.suspicions else found
 
     def summary(self) -> str:
-        """What is left out, by reason, with a few names."""
+        """Return the counts of each reason, with a few names."""
         return _named(self.reasons)
 
     def line(self, origin: str) -> str:
-        """One line with all counts and a few names for each reason; empty if there is nothing to tell."""
+        """Return one line with all counts and a few names for each reason; empty if nothing is recorded."""
         parts = []
         if self.reasons:
             parts.append(f"{self.count} {self._units()} left out: {_named(self.reasons)}.")
@@ -74,7 +74,7 @@ class LeftOut:
         return f"{origin}: {' '.join(parts)}" if parts else ""
 
     def warn(self, origin: str, stacklevel: int = 2) -> None:
-        """Emit `line` as one `DataWarning` if there is something to tell."""
+        """Emit `line` as one `DataWarning` if anything is recorded."""
         if self:
             warnings.warn(DataWarning(self.line(origin)), stacklevel=stacklevel + 1)
 
@@ -83,7 +83,7 @@ class LeftOut:
 
 
 def some_of(names: Iterable[str], shown: int = SHOWN) -> str:
-    """The first names, separated by commas, and "..." if there are more.
+    """Return the first names, separated by commas, and "..." if there are more.
 
     Example:
 

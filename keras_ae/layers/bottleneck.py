@@ -74,10 +74,10 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return self.assign_codes(ops.cast(x, "float32"))
 
     def decode(self, codes):
-        """Embedding of integer codes, in the compute dtype.
+        """Return the embedding of integer codes, in the compute dtype.
 
-        Codes out of range are an `InputError` in an eager call; in a graph, an exported one
-        too, they are clamped to the range.
+        Codes out of range raise an `InputError` in an eager call; in a graph, including an exported
+        one, they are clamped to the range.
         """
         if isinstance(codes, keras.KerasTensor):
             raise ValueError(
@@ -90,17 +90,17 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
 
     def codes_in_range(self, codes):
-        """`codes` as int32 of the right shape and range, see `keras_ae.integers.integers_in`."""
+        """Return `codes` as int32 of valid shape and range, see `keras_ae.integers.integers_in`."""
         codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
         if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
             raise InputError(
                 f"The codes of {type(self).__name__} must have {parts} entries on their last axis. "
                 f"Received: codes of shape={tuple(codes.shape)}"
             )
-        # unknown for a layer that never called `track_codes`
+        # unknown in a layer that has never called `track_codes`
         return integers_in("codes", codes, getattr(self, "num_values", None), self.least_code)
 
-    least_code = 0  # some bottlenecks name what was left out by a negative code
+    least_code = 0  # a negative code marks a part that was left out, in some bottlenecks
 
     def codes_per_position(self):
         """Length of the last axis of the codes where a position has several; `None`: one code each."""
@@ -143,9 +143,9 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return embedding, keras.KerasTensor(self.code_shape(x.shape), dtype="int32")
 
     def example_losses(self, x, mask=None):
-        """What each example by itself adds to the loss, the mean over its real positions: `(batch,)` float32.
+        """Return the loss of each example, the mean over its real positions: `(batch,)` float32.
 
-        Terms of the batch as a whole, such as the diversity of its codes, and of the weights are left out.
+        Terms of the batch as a whole, such as the diversity of its codes, and of the weights are excluded.
         """
         losses = self.position_losses(ops.cast(x, "float32"))
         if losses is None:
@@ -158,7 +158,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return ops.divide_no_nan(total, ops.sum(ops.cast(real, "float32"), axis=1))
 
     def position_losses(self, x):
-        """The weighted loss of each position of float32 `x`, `(batch, ...)`; `None` if it has none."""
+        """Return the weighted loss of each position of float32 `x`, `(batch, ...)`; `None`: no such loss."""
 
     def observe(self, x, embedding, codes, weights):
         """Losses and metrics outside of training."""

@@ -41,7 +41,7 @@ class Codebook(keras.layers.Layer):
         distance: `"euclidean"` or `"cosine"`.
         linear: `e = W c`, where `c` stays as it started and the matrix `W` is trained.
         kmeans_samples: vectors of the k-means start; `None`: chosen by `K`; 0: no k-means.
-        initial: `(heads, K, dim)`, the codes to start from, without k-means; `None`: none.
+        initial: initial codes `(heads, K, dim)`, in place of a k-means start; `None`: none.
         revival_threshold: a code is dead below this fraction of its fair share; 0: never.
         sampling_temperature: `t` of training, a float or a schedule; 0: the nearest code.
         seed: of the k-means start, the revival and the sampling.
@@ -80,7 +80,7 @@ class Codebook(keras.layers.Layer):
         random = keras.initializers.RandomNormal(seed=self.seed)  # the same numbers at every call
         first = random if self.initial is None else lambda shape, dtype: self.unit(self.initial)
         self.vectors = self._state("codebook", table, first, trainable=by_gradient)
-        # all 0: as often as any other, however many vectors the first batch has
+        # all 0: equal shares, whatever the size of the first batch
         self.counts = self._state("counts", table[:2], "zeros")
         if self.linear:
             identity = keras.initializers.Identity()
@@ -117,9 +117,9 @@ class Codebook(keras.layers.Layer):
         return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
     def set_codes(self, vectors, counts):
-        """Start from `vectors` `(heads, K, dim)`: no k-means comes, or has come, before them.
+        """Set the codes to `vectors` `(heads, K, dim)`, in place of a k-means start.
 
-        `counts`: `(heads, K)`, the weight of each code in a batch; all 0: a fair share of the next batch.
+        `counts`: `(heads, K)`, the weight of each code in a batch; all 0: an equal share of the next batch.
         """
         vectors = self.unit(ops.convert_to_tensor(vectors))
         self.vectors.assign(vectors)
@@ -130,7 +130,7 @@ class Codebook(keras.layers.Layer):
             self.sums.assign(vectors * counts[..., None])
         if self.buffer_size:
             self.started.assign(1.0)
-            # the running means reach back as far as `ema_decay` says
+            # the running means start with their full memory, that of `ema_decay`
             self.window.assign(1.0 / (1.0 - (self.ema_decay or 0.0)))
 
     # inference
@@ -166,10 +166,10 @@ class Codebook(keras.layers.Layer):
         return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
 
     def _candidates(self):
-        """`candidates` of the search in each head."""
+        """The argument `candidates` of the search, for each head."""
         if not is_exporting():
             return [None] * self.num_heads
-        with tf.init_scope():  # the numbers that are exported, not their symbols
+        with tf.init_scope():  # the values that are exported, not symbolic tensors
             return [export_candidates(codes.numpy()) for codes in ops.unstack(self.codes())]
 
     def _gap(self, x, codes):
@@ -184,7 +184,7 @@ class Codebook(keras.layers.Layer):
     def train(self, x, weights):
         """Learn from the vectors of a batch.
 
-        A vector that is not finite is left out: the others are learned, and all state stays finite.
+        A vector that is not finite is left out: training uses the others, and all state stays finite.
 
         Returns:
             `(quantized, codes, squared)`: by the codebook as it was before this batch moved it;
@@ -218,11 +218,11 @@ class Codebook(keras.layers.Layer):
         started = self.started > 0
         numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
         if num_replicas() == 1 and not has_fixed_shapes():
-            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # nothing to keep any more
+            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # samples are over
         count = self.buffer.add(rows.gather(numbers), tf.where(started, 0, real))
         uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
 
-        # a batch without a finite vector leaves the codes as they are
+        # a batch without a finite vector does not change the codes
         stays = started | ((rows.total == 0) & (count > 0))
         # nothing is assigned and no replica waits inside of the condition
         vectors, samples = tf.cond(
@@ -261,7 +261,7 @@ class Codebook(keras.layers.Layer):
         self.vectors.assign(self.unit(state["vectors"]))
 
     def _statistics(self, rows):
-        """Counts, vectors and sums; a fair share of this batch for each code that has none to begin with."""
+        """Counts, vectors and sums; codes without a count start with an equal share of this batch."""
         counts, vectors = self.counts.value, self.vectors.value
         new = tf.reduce_sum(counts) == 0.0
         counts = tf.where(new, rows.weight / self.num_embeddings, counts)

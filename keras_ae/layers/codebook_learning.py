@@ -21,7 +21,7 @@ def ema_step(state, rows, codes, decay):
 
     Args:
         state: the statistics.
-        rows: `GlobalRows` of the batch; those that are not real are left out by selection.
+        rows: `GlobalRows` of the batch; rows that are not real are excluded by selection.
         codes: int32 `(vectors, heads)`.
         decay: `g`; `None`: of the counts alone.
 
@@ -32,7 +32,7 @@ def ema_step(state, rows, codes, decay):
     batch = {"counts": count_codes(codes, rows.weights, num_embeddings)}
     if decay is not None:
         weights = rows.weights if rows.is_weighted else None
-        # no segment has the number -1: a product with 0 would keep NaN
+        # segment -1 does not exist; a product with 0 would keep NaN
         real = tf.where(rows.weights[:, None] > 0, codes, -1)
         batch["sums"] = code_sums(rows.x, real, weights, num_embeddings)
     batch = sum_over_replicas(batch)

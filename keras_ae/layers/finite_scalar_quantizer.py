@@ -113,7 +113,7 @@ class FiniteScalarQuantizer(GridQuantizer):
         return (bounded + _float32(self._half - self._zero)) / _float32(self._zero)
 
     def to_digits(self, relaxed):
-        # where there is no number, as for 0: the integer of NaN is another one on each device
+        # NaN counts as 0: its conversion to an integer depends on the device
         return ops.cast(ops.round(self._digit_of(finite_or_zero(relaxed))), "int32")
 
     def from_digits(self, digits):

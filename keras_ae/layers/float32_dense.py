@@ -5,7 +5,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class Float32Dense(keras.layers.Dense):
-    """`keras.layers.Dense` in float32, which `model.quantize` leaves as it is.
+    """`keras.layers.Dense` in float32, which `model.quantize` does not change.
 
     For maps whose rounding changes the result: the codes of a quantiser, the variance of a
     Gaussian. They are small compared with the networks around them.

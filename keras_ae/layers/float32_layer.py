@@ -28,7 +28,7 @@ class Float32Layer(keras.layers.Layer):
         return self.compute_dtype
 
     def add_loss(self, loss):
-        # Keras adds it to losses of the dtype of its `floatx`, and adds no float32 to a float64
+        # Keras adds it to losses in `floatx`, and does not add a float32 to a float64
         if keras.config.floatx() == "float64":
             parts = getattr(loss, TAG, None)
             loss = ops.cast(loss, "float64")

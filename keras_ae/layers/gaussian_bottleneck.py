@@ -93,11 +93,11 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         return ops.cast(z, self.compute_dtype)
 
     def kl(self, x, mask=None):
-        """`KL(q(z|x) || N(0, I))` of each example in nats, the sum over its real positions: `(batch,)`."""
+        """Return `KL(q(z|x) || N(0, I))` of each example, nats, summed over real positions: `(batch,)`."""
         return self._kl_of(*self.parameters(x), mask)
 
     def example_losses(self, x, mask=None):
-        """What each example adds to the loss, `beta * KL`: `(batch,)`."""
+        """Return the loss of each example, `beta * KL`: `(batch,)`."""
         return ops.convert_to_tensor(self.beta) * self.kl(x, mask)
 
     def _kl_of(self, mean, log_variance, mask):

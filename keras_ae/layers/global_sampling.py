@@ -59,7 +59,7 @@ class GlobalRows:
             `(heads, n, dim)`.
         """
         weights = self.weights[:, None]
-        # where all are 0, all are drawn alike
+        # where all are 0, all are drawn with the same probability
         squared = tf.where((weights > 0) & is_finite(squared), weights * (squared + 1e-30), 0.0)
         cumulative = tf.cumsum(squared, axis=0)
         first, total = self._shares(self._last(cumulative))
@@ -89,11 +89,11 @@ class GlobalRows:
 
 
 def real_weights(x, weights):
-    """`weights` `(vectors,)`, ones where `None`; 0 for each vector of `x` that is not finite."""
+    """Return `weights` `(vectors,)`, ones if `None`, with 0 for each vector of `x` that is not finite."""
     weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
     return tf.where(finite_rows(x) & is_finite(weights) & (weights > 0), weights, 0.0)
 
 
 def _with_a_row_of_zeros(x):
-    """`x` and a last row of zeros: a replica whose share is empty has a row to read, too."""
+    """`x` and a row of zeros at its end: a replica with an empty share needs a row to read."""
     return tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1))

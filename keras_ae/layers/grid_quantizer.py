@@ -26,7 +26,7 @@ class GridQuantizer(Bottleneck):
     A subclass writes on float32 tensors `(vectors, heads, digits)`:
 
     - `relax(heads)` -> the continuous values that are rounded, in units of the embedding;
-    - `to_digits(relaxed)` -> int32 digits; of NaN too, as of 0;
+    - `to_digits(relaxed)` -> int32 digits; NaN counts as 0;
     - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
     - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
 
@@ -115,7 +115,7 @@ class GridQuantizer(Bottleneck):
         return ops.reshape(x, (-1, self.num_heads, len(self.levels)))
 
     def _mean_of_heads(self, values, x):
-        """Mean of `(vectors, ...)` over what belongs to each position of `x`."""
+        """Mean of `(vectors, ...)` over the vectors of each position of `x`."""
         return ops.mean(ops.reshape(values, (*ops.shape(x)[:-1], -1)), axis=-1)
 
     def _embedding(self, heads, leading):

@@ -1,4 +1,4 @@
-"""A GRU under a mask, on every device."""
+"""GRU for masked sequences, on every device."""
 
 import keras
 from keras import ops
@@ -8,8 +8,8 @@ from keras import ops
 class GRU(keras.layers.GRU):
     """`keras.layers.GRU`, also for sequences that are masked entirely.
 
-    The GRU of cuDNN takes no row without a real step. The first step of such a row is read, and its
-    outputs are zeros, which is what Keras gives on a CPU. It has the weights of Keras' layer.
+    The GRU of cuDNN does not accept a row without a real step. The first step of such a row is read, and
+    its outputs are zeros, as those of Keras on a CPU. The weights are those of Keras' layer.
 
     Example:
 

@@ -116,7 +116,7 @@ class GumbelOneHot(StochasticBottleneck):
     # inference
 
     def assign_codes(self, x):
-        # NaN is never the largest: each device would choose another one of several
+        # NaN is never the largest: which one of several is chosen would depend on the device
         return self._join_codes(argmax(self._split(ops.where(ops.isnan(x), -math.inf, x))))
 
     def look_up(self, codes):
@@ -127,7 +127,7 @@ class GumbelOneHot(StochasticBottleneck):
         """Gap of the two largest logits relative to their size."""
         best = ops.top_k(self._split(ops.cast(x, "float32")), 2)[0]
         size = ops.maximum(ops.max(ops.abs(best), axis=-1), 1e-30)
-        forbidden = best[..., 1] == -math.inf  # all others are: nothing is nearer
+        forbidden = best[..., 1] == -math.inf  # all others are -inf: nothing is nearer
         return self._join_codes(ops.where(forbidden, 1.0, (best[..., 0] - best[..., 1]) / size))
 
     # the distribution

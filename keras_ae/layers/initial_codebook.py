@@ -1,4 +1,4 @@
-"""A codebook that the user gives: checked, and as an entry of a layer's config."""
+"""Codebooks given by the user: their checks, and their form in a layer's config."""
 
 import base64
 
@@ -6,18 +6,18 @@ import numpy as np
 
 
 def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", unit=False):
-    """`value` as a float32 array `(tables, K, dim)`.
+    """Return `value` as a float32 array `(tables, K, dim)`.
 
     Args:
         value: array `(tables, K, dim)`; `(K, dim)` where there is one table.
-        tables: number of heads with a codebook of their own, or of levels.
+        tables: number of heads with separate codebooks, or of levels.
         num_embeddings: `K`.
         dim: size of a code; `None`: any.
         name: of the argument, for the message.
-        unit: whether the codes have directions alone, so that none is zero.
+        unit: whether only the directions of the codes matter, so that none may be zero.
 
     Raises:
-        ValueError: another shape, or codes that are not finite, or of no direction.
+        ValueError: another shape, or codes that are not finite, or zero where they must not be.
     """
     codes = np.asarray(value, "float32")
     if codes.ndim == 2 and tables == 1:
@@ -41,7 +41,7 @@ def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", 
 
 
 def counts_array(counts, codes):
-    """`counts` as a float32 array `(tables, K)` of the `codes` `(tables, K, dim)`; zeros where `None`.
+    """Return `counts` as a float32 array `(tables, K)` for `codes` `(tables, K, dim)`; zeros if `None`.
 
     Raises:
         ValueError: another shape, or counts that are negative, not finite, or all 0.
@@ -56,13 +56,13 @@ def counts_array(counts, codes):
     if not np.isfinite(array).all() or array.min() < 0 or not array.any(axis=1).all():
         raise ValueError(
             "counts must be finite, at least 0 and not all 0. "
-            f"Received: from {array.min()} to {array.max()}. Pass None for a fair share each."
+            f"Received: from {array.min()} to {array.max()}. Pass None for equal shares."
         )
     return array
 
 
 def codebook_config(codes):
-    """A codebook as an entry of a config; `None` for `None`."""
+    """Return a codebook as an entry of a config; `None` for `None`."""
     if codes is None:
         return None
     codes = np.asarray(codes, "<f4")
@@ -70,7 +70,7 @@ def codebook_config(codes):
 
 
 def codebook_from_config(config):
-    """The opposite of `codebook_config`."""
+    """Return the codebook of an entry of `codebook_config`."""
     if not isinstance(config, dict):
         return config
     return np.frombuffer(base64.b64decode(config["float32"]), "<f4").reshape(config["shape"]).copy()

@@ -28,7 +28,7 @@ def kmeans_plus_plus(samples, uniforms):
         `(rounds * draws, dim)`.
     """
     rounds, trials, draws = uniforms.shape
-    # float64: the distances of samples that are near to each other and far from the others
+    # float64: samples may be close to each other and far from all others
     shifted = tf.cast(samples, tf.float64)
     shifted -= tf.reduce_mean(shifted, axis=0)
     norms = tf.reduce_sum(tf.square(shifted), axis=1)

@@ -96,7 +96,7 @@ class LinearDependence(Float32Layer):
         return ops.transpose(ops.solve_triangular(root, centred, lower=True))
 
     def _learn(self, z, weight):
-        """The statistics take a step towards those of the global batch, if it is finite."""
+        """Move the statistics towards those of the global batch, if it is finite."""
         total = sum_over_replicas(ops.sum(weight))
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
         mean = ops.divide_no_nan(sum_over_replicas(ops.sum(weight[:, None] * z, axis=0)), total)
@@ -118,7 +118,7 @@ class LinearDependence(Float32Layer):
 
 
 def dependence_term(dependence, sample_weight, z):
-    """The `LinearDependence` of vectors `z` as a term; a batch without pairs (value 0) does not count."""
+    """Return the `LinearDependence` of vectors `z` as a term; a batch without pairs has weight 0."""
     weights = ops.ones_like(z[:, 0]) if sample_weight is None else sample_weight
     return batch_term(dependence, ops.where(dependence == 0, ops.zeros_like(weights), weights))
 

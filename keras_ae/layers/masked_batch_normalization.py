@@ -21,7 +21,7 @@ class MaskedBatchNormalization(Float32Layer):
     of the global batch: two replicas normalise as one device does, also with unequal shares
     (`keras.layers.BatchNormalization` takes no mask where it is synchronised). In inference,
     and where `trainable` is false, they are moving averages, which a batch that is not finite
-    leaves as they are. Float32 inside.
+    does not change. Float32 inside.
 
     Args:
         momentum: of the moving averages.

@@ -1,8 +1,8 @@
 """Quantised parts of layers and models in their configuration.
 
-`keras.Model.quantize` quantises each `Dense` and `Embedding`, also those that a layer creates for itself.
-Such a part is not in the configuration of its owner: created again, it would be float, and the weights of
-the file would not fit.
+`keras.Model.quantize` quantises each `Dense` and `Embedding`, including those that a layer creates itself.
+The configuration of the layer does not contain such a part: after loading it would be float, and the
+weights in the file would not fit.
 """
 
 import keras
@@ -11,9 +11,9 @@ KEY = "quantized_parts"
 
 
 def config_of_quantized_parts(owner) -> dict:
-    """`{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; empty without any.
+    """Return `{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; empty without any.
 
-    A place is the path of numbers through the parts and their parts: names change from object to object.
+    A place is the path of indices through the parts and their parts: names differ between objects.
     """
     parts = {place: _quantization(part) for place, part in _leaves(owner) if part.quantization_mode}
     return {KEY: parts} if parts else {}

@@ -58,7 +58,7 @@ class ResidualVectorQuantizer(Bottleneck):
         quantizer_dropout: share of the training examples that take 1 to `L` levels, each as
             often, instead of all; their missing codes are -1.
         kmeans_samples, revival_threshold: as in `VectorQuantizer`, for each level.
-        initial_codebook: `(num_levels, K, size of a code)`, the codes to start from, without k-means.
+        initial_codebook: initial codes `(num_levels, K, size of a code)`, in place of k-means starts.
         seed: of the starts, the revivals, the sampling and the dropout.
 
     Call arguments:
@@ -162,15 +162,15 @@ class ResidualVectorQuantizer(Bottleneck):
     def set_codebook(self, codebook, counts=None):
         """Replace the codes of all levels; training continues from them, without k-means starts.
 
-        Builds the layer where the codes alone determine its size.
+        Builds the layer if the codes alone determine its size.
 
         Args:
             codebook: `(num_levels, K, size of a code)`.
-            counts: `(num_levels, K)`: the weight of each code in one batch; `None`: a fair share of
-                the next training batch.
+            counts: `(num_levels, K)`: the weight of each code in one batch; `None`: an equal
+                share of the next training batch.
 
         Raises:
-            ValueError: another shape, numbers that are not finite, or a layer with a `codebook_dim`
+            ValueError: another shape, values that are not finite, or a layer with a `codebook_dim`
                 that is not built.
         """
         size = self.code_dim if self.built else self.codebook_dim

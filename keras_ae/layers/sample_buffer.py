@@ -8,9 +8,9 @@ import tensorflow as tf
 class SampleBuffer(keras.layers.Layer):
     """Holds up to `capacity` vectors `(heads, dim)`, filled `batch_rows` at a time.
 
-    Saved in full while it fills, so that a resumed training continues as it was. A buffer that is full
-    has served its purpose: it is saved as nothing, and is empty after loading, as is one whose
-    saved rows do not fit its capacity.
+    Saved in full while it fills, so that a resumed training continues exactly. A full buffer is no longer
+    needed: it is not saved, and is empty after loading, as is one whose saved rows do not fit its
+    capacity.
 
     Args:
         capacity: vectors to hold.

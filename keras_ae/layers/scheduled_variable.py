@@ -45,7 +45,7 @@ class ScheduledVariable(keras.layers.Layer):
     def next(self, advance=True):
         """The value of this training step; counts the step unless `advance` is false."""
         if self.schedule is None or not advance:
-            return tf.convert_to_tensor(self.variable.value)  # keras.ops hands a variable on as it is
+            return tf.convert_to_tensor(self.variable.value)  # keras.ops returns a variable unchanged
         value = ops.cast(self.schedule(self.step), "float32")
         self.variable.assign(value)
         self.step.assign_add(1)

@@ -10,8 +10,8 @@ def sample_codes(x, codebook, temperature, seed):
     """Codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
 
     `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`, float64, because
-    their differences count, however far the codes are from each other. They are made in row
-    blocks: memory does not grow with vectors x codes.
+    their differences count even for codes far from each other. They are computed in blocks of
+    rows: memory does not grow with vectors x codes.
 
     Args:
         x: `(vectors, dim)`.
@@ -30,7 +30,7 @@ def sample_codes(x, codebook, temperature, seed):
 
     def draw(rows, start):
         scores = exact_scores(rows, codebook, table)
-        # the largest is 0: the others are float32 by their distance from it
+        # relative to the largest, differences of scores fit float32
         scores = tf.cast(scale * (scores - tf.reduce_max(scores, axis=1, keepdims=True)), tf.float32)
         # one seed a block, none of its own state inside of the loop
         uniform = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, start]), 1e-7, 1.0 - 1e-7)

@@ -65,7 +65,7 @@ class VectorQuantizer(Bottleneck):
         diversity_temperature: in the units of `x` squared.
         kmeans_samples: vectors collected for the k-means start; `None`: 64 a code, at
             most 65,536 but at least 4 a code; 0: no k-means, the codes start random normal.
-        initial_codebook: the codes to start from, without k-means: `(K, size of a code)`, with a
+        initial_codebook: initial codes, in place of a k-means start: `(K, size of a code)`, with a
             codebook for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
         revival_threshold: a code is dead below this fraction of `vectors / K`, its
             fair share of a batch; 0: never.
@@ -178,16 +178,16 @@ class VectorQuantizer(Bottleneck):
     def set_codebook(self, codebook, counts=None):
         """Replace the codes; training continues from them, without a k-means start.
 
-        Builds the layer where the codes alone determine its size.
+        Builds the layer if the codes alone determine its size.
 
         Args:
             codebook: `(K, size of a code)`, with a codebook for each head `(num_heads, K, size of a code)`.
                 With a linear codebook these are the products; `W` becomes the identity.
-            counts: `N`, `(K,)` or `(num_heads, K)`: the weight of each code in one batch, which says how
-                much the codes resist the first batches; `None`: a fair share of the next training batch.
+            counts: `N`, `(K,)` or `(num_heads, K)`: the weight of each code in one batch: the larger,
+                the less the first batches move it; `None`: an equal share of the next training batch.
 
         Raises:
-            ValueError: another shape, numbers that are not finite, or a layer with a `codebook_dim`
+            ValueError: another shape, values that are not finite, or a layer with a `codebook_dim`
                 that is not built.
 
         Example:
@@ -237,7 +237,7 @@ class VectorQuantizer(Bottleneck):
 
     @property
     def started(self):
-        """The variable that is 1 once the k-means start is over; a constant 1 without such a start."""
+        """Variable that is 1 once the k-means start is done; a constant 1 without such a start."""
         return self.table.started if self.table.buffer_size else ops.ones((), dtype="float32")
 
     # inference
@@ -295,7 +295,7 @@ class VectorQuantizer(Bottleneck):
                 [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
             )
             terms["diversity_loss"] = batch_term(loss, vectors)
-        # a vector that is not finite shows in the loss, and is no use of a code
+        # a vector that is not finite shows in the loss, but does not count as use of a code
         counted = ops.where(ops.all(is_finite(squared), axis=-1), vectors, 0.0)
         self.record_counts(count_codes(codes, counted, self.num_embeddings))
         weight = self._weighted_terms()

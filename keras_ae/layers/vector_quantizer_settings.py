@@ -46,10 +46,10 @@ def check_codebook(num_embeddings, ema_decay, kmeans_samples):
 
 
 def check_initial_codebook(layer, codebook, tables):
-    """`codebook` as a float32 array `(tables, K, size)`, or `None`.
+    """Return `codebook` as a float32 array `(tables, K, size)`, or `None`.
 
     Raises:
-        ValueError: another shape, numbers that are not finite, or a k-means start beside it.
+        ValueError: another shape, values that are not finite, or a k-means start as well.
     """
     if codebook is None:
         return None
@@ -65,10 +65,10 @@ def check_initial_codebook(layer, codebook, tables):
 
 
 def check_code_size(codebook, size):
-    """Raise a `ValueError` where the codes of `codebook` `(tables, K, dim)` are not of this size."""
+    """Raise `ValueError` unless the codes of `codebook` `(tables, K, dim)` have this size."""
     if codebook is not None and codebook.shape[2] != size:
         raise ValueError(
-            f"initial_codebook must have codes of {size} numbers, the size of the vectors they stand for. "
+            f"initial_codebook must have codes of size {size}, that of the quantised vectors. "
             f"Received: shape={codebook.shape}"
         )
 

@@ -86,7 +86,7 @@ class WordSoftmax(keras.layers.Layer):
             training: whether the words of the softmax may be sampled.
 
         Raises:
-            InputError: targets out of the range; in a graph they are clamped to it.
+            InputError: targets out of range; in a graph they are clamped to it.
         """
         targets = integers_in("targets", targets, self.vocabulary_size)
         if not training or self.num_sampled is None:

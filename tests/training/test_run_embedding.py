@@ -116,7 +116,7 @@ def test_speakers_and_words_are_named(tmp_path):
     ("inputs", "output", "words"),
     [
         (("a.json", "b.json"), "a.html", "a.json is an input, which is not overwritten"),
-        (("a.json", "b.json"), "other.html", "other.json, which exists already and comes from elsewhere"),
+        (("a.json", "b.json"), "other.html", "other.json, a file of other origin"),
         (("run", "b.json"), "run/report.html", "run/report.html is an input"),
     ],
     ids=["figures", "stranger", "run"],
