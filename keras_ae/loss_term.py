@@ -1,22 +1,22 @@
-"""A scalar of a batch together with what it is counted by."""
+"""Scalar of a batch together with the weight that it is averaged with over an epoch."""
 
-import tensorflow as tf  # refuses what would lose the weights
+import tensorflow as tf
 from keras import ops
 
-TAG = "_keras_ae_parts"  # attribute of the scalar tensors that come from a `LossTerm`
+TAG = "_keras_ae_parts"  # attribute of scalar tensors that a `LossTerm` has returned
 
 
 class LossTerm:
-    """A weighted mean over a batch that keeps its denominator, or a sum of such means.
+    """Weighted mean over a batch that keeps its denominator, or a sum of such means.
 
     ```
-    value        = sum_i value_i                                               the scalar of the batch
-    epoch figure = sum_i ( sum_batches weight_i value_i / sum_batches weight_i )
+    value      = sum_i value_i                                                 of the batch
+    epoch mean = sum_i ( sum_batches weight_i value_i / sum_batches weight_i )
     ```
 
     Terms are added to each other and multiplied by numbers as scalars are, so that a model's equation
-    stays `loss = error + beta * kl`; each part keeps the weight it was made with. `value` is the
-    scalar tensor for gradients, `add_loss` and every other operation.
+    stays `loss = error + beta * kl`; each part keeps its weight. `value` is the scalar
+    tensor, for gradients, `add_loss` and every other operation.
 
     Args:
         parts: pairs `(value, weight)` of scalars. `value` belongs to the global batch: a replica holds its
@@ -31,23 +31,23 @@ class LossTerm:
     (2.05, 2)
     """
 
-    __array_ufunc__ = None  # NumPy's numbers leave the arithmetic to this class
+    __array_ufunc__ = None  # NumPy scalars on the left defer to `__radd__` and `__rmul__`
 
     def __init__(self, parts):
         self.parts = tuple(parts)
 
     @classmethod
     def of(cls, scalar):
-        """The term of a scalar: the one it was made from, else one that is counted by examples."""
+        """Return the term that a scalar was the `value` of, else one that is weighted by examples."""
         if isinstance(scalar, cls):
             return scalar
         return cls(getattr(scalar, TAG, ((scalar, None),)))
 
     @property
     def value(self):
-        """The scalar of the batch, a float32 tensor; `LossTerm.of` finds its parts again."""
+        """Scalar of the batch, a float32 tensor; `LossTerm.of` returns its parts."""
         values = [ops.cast(value, "float32") for value, _ in self.parts]
-        # a tensor of its own: the tag must not end on one that is something else too
+        # always a new tensor: the tag must not mark a tensor of another meaning
         total = ops.sum(ops.stack(values)) if values else ops.zeros((), "float32")
         setattr(total, TAG, self.parts)
         return total
@@ -83,18 +83,18 @@ class LossTerm:
 
 
 def scalars(terms) -> dict:
-    """`{name: scalar tensor}` of `{name: LossTerm or scalar}`: what `compute_terms` returns.
+    """Return `{name: scalar tensor}` for `{name: LossTerm or scalar}`: the result of `compute_terms`.
 
-    The tensors remember their parts, see `LossTerm.of`.
+    The tensors keep their parts, see `LossTerm.of`.
     """
     return {name: LossTerm.of(term).value for name, term in terms.items()}
 
 
 def _refuse(term, dtype=None, name=None, as_ref=False):
-    # also by which TensorFlow comes to `__rmul__` where a tensor stands on the left
+    # a conversion would lose the weights; with a tensor on the left, TensorFlow then tries `__rmul__`
     raise TypeError(
-        "A LossTerm is not a tensor: its `value` is. A `keras.Variable` goes to the right of it: "
-        "`term * variable`."
+        "A LossTerm must not be used as a tensor. Use `term.value`, and write a `keras.Variable` on the "
+        "right: `term * variable`."
     )
 
 

@@ -1,22 +1,26 @@
-"""Whether the call of a layer is part of what an epoch reports."""
+"""Decision whether the metrics of a layer count a call."""
 
 import sys
 
 from keras_ae.ops import is_exporting
 
 STEPS = ("train_step", "test_step")
-LOOPS = ("fit", "evaluate", "predict", "predict_step")  # Keras' own, in whose modules they are searched
+# only as functions of Keras' modules: other functions may have these names, and overrides call Keras' own
+LOOPS = ("fit", "evaluate", "predict", "predict_step")
 
 
 def is_recording() -> bool:
-    """Whether the metrics of a layer count the current call.
+    """Return whether the metrics of a layer count the current call.
 
-    Calls of a training or evaluation step do, and calls outside of `fit`, `evaluate` and `predict`. Those
-    that a callback makes while a `fit` is running do not: the epoch's figures are of the steps
-    alone. Nor do those of `predict`, or of an export.
+    | call | counts |
+    |---|---|
+    | in a training or evaluation step | yes |
+    | by a callback during `fit` or `evaluate` | no: the results of an epoch are those of its steps |
+    | in `predict`, or in an export | no |
+    | outside of all of them | yes |
 
-    Keras does not pass this to a layer: the innermost function on the call stack answers. In a compiled
-    step the stack is that of the tracing.
+    Keras does not pass this information to a layer, so the innermost of these functions on the call stack
+    decides. In a compiled step the stack is that of the tracing, which fixes the answer for the graph.
     """
     if is_exporting():
         return False

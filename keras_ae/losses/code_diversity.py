@@ -47,7 +47,7 @@ def code_diversity_loss(x, codes, weights=None, temperature=1.0):
 
 
 def _softmax(rows, codes, temperature):
-    scores = exact_scores(rows, codes)  # float64: codes may be near to each other and far from others
+    scores = exact_scores(rows, codes)  # float64: codes may be close to each other and far from all others
     scores = 2.0 * (scores - tf.reduce_max(scores, axis=1, keepdims=True)) / tf.cast(temperature, tf.float64)
     return tf.nn.softmax(tf.cast(scores, rows.dtype))
 

@@ -1,6 +1,6 @@
 """Divergences and log-probabilities of categorical and Bernoulli variables given by logits.
 
-Everything is made of `log_softmax` and `softplus`: logits of any size stay finite. Logits may be
+All functions use `log_softmax` and `softplus`: results stay finite for logits of any size. Logits may be
 infinite: `-inf` forbids a class, or a bit of 1, and adds nothing to a divergence. A pair
 `(G, K)` of axes is G variables of K classes, and an axis of bits is so many Bernoulli
 variables; both are independent, so their terms are added.
@@ -41,7 +41,7 @@ def bernoulli_kl(logits, prior_logits):
 
 
 def expected_where_possible(probability, log_q, log_p=0.0):
-    """`probability * (log_q - log_p)`; 0 where the probability is 0, forward and backward."""
+    """Return `probability * (log_q - log_p)`; 0 where the probability is 0, forward and backward."""
     possible = probability > 0
     # selected before the product: 0 * inf is NaN, and so would be its gradient
     difference = ops.where(possible, log_q, 0.0) - ops.where(possible, log_p, 0.0)
@@ -49,7 +49,7 @@ def expected_where_possible(probability, log_q, log_p=0.0):
 
 
 def categorical_log_prob(logits, one_hot):
-    """`log softmax(logits)_k` of the class that `one_hot` names, `(..., K)` -> `(...)`.
+    """Return `log softmax(logits)_k` of the class of `one_hot`, `(..., K)` -> `(...)`.
 
     Example:
 
@@ -86,8 +86,8 @@ def relaxed_categorical_log_prob(logits, log_sample, temperature):
     ```
 
     with normalised logits. It takes the logarithm of the sample because a sample at a low
-    temperature has entries that no float32 holds. Classes whose logit is `-inf` are left out, and `K` is
-    the number of the others.
+    temperature has entries that float32 cannot represent. Classes whose logit is `-inf` are left out, and
+    `K` is the number of the others.
 
     Args:
         logits: `(..., K)`.
@@ -115,8 +115,7 @@ def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
     """Log-density of the binary concrete at `y = sigmoid(sample_logits)`, elementwise.
 
     `log t + l - t s - 2 softplus(l - t s) - log y - log(1 - y)`, with `s = logit y`.
-    A certain bit, of an infinite logit, is no variable: 0 for the sample of the same infinity,
-    `-inf` for others.
+    A bit with an infinite logit is certain: 0 for the sample of the same infinity, `-inf` for others.
 
     Args:
         logits: of the Bernoulli variable that is relaxed.

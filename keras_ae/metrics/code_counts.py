@@ -37,10 +37,10 @@ class CodeCounts(keras.metrics.Metric):
 
 
 def count_codes(codes, weights, num_embeddings):
-    """Weighted counts `(heads, K)` of `codes` `(vectors, heads)`, by segment sums; of those in `[0, K)`."""
+    """Return weighted counts `(heads, K)` of the `codes` `(vectors, heads)` in `[0, K)`, by segment sums."""
     heads = codes.shape[1]
     segments = codes + num_embeddings * ops.arange(heads, dtype="int32")
-    # no segment has the number -1; a code out of range would be counted for the next head
+    # segment -1 does not exist; a code out of range would be counted for the next head
     segments = ops.where((codes >= 0) & (codes < num_embeddings), segments, -1)
     repeated = ops.broadcast_to(weights[:, None], ops.shape(codes))
     counts = ops.segment_sum(

@@ -1,4 +1,4 @@
-"""Mean over an epoch of a term that is counted by a weight of its own."""
+"""Mean over an epoch of a term of the objective, weighted by the term's own denominator."""
 
 import warnings
 
@@ -8,16 +8,16 @@ from keras import ops
 from keras_ae.loss_term import LossTerm
 from keras_ae.ops import num_replicas
 
-MOST_PARTS = 64  # parts of one term with a weight each; further ones are counted by that of the last
+MOST_PARTS = 64  # parts of one term; further ones are counted with the weight of the last
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class TermMean(keras.metrics.Metric):
-    """The figure of an epoch: `sum_i (sum_batches weight_i value_i / sum_batches weight_i)`.
+    """Mean of a term over an epoch: `sum_i (sum_batches weight_i value_i / sum_batches weight_i)`.
 
     `i` runs over the parts of a `keras_ae.loss_term.LossTerm`, in the order in which they were added. The
-    result does not depend on how the data are cut into batches. Part 0 holds all scalars without a weight
-    of their own. The sums are float64: the number of elements of an epoch exceeds what float32 counts.
+    result does not depend on how the data are cut into batches. Part 0 holds all scalars without a
+    weight. The sums are float64: an epoch has more elements than float32 can count.
 
     Args:
         name: name of the metric.
@@ -44,8 +44,8 @@ class TermMean(keras.metrics.Metric):
 
         Args:
             term: a `LossTerm` or a scalar.
-            sample_weight: scalar, the weight of what has none of its own, such as the number of examples
-                of the global batch; `None`: 1.
+            sample_weight: scalar, the weight of parts that have none, such as the number of examples of the
+                global batch; `None`: 1.
         """
         self._warn_of_parts(LossTerm.of(term))
         examples = ops.cast(1.0 if sample_weight is None else sample_weight, "float64")
@@ -59,7 +59,7 @@ class TermMean(keras.metrics.Metric):
             else:
                 values.append(value)
                 weights.append(ops.cast(weight, "float64"))
-        # the variables are summed over replicas: each of them adds its share
+        # the variables are summed over replicas: each replica adds its share
         weights = _padded(weights) / num_replicas()
         self.totals.assign_add(_padded(values) * weights)
         self.weights.assign_add(weights)
@@ -69,8 +69,8 @@ class TermMean(keras.metrics.Metric):
         if weighted >= MOST_PARTS and not self._warned:
             self._warned = True
             warnings.warn(
-                f"A term must have at most {MOST_PARTS - 1} parts with weights of their own. Received: "
-                f"{weighted} in `{self.name}`; further ones are counted by the weight of the last.",
+                f"A term must have at most {MOST_PARTS - 1} parts with weights. Received: {weighted} in "
+                f"`{self.name}`. Further parts are counted with the weight of the last.",
                 stacklevel=3,
             )
 

@@ -95,7 +95,7 @@ class AutoEncoder(BaseModel):
         self.built = True
 
     def own_preprocessing(self):
-        """As in `BaseModel`; a likelihood of values in [0, 1] says that `x` has such values."""
+        """As in `BaseModel`; a likelihood of values in [0, 1] declares this range for `x`."""
         found = super().own_preprocessing()
         bounded = getattr(self, "likelihood", None) == "bernoulli"
         if found is not None or not bounded or not self.built:
@@ -119,12 +119,12 @@ class AutoEncoder(BaseModel):
         return InputRules(self.input_shapes(), target=True, **self.target_bounds())
 
     def input_shapes(self):
-        """`{name: shape}` of what `x` may hold."""
+        """Return `{name: shape}` of the entries that `x` may contain."""
         shape = getattr(self, "sample_shape", None)
         return {"x": None if shape is None else (None, *shape), "lengths": (None,)}
 
     def target_bounds(self):
-        """`bounds` of the target and what sets them, as in `InputRules`."""
+        """Return the `bounds` of the target and the setting behind them, as in `InputRules`."""
         return loss_bounds(self.reconstruction_loss)
 
     def encode(self, x):
@@ -152,10 +152,10 @@ class AutoEncoder(BaseModel):
         return crop(self.decode(self._code(features), code_lengths(features)), x)
 
     def score(self, x):
-        """Objective of each example, `(batch,)`: the larger, the less the model expects `x`.
+        """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
 
-        `reconstruction_error(x)` and what the example by itself adds in the bottleneck, such as the
-        commitment loss. Terms of the batch as a whole and of the weights are left out.
+        It is `reconstruction_error(x)` plus the losses of the bottleneck for each example, such as the
+        commitment loss. Terms of the batch as a whole and of the weights are excluded.
         """
         x = self.checked_inputs(x)
         error = self.reconstruction_error(x)
@@ -165,7 +165,7 @@ class AutoEncoder(BaseModel):
         return error + self.bottleneck.example_losses(features, mask_of(features))
 
     def reconstruction_error(self, x):
-        """Reconstruction loss of each example, the mean over its real elements: `(batch,)`."""
+        """Return the reconstruction loss of each example, the mean over its real elements: `(batch,)`."""
         x = self.checked_inputs(x)
         values, lengths = unpack_inputs(x)
         target, mask = self.target_of(values, input_mask(values, lengths))

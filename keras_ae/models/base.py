@@ -28,7 +28,7 @@ from keras_ae.models.user_metrics import UserMetrics
 from keras_ae.models.weightless_examples import finite_where_weightless
 from keras_ae.ops import num_replicas, sum_over_replicas
 
-# as Keras wrote them: tools that log trainings replace the methods by others that take *args
+# signatures before tools that log trainings replace the methods by ones that take *args
 FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
 
 
@@ -38,19 +38,19 @@ class BaseModel(keras.Model):
     A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
     terms by `track_terms` in its constructor; with several players it overrides
     `players` too, and may name stages by `track_stages`. Each term is a metric of that
-    name in the history; `loss` is that of the first player. Terms of a player that stands still
+    name in the history; `loss` is that of the first player. Terms of a player that is not updated
     are 0 in training; evaluation computes those of all players.
 
     Every term is a mean over the global batch, made with `keras_ae.ops.mean_term`, and their sums are
     written as usual, `loss = error + beta * kl`. The history has `sum(values * weights) / sum(weights)`
-    over the whole epoch for each term, whatever the cut of the data into batches, and `loss` is the sum
-    of these. A plain scalar is counted by the examples of its batch.
+    over the whole epoch for each term, independent of the batch size, and `loss` is the sum of these. A
+    plain scalar is weighted by the number of examples of its batch.
     Under `tf.distribute` each replica returns its part times the number of replicas,
     and this class divides once.
 
     Args:
-        preprocessing: dict or `Preprocessing`: how raw data become the inputs of the model; saved with it,
-            exported with it, and checked when an exported artifact is run.
+        preprocessing: dict or `Preprocessing`: how raw data become the inputs of the model. It is saved and
+            exported with the model, and checked when an exported artifact is run.
     """
 
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
@@ -67,11 +67,11 @@ class BaseModel(keras.Model):
     # for subclasses
 
     def input_rules(self) -> InputRules:
-        """What the model takes as `x` and `y`; everything of numbers, unless overridden."""
+        """Return the rules for `x` and `y`; unless overridden, any arrays of numbers are accepted."""
         return InputRules()
 
     def declared_rules(self) -> InputRules:
-        """`input_rules` with the range of values that `preprocessing` declares."""
+        """Return `input_rules` with the range of values that `preprocessing` declares."""
         rules = self.input_rules()
         if self._declared is None:
             return rules
@@ -79,7 +79,11 @@ class BaseModel(keras.Model):
         return replace(rules, value_range=self._declared.range_of(None if shape is None else len(shape)))
 
     def checked_inputs(self, x):
-        """The batch `x` of a method, lists and tables as arrays; an `InputError` if it does not fit."""
+        """Return the batch `x` of a method, with lists and tables as arrays.
+
+        Raises:
+            InputError: `x` does not satisfy the rules.
+        """
         rules = self.declared_rules()
         x = as_batch(rules, x)
         check_structure(rules, x)
@@ -87,17 +91,17 @@ class BaseModel(keras.Model):
         return x
 
     def observe_reconstruction(self, target, reconstruction, weights=None):
-        """Count a reconstruction in the metrics that were given to `compile`; for `compute_terms`."""
+        """Update the metrics given to `compile` with a reconstruction; for use in `compute_terms`."""
         self._metrics_of_user.update(target, reconstruction, weights)
 
     def check_batch(self, x, sample_weight=None):
-        """Raise `InputError` where a batch, eager and whole or one of the first, leaves nothing to learn."""
+        """Raise `InputError` if an eager batch contains nothing to learn from."""
         if isinstance(x, dict) and x.get("x") is not None and x.get("lengths") is not None:
             counted = counted_lengths(x["x"], x["lengths"], sample_weight)
             if counted.size and not counted.any():
                 raise InputError(
                     "lengths must be positive for at least one example. "
-                    f"Received: only zeros, of {len(counted)} examples that count."
+                    f"Received: only zeros, in {len(counted)} examples of non-zero weight."
                 )
 
     def players(self) -> list[Player]:
@@ -135,11 +139,11 @@ class BaseModel(keras.Model):
             return config
         return {**config, "preprocessing": self._declared.to_dict()}
 
-    get_config._is_default = True  # Keras makes the config of a subclass that writes none
+    get_config._is_default = True  # Keras generates the config of a subclass without one
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How raw data become the inputs of the model: what was declared, and what its parts say."""
+        """How raw data become the inputs of the model: as declared, completed from its parts."""
         own = self.own_preprocessing()
         return own if self._declared is None else self._declared.filled_from(own)
 
@@ -148,7 +152,7 @@ class BaseModel(keras.Model):
         self._declared = Preprocessing.of(value)
 
     def own_preprocessing(self) -> Preprocessing | None:
-        """What the parts of the model say about its inputs, such as the sample rate of a front end."""
+        """Return what the parts of the model determine, such as the sample rate of a front end."""
         return front_end_preprocessing(self)
 
     def track_terms(self, *names):
@@ -201,7 +205,7 @@ class BaseModel(keras.Model):
         further = [player.name for player in self.players()[1:]]
         if positional:
             others = {f"{positional[0]!r} as a positional argument": None, **others}
-        if metrics and not self.input_rules().target:  # nothing to compare with a target
+        if metrics and not self.input_rules().target:  # there is no reconstruction to measure
             others = {"metrics": metrics, **others}
         unknown = sorted(set(others) - {f"{name}_optimizer" for name in further})
         if unknown:
@@ -224,14 +228,14 @@ class BaseModel(keras.Model):
             steps_per_execution=steps_per_execution,
             auto_scale_loss=False,
         )
-        # past Keras' attribute tracking, as it makes its own: `metrics` lists the tracker already
+        # without Keras' attribute tracking: `metrics` already lists the tracker
         object.__setattr__(self, "_loss_tracker", TermMean(name="loss"))
         self._build_optimizers()
 
     def get_compile_config(self):
         if not self.compiled:
             return None
-        self._build_optimizers()  # what is saved without its slots would be loaded without them
+        self._build_optimizers()  # an optimiser that is saved without its slots would be loaded without them
         optimizers = {"optimizer": self.optimizer}
         for player in self.players()[1:]:
             optimizers[f"{player.name}_optimizer"] = self._optimizer_of(player)
@@ -256,7 +260,7 @@ class BaseModel(keras.Model):
         return super().save(filepath, *args, **kwargs)
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
-        """As in Keras: the call alone; `keras_ae.export` writes and verifies all endpoints.
+        """As in Keras: export the call of the model; `keras_ae.export` writes and verifies all endpoints.
 
         Raises:
             InputError: the model is not built, so that it has no weights yet.
@@ -268,7 +272,7 @@ class BaseModel(keras.Model):
         return super().export(filepath, *args, input_signature=input_signature, **kwargs)
 
     def quantize(self, *args, **kwargs):
-        """As in Keras; the optimisers of a compiled model keep the state of what is still trained."""
+        """As in Keras; the optimisers of a compiled model keep the state of the variables still trained."""
         with quiet_about_own_layers(self):
             super().quantize(*args, **kwargs)
         for player in self.players() if self.compiled else ():
@@ -282,14 +286,14 @@ class BaseModel(keras.Model):
 
     @property
     def metrics(self):
-        """The terms, the metrics of the layers, and those given to `compile`."""
+        """Metrics of the terms, of the layers, and those given to `compile`."""
         return [*super().metrics, *(self._metrics_of_user.metrics if self.compiled else ())]
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `x` alone is enough, and `sample_weight` counts without `y` too.
+        """As in Keras; `y` may be omitted, also with `sample_weight`.
 
         Raises:
-            InputError: `x`, `y`, `sample_weight` or `validation_data` are not what the model takes;
+            InputError: `x`, `y`, `sample_weight` or `validation_data` do not satisfy `input_rules`;
                 values are not finite, or not in the range of the likelihood.
         """
         given = FIT.bind(self, x, y, *args, **kwargs).arguments
@@ -304,7 +308,7 @@ class BaseModel(keras.Model):
         return super().fit(**given)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `x` alone is enough.
+        """As in Keras; `y` may be omitted.
 
         Raises:
             InputError: as in `fit`.
@@ -321,7 +325,7 @@ class BaseModel(keras.Model):
         """As in Keras.
 
         Raises:
-            InputError: `x` is not what the model takes.
+            InputError: `x` does not satisfy `input_rules`.
         """
         return super().predict(checked_data(self, x, training=False)[0], *args, **kwargs)
 
@@ -440,8 +444,8 @@ class BaseModel(keras.Model):
         if not self.built:
             raise InputError(
                 "A model must be built before it is saved or exported. Received: "
-                f"{type(self).__name__} with parts that were never called, so that some weights do not "
-                "exist. Call the model on a batch first."
+                f"{type(self).__name__} with parts that were never called and have no weights. "
+                "Call the model on a batch first."
             )
 
     def _build_on(self, x):
@@ -479,8 +483,8 @@ def _target(x, y, sample_weight):
 def take_losses(layer):
     """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
 
-    A `LossTerm`: the losses of our layers keep the weights they were made with. Replicas share the layer:
-    each takes its own losses before the next one adds others, so that none is counted twice.
+    The result is a `LossTerm`: the losses of our layers keep their weights. Replicas share the layer: each
+    takes its own losses before the next one adds others, so that none is counted twice.
     """
     total = sum((LossTerm.of(loss) for loss in layer.losses), 0.0)
     layer._clear_losses()

@@ -53,9 +53,9 @@ class CodePrior(BaseModel):
         `loss` in nats per code (`/ log(2)`: bits), `accuracy` of the most probable code.
 
     Raises:
-        ValueError: sizes that fit no network; codes that are no integers, out of range or of another
-            shape; a label or condition that is missing, not expected or out of range. Where a graph
-            is traced, numbers out of range are clamped.
+        ValueError: sizes that fit no network; codes that are not integers, out of range or of another
+            shape; a label or condition that is missing, not expected or out of range. In a graph,
+            values out of range are clamped.
 
     Example:
 
@@ -239,7 +239,7 @@ class CodePrior(BaseModel):
         return {name: tf.TensorSpec(shape, tf.int32, name=name) for name, shape in shapes.items() if shape}
 
     def _sizes(self):
-        """`{input: number of its values}`; `None` where there is no such input."""
+        """`{input: number of values}`; `None`: there is no such input."""
         settings = self.settings
         return {
             "codes": self.num_values,
@@ -303,7 +303,7 @@ class CodePrior(BaseModel):
 
 
 def _integers(codes, shape, name, num_values):
-    """Codes `(batch, *shape)` below `num_values` as int32 `(batch, number of codes)`."""
+    """Codes `(batch, *shape)` below `num_values`, flattened to int32 `(batch, number of codes)`."""
     codes = ops.convert_to_tensor(codes)
     if keras.backend.is_float_dtype(codes.dtype) or tuple(codes.shape[1:]) != tuple(shape):
         raise ValueError(

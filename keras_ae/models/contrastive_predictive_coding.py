@@ -31,7 +31,7 @@ from keras_ae.models.sequences import (
 )
 from keras_ae.ops import mean_term
 
-LONGEST = 2**24  # positions: an encoder that gives no frames of these gives none at all
+LONGEST = 2**24  # positions: an encoder without frames for this length has none at all
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -160,7 +160,7 @@ class ContrastivePredictiveCoding(BaseModel):
             )
 
     def _least_length(self, start):
-        """The shortest input that has a frame to predict, sought once, from `start`."""
+        """The shortest input with a frame to predict; searched once, from `start`."""
         if self._least is None:
             self._least = self._sought_length(start)
         return self._least

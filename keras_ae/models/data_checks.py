@@ -1,4 +1,4 @@
-"""Checks of the data of `fit`, `evaluate` and `predict`, before and while the first batches are used."""
+"""Checks of the data of `fit`, `evaluate` and `predict`."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from keras_ae.errors import InputError
 from keras_ae.models.data_values import check_values
 from keras_ae.models.input_rules import as_batch, check_structure, refuse_unused_target
 
-FIRST = 3  # batches of a stream that are looked at in each `fit` and `evaluate`
+FIRST = 3  # batches of a stream that are checked in each `fit` and `evaluate`
 
 
 def is_stream(x) -> bool:
-    """Whether `x` yields batches by itself: `tf.data`, `PyDataset`, a loader, a generator."""
+    """Return whether `x` yields batches: `tf.data`, `PyDataset`, a loader, a generator."""
     if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset, keras.utils.PyDataset)):
         return True
     if isinstance(x, (Mapping, list, tuple, str, bytes)) or x is None or hasattr(x, "shape"):
@@ -22,12 +22,12 @@ def is_stream(x) -> bool:
 
 
 def checked_data(model, x, y=None, sample_weight=None, *, training=True):
-    """`(x, y)` for Keras, after a check of arrays as a whole, of streams by what they say of their elements.
+    """Return `(x, y)` for Keras, checked: arrays as a whole, streams by their element specification.
 
-    The values of a stream are checked by `FirstBatches`.
+    `FirstBatches` checks the values of a stream.
 
     Raises:
-        InputError: `x`, `y` or `sample_weight` are not what the model takes.
+        InputError: `x`, `y` or `sample_weight` do not satisfy the rules of the model.
     """
     rules = model.declared_rules()
     needed = rules.trained_on if training else ()
@@ -38,7 +38,7 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
             if training:
                 refuse_unused_target(rules, *parts[1:])
             if training and model.distribute_strategy.num_replicas_in_sync > 1:
-                # iterators of several devices cannot be looked into
+                # the batches of a distributed iterator cannot be read here
                 for batch in x.take(FIRST):
                     check_batch(model, batch, training)
         return x, y
@@ -53,7 +53,7 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
 
 
 def check_batch(model, batch, training=True):
-    """Raise `InputError` unless a batch of a stream is what the model takes."""
+    """Raise `InputError` unless a batch of a stream satisfies the rules of the model."""
     rules = model.declared_rules()
     parts = keras.utils.unpack_x_y_sample_weight(batch)
     check_structure(rules, *parts, needed=rules.trained_on if training else ())
@@ -66,31 +66,31 @@ def check_batch(model, batch, training=True):
 
 
 def refuse_class_weight(class_weight):
-    """Raise `InputError` where classes are to be weighted: no model of this package is a classifier."""
+    """Raise `InputError` for a `class_weight`: no model of this package is a classifier."""
     if class_weight is not None:
         raise InputError(
-            "class_weight must be None: the target is a reconstruction, which has no classes. "
+            "class_weight must be None, since the target is a reconstruction without classes. "
             f"Received: class_weight={class_weight!r}. Weight examples by sample_weight, "
             "np.vectorize(class_weight.get)(labels)."
         )
 
 
 class FirstBatches:
-    """Passes the first batches of a stream through a check, on their way to the training step.
+    """Check of the first batches of a stream, on their way to the training step.
 
-    They are taken off the iterator, looked at eagerly, and handed on to the step with all that follow:
-    no batch is lost, read twice, or taken in another order.
+    They are taken from the iterator, checked eagerly, and passed on to the step: no batch is lost, read
+    twice, or moved.
     """
 
     def __init__(self):
         self.left = {"train": FIRST, "test": FIRST}
 
     def expect(self, mode, stream: bool):
-        """Before a `fit` ("train") or an `evaluate` ("test"): arrays are checked as a whole elsewhere."""
+        """Begin a `fit` (mode "train") or an `evaluate` ("test"); only streams are checked by batches."""
         self.left[mode] = FIRST if stream else 0
 
     def guard(self, function, model, mode):
-        """The train or test function of Keras, `function(iterator)`, with the check."""
+        """Return the train or test function of Keras, `function(iterator)`, with the check."""
 
         def checked(iterator):
             if self.left[mode] > 0:
@@ -111,12 +111,12 @@ class FirstBatches:
         self.left[mode] -= len(batches)
         if spec is None:
             return iter(batches)
-        # of the same signature, so that the step is not traced a second time
+        # with the same signature, so that the step is not traced again
         return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec))
 
 
 def _taken(iterator, count):
-    """The next `count` batches, fewer at the end; `StopIteration` where there is none."""
+    """The next `count` batches, fewer at the end; raises `StopIteration` if there is none."""
     batches = [next(iterator)]
     while len(batches) < count:
         batch = next(iterator, None)

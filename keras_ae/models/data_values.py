@@ -18,7 +18,7 @@ MOST = 2**27  # values that are checked in all: larger arrays are sampled in eve
 def check_values(rules, x, y=None, sample_weight=None):
     """Raise `InputError` where values are not finite, or the target is out of its range.
 
-    Padding behind `lengths` and examples of weight 0 may hold anything.
+    Padding behind `lengths` and examples of weight 0 are not checked.
 
     Args:
         rules: `InputRules`.
@@ -77,7 +77,7 @@ def checked_array(name, value, shape=None):
 
 
 def _limits(rules, name, is_target):
-    """`(bounds, what sets them, another way out)` of the values of an entry; `None` where it has none."""
+    """`(bounds, the setting behind them, advice)` for the values of an entry; `None` without bounds."""
     if is_target and rules.bounds is not None:
         return rules.bounds, rules.bounded_by, f"choose {rules.unbounded}"
     if name == rules.values and rules.value_range is not None:
@@ -96,7 +96,7 @@ def _array(value):
 
 
 def _parts(value):
-    """Slices of the rows: all of them, or evenly spread ones of an array that is very large."""
+    """Slices of the rows: all of them, or evenly spaced ones of a very large array."""
     rows = value.shape[0] if value.shape else 0
     per_row = max(1, int(np.prod(value.shape[1:], dtype="int64")))
     step = max(1, CHUNK // per_row)
@@ -107,7 +107,7 @@ def _parts(value):
 
 
 def _fine(part, bounds):
-    lowest, highest = part.min(), part.max()  # NaN where one value is
+    lowest, highest = part.min(), part.max()  # NaN if any value is NaN
     if bounds is None:
         return part.dtype.kind != "f" or bool(np.isfinite(lowest) and np.isfinite(highest))
     return in_range(lowest, highest, bounds, exact=part.dtype.kind in "iu")

@@ -203,7 +203,7 @@ class DeepInfoMax(BaseModel):
         it is that of `x`. It is the local score where there is a local term.
 
         Raises:
-            InputError: `x` is not what the model takes, or `embedding` not `(batch, dim)`.
+            InputError: `x` does not satisfy `input_rules`, or `embedding` is not `(batch, dim)`.
         """
         values, lengths = unpack_inputs(self.checked_inputs(x))
         own, local, mask = self.maps(values, lengths)
@@ -258,7 +258,7 @@ class DeepInfoMax(BaseModel):
         return {"score": self.score(inputs, embedding)}
 
     def _mutual_information(self, name, embedding, local, mask, sample_weight, training):
-        """The estimator on all pairs of the global batch; a batch without a pair does not count."""
+        """The estimator on all pairs of the global batch; a batch without a pair has weight 0."""
         if name == "local" and training and self.sample_locations is not None:
             local, mask = sample_positions(local, mask, self.sample_locations, self.seed_generator)
         vector, locations = self._compared(name, embedding, local, mask, sample_weight, training)

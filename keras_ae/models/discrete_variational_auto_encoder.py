@@ -126,9 +126,9 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return sum(likelihoods) / num_samples - self._kl(features)
 
     def score(self, x, noise=None):
-        """Negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
+        """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
 
-        That of `beta=1`: the larger, the less the model expects `x`.
+        That of `beta=1`: the larger, the less likely `x` is for the model.
 
         Args:
             x: as in `encode`.
@@ -188,7 +188,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return scalars({"loss": reconstruction + beta * kl + added, **terms})
 
     def _observe(self, target, mask, features, sample_weight):
-        """Count the reconstruction of the most probable codes in the metrics of `compile`."""
+        """Update the metrics of `compile` with the reconstruction of the most probable codes."""
         if self._metrics_of_user.metrics:
             code = self.bottleneck.decode(self.bottleneck.encode(ops.stop_gradient(features)))
             parameters = call_masked(self.decoder, code, mask_of(features), False)

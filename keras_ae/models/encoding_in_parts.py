@@ -67,7 +67,7 @@ def encode_in_parts(encoder, ids, parts: int):
 
 
 def _keep(variables, values):
-    """Assign the state: seeds as they are, statistics where all are finite."""
+    """Assign the state: seeds always, statistics if all are finite."""
     pairs = list(zip(variables, values, strict=True))
     statistics = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
     for variable, value in pairs:

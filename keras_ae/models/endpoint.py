@@ -33,8 +33,8 @@ class Endpoint:
         unit: the shortest length that means something, in steps of the free lengths, such as the
             samples of a frame, or the frames that a mean and a deviation can be taken of. Verification
             and warm-up are at so many times their lengths, and no example is shorter.
-        value_ranges: `{input: (low, high)}`, the values that an input may have, such as codes below the
-            size of the codebook. Kept in the manifest and checked when an artifact is run.
+        value_ranges: `{input: (low, high)}` of valid values, such as codes below the size of the codebook.
+            Kept in the manifest and checked when an artifact is run.
     """
 
     function: Callable[..., dict]

@@ -1,4 +1,4 @@
-"""The inputs that a model accepts."""
+"""Rules for the inputs of a model: names, shapes and ranges, and the checks of names and shapes."""
 
 import difflib
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ PROBABILITY_LOSSES = {
 
 @dataclass(frozen=True)
 class InputRules:
-    """What `fit`, `evaluate`, `predict` and the methods of a model accept as `x` and `y`.
+    """Rules for `x` and `y` in `fit`, `evaluate`, `predict` and the methods of a model.
 
     Attributes:
-        shapes: `{name: shape}` of the entries of `x` where it is a dictionary, the batch first; `None`
-            is a free axis, and instead of a shape an unknown one. Other names are refused.
-        values: name of the entry that an array alone stands for.
-        trained_on: entries that `fit` and `evaluate` need beside `values`.
-        target: whether `y` is the target of the reconstruction: it must then have the shape of the values.
-        ignores_y: whether nothing is made of `y`, which is then refused, unless it only holds its place
-            before `sample_weight`.
+        shapes: `{name: shape}` of the entries of `x` as a dictionary, the batch first. `None` in a shape is
+            a free axis, `None` in place of a shape any shape. Other names are refused.
+        values: name of the main entry: `x` as an array means this entry.
+        trained_on: entries that `fit` and `evaluate` require in addition to `values`.
+        target: whether `y` is the target of the reconstruction, with the shape of the values.
+        ignores_y: whether the model does not use `y`. It is then refused, unless it is a placeholder before
+            `sample_weight`.
         bounds: `(lowest, highest)` of the target's values, or `None`.
         bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
         sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels;
             `None`: any integers.
-        made_by: function that makes such inputs, for messages.
-        value_range: `(lowest, highest)` of the values, as `model.preprocessing` declares them, or `None`.
+        made_by: function that returns such inputs, for messages.
+        value_range: `(lowest, highest)` of the values, from `model.preprocessing`, or `None`.
         dtype: of the values.
     """
 
@@ -53,7 +53,7 @@ class InputRules:
     dtype: str = "float32"
 
     def signature(self) -> list:
-        """What Keras exports the call of a model for: the values, with the entries that it needs."""
+        """Return the signature of the model's call for Keras' export: the values and the required entries."""
         dtypes = {self.values: self.dtype, **dict.fromkeys(self.trained_on, "int32")}
         specs = {
             name: keras.InputSpec(shape=self.shapes[name], dtype=dtype) for name, dtype in dtypes.items()
@@ -61,7 +61,7 @@ class InputRules:
         return [specs if self.trained_on else specs[self.values]]
 
     def description(self, entry: str = "x") -> str:
-        """The inputs in words: of `x`, or of one of its entries."""
+        """Return a description in words of `x`, or of one of its entries."""
         name = entry if entry in self.shapes else self.values
         shape = self.shapes.get(name)
         array = "an array" if shape is None else f"an array of the shape {shape_text(shape)}"
@@ -72,7 +72,7 @@ class InputRules:
 
 
 def loss_bounds(loss) -> dict:
-    """`bounds`, `bounded_by` and `unbounded` of `InputRules` for a reconstruction loss."""
+    """Return `bounds`, `bounded_by` and `unbounded` of `InputRules` for a reconstruction loss."""
     found = keras.losses.get(loss) if isinstance(loss, str) else loss
     name = type(found).__name__ if isinstance(found, keras.losses.Loss) else getattr(found, "__name__", "")
     if name not in PROBABILITY_LOSSES:
@@ -83,7 +83,7 @@ def loss_bounds(loss) -> dict:
 
 
 def likelihood_bounds(likelihood) -> dict:
-    """`bounds`, `bounded_by` and `unbounded` of `InputRules` for a likelihood of `keras_ae.losses`."""
+    """Return `bounds`, `bounded_by` and `unbounded` of `InputRules` for a likelihood of `keras_ae.losses`."""
     if likelihood != "bernoulli":
         return {}
     settings = {"bounded_by": 'likelihood="bernoulli"', "unbounded": 'likelihood="gaussian"'}
@@ -91,18 +91,18 @@ def likelihood_bounds(likelihood) -> dict:
 
 
 def entries_of(rules, x) -> dict:
-    """`{name: array}` of `x`, without entries that are `None`."""
+    """Return `{name: array}` of `x`, without entries that are `None`."""
     entries = x if isinstance(x, Mapping) else {rules.values: x}
     return {name: value for name, value in entries.items() if value is not None}
 
 
 def check_structure(rules, x, y=None, sample_weight=None, *, needed=()):
-    """Raise `InputError` unless names, dtypes and shapes are as `rules` say.
+    """Raise `InputError` unless names, dtypes and shapes satisfy `rules`.
 
     Args:
         rules: `InputRules`.
         x, y, sample_weight: arrays, tensors, symbolic tensors or `tf.TensorSpec`s, or dictionaries of them.
-        needed: names of entries that must be there beside the values.
+        needed: names of entries that are required in addition to the values.
     """
     entries = entries_of(rules, x)
     _check_names(rules, x, entries, needed)
@@ -118,13 +118,13 @@ def check_structure(rules, x, y=None, sample_weight=None, *, needed=()):
 
 
 def refuse_unused_target(rules, y, sample_weight=None):
-    """Raise `InputError` for a `y` that the model would ignore; beside weights it may hold its place."""
+    """Raise `InputError` for a `y` that the model would ignore, unless it is a placeholder before weights."""
     if not rules.ignores_y or y is None or sample_weight is not None:
         return
     others = [name for name in rules.shapes if name in ("labels", "speaker")]
     by_name = "".join(f', or give it by name: fit({{"{rules.values}": x, "{name}": y}})' for name in others)
     raise InputError(
-        f"y must be None: the model compares nothing with a target. Received: y={_kind(y)}. "
+        f"y must be None, since the model has no target. Received: y={_kind(y)}. "
         f"Pass x alone, with tf.data dataset.map(lambda x, y: x){by_name}."
     )
 
@@ -163,7 +163,7 @@ def check_numbers(name, value):
 
 
 def shape_of(value) -> tuple:
-    """Shape of an array, tensor or spec, with `None` where an axis is not known; `None` without a rank."""
+    """Return the shape of an array, tensor or spec, `None` for unknown axes; `None` without a known rank."""
     shape = getattr(value, "shape", None)
     if shape is None or (isinstance(shape, tf.TensorShape) and shape.rank is None):
         return None
@@ -171,13 +171,13 @@ def shape_of(value) -> tuple:
 
 
 def shape_text(shape) -> str:
-    """A shape in words, `(batch, 8, 8, 1)`."""
+    """Return a shape as text, `(batch, 8, 8, 1)`."""
     sizes = ["batch", *("any" if size is None else str(size) for size in shape[1:])]
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 
 def fits(shape, expected) -> bool:
-    """Whether a shape is as expected, where both are known."""
+    """Return whether a shape is as expected, where both are known."""
     return len(shape) == len(expected) and all(
         a == b or a is None or b is None for a, b in zip(shape, expected, strict=True)
     )
@@ -187,7 +187,7 @@ def _check_shape(name, value, expected, rules):
     shape = shape_of(value)
     if shape is None or expected is None or fits(shape, (None, *expected[1:])):
         return
-    if name != rules.values and fits(shape, (None, *expected[1:], 1)):  # numbers as a column
+    if name != rules.values and fits(shape, (None, *expected[1:], 1)):  # one value per example, as a column
         return
     raise InputError(
         f"{name} must have the shape {shape_text(expected)}. Received: shape {shape}. "
@@ -220,14 +220,14 @@ def _check_target(rules, values, y):
     if isinstance(y, Mapping):
         raise InputError(
             f"y is the target of the reconstruction and must be an array. Received: {_kind(y)}. "
-            "Give what else the model takes in x."
+            "Pass further inputs of the model in x."
         )
     check_numbers("y", y)
     expected, shape = shape_of(values), shape_of(y)
     if expected is None or shape is None:
         return
     own = rules.shapes.get(rules.values)
-    if own is not None:  # axes that the data leave open
+    if own is not None:  # for axes that are unknown in the data
         expected = tuple(a if a is not None else b for a, b in zip(expected, (None, *own[1:]), strict=True))
     if fits(shape, expected):
         return
@@ -249,7 +249,7 @@ def _check_weights(values, sample_weight):
         rows = "batch" if expected[0] is None else expected[0]
         raise InputError(
             f"sample_weight must have the shape ({rows},), one weight for each example. "
-            f"Received: shape {shape}. Padding is left out by lengths."
+            f"Received: shape {shape}. Pass lengths to exclude padding."
         )
 
 
@@ -263,10 +263,10 @@ def _kind(value):
 
 
 def as_batch(rules, x, name="x"):
-    """A batch that a method was given, with lists and tables as arrays.
+    """Return a batch with lists and tables as arrays.
 
     Raises:
-        InputError: `x` is no batch of numbers.
+        InputError: `x` is not a batch of numbers.
     """
     if isinstance(x, Mapping):
         known = {key: value for key, value in x.items() if value is not None and key in rules.shapes}
@@ -277,7 +277,7 @@ def as_batch(rules, x, name="x"):
     if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)) or hasattr(x, "__next__"):
         raise InputError(
             f"{name} must be one batch: {rules.description(name)}. Received: {type(x).__name__}. "
-            "Encode all batches by keras_ae.evaluation.encode_batches(model, data)."
+            "Encode all batches with keras_ae.evaluation.encode_batches(model, data)."
         )
     if is_table(x):
         return table_values(x, name)
@@ -287,22 +287,22 @@ def as_batch(rules, x, name="x"):
 
 
 def is_table(x) -> bool:
-    """Whether `x` is a table of named columns, such as a pandas DataFrame."""
+    """Return whether `x` is a table of named columns, such as a pandas DataFrame."""
     return hasattr(x, "columns") and hasattr(x, "to_numpy")
 
 
 def table_values(x, name="x") -> np.ndarray:
-    """The numbers of a table.
+    """Return the values of a table.
 
     Raises:
-        InputError: a column holds no numbers.
+        InputError: a column does not contain numbers.
     """
     values = x.to_numpy()
     if values.dtype.kind in "OUS":
         columns = list(map(str, x.columns))
         raise InputError(
-            f"{name} must consist of numbers. Received: a table with the columns {columns}, not all of "
-            "numbers. Choose columns first."
+            f"{name} must consist of numbers. Received: a table with the columns {columns}, not all "
+            "numeric. Select columns first."
         )
     return values
 

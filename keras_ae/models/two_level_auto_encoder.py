@@ -138,9 +138,9 @@ class TwoLevelAutoEncoder(BaseModel):
         return self.decode(self.encode(x))
 
     def score(self, x):
-        """Objective of each example, `(batch,)`: the larger, the less the model expects `x`.
+        """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
 
-        `reconstruction_error(x)` and what the example by itself adds in both bottlenecks.
+        It is `reconstruction_error(x)` plus the losses of both bottlenecks for each example.
         """
         x = self.checked_inputs(x)
         h, top_features = self._features(x)
@@ -150,7 +150,7 @@ class TwoLevelAutoEncoder(BaseModel):
         return self.reconstruction_error(x) + added[0] + added[1]
 
     def reconstruction_error(self, x):
-        """Reconstruction loss of each example, the mean over its elements: `(batch,)`."""
+        """Return the reconstruction loss of each example, the mean over its elements: `(batch,)`."""
         values, _ = unpack_inputs(self.checked_inputs(x))
         losses = reconstruction_losses(self.reconstruction_loss, values, self.reconstruct(x))
         return ops.mean(losses, axis=tuple(range(1, len(losses.shape))))

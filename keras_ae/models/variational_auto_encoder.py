@@ -109,9 +109,9 @@ class VariationalAutoEncoder(AutoEncoder):
         return self._mean(super().call(x, training=training))
 
     def score(self, x, noise=None):
-        """Negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
+        """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
 
-        That of `beta=1`, in training as well: the larger, the less the model expects `x`.
+        That of `beta=1`, in training as well: the larger, the less likely `x` is for the model.
 
         Args:
             x: as in `encode`.
@@ -151,7 +151,7 @@ class VariationalAutoEncoder(AutoEncoder):
         return scalars({"loss": loss, "reconstruction_loss": reconstruction, **terms})
 
     def code_terms(self, features, z, sample_weight) -> tuple:
-        """`(what is added to the loss, {name: term})`, for subclasses with further terms of `z`."""
+        """Return `(loss, {name: term})` of further terms of `z`; for subclasses."""
         return 0.0, {}
 
     def endpoints(self) -> dict[str, Endpoint]:

@@ -666,7 +666,7 @@ def test_labels_as_target_are_refused_where_nothing_is_made_of_them(name):
     stream = tf.data.Dataset.from_tensor_slices((x, LABELS)).batch(6)
     for method in (model.fit, model.evaluate):
         text = message(method, x, LABELS, verbose=0)
-        assert text.startswith("y must be None: the model compares nothing with a target. Received: y=")
+        assert text.startswith("y must be None, since the model has no target. Received: y=")
         assert "y must be None" in message(method, stream, verbose=0)
     assert "y must be None" in message(model.fit, x, validation_data=(x, LABELS), verbose=0)
     weighted = tf.data.Dataset.from_tensor_slices((x, LABELS, np.ones(6, "float32"))).batch(6)
