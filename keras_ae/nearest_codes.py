@@ -1,4 +1,4 @@
-"""The nearest code of each vector: as fast as a matrix product, right wherever the data lie.
+"""Search of the nearest code of each vector: one matrix product, exact wherever the data lie.
 
 ```
 argmin_k |x - c_k|^2 = argmax_k (x - m).(c_k - m) - |c_k - m|^2 / 2        for any m
@@ -21,18 +21,18 @@ from keras_ae.ops import (
 
 CANDIDATES = 8  # best scores whose distances are compared
 CODES_AT_ONCE = 1024  # of the comparison of all codes with each other before an export
-SMALL = 1e-30  # in place of a square of 0
-MOST_COLUMNS = 1024  # whose indices a product finds: whole numbers in every float format of a GPU
-GROUP = 64  # scores of which the largest is found first: vectorised, which the argmax of a row is not
+SMALL = 1e-30  # in place of a squared distance of 0
+MOST_COLUMNS = 1024  # indices that a product represents exactly in every float format of a GPU
+GROUP = 64  # scores whose maximum is computed first: vectorised, unlike the argmax of a row
 
 
 def nearest_code(x, codebook, candidates=None):
-    """Index of the nearest row of `codebook` in Euclidean distance, int32.
+    """Return the index of the nearest row of `codebook` in Euclidean distance, int32.
 
     `argmin_k |x - c_k|^2 = argmax_k x.c_k - |c_k|^2 / 2`, after both are shifted by a centre of the
     codebook. The scores are one float32 product, in blocks of rows, so that memory does not grow
-    with vectors x codes. Where the best two scores are nearer to each other than their rounding
-    errors can be, the row is searched again in float64: the code is the nearest up to float32
+    with vectors x codes. Where the best two scores differ by less than their rounding errors, the
+    row is searched again in float64: the code is the nearest up to float32
     rounding of the *distance*, wherever the data lie. Equal distances: the lowest index.
 
     A row of the codebook that is not finite is never chosen (index 0 where none is finite). An
@@ -50,7 +50,7 @@ def nearest_code(x, codebook, candidates=None):
     """
     x, codebook = tf.convert_to_tensor(x), tf.convert_to_tensor(codebook)
     table = recentred(codebook)
-    if is_exporting():  # quantisers and browsers read one product better than a loop
+    if is_exporting():  # browsers, and tools that quantise graphs, support one product better than a loop
         x = finite_or_zero(x)
         return nearest_of_best(x, codebook, similarities(x, *table), candidates or CANDIDATES)
     if codebook.shape[0] == 1:
@@ -73,7 +73,7 @@ def nearest_code(x, codebook, candidates=None):
 
 
 def exact_scores(x, codebook, table=None):
-    """`argmax`-equivalent scores `(vectors, codes)` of negative half squared distances, float64.
+    """Return scores `(vectors, codes)` whose argmax is the nearest code, float64.
 
     ```
     s_k = (x - centre).(c_k - centre) - |c_k - centre|^2 / 2 = (|x - centre|^2 - |x - c_k|^2) / 2
@@ -85,7 +85,7 @@ def exact_scores(x, codebook, table=None):
     Args:
         x: `(vectors, dim)` float32.
         codebook: `(codes, dim)` float32.
-        table: `recentred(codebook)`, where it is at hand.
+        table: `recentred(codebook)`, if it is already computed.
     """
     _, bias, centre = table or recentred(codebook)
     usable, centre = bias > bias.dtype.min, tf.cast(centre, tf.float64)
@@ -95,7 +95,7 @@ def exact_scores(x, codebook, table=None):
 
 
 def nearest_of_best(x, codebook, scores, candidates):
-    """Of the `candidates` best scores of each row the one of the least `|x - c|^2`, int32 `(vectors,)`."""
+    """Return the code of smallest `|x - c|^2` among the `candidates` best scores, int32 `(vectors,)`."""
     best = tf.math.top_k(scores, min(candidates, codebook.shape[0])).indices
     best = ops.sort(best, axis=1)  # equal distances: the lowest index
     squared = squared_distances(x, codebook, best)
@@ -104,13 +104,13 @@ def nearest_of_best(x, codebook, scores, candidates):
 
 
 def squared_distances(x, codebook, indices):
-    """`|x - c|^2` to the codes of `indices` `(vectors, n)`, by differences; those not finite are last."""
+    """Return `|x - c|^2` for the codes `indices` `(vectors, n)`; codes that are not finite are farthest."""
     squared = tf.reduce_sum(tf.square(x[:, None] - tf.gather(codebook, indices)), axis=-1)
     return tf.where(is_finite(squared), squared, squared.dtype.max)
 
 
 def export_candidates(codebook) -> int:
-    """Best scores that an exported search must compare by their distances: as many as rounding can mix up.
+    """Return the number of scores that rounding can confuse: an exported search compares their distances.
 
     Args:
         codebook: `(codes, dim)` NumPy array, the one that is exported.
@@ -129,9 +129,9 @@ def export_candidates(codebook) -> int:
 
 
 def recentred(codebook):
-    """`(codes, bias, centre)`: scores `(x - centre).codes_k + bias_k` are largest at the nearest row.
+    """Return `(codes, bias, centre)`: `(x - centre).codes_k + bias_k` is largest at the nearest row.
 
-    Any centre gives the same order; one in the midst of most codes gives the least rounding. The mean,
+    Any centre gives the same order; one among most of the codes gives the least rounding. It is the mean
     weighted by the inverse square of each code's distance from the plain mean: a few codes far from all
     others hardly move it. Rows whose square is not finite are zeros with the lowest bias.
     """
@@ -151,18 +151,18 @@ def _mean_row(rows, weights):
 
 
 def similarities(x, codes, bias, centre=None):
-    """`(x - centre).codes_k + bias_k`, `(vectors, K)`."""
+    """Return `(x - centre).codes_k + bias_k`, `(vectors, K)`."""
     x = x if centre is None else x - centre
     # bias_add, not +: TensorFlow fuses it with the product, one pass over the scores less
     return tf.nn.bias_add(tf.matmul(x, codes, transpose_b=True), bias)
 
 
 def sole_best(scores, slack):
-    """Index of the largest score of each row of `(rows, K)`; -1 where another is within `slack` of it.
+    """Return the index of the largest score of each row of `(rows, K)`; -1 if another is within `slack`.
 
-    Where `GROUP` divides a large `K`, in two stages: the maxima of the groups are one vectorised
-    pass, what follows reads `K / GROUP + GROUP` numbers of a row instead of `K`. A row with NaN, or
-    with a `slack` that is NaN, has no sole best.
+    Where `GROUP` divides a large `K`, the search has two stages: the maxima of the groups are one
+    vectorised pass; the rest reads `K / GROUP + GROUP` values of a row instead of `K`. A row with NaN,
+    or with a `slack` that is NaN, has no sole best.
     """
     if scores.shape[1] < 4 * GROUP:
         return _sole(scores, tf.reduce_max(scores, axis=1) - slack(tf.reduce_max(scores, axis=1)))
@@ -183,14 +183,14 @@ def _sole(scores, least):
     if columns > MOST_COLUMNS:
         count = tf.math.count_nonzero(reached, axis=1, dtype=tf.int32)
         return tf.where(count == 1, argmax(scores), -1)
-    # how many, and the sum of their indices, which is the index of one: a product is faster than argmax
+    # their number, and the sum of their indices: the index, if there is one. A product is faster than argmax
     read = tf.constant(np.stack([np.ones(columns), np.arange(columns)], axis=1), tf.float32)
     found = tf.matmul(tf.cast(reached, tf.float32), read)
     return tf.where(found[:, 0] == 1.0, tf.cast(found[:, 1], tf.int32), -1)
 
 
 def _whole_groups(codes, bias):
-    """Codes that are never chosen, up to a multiple of `GROUP`, where there are groups."""
+    """Append codes that are never chosen, up to a multiple of `GROUP`, where there are groups."""
     missing = -codes.shape[0] % GROUP if codes.shape[0] >= 4 * GROUP else 0
     if not missing:
         return codes, bias
@@ -199,7 +199,7 @@ def _whole_groups(codes, bias):
 
 
 def _search_again(found, x, codebook, table):
-    """`found` with the codes of the rows where it is negative found in float64."""
+    """`found`, with the rows where it is negative searched again in float64."""
     unsure, compiled = found < 0, has_fixed_shapes()
     order = _first(unsure) if compiled else tf.cast(tf.where(unsure)[:, 0], tf.int32)
 
@@ -215,13 +215,13 @@ def _search_again(found, x, codebook, table):
         rows = finite_or_zero(tf.gather(x, numbers))
         return tf.tensor_scatter_nd_update(found, numbers[:, None], exact(rows))
 
-    columns = 2 * max(codebook.shape[0], CANDIDATES * codebook.shape[1])  # numbers of 8 bytes
+    columns = 2 * max(codebook.shape[0], CANDIDATES * codebook.shape[1])  # values of 8 bytes
     count = tf.math.count_nonzero(unsure, dtype=tf.int32)
     return row_blocks(step, found, order, columns, count)
 
 
 def _first(chosen):
-    """Numbers of all rows, those that are `chosen` first."""
+    """Indices of all rows, the `chosen` ones first."""
     chosen = tf.cast(chosen, tf.int32)
     after = tf.reduce_sum(chosen) + tf.cumsum(1 - chosen)
     place = tf.where(chosen > 0, tf.cumsum(chosen), after) - 1
@@ -229,6 +229,6 @@ def _first(chosen):
 
 
 def _roundoff() -> float:
-    """Unit roundoff of a float32 product: that of TensorFloat-32 where a GPU may round to it."""
+    """Unit roundoff of a float32 product: that of TensorFloat-32 if a GPU may use it."""
     rounds = tf.config.experimental.tensor_float_32_execution_enabled()
     return 2.0**-11 if rounds and tf.config.list_physical_devices("GPU") else 2.0**-24

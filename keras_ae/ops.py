@@ -82,7 +82,7 @@ def gather_over_replicas(rows):
 
 
 def where_counted(values, weights):
-    """`values` with zeros where `weights` is 0, whatever they hold there, NaN included.
+    """Return `values` with zeros where `weights` is 0, even for NaN.
 
     By selection, not by a product: `0 * NaN` is NaN, forward and backward. Applied to the *inputs* of a
     function, it also keeps NaN out of the function's gradient.
@@ -92,7 +92,7 @@ def where_counted(values, weights):
         weights: tensor that broadcasts to `values` (trailing axes are added); `None`: all count.
 
     Returns:
-        tensor of the shape of `values`; no gradient reaches what does not count.
+        tensor of the shape of `values`; no gradient reaches entries of weight 0.
 
     Example:
 
@@ -105,7 +105,7 @@ def where_counted(values, weights):
 
 
 def finite_padding(x, weights):
-    """`x` with zeros where `weights` is 0 *and* `x` is not finite: what counts and what is finite stays.
+    """Return `x` with zeros where `weights` is 0 *and* `x` is not finite.
 
     For the inputs of networks, whose gradients would turn `0 * NaN` into NaN.
 
@@ -131,7 +131,7 @@ def _spread(weights, values):
 
 
 def mean_term(values, weights=None) -> LossTerm:
-    """Mean of `values` over real elements, with its denominator: a term of a model's objective.
+    """Return the mean of `values` over real elements, with its denominator: a term of an objective.
 
     `sum(values * weights) / sum(weights)`, where both sums run over the global
     batch: a replica returns its share times the number of replicas, so that the
@@ -139,7 +139,7 @@ def mean_term(values, weights=None) -> LossTerm:
     scaled as numbers are, and each one is averaged over an epoch by its own `sum(weights)`.
 
     Args:
-        values: float tensor. Where the weight is 0 it may hold anything, NaN included.
+        values: float tensor. Where the weight is 0 it may be NaN.
         weights: tensor that broadcasts to `values` (trailing axes are added),
             1 = real, 0 = padding; `None`: all real.
 
@@ -164,24 +164,24 @@ def mean_term(values, weights=None) -> LossTerm:
 
 
 def batch_term(value, weights) -> LossTerm:
-    """A scalar that is no mean over examples, such as the entropy of a mean, as a term of the objective.
+    """Return a scalar that is not a mean over examples, such as the entropy of a mean, as a term.
 
-    An epoch's figure is its mean over batches, each counted by the sum of `weights` over the
-    global batch: by the examples or vectors that the scalar is computed from.
+    The result of an epoch is its mean over batches, each weighted by the sum of `weights` over the global
+    batch: by the examples or vectors that the scalar is computed from.
 
     Args:
         value: scalar of the global batch.
-        weights: tensor; of a replica its own part.
+        weights: tensor; on a replica, its part of the global batch.
     """
     weights = ops.cast(weights, "float32")
     return LossTerm([(value, sum_over_replicas(ops.sum(weights)))])
 
 
 def weighted_mean(values, weights=None):
-    """`mean_term(values, weights)` as a scalar tensor, for what is not a sum of several terms.
+    """Return `mean_term(values, weights)` as a scalar tensor, for a loss with a single term.
 
-    Returned by `compute_terms` or passed to `add_loss` as it is, it is averaged over an epoch by its own
-    weights. A sum of such tensors is counted by examples: write sums with `mean_term`.
+    Returned by `compute_terms` or passed to `add_loss` unchanged, it is averaged over an epoch by its own
+    weights. A sum of such tensors is weighted by examples: write sums with `mean_term`.
 
     Returns:
         scalar; 0 where nothing is real.
@@ -190,26 +190,26 @@ def weighted_mean(values, weights=None):
 
 
 def is_finite(x):
-    """Whether each entry is neither NaN nor infinite, bool, in operations that every runtime has."""
+    """Return whether each entry is neither NaN nor infinite, in operations that every runtime has."""
     return ops.abs(x) <= _largest(x)
 
 
 def finite_or_zero(x):
-    """`x` with 0 in place of NaN and infinities; no gradient reaches those."""
+    """Return `x` with 0 in place of NaN and infinities; no gradient reaches those."""
     return ops.where(is_finite(x), x, ops.zeros_like(x))
 
 
 def finite_rows(x):
-    """Whether all entries of each row of `(rows, ...)` are finite, and their squares in its dtype."""
+    """Return whether all entries of each row of `(rows, ...)`, and their squares, are finite."""
     return is_finite(ops.sum(ops.square(x), axis=tuple(range(1, len(x.shape)))))
 
 
 def assign_finite(*updates):
-    """Assign `(variable, value)` pairs: all of them, or none where any value is not finite.
+    """Assign `(variable, value)` pairs: all of them, or none if any value is not finite.
 
     One batch that is not finite (an overflow of half precision, a corrupt file) would stay in a
-    running statistic for good. The choice is a selection, no conditional: replicas that were given
-    the all-reduced values choose alike.
+    running statistic for ever. The choice is a selection, not a conditional: replicas with the same
+    all-reduced values choose alike.
     """
     finite = [ops.all(is_finite(ops.stop_gradient(value))) for _, value in updates]
     finite = ops.all(ops.stack(finite))
@@ -233,7 +233,7 @@ def in_row_blocks(function, x, columns):
 
 
 def row_blocks(step, state, x, columns, count=None):
-    """`state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
+    """Repeat `state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
 
     `count`: rows from the first that matter; the last block may reach beyond. `None`: all.
     """

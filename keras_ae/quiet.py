@@ -27,8 +27,8 @@ def quiet_command_line() -> None:
     """Where this process is `keras-ae`, filter what C++ writes to stderr from here on.
 
     A log level of the user's own, `TF_CPP_MIN_LOG_LEVEL=0`, leaves everything as it is.
-    Comes before the import of TensorFlow. Until the work begins, Ctrl-C ends the process with one line:
-    code that is interrupted while it is imported fails in many ways.
+    To be called before the import of TensorFlow. Until the work begins, Ctrl-C ends the process with one
+    line: an interrupted import can raise many kinds of errors.
     """
     if _is_command_line() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)

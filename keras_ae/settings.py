@@ -1,4 +1,4 @@
-"""NumPy scalars as settings: `np.float32(0.5)` and `np.int64(3)` are taken like 0.5 and 3."""
+"""NumPy scalars as settings: `np.float32(0.5)` and `np.int64(3)` are accepted as 0.5 and 3."""
 
 import contextlib
 import functools
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def plain(value):
-    """`value` with each NumPy scalar in it as the Python number, string or bool it stands for.
+    """Return `value` with each NumPy scalar in it as the Python number, string or bool of its value.
 
     Lists, tuples and dictionaries are searched; arrays of one axis or more are left alone.
 
@@ -28,10 +28,10 @@ def plain(value):
 
 
 def take_numpy_scalars(package: str):
-    """Let the constructors of all classes that are registered for `package` take NumPy scalars.
+    """Let the constructors of all classes registered for `package` accept NumPy scalars.
 
-    The attributes and the configuration of an object then hold plain Python values, whoever wrote its
-    class: `json` and comparisons need them.
+    The attributes and the configuration of an object then contain plain Python values, which `json` and
+    comparisons require.
     """
     for name, registered in keras.saving.get_custom_objects().items():
         if name.startswith(f"{package}>") and inspect.isclass(registered):
@@ -42,7 +42,7 @@ def take_numpy_scalars(package: str):
 
 
 def with_plain_arguments(function):
-    """`function`, with `plain` applied to its arguments.
+    """Return `function` with `plain` applied to its arguments.
 
     Example:
 
@@ -57,7 +57,7 @@ def with_plain_arguments(function):
         return function(*plain(args), **plain(kwargs))
 
     with contextlib.suppress(ValueError):  # builtins have no signature
-        # Keras reads the names of a constructor's arguments, and does not look behind a wrapper
+        # Keras reads the names of a constructor's arguments, and does not follow a wrapper
         called.__signature__ = inspect.signature(function)
     called.takes_numpy_scalars = True
     return called

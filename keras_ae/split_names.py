@@ -15,7 +15,7 @@ _SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names
 
 
 def split_of(name: str) -> str | None:
-    """The split that a folder, a cell or a part of a file name stands for; `None`: no split.
+    """Return the split that a folder, a cell or a part of a file name denotes; `None`: no split.
 
     Example:
 
@@ -26,14 +26,14 @@ def split_of(name: str) -> str | None:
 
 
 def splits_of_paths(names: Sequence[str], origin: str, left_out: LeftOut) -> dict[str, str]:
-    """`{path: split}` of files in folders that are named after splits; empty: there are no such folders.
+    """Return `{path: split}` of files in folders named after splits; empty if there are no such folders.
 
-    Outer folders that contain nothing but one folder are passed over.
+    Outer folders that contain only one folder are skipped.
 
     Args:
         names: paths of data files, relative to the data folder, with `/` between.
         origin: the data folder, for errors.
-        left_out: takes files next to the folders of splits.
+        left_out: records files next to the folders of splits.
 
     Raises:
         InputError: see `splits_of_folders`.
@@ -55,7 +55,7 @@ def splits_of_paths(names: Sequence[str], origin: str, left_out: LeftOut) -> dic
 
 
 def split_level(names: Sequence[str]) -> int:
-    """Number of outer folders that contain nothing but one folder, which no split is named after.
+    """Return the number of outer folders that contain only one folder, not named after a split.
 
     Example:
 
@@ -72,7 +72,7 @@ def split_level(names: Sequence[str]) -> int:
 
 
 def splits_of_files(names: Sequence[str], origin: str) -> dict[str, str]:
-    """`{path: split}` of the files of one folder that are named after splits; empty: they are not.
+    """Return `{path: split}` of the files of one folder if they are named after splits, else nothing.
 
     `train.txt`, `valid.txt` and `test.txt` are splits, and so are `NAME.train.txt` and so on.
 
@@ -81,7 +81,7 @@ def splits_of_files(names: Sequence[str], origin: str) -> dict[str, str]:
         origin: the data folder, for errors.
 
     Raises:
-        InputError: files for training and for validation or test are next to others; two files stand for
+        InputError: files for training and for validation or test are next to others; two files denote
             one split; all are for validation or test.
 
     Example:
@@ -111,7 +111,7 @@ def _split_of_file(name):
 
 
 def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | None:
-    """`{folder: split}` of the folders directly below a data folder; `None`: they are no splits.
+    """Return `{folder: split}` of the folders directly below a data folder; `None`: they are not splits.
 
     Folders that are not named after splits are data, and so is a folder `train` next to others if
     none is named after validation or test (it may be a class).
@@ -121,7 +121,7 @@ def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | N
         origin: the data folder, for errors.
 
     Raises:
-        InputError: two folders stand for one split; validation or test data without training data;
+        InputError: two folders denote one split; validation or test data without training data;
             folders of other names next to the splits.
 
     Example:
@@ -136,7 +136,7 @@ def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | N
 
 
 def _checked(found, origin, kind):
-    """`found` if it is a split for each name, one of them for training."""
+    """`found`, if every name denotes a split and one of them is for training."""
     splits = {name: split for name, split in found.items() if split}
     others = [name for name in found if name not in splits]
     held_out = [name for name, split in splits.items() if split != "train"]
@@ -154,7 +154,7 @@ def _checked(found, origin, kind):
         )
     if others:
         raise InputError(
-            f"{origin} must contain {kind}s of splits alone ({', '.join(splits)}). Received: "
+            f"{origin} must contain only {kind}s of splits ({', '.join(splits)}). Received: "
             f"{', '.join(others)} next to them; move {'it' if len(others) == 1 else 'them'} elsewhere or "
             "into one of the splits."
         )

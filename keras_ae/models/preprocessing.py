@@ -1,4 +1,4 @@
-"""How raw data became the numbers that a model takes."""
+"""Preprocessing of the raw data that a model takes."""
 
 import math
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ LEVELS = ("rms", "peak", "none")
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Preprocessing:
-    """What was done to raw data before the model saw them, so that it is done again for every input.
+    """Description of how raw data became the inputs of a model, to be applied to every further input.
 
     It belongs to the model: `model.preprocessing = {...}` or the constructor's `preprocessing={...}`.
     It is saved with the model, written into every exported artifact, and checked when an artifact is run.
-    All fields are optional; `None` means unknown.
+    All fields but `modality` are optional; `None` means unknown.
 
     Args:
         modality: "images", "speech", "text", or "values" for anything else.
-        value_range: `(low, high)` of the numbers that the model takes; (0, 1) for pixels divided by 255.
+        value_range: `(low, high)` of the inputs of the model; (0, 1) for pixels divided by 255.
         image_size: `(height, width)` of the images in training.
         channels: of an image.
-        scale: the stored pixel value that becomes the upper end of `value_range`, where neither dtype
-            nor values of an array tell it; PNG and JPEG files need none.
+        scale: the stored pixel value that becomes the upper end of `value_range`, where it does not follow
+            from the dtype and values of an array; not needed for PNG and JPEG files.
         sample_rate: of the waveforms, Hz.
-        level: "rms", each utterance has a root mean square of 0.05 (-26 dB of full scale); "peak", its
-            largest amplitude is 1; "none", as recorded.
+        level: "rms": each utterance has a root mean square of 0.05 (-26 dB of full scale); "peak": its
+            largest amplitude is 1; "none": as recorded.
         dc_removed: whether the mean of each waveform was subtracted first.
         tokenization: name of the rule that cuts text into words.
-        lowercase: whether words are in small letters.
-        vocabulary_size: words that the model knows.
-        max_words: words of a sentence that are read.
+        lowercase: whether words are lowercased.
+        vocabulary_size: number of words in the vocabulary.
+        max_words: maximum number of words that are read of a sentence.
 
     Raises:
-        InputError: a field has no valid value, or does not belong to the modality.
+        InputError: the value of a field is not valid, or the field does not belong to the modality.
 
     Example:
 
@@ -79,7 +79,7 @@ class Preprocessing:
 
     @classmethod
     def of(cls, value) -> "Preprocessing | None":
-        """The description in a dict, as `to_dict` makes it; a `Preprocessing` or `None` is returned as it is.
+        """Return the description of a dict, as `to_dict` writes it; a `Preprocessing` or `None` unchanged.
 
         Raises:
             InputError: the dict has unknown keys, no modality, or invalid values.
@@ -97,23 +97,23 @@ class Preprocessing:
         return cls(**value)
 
     def to_dict(self) -> dict:
-        """The known fields, as JSON takes them."""
+        """Return the known fields, serialisable as JSON."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
 
     def range_of(self, rank: int | None) -> tuple[float, float] | None:
-        """The range of values of an input with `rank` axes; `None` where it is unknown or no raw data.
+        """Return the range of values of an input with `rank` axes; `None`: unknown, or not raw data.
 
-        An input of speech with three axes, for example, holds frames and no waveforms.
+        An input of speech with three axes, for example, contains frames, not waveforms.
         """
         raw = rank is None or rank == RANKS.get(self.modality, rank)
         return self.value_range if raw else None
 
     def filled_from(self, other: "Preprocessing | None") -> "Preprocessing":
-        """This description, with unknown fields taken from `other`, which describes the parts of a model.
+        """Return this description with unknown fields from `other`, which describes the parts of a model.
 
         Raises:
-            InputError: both know a field, and differ. The range of values may differ: a model may be
+            InputError: a field is known in both and differs. The range of values may differ: a model may be
                 trained to turn noisy inputs into clean ones.
         """
         if other is None:
@@ -138,18 +138,18 @@ class Preprocessing:
         return replace(self, **known)
 
 
-FIELDS = {  # of each modality
+FIELDS = {  # fields of each modality
     "images": ("value_range", "image_size", "channels", "scale"),
     "speech": ("value_range", "sample_rate", "level", "dc_removed"),
     "text": ("tokenization", "lowercase", "vocabulary_size", "max_words"),
     "values": ("value_range",),
 }
-RANKS = {"images": 4, "speech": 2}  # of a batch of raw data; of "values" any
+RANKS = {"images": 4, "speech": 2}  # axes of a batch of raw data; of "values" any
 COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
 
 
 def preprocessing_of(model: keras.Model) -> Preprocessing | None:
-    """What is known of a model: its `preprocessing`, and for any Keras model the rate of its front end.
+    """Return the preprocessing of a model: its own, or for any Keras model the rate of its front end.
 
     Raises:
         InputError: the declaration contradicts the model.
@@ -160,7 +160,7 @@ def preprocessing_of(model: keras.Model) -> Preprocessing | None:
 
 
 def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
-    """The sample rate of the `LogMelSpectrogram` layers in a model; `None` without one."""
+    """Return the sample rate of the `LogMelSpectrogram` layers of a model; `None` without one."""
     layers = model._flatten_layers() if isinstance(model, keras.Layer) else ()
     rates = {layer.sample_rate for layer in layers if isinstance(layer, LogMelSpectrogram)}
     if len(rates) != 1:
@@ -169,7 +169,7 @@ def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
 
 
 def _checked(name, value):
-    """The value of a field as a plain Python object; an `InputError` where it is not valid."""
+    """The value of a field as a plain Python object; raises `InputError` unless it is valid."""
     rules = {
         "value_range": ("two finite numbers, (low, high) with low < high", _range),
         "image_size": ("(height, width), both at least 1", lambda v: _whole_numbers(v, 2)),

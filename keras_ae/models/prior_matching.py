@@ -79,7 +79,7 @@ class PriorMatching(QuantizableLayer):
 
 
 def checked_prior(prior):
-    """`prior` if there is one of that name; also where its term has no weight."""
+    """Return `prior`, checked even if the weight of its term is 0."""
     if prior not in ("uniform", "gaussian"):
         raise ValueError(f"prior must be 'uniform' or 'gaussian'. Received: prior={prior!r}")
     return prior

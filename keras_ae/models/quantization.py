@@ -1,4 +1,4 @@
-"""What `model.quantize` leaves of the optimisers, and what it says of layers."""
+"""Optimisers and warnings of `model.quantize`."""
 
 import collections
 import contextlib
@@ -7,10 +7,10 @@ import warnings
 
 
 def renewed_optimizer(optimizer, variables):
-    """`optimizer` for `variables` alone, with the state it has of them.
+    """Return a copy of `optimizer` for `variables` alone, with its state of them.
 
-    Quantised kernels are no longer trained. The file of a model would hold their state, and the loaded
-    optimiser, which is made for the trained variables, would refuse all of it.
+    Quantised kernels are no longer trained. With their state in the file of a model, the loaded optimiser,
+    which is built on the trained variables, would refuse the whole state.
     """
     if not optimizer.built:
         return optimizer
@@ -26,7 +26,7 @@ def renewed_optimizer(optimizer, variables):
 
 @contextlib.contextmanager
 def quiet_about_own_layers(model):
-    """Without Keras' warning of each layer of this package that has nothing to quantise."""
+    """Suppress Keras' warning for each layer of this package that has nothing to quantise."""
     own = {type(part).__name__ for part in model._flatten_layers() if _is_own(part)}
     with warnings.catch_warnings():
         for name in own:

@@ -121,9 +121,9 @@ class QuickThought(SentenceModel):
         there = set(map(tuple, rows.tolist()))
         if not any((document, position + 1) in there for document, position in there):
             raise InputError(
-                "x must hold sentences that follow each other: equal `document`, `position` one apart. "
+                "x must contain consecutive sentences: equal `document`, `position` one apart. "
                 f"Received: 0 of {len(rows)} sentences with a neighbour. Do not shuffle sentences; "
-                "keras_ae.training.datasets.sentence_blocks makes such batches."
+                "keras_ae.training.datasets.sentence_blocks returns such batches."
             )
 
     def vectors(self, ids, training=False):

@@ -22,13 +22,13 @@ def reconstruction_losses(loss, target, reconstruction):
 
 
 def check_loss(loss, sample_shape):
-    """Raise `InputError` unless a reconstruction loss is one value for each example or element.
+    """Raise `InputError` unless a reconstruction loss returns one value for each example or element.
 
     Args:
         loss: as in `reconstruction_losses`.
         sample_shape: of target and reconstruction of one example.
     """
-    # tf: a user's function may be written in its operations; keras.ops has no trace of a function
+    # tf.function: the user's loss may use TensorFlow's operations, which cannot take a KerasTensor
     example = tf.TensorSpec((None, *sample_shape), tf.float32)
     trace = tf.function(partial(reconstruction_losses, loss), autograph=False)
     losses = trace.get_concrete_function(example, example).structured_outputs

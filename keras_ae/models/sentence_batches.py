@@ -13,7 +13,7 @@ def check_sentences(sentences) -> list[str]:
     """The sentences as a list.
 
     Raises:
-        InputError: no list, or an entry that is no string.
+        InputError: not a list, or an entry is not a string.
     """
     expected = "sentences must be a string or a list of strings."
     if is_table(sentences):

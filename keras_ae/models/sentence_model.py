@@ -53,7 +53,7 @@ class SentenceModel(BaseModel):
         return None if self.word_ids is None else self.word_ids.vocabulary
 
     def own_preprocessing(self):
-        """The rule that cuts words, and how many of them the model knows and reads."""
+        """Return the tokenisation, the size of the vocabulary and the maximum number of words."""
         known = {} if self.word_ids is None else {"vocabulary_size": len(self.vocabulary)}
         rule = {"tokenization": "keras_ae.text.tokenize", "lowercase": True}
         return Preprocessing(modality="text", **rule, **known, max_words=self.max_words)
@@ -115,7 +115,8 @@ class SentenceModel(BaseModel):
             of tensors: a tensor `(batch, dim)`.
 
         Raises:
-            InputError: an entry of the list is no string; strings, but no vocabulary; inputs of another kind.
+            InputError: an entry of the list is not a string; strings without a vocabulary; inputs of
+                another kind.
         """
         if isinstance(sentences, str):
             return self.encode([sentences], normalize=normalize)[0]
@@ -208,7 +209,7 @@ class SentenceModel(BaseModel):
         return self._known_words() or min(self._table_sizes(), default=FIRST_WORD)
 
     def _known_words(self):
-        """How many numbers of words there are; `None`: of several tables nobody knows which has the words."""
+        """Number of word ids; `None`: there are several tables, and which one has the words is unknown."""
         if self.word_ids is not None:
             return len(self.vocabulary)
         sizes = self._table_sizes()

@@ -22,7 +22,7 @@ def unpack_inputs(x):
         values, lengths = ops.convert_to_tensor(x["x"]), x.get("lengths")
         if lengths is None or is_exporting():
             return values, lengths
-        # whatever it holds: layers that only pass over it turn NaN in it into gradients
+        # always: NaN in padding would reach the gradients of layers that skip it
         return where_counted(values, input_mask(values, lengths)), lengths
     return ops.convert_to_tensor(x), None
 
@@ -73,7 +73,7 @@ def sum_per_example(values, mask):
 
 
 def mean_per_example(losses, mask):
-    """Mean over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
+    """Return the mean over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
     ones = ops.ones_like(losses)
     return ops.divide_no_nan(sum_per_example(losses, mask), sum_per_example(ones, mask))
 

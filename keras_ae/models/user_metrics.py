@@ -1,4 +1,4 @@
-"""The metrics that a user gives to `compile`."""
+"""Metrics given to `compile`."""
 
 import keras
 from keras import ops
@@ -9,17 +9,17 @@ from keras_ae.recording import is_recording
 class UserMetrics:
     """Metrics of (target, reconstruction); empty unless `compile(metrics=...)` names some.
 
-    They are no part of the model's state, so Keras does not find them as attributes of the model.
+    They are kept out of the attributes of the model, so that Keras does not track them as its state.
     """
 
     def __init__(self):
         self.metrics = []
 
     def set(self, metrics, model):
-        """Take the metrics of `compile`.
+        """Set the metrics of `compile`.
 
         Raises:
-            ValueError: two metrics have one name, or the name of a term.
+            ValueError: two metrics have the same name, or one has the name of a term.
         """
         given = metrics if isinstance(metrics, (list, tuple)) else [] if metrics is None else [metrics]
         self.metrics = []
@@ -29,10 +29,10 @@ class UserMetrics:
         taken = sorted({name for name in names if names.count(name) > 1 or name in own})
         if self.metrics and taken:
             self.metrics = []
-            raise ValueError(f"Metrics must have names of their own. Received: {', '.join(taken)} twice.")
+            raise ValueError(f"metrics must have distinct names. Received: {', '.join(taken)} twice.")
 
     def update(self, target, reconstruction, weights):
-        """Count the reconstructions of a batch; `weights` `(batch, ...)` or `None`."""
+        """Update the metrics with the reconstructions of a batch; `weights` `(batch, ...)` or `None`."""
         if self.metrics and is_recording():
             target, reconstruction = (ops.cast(part, "float32") for part in (target, reconstruction))
             weights = None if weights is None else ops.cast(weights, "float32")
@@ -40,7 +40,7 @@ class UserMetrics:
                 metric.update_state(target, reconstruction, sample_weight=weights)
 
     def get_config(self) -> dict:
-        """What `compile` takes, serialised; empty without metrics."""
+        """Return the argument `metrics` of `compile`, serialised; empty without metrics."""
         if not self.metrics:
             return {}
         return {"metrics": [keras.saving.serialize_keras_object(metric) for metric in self.metrics]}

@@ -148,12 +148,12 @@ class VoiceConverter(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         trained_on = ("speaker",) if self.speaker_encoder is None else ()
-        # the numbers of a table, or numbers that are compared with each other
+        # rows of a table, or labels that are only compared with each other
         sizes = {"speaker": self._num_voices() if self.speaker_encoder is None else None}
         return InputRules(shapes, trained_on=trained_on, target=True, sizes=sizes)
 
     def _num_voices(self):
-        """Rows of the decoder's table of speakers; `None` without one."""
+        """Number of rows of the decoder's table of speakers; `None` without one."""
         return embedding_rows(self.decoder)
 
     # what it says

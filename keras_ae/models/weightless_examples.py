@@ -1,4 +1,4 @@
-"""Examples of weight 0, which may hold anything."""
+"""Examples of weight 0, which may contain NaN."""
 
 import keras
 from keras import ops
@@ -7,7 +7,10 @@ from keras_ae.ops import finite_padding
 
 
 def finite_where_weightless(inputs, sample_weight):
-    """`inputs` without NaN and infinity in examples of weight 0, which networks would make gradients of."""
+    """Return `inputs` with zeros for NaN and infinity in examples of weight 0.
+
+    They would otherwise reach the gradients of the networks.
+    """
     if sample_weight is None:
         return inputs
     weights = ops.reshape(sample_weight, (-1,))

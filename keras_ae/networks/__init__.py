@@ -42,5 +42,5 @@ __all__ = [
     "waveform_encoder",
 ]
 
-# NumPy scalars are taken as sizes, which the layers of Keras refuse
+# NumPy scalars are accepted as sizes, which the layers of Keras refuse
 globals().update({name: with_plain_arguments(globals()[name]) for name in __all__})

@@ -1,4 +1,4 @@
-"""Layers of Keras with the channels last, whatever `keras.config.image_data_format()` says.
+"""Layers of Keras with the channels last, whatever `keras.config.image_data_format()` is.
 
 The models, their masks and their local maps have the channels on the last axis.
 """

@@ -41,7 +41,7 @@ def deep_info_max_encoder(
         name: of the model.
 
     Batch normalisation is `MaskedBatchNormalization`: over all replicas at once, and a batch that is not
-    finite leaves its moving averages as they are.
+    finite does not change its moving averages.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""`keras_ae.files.write_atomically`, under its former path."""
+"""Former path of `keras_ae.files.write_atomically`."""
 
 from keras_ae.files import write_atomically
 

@@ -1,4 +1,4 @@
-"""The figures of reports, comparisons and `metrics.json`: one label and one definition for each."""
+"""Labels and definitions of the figures in reports, comparisons and `metrics.json`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from keras_ae.pages.number_format import format_name
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number: `label` is its name on pages, `definition` one sentence."""
+    """Measured number with its `label` on pages and its `definition` in one sentence."""
 
     label: str
     definition: str
@@ -169,7 +169,7 @@ TRANSFER = {
 
 
 def run_figure(key: str) -> Figure | None:
-    """The figure of a dotted key of `metrics.json`, or `None`.
+    """Return the figure of a dotted key of `metrics.json`, or `None`.
 
     Example:
 
@@ -186,11 +186,11 @@ def run_figure(key: str) -> Figure | None:
 
 
 def run_label(key: str) -> str:
-    """The label of a dotted key of `metrics.json`; the key in words where it is no figure of `RUN`."""
+    """Return the label of a dotted key of `metrics.json`; the key in words if `RUN` does not contain it."""
     figure = run_figure(key)
     return format_name(key) if figure is None else figure.label
 
 
 def definitions(figures: Iterable[Figure | None]) -> list[tuple[str, str]]:
-    """`[(label, definition)]`, each once, in the order in which they come."""
+    """Return `[(label, definition)]`, each once, in the order of their first use."""
     return list(dict.fromkeys((figure.label, figure.definition) for figure in figures if figure is not None))

@@ -84,7 +84,7 @@ def value_cell(value, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
 
 
 def column_label(key: str) -> str:
-    """A dotted key of `metrics.json` in words, with its unit: its label in the glossary, if it has one."""
+    """Return a dotted key of `metrics.json` as text: its label in the glossary, else words with the unit."""
     unit = UNITS.get(key.rpartition(".")[2])
     return f"{run_label(key)}, {unit}" if unit else run_label(key)
 

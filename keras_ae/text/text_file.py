@@ -1,4 +1,4 @@
-"""Text files of any size and encoding, read piece by piece."""
+"""Text files of any size and encoding, read in pieces."""
 
 import codecs
 import gzip
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from keras_ae.errors import InputError
 
-PIECE = 1_000_000  # bytes that are read at a time; characters of a piece of a long line
-BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
+PIECE = 1_000_000  # bytes read at a time; characters of a piece of a long line
+BYTE_ORDER_MARKS = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -23,23 +23,23 @@ MARK = "\ufeff"
 
 
 class TextFile:
-    """A text file, plain or gzip (found by its content): the one reader of text of the package.
+    """Text file, plain or gzip (by its content): the only reader of text of the package.
 
-    A byte order mark tells UTF-8, UTF-16 and UTF-32; without one the text must be UTF-8. Lines end with
+    UTF-16 and UTF-32 are recognised by their byte order mark; other text must be UTF-8. Lines end with
     `\\n`, `\\r\\n`, or, in files with more of them than of `\\n`, a lone `\\r`; otherwise a lone `\\r` is
-    white space within a line. A mark that the encoding does not take is not text either.
+    white space within a line. A byte order mark is never part of the text.
 
     Args:
         path: the file.
-        encoding: name of another encoding, such as "latin-1". Bytes that do not fit it are then read as
-            U+FFFD and counted; without it they are an error.
+        encoding: name of another encoding, such as "latin-1". Invalid bytes are then read as U+FFFD and
+            counted; without it they are an error.
 
     Attributes:
-        unreadable: number of byte sequences, of those read so far, that do not fit `encoding`.
+        unreadable: number of byte sequences read so far that are not valid in `encoding`.
 
     Raises:
-        InputError: `encoding` is unknown. While reading: the file cannot be opened, is cut short, is
-            no text (it has zero bytes), or is not in its encoding; the message names the byte.
+        InputError: `encoding` is unknown. While reading: the file cannot be opened, is truncated, is
+            not text (it has zero bytes), or is not in its encoding; the message names the byte.
 
     Example:
 
@@ -58,11 +58,11 @@ class TextFile:
             check_encoding(encoding)
 
     def lines(self, longest: int | None = None) -> Iterator[str]:
-        """The lines without their ends.
+        """Yield the lines without their ends.
 
         Args:
-            longest: characters of a line, about; longer ones come in pieces that end at spaces.
-                `None`: lines come whole.
+            longest: approximate maximum length in characters; longer lines are yielded in pieces that end
+                at spaces. `None`: no maximum.
         """
         rest = ""
         for text in self._with_line_ends():
@@ -76,7 +76,7 @@ class TextFile:
             yield from _pieces(rest, longest)
 
     def paragraphs(self) -> Iterator[str]:
-        """The paragraphs, which empty lines separate, each as one line; long ones come in pieces."""
+        """Yield the paragraphs, separated by empty lines, each as one line; long ones in pieces."""
         lines, size = [], 0
         for line in self.lines(PIECE):
             if line.strip():
@@ -151,7 +151,7 @@ class TextFile:
 
 
 def check_encoding(encoding: str) -> None:
-    """Raise an `InputError` if Python has no such encoding of text, or none that reads bytes in error."""
+    """Raise `InputError` unless Python has this encoding of text, with support for replacement of errors."""
     try:
         known = isinstance(b"text\xff".decode(encoding, "replace"), str)
     except (LookupError, ValueError):  # a UnicodeError is a ValueError

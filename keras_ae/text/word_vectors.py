@@ -89,14 +89,14 @@ class WordVectors:
     ) -> "WordVectors":
         """Read an `.npz` file that `save` wrote, or the text of word2vec, GloVe or fastText.
 
-        Of text (`.txt`, `.vec`, plain or gzip), a line is a word and its numbers, with spaces between;
-        a first line with the two sizes may be there. The numbers are the last ones of a line, so that
-        words may have blanks in them, as some of GloVe's do. A word that comes again is left out.
+        In text (`.txt`, `.vec`, plain or gzip), a line is a word and its numbers, separated by spaces; the
+        first line may contain the two sizes. The numbers are the last ones of a line, so that words may
+        contain spaces, as some of GloVe's do. A repeated word is left out.
 
         Args:
             path: the file.
             limit: words to read at most, the first ones: usually the most frequent.
-            encoding: of text; `None`: UTF-8, or what a byte order mark says.
+            encoding: of text; `None`: UTF-8, or that of a byte order mark.
 
         Raises:
             InputError: the file is missing or of no such kind; the line is named.
@@ -125,7 +125,7 @@ def _read_lines(path, table, limit, encoding):
             break
         dim = dim or max(1, min(_numbers_at_the_end(parts), len(parts) - 1))
         word, vector = " ".join(parts[:-dim]), _vector(parts[-dim:])
-        # a word may have blanks in it; one that ends in a number is more likely a line of another size
+        # a word may contain spaces; one that ends in a number is more likely a line of another size
         longer = sized is None and len(parts) > dim + 1 and _numbers_at_the_end(parts[1:-dim])
         if vector is None or len(parts) <= dim or longer:
             raise InputError(

@@ -542,7 +542,7 @@ def test_metrics_compare_target_and_reconstruction(make, tmp_path):
 def test_metrics_are_refused_where_nothing_is_reconstructed():
     with pytest.raises(TypeError, match="DeepInfoMax owns its objective.*Received: metrics"):
         deep_info_max().compile("sgd", metrics=["mae"])
-    with pytest.raises(ValueError, match="names of their own. Received: loss"):
+    with pytest.raises(ValueError, match="distinct names. Received: loss"):
         auto_encoder().compile("sgd", metrics=[keras.metrics.MeanSquaredError(name="loss")])
 
 
