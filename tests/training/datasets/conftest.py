@@ -3,6 +3,7 @@ import struct
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
 from keras_ae.errors import InputError
@@ -47,6 +48,16 @@ def write_idx():
         return path
 
     return write
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """The folder of 12 files of 2 words by 3 speakers at 16 kHz, of lengths of their own."""
+    names = [f"{word}_{speaker}" for word in ("no", "yes") for speaker in ("ann", "bob", "cid")]
+    for number, name in enumerate((f"{name}_{take}.wav" for name in names for take in range(2)), 1):
+        noise = np.random.default_rng(number).uniform(-0.3, 0.3, 1000 + 100 * number)
+        soundfile.write(tmp_path / name, noise.astype("float32"), 16_000)
+    return tmp_path
 
 
 @pytest.fixture

@@ -16,20 +16,6 @@ def noise(samples, seed=0):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """12 files of 2 words by 3 speakers, of lengths of their own."""
-    number = 0
-    for word in ("no", "yes"):
-        for speaker in ("ann", "bob", "cid"):
-            for take in range(2):
-                number += 1
-                soundfile.write(
-                    tmp_path / f"{word}_{speaker}_{take}.wav", noise(1000 + 100 * number, number), RATE
-                )
-    return tmp_path
-
-
-@pytest.fixture
 def arrays():
     """The arrays of an .npz file: 10 utterances at 8 kHz."""
     lengths = 400 + 10 * np.arange(10)
@@ -51,8 +37,8 @@ def save(path, arrays):
     return path
 
 
-def test_names_of_files_tell_label_and_speaker(folder):
-    data = load_speech(folder, level=None)
+def test_names_of_files_tell_label_and_speaker(recordings):
+    data = load_speech(recordings, level=None)
     assert (data.labels, data.speakers, data.sample_rate) == (("no", "yes"), ("ann", "bob", "cid"), RATE)
     assert sum(map(len, (data.train, data.validation, data.test))) == 12
     for split in (data.train, data.validation, data.test):
@@ -67,135 +53,6 @@ def test_names_of_files_tell_label_and_speaker(folder):
             # 16 bits, see test_audio_reading
             np.testing.assert_allclose(waveform, soundfile.read(split.store.paths[row])[0], atol=1e-7)
     assert data.description["problems"] == []
-
-
-@pytest.mark.parametrize(("name", "separator"), [("manifest.csv", ","), ("manifest.tsv", "\t")])
-@pytest.mark.filterwarnings("ignore:.*not in manifest")
-def test_manifest(folder, name, separator):
-    rows = [("path", "speaker", "text", "split", "mood")]
-    rows += [(f"no_ann_{take}.wav", "x", "No!", "train", "calm") for take in (0, 1)]
-    rows += [
-        ("yes_bob_0.wav", "y", "Yes yes", "test", "glad"),
-        ("yes_cid_0.wav", "x", "Yes", "validation", "calm"),
-    ]
-    lines = "\n".join(separator.join(row) for row in rows)
-    (folder / name).write_text("﻿" + lines + "\n", encoding="utf-8")  # as spreadsheets write it
-    data = load_speech(folder, label="mood")
-    assert (len(data.train), len(data.validation), len(data.test)) == (2, 1, 1)
-    assert data.test.texts == ["Yes yes"]
-    assert (data.speakers, data.labels) == (("x", "y"), ("calm", "glad"))
-    assert data.test.label.tolist() == [1]
-    assert data.description["test_split"] == "official"
-
-
-def test_commas_and_quotes_of_a_csv(folder):
-    (folder / "manifest.csv").write_text(
-        'path,text\nno_ann_0.wav,"No, ""never"""\n'
-        + "".join(f"{w}_{s}_{t}.wav,Yes\n" for w in ("no", "yes") for s in ("bob", "cid") for t in (0, 1))
-    )
-    assert 'No, "never"' in sum(
-        (load_speech(folder).__dict__[s].texts for s in ("train", "validation", "test")), []
-    )
-
-
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        ("file,speaker\na.wav,x\n", "must have a header with the column path, and a row for each file"),
-        ("path,speaker\n", "path, speaker; 0 rows"),
-        ("path,speaker\na.wav\n", "line 2: expected 2 columns. Received: fewer"),
-        ("path,speaker\na.wav,x,y\n", "line 2: expected 2 columns. Received: more"),
-        (
-            "path,split\nno_ann_0.wav,exam\n",
-            "line 2: split must be one of train, training, val, valid, validation, dev, test, testing.",
-        ),
-    ],
-)
-def test_broken_manifests(folder, complaint, contents, message):
-    (folder / "manifest.csv").write_text(contents)
-    assert message in complaint(load_speech, folder)
-
-
-HEADER = "path,speaker,label,split\n"
-ROWS = "no_ann_0.wav,ann,no,train\nno_ann_1.wav,ann,no,train\nyes_bob_0.wav,bob,yes,test\n"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        HEADER + ROWS,
-        (HEADER + ROWS).replace(",", ", "),
-        (HEADER + ROWS).replace(",", " , ").replace("train", "Training"),
-        HEADER.upper().lower() + ROWS.replace("ann,", '"ann",'),
-        HEADER + "\n,,,\n" + ROWS.replace("\n", "\r\n"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:.*not in manifest")
-def test_blanks_quotes_and_empty_lines_of_a_manifest_change_nothing(folder, text):
-    (folder / "manifest.csv").write_bytes(text.encode("utf-16"))  # as some spreadsheets write it
-    data = load_speech(folder, validation_fraction=0)
-    assert (data.speakers, data.labels) == (("ann", "bob"), ("no", "yes"))
-    assert (len(data.train), len(data.test)) == (2, 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        # two rows that end without the quote they begin with
-        (
-            'path,text\nno_ann_0.wav,"No\nno_ann_1.wav,No"\nyes_bob_0.wav,Yes\n',
-            "line 2 must not have a line break within a cell. Received: a cell up to line 3; close its quote",
-        ),
-        ('path,text\nno_ann_0.wav,No\nno_ann_1.wav,"No\nyes_bob_0.wav,Yes\n', "line 3 must be cells"),
-        ('path,text\nno_ann_0.wav,"No" she said\n', "line 2 must be cells with ',' between them"),
-        ("", "Received: nothing; 0 rows"),
-        ("\n\n", "Received: nothing; 0 rows"),
-        ("path;speaker\nno_ann_0.wav;ann\n", "Received: path;speaker; 1 rows"),
-        (
-            HEADER + "no_ann_0.wav,,no,train\nno_ann_1.wav,,no,train\n",
-            "a speaker in each row. Received: an empty cell in line 2, 3",
-        ),
-        (HEADER + "no_ann_0.wav,ann, ,train\n", "a label in each row. Received: an empty cell in line 2"),
-        (HEADER + "no_ann_0.wav,ann,no,\n", "a split in each row"),
-        (HEADER + ROWS + "{folder}/no_ann_0.wav,ann,no,test\n", "Received: no_ann_0.wav in lines 2, 5"),
-        (HEADER + ROWS + "./no_ann_0.wav,ann,no,test\n", "Received: no_ann_0.wav in lines 2, 5"),
-        ("path,label,label\nno_ann_0.wav,a,b\n", "each column once. Received: label more than once"),
-        (",path\n0,no_ann_0.wav\n", "column 1 must have a name"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:.*not in manifest")
-def test_manifests_that_cannot_be_meant_are_refused(folder, complaint, text, message):
-    (folder / "manifest.csv").write_text(text.replace("{folder}", str(folder)))
-    assert message in complaint(load_speech, folder)
-
-
-def test_absolute_paths_of_a_manifest_are_those_of_the_folder(folder, tmp_path_factory):
-    link = tmp_path_factory.mktemp("link") / "speech"
-    link.symlink_to(folder)
-    rows = [f"{folder if take else link}/no_ann_{take}.wav,ann\n" for take in range(2)]
-    (folder / "manifest.csv").write_text("path,speaker\n" + "".join(rows))
-    for other in folder.glob("*.wav"):
-        if not other.name.startswith("no_ann"):
-            other.unlink()
-    for source in (folder, link):
-        data = load_speech(source, validation_fraction=0, test_fraction=0)
-        assert len(data.train) == 2 and data.description["left_out"]["count"] == 0
-
-
-@pytest.mark.filterwarnings("ignore:.*not in manifest")
-def test_empty_cells_of_other_columns_refuse_no_folder(folder, complaint):
-    lines = [f"{line},{note},\n" for line, note in zip(ROWS.split(), ("", "loud", ""), strict=True)]
-    (folder / "manifest.csv").write_text(HEADER.strip() + ",notes,text\n" + "".join(lines))
-    data = load_speech(folder, validation_fraction=0)
-    assert data.labels == ("no", "yes") and set(data.train.factors()) == {"speaker", "label"}
-    assert data.description["incomplete_columns"] == ["notes"]
-    assert "must have a notes for each utterance" in complaint(load_speech, folder, label="notes")
-
-
-def test_recordings_that_a_manifest_does_not_list_are_named(folder):
-    (folder / "manifest.csv").write_text(HEADER + ROWS)
-    with pytest.warns(DataWarning, match=r"9 not in manifest.csv \(no_bob_0.wav, "):
-        load_speech(folder)
 
 
 @pytest.mark.parametrize("names", [("train", "dev", "test"), ("Set/Training", "Set/val", "Set/testing")])
@@ -249,20 +106,20 @@ def test_other_formats_rates_and_sub_folders(tmp_path):
     assert data.train.phones_of(0) is data.train.phone_frames(0, 3) is None
 
 
-def test_rates_must_be_alike_where_none_is_given(folder, complaint):
-    assert load_speech(folder, sample_rate=None).sample_rate == RATE
-    soundfile.write(folder / "no_ann_9.wav", noise(8000), 8000)
-    assert "8000, 16000 Hz; give the rate" in complaint(load_speech, folder, sample_rate=None)
+def test_rates_must_be_alike_where_none_is_given(recordings, complaint):
+    assert load_speech(recordings, sample_rate=None).sample_rate == RATE
+    soundfile.write(recordings / "no_ann_9.wav", noise(8000), 8000)
+    assert "8000, 16000 Hz; give the rate" in complaint(load_speech, recordings, sample_rate=None)
 
 
-def test_bad_files_among_many_are_named_and_left_out(folder):
-    (folder / "no_ann_5.wav").write_bytes(b"hello" * 100)
-    (folder / "no_ann_6.flac").write_bytes(b"")
-    soundfile.write(folder / "no_ann_7.wav", noise(1), RATE)
-    soundfile.write(folder / "no_ann_8.wav", noise(0), RATE)
-    (folder / "notes.wav").write_bytes(b"not named like the others")
+def test_bad_files_among_many_are_named_and_left_out(recordings):
+    (recordings / "no_ann_5.wav").write_bytes(b"hello" * 100)
+    (recordings / "no_ann_6.flac").write_bytes(b"")
+    soundfile.write(recordings / "no_ann_7.wav", noise(1), RATE)
+    soundfile.write(recordings / "no_ann_8.wav", noise(0), RATE)
+    (recordings / "notes.wav").write_bytes(b"not named like the others")
     with pytest.warns(UserWarning, match=r"5 files are left out") as caught:
-        data = load_speech(folder)
+        data = load_speech(recordings)
     assert len([warning for warning in caught if "files are" in str(warning.message)]) == 1
     assert sum(map(len, (data.train, data.validation, data.test))) == 12
     problems = "\n".join(data.description["problems"])
@@ -271,7 +128,7 @@ def test_bad_files_among_many_are_named_and_left_out(folder):
         "unreadable": ["no_ann_5.wav", "no_ann_6.flac", "no_ann_8.wav"],
         "shorter than 0.01 s": ["no_ann_7.wav"],
     }
-    assert f"left out: {folder / 'no_ann_5.wav'} is not readable wav audio" in problems
+    assert f"left out: {recordings / 'no_ann_5.wav'} is not readable wav audio" in problems
     assert "no_ann_6.flac is an empty file" in problems
     assert "no_ann_7.wav holds 1 sample at 16000 Hz, less than 0.01 seconds." in problems
     assert "no_ann_8.wav holds no samples" in problems
@@ -279,14 +136,16 @@ def test_bad_files_among_many_are_named_and_left_out(folder):
     assert sum(len(batch["x"]) for batch in batches) == len(data.train)
 
 
-def test_silent_and_clipped_files_are_kept_and_named(folder):
-    soundfile.write(folder / "no_ann_5.wav", np.full(3000, 0.2), RATE)  # a constant is no sound
-    soundfile.write(folder / "no_ann_6.wav", np.clip(20 * noise(3000), -1, 1), RATE)
+def test_silent_and_clipped_files_are_kept_and_named(recordings):
+    soundfile.write(recordings / "no_ann_5.wav", np.full(3000, 0.2), RATE)  # a constant is no sound
+    soundfile.write(recordings / "no_ann_6.wav", np.clip(20 * noise(3000), -1, 1), RATE)
     with pytest.warns(UserWarning, match="2 are suspicious: 1 silent"):
-        data = load_speech(folder)
+        data = load_speech(recordings)
     silent, clipped = data.description["problems"]
-    assert silent == f"kept: {folder / 'no_ann_5.wav'} is silent."
-    assert clipped.startswith(f"kept: {folder / 'no_ann_6.wav'} is clipped, 8")  # 5 of 6 samples, see noise
+    assert silent == f"kept: {recordings / 'no_ann_5.wav'} is silent."
+    assert clipped.startswith(
+        f"kept: {recordings / 'no_ann_6.wav'} is clipped, 8"
+    )  # 5 of 6 samples, see noise
     assert sum(map(len, (data.train, data.validation, data.test))) == 14
 
 
@@ -296,9 +155,9 @@ def test_folders_without_anything_usable(tmp_path, complaint):
     assert "holds no usable audio file; 1 problems: left out: " in complaint(load_speech, tmp_path)
 
 
-def test_file_that_vanishes_later_is_named(folder):
-    data = load_speech(folder, test_fraction=0, validation_fraction=0)
-    (folder / "yes_cid_1.wav").unlink()
+def test_file_that_vanishes_later_is_named(recordings):
+    data = load_speech(recordings, test_fraction=0, validation_fraction=0)
+    (recordings / "yes_cid_1.wav").unlink()
     with pytest.raises(Exception, match=r"yes_cid_1\.wav does not exist"):
         list(data.train.batches(4))
 
@@ -391,14 +250,14 @@ def test_impossible_arguments(complaint, arguments, message):
     assert message in complaint(load_speech, **arguments)
 
 
-def test_unknown_label(folder, complaint):
+def test_unknown_label(recordings, complaint):
     assert "has no column word. Received: label, speaker, take" in complaint(
-        load_speech, folder, label="word"
+        load_speech, recordings, label="word"
     )
 
 
-def test_split_by_speaker_keeps_speakers_apart(folder):
-    data = load_speech(folder, split_by="speaker")
+def test_split_by_speaker_keeps_speakers_apart(recordings):
+    data = load_speech(recordings, split_by="speaker")
     present = [set(split.speaker.tolist()) for split in (data.train, data.validation, data.test)]
     assert [len(speakers) for speakers in present] == [1, 1, 1]
     assert len(set.union(*present)) == 3
