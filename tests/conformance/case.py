@@ -26,6 +26,7 @@ class Case:
     speakers: int = 0  # is told which of so many speakers speaks
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
     words: int = 0  # takes blocks of sentences in numbers of words below this one
+    contrastive: bool = False  # compares each example with those of its batch
 
     @property
     def values(self):

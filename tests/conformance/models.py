@@ -286,6 +286,7 @@ def users_functional():
     return keras.Model(inputs, outputs)
 
 
+CONTRASTIVE = {"contrastive": True, "decodes": False}
 CASES = (
     Case("auto_encoder", auto_encoder),
     Case("vae", vae, noisy=True),
@@ -315,19 +316,19 @@ CASES = (
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),
     Case("generative", generative),
-    Case("deep_info_max", deep_info_max, noisy=True, decodes=False),
-    Case("sequence_deep_info_max", sequence_deep_info_max, sequence=True, decodes=False),
+    Case("deep_info_max", deep_info_max, noisy=True, **CONTRASTIVE),
+    Case("sequence_deep_info_max", sequence_deep_info_max, sequence=True, **CONTRASTIVE),
     Case(
         "cpc",
         contrastive_predictive_coding,
-        **{"sequence": True, "decodes": False, "hop": 4, "speakers": 2, "frames_of": lambda n: -(-n // 4)},
+        **{"sequence": True, "hop": 4, "speakers": 2, "frames_of": lambda n: -(-n // 4), **CONTRASTIVE},
     ),
     Case(
         "sequence_cpc",
         sequence_contrastive_predictive_coding,
-        **{"sequence": True, "decodes": False, "noisy": True, "frames_of": lambda n: -(-n // 2)},
+        **{"sequence": True, "noisy": True, "frames_of": lambda n: -(-n // 2), **CONTRASTIVE},
     ),
-    Case("quick_thought", quick_thought, sequence=True, decodes=False, words=9),
+    Case("quick_thought", quick_thought, sequence=True, words=9, **CONTRASTIVE),
     Case("skip_thought", skip_thought, sequence=True, decodes=False, words=9),
     Case("users_functional", users_functional, functional=True),
 )

@@ -10,7 +10,6 @@ WEIGHTS = np.concatenate([np.ones(5), np.full(2, 0.5), np.zeros(5)]).astype("flo
 # of the batch as a whole, not means over examples
 STATISTICS = {"diversity_loss", "speaker_dependence"}
 STATISTICS |= {"total_correlation", "index_code_mi", "dimension_wise_kl"}
-CONTRASTS = ("deep_info_max", "cpc", "quick_thought")  # the candidates are those of the batch
 
 
 @pytest.fixture
@@ -35,11 +34,9 @@ def figures(model, x, weights, sizes):
     return {name: float(value) for name, value in logs.items()}
 
 
-@pytest.mark.only(functional=False)
+@pytest.mark.only(functional=False, contrastive=False)
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["all_alike", "weighted"])
 def test_validation_reports_the_same_for_every_cut_into_batches(case, trained, without_noise, weights):
-    if case.name.endswith(CONTRASTS):
-        pytest.skip("its examples are compared with those of their batch")
     model, x = trained[case.name], case.data()
     whole, cut = (figures(model, x, weights, sizes) for sizes in ((12,), (5, 5, 1, 1)))
     statistics = STATISTICS & set(whole)
@@ -48,3 +45,44 @@ def test_validation_reports_the_same_for_every_cut_into_batches(case, trained, w
     for name in sorted(names):
         # the order of float32 sums
         np.testing.assert_allclose(cut[name], whole[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def counted(case, model, x):
+    """What each figure of a batch is a mean of: predicted frames, sentences with a neighbour, examples."""
+    if case.words:
+        near = np.abs(x["position"][:, None] - x["position"]) == 1
+        sentences = (near & (x["document"][:, None] == x["document"])).any(axis=1).sum()
+        return dict.fromkeys(("loss", "gain", "context_accuracy"), sentences)
+    if case.frames_of is not None:
+        frames = np.array([case.frames_of(length) for length in x["lengths"]])
+        of = {
+            f"accuracy_{k}": np.maximum(frames - k, 0).sum() for k in range(model.first_step, model.steps + 1)
+        }
+        return {**of, **dict.fromkeys(("loss", "accuracy"), sum(of.values()))}
+    examples = len(x["x"] if isinstance(x, dict) else x)
+    pairs = examples if examples > 1 else 0  # an example alone has no other to be told from
+    return {"global_loss": pairs, "local_loss": pairs, "prior_loss": examples, "discriminator_loss": examples}
+
+
+@pytest.mark.only(contrastive=True)
+def test_an_epoch_of_comparisons_counts_each_batch_by_what_is_compared_in_it(case, without_noise):
+    """The candidates are those of the batch: the figures of each batch are those of the batch alone."""
+    model, x, sizes = case.compiled(), case.data(), (5, 5, 1, 1)
+    if case.words:
+        sizes = (7, 3, 2)  # one sentence has no neighbour
+    ends = np.cumsum(sizes)
+    parts = [
+        keras.tree.map_structure(lambda array, rows=slice(end - size, end): array[rows], x)
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+    batches = [figures(model, part, None, (size,)) for part, size in zip(parts, sizes, strict=True)]
+    weights = [counted(case, model, part) for part in parts]
+    found = figures(model, x, None, sizes)
+    assert set(found) - {"loss"} <= set(weights[0])
+    for name in set(found) & set(weights[0]):
+        expected = np.average([b[name] for b in batches], weights=[w[name] for w in weights])
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, err_msg=name)
+    if "loss" not in weights[0]:
+        terms = {"global_loss": model.alpha, "local_loss": model.beta, "prior_loss": model.gamma}
+        expected = sum(weight * found[name] for name, weight in terms.items() if weight)
+        np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)

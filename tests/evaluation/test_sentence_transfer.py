@@ -209,8 +209,8 @@ def test_a_path_of_penalties_reaches_the_minimum_that_scikit_learn_reaches(kind,
     for penalty in (0.01, 1.0, 8.0):
         path.fit(penalty)
         peer = LogisticRegression(C=penalty, tol=1e-8, max_iter=5000).fit(x, y)
-        # the optimiser's tolerance; in float32 its rounding
-        atol = 2e-2 if kind == "float32" else 2e-4
+        # the optimiser's tolerance; in float32 its rounding: 3e-4 here, up to 1e-3 for other draws
+        atol = 2e-3 if kind == "float32" else 2e-4
         np.testing.assert_allclose(path.probabilities(x, penalty), peer.predict_proba(x), atol=atol)
 
 
@@ -243,9 +243,9 @@ def test_the_figures_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
 
 
 def test_the_majority_of_folds_is_that_of_their_training_examples():
-    task = SentenceTask("even", LabelledSentences(sentences(20, 0), ["a", "b"] * 10))
-    # as many of each: neither class can be right in more than half of the held-out examples
-    assert transfer_controls([task], folds=5)["majority"]["even"]["accuracy"] <= 0.5
+    task = SentenceTask("even", LabelledSentences(sentences(12, 0), ["a", "b"] * 6))
+    # each fold holds out two of one class and one of the other, which is the majority of its training
+    assert transfer_controls([task], folds=4)["majority"]["even"]["accuracy"] == pytest.approx(1 / 3)
 
 
 def test_rare_classes_have_fewer_folds():

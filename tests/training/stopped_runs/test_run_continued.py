@@ -6,11 +6,11 @@ import re
 import keras
 import numpy as np
 import pytest
-from run_files import config_of, rewrite, unfinish
 
 from keras_ae.training import run as run_module
 from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.cli import main
+from run_files import config_of, rewrite, unfinish
 
 
 def test_a_finished_run_that_is_resumed_says_so_and_keeps_its_figures(run, resume):

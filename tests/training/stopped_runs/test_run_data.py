@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from run_files import config_of, rewrite, unfinish
 
 from keras_ae.training.cli import main
 from keras_ae.training.data_fingerprint import FILE, DataFingerprint
 from keras_ae.training.run_data import load_data_of
+from run_files import config_of, rewrite, unfinish
 
 
 @pytest.fixture(scope="module")

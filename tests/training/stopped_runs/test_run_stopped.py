@@ -5,12 +5,12 @@ import os
 
 import pytest
 import tensorflow as tf
-from run_files import unfinish
 
 from keras_ae.training import run as run_module
 from keras_ae.training.callbacks import RunState
 from keras_ae.training.cli import main
 from keras_ae.training.run_lock import RunLock
+from run_files import unfinish
 
 
 @pytest.mark.parametrize("verb", ["train", "report"])
