@@ -26,7 +26,7 @@ from keras_ae.models import (
     SkipThought,
 )
 from keras_ae.models.data_values import check_values
-from keras_ae.models.residual_terms import generator_terms
+from keras_ae.models.residual_terms import discriminator_terms, generator_terms
 from keras_ae.networks import bag_of_words_encoder
 
 LAYERS = {
@@ -194,17 +194,54 @@ def word_softmax(num_sampled):
     return nats
 
 
-def speakers_of_generated_frames():
-    def judge(_):
-        return tf.zeros(3), tf.constant(LOGITS)
+def judge(frames):
+    """Scores and speakers; the score depends on the frames, whose gradient is taken."""
+    return tf.reduce_sum(frames, axis=[1, 2]), tf.constant(LOGITS)
 
-    return lambda labels: generator_terms(judge, None, labels)["loss"]
+
+def speakers_of_generated_frames():
+    return lambda labels: generator_terms(judge, tf.zeros((3, 2, 2)), labels)["loss"]
+
+
+def speakers_of_real_frames():
+    frames, mix = tf.ones((3, 2, 2)), tf.fill((3,), 0.5)
+    return lambda labels: discriminator_terms(judge, frames, frames, labels, mix, 1.0)["loss"]
+
+
+def prior_of(**options):
+    keras.utils.set_random_seed(0)
+    return CodePrior(4, (1,), dim=4, depth=1, num_attention_heads=1, **options)
+
+
+def labels_of_a_prior():
+    made, codes = prior_of(num_labels=4), tf.zeros((3, 1), tf.int32)
+    return lambda labels: made.log_prob(codes, labels=labels)
+
+
+def conditions_of_a_prior():
+    made, codes = prior_of(condition_values=4, condition_shape=(1,)), tf.zeros((3, 1), tf.int32)
+    return lambda values: made.log_prob(codes, condition=values[:, None])
+
+
+def codes_of_a_prior():
+    made = prior_of()
+    return lambda codes: made.log_prob(codes[:, None])
+
+
+def loss_of_a_prior():
+    made = prior_of()
+    return lambda codes: made.compute_terms(codes[:, None], None, None, False, "model")["loss"]
 
 
 CROSS_ENTROPIES = {
     "adversary": lambda: adversary_of(lambda made, labels: made.classifier_loss(STATES, labels)[0]),
     "encoder against it": lambda: adversary_of(lambda made, labels: made.encoder_loss(STATES, labels)),
     "speaker of generated frames": speakers_of_generated_frames,
+    "speaker of real frames": speakers_of_real_frames,
+    "codes of a prior": codes_of_a_prior,
+    "training of a prior": loss_of_a_prior,
+    "labels of a prior": labels_of_a_prior,
+    "condition of a prior": conditions_of_a_prior,
     "words": lambda: word_softmax(None),
     "sampled words": lambda: word_softmax(3),
 }

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.data_warning import DataWarning
+from keras_ae.errors import InputError
 from keras_ae.training.cli import main
 from keras_ae.training.datasets import stream_images
 from keras_ae.training.encode import encode_images
@@ -46,7 +47,7 @@ def test_codes_and_names_are_those_of_the_readable_images(pictures, tmp_path):
         np.testing.assert_allclose(file["vector"][-1], first[0] / 255, rtol=2e-7)
 
 
-def test_train_and_encode_name_what_they_leave_out(pictures, tmp_path, capsys):
+def test_train_encode_and_report_name_what_they_leave_out(pictures, tmp_path, monkeypatch, capsys):
     arguments = ["--data", str(pictures), "--runs", str(tmp_path / "runs"), *QUICK]
     assert main(["train", "autoencoder", *arguments]) == 2
     err = capsys.readouterr().err
@@ -70,6 +71,22 @@ def test_train_and_encode_name_what_they_leave_out(pictures, tmp_path, capsys):
     assert main(["encode", str(config.parent), str(pictures), codes, "--skip-broken"]) == 0
     out, err = capsys.readouterr()
     assert err.count(expected) == 1 and "codes.npz: 10 images" in out
+
+    def measured(*_):
+        raise InputError("the data are read")
+
+    monkeypatch.setattr("keras_ae.training.run_embedding.measure_data", measured)
+    of_file = [
+        str(config.parent / "model.keras"),
+        "--data",
+        str(pictures),
+        "--output",
+        str(tmp_path / "a.html"),
+    ]
+    for arguments in ([str(config.parent)], [*of_file, "--skip-broken"]):
+        assert main(["report", *arguments]) == 2
+        err = capsys.readouterr().err
+        assert err.count(expected) == 1 and err.endswith("keras-ae: the data are read\n")
 
 
 def test_a_warning_about_data_is_one_line_and_comes_once(capsys):
