@@ -32,7 +32,7 @@ def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) ->
     try:
         with _quiet():
             proto, _ = tf2onnx.from_function(
-                traced, specs_of(endpoint), opset=opset, custom_op_handlers={"Erfc": (_erfc, [])}
+                traced, specs_of(endpoint), opset=opset, custom_op_handlers=_handlers()
             )
     except Exception as error:
         raise InputError(f"Endpoint `{name}` cannot be converted to ONNX ({summary(error)}).") from error
@@ -86,6 +86,21 @@ def _nodes(graph):
         for attribute in node.attribute:
             for body in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
                 yield from _nodes(body)
+
+
+def _handlers():
+    """Conversions that tf2onnx lacks, or makes wrong."""
+    return {"Erfc": (_erfc, []), "SelectV2": (_select, [])}
+
+
+def _select(ctx, node, _name, _args):
+    """`where`: tf2onnx adds products with 0 and 1, so that an infinite value that is not chosen gives NaN."""
+    onnx = require("onnx", extra="onnx")
+    controlflow = require("tf2onnx.onnx_opset.controlflow", extra="onnx")
+    if ctx.get_dtype(node.output[0]) in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+        node.type = "Where"  # broadcasts as SelectV2 does
+    else:
+        controlflow.Select.version_9(ctx, node)
 
 
 def _erfc(ctx, node, _name, _args):

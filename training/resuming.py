@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection
 
 from keras_ae.errors import InputError
+from keras_ae.training.base_model import FOLDER
 from keras_ae.training.checkpoint import saved_state
 
 FREE = ("data", "epochs")  # settings that may be given again when a run is resumed
@@ -57,6 +58,9 @@ def unfinished(run) -> str:
 def stopped(run, epochs: int) -> str:
     """What a training that was stopped by the user keeps, and how it continues."""
     done = _epoch_of_checkpoint(run)
+    if done is None and (run.directory / FOLDER / "checkpoint.npz").is_file():
+        kept = "in the training of the model that the run builds on. The checkpoint of that training is kept"
+        return f"stopped {kept}. Continue with: {resume_command(run)}"
     if done is None:
         return f"stopped before the first checkpoint. Begin again with: {resume_command(run)}"
     if done >= epochs:

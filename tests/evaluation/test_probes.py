@@ -146,7 +146,7 @@ def test_a_leak_that_only_the_perceptron_reads_counts():
         (Z, Y[:-1], {}, "z with 240, y with 239"),
         (Z, np.zeros(N, int), {}, "at least 2 classes"),
         (Z, np.zeros(N), {}, "at least 2 values"),
-        (np.where(np.arange(N)[:, None] == 7, np.nan, Z), Y, {}, "index 7"),
+        (np.where(np.arange(N)[:, None] == 7, np.nan, Z), Y, {}, "the first is row 7"),
         (Z, np.where(Y == 0, np.inf, 1.0), {}, "y must be finite"),
         (Z, np.full(N, np.nan), {}, "at least one known value"),
         (Z[:6], Y[:6], {}, "at least 4 examples"),

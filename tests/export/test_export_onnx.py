@@ -84,6 +84,22 @@ def test_exact_gelu_converts(onnx, dense_model, endpoint_of, tmp_path):
     assert onnx.load(files["serving_default"]).graph.output[0].name == "y"
 
 
+def test_an_infinite_value_that_is_not_chosen_changes_nothing(dense_model, endpoint_of, tmp_path):
+    """In arithmetic for `where`, 0 times infinity would be NaN."""
+
+    def function(x):
+        kept = ops.where(x > 0.5, x, ops.where(x >= 0, -np.inf, 0.0))
+        chosen = ops.where(x > 2, ops.where(x > 2, np.inf, x), 3 * x)
+        return {"y": kept, "z": ops.where(ops.isfinite(kept), kept + chosen, -1.0)}
+
+    (file,) = to_onnx(dense_model, tmp_path, endpoints={"serving_default": endpoint_of(function)}).values()
+    session = pytest.importorskip("onnxruntime").InferenceSession(file)
+    x = np.array([[0.25, 0.75, 1.0, 0.5]], "float32")
+    y, z = session.run(["y", "z"], {session.get_inputs()[0].name: x})
+    np.testing.assert_array_equal(y, np.array([[-np.inf, 0.75, 1.0, -np.inf]], "float32"))
+    np.testing.assert_allclose(z, np.array([[-1.0, 3.0, 4.0, -1.0]], "float32"), rtol=1e-6)
+
+
 def test_one_tensor_under_two_names_and_an_input_handed_through(onnx, dense_model, endpoint_of, tmp_path):
     def function(x):
         y = 2 * x

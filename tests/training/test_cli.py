@@ -160,7 +160,7 @@ def test_broken_image_is_named(complaint, tmp_path, write_png):
     write_png("a.png", np.zeros((8, 8, 1), "uint8"))
     folder = write_png("b.png", b"\x89PNG\r\n\x1a\n and then nothing")
     line = complaint("train", "vqvae", "--data", folder, "--runs", tmp_path / "runs", *QUICK)
-    assert f"{folder / 'b.png'} is not a readable png" in line
+    assert f"{folder / 'b.png'} is not a readable image, perhaps cut short" in line
 
 
 def test_more_halvings_than_the_images_have_are_refused(complaint, tmp_path, small_npz):

@@ -34,6 +34,6 @@ def test_a_run_without_a_decoder_is_measured_by_its_probe(tmp_path, capsys):
 )
 def test_the_local_map_is_that_of_the_paper_where_images_are_its_own(shape, downsampling, rows):
     recipe = RECIPES["deep-infomax"](**{**TINY, "downsampling": downsampling}, gamma=0.1)
-    model = recipe.build(SimpleNamespace(image_shape=shape), steps_per_epoch=3)
+    model = recipe.build(SimpleNamespace(image_shape=shape, description={}), steps_per_epoch=3)
     assert model.map_shape[:2] == (rows, rows)
     assert [player.name for player in model.players()] == ["model", "discriminator"]

@@ -10,7 +10,7 @@ from keras_ae.training.datasets import sprites, stream_images
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train
 
-DATA = SimpleNamespace(image_shape=(8, 8, 1), num_classes=None)
+DATA = SimpleNamespace(image_shape=(8, 8, 1), description={}, num_classes=None)
 X = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
 
 

@@ -25,7 +25,8 @@ def test_settings_come_back_from_json(name):
 
 @pytest.mark.parametrize("name", ["vqvae", "residual-vqvae", "fsq", "lfq", "gumbel", "binary"])
 def test_discrete_recipes_have_the_same_length_of_code(name):
-    model = RECIPES[name](filters=4).build(SimpleNamespace(image_shape=(8, 8, 1)), steps_per_epoch=1)
+    data = SimpleNamespace(image_shape=(8, 8, 1), description={})
+    model = RECIPES[name](filters=4).build(data, steps_per_epoch=1)
     bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in code_levels(model))
     assert bits == 2 * 2 * 6
 

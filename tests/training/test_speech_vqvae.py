@@ -93,9 +93,17 @@ def test_the_encoder_hears_noise_and_other_throats_in_training_and_the_target_do
     np.testing.assert_array_equal(*targets)
 
 
-@pytest.mark.parametrize("setting, value", [("noise", 1.1), ("warp", 1.0), ("jitter", 0.6), ("warp", -0.1)])
-def test_settings_out_of_range_are_refused(setting, value):
-    with pytest.raises(InputError, match=f"--{setting} is from 0"):
+@pytest.mark.parametrize(
+    "setting, value, message",
+    [
+        ("noise", 1.1, "--noise must be from 0 to 1"),
+        ("warp", 1.0, "--warp must be at least 0 and below 1"),
+        ("warp", -0.1, "--warp must be at least 0 and below 1"),
+        ("jitter", 0.6, "--jitter must be from 0 to 0.5"),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting, value, message):
+    with pytest.raises(InputError, match=message):
         RECIPES["speech-vqvae"](**{setting: value})
 
 

@@ -80,10 +80,6 @@ def test_prior_over_a_trained_two_level_model_takes_its_data(two_level, small_np
     assert isinstance(base, TwoLevelAutoEncoder)
 
 
-class Stopped(KeyboardInterrupt):
-    pass
-
-
 def stop_in(monkeypatch, folder):
     """Interrupts the training whose checkpoint lies in `folder` in the middle of its second epoch."""
 
@@ -94,7 +90,7 @@ def stop_in(monkeypatch, folder):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if self.path.parent.name == folder and self.epoch == 1:
-                raise Stopped
+                raise KeyboardInterrupt
 
     monkeypatch.setattr(run_module, "RunState", Stopping)
 
@@ -102,12 +98,12 @@ def stop_in(monkeypatch, folder):
 def test_stopped_in_either_training_it_ends_as_if_never_stopped(whole, small_npz, tmp_path, monkeypatch):
     recipe = VqVaePriorRecipe(data=str(small_npz), **PRIOR)
     stop_in(monkeypatch, "autoencoder")
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt, match="in the training of the model that the run builds on"):
         train(recipe, runs=tmp_path, verbose=False)
     (directory,) = (tmp_path / "vqvae-prior").iterdir()
     assert not (directory / "checkpoint.npz").exists()
     stop_in(monkeypatch, directory.name)
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt, match="The checkpoint in epoch 2 of 2 is kept"):
         train(VqVaePriorRecipe(), resume=directory, verbose=False)
     monkeypatch.undo()
     train(VqVaePriorRecipe(), resume=directory, verbose=False)

@@ -15,7 +15,7 @@ class FigureCallback(keras.callbacks.Callback):
 
     A subclass writes `draw(epoch)`, which returns `{name: PNG bytes}`. The files
     `directory/<name>.png` always show the latest drawing; TensorBoard keeps them all.
-    The last epoch is always drawn.
+    The last epoch is always drawn. A drawing that fails is logged, and the training goes on.
 
     Args:
         directory: folder of the PNG files, made as needed.
@@ -40,6 +40,12 @@ class FigureCallback(keras.callbacks.Callback):
     def draw(self, epoch: int) -> dict[str, bytes]:
         """`{name: PNG bytes}` of this epoch."""
         raise NotImplementedError(f"{type(self).__name__} expects a method `draw(epoch)`")
+
+    def check(self, model) -> None:
+        """Raise a `ValueError`, before the first step, for a model that cannot be drawn."""
+
+    def on_train_begin(self, logs=None):
+        self.check(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_ae.errors import InputError
 from keras_ae.ops import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.figures import image_grid
@@ -32,8 +33,8 @@ class LatentTraversal(FigureCallback):
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Raises:
-        ValueError: for fewer than two images; while drawing, for a model without
-            `embed` and `decode`, and for embeddings that are not vectors.
+        ValueError: fewer than two images; at the beginning of the training, a model without `embed`
+            and `decode`. Embeddings that are not vectors are logged in place of a drawing.
 
     Example:
 
@@ -50,6 +51,13 @@ class LatentTraversal(FigureCallback):
         self.dims = dims
         self.steps = steps
         self.span = span
+
+    def check(self, model):
+        if not (hasattr(model, "embed") and hasattr(model, "decode")):
+            raise ValueError(
+                "LatentTraversal expects a model with `embed(x)` and `decode(embedding)`. "
+                f"Received: {type(model).__name__}"
+            )
 
     def draw(self, epoch):
         with exporting():  # the bottleneck counts no codes and adds no losses
@@ -79,14 +87,9 @@ class LatentTraversal(FigureCallback):
         return grid.reshape(-1, latent_dim).astype("float32")
 
     def _embed(self):
-        if not (hasattr(self.model, "embed") and hasattr(self.model, "decode")):
-            raise ValueError(
-                "LatentTraversal expects a model with `embed(x)` and `decode(embedding)`. "
-                f"Received: {type(self.model).__name__}"
-            )
         embeddings = self.model.embed(ops.convert_to_tensor(self.images))
         if len(embeddings.shape) != 2:
-            raise ValueError(
+            raise InputError(
                 "LatentTraversal expects embeddings of shape (batch, latent_dim). "
                 f"Received: shape {tuple(embeddings.shape)}"
             )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_ae.errors import InputError
 from keras_ae.ops import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.figures import image_grid
@@ -66,7 +67,7 @@ def reconstruct(model, images):
             result = model(ops.convert_to_tensor(images), training=False)
     shape = getattr(result, "shape", type(result).__name__)
     if shape != images.shape:
-        raise ValueError(
+        raise InputError(
             f"ReconstructionGrid expects a model that returns images of shape {images.shape}. "
             f"Received: {shape}. Give the model a method `reconstruct(x)`."
         )

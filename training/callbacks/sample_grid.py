@@ -38,6 +38,12 @@ class SampleGrid(FigureCallback):
         self.seed = seed
         self._title = None
 
+    def check(self, model):
+        if not hasattr(model, "sample"):
+            raise ValueError(
+                f"SampleGrid expects a model with `sample(num, seed=None)`. Received: {type(model).__name__}"
+            )
+
     def on_train_end(self, logs=None):
         if self.epoch >= 0:  # a callback before this one may have put the best weights in place
             self._title, self._drawn = "draws", False

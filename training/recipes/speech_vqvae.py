@@ -69,13 +69,9 @@ class SpeechVqVaeRecipe(SpeechRecipe):
 
     def __post_init__(self):
         super().__post_init__()
-        for option, value, most in (
-            ("warp", self.warp, 0.99),
-            ("noise", self.noise, 1.0),
-            ("jitter", self.jitter, 0.5),
-        ):
+        for option, value, most in (("noise", self.noise, 1), ("jitter", self.jitter, 0.5)):
             if not 0 <= value <= most:
-                raise InputError(f"--{option} is from 0 to {most:g}. Received: {value}")
+                raise InputError(f"--{option} must be from 0 to {most}. Received: {value}")
 
     def build_model(self, data, training_steps):
         if not data.speakers:
