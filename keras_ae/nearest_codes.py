@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.ops import (
+    RowBlock,
     argmax,
     finite_or_zero,
     has_fixed_shapes,
@@ -23,6 +24,7 @@ CANDIDATES = 8  # best scores whose distances are compared
 CODES_AT_ONCE = 1024  # of the comparison of all codes with each other before an export
 SMALL = 1e-30  # in place of a squared distance of 0
 MOST_COLUMNS = 1024  # indices that a product represents exactly in every float format of a GPU
+WINDOW = 64  # rows that are searched again at once where sizes are fixed
 GROUP = 64  # scores whose maximum is computed first: vectorised, unlike the argmax of a row
 
 
@@ -200,32 +202,39 @@ def _whole_groups(codes, bias):
 
 def _search_again(found, x, codebook, table):
     """`found`, with the rows where it is negative searched again in float64."""
-    unsure, compiled = found < 0, has_fixed_shapes()
-    order = _first(unsure) if compiled else tf.cast(tf.where(unsure)[:, 0], tf.int32)
-
-    def exact(rows):
-        scores = exact_scores(rows, codebook, table)
-        if compiled:  # XLA takes seconds to compile a sort
-            return argmax(scores)
-        wide = tf.cast(rows, tf.float64), tf.cast(codebook, tf.float64)
-        return nearest_of_best(*wide, scores, CANDIDATES)
+    if has_fixed_shapes():
+        return _search_again_in_windows(found, x, codebook, table)
+    order = tf.cast(tf.where(found < 0)[:, 0], tf.int32)
+    wide = tf.cast(codebook, tf.float64)
 
     def step(block, found):
         numbers = block.rows_of(order)
         rows = finite_or_zero(tf.gather(x, numbers))
-        return tf.tensor_scatter_nd_update(found, numbers[:, None], exact(rows))
+        scores = exact_scores(rows, codebook, table)
+        nearest = nearest_of_best(tf.cast(rows, tf.float64), wide, scores, CANDIDATES)
+        return tf.tensor_scatter_nd_update(found, numbers[:, None], nearest)
 
     columns = 2 * max(codebook.shape[0], CANDIDATES * codebook.shape[1])  # values of 8 bytes
-    count = tf.math.count_nonzero(unsure, dtype=tf.int32)
-    return row_blocks(step, found, order, columns, count)
+    return row_blocks(step, found, order, columns)
 
 
-def _first(chosen):
-    """Indices of all rows, the `chosen` ones first."""
-    chosen = tf.cast(chosen, tf.int32)
-    after = tf.reduce_sum(chosen) + tf.cumsum(1 - chosen)
-    place = tf.where(chosen > 0, tf.cumsum(chosen), after) - 1
-    return tf.tensor_scatter_nd_update(tf.zeros_like(place), place[:, None], tf.range(tf.size(place)))
+def _search_again_in_windows(found, x, codebook, table):
+    """`_search_again` for XLA: windows of rows, each from the first row where `found` is negative.
+
+    Their number depends on the values, their size does not. Lists of rows, or the best of several
+    scores, would need a scatter of all rows or a sort, which take XLA long to compile.
+    """
+    total = tf.shape(x)[0]
+    size = tf.minimum(WINDOW, total)
+
+    def step(found):
+        window = RowBlock(tf.minimum(argmax(tf.cast(found < 0, tf.int32)), total - size), size, 0)
+        known = window.rows_of(found)
+        nearest = argmax(exact_scores(window.rows_of(x), codebook, table))
+        searched = tf.where(known < 0, nearest, known)
+        return tf.tensor_scatter_nd_update(found, window.numbers()[:, None], searched)
+
+    return tf.while_loop(lambda found: tf.reduce_any(found < 0), step, (found,), parallel_iterations=1)[0]
 
 
 def _roundoff() -> float:

@@ -124,7 +124,7 @@ def test_an_output_that_is_no_file_is_refused(inputs, tmp_path, output, kind):
 
 def test_a_page_does_not_replace_figures_that_come_from_elsewhere(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(InputError, match="a.json, which exists already"):
+    with pytest.raises(InputError, match="a.json, a file of other origin"):
         page_outputs(tmp_path / "a.html")
     (tmp_path / "a.html").write_text("")  # written together before
     assert page_outputs(tmp_path / "a.html") == (tmp_path / "a.html", tmp_path / "a.json")

@@ -307,7 +307,7 @@ def _integers(codes, shape, name, num_values):
     codes = ops.convert_to_tensor(codes)
     if keras.backend.is_float_dtype(codes.dtype) or tuple(codes.shape[1:]) != tuple(shape):
         raise ValueError(
-            f"{name} are integers of the shape {('batch', *shape)}. "
+            f"{name} must be integers of the shape {('batch', *shape)}. "
             f"Received: {codes.dtype} {tuple(codes.shape)}"
         )
     return ops.reshape(integers_in(name, codes, num_values), (-1, math.prod(shape)))

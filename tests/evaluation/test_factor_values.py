@@ -52,7 +52,7 @@ def test_predictors_of_a_factor_are_fitted_on_known_rows(score):
 def test_a_quantity_is_refused_with_what_to_do(score):
     with pytest.raises(InputError, match="factor 2 must be .*quantity.*np.digitize"):
         SCORES[score](Z, np.stack([FACTORS[:, 0], RNG.normal(size=len(Z))], axis=1))
-    with pytest.raises(InputError, match="size must be .*of its own.*np.digitize"):
+    with pytest.raises(InputError, match="size must be a factor with classes that repeat.*np.digitize"):
         SCORES[score](Z, {"shape": FACTORS[:, 0], "size": RNG.permutation(len(Z))})
 
 

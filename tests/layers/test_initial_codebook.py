@@ -112,7 +112,7 @@ def test_a_codebook_that_was_given_survives_clone_save_and_load(name, tmp_path):
         (lambda: VectorQuantizer(2, initial_codebook=[[0.0, np.nan], [0, 0]]), "must be finite"),
         (lambda: VectorQuantizer(2, initial_codebook=np.zeros((2, 2)), distance="cosine"), "zero vectors"),
         (lambda: VectorQuantizer(4, initial_codebook=normal((4, 2)), kmeans_samples=9), "kmeans_samples"),
-        (lambda: VectorQuantizer(4, initial_codebook=normal((4, 2))).build((None, 3)), "3 numbers"),
+        (lambda: VectorQuantizer(4, initial_codebook=normal((4, 2))).build((None, 3)), "codes of size 3"),
         (lambda: VectorQuantizer(4).set_codebook(normal((4, 2)), [1.0, 1.0]), r"shape \(4,\)"),
         (lambda: VectorQuantizer(4).set_codebook(normal((4, 2)), np.zeros(4)), "not all 0"),
         (lambda: VectorQuantizer(4, codebook_dim=2).set_codebook(normal((4, 2))), "built"),

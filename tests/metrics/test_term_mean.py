@@ -75,7 +75,7 @@ def test_nothing_counted_is_zero_and_a_reset_forgets():
 
 
 def test_what_would_lose_the_weights_is_refused():
-    with pytest.raises(TypeError, match="`value`"):
+    with pytest.raises(TypeError, match="`term.value`"):
         ops.sqrt(mean_term(VALUES))
 
 

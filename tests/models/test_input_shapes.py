@@ -111,7 +111,7 @@ CHECKED = {
     "discrete vae": (discrete_vae, IMAGES, OF_A_CODE),
     "two levels": (two_level, np.zeros((2, 8, 8, 1), "float32"), OF_A_CODE),
     "disentangler": (disentangler, IMAGES, ("encode", "embed")),
-    "deep info max": (deep_info_max, IMAGES, ("encode", "embed", "features", "score")),
+    "deep info max": (deep_info_max, IMAGES, ("encode", "embed", "score")),
     "contrastive predictive coding": (
         contrastive_predictive_coding,
         np.ones((6, 40), "float32"),
@@ -127,9 +127,9 @@ def test_methods_refuse_none_nan_and_other_shapes(name):
     model, broken = make(), x.astype("float32")
     broken[0] = np.nan
     for method in (getattr(model, method) for method in methods):
-        assert "must be an array" in message(method, None)
+        assert " must be " in message(method, None)
         assert "must be finite" in message(method, broken)
-        with pytest.raises(ValueError, match="must have the shape"):
+        with pytest.raises(ValueError, match="must (have|be integers of) the shape"):
             method(x[..., 0])
 
 
