@@ -23,10 +23,12 @@ def trained(case, strategy, **options):
         # Adam would not tell a gradient from twice it
         model = case.compiled(keras.optimizers.SGD(RATE), **options)
     start = {f"{case.name}/start{i}": weight for i, weight in enumerate(model.get_weights())}
-    # batches of 5, 5 and 1: the replicas' shares are uneven, and at last one has no example. Keras' own
-    # losses allow for neither
-    data, batch_size = (case.data(12), 8) if case.functional else (case.data(11), 5)
-    history = model.fit(**case.fit_arguments(data), batch_size=batch_size, epochs=2, verbose=0, shuffle=False)
+    # the last batch of 3 is split unevenly, which Keras' own losses do not allow for; one of 1 leaves a
+    # replica without an example, which TensorFlow's convolutions do not allow for on CPUs
+    without_convolution = case.words or case.num_codes
+    for examples in (12, 12) if case.functional else (11, 11, 9) if without_convolution else (11, 11):
+        data = case.fit_arguments(case.data(examples))
+        history = model.fit(**data, batch_size=8, epochs=1, verbose=0, shuffle=False)
     weights = {f"{case.name}/weight{i}": weight for i, weight in enumerate(model.get_weights())}
     return start | weights | {f"{case.name}/history": np.array([history.history["loss"][-1]])}
 
