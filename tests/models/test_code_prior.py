@@ -176,8 +176,8 @@ def test_conditional_prior_reloads_with_its_optimizer(conditional, given, tmp_pa
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: p.log_prob(np.zeros((2, 2, 2), "float32")), "codes are integers"),
-        (lambda p: p.log_prob(np.zeros((2, 4), "int32")), "codes are integers of the shape"),
+        (lambda p: p.log_prob(np.zeros((2, 2, 2), "float32")), "codes must be integers"),
+        (lambda p: p.log_prob(np.zeros((2, 4), "int32")), "codes must be integers of the shape"),
         (lambda p: p.log_prob(np.zeros((2, 2, 2), "int32"), labels=[0, 1]), "expects no `labels`"),
         (lambda p: p.sample(0), "num is at least 1"),
         (lambda p: p.sample(2, top_k=4), "top_k from 1"),
