@@ -10,7 +10,7 @@ from keras import ops
 from keras_ae.layers import AugmentReinforceMerge, BinaryBottleneck, GumbelOneHot, ScoreFunction
 from keras_ae.losses import bernoulli_log_prob
 from keras_ae.models import BaseModel, DiscreteVariationalAutoEncoder
-from keras_ae.ops import weighted_mean
+from keras_ae.ops.terms import weighted_mean
 
 UNITS = 200  # 20 variables of 10 classes, or 200 bits
 GROUPS = 20

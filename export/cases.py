@@ -11,7 +11,7 @@ from keras_ae.errors import InputError
 from keras_ae.export.samples import free_lengths, random_inputs
 from keras_ae.export.signature import call
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 
 TIE = 1e-5  # relative gap of two scores that float32 rounding may close: sums of ~100 terms at 1.2e-7 each
 

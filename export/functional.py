@@ -10,7 +10,7 @@ from keras import ops
 from keras_ae.export.samples import free_lengths, random_inputs
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 
 _AUTOMATIC = r"(keras_tensor|input|input_layer)(_\d+)?"  # names Keras counts up: other in every process
 

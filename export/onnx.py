@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
@@ -17,7 +17,6 @@ from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.optional import require
 
 OPSETS = range(14, 19)  # what tf2onnx tests; it refuses 19
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.export.cases import Case
 from keras_ae.export.signature import describe, positional, specs_of, summary
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.optional import require
 
 
 def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) -> tuple:

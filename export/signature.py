@@ -9,7 +9,7 @@ from keras_ae.errors import InputError
 from keras_ae.export.samples import axis_names, free_lengths
 from keras_ae.export.verification_process import as_array
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 
 
 def summary(error: Exception) -> str:

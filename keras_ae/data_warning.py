@@ -1,8 +1,5 @@
-"""Warning about data that are left out or suspicious."""
+"""Former path of `keras_ae.errors.DataWarning`."""
 
+from keras_ae.errors import DataWarning
 
-class DataWarning(UserWarning):
-    """Warning that names data which a reader left out, or kept although they are suspicious.
-
-    The command line prints it as one line.
-    """
+__all__ = ["DataWarning"]

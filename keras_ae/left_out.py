@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 
 SHOWN = 3  # names for each reason in the summary line
 STORED = 20  # names for each reason in `description`

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from keras_ae.data_warning import DataWarning
-from keras_ae.errors import InputError
+from keras_ae.errors import DataWarning, InputError
 from keras_ae.left_out import LeftOut
 from keras_ae.split_names import split_of, splits_of_files, splits_of_folders, splits_of_paths
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 COMPONENTS = (1, 2, 4, 8, 16, 32)
 MOST_TRAINING_IMAGES = 10_000  # enough for both methods; more would take minutes

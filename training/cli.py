@@ -10,8 +10,7 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal
 
-from keras_ae.errors import InputError
-from keras_ae.optional import require
+from keras_ae.errors import InputError, require
 from keras_ae.training.parsing import given_options, parse
 from keras_ae.training.plain_warnings import data_warnings_as_lines
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe

@@ -8,7 +8,7 @@ global style is touched.
 import io
 from dataclasses import dataclass
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 DPI = 200
 FONT_SIZE = 8

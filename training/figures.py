@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 from keras_ae.pages.number_format import format_name
 from keras_ae.training.figure_style import DPI, FONT_SIZE, LIGHT, Theme, new_figure, style_axes, to_png
 

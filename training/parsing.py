@@ -7,8 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from keras_ae.errors import InputError
-from keras_ae.optional import require
+from keras_ae.errors import InputError, require
 
 PLAINER = {  # what Python says, and what a user reads
     r"invalid literal for int\(\) with base 10: ": "expected a whole number. Received: ",

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import warnings
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.held_out import check_classes, most_frequent
-from keras_ae.optional import require
 
 PHONE_FRAMES = (30_000, 15_000)  # drawn for training and test of a probe of phones
 BATCH = 16

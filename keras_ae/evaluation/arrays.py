@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
-from keras_ae.value_checks import check_finite
+from keras_ae.errors import InputError, check_finite
 
 
 def as_embedding(z, name="z") -> np.ndarray:

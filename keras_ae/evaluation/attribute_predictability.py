@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.factor_table import standardizer, training_and_test
-from keras_ae.optional import require
 
 
 def sap(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.held_out import most_frequent
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.evaluation.progress_line import detail_of, shown
@@ -18,7 +19,6 @@ from keras_ae.evaluation.sentence_transfer import (
     transfer,
     why_unreadable,
 )
-from keras_ae.optional import require
 from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.word_vectors import WordVectors
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite, require
 from keras_ae.evaluation.arrays import check_lengths
 from keras_ae.evaluation.conversion_cepstra import conversion_features
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.files import write_atomically
-from keras_ae.optional import require
-from keras_ae.value_checks import check_finite
 
 FACTORS = ("speaker", "content")
 PENALTY = 10.0  # C of the support vector machines

@@ -5,8 +5,7 @@ import numpy as np
 import tensorflow as tf  # one trace for batches of any size, and tf.data
 
 from keras_ae.errors import InputError
-from keras_ae.layers.masking import zero_padding
-from keras_ae.models.sequences import mask_of
+from keras_ae.ops.sequences import mask_of, zero_padding
 
 
 def encode_batches(encoder, data, *, batch_size: int = 256) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
-from keras_ae.value_checks import check_finite
+from keras_ae.errors import InputError, check_finite
 
 IMAGES_AT_ONCE = 8192  # what is rendered and encoded at a time: 128 MiB of 64x64 pixels
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.factor_batches import (
     draw_groups,
     embeddings_of,
@@ -9,7 +10,6 @@ from keras_ae.evaluation.factor_batches import (
     share_factor,
     varying_factors,
 )
-from keras_ae.optional import require
 
 
 def beta_vae_score(

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.evaluation.factor_values import as_factor, classes_of, known_values
-from keras_ae.value_checks import check_finite
 
 FEWEST = 4  # known values of a factor
 

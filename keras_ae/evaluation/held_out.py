@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.evaluation.arrays import check_lengths, describe
 from keras_ae.evaluation.factor_values import as_factor, is_known, known_values
-from keras_ae.optional import require
 
 TEST_SHARE = 0.25
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.factor_table import training_and_test
-from keras_ae.optional import require
 
 
 def dci(

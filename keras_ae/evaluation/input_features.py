@@ -13,8 +13,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pair_inputs import CLIP, input_statistics, is_tokens
 from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.masking import zero_padding
-from keras_ae.models.sequences import mask_of, sequence_mask
+from keras_ae.ops.sequences import mask_of, sequence_mask, zero_padding
 
 FILTERS = 32
 TOKEN_DIM = 64

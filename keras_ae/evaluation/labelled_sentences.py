@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_ae.errors import InputError
-from keras_ae.value_checks import check_finite
+from keras_ae.errors import InputError, check_finite
 
 
 @dataclass(frozen=True)

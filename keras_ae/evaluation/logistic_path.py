@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 MAX_STEPS = 300
 # largest entry, in coordinates in which the curvature is about 1

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.evaluation.arrays import as_embedding, check_lengths
 from keras_ae.evaluation.held_out import most_frequent, splits_of
 from keras_ae.evaluation.intervals import wilson_interval
 from keras_ae.evaluation.probes import joined_parts
-from keras_ae.optional import require
 
 METRICS = ("euclidean", "cosine")
 

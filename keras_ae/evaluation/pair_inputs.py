@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.evaluation.arrays import check_lengths, describe
-from keras_ae.value_checks import check_finite
 
 MOST_FOR_STATISTICS = 10_000  # examples that mean and standard deviation are taken from
 ONE_SCALE = 10.0  # times the median deviation: the largest one of features of one scale

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf  # traced blocks of pairs
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 FEATURE_BATCH = 512  # inputs that pass through their network at once
 OFFSETS = 8  # mismatched pairs per example

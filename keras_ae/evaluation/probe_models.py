@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 
-from keras_ae.errors import InputError
-from keras_ae.optional import require
+from keras_ae.errors import InputError, require
 
 HIDDEN = 256
 PENALTY = 1e-3  # of the perceptron

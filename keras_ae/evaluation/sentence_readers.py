@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.evaluation.logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes, TypicalWeights
 from keras_ae.evaluation.sentence_task import SentenceTask
-from keras_ae.optional import require
 
 PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
 SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # of words as they are

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.evaluation.figures_cache import content_key, kept_figures
 from keras_ae.evaluation.intervals import bootstrap_interval, wilson_interval
 from keras_ae.evaluation.labelled_sentences import LabelledSentences
@@ -14,7 +14,6 @@ from keras_ae.evaluation.sentence_readers import correlation, read_task, reader_
 from keras_ae.evaluation.sentence_task import SentenceTask
 from keras_ae.evaluation.sentence_task_files import load_sentence_tasks
 from keras_ae.evaluation.sentence_vectors import SentenceVectors
-from keras_ae.optional import require
 
 FOLDS = 10
 SEED = 1111  # of SentEval

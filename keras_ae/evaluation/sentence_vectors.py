@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.files import write_atomically
-from keras_ae.value_checks import check_finite
 
 COMPARED = 8  # sentences by which a kept file is known to be of the same encoder
 TOLERANCE = 1e-3  # relative to the largest value: sums in another order differ by far less

@@ -10,7 +10,8 @@ from keras_ae.losses.bit_statistics import bit_balance_loss, bit_decorrelation_l
 from keras_ae.losses.discrete_distributions import bernoulli_kl, bernoulli_log_prob
 from keras_ae.losses.kl_to_uniform import bernoulli_entropy
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import batch_term, mean_term, straight_through
+from keras_ae.ops.core import straight_through
+from keras_ae.ops.terms import batch_term, mean_term
 
 ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
 

@@ -4,17 +4,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
-from keras_ae.integers import integers_in
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.code_packing import pack_codes, unpack_codes
 from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.named_metrics import NamedMetrics
-from keras_ae.loss_term import LossTerm
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
-from keras_ae.metrics.term_mean import TermMean
-from keras_ae.ops import finite_padding, is_exporting
-from keras_ae.recording import is_recording
+from keras_ae.ops.core import finite_padding, is_exporting, is_recording
+from keras_ae.ops.terms import LossTerm, TermMean
 
 
 class Bottleneck(NamedMetrics, Float32Layer):
@@ -90,7 +87,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
 
     def codes_in_range(self, codes):
-        """Return `codes` as int32 of valid shape and range, see `keras_ae.integers.integers_in`."""
+        """Return `codes` as int32 of valid shape and range, see `keras_ae.errors.integers_in`."""
         codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
         if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
             raise InputError(
@@ -190,7 +187,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
 
         Both are averaged over an epoch by the weights they were made with, by
-        `keras_ae.ops.mean_term` or `batch_term`; a plain scalar counts once in each call.
+        `keras_ae.ops.terms.mean_term` or `batch_term`; a plain scalar counts once in each call.
 
         Call it after the last synchronisation of replicas: they share the layer
         object, and a loss added before is lost.

@@ -11,14 +11,8 @@ from keras_ae.layers.k_means import kmeans_rounds
 from keras_ae.layers.sample_buffer import SampleBuffer
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.stochastic_codes import sample_codes
-from keras_ae.nearest_codes import (
-    CANDIDATES,
-    exact_scores,
-    export_candidates,
-    nearest_code,
-    squared_distances,
-)
-from keras_ae.ops import has_fixed_shapes, is_exporting, is_finite, num_replicas
+from keras_ae.ops.core import has_fixed_shapes, is_exporting, is_finite, num_replicas
+from keras_ae.ops.search import CANDIDATES, exact_scores, export_candidates, nearest_code, squared_distances
 
 WINDOW_GROWTH = 1 / 8  # after the start, the running means reach back over an eighth of the batches so far
 KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import sum_over_replicas, where_counted
+from keras_ae.ops.core import sum_over_replicas, where_counted
 
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
 

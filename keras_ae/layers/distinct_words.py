@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf  # there is no unique in keras.ops
 
-from keras_ae.ops import has_fixed_shapes
+from keras_ae.ops.core import has_fixed_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

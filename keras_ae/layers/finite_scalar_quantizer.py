@@ -9,9 +9,9 @@ from keras import ops
 from keras_ae.layers.bottleneck import flat_or_none
 from keras_ae.layers.grid_quantizer import GridQuantizer
 from keras_ae.layers.standardized_start import StandardizedStart
-from keras_ae.loss_term import LossTerm
 from keras_ae.losses.finite_scalar_quantization import FLAT, saturation_loss
-from keras_ae.ops import finite_or_zero
+from keras_ae.ops.core import finite_or_zero
+from keras_ae.ops.terms import LossTerm
 
 SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.loss_term import TAG
+from keras_ae.ops.terms import TAG
 
 
 class Float32Layer(keras.layers.Layer):

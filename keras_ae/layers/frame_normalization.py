@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.layers.masking import zero_padding
+from keras_ae.ops.sequences import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -9,9 +9,8 @@ from keras_ae.layers.float32_layer import Float32Layer
 from keras_ae.layers.named_metrics import NamedMetrics
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.losses.gaussian import gaussian_kl
-from keras_ae.metrics.term_mean import TermMean
-from keras_ae.ops import finite_padding, is_exporting, mean_term, where_counted
-from keras_ae.recording import is_recording
+from keras_ae.ops.core import finite_padding, is_exporting, is_recording, where_counted
+from keras_ae.ops.terms import TermMean, mean_term
 
 LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finite in every dtype
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ae.ops import finite_rows, is_finite, num_replicas, sum_over_replicas
+from keras_ae.ops.core import finite_rows, is_finite, num_replicas, sum_over_replicas
 
 
 class GlobalRows:

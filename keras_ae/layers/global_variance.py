@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.layers.masking import zero_padding
-from keras_ae.ops import assign_finite, sum_over_replicas, where_counted
+from keras_ae.ops.core import assign_finite, sum_over_replicas, where_counted
+from keras_ae.ops.sequences import zero_padding
 
 EPSILON = 1e-6  # beside a variance of frames
 

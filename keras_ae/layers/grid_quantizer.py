@@ -8,7 +8,7 @@ from keras import ops
 from keras_ae.layers.bottleneck import Bottleneck, flat_or_none
 from keras_ae.layers.global_sampling import real_weights
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import straight_through
+from keras_ae.ops.core import straight_through
 
 MOST_LEVELS = 2**16  # of a digit: more would be near the spacing of float32
 CODE_BITS = 31  # what an int32 holds

@@ -5,10 +5,10 @@ import tensorflow as tf  # packed sequences, whose sizes are values
 from keras import ops
 
 from keras_ae.layers.gru_step import GRUStep
-from keras_ae.layers.masking import zero_padding
 from keras_ae.layers.packed_sequences import Packing, packed_gru
 from keras_ae.layers.quantized_parts import QuantizableLayer
-from keras_ae.ops import has_fixed_shapes
+from keras_ae.ops.core import has_fixed_shapes
+from keras_ae.ops.sequences import zero_padding
 
 CONDITIONINGS = ("state", "every_step")
 

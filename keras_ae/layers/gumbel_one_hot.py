@@ -9,7 +9,8 @@ from keras_ae.layers.bottleneck import flatten_weights
 from keras_ae.layers.stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.losses.discrete_distributions import categorical_kl, categorical_log_prob
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import argmax, straight_through
+from keras_ae.ops.core import straight_through
+from keras_ae.ops.search import argmax
 
 ESTIMATORS = ("gumbel", "softmax", "reinmax")
 

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from keras_ae.nearest_codes import nearest_code
+from keras_ae.ops.search import nearest_code
 
 MAX_ROUNDS = 512  # beyond, several centres are drawn a round: each round reads all samples once
 MAX_TRIED = 4096  # centres tried in all where there are fewer codes; the time is in proportion to them

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import assign_finite, batch_term, finite_padding, gather_over_replicas, sum_over_replicas
+from keras_ae.ops.core import assign_finite, finite_padding, gather_over_replicas, sum_over_replicas
+from keras_ae.ops.terms import batch_term
 
 EPSILON = 1e-4  # variance of a direction in which nothing moves
 

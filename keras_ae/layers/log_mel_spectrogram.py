@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae.audio.mel_filter_bank import mel_weights
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.layers.masking import zero_padding
+from keras_ae.ops.sequences import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -6,10 +6,9 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import ones_unless
 from keras_ae.layers.grid_quantizer import GridQuantizer
-from keras_ae.loss_term import LossTerm
 from keras_ae.losses.lookup_free_quantization import mean_sign_kl_to_uniform, sign_entropy
 from keras_ae.losses.vector_quantization import commitment_loss
-from keras_ae.ops import batch_term, mean_term
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

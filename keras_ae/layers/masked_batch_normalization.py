@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.ops import assign_finite, finite_padding, sum_over_replicas
+from keras_ae.ops.core import assign_finite, finite_padding, sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers.masking import zero_padding
+from keras_ae.ops.sequences import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

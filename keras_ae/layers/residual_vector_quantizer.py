@@ -13,17 +13,16 @@ from keras_ae.layers.initial_codebook import (
     codebook_from_config,
     counts_array,
 )
-from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import (
     check_code_size,
     check_initial_codebook,
     check_residual_settings,
 )
-from keras_ae.loss_term import LossTerm
 from keras_ae.losses.vector_quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import straight_through
+from keras_ae.ops.core import rotate_onto, straight_through
+from keras_ae.ops.terms import LossTerm
 
 SETTINGS = (  # the arguments that are kept as they are given
     *("num_embeddings", "num_levels", "commitment_cost", "ema_decay", "codebook_dim", "gradient"),

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_ae.layers.float32_dense import Float32Dense
-from keras_ae.ops import assign_finite, finite_padding, num_replicas, sum_over_replicas, weighted_mean
+from keras_ae.ops.core import assign_finite, finite_padding, num_replicas, sum_over_replicas
+from keras_ae.ops.terms import weighted_mean
 
 BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned")
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_ae.layers.gru import GRU
 from keras_ae.layers.packed_sequences import Packing, packed_gru
-from keras_ae.ops import has_fixed_shapes
+from keras_ae.ops.core import has_fixed_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

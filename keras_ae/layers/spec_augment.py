@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers.replica_noise import uniform_noise
+from keras_ae.ops.core import uniform_noise
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.global_sampling import real_weights
-from keras_ae.ops import assign_finite, sum_over_replicas
+from keras_ae.ops.core import assign_finite, sum_over_replicas
 
 SMALLEST = 1e-6  # a deviation below this share of the mean is rounding
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.ops import mean_term
+from keras_ae.ops.terms import mean_term
 
 OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # of uniform noise: the logarithms of both ends are finite in float32
 

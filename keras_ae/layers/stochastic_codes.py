@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ae.nearest_codes import exact_scores, recentred
-from keras_ae.ops import argmax, in_row_blocks
+from keras_ae.ops.search import argmax, exact_scores, in_row_blocks, recentred
 
 
 def sample_codes(x, codebook, temperature, seed):

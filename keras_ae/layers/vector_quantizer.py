@@ -12,14 +12,13 @@ from keras_ae.layers.initial_codebook import (
     codebook_from_config,
     counts_array,
 )
-from keras_ae.layers.rotation_trick import rotate_onto
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.vector_quantizer_settings import check_code_size, check_initial_codebook, check_settings
-from keras_ae.loss_term import LossTerm
 from keras_ae.losses.code_diversity import code_diversity_loss
 from keras_ae.losses.vector_quantization import codebook_loss, orthogonality_loss
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import batch_term, is_finite, mean_term, straight_through
+from keras_ae.ops.core import is_finite, rotate_onto, straight_through
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
 SETTINGS = (  # the arguments that are kept as they are given
     *("num_embeddings", "commitment_cost", "ema_decay", "num_heads", "share_codebook", "codebook_dim"),

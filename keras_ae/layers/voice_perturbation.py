@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.layers.replica_noise import uniform_noise
+from keras_ae.ops.core import uniform_noise
 
 SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
 FLOOR = 1e-4  # of magnitudes: 120 dB under those of a full-scale tone

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.float32_layer import Float32Layer
-from keras_ae.layers.replica_noise import uniform_noise
+from keras_ae.ops.core import uniform_noise
 
 _LEAST_POWER = 1e-10  # of silence, whose noise is silence
 

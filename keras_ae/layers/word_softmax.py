@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.integers import integers_in
+from keras_ae.errors import integers_in
 from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,
     log_uniform_words,

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.ops import sum_over_replicas, where_counted
+from keras_ae.ops.core import sum_over_replicas, where_counted
 
 
 def bit_balance_loss(probabilities, weights=None):

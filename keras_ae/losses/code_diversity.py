@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from keras_ae.nearest_codes import exact_scores
-from keras_ae.ops import num_replicas, row_blocks, sum_over_replicas, where_counted
+from keras_ae.ops.core import num_replicas, sum_over_replicas, where_counted
+from keras_ae.ops.search import exact_scores, row_blocks
 
 
 def code_diversity_loss(x, codes, weights=None, temperature=1.0):

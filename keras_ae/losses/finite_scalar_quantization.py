@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ae.ops import weighted_mean, where_counted
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.terms import weighted_mean
 
 FLAT = 2.0  # tanh(2) = 0.96, in the outermost level of up to 27; there the slope is 0.07
 

@@ -10,7 +10,7 @@ import math
 from keras import ops
 
 from keras_ae.losses.kl_to_uniform import bernoulli_entropy
-from keras_ae.ops import sum_over_replicas, where_counted
+from keras_ae.ops.core import sum_over_replicas, where_counted
 
 
 def sign_entropy(logits):

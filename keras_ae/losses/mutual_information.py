@@ -9,7 +9,7 @@ import math
 
 from keras import ops
 
-from keras_ae.ops import where_counted
+from keras_ae.ops.core import where_counted
 
 ABSENT = -1e9  # logarithm of no weight: exp of it is 0 in float32, and so is its gradient
 

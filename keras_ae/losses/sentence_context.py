@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ae.losses.predictive_coding import ABSENT
-from keras_ae.ops import where_counted
+from keras_ae.ops.core import where_counted
 
 
 def context_masks(document, position, sentence=None, candidates=None):

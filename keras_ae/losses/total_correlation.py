@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_ae.ops import gather_over_replicas, weighted_mean, where_counted
+from keras_ae.ops.core import gather_over_replicas, where_counted
+from keras_ae.ops.terms import weighted_mean
 
 SAMPLINGS = ("weighted", "stratified")
 

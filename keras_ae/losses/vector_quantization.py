@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_ae.ops import weighted_mean, where_counted
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.terms import weighted_mean
 
 
 def commitment_loss(x, quantized, weights=None):

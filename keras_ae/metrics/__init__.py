@@ -3,6 +3,6 @@
 from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
 from keras_ae.metrics.codebook_usage import CodebookUsage
 from keras_ae.metrics.perplexity import Perplexity
-from keras_ae.metrics.term_mean import TermMean
+from keras_ae.ops.terms import TermMean
 
 __all__ = ["CodebookPerplexity", "CodebookUsage", "Perplexity", "TermMean"]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.ops import where_counted
+from keras_ae.ops.core import where_counted
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -9,12 +9,11 @@ from keras_ae.layers.gaussian_bottleneck import LOG_VARIANCE_BOUND
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.segment_means import SegmentMeans
-from keras_ae.loss_term import scalars
 from keras_ae.losses.gaussian import gaussian_kl
 from keras_ae.models.base import take_losses
-from keras_ae.models.sequences import combine, crop, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
-from keras_ae.ops import mean_term
+from keras_ae.ops.sequences import combine, crop, mask_of
+from keras_ae.ops.terms import mean_term, scalars
 
 SEGMENTS = 8  # parts of an utterance whose contents should not tell the speaker
 

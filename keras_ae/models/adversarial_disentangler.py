@@ -6,16 +6,16 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
-from keras_ae.integers import embedding_rows, integers_in
-from keras_ae.loss_term import LossTerm, scalars
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.reconstruction import check_loss, check_reconstruction
-from keras_ae.models.sequences import (
+from keras_ae.models.stages import Stage
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,
     check_mask,
@@ -26,8 +26,7 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.models.stages import Stage
-from keras_ae.ops import mean_term, where_counted
+from keras_ae.ops.terms import LossTerm, mean_term, scalars
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

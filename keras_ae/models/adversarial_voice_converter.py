@@ -8,15 +8,14 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.segment_means import SegmentMeans
-from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.repeated_channels import channel_correlation
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.converted_frames import ConvertedFrames
 from keras_ae.models.residual_terms import RESIDUAL_TERMS
-from keras_ae.models.sequences import combine, crop, mask_of, unpack_inputs
 from keras_ae.models.stages import Stage
-from keras_ae.ops import batch_term, mean_term
+from keras_ae.ops.sequences import combine, crop, mask_of, unpack_inputs
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars
 
 SEGMENTS = 8  # parts of an utterance whose means the linear adversary sees
 

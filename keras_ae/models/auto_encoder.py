@@ -7,14 +7,14 @@ from keras import ops
 
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
-from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.models.sequences import (
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.sequences import (
     call_masked,
     code_lengths,
     combine,
@@ -26,7 +26,7 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term, where_counted
+from keras_ae.ops.terms import mean_term, scalars
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -15,8 +15,6 @@ from keras_ae.layers.quantized_parts import (
     quantize_missing_parts,
     quantize_parts,
 )
-from keras_ae.loss_term import LossTerm
-from keras_ae.metrics.term_mean import TermMean
 from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
 from keras_ae.models.data_values import check_method_values, counted_lengths
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure
@@ -26,7 +24,8 @@ from keras_ae.models.quantization import quiet_about_own_layers, renewed_optimiz
 from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
 from keras_ae.models.user_metrics import UserMetrics
 from keras_ae.models.weightless_examples import finite_where_weightless
-from keras_ae.ops import num_replicas, sum_over_replicas
+from keras_ae.ops.core import num_replicas, sum_over_replicas
+from keras_ae.ops.terms import LossTerm, TermMean
 
 # signatures before tools that log trainings replace the methods by ones that take *args
 FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
@@ -41,7 +40,7 @@ class BaseModel(keras.Model):
     name in the history; `loss` is that of the first player. Terms of a player that is not updated
     are 0 in training; evaluation computes those of all players.
 
-    Every term is a mean over the global batch, made with `keras_ae.ops.mean_term`, and their sums are
+    Every term is a mean over the global batch, made with `keras_ae.ops.terms.mean_term`, and their sums are
     written as usual, `loss = error + beta * kl`. The history has `sum(values * weights) / sum(weights)`
     over the whole epoch for each term, independent of the batch size, and `loss` is the sum of these. A
     plain scalar is weighted by the number of examples of its batch.
@@ -115,7 +114,7 @@ class BaseModel(keras.Model):
     def compute_terms(self, x, y, sample_weight, training, player) -> dict:
         """`{"loss": term, name: term, ...}` of a batch, for the player of that name.
 
-        Each one is a `keras_ae.loss_term.LossTerm` or a scalar.
+        Each one is a `keras_ae.ops.terms.LossTerm` or a scalar.
         """
         name = type(self).__name__
         raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")

@@ -7,15 +7,15 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.integers import check_integers, integers_in
-from keras_ae.loss_term import scalars
+from keras_ae.errors import check_integers, integers_in
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.code_network import CodeNetwork
 from keras_ae.models.code_sampling import code_at_quantile
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
-from keras_ae.ops import argmax, mean_term
+from keras_ae.ops.search import argmax
+from keras_ae.ops.terms import mean_term, scalars
 
 SAMPLED_AT_ONCE = 256  # bounds the memory of the keys and values
 

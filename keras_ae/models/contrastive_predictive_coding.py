@@ -5,9 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.masking import zero_padding
 from keras_ae.layers.step_predictors import StepPredictors
-from keras_ae.loss_term import scalars
 from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.data_values import counted_lengths
@@ -21,15 +19,16 @@ from keras_ae.models.negative_frames import (
     joined,
 )
 from keras_ae.models.predicted_frames import count_real, counting, prediction_weights, real_frames
-from keras_ae.models.sequences import (
+from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,
     input_mask,
     mask_of,
     samples_per_frame,
     unpack_inputs,
+    zero_padding,
 )
-from keras_ae.ops import mean_term
+from keras_ae.ops.terms import mean_term, scalars
 
 LONGEST = 2**24  # positions: an encoder without frames for this length has none at all
 

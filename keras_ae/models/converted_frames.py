@@ -2,13 +2,12 @@
 
 from keras import ops
 
-from keras_ae.layers.replica_noise import uniform_noise
-from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.base import take_losses
 from keras_ae.models.residual_terms import discriminator_terms, generator_terms
-from keras_ae.models.sequences import call_under_mask, combine, crop, mask_of
 from keras_ae.models.voice_converter import VoiceConverter
-from keras_ae.ops import mean_term
+from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.sequences import call_under_mask, combine, crop, mask_of
+from keras_ae.ops.terms import LossTerm, mean_term, scalars
 
 
 class ConvertedFrames(VoiceConverter):

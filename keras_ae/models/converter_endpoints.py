@@ -8,7 +8,7 @@ from keras import ops
 from keras_ae.audio.graph_inversion import waveforms_of_frames
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.sequences import mask_of, samples_per_frame
+from keras_ae.ops.sequences import mask_of, samples_per_frame
 
 FRAMES = 10  # the deviation over two or three may be so small that it makes a rounding of 1e-7 a 1e-3
 

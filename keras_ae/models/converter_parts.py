@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.masking import zero_padding
+from keras_ae.ops.sequences import zero_padding
 
 
 def under_mask(tensor, mask):

@@ -6,10 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.errors import InputError
-from keras_ae.integers import check_integers
+from keras_ae.errors import InputError, check_finite, check_integers, in_range, range_error
 from keras_ae.models.input_rules import InputRules, as_batch, check_structure, entries_of
-from keras_ae.value_checks import check_finite, in_range, range_error
 
 CHUNK = 2**24  # values that are checked at a time
 MOST = 2**27  # values that are checked in all: larger arrays are sampled in evenly spaced rows

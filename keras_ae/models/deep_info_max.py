@@ -5,7 +5,6 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
-from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.data_values import checked_array
@@ -21,7 +20,8 @@ from keras_ae.models.local_maps import (
     whole_map_size,
 )
 from keras_ae.models.prior_matching import PriorMatching, checked_prior
-from keras_ae.models.sequences import (
+from keras_ae.ops.core import gather_over_replicas
+from keras_ae.ops.sequences import (
     call_under_mask,
     check_mask,
     combine,
@@ -30,7 +30,7 @@ from keras_ae.models.sequences import (
     mask_of,
     unpack_inputs,
 )
-from keras_ae.ops import gather_over_replicas
+from keras_ae.ops.terms import LossTerm, scalars
 
 ESTIMATORS = {
     "jensen_shannon": jensen_shannon_mi,

@@ -11,13 +11,13 @@ from keras_ae.layers.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.scheduled_variable import ScheduledVariable
 from keras_ae.layers.score_function import ScoreFunction
 from keras_ae.layers.stochastic_bottleneck import StochasticBottleneck
-from keras_ae.loss_term import scalars
 from keras_ae.losses.likelihood import LIKELIHOODS, log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import likelihood_bounds
-from keras_ae.models.sequences import (
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.sequences import (
     call_masked,
     combine,
     crop,
@@ -26,7 +26,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term, where_counted
+from keras_ae.ops.terms import mean_term, scalars
 
 ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
 

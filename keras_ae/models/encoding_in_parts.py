@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf  # gradients of one's own, and an order of operations, are not in keras.ops
 
-from keras_ae.ops import assign_finite
+from keras_ae.ops.core import assign_finite
 
 
 def encode_in_parts(encoder, ids, parts: int):

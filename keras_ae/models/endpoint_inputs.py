@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_ae.errors import InputError
-from keras_ae.value_checks import check_finite, in_range, range_error
+from keras_ae.errors import InputError, check_finite, in_range, range_error
 
 CONVERT = "Convert it as the training data were converted."
 STORAGE = ("uint8", "int8", "uint16", "int16")  # what pixels and samples are stored as

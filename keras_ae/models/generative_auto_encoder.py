@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
+from keras_ae.ops.terms import LossTerm, scalars
 
 PARTS = ("auto_encoder", "prior", "bottom_prior")
 

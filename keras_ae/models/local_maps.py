@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.ops import where_counted
+from keras_ae.ops.core import where_counted
 
 
 def local_encoder(encoder, local):

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.models.sequences import sequence_mask
-from keras_ae.ops import gather_over_replicas
+from keras_ae.ops.core import gather_over_replicas
+from keras_ae.ops.sequences import sequence_mask
 
 SOURCES = ("same_sequence", "same_speaker", "batch")
 

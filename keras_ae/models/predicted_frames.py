@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.models.sequences import sequence_mask
+from keras_ae.ops.sequences import sequence_mask
 
 
 def count_real(mask):

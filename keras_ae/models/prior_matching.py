@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_ae.layers.quantized_parts import QuantizableLayer
-from keras_ae.ops import mean_term
+from keras_ae.ops.terms import mean_term
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

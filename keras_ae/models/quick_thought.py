@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.loss_term import scalars
 from keras_ae.losses.sentence_context import (
     chance_loss,
     context_accuracy,
@@ -17,7 +16,8 @@ from keras_ae.losses.sentence_context import (
 from keras_ae.models.base import take_losses
 from keras_ae.models.encoding_in_parts import encode_in_parts
 from keras_ae.models.sentence_model import SentenceModel
-from keras_ae.ops import gather_over_replicas, mean_term
+from keras_ae.ops.core import gather_over_replicas
+from keras_ae.ops.terms import mean_term, scalars
 
 SELF_MASKS = ("exclude", "zero")
 

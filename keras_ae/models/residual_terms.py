@@ -2,10 +2,9 @@
 
 from keras import ops
 
-from keras_ae.integers import integers_in
-from keras_ae.loss_term import scalars
+from keras_ae.errors import integers_in
 from keras_ae.losses.lipschitz_penalty import gradient_penalty
-from keras_ae.ops import mean_term
+from keras_ae.ops.terms import mean_term, scalars
 
 RESIDUAL_TERMS = (
     "critic_loss",

@@ -7,15 +7,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
-from keras_ae.integers import integers_in
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.word_ids import WordIds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.sentence_batches import batches_by_length, check_sentences, numbers_of, padded
-from keras_ae.models.sequences import sequence_mask
+from keras_ae.ops.sequences import sequence_mask
 from keras_ae.text import tokenizer
 from keras_ae.text.vocabulary import FIRST_WORD, Vocabulary
 

@@ -6,18 +6,16 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
-from keras_ae.integers import integers_in
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.gru_decoder import GRUDecoder
 from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.word_softmax import WordSoftmax
-from keras_ae.loss_term import scalars
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.sentence_model import SentenceModel
 from keras_ae.models.sentence_writing import SentenceWriting
-from keras_ae.models.sequences import sequence_mask
-from keras_ae.ops import mean_term
+from keras_ae.ops.sequences import sequence_mask
+from keras_ae.ops.terms import mean_term, scalars
 
 SENTENCES = {
     "previous": "previous",

@@ -6,13 +6,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError
-from keras_ae.integers import embedding_rows, integers_in
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.reconstruction import check_loss, check_reconstruction
-from keras_ae.models.sequences import (
+from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,
     check_mask,

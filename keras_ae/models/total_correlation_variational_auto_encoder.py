@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_ae.loss_term import LossTerm
 from keras_ae.losses.total_correlation import KLDecomposition, check_sampling, kl_decomposition
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
+from keras_ae.ops.terms import LossTerm
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

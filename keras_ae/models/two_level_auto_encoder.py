@@ -7,14 +7,13 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.bottleneck import Bottleneck
-from keras_ae.loss_term import scalars
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules, loss_bounds
 from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.models.sequences import unpack_inputs
-from keras_ae.ops import mean_term
+from keras_ae.ops.sequences import unpack_inputs
+from keras_ae.ops.terms import mean_term, scalars
 
 LEVELS = ("top", "bottom")
 PARTS = ("bottom_encoder", "top_encoder", "top_decoder", "merge", "decoder")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.recording import is_recording
+from keras_ae.ops.core import is_recording
 
 
 class UserMetrics:

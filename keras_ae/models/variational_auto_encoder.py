@@ -4,14 +4,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import require
 from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
-from keras_ae.loss_term import scalars
 from keras_ae.losses.likelihood import log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import likelihood_bounds
-from keras_ae.models.sequences import (
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.sequences import (
     call_masked,
     code_lengths,
     combine,
@@ -21,8 +22,7 @@ from keras_ae.models.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops import mean_term, where_counted
-from keras_ae.optional import require
+from keras_ae.ops.terms import mean_term, scalars
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

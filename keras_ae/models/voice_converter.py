@@ -5,8 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae.audio.mel_inversion import mel_to_waveforms
-from keras_ae.errors import InputError
-from keras_ae.integers import embedding_rows, integers_in
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.layers.frame_normalization import FrameNormalization
 from keras_ae.layers.global_variance import GlobalVariance
 from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -17,7 +16,8 @@ from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules
 from keras_ae.models.reconstruction import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.models.sequences import (
+from keras_ae.models.target_matching import matched
+from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,
     check_mask,
@@ -27,7 +27,6 @@ from keras_ae.models.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.models.target_matching import matched
 
 
 class VoiceConverter(BaseModel):

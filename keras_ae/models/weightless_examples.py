@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.ops import finite_padding
+from keras_ae.ops.core import finite_padding
 
 
 def finite_where_weightless(inputs, sample_weight):

@@ -3,7 +3,7 @@
 import base64
 from importlib import resources
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 
 def render(template: str, extra: str, **values) -> str:

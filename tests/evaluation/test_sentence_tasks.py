@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.evaluation import LabelledSentences, SentenceTask, load_sentence_tasks
 from keras_ae.evaluation.sentence_vectors import SentenceVectors
 

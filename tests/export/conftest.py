@@ -9,7 +9,7 @@ from keras import ops
 from keras_ae.export import to_onnx, to_saved_model
 from keras_ae.layers.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.nearest_codes import nearest_code
+from keras_ae.ops.search import nearest_code
 
 
 @keras.saving.register_keras_serializable(package="export_tests")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_ae.layers.instance_normalization import InstanceNormalization
 from keras_ae.layers.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
-from keras_ae.layers.masking import zero_padding
+from keras_ae.ops.sequences import zero_padding
 
 
 class Chain:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_ae.layers import SentenceGRU
 from keras_ae.networks import recurrent_context
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 
 RNG = np.random.default_rng(0)
 PLACES = np.array([[0, 1, 0, 2], [3, -1, -1, -1], [-1, -1, -1, -1], [2, 2, 1, -1]], "int32")

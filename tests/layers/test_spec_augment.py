@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers import SpecAugment, replica_noise
+from keras_ae.ops import core
+from keras_ae.layers import SpecAugment
 
 BATCH, FRAMES, CHANNELS = 2000, 30, 8
 
@@ -84,7 +85,7 @@ def test_noise_is_seeded_new_at_every_call_and_other_on_every_replica(monkeypatc
     one, two = hidden(first, batch=20), hidden(first, batch=20)
     np.testing.assert_array_equal(one, hidden(again, batch=20))
     assert (one != two).any() and (one[0] != one[1]).any()
-    monkeypatch.setattr(replica_noise, "replica_number", lambda: 1)
+    monkeypatch.setattr(core, "replica_number", lambda: 1)
     other = SpecAugment(seed=6)
     assert not any((hidden(other, batch=20) == drawn).all() for drawn in (one, two))
 

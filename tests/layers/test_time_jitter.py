@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers import TimeJitter, replica_noise
+from keras_ae.ops import core
+from keras_ae.layers import TimeJitter
 
 BATCH, FRAMES = 400, 100
 
@@ -82,7 +83,7 @@ def test_noise_is_seeded_new_at_every_call_and_other_on_every_replica(monkeypatc
     one, two = jumps(first), jumps(first)
     np.testing.assert_array_equal(one, jumps(again))
     assert (one != two).any()
-    monkeypatch.setattr(replica_noise, "replica_number", lambda: 1)
+    monkeypatch.setattr(core, "replica_number", lambda: 1)
     other = TimeJitter(seed=6)
     assert not any((jumps(other) == drawn).all() for drawn in (one, two))
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.layers import DistinctWords, WordDropout, WordPooling
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 
 IDS = np.array([[7, 5, 7, 9], [5, 0, 0, 0], [0, 0, 0, 0]], "int32")
 

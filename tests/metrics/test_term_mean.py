@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_ae.loss_term import LossTerm, scalars
 from keras_ae.metrics import TermMean
-from keras_ae.ops import batch_term, mean_term, weighted_mean
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars, weighted_mean
 
 VALUES = np.random.default_rng(0).normal(size=33).astype("float32") ** 2
 WEIGHTS = np.random.default_rng(1).integers(0, 3, 33).astype("float32")

@@ -10,7 +10,6 @@ from keras_ae.errors import InputError
 from keras_ae.layers import MaskedConv1D, SegmentMeans
 from keras_ae.models import AdversarialVoiceConverter
 from keras_ae.models.residual_terms import discriminator_terms, generator_terms
-from keras_ae.models.sequences import call_under_mask
 from keras_ae.networks import (
     conv_bank_encoder,
     patch_discriminator,
@@ -19,6 +18,7 @@ from keras_ae.networks import (
     speaker_encoder,
     table_adain_decoder,
 )
+from keras_ae.ops.sequences import call_under_mask
 
 MELS, CONTENT, SPEAKERS = 4, 3, 3
 DECODER = {"speaker_dim": 2, "filters": 4, "halvings": 1, "residual_blocks": 1}

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae.layers import GaussianBottleneck, MaskedConv1D, VectorQuantizer
 from keras_ae.models import AutoEncoder, BaseModel, VariationalAutoEncoder
-from keras_ae.ops import mean_term, weighted_mean
+from keras_ae.ops.terms import mean_term, weighted_mean
 
 X = np.random.default_rng(0).normal(size=(33, 6)).astype("float32")
 X[32] *= 10.0  # the example that has a batch for itself

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.models import BaseModel, Player
-from keras_ae.ops import weighted_mean
+from keras_ae.ops.terms import weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.data_warning import DataWarning
-from keras_ae.errors import InputError
+from keras_ae.errors import DataWarning, InputError
 from keras_ae.training.cli import main
 from keras_ae.training.datasets import stream_images
 from keras_ae.training.encode import encode_images

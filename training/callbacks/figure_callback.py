@@ -5,9 +5,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf  # TensorBoard summaries
 
+from keras_ae.errors import require
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.files import write_atomically
-from keras_ae.optional import require
 
 
 class FigureCallback(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ from keras import ops
 from keras_ae import audio
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import FrameNormalization, LogMelSpectrogram
-from keras_ae.ops import exporting
+from keras_ae.ops.core import exporting
 from keras_ae.training.listening import Listening, write_listening
 from keras_ae.training.speech_figures import speech_timeline
 

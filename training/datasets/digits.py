@@ -1,6 +1,6 @@
 """The handwritten digits that scikit-learn brings along."""
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 from keras_ae.training.datasets.array_store import ArrayStore
 from keras_ae.training.datasets.image_source import ImageSource
 

@@ -6,8 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.errors import InputError
-from keras_ae.optional import require
+from keras_ae.errors import InputError, require
 from keras_ae.training.datasets.image_channels import to_channels
 from keras_ae.training.datasets.pixels import resized
 

@@ -20,8 +20,8 @@ from keras_ae.layers import (
     WaveformNoise,
 )
 from keras_ae.models import SpeechAutoEncoder
-from keras_ae.models.sequences import input_mask
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
+from keras_ae.ops.sequences import input_mask
 from keras_ae.training import speech_units
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
 from keras_ae.training.speech_probes import encode_utterances, speaker_accuracy

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf  # loads SavedModels
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.optional import require
 
 ENCODE, DECODE = "encode", "decode"
 NUMPY_TYPES = {

@@ -5,14 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, require
 from keras_ae.evaluation.factor_table import factor_columns
 from keras_ae.evaluation.factor_values import as_factor
 from keras_ae.evaluation.report.encoders import LoadedEncoder, embeddings_of
 from keras_ae.evaluation.report.examples import Examples, mean_and_deviation
 from keras_ae.evaluation.report.pictures import shrunk
 from keras_ae.evaluation.report.settings import ReportSettings
-from keras_ae.optional import require
 
 MOST_COMPONENTS, MOST_VARIANCE = 64, 0.95
 

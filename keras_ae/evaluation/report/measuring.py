@@ -5,6 +5,7 @@ import hashlib
 
 import numpy as np
 
+from keras_ae.errors import require
 from keras_ae.evaluation.attempts import attempt, recorded
 from keras_ae.evaluation.factor_values import is_known, known_values
 from keras_ae.evaluation.progress_line import detail_of
@@ -13,7 +14,6 @@ from keras_ae.evaluation.report.codes import code_use
 from keras_ae.evaluation.report.encoders import in_batches
 from keras_ae.evaluation.report.pair_table import doubts, measured_pairs, no_pairs
 from keras_ae.evaluation.report.record import EmbeddingRecord
-from keras_ae.optional import require
 
 FORMAT = 1
 

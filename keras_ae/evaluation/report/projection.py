@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from keras_ae.optional import require
+from keras_ae.errors import require
 
 MOST_POINTS = 1500
 FEWEST_POINTS = 30  # below, neighbourhoods are too small for t-SNE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_images, stream_images
 
 ALL = {"validation_fraction": 0, "test_fraction": 0}  # everything is for training

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_images, stream_images, training_batches
 from keras_ae.training.datasets.image_channels import to_channels
 

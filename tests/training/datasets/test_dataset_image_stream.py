@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import stream_images
 
 

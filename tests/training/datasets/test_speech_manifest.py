@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_speech
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_speech, stream_speech
 from keras_ae.training.datasets.waveforms import levelled
 

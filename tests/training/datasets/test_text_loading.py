@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_ae.data_warning import DataWarning
+from keras_ae.errors import DataWarning
 from keras_ae.text import text_file as reading
 from keras_ae.training.datasets import load_text
 from keras_ae.training.datasets.docstring_prose import prose_of

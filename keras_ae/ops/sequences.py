@@ -6,7 +6,7 @@ import warnings
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.ops import is_exporting, where_counted
+from keras_ae.ops.core import is_exporting, where_counted
 
 MANY = 2**15  # samples: the ends count little
 
@@ -113,3 +113,32 @@ def check_mask(tensor, name):
             f"The model `{name}` loses the mask of padded sequences: build it of layers that keep "
             "the mask, such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
         )
+
+
+def zero_padding(x, mask=None):
+    """`x` with its padded positions set to 0, whatever they held, NaN included.
+
+    Args:
+        x: `(batch, ..., channels)`.
+        mask: `(batch, ...)`, bool or number, 0 = padding; `None`: all real.
+
+    Returns:
+        `(batch, ..., channels)`; no gradient reaches the padded positions.
+
+    Raises:
+        ValueError: a mask that has not exactly one axis less than `x`.
+
+    Example:
+
+    >>> zero_padding(ops.array([[[5.0], [float("nan")]]]), ops.array([[1, 0]])).numpy().tolist()
+    [[[5.0], [0.0]]]
+    """
+    if mask is None:
+        return x
+    if len(mask.shape) != len(x.shape) - 1:
+        raise ValueError(
+            f"a mask has the shape of its tensor without the last axis, here {tuple(x.shape[:-1])}. "
+            f"Received: mask of shape {tuple(mask.shape)}"
+        )
+    # where, not a product: 0 * NaN is NaN, forward and backward
+    return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, ops.zeros_like(x))

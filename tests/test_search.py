@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae import ops as own
-from keras_ae.nearest_codes import export_candidates, nearest_code, sole_best
+from keras_ae.ops import search as own
+from keras_ae.ops.search import export_candidates, nearest_code, sole_best
 
 
 def normal(shape, seed=0):
@@ -134,7 +134,7 @@ def test_a_codebook_larger_than_a_block_is_searched_row_by_row(monkeypatch):
 
 @pytest.mark.parametrize("codes", [256, 8192], ids=str)
 def test_the_sole_best_score_of_a_row_by_groups(codes, monkeypatch):
-    monkeypatch.setattr("keras_ae.nearest_codes.MOST_COLUMNS", 64)
+    monkeypatch.setattr("keras_ae.ops.search.MOST_COLUMNS", 64)
     scores = normal((20, codes))
     best = scores.argmax(axis=1)
     np.testing.assert_array_equal(sole_best(tf.constant(scores), lambda largest: 0.0 * largest), best)
@@ -148,7 +148,7 @@ def test_the_sole_best_score_of_a_row_by_groups(codes, monkeypatch):
 
 def test_a_search_of_products_that_a_gpu_rounds_to_ten_bits_is_exact(monkeypatch):
     """TensorFloat-32: more rows are searched again in float64."""
-    monkeypatch.setattr("keras_ae.nearest_codes._roundoff", lambda: 2.0**-11)
+    monkeypatch.setattr("keras_ae.ops.search._roundoff", lambda: 2.0**-11)
     product = tf.matmul
 
     def truncated(part):

@@ -5,20 +5,74 @@ argmin_k |x - c_k|^2 = argmax_k (x - m).(c_k - m) - |c_k - m|^2 / 2        for a
 ```
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops import (
-    RowBlock,
-    argmax,
-    finite_or_zero,
-    has_fixed_shapes,
-    in_row_blocks,
-    is_exporting,
-    is_finite,
-    row_blocks,
-)
+from keras_ae.ops.core import finite_or_zero, has_fixed_shapes, is_exporting, is_finite
+
+BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
+
+
+def argmax(scores):
+    """Return the index of the largest entry of the last axis, int32.
+
+    `keras.ops.argmax` traces a Bitcast, which has no equal in ONNX.
+    """
+    return tf.argmax(scores, axis=-1, output_type=tf.int32)
+
+
+def in_row_blocks(function, x, columns):
+    """int32 `function(block, number of its first row)` of all rows of `x`, block by block."""
+
+    def step(block, result):
+        found = function(block.rows_of(x), block.start)
+        return tf.tensor_scatter_nd_update(result, block.numbers()[:, None], found)
+
+    return row_blocks(step, tf.zeros((tf.shape(x)[0],), tf.int32), x, columns)
+
+
+def row_blocks(step, state, x, columns, count=None):
+    """Repeat `state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
+
+    `count`: rows from the first that matter; the last block may reach beyond. `None`: all.
+    """
+    total = tf.shape(x)[0]
+    rows = max(1, BLOCK_SCORES // columns)
+    blocks = ((total if count is None else count) + rows - 1) // rows
+    rows = tf.minimum(rows, total)
+
+    def body(index, state):
+        # all blocks are of one size, which XLA asks for: the last one overlaps
+        block = RowBlock(tf.minimum(index * rows, total - rows), rows, index * rows)
+        return index + 1, step(block, state)
+
+    # one block at a time: parallel iterations would hold several blocks of scores
+    return tf.while_loop(lambda i, _: i < blocks, body, (0, state), parallel_iterations=1)[1]
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Rows `start` to `start + size` of a tensor; those before `fresh_from` were in the block before."""
+
+    start: tf.Tensor
+    size: tf.Tensor
+    fresh_from: tf.Tensor
+
+    def rows_of(self, x):
+        """The block's rows of `x`."""
+        return tf.slice(x, [self.start] + [0] * (len(x.shape) - 1), [self.size, *x.shape[1:]])
+
+    def numbers(self):
+        """The numbers of the rows."""
+        return self.start + tf.range(self.size)
+
+    def fresh(self):
+        """1.0 for each row that no earlier block had, else 0.0: for sums."""
+        return tf.cast(self.numbers() >= self.fresh_from, tf.float32)
+
 
 CANDIDATES = 8  # best scores whose distances are compared
 CODES_AT_ONCE = 1024  # of the comparison of all codes with each other before an export
