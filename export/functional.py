@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.export.samples import free_lengths, random_inputs
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import exporting
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ae.ops import exporting
 from keras_ae.ops import search as own
 from keras_ae.ops.search import export_candidates, nearest_code, sole_best
 
@@ -23,7 +24,7 @@ def nearest(x, codebook):
 
 
 def exported(x, codebook):
-    with own.exporting():
+    with exporting():
         return nearest_code(tf.constant(x), tf.constant(codebook), export_candidates(codebook))
 
 

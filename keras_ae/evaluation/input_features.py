@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pair_inputs import CLIP, input_statistics, is_tokens
-from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 from keras_ae.ops.sequences import mask_of, sequence_mask, zero_padding
 
 FILTERS = 32

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
-from keras_ae.layers.quantized_parts import QuantizableLayer
+from keras_ae.layers._base import QuantizableLayer
+from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

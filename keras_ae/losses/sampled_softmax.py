@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.losses.predictive_coding import contrastive_prediction
+from keras_ae.losses.contrastive import contrastive_prediction
 
 
 def log_uniform_words(count: int, vocabulary_size: int, seed):

@@ -1,7 +1,6 @@
 """Streaming metrics."""
 
-from keras_ae.metrics.codebook_perplexity import CodebookPerplexity
-from keras_ae.metrics.codebook_usage import CodebookUsage
+from keras_ae.metrics.codebook import CodebookPerplexity, CodebookUsage
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.ops.terms import TermMean
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import keras
 from keras import ops
 
-from keras_ae.layers.gaussian_bottleneck import LOG_VARIANCE_BOUND
+from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.bottlenecks.gaussian_bottleneck import LOG_VARIANCE_BOUND
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
-from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.layers.segment_means import SegmentMeans
-from keras_ae.losses.gaussian import gaussian_kl
+from keras_ae.layers.masked.segment_means import SegmentMeans
+from keras_ae.losses.divergences import gaussian_kl
 from keras_ae.models.base import take_losses
 from keras_ae.models.voice_converter import VoiceConverter
 from keras_ae.ops.sequences import combine, crop, mask_of

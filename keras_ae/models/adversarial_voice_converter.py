@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
-from keras_ae.layers.segment_means import SegmentMeans
-from keras_ae.losses.repeated_channels import channel_correlation
+from keras_ae.layers.masked.segment_means import SegmentMeans
+from keras_ae.losses.penalties import channel_correlation
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.converted_frames import ConvertedFrames

@@ -8,12 +8,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.named_metrics import tell_metrics_apart
-from keras_ae.layers.quantized_parts import (
+from keras_ae.layers._base import (
     KEY,
     config_of_quantized_parts,
     quantize_missing_parts,
     quantize_parts,
+    tell_metrics_apart,
 )
 from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
 from keras_ae.models.data_values import check_method_values, counted_lengths

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.layers._base import QuantizableLayer
 from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
-from keras_ae.layers.quantized_parts import QuantizableLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.layers.step_predictors import StepPredictors
-from keras_ae.losses.predictive_coding import contrastive_prediction, prediction_accuracy
+from keras_ae.losses.contrastive import contrastive_prediction, prediction_accuracy
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.data_values import counted_lengths
 from keras_ae.models.endpoint import Endpoint

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.audio.graph_inversion import waveforms_of_frames
-from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.sequences import mask_of, samples_per_frame
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.mutual_information_network import MutualInformationNetwork
-from keras_ae.losses.mutual_information import donsker_varadhan, info_nce, jensen_shannon_mi
+from keras_ae.losses.contrastive import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models.base import BaseModel, Player, take_losses
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint

@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers.augment_reinforce_merge import AugmentReinforceMerge
-from keras_ae.layers.binary_bottleneck import BinaryBottleneck
-from keras_ae.layers.scheduled_variable import ScheduledVariable
-from keras_ae.layers.score_function import ScoreFunction
-from keras_ae.layers.stochastic_bottleneck import StochasticBottleneck
-from keras_ae.losses.likelihood import LIKELIHOODS, log_likelihood_of
+from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.bottlenecks._stochastic_bottleneck import StochasticBottleneck
+from keras_ae.layers.bottlenecks.augment_reinforce_merge import AugmentReinforceMerge
+from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
+from keras_ae.layers.bottlenecks.score_function import ScoreFunction
+from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 
 LEVELS = ("rms", "peak", "none")
 

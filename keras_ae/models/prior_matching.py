@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers.quantized_parts import QuantizableLayer
+from keras_ae.layers._base import QuantizableLayer
 from keras_ae.ops.terms import mean_term
 
 

@@ -7,12 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.losses.sentence_context import (
-    chance_loss,
-    context_accuracy,
-    context_masks,
-    context_prediction,
-)
+from keras_ae.losses.contrastive import chance_loss, context_accuracy, context_masks, context_prediction
 from keras_ae.models.base import take_losses
 from keras_ae.models.encoding_in_parts import encode_in_parts
 from keras_ae.models.sentence_model import SentenceModel

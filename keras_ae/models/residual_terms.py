@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_ae.errors import integers_in
-from keras_ae.losses.lipschitz_penalty import gradient_penalty
+from keras_ae.losses.penalties import gradient_penalty
 from keras_ae.ops.terms import mean_term, scalars
 
 RESIDUAL_TERMS = (

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError, integers_in
-from keras_ae.layers.word_ids import WordIds
+from keras_ae.layers.text.word_ids import WordIds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.input_rules import InputRules

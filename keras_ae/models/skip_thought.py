@@ -7,9 +7,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError, integers_in
-from keras_ae.layers.gru_decoder import GRUDecoder
-from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
-from keras_ae.layers.word_softmax import WordSoftmax
+from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
+from keras_ae.layers.text.gru_decoder import GRUDecoder
+from keras_ae.layers.text.word_softmax import WordSoftmax
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player, take_losses
 from keras_ae.models.sentence_model import SentenceModel

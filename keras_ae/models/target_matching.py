@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_ae.layers.global_variance import band_moments
+from keras_ae.layers.speech.global_variance import band_moments
 
 SMALL, LARGEST = 0.05, 2.0  # beside the deviation of a band; the most that it is widened
 

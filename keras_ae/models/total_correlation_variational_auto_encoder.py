@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ae.losses.total_correlation import KLDecomposition, check_sampling, kl_decomposition
+from keras_ae.losses.divergences import KLDecomposition, check_sampling, kl_decomposition
 from keras_ae.models.variational_auto_encoder import VariationalAutoEncoder
 from keras_ae.ops.terms import LossTerm
 

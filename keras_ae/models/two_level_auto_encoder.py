@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.base import BaseModel, take_losses
 from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint

@@ -5,8 +5,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import require
-from keras_ae.layers.gaussian_bottleneck import GaussianBottleneck
-from keras_ae.losses.likelihood import log_likelihood_of
+from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.losses.divergences import log_likelihood_of
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint

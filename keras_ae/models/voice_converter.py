@@ -6,9 +6,9 @@ from keras import ops
 
 from keras_ae.audio.mel_inversion import mel_to_waveforms
 from keras_ae.errors import InputError, embedding_rows, integers_in
-from keras_ae.layers.frame_normalization import FrameNormalization
-from keras_ae.layers.global_variance import GlobalVariance
-from keras_ae.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.layers.speech.frame_normalization import FrameNormalization
+from keras_ae.layers.speech.global_variance import GlobalVariance
+from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.base import BaseModel
 from keras_ae.models.converter_endpoints import conversion_endpoints
 from keras_ae.models.converter_parts import mean_over_codes, speaker_numbers_of, under_mask

@@ -6,13 +6,13 @@ import keras
 from keras import layers
 
 from keras_ae.layers.add_condition import AddCondition
-from keras_ae.layers.instance_normalization import InstanceNormalization
-from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
-from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
-from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
-from keras_ae.layers.repeat_frames import RepeatFrames
-from keras_ae.layers.segment_means import SegmentMeans
+from keras_ae.layers.masked.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked.masked_average_pooling1d import MaskedAveragePooling1D
+from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.masked.repeat_frames import RepeatFrames
+from keras_ae.layers.masked.segment_means import SegmentMeans
 from keras_ae.networks.channels_last import Flatten, GlobalAveragePooling1D
 from keras_ae.networks.voice_conversion import adain_decoder
 

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_ae.layers.masked_batch_normalization import MaskedBatchNormalization
+from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.networks.channels_last import Conv2D, Conv2DTranspose, Flatten
 
 LEAST_ROWS = 5  # of the local map

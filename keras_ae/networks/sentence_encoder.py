@@ -4,10 +4,10 @@ import keras
 from keras import layers
 
 from keras_ae.errors import InputError
-from keras_ae.layers.distinct_words import DistinctWords
-from keras_ae.layers.sentence_gru import SentenceGRU
-from keras_ae.layers.word_dropout import WordDropout
-from keras_ae.layers.word_pooling import WordPooling
+from keras_ae.layers.text.distinct_words import DistinctWords
+from keras_ae.layers.text.sentence_gru import SentenceGRU
+from keras_ae.layers.text.word_dropout import WordDropout
+from keras_ae.layers.text.word_pooling import WordPooling
 
 WORDS = "words"  # name of the layer that holds the word vectors
 

@@ -6,9 +6,9 @@ import keras
 from keras import layers
 
 from keras_ae.layers.add_condition import AddCondition
-from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.repeat_frames import RepeatFrames
-from keras_ae.layers.time_jitter import TimeJitter
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.repeat_frames import RepeatFrames
+from keras_ae.layers.speech.time_jitter import TimeJitter
 
 
 def front_end(parts: Sequence[keras.layers.Layer], name: str = "front_end") -> keras.Model:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_ae.layers.adain import AdaIN
 from keras_ae.layers.add_condition import AddCondition
-from keras_ae.layers.instance_normalization import InstanceNormalization
-from keras_ae.layers.masked_average_pooling1d import MaskedAveragePooling1D
-from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.pixel_shuffle1d import PixelShuffle1D
-from keras_ae.layers.repeat_frames import RepeatFrames
+from keras_ae.layers.masked.adain import AdaIN
+from keras_ae.layers.masked.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked.masked_average_pooling1d import MaskedAveragePooling1D
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.pixel_shuffle1d import PixelShuffle1D
+from keras_ae.layers.masked.repeat_frames import RepeatFrames
 from keras_ae.networks.channels_last import GlobalAveragePooling1D
 
 

@@ -63,7 +63,7 @@ def test_predictions_are_equal(case, trained, reloaded):
 
 
 def test_weights_and_layer_state_are_equal(case, trained, reloaded):
-    from keras_ae.layers.sample_buffer import SampleBuffer
+    from keras_ae.layers.bottlenecks._codebook_start import SampleBuffer
 
     layers = trained[case.name]._flatten_layers()
     # a full buffer is no longer needed, and empty after loading

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.export import to_onnx, to_saved_model
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.search import nearest_code
 

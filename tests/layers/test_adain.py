@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.adain import AdaIN
-from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.adain import AdaIN
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 
 
 def normal(shape, seed=0):

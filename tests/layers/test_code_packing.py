@@ -9,7 +9,7 @@ from keras_ae.layers import (
     LookupFreeQuantizer,
     VectorQuantizer,
 )
-from keras_ae.layers.code_packing import bits_per_code, pack_codes, unpack_codes
+from keras_ae.layers.bottlenecks.bottleneck import bits_per_code, pack_codes, unpack_codes
 
 VALUES = [1, 2, 3, 5, 8, 255, 256, 257, 512, 1000, 2**13, 2**16 + 1, 2**24, 2**31 - 1, 2**31]
 LAYERS = {

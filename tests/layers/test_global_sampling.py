@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.global_sampling import GlobalRows
+from keras_ae.layers.bottlenecks._codebook_start import GlobalRows
 
 X = np.random.default_rng(0).normal(size=(12, 2, 3)).astype("float32")
 WEIGHTS = np.array([0, 1, 1, 0, 0.5, 2, 0, 0, 1, 1, 1, 0], "float32")

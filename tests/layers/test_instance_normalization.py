@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked.instance_normalization import InstanceNormalization
 
 
 def reference(x, lengths, epsilon=1e-5):

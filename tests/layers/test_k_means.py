@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers import k_means as module
+from keras_ae.layers.bottlenecks import _codebook_start as module
 
 GENERATOR = np.random.default_rng(0)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 
 SETTINGS = [
     {"kernel_size": 1},

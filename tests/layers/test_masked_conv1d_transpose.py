@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.masked.masked_conv1d_transpose import MaskedConv1DTranspose
 
 SETTINGS = [
     {"kernel_size": 1},

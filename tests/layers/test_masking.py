@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.instance_normalization import InstanceNormalization
-from keras_ae.layers.masked_conv1d import MaskedConv1D
-from keras_ae.layers.masked_conv1d_transpose import MaskedConv1DTranspose
+from keras_ae.layers.masked.instance_normalization import InstanceNormalization
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
+from keras_ae.layers.masked.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.ops.sequences import zero_padding
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.sample_buffer import SampleBuffer
+from keras_ae.layers.bottlenecks._codebook_start import SampleBuffer
 
 ROWS = np.random.default_rng(0).normal(size=(5, 4, 2, 3)).astype("float32")  # five batches of four
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.ops import core
 from keras_ae.layers import SpecAugment
+from keras_ae.ops import core
 
 BATCH, FRAMES, CHANNELS = 2000, 30, 8
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.ops import core
 from keras_ae.layers import TimeJitter
+from keras_ae.ops import core
 
 BATCH, FRAMES = 400, 100
 

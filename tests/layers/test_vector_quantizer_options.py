@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.ops import search as own
 from keras_ae.layers import VectorQuantizer
-from keras_ae.layers.stochastic_codes import sample_codes
+from keras_ae.layers.bottlenecks._codebook import sample_codes
 from keras_ae.losses import code_diversity_loss, orthogonality_loss
+from keras_ae.ops import search as own
 from keras_ae.ops.core import rotate_onto
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums of some tens of terms of size 1

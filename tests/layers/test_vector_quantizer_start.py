@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.layers import VectorQuantizer
-from keras_ae.layers import codebook_start as module
-from keras_ae.layers.k_means import kmeans
+from keras_ae.layers.bottlenecks import _codebook_start as module
+from keras_ae.layers.bottlenecks._codebook_start import kmeans
 
 
 def batches(count, size, dim=3):

@@ -11,7 +11,7 @@ from keras_ae.losses import (
     relaxed_bernoulli_log_prob,
     relaxed_categorical_log_prob,
 )
-from keras_ae.losses.kl_to_uniform import bernoulli_entropy, categorical_kl_to_uniform
+from keras_ae.losses.divergences import bernoulli_entropy, categorical_kl_to_uniform
 
 TOLERANCE = {"rtol": 2e-5, "atol": 1e-5}  # float32 on both sides
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.losses import mean_sign_kl_to_uniform, sign_entropy
-from keras_ae.losses.lookup_free_quantization import _groups
+from keras_ae.losses.quantization import _groups
 
 
 def normal(shape, seed=0, size=1.5):

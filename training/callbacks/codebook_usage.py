@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.figures import code_histogram
 

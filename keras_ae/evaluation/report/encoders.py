@@ -12,7 +12,7 @@ import tensorflow as tf  # batches of strings
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoding import encode_batches
 from keras_ae.evaluation.report.artifacts import open_artifact, preprocessing_in, run_batch
-from keras_ae.layers.bottleneck import Bottleneck
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint_inputs import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 

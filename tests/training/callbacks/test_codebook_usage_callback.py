@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ae.layers.binary_bottleneck import BinaryBottleneck
-from keras_ae.layers.gumbel_one_hot import GumbelOneHot
+from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
+from keras_ae.layers.bottlenecks.gumbel_one_hot import GumbelOneHot
 from keras_ae.training.callbacks import CodebookUsage, ReconstructionGrid, codebook_usage
 
 LOGITS = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.vector_quantizer import VectorQuantizer
+from keras_ae.layers.bottlenecks.vector_quantizer import VectorQuantizer
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.training.callbacks import ReconstructionGrid
 from keras_ae.training.figures import image_grid

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ae.layers.gumbel_one_hot import GumbelOneHot
+from keras_ae.layers.bottlenecks.gumbel_one_hot import GumbelOneHot
 from keras_ae.training.callbacks import VariableSchedule
 
 LOGITS = np.zeros((12, 4), "float32")

@@ -1,0 +1,1 @@
+"""Bottlenecks: vector, finite scalar and lookup-free quantisation, one-hot, binary and Gaussian codes."""

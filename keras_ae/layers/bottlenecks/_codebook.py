@@ -1,0 +1,458 @@
+"""Table of codes for each head: search, learning, start from data and revival of unused codes.
+
+The statistics that it learns from are `{"counts": (heads, K), "vectors": (heads, K, dim)}`, with `"sums"`
+`(heads, K, dim)` where the codes are running means.
+"""
+
+import base64
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.bottlenecks._codebook_start import GlobalRows, SampleBuffer, first_codes, kmeans_rounds
+from keras_ae.metrics.codebook import count_codes
+from keras_ae.ops.core import (
+    has_fixed_shapes,
+    is_exporting,
+    is_finite,
+    num_replicas,
+    sum_over_replicas,
+    where_counted,
+)
+from keras_ae.ops.search import (
+    CANDIDATES,
+    argmax,
+    exact_scores,
+    export_candidates,
+    in_row_blocks,
+    nearest_code,
+    recentred,
+    squared_distances,
+)
+
+WINDOW_GROWTH = 1 / 8  # after the start, the running means reach back over an eighth of the batches so far
+KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
+
+
+class Codebook(keras.layers.Layer):
+    """What `VectorQuantizer` and `ResidualVectorQuantizer` are made of: `(heads, K, dim)` codes.
+
+    ```
+    code(x) = argmin_k |x - e_k|^2,    with a temperature t:  P(k) ~ exp(-|x - e_k|^2 / t)
+    EMA     : N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum x,   e_k = m_k / N_k
+    ```
+
+    Every tensor of vectors is float32 `(vectors, heads, dim)`, every tensor of codes int32
+    `(vectors, heads)`, weights are `(vectors,)` or `None`.
+
+    Args:
+        num_embeddings: `K`.
+        ema_decay: `g`; `None`: `e` is trained by gradient.
+        distance: `"euclidean"` or `"cosine"`.
+        linear: `e = W c`, where `c` stays as it started and the matrix `W` is trained.
+        kmeans_samples: vectors of the k-means start; `None`: chosen by `K`; 0: no k-means.
+        initial: initial codes `(heads, K, dim)`, in place of a k-means start; `None`: none.
+        revival_threshold: a code is dead below this fraction of its fair share; 0: never.
+        sampling_temperature: `t` of training, a float or a schedule; 0: the nearest code.
+        seed: of the k-means start, the revival and the sampling.
+    """
+
+    def __init__(
+        self,
+        num_embeddings,
+        *,
+        ema_decay=0.99,
+        distance="euclidean",
+        linear=False,
+        kmeans_samples=None,
+        initial=None,
+        revival_threshold=0.05,
+        sampling_temperature=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**{**kwargs, "autocast": False})
+        self.num_embeddings = num_embeddings
+        self.ema_decay = ema_decay
+        self.distance = distance
+        self.linear = linear
+        self.kmeans_samples = kmeans_samples if initial is None else 0
+        self.initial = initial
+        self.revival_threshold = 0.0 if linear else revival_threshold  # all codes move with W
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.annealing = ScheduledVariable(sampling_temperature, name="sampling_temperature")
+
+    def build(self, input_shape):
+        heads, dim = input_shape[-2:]
+        table = (heads, self.num_embeddings, dim)
+        by_gradient = self.ema_decay is None and not self.linear
+        random = keras.initializers.RandomNormal(seed=self.seed)  # the same numbers at every call
+        first = random if self.initial is None else lambda shape, dtype: self.unit(self.initial)
+        self.vectors = self._state("codebook", table, first, trainable=by_gradient)
+        # all 0: equal shares, whatever the size of the first batch
+        self.counts = self._state("counts", table[:2], "zeros")
+        if self.linear:
+            identity = keras.initializers.Identity()
+            matrices = lambda shape, dtype: ops.stack([identity(shape[1:], dtype)] * heads)  # noqa: E731
+            self.transform = self._state("transform", (heads, dim, dim), matrices, trainable=True)
+        if self.ema_decay is not None:
+            self.sums = self._state("sums", table, "zeros")
+        if self.buffer_size:
+            self.started = self._state("started", (), "zeros")
+            self.window = self._state("window", (), "ones")
+            self.buffer = SampleBuffer(
+                self.buffer_size, -(-self.buffer_size // KMEANS_BATCHES), name="buffer"
+            )
+            self.buffer.build((None, heads, dim))
+        self.num_heads, self.dim = heads, dim
+        super().build(input_shape)
+
+    def _state(self, name, shape, initializer, trainable=False):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype="float32",
+            trainable=trainable,
+            autocast=False,
+            aggregation="mean",
+        )
+
+    @property
+    def buffer_size(self):
+        """Vectors that are collected for the k-means start; 0 without one."""
+        if self.kmeans_samples is not None:
+            return self.kmeans_samples
+        return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
+
+    def set_codes(self, vectors, counts):
+        """Set the codes to `vectors` `(heads, K, dim)`, in place of a k-means start.
+
+        `counts`: `(heads, K)`, the weight of each code in a batch; all 0: an equal share of the next batch.
+        """
+        vectors = self.unit(ops.convert_to_tensor(vectors))
+        self.vectors.assign(vectors)
+        self.counts.assign(counts)
+        if self.linear:
+            self.transform.assign(ops.stack([ops.eye(self.dim, dtype="float32")] * self.num_heads))
+        if self.ema_decay is not None:
+            self.sums.assign(vectors * counts[..., None])
+        if self.buffer_size:
+            self.started.assign(1.0)
+            # the running means start with their full memory, that of `ema_decay`
+            self.window.assign(1.0 / (1.0 - (self.ema_decay or 0.0)))
+
+    # inference
+
+    def codes(self):
+        """The codes `(heads, K, dim)`; an optimiser's step leaves them off unit length."""
+        vectors = ops.convert_to_tensor(self.vectors)
+        return self.unit(tf.matmul(vectors, self.transform) if self.linear else vectors)
+
+    def search(self, x):
+        """The nearest code of each vector."""
+        table = self.codes()
+        candidates = self._candidates()
+        found = [nearest_code(x[:, head], table[head], candidates[head]) for head in range(self.num_heads)]
+        return ops.stack(found, axis=-1)
+
+    def look_up(self, codes):
+        """The vectors of codes; differentiable in the codebook where that is trained."""
+        rows = ops.reshape(self.codes(), (-1, self.dim))
+        return ops.take(rows, codes + self.num_embeddings * ops.arange(self.num_heads, dtype="int32"), axis=0)
+
+    def margin(self, x):
+        """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances, `(vectors, heads)`."""
+        if self.num_embeddings == 1:
+            return ops.ones_like(x[:, :, 0])
+        table = self.codes()
+        gaps = [self._gap(x[:, head], table[head]) for head in range(self.num_heads)]
+        return ops.stack(gaps, axis=-1)
+
+    def unit(self, x):
+        """`x`, of unit length where the distance is the cosine."""
+        # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
+        return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
+
+    def _candidates(self):
+        """The argument `candidates` of the search, for each head."""
+        if not is_exporting():
+            return [None] * self.num_heads
+        with tf.init_scope():  # the values that are exported, not symbolic tensors
+            return [export_candidates(codes.numpy()) for codes in ops.unstack(self.codes())]
+
+    def _gap(self, x, codes):
+        x = tf.cast(x, tf.float64)
+        best = tf.math.top_k(exact_scores(x, codes), min(CANDIDATES, self.num_embeddings)).indices
+        squared = ops.sort(squared_distances(x, tf.cast(codes, tf.float64), best), axis=-1)
+        gap = (squared[:, 1] - squared[:, 0]) / ops.maximum(squared[:, 1], 1e-30)
+        return ops.cast(gap, "float32")
+
+    # training
+
+    def train(self, x, weights):
+        """Learn from the vectors of a batch.
+
+        A vector that is not finite is left out: training uses the others, and all state stays finite.
+
+        Returns:
+            `(quantized, codes, squared)`: by the codebook as it was before this batch moved it;
+            `squared = |x - sg[quantized]|^2`, `(vectors, heads)`, differentiable in `x`.
+        """
+        data = ops.stop_gradient(x)
+        rows = GlobalRows(data, weights) if self.trainable else None
+        if self.trainable and self.buffer_size:
+            self._start(rows)
+        codes = self._choose(data)
+        quantized = self.look_up(codes)
+        squared = squared_distance(x, ops.stop_gradient(quantized))
+        if self.trainable:
+            self._learn(rows, ops.stop_gradient(quantized), ops.stop_gradient(squared), codes)
+        return quantized, codes, squared
+
+    def _choose(self, x):
+        """The code of each vector in training: the nearest, or one drawn."""
+        temperature = self.annealing.next(advance=self.trainable)
+        if self.annealing.schedule is None and self.annealing.start == 0.0:
+            return self.search(x)
+        table = ops.stop_gradient(self.codes())
+        found = [
+            sample_codes(x[:, head], table[head], temperature, self.seed_generator.next())
+            for head in range(self.num_heads)
+        ]
+        return ops.stack(found, axis=-1)
+
+    def _start(self, rows):
+        """Fill the buffer; the codes are samples until it is full, then k-means runs once."""
+        started = self.started > 0
+        numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
+        if num_replicas() == 1 and not has_fixed_shapes():
+            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # samples are over
+        count = self.buffer.add(rows.gather(numbers), tf.where(started, 0, real))
+        uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
+
+        # a batch without a finite vector does not change the codes
+        stays = started | ((rows.total == 0) & (count > 0))
+        # nothing is assigned and no replica waits inside of the condition
+        vectors, samples = tf.cond(
+            stays,
+            lambda: (self.vectors.value, self.counts.value),
+            lambda: first_codes(self.buffer, count, self.num_embeddings, uniforms),
+        )
+        share = rows.weight / self.num_embeddings
+        per_batch = rows.weight / self.buffer.capacity
+        # a code that k-means left nearly empty begins at half its share, so that it gets a chance
+        counts = tf.where(stays, samples, tf.maximum(samples * per_batch, 0.5 * share))
+        vectors = self.unit(vectors)
+        self.vectors.assign(vectors)
+        self.counts.assign(counts)
+        if self.ema_decay is not None:
+            self.sums.assign(tf.where(stays, self.sums.value, vectors * counts[..., None]))
+        self.started.assign(ops.cast(started | (count >= self.buffer.capacity), "float32"))
+        # the samples of k-means are worth as many batches as would have held them
+        worth = self.buffer.capacity / tf.maximum(tf.cast(rows.total, tf.float32), 1.0)
+        window = tf.where(stays, self.window.value, tf.maximum(worth, 2.0))
+        self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, window))
+
+    def _learn(self, rows, quantized, squared, codes):
+        """Statistics of the global batch, and new places for dead codes."""
+        state, share = ema_step(self._statistics(rows), rows, codes, self._decay())
+        if self.revival_threshold:
+            finite = ops.all(is_finite(state["vectors"]), axis=-1)
+            dead = (state["counts"] < self.revival_threshold * share) | ~finite
+            uniforms = self._uniform((self.num_heads, self.num_embeddings))
+            state = revive(state, dead, rows.draw_far(quantized, squared, uniforms), share)
+        if self.ema_decay is not None:
+            self.sums.assign(state["sums"])
+            moved = ops.divide_no_nan(state["sums"], state["counts"][..., None])
+            state["vectors"] = tf.where(state["counts"][..., None] > 1e-12, moved, state["vectors"])
+        self.counts.assign(state["counts"])
+        self.vectors.assign(self.unit(state["vectors"]))
+
+    def _statistics(self, rows):
+        """Counts, vectors and sums; codes without a count start with an equal share of this batch."""
+        counts, vectors = self.counts.value, self.vectors.value
+        new = tf.reduce_sum(counts) == 0.0
+        counts = tf.where(new, rows.weight / self.num_embeddings, counts)
+        if self.ema_decay is None:
+            return {"counts": counts, "vectors": vectors}
+        sums = tf.where(new, vectors * counts[..., None], self.sums.value)
+        return {"counts": counts, "vectors": vectors, "sums": sums}
+
+    def _decay(self):
+        """`g`; smaller in the batches after a k-means start, which saw an encoder that still moves."""
+        if self.ema_decay is None or not self.buffer_size:
+            return self.ema_decay
+        return tf.where(self.started > 0, tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window), self.ema_decay)
+
+    def _uniform(self, shape):
+        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+
+
+def squared_distance(x, quantized):
+    """`|x - quantized|^2` over the last axis."""
+    return ops.sum(ops.square(x - quantized), axis=-1)
+
+
+USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
+
+
+def ema_step(state, rows, codes, decay):
+    """Running counts and sums after the global batch.
+
+    `N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum_{x of k} x`; a batch without
+    weight leaves both as they are.
+
+    Args:
+        state: the statistics.
+        rows: `GlobalRows` of the batch; rows that are not real are excluded by selection.
+        codes: int32 `(vectors, heads)`.
+        decay: `g`; `None`: of the counts alone.
+
+    Returns:
+        `(state, share)`: `share` is the weight of the batch over `K`.
+    """
+    num_embeddings = state["counts"].shape[1]
+    batch = {"counts": count_codes(codes, rows.weights, num_embeddings)}
+    if decay is not None:
+        weights = rows.weights if rows.is_weighted else None
+        # segment -1 does not exist; a product with 0 would keep NaN
+        real = tf.where(rows.weights[:, None] > 0, codes, -1)
+        batch["sums"] = code_sums(rows.x, real, weights, num_embeddings)
+    batch = sum_over_replicas(batch)
+    share = ops.sum(batch["counts"][0]) / num_embeddings
+    kept = tf.where(share > 0, USAGE_DECAY if decay is None else decay, 1.0)
+    learned = {name: kept * state[name] + (1.0 - kept) * value for name, value in batch.items()}
+    return {**state, **learned}, share
+
+
+def code_sums(x, codes, weights, num_embeddings):
+    """Weighted sums `(heads, K, dim)` of the vectors of each code."""
+    weighted = x if weights is None else where_counted(x, weights) * weights[:, None, None]
+    sums = [
+        tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], num_embeddings)
+        for head in range(x.shape[1])
+    ]
+    return ops.stack(sums)
+
+
+def revive(state, dead, places, share):
+    """Move the `dead` codes `(heads, K)` to `places` `(heads, K, dim)`, with a fair share of their own.
+
+    The statistics go with the code: otherwise the next running mean would bring it back.
+    """
+    revived = {
+        "counts": tf.where(dead, share, state["counts"]),
+        "vectors": tf.where(dead[..., None], places, state["vectors"]),
+    }
+    if "sums" in state:
+        revived["sums"] = tf.where(dead[..., None], places * share, state["sums"])
+    return revived
+
+
+def sample_codes(x, codebook, temperature, seed):
+    """Codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
+
+    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`, float64, because
+    their differences count even for codes far from each other. They are computed in blocks of
+    rows: memory does not grow with vectors x codes.
+
+    Args:
+        x: `(vectors, dim)`.
+        codebook: `(codes, dim)`.
+        temperature: positive scalar.
+        seed: two integers.
+
+    Reference:
+        Takida et al., 2022, https://arxiv.org/abs/2205.07547.
+    """
+    seed = tf.cast(seed, tf.int32)
+    # scores over a temperature of 0 would be NaN; so small a one leaves the nearest code
+    scale = tf.cast(2.0 / tf.maximum(temperature, 1e-6), tf.float64)
+
+    table = recentred(codebook)
+
+    def draw(rows, start):
+        scores = exact_scores(rows, codebook, table)
+        # relative to the largest, differences of scores fit float32
+        scores = tf.cast(scale * (scores - tf.reduce_max(scores, axis=1, keepdims=True)), tf.float32)
+        # one seed a block, none of its own state inside of the loop
+        uniform = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, start]), 1e-7, 1.0 - 1e-7)
+        return argmax(scores - tf.math.log(-tf.math.log(uniform)))
+
+    return in_row_blocks(draw, x, 2 * codebook.shape[0])
+
+
+def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", unit=False):
+    """Return `value` as a float32 array `(tables, K, dim)`.
+
+    Args:
+        value: array `(tables, K, dim)`; `(K, dim)` where there is one table.
+        tables: number of heads with separate codebooks, or of levels.
+        num_embeddings: `K`.
+        dim: size of a code; `None`: any.
+        name: of the argument, for the message.
+        unit: whether only the directions of the codes matter, so that none may be zero.
+
+    Raises:
+        ValueError: another shape, or codes that are not finite, or zero where they must not be.
+    """
+    codes = np.asarray(value, "float32")
+    if codes.ndim == 2 and tables == 1:
+        codes = codes[None]
+    if (
+        codes.ndim != 3
+        or codes.shape[:2] != (tables, num_embeddings)
+        or codes.shape[2] != (dim or codes.shape[2])
+    ):
+        size = "dim" if dim is None else dim
+        expected = f"({num_embeddings}, {size})" if tables == 1 else f"({tables}, {num_embeddings}, {size})"
+        raise ValueError(f"{name} must have the shape {expected}. Received: shape={np.shape(value)}")
+    if not np.isfinite(codes).all():
+        raise ValueError(
+            f"{name} must be finite. Received: {np.sum(~np.isfinite(codes).all(axis=2))} codes with NaN or "
+            "infinite entries"
+        )
+    if unit and not np.square(codes).sum(axis=2).all():
+        raise ValueError(f'{name} must have no zero vectors with distance="cosine". Received: some')
+    return codes
+
+
+def counts_array(counts, codes):
+    """Return `counts` as a float32 array `(tables, K)` for `codes` `(tables, K, dim)`; zeros if `None`.
+
+    Raises:
+        ValueError: another shape, or counts that are negative, not finite, or all 0.
+    """
+    if counts is None:
+        return np.zeros(codes.shape[:2], "float32")
+    array = np.asarray(counts, "float32")
+    array = array[None] if array.ndim == 1 and len(codes) == 1 else array
+    if array.shape != codes.shape[:2]:
+        expected = codes.shape[1:2] if len(codes) == 1 else codes.shape[:2]
+        raise ValueError(f"counts must have the shape {expected}. Received: shape={np.shape(counts)}")
+    if not np.isfinite(array).all() or array.min() < 0 or not array.any(axis=1).all():
+        raise ValueError(
+            "counts must be finite, at least 0 and not all 0. "
+            f"Received: from {array.min()} to {array.max()}. Pass None for equal shares."
+        )
+    return array
+
+
+def codebook_config(codes):
+    """Return a codebook as an entry of a config; `None` for `None`."""
+    if codes is None:
+        return None
+    codes = np.asarray(codes, "<f4")
+    return {"shape": list(codes.shape), "float32": base64.b64encode(codes.tobytes()).decode("ascii")}
+
+
+def codebook_from_config(config):
+    """Return the codebook of an entry of `codebook_config`."""
+    if not isinstance(config, dict):
+        return config
+    return np.frombuffer(base64.b64decode(config["float32"]), "<f4").reshape(config["shape"]).copy()

@@ -1,0 +1,303 @@
+"""Start of a codebook: samples of the first batches, and k-means++ on them inside the graph."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.ops.core import finite_rows, is_finite, num_replicas, sum_over_replicas
+from keras_ae.ops.search import nearest_code
+
+MAX_ROUNDS = 512  # beyond, several centres are drawn a round: each round reads all samples once
+MAX_TRIED = 4096  # centres tried in all where there are fewer codes; the time is in proportion to them
+
+
+def kmeans_plus_plus(samples, uniforms):
+    """Centres drawn far apart: each with probability in proportion to its squared distance.
+
+    A round makes several `trials`. Each draws `draws` samples at once, with probability
+    proportional to `d = min_j |x - c_j|^2` over the centres of earlier rounds; the trial
+    that leaves the smallest `sum d` is kept. (Arthur and Vassilvitskii, 2007, with their
+    greedy trials; several draws a round as in Bahmani et al., 2012,
+    https://arxiv.org/abs/1203.6402.)
+
+    Args:
+        samples: `(samples, dim)` float32.
+        uniforms: `(rounds, trials, draws)` in [0, 1): all randomness there is, so that the
+            same numbers give the same centres on every replica.
+
+    Returns:
+        `(rounds * draws, dim)`.
+    """
+    rounds, trials, draws = uniforms.shape
+    # float64: samples may be close to each other and far from all others
+    shifted = tf.cast(samples, tf.float64)
+    shifted -= tf.reduce_mean(shifted, axis=0)
+    norms = tf.reduce_sum(tf.square(shifted), axis=1)
+
+    def draw(distances, uniform):
+        cumulative = tf.cumsum(distances)
+        index = tf.searchsorted(
+            cumulative, tf.cast(tf.reshape(uniform, (-1,)), tf.float64) * cumulative[-1], side="right"
+        )
+        return tf.minimum(index, tf.shape(samples)[0] - 1)
+
+    def distance_to(drawn):
+        """Squared distances `(trials, samples)` to the nearest centre of each trial."""
+        centres = tf.gather(shifted, drawn)
+        half = 0.5 * tf.reduce_sum(tf.square(centres), axis=1)
+        nearness = tf.matmul(centres, shifted, transpose_b=True) - half[:, None]
+        nearest = tf.reduce_max(tf.reshape(nearness, (trials, draws, -1)), axis=1)
+        return tf.maximum(norms - 2.0 * nearest, 0.0)
+
+    def step(index, distances, numbers):
+        drawn = draw(distances, uniforms[index])
+        tried = tf.minimum(distances, distance_to(drawn))
+        best = tf.argmin(tf.reduce_sum(tried, axis=1), output_type=tf.int32)
+        return index + 1, tried[best], numbers.write(index, tf.reshape(drawn, (trials, draws))[best])
+
+    numbers = tf.TensorArray(tf.int32, rounds, element_shape=(draws,))
+    # the first round draws uniformly; afterwards the distances replace these ones
+    first = tf.reshape(draw(tf.ones_like(norms), uniforms[0]), (trials, draws))[0]
+    distances = distance_to(tf.tile(first, (trials,)))[0]
+    state = (1, distances, numbers.write(0, first))
+    _, _, numbers = tf.while_loop(lambda i, *_: i < rounds, step, state, parallel_iterations=1)
+    return tf.gather(samples, tf.reshape(numbers.stack(), (rounds * draws,)))
+
+
+def lloyd(samples, centres, iterations):
+    """Move each centre to the mean of the samples nearest to it; an empty one stays.
+
+    Returns:
+        `(centres, counts)`: `(codes, dim)` and how many samples each holds, `(codes,)`.
+    """
+    num_centres, wide = centres.shape[0], tf.cast(samples, tf.float64)
+
+    def statistics(centres):
+        index = nearest_code(samples, centres)
+        sums = tf.math.unsorted_segment_sum(wide, index, num_centres)
+        return sums, tf.math.unsorted_segment_sum(tf.ones_like(samples[:, 0]), index, num_centres)
+
+    def step(iteration, centres):
+        sums, counts = statistics(centres)
+        moved = tf.cast(sums / tf.cast(tf.maximum(counts, 1.0), tf.float64)[:, None], tf.float32)
+        return iteration + 1, tf.where(counts[:, None] > 0, moved, centres)
+
+    _, centres = tf.while_loop(lambda i, _: i < iterations, step, (0, centres), parallel_iterations=1)
+    return centres, statistics(centres)[1]
+
+
+def kmeans(samples, num_centres, uniforms, iterations=10):
+    """k-means++ followed by Lloyd's iterations.
+
+    Args:
+        samples: `(samples, dim)` float32.
+        num_centres: `K`.
+        uniforms: of shape `kmeans_rounds(num_centres)`.
+        iterations: Lloyd's iterations.
+
+    Returns:
+        `(centres, counts)`: `(K, dim)` and `(K,)`.
+    """
+    centres = kmeans_plus_plus(samples, uniforms)[:num_centres]
+    return lloyd(samples, centres, iterations)
+
+
+def kmeans_rounds(num_centres):
+    """Shape `(rounds, trials, draws)` of the uniforms that `num_centres` centres take."""
+    rounds = min(num_centres, MAX_ROUNDS)
+    trials = max(1, min(2 + int(math.log(num_centres)), MAX_TRIED // num_centres))
+    return rounds, trials, -(-num_centres // rounds)
+
+
+def first_codes(buffer, count, num_embeddings, uniforms):
+    """Samples of the data while `buffer` fills, the centres of k-means once it is full.
+
+    Args:
+        buffer: a `SampleBuffer` of `(heads, dim)` vectors.
+        count: how many it holds.
+        num_embeddings: `K`.
+        uniforms: `(heads, *kmeans_rounds(K))`, the randomness of k-means++.
+
+    Returns:
+        `(codebook, counts)`: `(heads, K, dim)`, and how many samples each code holds,
+        `(heads, K)`; zeros while the codes are samples.
+    """
+    heads = buffer.rows.shape[1]
+    return tf.cond(
+        count >= buffer.capacity,
+        lambda: _kmeans_codes(buffer, num_embeddings, uniforms),
+        lambda: (_sample_codes(buffer, count, num_embeddings), tf.zeros((heads, num_embeddings))),
+    )
+
+
+def _kmeans_codes(buffer, num_embeddings, uniforms):
+    samples = buffer.rows.value[: buffer.capacity]
+    heads = [kmeans(samples[:, head], num_embeddings, uniforms[head]) for head in range(samples.shape[1])]
+    return tf.stack([centres for centres, _ in heads]), tf.stack([counts for _, counts in heads])
+
+
+def _sample_codes(buffer, count, num_embeddings):
+    codes = tf.range(num_embeddings)
+    # 64 bits: the product of both counts passes 2^31
+    spread = tf.cast(tf.cast(codes, tf.int64) * tf.cast(count, tf.int64) // num_embeddings, tf.int32)
+    cycled = codes % tf.maximum(count, 1)
+    rows = tf.gather(buffer.rows.value, tf.where(count >= num_embeddings, spread, cycled))
+    return tf.transpose(rows, (1, 0, 2))
+
+
+class SampleBuffer(keras.layers.Layer):
+    """Holds up to `capacity` vectors `(heads, dim)`, filled `batch_rows` at a time.
+
+    Saved in full while it fills, so that a resumed training continues exactly. A full buffer is no longer
+    needed: it is not saved, and is empty after loading, as is one whose saved rows do not fit its
+    capacity.
+
+    Args:
+        capacity: vectors to hold.
+        batch_rows: most vectors taken from one batch.
+    """
+
+    def __init__(self, capacity, batch_rows, **kwargs):
+        super().__init__(**{**kwargs, "autocast": False})
+        self.capacity = capacity
+        self.batch_rows = batch_rows
+
+    def build(self, input_shape):
+        heads, dim = input_shape[-2:]
+        self.rows = self.add_weight(
+            # the last `batch_rows` rows take what is written once the buffer is full
+            shape=(self.capacity + self.batch_rows, heads, dim),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+            name="rows",
+        )
+        self.count = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="count",
+        )
+
+    def add(self, rows, real):
+        """Append the first `real` of `rows` `(up to batch_rows, heads, dim)`; returns the new count."""
+        positions = tf.range(tf.shape(rows)[0]) + self.count
+        # in place: an assign of the whole buffer would copy it at every step
+        self.rows.value.scatter_update(tf.IndexedSlices(rows, positions))
+        count = tf.minimum(self.count + real, self.capacity)
+        self.count.assign(count)
+        return count
+
+    def save_own_variables(self, store):
+        count = int(self.count.numpy())
+        store["count"] = np.int32(count)
+        store["rows"] = self.rows.numpy()[: count if count < self.capacity else 0]
+
+    def load_own_variables(self, store):
+        saved = np.asarray(store["rows"])
+        fits = len(saved) == int(np.asarray(store["count"])) < self.capacity
+        saved = saved if fits else saved[:0]
+        rows = np.zeros(self.rows.shape, "float32")
+        rows[: len(saved)] = saved
+        self.rows.assign(rows)
+        self.count.assign(len(saved))
+
+
+class GlobalRows:
+    """The real rows of a batch that is spread over replicas, as one numbered list.
+
+    Replica 0 holds the first numbers, then replica 1 and so on, so that a number
+    names the same vector as on one device with the whole batch.
+
+    Args:
+        x: this replica's vectors, `(vectors, heads, dim)`.
+        weights: `(vectors,)`; `None`: all 1. A row is real where its weight is positive and finite,
+            and the row and its squares are finite: a corrupt vector is left out, the others count.
+    """
+
+    def __init__(self, x, weights):
+        self.x = x
+        self.weights = real_weights(x, weights)
+        self.is_weighted = weights is not None
+        self.real = tf.cumsum(tf.cast(self.weights > 0, tf.int32))
+        self.local = self._last(self.real)
+        self.first, self.total = self._shares(self.local)
+        # the sum of all weights
+        self.weight = sum_over_replicas(tf.reduce_sum(self.weights))
+
+    def gather(self, numbers):
+        """Rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""
+        local = tf.cast(numbers, tf.int32) - self.first
+        owned = (local >= 0) & (local < self.local)
+        row = tf.searchsorted(self.real, local + 1)
+        row = tf.where(owned, row, tf.shape(self.x)[0])
+        rows = tf.where(owned[:, None, None], tf.gather(_with_a_row_of_zeros(self.x), row), 0.0)
+        return sum_over_replicas(rows)
+
+    def spread(self, count, uniform):
+        """Numbers of `count` distinct rows, evenly spread; and how many of them are real."""
+        steps = tf.range(count)
+        stride = tf.cast(self.total, tf.float64) / count
+        spread = tf.cast((tf.cast(steps, tf.float64) + tf.cast(uniform, tf.float64)) * stride, tf.int32)
+        return tf.where(self.total >= count, spread, steps), tf.minimum(self.total, count)
+
+    def draw_far(self, quantized, squared, uniforms):
+        """Points where a code is missing: halfway from a code to a vector that is far from it.
+
+        A vector is drawn with probability in proportion to its weight times `|x - q|^2`, as
+        k-means++ draws. The way to it is halved, so that the new code takes its vectors
+        from the one that had them; at the vector itself, in many dimensions, it would get none.
+
+        Args:
+            quantized: the code of each row, `(vectors, heads, dim)`.
+            squared: `|x - q|^2`, `(vectors, heads)`.
+            uniforms: `(heads, n)` in [0, 1), drawn with replacement.
+
+        Returns:
+            `(heads, n, dim)`.
+        """
+        weights = self.weights[:, None]
+        # where all are 0, all are drawn with the same probability
+        squared = tf.where((weights > 0) & is_finite(squared), weights * (squared + 1e-30), 0.0)
+        cumulative = tf.cumsum(squared, axis=0)
+        first, total = self._shares(self._last(cumulative))
+        target = tf.minimum(uniforms, 1.0 - 1e-6) * total[:, None] - first[:, None]
+        x, quantized = _with_a_row_of_zeros(self.x), _with_a_row_of_zeros(quantized)
+        places = []
+        for head in range(self.x.shape[1]):
+            row = tf.searchsorted(cumulative[:, head], target[head], side="right")
+            owned = (target[head] >= 0.0) & (row < tf.shape(self.x)[0])
+            row = tf.where(owned, row, tf.shape(self.x)[0])
+            halfway = 0.5 * (tf.gather(x[:, head], row) + tf.gather(quantized[:, head], row))
+            places.append(tf.where(owned[:, None], halfway, 0.0))
+        return sum_over_replicas(tf.stack(places))
+
+    def _shares(self, local):
+        """`(sum over the replicas before this one, sum over all)` of `local`."""
+        if num_replicas() == 1:
+            return tf.zeros_like(local), local
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        every = tf.one_hot(replica, num_replicas(), dtype=local.dtype)
+        every = sum_over_replicas(tf.tensordot(every, local, axes=0))
+        return tf.cumsum(every, exclusive=True)[replica], tf.reduce_sum(every, axis=0)
+
+    @staticmethod
+    def _last(cumulative):
+        return tf.reduce_max(tf.concat([cumulative, tf.zeros_like(cumulative[:1])], axis=0), axis=0)
+
+
+def real_weights(x, weights):
+    """Return `weights` `(vectors,)`, ones if `None`, with 0 for each vector of `x` that is not finite."""
+    weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
+    return tf.where(finite_rows(x) & is_finite(weights) & (weights > 0), weights, 0.0)
+
+
+def _with_a_row_of_zeros(x):
+    """`x` and a row of zeros at its end: a replica with an empty share needs a row to read."""
+    return tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1))

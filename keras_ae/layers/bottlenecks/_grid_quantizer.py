@@ -1,0 +1,159 @@
+"""What the quantisers onto a fixed grid share: projection, heads and integer codes."""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.bottlenecks._codebook_start import real_weights
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flat_or_none
+from keras_ae.metrics.codebook import count_codes
+from keras_ae.ops.core import straight_through
+
+MOST_LEVELS = 2**16  # of a digit: more would be near the spacing of float32
+CODE_BITS = 31  # what an int32 holds
+COUNTED_CODES = 2**18  # of all heads: up to here the metrics count whole codes, then digits
+
+
+class GridQuantizer(Bottleneck):
+    """Base of the quantisers whose codebook is a grid, so that nothing of it is stored.
+
+    A head is a vector of digits, digit `i` with `levels[i]` values; its code is the mixed-radix
+    number of the digits, the first of them lowest:
+    `code = digit_0 + levels_0 (digit_1 + levels_1 (digit_2 + ...))`. Where the last axis of
+    `x` is not `heads x digits`, one learned linear map leads there and another one back.
+
+    A subclass writes on float32 tensors `(vectors, heads, digits)`:
+
+    - `relax(heads)` -> the continuous values that are rounded, in units of the embedding;
+    - `to_digits(relaxed)` -> int32 digits; NaN counts as 0;
+    - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
+    - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
+
+    and may extend `record`, which adds metrics and losses.
+    """
+
+    def __init__(self, levels, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        check_grid(type(self).__name__, levels, num_heads)
+        self.levels = tuple(int(level) for level in levels)
+        self.num_heads = num_heads
+        codes = math.prod(self.levels)
+        self._counts_codes = num_heads * codes <= COUNTED_CODES
+        if self._counts_codes:
+            self.track_codes(codes, num_heads)
+        else:
+            self.track_codes(max(self.levels), num_heads * len(levels), sizes=self.levels * num_heads)
+        self.num_values = codes
+
+    def build(self, input_shape):
+        self.dim = input_shape[-1]
+        if self.dim is None:
+            raise ValueError(
+                f"{type(self).__name__} expects a last axis of known size. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        inner = self.num_heads * len(self.levels)
+        self.projects = self.dim != inner
+        if self.projects:
+            self.kernel_in, self.bias_in = self._linear("in", self.dim, inner)
+            self.kernel_out, self.bias_out = self._linear("out", inner, self.dim)
+        super().build(input_shape)
+
+    def _linear(self, name, inputs, outputs):
+        options = {"dtype": "float32", "autocast": False}
+        kernel = self.add_weight(
+            name=f"kernel_{name}", shape=(inputs, outputs), initializer="glorot_uniform", **options
+        )
+        return kernel, self.add_weight(name=f"bias_{name}", shape=(outputs,), initializer="zeros", **options)
+
+    # inference
+
+    def assign_codes(self, x):
+        codes = self._number(self.to_digits(self.relax(self._heads(x))))
+        return ops.reshape(codes, self.code_shape(ops.shape(x)))
+
+    def look_up(self, codes):
+        leading = ops.shape(codes) if self.num_heads == 1 else ops.shape(codes)[:-1]
+        return self._embedding(self.from_digits(self._digits(codes)), leading)
+
+    def margin(self, x):
+        """Least `gap` of the digits of each code."""
+        gap = ops.min(self.gap(self.relax(self._heads(ops.cast(x, "float32")))), axis=-1)
+        return ops.reshape(gap, self.code_shape(ops.shape(x)))
+
+    def counted_codes(self, codes):
+        return codes if self._counts_codes else ops.reshape(self._digits(codes), (-1, self.usage.num_heads))
+
+    def observe(self, x, embedding, codes, weights):
+        heads, digits = self._heads(x), self._digits(codes)
+        self.record(heads, self.relax(heads), self.from_digits(digits), digits, flat_or_none(weights))
+
+    # training
+
+    def train_call(self, x, weights):
+        heads = self._heads(x)
+        relaxed = self.relax(heads)
+        digits = self.to_digits(ops.stop_gradient(relaxed))
+        quantized = self.from_digits(digits)
+        self.record(heads, relaxed, quantized, digits, flat_or_none(weights))
+        embedding = self._embedding(straight_through(relaxed, quantized), ops.shape(x)[:-1])
+        return embedding, ops.reshape(self._number(digits), self.code_shape(ops.shape(x)))
+
+    def record(self, heads, relaxed, quantized, digits, weights):
+        """Count the codes; the losses of a subclass come after this."""
+        counted = self._number(digits) if self._counts_codes else digits
+        rows = ops.reshape(counted, (-1, self.usage.num_heads))
+        counted = real_weights(heads, weights)
+        self.record_counts(count_codes(rows, counted, self.usage.num_embeddings))
+
+    # parts
+
+    def _heads(self, x):
+        if self.projects:
+            x = ops.matmul(x, self.kernel_in) + self.bias_in
+        return ops.reshape(x, (-1, self.num_heads, len(self.levels)))
+
+    def _mean_of_heads(self, values, x):
+        """Mean of `(vectors, ...)` over the vectors of each position of `x`."""
+        return ops.mean(ops.reshape(values, (*ops.shape(x)[:-1], -1)), axis=-1)
+
+    def _embedding(self, heads, leading):
+        x = ops.reshape(heads, (*leading, self.num_heads * len(self.levels)))
+        return ops.matmul(x, self.kernel_out) + self.bias_out if self.projects else x
+
+    def _place_values(self):
+        return np.cumprod((1, *self.levels[:-1])).astype("int32")
+
+    def _number(self, digits):
+        """Digits `(vectors, heads, digits)` -> codes `(vectors, heads)`."""
+        return ops.sum(digits * self._place_values(), axis=-1)
+
+    def _digits(self, codes):
+        codes = ops.reshape(codes, (-1, self.num_heads, 1))
+        return ops.mod(ops.floor_divide(codes, self._place_values()), np.array(self.levels, "int32"))
+
+    def codes_per_position(self):
+        return self.num_heads if self.num_heads > 1 else None
+
+    def code_shape(self, shape):
+        return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
+
+
+def check_grid(name, levels, num_heads):
+    """Raise a `ValueError` for a grid that makes no quantiser, or codes that no int32 holds."""
+    if len(levels) == 0 or not all(_is_level(level) for level in levels) or num_heads < 1:
+        raise ValueError(
+            f"{name} expects from 2 to {MOST_LEVELS} levels in each digit, and at least one head. "
+            f"Received: levels={list(levels)}, num_heads={num_heads}"
+        )
+    bits = math.log2(math.prod(int(level) for level in levels))
+    if math.prod(int(level) for level in levels) > 2**CODE_BITS:
+        raise ValueError(
+            f"{name} expects codes of at most {CODE_BITS} bits, which an int32 holds; num_heads "
+            f"spreads more over several codes. Received: levels={list(levels)}, which take {bits:.1f} bits"
+        )
+
+
+def _is_level(level):
+    return int(level) == level and 2 <= level <= MOST_LEVELS

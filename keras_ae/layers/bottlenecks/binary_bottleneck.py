@@ -1,0 +1,241 @@
+"""Embedding as bits."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.bottlenecks._stochastic_bottleneck import StochasticBottleneck, check_estimator
+from keras_ae.layers.bottlenecks.bottleneck import flatten_weights
+from keras_ae.losses.divergences import bernoulli_entropy, bernoulli_kl, bernoulli_log_prob
+from keras_ae.losses.quantization import bit_balance_loss, bit_decorrelation_loss
+from keras_ae.metrics.codebook import count_codes
+from keras_ae.ops.core import straight_through
+from keras_ae.ops.terms import batch_term, mean_term
+
+ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class BinaryBottleneck(StochasticBottleneck):
+    """Turns logits into bits: 1 where the sigmoid exceeds 0.5.
+
+    Ten bits name the 1024 classes for which a one-hot embedding needs 1024 units, and
+    a combination of bits that never occurred in training still means something.
+
+    ```
+    p = sigmoid(logits)
+    inference:          embedding = bit = 1[p > 0.5]
+    training, by estimator:
+      sigmoid:          bit = 1[p > 0.5],  or with stochastic=True  bit ~ Bernoulli(p)
+                        embedding = bit + y - sg[y],   y = sigmoid(logits / temperature)
+      gumbel:           y = sigmoid((logits + log u - log(1 - u)) / temperature),   u ~ U(0, 1)
+                        embedding = 1[y > 0.5] + y - sg[y],  or y itself with straight_through=False
+      semantic_hashing: n = logits + N(0, 1),   y = clip(1.2 sigmoid(n) - 0.1, 0, 1)
+                        embedding = y  or  1[n > 0] + y - sg[y],  a fair coin for each position
+    loss = kl_weight * mean max(0, sum_bits KL(p || prior) - free_bits log 2)
+           + entropy_weight * mean sum_bits H(p)
+           + balance_weight * bit_balance_loss(p) + decorrelation_weight * bit_decorrelation_loss(p)
+    ```
+
+    Args:
+        stochastic: draw the bits in training (inference always thresholds).
+        estimator: how they are drawn and what gradient they have, see above.
+        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            training steps, counted in a saved variable; `layer.temperature` is the
+            variable. With `"sigmoid"` its inverse is the slope of the gradient.
+        straight_through: emit hard bits in training; `False` only with `"gumbel"`.
+        kl_weight: weight of the KL to the prior, nats per position (0: measured only).
+        free_bits: bits per position that the KL does not count.
+        prior: `"uniform"` (fair coins), or `"learned"`: a trainable logit for each bit.
+            It learns from the KL, so `kl_weight` is above 0 or the model weights
+            `layer.kl` itself.
+        entropy_weight: weight of the bits' entropy, which drives them to 0 or 1.
+        balance_weight: weight of `losses.bit_balance_loss`: each bit 1 half of the time.
+        decorrelation_weight: weight of `losses.bit_decorrelation_loss`: no bit a copy.
+        seed: of the draws.
+
+    Call arguments:
+        x: logits `(batch, ..., bits)`.
+        mask: `(batch, ...)`, 1 = real.
+        training: whether to train.
+        return_codes: also return the codes.
+
+    Output shape:
+        embedding `(batch, ..., bits)` of 0 and 1; codes int32 `(batch, ..., bits)`.
+
+    Metrics:
+        `usage`: share of the (bit, value) pairs that occurred; `perplexity`: values a
+        bit effectively takes, 1 to 2; `kl_loss`.
+
+    Example:
+
+    >>> layer = BinaryBottleneck()
+    >>> layer.encode(ops.array([[-1.0, 0.3, 2.0]])).numpy().tolist()
+    [[0, 1, 1]]
+
+    Reference:
+        Bengio et al., 2013 (straight-through), https://arxiv.org/abs/1308.3432; Maddison et
+        al., 2017 (binary concrete), https://arxiv.org/abs/1611.00712; Chung et al., 2017
+        (slope annealing), https://arxiv.org/abs/1609.01704; Kaiser and Bengio, 2018
+        (semantic hashing), https://arxiv.org/abs/1801.09797.
+    """
+
+    def __init__(
+        self,
+        *,
+        stochastic: bool = False,
+        estimator: str = "sigmoid",
+        temperature: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        straight_through: bool = True,
+        kl_weight: float = 0.0,
+        free_bits: float = 0.0,
+        prior: str = "uniform",
+        entropy_weight: float = 0.0,
+        balance_weight: float = 0.0,
+        decorrelation_weight: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        check_estimator("BinaryBottleneck", estimator, ESTIMATORS, straight_through, soft=("gumbel",))
+        super().__init__(
+            temperature=temperature,
+            straight_through=straight_through,
+            kl_weight=kl_weight,
+            free_bits=free_bits,
+            prior=prior,
+            seed=seed,
+            **kwargs,
+        )
+        self.stochastic = stochastic
+        self.estimator = estimator
+        self.entropy_weight = entropy_weight
+        self.balance_weight = balance_weight
+        self.decorrelation_weight = decorrelation_weight
+
+    def build(self, input_shape):
+        self.bits = input_shape[-1]
+        if self.bits is None:
+            raise ValueError(
+                "BinaryBottleneck expects logits of a known number of bits. "
+                f"Received: shape={tuple(input_shape)}"
+            )
+        self.track_codes(2, num_heads=self.bits)
+        self.add_prior((self.bits,))
+        super().build(input_shape)
+
+    def build_from_codes(self, shape):
+        self._build_once(shape)
+
+    # inference
+
+    def assign_codes(self, x):
+        return ops.cast(x > 0, "int32")
+
+    def look_up(self, codes):
+        return ops.cast(codes, "float32")
+
+    def margin(self, x):
+        """Distance of each logit from the threshold, relative to the largest logit."""
+        size = ops.abs(ops.cast(x, "float32"))
+        return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
+
+    # the distribution
+
+    def divergence(self, x, prior_logits):
+        return ops.sum(bernoulli_kl(x, prior_logits), axis=-1)
+
+    def code_log_prob(self, logits, codes):
+        return ops.sum(bernoulli_log_prob(logits, self.look_up(codes)), axis=-1)
+
+    def codes_of_noise(self, logits, uniform):
+        return ops.cast(uniform < ops.sigmoid(logits), "int32")
+
+    # training
+
+    def train_call(self, x, weights):
+        temperature = self.annealing.next(advance=self.trainable)
+        embedding, codes = getattr(self, f"_by_{self.estimator}")(x, temperature)
+        self.observe(x, None, self.assign_codes(x), weights)
+        return embedding, codes
+
+    def _by_sigmoid(self, x, temperature):
+        codes = self.draw(x) if self.stochastic else self.assign_codes(x)
+        return straight_through(ops.sigmoid(x / temperature), self.look_up(codes)), codes
+
+    def _by_gumbel(self, x, temperature):
+        uniform = self.uniform(ops.shape(x))
+        noisy = x + ops.log(uniform) - ops.log1p(-uniform)
+        codes, relaxed = self.assign_codes(noisy), ops.sigmoid(noisy / temperature)
+        return (straight_through(relaxed, self.look_up(codes)) if self.straight_through else relaxed), codes
+
+    def _by_semantic_hashing(self, x, temperature):
+        noise = keras.random.normal(ops.shape(x), dtype="float32", seed=self.seed_generator)
+        noisy = x + noise
+        relaxed = ops.clip(1.2 * ops.sigmoid(noisy / temperature) - 0.1, 0.0, 1.0)
+        codes = self.assign_codes(noisy)
+        hard = self.uniform((*ops.shape(x)[:-1], 1)) < 0.5
+        return ops.where(hard, straight_through(relaxed, self.look_up(codes)), relaxed), codes
+
+    def observe(self, x, embedding, codes, weights):
+        kl, weighted = self.weighted_kl(x, weights)
+        flat_weights = flatten_weights(weights, x)
+        self.record_counts(count_codes(ops.reshape(codes, (-1, self.bits)), flat_weights, 2))
+        added = [] if weighted is None else [weighted]
+        if self.entropy_weight:
+            entropy = mean_term(ops.sum(bernoulli_entropy(x), axis=-1), weights)
+            added.append(self.entropy_weight * entropy)
+        probabilities = ops.reshape(ops.sigmoid(x), (-1, self.bits))
+        if self.balance_weight:
+            balance = bit_balance_loss(probabilities, flat_weights)
+            added.append(self.balance_weight * batch_term(balance, flat_weights))
+        if self.decorrelation_weight:
+            copies = bit_decorrelation_loss(probabilities, flat_weights)
+            added.append(self.decorrelation_weight * batch_term(copies, flat_weights))
+        self.record_terms({"kl_loss": kl}, sum(added) if added else None)
+
+    def position_losses(self, x):
+        losses = super().position_losses(x)
+        if self.entropy_weight:
+            entropy = self.entropy_weight * ops.sum(bernoulli_entropy(x), axis=-1)
+            losses = entropy if losses is None else losses + entropy
+        return losses
+
+    @staticmethod
+    def pack(codes) -> np.ndarray:
+        """Bits `(..., bits)` to bytes `(..., ceil(bits / 8))`, uint8, first bit highest.
+
+        >>> BinaryBottleneck.pack([[0, 1, 1]]).tolist()
+        [[96]]
+        """
+        return np.packbits(np.asarray(codes, dtype=bool), axis=-1)
+
+    @staticmethod
+    def unpack(packed, bits: int | tuple) -> np.ndarray:
+        """The opposite of `pack`: int32 `(..., bits)`; `bits` may be the shape of an example's codes.
+
+        >>> BinaryBottleneck.unpack(np.array([[96]], "uint8"), bits=3).tolist()
+        [[0, 1, 1]]
+        """
+        bits = bits if np.ndim(bits) == 0 else bits[-1]  # a shape, as other bottlenecks take
+        packed = np.asarray(packed, dtype="uint8")
+        if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
+            raise ValueError(
+                f"{bits} bits take {-(-bits // 8)} bytes. Received: {packed.shape[-1]} bytes a code"
+            )
+        return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
+
+    def codes_per_position(self):
+        return self.bits
+
+    def code_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "stochastic": self.stochastic,
+            "estimator": self.estimator,
+            "entropy_weight": self.entropy_weight,
+            "balance_weight": self.balance_weight,
+            "decorrelation_weight": self.decorrelation_weight,
+        }

@@ -1,0 +1,325 @@
+"""Base of the discrete bottlenecks, and their codes as packed bytes.
+
+Codes in `[0, K)` take `ceil(log2 K)` bits each, written one after the other, the highest bit
+of each first; the last byte of an example is filled up with zeros. Packing uses NumPy:
+packed codes go to files and over networks, not through a graph.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError, integers_in
+from keras_ae.layers._base import Float32Layer, NamedMetrics
+from keras_ae.metrics.codebook import CodebookPerplexity, CodebookUsage
+from keras_ae.ops.core import finite_padding, is_exporting, is_recording
+from keras_ae.ops.terms import LossTerm, TermMean
+
+
+class Bottleneck(NamedMetrics, Float32Layer):
+    """Base of the discrete bottlenecks: one tensor in, one embedding out.
+
+    `layer(x)` is differentiable in training; with `training` false it is
+    `layer.decode(layer.encode(x))`. `layer(x, return_codes=True)` gives
+    `(embedding, codes)`. The arithmetic is float32 under every dtype policy; the
+    embedding comes back in the compute dtype.
+
+    A subclass writes four methods on float32 tensors:
+
+    - `assign_codes(x)` -> codes;
+    - `look_up(codes)` -> embedding;
+    - `train_call(x, weights)` -> `(embedding, codes)` in training, where all state
+      changes;
+    - `margin(x)` -> relative gap of the best two scores, the shape of the codes;
+
+    and calls `track_codes(num_embeddings, num_heads)` when it knows these sizes.
+
+    Call arguments:
+        x: `(batch, ..., features)`.
+        mask: `x.shape[:-1]`, 1 = real; padded positions add nothing to losses,
+            statistics and metrics.
+        training: whether to train.
+        return_codes: also return the codes.
+        sample_weight: `(batch,)`, the weight of each example in all of these.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._terms = {}
+
+    def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+        self.tell_metrics_apart()
+        x = ops.cast(x, "float32")
+        weights = position_weights(x, mask, sample_weight)
+        x = finite_padding(x, weights)
+        if training:
+            embedding, codes = self.train_call(x, weights)
+        else:
+            codes = self.assign_codes(x)
+            embedding = self.look_up(codes)
+            self.observe(x, embedding, codes, weights)
+        embedding = ops.cast(embedding, self.compute_dtype)
+        return (embedding, codes) if return_codes else embedding
+
+    def encode(self, x):
+        """Codes of `x`, int32; builds the layer if needed."""
+        if isinstance(x, keras.KerasTensor):
+            raise ValueError(
+                f"{type(self).__name__}.encode expects arrays or tensors. Received the symbolic {x}. "
+                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+            )
+        x = ops.convert_to_tensor(x)
+        self._build_once(x.shape)
+        return self.assign_codes(ops.cast(x, "float32"))
+
+    def decode(self, codes):
+        """Return the embedding of integer codes, in the compute dtype.
+
+        Codes out of range raise an `InputError` in an eager call; in a graph, including an exported
+        one, they are clamped to the range.
+        """
+        if isinstance(codes, keras.KerasTensor):
+            raise ValueError(
+                f"{type(self).__name__}.decode expects arrays or tensors. Received the symbolic {codes}. "
+                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+            )
+        codes = ops.convert_to_tensor(codes)
+        if not self.built:
+            self.build_from_codes(codes.shape)
+        return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
+
+    def codes_in_range(self, codes):
+        """Return `codes` as int32 of valid shape and range, see `keras_ae.errors.integers_in`."""
+        codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
+        if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
+            raise InputError(
+                f"The codes of {type(self).__name__} must have {parts} entries on their last axis. "
+                f"Received: codes of shape={tuple(codes.shape)}"
+            )
+        # unknown in a layer that has never called `track_codes`
+        return integers_in("codes", codes, getattr(self, "num_values", None), self.least_code)
+
+    least_code = 0  # a negative code marks a part that was left out, in some bottlenecks
+
+    def codes_per_position(self):
+        """Length of the last axis of the codes where a position has several; `None`: one code each."""
+        return None
+
+    def pack(self, codes):
+        """Codes `(examples, ...)` to uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
+        return pack_codes(codes, self._known_values("pack"))
+
+    def unpack(self, packed, code_shape):
+        """The opposite of `pack`: int32 `(examples, *code_shape)`."""
+        return unpack_codes(packed, self._known_values("unpack"), code_shape)
+
+    def _known_values(self, method):
+        if not hasattr(self, "num_values"):
+            raise ValueError(
+                f"{type(self).__name__}.{method} expects a built layer, which knows how many values a code "
+                "has. Received: one that is not built. Call the layer, its `encode` or its `build` first."
+            )
+        return self.num_values
+
+    def build_from_codes(self, shape):
+        """Build for `decode`, where the codes alone tell the size of the embedding."""
+        raise ValueError(
+            f"{type(self).__name__}.decode expects a built layer. Received: codes of shape={tuple(shape)}, "
+            "which do not tell the size of the embedding. Call the layer, its `encode` or its `build` first."
+        )
+
+    def code_shape(self, shape):
+        """Shape of the codes of an input of this `shape`; one code for each position unless overridden."""
+        return shape[:-1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+        embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if not return_codes:
+            return embedding
+        return embedding, keras.KerasTensor(self.code_shape(x.shape), dtype="int32")
+
+    def example_losses(self, x, mask=None):
+        """Return the loss of each example, the mean over its real positions: `(batch,)` float32.
+
+        Terms of the batch as a whole, such as the diversity of its codes, and of the weights are excluded.
+        """
+        losses = self.position_losses(ops.cast(x, "float32"))
+        if losses is None:
+            return ops.zeros_like(ops.cast(ops.reshape(x, (ops.shape(x)[0], -1))[:, 0], "float32"))
+        losses = ops.reshape(losses, (ops.shape(losses)[0], -1))
+        if mask is None:
+            return ops.mean(losses, axis=1)
+        real = ops.reshape(ops.cast(mask, "bool"), ops.shape(losses))
+        total = ops.sum(ops.where(real, losses, 0.0), axis=1)
+        return ops.divide_no_nan(total, ops.sum(ops.cast(real, "float32"), axis=1))
+
+    def position_losses(self, x):
+        """Return the weighted loss of each position of float32 `x`, `(batch, ...)`; `None`: no such loss."""
+
+    def observe(self, x, embedding, codes, weights):
+        """Losses and metrics outside of training."""
+
+    def track_codes(self, num_embeddings, num_heads=1, sizes=None):
+        """Create the metrics `usage` and `perplexity` for `(heads, K)` counts.
+
+        `sizes`: codes of each head where they differ; `num_embeddings` is then the largest.
+        """
+        self.num_values = num_embeddings
+        self.usage = CodebookUsage(num_embeddings, num_heads, self.metric_name("usage"), sizes=sizes)
+        self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
+
+    def counted_codes(self, codes):
+        """What `usage` and `perplexity` count of `codes`, as their `update_state` takes it."""
+        return codes
+
+    def record_counts(self, counts):
+        """Add this replica's `(heads, K)` counts to `usage` and `perplexity`."""
+        if is_recording():
+            self.usage.add_counts(counts)
+            self.perplexity.add_counts(counts)
+
+    def track_term(self, name):
+        """Create the metric of the loss term `name`."""
+        self._terms[name] = TermMean(name=self.metric_name(name))
+
+    def record_terms(self, terms, weighted):
+        """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
+
+        Both are averaged over an epoch by the weights they were made with, by
+        `keras_ae.ops.terms.mean_term` or `batch_term`; a plain scalar counts once in each call.
+
+        Call it after the last synchronisation of replicas: they share the layer
+        object, and a loss added before is lost.
+
+        Args:
+            terms: `{name: LossTerm or scalar}`, named as in `track_term`.
+            weighted: `LossTerm` or scalar for `add_loss`, or `None`.
+        """
+        if is_recording():
+            for name, term in terms.items():
+                self._terms[name].update_state(term)
+        if weighted is not None and not is_exporting():
+            self.add_loss(LossTerm.of(weighted).value)
+
+    def named_metrics(self):
+        counts = {"usage": self.usage, "perplexity": self.perplexity} if hasattr(self, "usage") else {}
+        return {**counts, **self._terms}
+
+    def _build_once(self, shape):
+        if not self.built:
+            with tf.init_scope():
+                self.build(shape)
+
+
+def position_weights(x, mask, sample_weight):
+    """Weights `(batch, ...)` of the positions of `x`; `None` where all count alike."""
+    if mask is None and sample_weight is None:
+        return None
+    weights = ops.ones(ops.shape(x)[:-1], "float32") if mask is None else ops.cast(mask, "float32")
+    if sample_weight is None:
+        return weights
+    sample_weight = ops.cast(sample_weight, "float32")
+    return weights * ops.reshape(sample_weight, (-1, *[1] * (len(x.shape) - 2)))
+
+
+def flatten_weights(weights, like):
+    """Weights `(vectors,)` of the positions of `like` `(batch, ..., features)`; ones where `None`."""
+    rows = ops.reshape(like, (-1, like.shape[-1]))
+    if weights is None:
+        return ops.ones_like(rows[:, 0])
+    return ops.reshape(weights, (-1,))
+
+
+def flat_or_none(weights):
+    """Weights `(vectors,)`, or `None` where all count alike."""
+    return None if weights is None else ops.reshape(weights, (-1,))
+
+
+def ones_unless(weights, rows):
+    """`weights`, or ones for the `rows` `(vectors, heads, dim)` where they are `None`."""
+    return ops.ones_like(rows[:, 0, 0]) if weights is None else weights
+
+
+LARGEST = 2**31  # codes are int32
+
+
+def pack_codes(codes, num_values: int) -> np.ndarray:
+    """Integer codes `(examples, ...)` in `[0, num_values)` to uint8 `(examples, bytes)`.
+
+    Raises:
+        ValueError: no axis of examples, no integers, or codes out of range.
+
+    Example:
+
+    >>> pack_codes([[0, 1, 2, 3, 4]], num_values=5).tolist()  # 000 001 01|0 011 100 0
+    [[5, 56]]
+    """
+    codes = np.asarray(codes)
+    if codes.ndim == 0 or not (np.issubdtype(codes.dtype, np.integer) or codes.size == 0):
+        raise ValueError(
+            "pack expects integer codes whose first axis is that of the examples. "
+            f"Received: shape={codes.shape}, dtype={codes.dtype}"
+        )
+    if codes.size and (codes.min() < 0 or codes.max() >= num_values):
+        raise ValueError(
+            f"pack expects codes from 0 to {num_values - 1}. "
+            f"Received: codes from {codes.min()} to {codes.max()}"
+        )
+    examples, each = len(codes), math.prod(codes.shape[1:])
+    rows = codes.reshape(examples, each).astype(">u4")
+    bits = np.unpackbits(rows.view("uint8").reshape(examples, each, 4), axis=-1)
+    width = bits_per_code(num_values)
+    return np.packbits(bits[:, :, 32 - width :].reshape(examples, each * width), axis=-1)
+
+
+def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
+    """The opposite of `pack_codes`: int32 `(examples, *code_shape)`.
+
+    Args:
+        packed: uint8 `(examples, bytes)`.
+        num_values: that of `pack_codes`.
+        code_shape: shape of the codes of one example, `()` for a single code.
+
+    Raises:
+        ValueError: a wrong number of bytes, or bytes that hold no code below `num_values`.
+
+    Example:
+
+    >>> unpack_codes(np.array([[5, 56]], "uint8"), num_values=5, code_shape=(5,)).tolist()
+    [[0, 1, 2, 3, 4]]
+    """
+    packed, code_shape = np.asarray(packed), tuple(code_shape)
+    width, each = bits_per_code(num_values), math.prod(code_shape)
+    size = -(-width * each // 8)
+    if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != size:
+        raise ValueError(
+            f"unpack expects uint8 of shape (examples, {size}): {width} bits for each of the codes "
+            f"{code_shape} of an example. Received: shape={packed.shape}, dtype={packed.dtype}"
+        )
+    bits = np.zeros((len(packed), each, 32), "uint8")
+    bits[:, :, 32 - width :] = np.unpackbits(packed, axis=-1)[:, : width * each].reshape(
+        len(packed), each, width
+    )
+    codes = np.packbits(bits, axis=-1).view(">u4").reshape(len(packed), *code_shape)
+    if codes.size and codes.max() >= num_values:
+        raise ValueError(
+            f"unpack expects bytes of codes from 0 to {num_values - 1}. Received: a code of {codes.max()}"
+        )
+    return codes.astype("int32")
+
+
+def bits_per_code(num_values: int) -> int:
+    """`ceil(log2 K)`: bits that hold any of `K` values; 0 for a single one.
+
+    >>> [bits_per_code(values) for values in (1, 2, 5, 512, 513)]
+    [0, 1, 3, 9, 10]
+    """
+    if not 1 <= num_values <= LARGEST:
+        raise ValueError(f"Codes have from 1 to 2^31 values. Received: num_values={num_values}")
+    return (int(num_values) - 1).bit_length()

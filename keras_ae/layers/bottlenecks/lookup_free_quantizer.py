@@ -1,0 +1,153 @@
+"""Embedding as signs."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers.bottlenecks._grid_quantizer import GridQuantizer
+from keras_ae.layers.bottlenecks.bottleneck import ones_unless
+from keras_ae.losses.quantization import commitment_loss, mean_sign_kl_to_uniform, sign_entropy
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class LookupFreeQuantizer(GridQuantizer):
+    """Replaces each of a few channels by its sign; the `2^bits` sign vectors are the codebook.
+
+    ```
+    embedding(x) = scale * sign(x),   scale = 1, or 1/sqrt(bits) with x <- x / |x|  (spherical)
+    gradient     = that of the embedding, handed to x unchanged
+    q(c | x)     = softmax_c(2 t x.c)  over all sign vectors c of size scale
+    loss         =   entropy_weight   mean_x H(q(c | x))                  each x sure of its code
+                   + diversity_weight KL(mean_x q(c | x) || uniform)      all codes used alike
+                   + commitment_cost  mean |x - sg[embedding]|^2
+    ```
+
+    Both of the first two terms are at least 0 and are made small; the second is the constant
+    `bits log 2` minus the entropy that the paper maximises. No table of vectors x codes is
+    made: the entropy is a sum over the bits, the mean a matrix product
+    (`keras_ae.losses.mean_sign_kl_to_uniform`).
+
+    Args:
+        bits: channels of a code, 1 to 31.
+        entropy_weight: weight of the entropy of each vector. The defaults of the three weights
+            suit a mean squared error of pixels in [0, 1].
+        diversity_weight: weight of the divergence of the batch from the uniform distribution;
+            with 0 it is not computed, and not measured.
+        commitment_cost: weight of the commitment loss.
+        inverse_temperature: `t`.
+        num_heads: so many codes per vector, of `bits` bits each.
+        spherical: binary spherical quantisation: vectors and codes of unit length.
+        entropy_group_bits: most bits whose joint distribution the second term sees; more are
+            cut into groups. Time and memory grow with `2^entropy_group_bits`.
+
+    Call arguments:
+        x: `(batch, ..., dim)`. Where `dim` is not `num_heads * bits`, a learned linear map
+            leads there, and another one from the signs back to `dim`.
+        mask: `(batch, ...)`, 1 = real.
+        training: whether to train.
+        return_codes: also return the codes.
+
+    Output shape:
+        embedding `(batch, ..., dim)`; codes int32 `(batch, ...)`, with several heads
+        `(batch, ..., heads)`; the first channel is the lowest bit, 1 where it is positive.
+
+    Metrics:
+        `entropy_loss` and `diversity_loss` in nats, `commitment_loss`; `perplexity` and `usage`
+        of the codes, or, where all heads together have more than 2^18 codes, of the bits.
+
+    Raises:
+        ValueError: codes beyond 31 bits.
+
+    Example:
+
+    >>> layer = LookupFreeQuantizer(3)
+    >>> layer.encode(ops.array([[0.2, -1.0, 3.0]])).numpy().tolist()
+    [5]
+    >>> layer.decode([5]).numpy().tolist()
+    [[1.0, -1.0, 1.0]]
+
+    Reference:
+        Yu et al., 2023, https://arxiv.org/abs/2310.05737; `spherical`: Zhao et al., 2024,
+        https://arxiv.org/abs/2406.07548.
+    """
+
+    def __init__(
+        self,
+        bits: int,
+        *,
+        entropy_weight: float = 0.02,
+        diversity_weight: float = 0.02,
+        commitment_cost: float = 0.02,
+        inverse_temperature: float = 100.0,
+        num_heads: int = 1,
+        spherical: bool = False,
+        entropy_group_bits: int = 13,
+        **kwargs,
+    ):
+        if bits < 1 or entropy_group_bits < 1 or inverse_temperature <= 0:
+            raise ValueError(
+                "LookupFreeQuantizer expects bits and entropy_group_bits of at least 1, and a positive "
+                f"inverse_temperature. Received: bits={bits}, entropy_group_bits={entropy_group_bits}, "
+                f"inverse_temperature={inverse_temperature}"
+            )
+        super().__init__([2] * bits, num_heads, **kwargs)
+        self.bits = bits
+        self.entropy_weight = entropy_weight
+        self.diversity_weight = diversity_weight
+        self.commitment_cost = commitment_cost
+        self.inverse_temperature = inverse_temperature
+        self.spherical = spherical
+        self.entropy_group_bits = entropy_group_bits
+        self.scale = bits**-0.5 if spherical else 1.0
+        for name in ("entropy_loss", "diversity_loss", "commitment_loss"):
+            if name != "diversity_loss" or diversity_weight:
+                self.track_term(name)
+
+    def relax(self, heads):
+        # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
+        return tf.math.l2_normalize(heads, axis=-1) if self.spherical else heads
+
+    def to_digits(self, relaxed):
+        return ops.cast(relaxed > 0, "int32")
+
+    def from_digits(self, digits):
+        return (2.0 * ops.cast(digits, "float32") - 1.0) * self.scale
+
+    def gap(self, relaxed):
+        """Size of each channel relative to the largest of its head."""
+        size = ops.abs(relaxed)
+        return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
+
+    def record(self, heads, relaxed, quantized, digits, weights):
+        super().record(heads, relaxed, quantized, digits, weights)
+        logits = 4.0 * self.inverse_temperature * self.scale * relaxed  # q(bit = 1) = sigmoid(logits)
+        costs = {"entropy_loss": self.entropy_weight, "commitment_loss": self.commitment_cost}
+        terms = {}
+        if self.diversity_weight:  # first, because it synchronises replicas
+            costs["diversity_loss"] = self.diversity_weight
+            kl = mean_sign_kl_to_uniform(logits, weights, self.entropy_group_bits)
+            terms["diversity_loss"] = batch_term(kl, ones_unless(weights, heads))
+        terms["entropy_loss"] = mean_term(sign_entropy(logits), weights)
+        terms["commitment_loss"] = LossTerm.of(commitment_loss(relaxed, quantized, weights))
+        self.record_terms(terms, sum(costs[name] * value for name, value in terms.items()))
+
+    def position_losses(self, x):
+        relaxed = self.relax(self._heads(x))
+        quantized = self.from_digits(self.to_digits(relaxed))
+        entropy = sign_entropy(4.0 * self.inverse_temperature * self.scale * relaxed)
+        distance = ops.mean(ops.square(relaxed - quantized), axis=-1)
+        return self._mean_of_heads(self.entropy_weight * entropy + self.commitment_cost * distance, x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "bits": self.bits,
+            "entropy_weight": self.entropy_weight,
+            "diversity_weight": self.diversity_weight,
+            "commitment_cost": self.commitment_cost,
+            "inverse_temperature": self.inverse_temperature,
+            "num_heads": self.num_heads,
+            "spherical": self.spherical,
+            "entropy_group_bits": self.entropy_group_bits,
+        }

@@ -1,0 +1,1 @@
+"""Layers for padded sequences, whose results do not depend on the padding."""

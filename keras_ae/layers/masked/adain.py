@@ -1,0 +1,104 @@
+"""Adaptive instance normalisation: a style vector sets what normalisation removed."""
+
+import keras
+from keras import ops
+
+from keras_ae.layers.masked.instance_normalization import check_channels, instance_normalize
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class AdaIN(keras.layers.Layer):
+    """Removes the statistics of the content, puts in those that the style asks for.
+
+    ```
+    y = gamma(style) * IN(content) + beta(style)
+    [gamma, beta] = style @ kernel + bias
+    IN(x) = (x - mean(x)) / sqrt(variance(x) + epsilon)
+    ```
+
+    Mean and variance are those of each example and channel over its real positions, as
+    in `InstanceNormalization`. The arithmetic is float32 under every dtype policy.
+
+    The layer starts near gamma = 1, beta = 0: the bias holds these values and the kernel
+    is small. A usual start would draw gamma around 0, so that each layer of a stack
+    flips half of the channels, silences others, and the content is lost before the
+    decoder learns anything. The kernel is not 0, or else the style encoder would get no
+    gradient at first.
+
+    Args:
+        epsilon: added to the variance.
+
+    Call arguments:
+        content: `(batch, ..., channels)`.
+        style: `(batch, style_dim)`.
+        content_mask: `(batch, ...)`, 1 = real. Fractions weight a position.
+
+    Output shape:
+        as `content`, in the compute dtype, with its mask. Padded positions are finite
+        and mean nothing.
+
+    Raises:
+        ValueError: `content` without an axis between batch and channels, `style` that is
+            not a vector per example, unknown sizes; a mask of another rank.
+
+    Example:
+
+    >>> layer = AdaIN()
+    >>> layer(ops.ones((2, 7, 4)), ops.ones((2, 3))).shape
+    TensorShape([2, 7, 4])
+
+    Reference:
+        Huang & Belongie, 2017, https://arxiv.org/abs/1703.06868; for speech, with the
+        linear map: Chou et al., 2019, https://arxiv.org/abs/1904.05742.
+    """
+
+    def __init__(self, *, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**{**kwargs, "autocast": False})
+        self.supports_masking = True
+        self.epsilon = epsilon
+
+    def build(self, content_shape, style_shape):
+        check_channels(self, content_shape)
+        if len(style_shape) != 2 or style_shape[-1] is None:
+            raise ValueError(
+                f"AdaIN '{self.name}' expects a style (batch, style_dim) of known size. "
+                f"Received: style of shape {tuple(style_shape)}"
+            )
+        channels = content_shape[-1]
+        # scale 0.01: a style of unit variance moves gamma and beta by 0.1
+        small = keras.initializers.VarianceScaling(0.01, mode="fan_in", distribution="normal")
+        # autocast=False: the mixed precision of a layer that uses `call` alone must not round them
+        self.kernel = self.add_weight(
+            shape=(style_shape[-1], 2 * channels), initializer=small, autocast=False, name="kernel"
+        )
+        self.bias = self.add_weight(
+            shape=(2 * channels,), initializer=_ones_then_zeros, autocast=False, name="bias"
+        )
+
+    def call(self, content, style, content_mask=None):
+        gamma, beta = self._affine(style, rank=len(content.shape))
+        y = gamma * instance_normalize(content, content_mask, self.epsilon) + beta
+        y = ops.cast(y, self.compute_dtype)
+        if content_mask is not None:
+            # Keras hands on an attached mask, but not one passed by name to a layer of several inputs
+            y._keras_mask = content_mask
+        return y
+
+    def _affine(self, style, rank):
+        """gamma and beta, each `(batch, 1, ..., channels)` float32."""
+        kernel, bias = ops.cast(self.kernel, "float32"), ops.cast(self.bias, "float32")
+        affine = ops.matmul(ops.cast(style, "float32"), kernel) + bias
+        affine = ops.reshape(affine, (-1, *(1,) * (rank - 2), bias.shape[0]))
+        return ops.split(affine, 2, axis=-1)
+
+    def compute_output_shape(self, content_shape, style_shape):
+        return content_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def _ones_then_zeros(shape, dtype=None):
+    """gamma = 1 for the first half, beta = 0 for the second."""
+    half = (shape[0] // 2,)
+    return ops.concatenate([ops.ones(half, dtype), ops.zeros(half, dtype)])

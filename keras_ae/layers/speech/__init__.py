@@ -1,0 +1,1 @@
+"""Layers for waveforms and spectrograms: front ends, normalisation and augmentation."""

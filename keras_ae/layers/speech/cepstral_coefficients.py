@@ -1,0 +1,122 @@
+"""Cepstral coefficients of log-mel frames, with their slopes."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers._base import Float32Layer
+
+_REACH = 4  # frames to either side that a delta sees
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class CepstralCoefficients(Float32Layer):
+    """The coarse shape of the spectrum of each frame, and how it changes.
+
+    ```
+    c[t, k] = s_k sum_m cos(pi k (m + 1/2) / mels) x[t, m]
+    s_0     = sqrt(1 / mels), s_k = sqrt(2 / mels) beyond
+    d[t]    = first derivative at t of the line through c[t - 4], ..., c[t + 4]
+    dd[t]   = second derivative at t of the parabola through them
+    ```
+
+    `MFCC` is `LogMelSpectrogram` in decibels and this layer; apart, something can be done to the frames
+    in between. Edges and padding are treated as described there. Float32 under every dtype policy.
+
+    Args:
+        num_coefficients: coefficients a frame, the first among them, which is the loudness.
+        deltas: 0; 1, with `d`; or 2, with `d` and `dd`.
+
+    Call arguments:
+        x: `(batch, frames, mels)`, logarithms.
+        mask: `(batch, frames)`, 1 = real; the padding is at the end.
+
+    Output shape:
+        `(batch, frames, num_coefficients * (1 + deltas))`, in the compute dtype, with the mask of `x`.
+
+    Raises:
+        ValueError: settings out of range, fewer mels than coefficients.
+
+    Example:
+
+    >>> CepstralCoefficients()(ops.zeros((1, 11, 40))).shape
+    TensorShape([1, 11, 39])
+
+    Reference:
+        Davis and Mermelstein, 1980, https://doi.org/10.1109/TASSP.1980.1163420; Furui, 1986,
+        https://doi.org/10.1109/TASSP.1986.1164788.
+    """
+
+    def __init__(self, num_coefficients: int = 13, *, deltas: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        if num_coefficients < 1 or deltas not in (0, 1, 2):
+            raise ValueError(
+                "CepstralCoefficients expects num_coefficients >= 1 and deltas 0, 1 or 2. "
+                f"Received: num_coefficients={num_coefficients}, deltas={deltas}"
+            )
+        self.supports_masking = True
+        self.num_coefficients = num_coefficients
+        self.deltas = deltas
+
+    def build(self, input_shape):
+        mels = input_shape[-1]
+        if mels is None or mels < self.num_coefficients:
+            raise ValueError(
+                f"CepstralCoefficients '{self.name}' expects at least {self.num_coefficients} mels. "
+                f"Received: shape {tuple(input_shape)}"
+            )
+        self._cosines = _cosines(mels, self.num_coefficients)
+
+    def call(self, x, mask=None):
+        coefficients = ops.matmul(ops.cast(x, "float32"), self._cosines)
+        last = ops.shape(coefficients)[1] - 1
+        if mask is not None:
+            last = ops.maximum(ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1, 0)
+        slopes = [_derivative(coefficients, last, order) for order in range(1, self.deltas + 1)]
+        return ops.cast(ops.concatenate([coefficients, *slopes], axis=-1), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], self.num_coefficients * (1 + self.deltas)
+
+    def get_config(self):
+        config = {"num_coefficients": self.num_coefficients, "deltas": self.deltas}
+        return {**super().get_config(), **config}
+
+
+def _derivative(x, last, order):
+    """Of `order`, at every frame of `(batch, frames, channels)`; `last`: number of the last real frame."""
+    frames = ops.shape(x)[1]
+    repeated = _frames_at(x, _between(ops.arange(-_REACH, frames + _REACH, dtype="int32"), 0, last))
+    weights = _derivative_weights(order)
+    inner = sum(weight * repeated[:, i : i + frames] for i, weight in enumerate(weights))
+    # a polynomial's derivative of its own order is constant: the edges have that of the nearest whole window
+    first = ops.minimum(_REACH, last // 2)
+    return _frames_at(
+        inner, _between(ops.arange(frames, dtype="int32"), first, ops.maximum(first, last - _REACH))
+    )
+
+
+def _between(index, least, most):
+    return ops.minimum(ops.maximum(index[None], least), most)  # the bounds are of every example
+
+
+def _frames_at(x, index):
+    """Frames `index`, `(batch or 1, n)`, of `(batch, frames, channels)`."""
+    index = ops.broadcast_to(index, (ops.shape(x)[0], ops.shape(index)[1]))
+    return tf.gather(x, index, batch_dims=1)  # ops.take_along_axis does not convert to ONNX
+
+
+def _derivative_weights(order):
+    """Of the frames around: derivative of the polynomial of least squares of degree `order`."""
+    powers = np.arange(-_REACH, _REACH + 1)[:, None] ** np.arange(order + 1)
+    return (math.factorial(order) * np.linalg.pinv(powers)[order]).astype("float32")
+
+
+def _cosines(num_mels, num_coefficients):
+    """The orthonormal DCT-II, `(num_mels, num_coefficients)` float32."""
+    angles = np.pi / num_mels * np.outer(np.arange(num_mels) + 0.5, np.arange(num_coefficients))
+    scale = np.where(np.arange(num_coefficients) == 0, np.sqrt(0.5), 1.0) * np.sqrt(2.0 / num_mels)
+    return (scale * np.cos(angles)).astype("float32")

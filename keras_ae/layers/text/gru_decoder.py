@@ -1,0 +1,140 @@
+"""A recurrent network that is told a vector and writes words."""
+
+import keras
+import tensorflow as tf  # packed sequences, whose sizes are values
+from keras import ops
+
+from keras_ae.layers._base import QuantizableLayer
+from keras_ae.layers.text._packed_gru import Packing, packed_gru
+from keras_ae.layers.text.gru_step import GRUStep
+from keras_ae.ops.core import has_fixed_shapes
+from keras_ae.ops.sequences import zero_padding
+
+CONDITIONINGS = ("state", "every_step")
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class GRUDecoder(QuantizableLayer):
+    """The states of a GRU that reads the words before, and knows a vector `v`.
+
+    ```
+    r_t, z_t = sigmoid(x_t W + h_(t-1) U + v C + b)
+    h~_t     = tanh(x_t W_h + r_t * (h_(t-1) U_h) + v C_h + b_h)
+    h_t      = z_t h_(t-1) + (1 - z_t) h~_t
+    conditioning="state":        C = 0,  h_0 = v, or tanh(v P + p) where v has another size
+    conditioning="every_step":   h_0 = 0, and C = 0 before the training
+    ```
+
+    The reset gate `r` multiplies after the product, as in Keras (`reset_after=True`) and in the
+    released code of Skip-Thought; the paper has it before.
+
+    Args:
+        units: size of the state.
+        conditioning: "state", as in the released code, or "every_step", as in the paper.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: `(batch, words, embedding_dim)`: row `t` is what is known before word `t` is written,
+            the embedding of word `t - 1`, and zeros before the first one.
+        vector: `(batch, dim)`.
+        lengths: int `(batch,)`: words to predict of each sentence; `None`: all. On the CPU no step is made
+            for others.
+
+    Output shape:
+        `(batch, words, units)`: the state from which word `t` is predicted; zeros after `lengths`.
+
+    Raises:
+        ValueError: `units` below 1, unknown `conditioning`.
+
+    Example:
+
+    >>> layer = GRUDecoder(4)
+    >>> words, vector = ops.zeros((2, 5, 3)), ops.zeros((2, 6))
+    >>> layer(words, vector).shape
+    TensorShape([2, 5, 4])
+    >>> state, given = layer.start(vector)
+    >>> layer.step(words[:, 0], state, given).shape
+    TensorShape([2, 4])
+
+    Reference:
+        Kiros et al., 2015, section 2.1, https://arxiv.org/abs/1506.06726.
+    """
+
+    def __init__(self, units: int, *, conditioning: str = "state", **kwargs):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units is at least 1. Received: units={units!r}")
+        if conditioning not in CONDITIONINGS:
+            raise ValueError(
+                f"conditioning is one of {list(CONDITIONINGS)}. Received: conditioning={conditioning!r}"
+            )
+        self.units = units
+        self.conditioning = conditioning
+        self.cell = GRUStep(units, name="cell", dtype=self.dtype_policy)
+        self.recurrence = keras.layers.RNN(self.cell, return_sequences=True, dtype=self.dtype_policy)
+
+    def build(self, inputs_shape, vector_shape, lengths_shape=None):
+        gates, dim = 3 * self.units, vector_shape[-1]
+        uniform = keras.initializers.RandomUniform(-0.1, 0.1)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(inputs_shape[-1], gates), initializer=uniform.clone()
+        )
+        self.bias = self.add_weight(name="bias", shape=(gates,), initializer="zeros")
+        self.condition = self.projection = None
+        if self.conditioning == "every_step":
+            # zeros: a decoder that ignores the vector is where its use can be learnt from
+            self.condition = self.add_weight(name="condition", shape=(dim, gates), initializer="zeros")
+        elif dim != self.units:
+            self.projection = keras.layers.Dense(
+                self.units, "tanh", kernel_initializer=uniform.clone(), dtype=self.dtype_policy
+            )
+            self.projection.build((None, dim))
+        self.recurrence.build((*inputs_shape[:-1], gates))
+
+    def call(self, inputs, vector, lengths=None):
+        state, given = self.start(vector)
+        if lengths is not None and not has_fixed_shapes() and not tf.config.list_physical_devices("GPU"):
+            return ops.cast(self._without_padding(inputs, state, given, lengths), self.compute_dtype)
+        # one product for all words: within the loop it would be one for each
+        gates = ops.matmul(inputs, self.kernel) + given[:, None]
+        states = self.recurrence(gates, initial_state=[state])
+        if lengths is None:
+            return states
+        places = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        return zero_padding(states, places[None] < ops.cast(lengths, "int32")[:, None])
+
+    def _without_padding(self, inputs, state, given, lengths):
+        # float32: CPUs have no arithmetic of halves
+        weights = (self.kernel, self.cell.recurrent_kernel)
+        inputs, state, given, kernel, recurrent = (
+            tf.cast(part, tf.float32) for part in (inputs, state, given, *weights)
+        )
+        packing, (batch, longest) = Packing.of(lengths), ops.shape(inputs)[:2]
+        places = packing.pack(tf.reshape(tf.range(batch * longest), (batch, longest)))
+        words = tf.gather(tf.reshape(inputs, (-1, inputs.shape[-1])), places)
+        gates = tf.matmul(words, kernel) + tf.gather(given, places // longest)
+        first = tf.gather(state, packing.order)
+        states = packed_gru(gates, recurrent, tf.zeros((3 * self.units,)), packing, first)
+        padded = tf.scatter_nd(places[:, None], states, (batch * longest, self.units))
+        return tf.reshape(padded, (batch, longest, self.units))
+
+    def start(self, vector):
+        """`(h_0 (batch, units), v C + b (batch, 3 units))`."""
+        vector = ops.cast(vector, self.compute_dtype)
+        given = ops.broadcast_to(ops.cast(self.bias, vector.dtype), (ops.shape(vector)[0], 3 * self.units))
+        if self.condition is not None:
+            given = given + ops.matmul(vector, ops.cast(self.condition, vector.dtype))
+            return ops.zeros_like(given[:, : self.units]), given
+        return vector if self.projection is None else self.projection(vector), given
+
+    def step(self, inputs, state, given):
+        """The next state, of the embedding `(batch, embedding_dim)` of the word before."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        gates = ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + given
+        return self.cell(gates, [state])[0]
+
+    def compute_output_shape(self, inputs_shape, vector_shape, lengths_shape=None):
+        return (*inputs_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "conditioning": self.conditioning}

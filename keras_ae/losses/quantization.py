@@ -1,0 +1,307 @@
+"""Losses of quantisers: distances to the codebook, and penalties on the use of codes and bits.
+
+Lookup-free quantisation: a vector of logits `l` gives each of the `2^bits` sign vectors `c` the probability
+`q(c) = softmax_c(l.c / 2)`, which is a product of independent bits,
+`q(c) = prod_i sigmoid(c_i l_i)`. No function here makes a table of vectors x `2^bits`.
+"""
+
+import math
+
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.losses.divergences import bernoulli_entropy
+from keras_ae.ops.core import num_replicas, sum_over_replicas, where_counted
+from keras_ae.ops.search import exact_scores, row_blocks
+from keras_ae.ops.terms import weighted_mean
+
+
+def commitment_loss(x, quantized, weights=None):
+    """`mean (x - sg[q])^2`: keeps the encoder near the code it chose.
+
+    Args:
+        x: `(..., dim)` output of the encoder.
+        quantized: `(..., dim)` the chosen codes.
+        weights: `x.shape[:-1]`, 1 = real.
+
+    Returns:
+        scalar, mean over real elements.
+
+    Reference:
+        van den Oord et al., 2017, https://arxiv.org/abs/1711.00937, equation 3.
+    """
+    return _weighted_square(x - ops.stop_gradient(quantized), weights)
+
+
+def codebook_loss(x, quantized, weights=None):
+    """`mean (sg[x] - q)^2`: moves the chosen codes towards the encoder's output.
+
+    Args and returns as in `commitment_loss`; the gradient goes to the codes.
+    """
+    return _weighted_square(ops.stop_gradient(x) - quantized, weights)
+
+
+def orthogonality_loss(codes):
+    """`|E E^T - I|^2 / K^2` of the codes scaled to unit length: pushes them apart in direction.
+
+    `|E E^T - I|^2 = |E^T E|^2 - K`: O(K dim^2), without a table of K x K.
+
+    Args:
+        codes: `(K, dim)`.
+
+    Returns:
+        scalar.
+
+    Reference:
+        Shin et al., 2023, https://arxiv.org/abs/2112.00384, equation 7.
+
+    Example:
+
+    >>> round(float(orthogonality_loss(ops.array([[2.0, 0.0], [0.0, 3.0]]))), 6)
+    0.0
+    """
+    unit = codes / ops.maximum(ops.norm(codes, axis=-1, keepdims=True), 1e-12)
+    gram = ops.matmul(ops.transpose(unit), unit)
+    return (ops.sum(ops.square(gram)) - codes.shape[0]) / codes.shape[0] ** 2
+
+
+def _weighted_square(difference, weights):
+    # over the elements first: the weights then meet vectors, not elements
+    return weighted_mean(ops.mean(ops.square(where_counted(difference, weights)), axis=-1), weights)
+
+
+FLAT = 2.0  # tanh(2) = 0.96, in the outermost level of up to 27; there the slope is 0.07
+
+
+def saturation_loss(x, weights=None):
+    """`mean max(|x| - 2, 0)^2` of the argument of a tanh: 0 where it is not saturated.
+
+    Args:
+        x: `(vectors, ...)`.
+        weights: `(vectors,)`, 1 = real.
+
+    Returns:
+        scalar, mean over real elements.
+
+    Example:
+
+    >>> float(saturation_loss(ops.array([[-5.0, 1.0]])))
+    4.5
+    """
+    x = where_counted(x, weights)
+    return weighted_mean(ops.square(ops.relu(ops.abs(x) - FLAT)), weights)
+
+
+def code_diversity_loss(x, codes, weights=None, temperature=1.0):
+    """`log K - H(p)` in nats, where `p` is the mean over the batch of the softmax over the codes.
+
+    ```
+    p_k = mean_n softmax_k(-|x_n - e_k|^2 / temperature),   H(p) = -sum_k p_k log p_k
+    ```
+
+    0 where the batch falls on all codes alike. The softmax is made in blocks of rows, in the
+    gradient once more: memory does not grow with vectors x codes.
+
+    Args:
+        x: `(vectors, dim)`.
+        codes: `(K, dim)`.
+        weights: `(vectors,)`, 1 = real; `None`: all.
+        temperature: of the softmax, in the units of `x` squared.
+
+    Returns:
+        scalar, of the global batch under replicas.
+    """
+    x = where_counted(x, weights)
+    weights = tf.ones_like(x[:, 0]) if weights is None else tf.cast(weights, x.dtype)
+    total = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1e-12)
+
+    @tf.custom_gradient
+    def loss(x, codes):
+        share = sum_over_replicas(_mean_softmax(x, codes, weights, temperature)) / total
+        log_share = tf.math.log(tf.maximum(share, 1e-30))
+
+        def gradient(upstream):
+            # every replica gives its part times their number, as all losses do
+            scale = upstream * num_replicas() / total
+            return _gradients(x, codes, weights * scale, log_share, temperature)
+
+        return math.log(codes.shape[0]) + tf.reduce_sum(share * log_share), gradient
+
+    return loss(x, codes)
+
+
+def _softmax(rows, codes, temperature):
+    scores = exact_scores(rows, codes)  # float64: codes may be close to each other and far from all others
+    scores = 2.0 * (scores - tf.reduce_max(scores, axis=1, keepdims=True)) / tf.cast(temperature, tf.float64)
+    return tf.nn.softmax(tf.cast(scores, rows.dtype))
+
+
+def _mean_softmax(x, codes, weights, temperature):
+    """`sum_n weight_n softmax_n`, `(K,)`."""
+
+    def step(block, share):
+        soft = _softmax(block.rows_of(x), codes, temperature)
+        return share + tf.linalg.matvec(soft, block.rows_of(weights) * block.fresh(), transpose_a=True)
+
+    return row_blocks(step, tf.zeros_like(codes[:, 0]), x, 2 * codes.shape[0])
+
+
+def _gradients(x, codes, weights, log_share, temperature):
+    """With `L = sum_k p_k log p_k`: `dL/ds_nk = weight_n p_nk (log p_k - sum_j p_nj log p_j)`."""
+
+    def step(block, gradients):
+        to_x, to_codes = gradients
+        rows = block.rows_of(x)
+        soft = _softmax(rows, codes, temperature)
+        surplus = log_share - tf.reduce_sum(soft * log_share, axis=1, keepdims=True)
+        weight = block.rows_of(weights) * block.fresh() * (2.0 / temperature)
+        to_scores = soft * surplus * weight[:, None]
+        moved = tf.matmul(to_scores, rows, transpose_a=True)
+        to_codes += moved - tf.reduce_sum(to_scores, axis=0)[:, None] * codes
+        to_x = tf.tensor_scatter_nd_add(to_x, block.numbers()[:, None], tf.matmul(to_scores, codes))
+        return to_x, to_codes
+
+    return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, 2 * codes.shape[0])
+
+
+def sign_entropy(logits):
+    """`H(q) = sum_bits H(sigmoid(l_bit))` in nats, `(..., bits)` -> `(...)`.
+
+    It is the entropy of the softmax over all `2^bits` sign vectors, exactly: independent
+    bits have the sum of their entropies. To be made small: each vector sure of its code.
+
+    Example:
+
+    >>> round(float(sign_entropy(ops.zeros((1, 4)))[0] / math.log(2.0)), 4)  # four fair coins
+    4.0
+
+    Reference:
+        Zhao et al., 2024, https://arxiv.org/abs/2406.07548.
+    """
+    return ops.sum(bernoulli_entropy(logits), axis=-1)
+
+
+def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):
+    """KL of the batch's mean distribution over the sign vectors from the uniform one, nats.
+
+    ```
+    q_mean(c) = sum_n w_n q_n(c) / sum_n w_n
+    KL(q_mean || uniform) = bits log 2 - H(q_mean)
+    ```
+
+    To be made small: 0 where the batch as a whole uses all codes alike. `H(q_mean)` is that
+    of all bits jointly if there are at most `group_bits`; else the bits are cut into
+    groups of nearly equal size, and their entropies are added. That is an upper bound of
+    the joint entropy, which does not see that a bit copies one of another group.
+
+    The table of `2^group` means is one matrix product of two tables of vectors x
+    `2^(group / 2)`, because the first half of the bits and the second are independent given
+    the vector. Under replicas the mean is that of the global batch.
+
+    Args:
+        logits: `(vectors, heads, bits)`; the heads are taken one by one, and averaged.
+        weights: `(vectors,)`, 1 = real; `None`: all real.
+        group_bits: most bits whose joint distribution is made.
+
+    Returns:
+        scalar; 0 where nothing is real.
+
+    Example:
+
+    >>> sure = ops.array([[[9.0, 9.0]], [[-9.0, -9.0]]])  # two of the four codes
+    >>> round(float(mean_sign_kl_to_uniform(sure) / math.log(2.0)), 2)
+    1.0
+
+    Reference:
+        Yu et al., 2023, https://arxiv.org/abs/2310.05737.
+    """
+    logits = ops.transpose(where_counted(logits, weights), (1, 2, 0))
+    shares = _shares(logits[0, 0], weights)
+    kl = 0.0
+    for start, stop in _groups(logits.shape[1], group_bits):
+        means = sum_over_replicas(_weighted_joint(logits[:, start:stop], shares))
+        log_ratio = ops.log(ops.maximum(means, 1e-30)) + (stop - start) * math.log(2.0)
+        kl = kl + ops.mean(ops.sum(means * log_ratio, axis=(1, 2)))
+    return kl
+
+
+def _shares(row, weights):
+    """Weight of each vector of this replica in the mean of the global batch."""
+    weights = ops.ones_like(row) if weights is None else ops.cast(weights, row.dtype)
+    return ops.divide_no_nan(weights, sum_over_replicas(ops.sum(weights)))
+
+
+def _groups(bits, group_bits):
+    """`[(start, stop)]` of as few groups as needed, of nearly equal size."""
+    count = -(-bits // group_bits)
+    edges = [round(bits * index / count) for index in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _weighted_joint(logits, shares):
+    """`sum_n w_n q_n(c)`, `(heads, bits, vectors)` -> `(heads, 2^half, 2^(bits - half))`."""
+    half = logits.shape[1] // 2
+    ones = ops.ones_like(logits[:, :1])
+    first = _sign_table(logits[:, :half], ones * shares)
+    second = _sign_table(logits[:, half:], ones)
+    return ops.matmul(first, ops.transpose(second, (0, 2, 1)))
+
+
+def _sign_table(logits, table):
+    """`table` times `q_n(c)` of a few bits, `(heads, bits, vectors)` -> `(heads, 2^bits, vectors)`."""
+    for bit in range(logits.shape[1]):
+        logit = logits[:, bit : bit + 1]
+        # both by a sigmoid: 1 - sigmoid(l) would round a small probability to 0
+        table = ops.concatenate([table * ops.sigmoid(-logit), table * ops.sigmoid(logit)], axis=1)
+    return table
+
+
+def bit_balance_loss(probabilities, weights=None):
+    """`mean_bits (2 mean_n p_n - 1)^2`: 0 where each bit is 1 half of the time, 1 where none varies.
+
+    Args:
+        probabilities: `(vectors, bits)`, the probability of a 1.
+        weights: `(vectors,)`, 1 = real; `None`: all real.
+
+    Returns:
+        scalar; the mean is that of the global batch under replicas. 0 where nothing is real.
+
+    Example:
+
+    >>> float(bit_balance_loss(ops.array([[1.0, 1.0], [1.0, 0.0]])))  # a constant bit, a fair one
+    0.5
+
+    Reference:
+        Weiss et al., 2008 (spectral hashing, balance of the bits).
+    """
+    probabilities, shares = (
+        where_counted(probabilities, weights),
+        _shares(probabilities[:, 0], weights)[:, None],
+    )
+    mean = sum_over_replicas(ops.sum(shares * (2 * probabilities - 1), axis=0))
+    return ops.mean(ops.square(mean))
+
+
+def bit_decorrelation_loss(probabilities, weights=None):
+    """`mean_(i != j) (16 cov(p_i, p_j)^2)`: 0 where the bits are uncorrelated, 1 where fair bits are copies.
+
+    Args and returns as in `bit_balance_loss`; 0 also for a single bit. It costs
+    vectors x bits^2, and no table of codes.
+
+    Example:
+
+    >>> float(bit_decorrelation_loss(ops.array([[1.0, 1.0], [0.0, 0.0]])))  # a bit and its copy
+    1.0
+    """
+    bits = probabilities.shape[-1]
+    if bits == 1:
+        return ops.zeros((), probabilities.dtype)
+    signs, shares = (
+        2 * where_counted(probabilities, weights) - 1,
+        _shares(probabilities[:, 0], weights)[:, None],
+    )
+    mean = sum_over_replicas(ops.sum(shares * signs, axis=0))
+    centred = signs - mean
+    covariance = sum_over_replicas(ops.matmul(ops.transpose(centred), shares * centred))
+    others = 1 - ops.eye(bits, dtype=covariance.dtype)
+    return ops.sum(others * ops.square(covariance)) / (bits * (bits - 1))
