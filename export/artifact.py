@@ -10,7 +10,7 @@ from keras_ae.errors import InputError
 from keras_ae.export.manifest import MANIFEST, read_manifest
 from keras_ae.export.signature import summary
 from keras_ae.export.verification_process import RUNNERS
-from keras_ae.models.endpoint_inputs import as_plain_array, checked_input, lengths_of
+from keras_ae.models.endpoint import as_plain_array, checked_input, lengths_of
 from keras_ae.models.preprocessing import Preprocessing
 
 

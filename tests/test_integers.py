@@ -24,8 +24,8 @@ from keras_ae.models import (
     QuickThought,
     SkipThought,
 )
-from keras_ae.models.data_values import check_values
-from keras_ae.models.residual_terms import discriminator_terms, generator_terms
+from keras_ae.models._data_checks import check_values
+from keras_ae.models.speech.adversarial_voice_converter import discriminator_terms, generator_terms
 from keras_ae.networks import bag_of_words_encoder
 
 LAYERS = {

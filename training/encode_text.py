@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.models.sentence_batches import batches_by_length, numbers_of, padded
+from keras_ae.models.text.sentence_model import batches_by_length, numbers_of, padded
 from keras_ae.text.vocabulary import Vocabulary
 from keras_ae.training.encode import checked_output, packed, temporary_folder
 from keras_ae.training.sentence_stream import SentenceStream

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.base import ScheduledVariable
 
 
 def start_from(model: keras.Model, source: str | Path, load_model) -> None:

@@ -1,8 +1,6 @@
 """Waveforms outside of models: mel filter banks, inversion, players."""
 
-from keras_ae.audio.mel_filter_bank import mel_weights
-from keras_ae.audio.mel_inversion import mel_to_magnitudes, mel_to_waveform, mel_to_waveforms
-from keras_ae.audio.phase_retrieval import griffin_lim
+from keras_ae.audio.mel import griffin_lim, mel_to_magnitudes, mel_to_waveform, mel_to_waveforms, mel_weights
 from keras_ae.audio.wav import wav_bytes, write_wav
 
 __all__ = [

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers._base import QuantizableLayer
+from keras_ae.layers.base import QuantizableLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import QuantizableLayer
+from keras_ae.layers.base import QuantizableLayer
 from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
 
 

@@ -25,6 +25,7 @@ from keras_ae.losses.divergences import (
     kl_decomposition,
     relaxed_bernoulli_log_prob,
     relaxed_categorical_log_prob,
+    sign_entropy,
 )
 from keras_ae.losses.penalties import channel_correlation, gradient_penalty
 from keras_ae.losses.quantization import (
@@ -36,7 +37,6 @@ from keras_ae.losses.quantization import (
     mean_sign_kl_to_uniform,
     orthogonality_loss,
     saturation_loss,
-    sign_entropy,
 )
 from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,

@@ -10,7 +10,6 @@ import math
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.losses.divergences import bernoulli_entropy
 from keras_ae.ops.core import num_replicas, sum_over_replicas, where_counted
 from keras_ae.ops.search import exact_scores, row_blocks
 from keras_ae.ops.terms import weighted_mean
@@ -162,23 +161,6 @@ def _gradients(x, codes, weights, log_share, temperature):
         return to_x, to_codes
 
     return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, 2 * codes.shape[0])
-
-
-def sign_entropy(logits):
-    """`H(q) = sum_bits H(sigmoid(l_bit))` in nats, `(..., bits)` -> `(...)`.
-
-    It is the entropy of the softmax over all `2^bits` sign vectors, exactly: independent
-    bits have the sum of their entropies. To be made small: each vector sure of its code.
-
-    Example:
-
-    >>> round(float(sign_entropy(ops.zeros((1, 4)))[0] / math.log(2.0)), 4)  # four fair coins
-    4.0
-
-    Reference:
-        Zhao et al., 2024, https://arxiv.org/abs/2406.07548.
-    """
-    return ops.sum(bernoulli_entropy(logits), axis=-1)
 
 
 def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):

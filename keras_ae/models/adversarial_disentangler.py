@@ -7,13 +7,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError, embedding_rows, integers_in
+from keras_ae.models._data_checks import checked_array
+from keras_ae.models._training import Stage, check_loss, check_reconstruction
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player, take_losses
-from keras_ae.models.data_values import checked_array
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.reconstruction import check_loss, check_reconstruction
-from keras_ae.models.stages import Stage
 from keras_ae.ops.core import where_counted
 from keras_ae.ops.sequences import (
     call_masked,

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_ae.errors import InputError, integers_in
-from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.losses.divergences import categorical_kl, categorical_kl_to_uniform
-from keras_ae.ops.search import argmax
+from keras_ae.ops.core import argmax
 from keras_ae.ops.sequences import call_under_mask, combine, mask_of
 from keras_ae.ops.terms import mean_term, weighted_mean
 

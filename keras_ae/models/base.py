@@ -8,22 +8,34 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.layers._base import (
+from keras_ae.layers.base import (
     KEY,
     config_of_quantized_parts,
     quantize_missing_parts,
     quantize_parts,
     tell_metrics_apart,
 )
-from keras_ae.models.data_checks import FirstBatches, checked_data, is_stream, refuse_class_weight
-from keras_ae.models.data_values import check_method_values, counted_lengths
-from keras_ae.models.input_rules import InputRules, as_batch, check_structure
-from keras_ae.models.player import Player
+from keras_ae.models._data_checks import (
+    FirstBatches,
+    check_method_values,
+    checked_data,
+    counted_lengths,
+    is_stream,
+    refuse_class_weight,
+)
+from keras_ae.models._input_rules import InputRules, as_batch, check_structure
+from keras_ae.models._training import (
+    Player,
+    Stage,
+    UserMetrics,
+    check_stages,
+    finite_where_weightless,
+    quiet_about_own_layers,
+    renewed_optimizer,
+    stage_at,
+    with_switch,
+)
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
-from keras_ae.models.quantization import quiet_about_own_layers, renewed_optimizer
-from keras_ae.models.stages import Stage, check_stages, stage_at, with_switch
-from keras_ae.models.user_metrics import UserMetrics
-from keras_ae.models.weightless_examples import finite_where_weightless
 from keras_ae.ops.core import num_replicas, sum_over_replicas
 from keras_ae.ops.terms import LossTerm, TermMean
 

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+
+from keras_ae.errors import InputError, check_finite, in_range, range_error
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,133 @@ class Endpoint:
     files: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
     unit: int = 1
     value_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+CONVERT = "Convert it as the training data were converted."
+STORAGE = ("uint8", "int8", "uint16", "int16")  # what pixels and samples are stored as
+
+
+def checked_input(
+    label: str,
+    value,
+    dtype: str,
+    value_range: tuple[float, float] | None = None,
+    lengths: np.ndarray | None = None,
+) -> np.ndarray:
+    """Convert `value` to an array of `dtype` where the conversion is unambiguous.
+
+    Floats may have any precision, and integers any dtype that holds their values. Pixels and samples as
+    they are stored (8 or 16 bits) are refused as floats, unless `value_range` is the range of their dtype.
+
+    Args:
+        label: name of the input in errors.
+        value: the array.
+        dtype: of the input: a float or integer type of NumPy, "bool", or "string".
+        value_range: `(low, high)` of its values; `None`: unknown.
+        lengths: real positions of axis 1 of each example; the padding behind them is not checked.
+
+    Raises:
+        InputError: the dtype is another one and ambiguous; a value is not finite, or out of range.
+
+    Example:
+
+    >>> checked_input("x", [[0, 0.5]], "float32", (0, 1)).dtype
+    dtype('float32')
+    """
+    array = as_plain_array(label, value)
+    if dtype == "string":
+        return _strings(label, array)
+    wanted = np.dtype(dtype)
+    _check_dtype(label, array, wanted, value_range)
+    counted = _counted(array, lengths)
+    check_finite(array, label, counted)
+    real = array if counted is None else array[counted]
+    if real.size:
+        _check_range(label, real, wanted, value_range)
+    return array.astype(wanted)
+
+
+def as_plain_array(label: str, value) -> np.ndarray:
+    """Return `np.asarray(value)`, or raise `InputError` for rows of different lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"{label} must be one array. Received: rows of different lengths. Pad them, and pass `lengths`."
+        ) from error
+
+
+def lengths_of(name: str, lengths: dict):
+    """Return the entry of `{input: lengths}` for `name`: `<name>_lengths`, else `lengths`, else `None`."""
+    own = lengths.get(f"{name}_lengths")
+    return lengths.get("lengths") if own is None and name == "x" else own
+
+
+def _check_dtype(label, array, wanted, value_range):
+    if array.dtype == wanted:
+        return
+    # the values of whole numbers are compared with the range of the dtype below
+    whole = wanted.kind in "iu" and array.dtype.kind in "biu"
+    if not whole and not np.can_cast(array.dtype, wanted, "same_kind"):
+        raise InputError(f"{label} must be {wanted}. Received: dtype {array.dtype}.{_hint_of(array, wanted)}")
+    if wanted.kind == "f" and array.dtype.name in STORAGE:
+        limits = np.iinfo(array.dtype)
+        if value_range is None:
+            raise InputError(
+                f"{label} must be {wanted}. Received: dtype {array.dtype}, as pixels and samples are stored. "
+                f"{CONVERT} If the model takes these numbers as they are, pass x.astype({wanted.name!r})."
+            )
+        if tuple(value_range) != (float(limits.min), float(limits.max)):
+            raise InputError(
+                f"{label} must be {wanted} with values in {_written(value_range)}. "
+                f"Received: dtype {array.dtype}. {_remedy(array.dtype, value_range)}"
+            )
+
+
+def _check_range(label, real, wanted, value_range):
+    low, high = real.min(), real.max()
+    limits = np.iinfo(wanted) if wanted.kind in "iu" else np.finfo(wanted) if wanted.kind == "f" else None
+    if limits is not None and (low < limits.min or high > limits.max):
+        raise InputError(
+            f"{label} must be {wanted}, from {limits.min} to {limits.max}. "
+            f"Received: values from {low} to {high} ({real.dtype})."
+        )
+    floats = wanted.kind == "f"
+    if value_range is not None and not in_range(low, high, value_range, exact=not floats):
+        raise range_error(label, low, high, value_range, advice=CONVERT if floats else "")
+
+
+def _counted(array, lengths):
+    """True at the real positions, shaped as `array`; `None`: all are real."""
+    if lengths is None or array.ndim < 2 or np.shape(lengths) != array.shape[:1]:
+        return None
+    real = np.arange(array.shape[1]) < np.asarray(lengths)[:, None]
+    return np.broadcast_to(real.reshape(*real.shape, *[1] * (array.ndim - 2)), array.shape)
+
+
+def _strings(label, array):
+    ours = array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and all(isinstance(one, (str, bytes)) for one in array.ravel())
+    )
+    if not ours and array.size:
+        kinds = sorted({type(one).__name__ for one in array.ravel().tolist()})
+        raise InputError(f"{label} must be strings. Received: {', '.join(kinds)}.")
+    return array
+
+
+def _hint_of(array, wanted):
+    if wanted.kind in "iu" and array.dtype.kind == "f":
+        return " Codes, lengths and ids are whole numbers; an embedding is not a code."
+    return ""
+
+
+def _written(value_range):
+    return "[" + ", ".join(f"{bound:g}" for bound in value_range) + "]"
+
+
+def _remedy(dtype, value_range):
+    largest = np.iinfo(dtype).max
+    if dtype.kind == "u" and tuple(value_range) == (0.0, 1.0):
+        uint8 = ", or export with uint8_images=True and call `encode_uint8`" if dtype == np.uint8 else ""
+        return f"Pass x / {largest}{uint8}."
+    return CONVERT

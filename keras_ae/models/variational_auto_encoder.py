@@ -7,10 +7,10 @@ from keras import ops
 from keras_ae.errors import require
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.losses.divergences import log_likelihood_of
+from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.input_rules import likelihood_bounds
 from keras_ae.ops.core import where_counted
 from keras_ae.ops.sequences import (
     call_masked,

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_ae.layers import AddChannel, LogMelSpectrogram, MaskedConv1D
-from keras_ae.layers.text._packed_gru import GRU
+from keras_ae.layers.text.packed_gru import GRU
 
 
 def waveform_encoder(

@@ -1,6 +1,7 @@
 """Operations that several layers and models share."""
 
 from keras_ae.ops.core import (
+    argmax,
     assign_finite,
     exporting,
     finite_or_zero,
@@ -15,7 +16,7 @@ from keras_ae.ops.core import (
     sum_over_replicas,
     where_counted,
 )
-from keras_ae.ops.search import RowBlock, argmax, in_row_blocks, nearest_code, row_blocks
+from keras_ae.ops.search import RowBlock, in_row_blocks, nearest_code, row_blocks
 from keras_ae.ops.sequences import zero_padding
 from keras_ae.ops.terms import LossTerm, TermMean, batch_term, mean_term, scalars, weighted_mean
 

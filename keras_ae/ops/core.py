@@ -251,3 +251,11 @@ def is_recording() -> bool:
             return False
         frame = frame.f_back
     return True
+
+
+def argmax(scores):
+    """Return the index of the largest entry of the last axis, int32.
+
+    `keras.ops.argmax` traces a Bitcast, which has no equal in ONNX.
+    """
+    return tf.argmax(scores, axis=-1, output_type=tf.int32)

@@ -11,17 +11,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops.core import finite_or_zero, has_fixed_shapes, is_exporting, is_finite
+from keras_ae.ops.core import argmax, finite_or_zero, has_fixed_shapes, is_exporting, is_finite
 
 BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
-
-
-def argmax(scores):
-    """Return the index of the largest entry of the last axis, int32.
-
-    `keras.ops.argmax` traces a Bitcast, which has no equal in ONNX.
-    """
-    return tf.argmax(scores, axis=-1, output_type=tf.int32)
 
 
 def in_row_blocks(function, x, columns):

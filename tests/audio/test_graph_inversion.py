@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.audio import mel_to_magnitudes, mel_to_waveform
-from keras_ae.audio.graph_inversion import _magnitudes, waveforms_of_frames
+from keras_ae.audio.mel import _magnitudes, waveforms_of_frames
 from keras_ae.layers import LogMelSpectrogram
 
 SETTINGS = {

@@ -12,7 +12,7 @@ from keras_ae.export import Artifact, to_onnx, to_saved_model
 from keras_ae.export.raw_inputs import with_uint8_images
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder, Preprocessing, VariationalAutoEncoder
-from keras_ae.models.endpoint_inputs import checked_input
+from keras_ae.models.endpoint import checked_input
 
 IMAGES = {"modality": "images", "value_range": [0.0, 1.0], "image_size": [4, 4], "channels": 1}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.layers.text._packed_gru import Packing, packed_gru
+from keras_ae.layers.text.packed_gru import Packing, packed_gru
 
 RNG = np.random.default_rng(0)
 LENGTHS = np.array([3, 0, 5, 3, 1], "int32")

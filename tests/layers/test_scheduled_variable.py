@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.base import ScheduledVariable
 
 SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.0, 4, 2.0)
 

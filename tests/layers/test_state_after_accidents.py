@@ -15,7 +15,7 @@ from keras_ae.layers import (
     ScoreFunction,
     VectorQuantizer,
 )
-from keras_ae.models.encoding_in_parts import encode_in_parts
+from keras_ae.models.text.quick_thought import encode_in_parts
 from keras_ae.networks import deep_info_max_encoder
 
 QUANTIZERS = {

@@ -9,7 +9,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers import MaskedConv1D, SegmentMeans
 from keras_ae.models import AdversarialVoiceConverter
-from keras_ae.models.residual_terms import discriminator_terms, generator_terms
+from keras_ae.models.speech.adversarial_voice_converter import discriminator_terms, generator_terms
 from keras_ae.networks import (
     conv_bank_encoder,
     patch_discriminator,

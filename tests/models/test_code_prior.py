@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ae.models import CodePrior
-from keras_ae.models.code_sampling import code_at_quantile
+from keras_ae.models.discrete.code_prior import code_at_quantile
 
 VALUES, SHAPE = 3, (2, 2)
 
@@ -129,7 +129,7 @@ def test_no_code_of_probability_0_is_drawn():
 
 def test_same_seed_same_draws_in_parts_of_any_size(prior, monkeypatch):
     whole = np.asarray(prior.sample(7, seed=3))
-    monkeypatch.setattr("keras_ae.models.code_prior.SAMPLED_AT_ONCE", 3)
+    monkeypatch.setattr("keras_ae.models.discrete.code_prior.SAMPLED_AT_ONCE", 3)
     np.testing.assert_array_equal(prior.sample(7, seed=3), whole)
     assert (np.asarray(prior.sample(7, seed=4)) != whole).any()
 

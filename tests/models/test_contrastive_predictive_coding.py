@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_ae import InputError
 from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
-from keras_ae.models.negative_frames import all_candidates, drawn_candidates
+from keras_ae.models.contrastive._negative_frames import all_candidates, drawn_candidates
 from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
 
 HOP, FIELD = 160, 465  # samples between frames, samples that a frame reads

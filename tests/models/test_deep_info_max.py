@@ -9,7 +9,7 @@ from keras_ae import InputError
 from keras_ae.layers import MaskedConv1D, MutualInformationNetwork
 from keras_ae.losses import info_nce, jensen_shannon_mi
 from keras_ae.models import DeepInfoMax
-from keras_ae.models.local_maps import sample_positions
+from keras_ae.models.contrastive._local_maps import sample_positions
 
 X = np.random.default_rng(0).random((10, 8, 8, 1)).astype("float32")
 

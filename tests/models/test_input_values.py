@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.models import AutoEncoder
-from keras_ae.models.data_values import check_values
+from keras_ae.models._data_checks import check_values
 from small_models import (
     IMAGES,
     LABELS,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_ae import InputError
 from keras_ae.evaluation import encode_batches
 from keras_ae.models import CombinedSentenceEncoder, QuickThought, SentenceModel
-from keras_ae.models.sentence_batches import WORDS_AT_ONCE, batches_by_length
+from keras_ae.models.text.sentence_model import WORDS_AT_ONCE, batches_by_length
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.text import Vocabulary, tokenize
 

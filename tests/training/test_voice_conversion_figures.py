@@ -7,7 +7,7 @@ import pytest
 from keras_ae import InputError
 from keras_ae.evaluation import ConversionJudge, mel_cepstral_distortion, vocode
 from keras_ae.layers import FrameNormalization
-from keras_ae.models.adain_voice_converter import AdaINVoiceConverter
+from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.networks import front_end
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
 from keras_ae.training.datasets.speech_split import SpeechSplit

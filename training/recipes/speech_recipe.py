@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_ae.errors import InputError
-from keras_ae.models.voice_converter import VoiceConverter
+from keras_ae.models.speech.voice_converter import VoiceConverter
 from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
 from keras_ae.training.datasets import load_speech, speech_batches
 from keras_ae.training.recipes.recipe import Recipe

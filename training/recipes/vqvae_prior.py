@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.models import CodePrior, GenerativeAutoEncoder
-from keras_ae.models.generative_auto_encoder import code_levels
+from keras_ae.models.discrete.generative_auto_encoder import code_levels
 from keras_ae.training.likelihood import likelihood_metrics
 from keras_ae.training.measurement import code_metrics, reconstruction_metrics
 from keras_ae.training.recipes.binary import BinaryRecipe

@@ -13,7 +13,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.encoding import encode_batches
 from keras_ae.evaluation.report.artifacts import open_artifact, preprocessing_in, run_batch
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
-from keras_ae.models.endpoint_inputs import checked_input
+from keras_ae.models.endpoint import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
 BATCH = 256

@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers._base import ScheduledVariable
+from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.bottlenecks._codebook_start import GlobalRows, SampleBuffer, first_codes, kmeans_rounds
 from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import (
+    argmax,
     has_fixed_shapes,
     is_exporting,
     is_finite,
@@ -24,7 +25,6 @@ from keras_ae.ops.core import (
 )
 from keras_ae.ops.search import (
     CANDIDATES,
-    argmax,
     exact_scores,
     export_candidates,
     in_row_blocks,

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.layers.bottlenecks._stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.layers.bottlenecks.bottleneck import flatten_weights
+from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.losses.divergences import bernoulli_entropy, bernoulli_kl, bernoulli_log_prob
 from keras_ae.losses.quantization import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.metrics.codebook import count_codes

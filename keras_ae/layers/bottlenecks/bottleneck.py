@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError, integers_in
-from keras_ae.layers._base import Float32Layer, NamedMetrics
+from keras_ae.layers.base import Float32Layer, NamedMetrics
 from keras_ae.metrics.codebook import CodebookPerplexity, CodebookUsage
 from keras_ae.ops.core import finite_padding, is_exporting, is_recording
 from keras_ae.ops.terms import LossTerm, TermMean

@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.bottlenecks._codebook_start import real_weights
-from keras_ae.layers.bottlenecks._grid_quantizer import GridQuantizer
 from keras_ae.layers.bottlenecks.bottleneck import flat_or_none
+from keras_ae.layers.bottlenecks.grid_quantizer import GridQuantizer
 from keras_ae.losses.quantization import FLAT, saturation_loss
 from keras_ae.ops.core import assign_finite, finite_or_zero, sum_over_replicas
 from keras_ae.ops.terms import LossTerm

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import Float32Dense, Float32Layer, NamedMetrics, ScheduledVariable
+from keras_ae.layers.base import Float32Dense, Float32Layer, NamedMetrics, ScheduledVariable
 from keras_ae.layers.bottlenecks.bottleneck import position_weights
 from keras_ae.losses.divergences import gaussian_kl
 from keras_ae.ops.core import finite_padding, is_exporting, is_recording, where_counted

@@ -5,12 +5,11 @@ import math
 import keras
 from keras import ops
 
-from keras_ae.layers.bottlenecks._stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.layers.bottlenecks.bottleneck import flatten_weights
+from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.losses.divergences import categorical_kl, categorical_log_prob
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import straight_through
-from keras_ae.ops.search import argmax
+from keras_ae.ops.core import argmax, straight_through
 
 ESTIMATORS = ("gumbel", "softmax", "reinmax")
 

@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers.bottlenecks._grid_quantizer import GridQuantizer
 from keras_ae.layers.bottlenecks.bottleneck import ones_unless
-from keras_ae.losses.quantization import commitment_loss, mean_sign_kl_to_uniform, sign_entropy
+from keras_ae.layers.bottlenecks.grid_quantizer import GridQuantizer
+from keras_ae.losses.divergences import sign_entropy
+from keras_ae.losses.quantization import commitment_loss, mean_sign_kl_to_uniform
 from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import Float32Dense
+from keras_ae.layers.base import Float32Dense
 from keras_ae.ops.core import assign_finite, finite_padding, num_replicas, sum_over_replicas
 from keras_ae.ops.terms import weighted_mean
 

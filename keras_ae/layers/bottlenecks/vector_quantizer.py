@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import Float32Dense, ScheduledVariable
+from keras_ae.layers.base import Float32Dense, ScheduledVariable
 from keras_ae.layers.bottlenecks._codebook import (
     Codebook,
     codebook_array,

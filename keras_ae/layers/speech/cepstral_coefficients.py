@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers._base import Float32Layer
+from keras_ae.layers.base import Float32Layer
 
 _REACH = 4  # frames to either side that a delta sees
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.layers._base import Float32Layer
+from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.sequences import zero_padding
 
 

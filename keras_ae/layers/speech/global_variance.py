@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import Float32Layer
+from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.core import assign_finite, sum_over_replicas, where_counted
 from keras_ae.ops.sequences import zero_padding
 

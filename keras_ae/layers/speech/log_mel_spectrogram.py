@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.audio.mel_filter_bank import mel_weights
-from keras_ae.layers._base import Float32Layer
+from keras_ae.audio.mel import mel_weights
+from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.sequences import zero_padding
 
 

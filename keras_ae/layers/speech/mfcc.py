@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.layers._base import Float32Layer
+from keras_ae.layers.base import Float32Layer
 from keras_ae.layers.speech.cepstral_coefficients import CepstralCoefficients
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 

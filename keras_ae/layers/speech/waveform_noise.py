@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers._base import Float32Layer
+from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.core import uniform_noise
 
 _LEAST_POWER = 1e-10  # of silence, whose noise is silence

@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf  # packed sequences, whose sizes are values
 from keras import ops
 
-from keras_ae.layers._base import QuantizableLayer
-from keras_ae.layers.text._packed_gru import Packing, packed_gru
+from keras_ae.layers.base import QuantizableLayer
 from keras_ae.layers.text.gru_step import GRUStep
+from keras_ae.layers.text.packed_gru import Packing, packed_gru
 from keras_ae.ops.core import has_fixed_shapes
 from keras_ae.ops.sequences import zero_padding
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.layers.text._packed_gru import GRU, Packing, packed_gru
+from keras_ae.layers.text.packed_gru import GRU, Packing, packed_gru
 from keras_ae.ops.core import has_fixed_shapes
 
 

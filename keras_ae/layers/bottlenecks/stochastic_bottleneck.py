@@ -1,0 +1,136 @@
+"""What the bottlenecks share whose logits are a distribution over codes."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ae.layers.base import ScheduledVariable
+from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
+from keras_ae.ops.terms import mean_term
+
+OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # of uniform noise: the logarithms of both ends are finite in float32
+
+
+class StochasticBottleneck(Bottleneck):
+    """Base of the bottlenecks whose input is the logits of `q(codes | x)`.
+
+    The distribution itself is public, for models that sample it and for gradient
+    estimators: `kl(x)`, `log_prob(x, codes)`, `draw(x)`; and so is the prior, `p(codes)`:
+    `prior_log_prob(codes)`, `draw_prior(shape)`.
+
+    A subclass writes the three functions of `logits` below on float32 tensors, and calls
+    `add_prior(shape)` when it is built:
+
+    - `divergence(x, prior_logits)` -> KL, `(batch, ...)`;
+    - `code_log_prob(logits, codes)` -> log-probability, `(batch, ...)`;
+    - `codes_of_noise(logits, uniform)` -> the codes that uniform noise of the shape of the
+      logits leads to.
+    """
+
+    def __init__(self, *, temperature, straight_through, kl_weight, free_bits, prior, seed, **kwargs):
+        super().__init__(**kwargs)
+        if prior not in ("uniform", "learned"):
+            raise ValueError(f"prior is 'uniform' or 'learned'. Received: prior={prior!r}")
+        if free_bits < 0:
+            raise ValueError(f"free_bits is a number of bits >= 0. Received: free_bits={free_bits!r}")
+        self.straight_through = straight_through
+        self.kl_weight = kl_weight
+        self.free_bits = free_bits
+        self.prior = prior
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.annealing = ScheduledVariable(temperature, name="temperature", positive=True)
+        self.track_term("kl_loss")
+
+    @property
+    def temperature(self):
+        """The variable that holds the current temperature."""
+        return self.annealing.variable
+
+    def add_prior(self, shape):
+        """Make `prior_logits`: zeros, and trainable where the prior is learned."""
+        if self.prior == "uniform":
+            self.prior_logits = np.zeros(shape, "float32")
+        else:
+            self.prior_logits = self.add_weight(
+                name="prior_logits", shape=shape, initializer="zeros", dtype="float32", autocast=False
+            )
+
+    def kl(self, x):
+        """`KL(q(codes | x) || p(codes))` in nats, `(batch, ...)`: one number a position."""
+        x = ops.cast(x, "float32")
+        return self.divergence(x, ops.convert_to_tensor(self.prior_logits))
+
+    def log_prob(self, x, codes):
+        """`log q(codes | x)` in nats, `(batch, ...)`: one number a position."""
+        return self.code_log_prob(ops.cast(x, "float32"), self.codes_in_range(codes))
+
+    def draw(self, x):
+        """Codes drawn from `q(codes | x)`, int32."""
+        x = ops.cast(x, "float32")
+        return self.codes_of_noise(x, self.uniform(ops.shape(x)))
+
+    def prior_log_prob(self, codes):
+        """`log p(codes)` in nats, one number a position."""
+        return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
+
+    def draw_prior(self, shape):
+        """Codes drawn from the prior for so many positions, `(batch, ...)`, int32."""
+        uniform = self.uniform((*shape, self._flat_prior().shape[-1]))
+        return self.prior_codes(uniform)
+
+    def prior_codes(self, uniform):
+        """The codes of the prior that noise `(batch, ..., features)`, uniform in (0, 1), leads to."""
+        uniform = ops.clip(ops.cast(uniform, "float32"), *OPEN_INTERVAL)
+        return self.codes_of_noise(self._flat_prior() + ops.zeros_like(uniform), uniform)
+
+    def uniform(self, shape):
+        """Float32 noise strictly inside of (0, 1): its logarithms stay finite."""
+        return keras.random.uniform(shape, *OPEN_INTERVAL, dtype="float32", seed=self.seed_generator)
+
+    def weighted_kl(self, x, weights):
+        """`(mean KL, what of it is trained)`: the trained part is that beyond the free bits."""
+        kl = self.kl(x)
+        mean = mean_term(kl, weights)
+        if not self.kl_weight:
+            return mean, None
+        if self.free_bits:
+            excess = ops.relu(kl - self.free_bits * math.log(2.0))
+            return mean, self.kl_weight * mean_term(excess, weights)
+        return mean, self.kl_weight * mean
+
+    def position_losses(self, x):
+        if self.kl_weight:
+            return self.kl_weight * ops.relu(self.kl(x) - self.free_bits * math.log(2.0))
+        return None
+
+    def _flat_prior(self):
+        return ops.reshape(ops.convert_to_tensor(self.prior_logits), (-1,))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "temperature": self.annealing.get_value_config(),
+            "straight_through": self.straight_through,
+            "kl_weight": self.kl_weight,
+            "free_bits": self.free_bits,
+            "prior": self.prior,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "temperature": ScheduledVariable.value_from_config(config["temperature"])})
+
+
+def check_estimator(name, estimator, allowed, straight_through, soft):
+    """Raise a `ValueError` for an unknown estimator, or for soft samples of one that has none."""
+    if estimator not in allowed:
+        raise ValueError(f"{name} expects estimator in {allowed}. Received: estimator={estimator!r}")
+    if not straight_through and estimator not in soft:
+        raise ValueError(
+            f"{name} has soft samples with estimator in {soft} only. "
+            f"Received: estimator={estimator!r}, straight_through=False"
+        )

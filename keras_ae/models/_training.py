@@ -1,0 +1,239 @@
+"""Stages and players of a training; losses, metrics and weights given to `compile` and `fit`."""
+
+import collections
+import contextlib
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.ops.core import finite_padding, is_recording
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training in which some players move and the others stand still.
+
+    A model names its stages by `BaseModel.track_stages`; they follow each other in one `fit`, also in
+    several, and in a resumed one.
+
+    Attributes:
+        name: what `BaseModel.stage` says while it lasts.
+        players: `{name: updates per step}` of the players that move, in the order of their updates.
+        steps: training steps it lasts; `None`: to the end, which only the last one may. 0: left out.
+    """
+
+    name: str
+    players: Mapping[str, int]
+    steps: int | None = None
+
+
+def stage_at(stages, step: int) -> Stage:
+    """The stage of training step `step`, counted from 0.
+
+    Example:
+
+    >>> first, second = Stage("first", {"model": 1}, 10), Stage("second", {"model": 1})
+    >>> [stage_at((first, second), step).name for step in (0, 9, 10)]
+    ['first', 'first', 'second']
+    """
+    for stage in stages:
+        if stage.steps is None or step < stage.steps:
+            return stage
+        step -= stage.steps
+    return stages[-1]
+
+
+def check_stages(stages, players) -> None:
+    """Raise `ValueError` unless exactly the last stage is without end, and all `players` are known."""
+    lasts = [stage.steps is None for stage in stages]
+    if sum(lasts) != 1 or not lasts[-1] or any((stage.steps or 0) < 0 for stage in stages):
+        raise ValueError(
+            "Each stage but the last has a number of steps, at least 0, and the last has None. "
+            f"Received: {[(stage.name, stage.steps) for stage in stages]}"
+        )
+    unknown = sorted({name for stage in stages for name in stage.players} - set(players))
+    if unknown:
+        raise ValueError(f"The players of the model are {sorted(players)}. Received: stages of {unknown}")
+
+
+class StageSwitch(keras.callbacks.Callback):
+    """Rebuilds the training step where the next stage begins; `BaseModel.fit` adds it by itself.
+
+    The saved counter `model.training_step` tells the stage, so that a reloaded or resumed training goes
+    on in the right one. With `steps_per_execution` a stage ends with the execution its last step is in.
+    """
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.make_train_function()
+
+
+def with_switch(callbacks):
+    """The callbacks given to `fit`, with one that switches the stages."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
+    return [StageSwitch(), *given]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Variables that are trained on a loss of their own.
+
+    Attributes:
+        name: its optimiser is `compile(<name>_optimizer=...)`; the first player of a
+            model takes `compile(optimizer=...)`.
+        variables: returns the variables it trains.
+        updates: how often it is updated in one training step of a model without stages.
+    """
+
+    name: str
+    variables: Callable[[], list]
+    updates: int = 1
+
+
+class UserMetrics:
+    """Metrics of (target, reconstruction); empty unless `compile(metrics=...)` names some.
+
+    They are kept out of the attributes of the model, so that Keras does not track them as its state.
+    """
+
+    def __init__(self):
+        self.metrics = []
+
+    def set(self, metrics, model):
+        """Set the metrics of `compile`.
+
+        Raises:
+            ValueError: two metrics have the same name, or one has the name of a term.
+        """
+        given = metrics if isinstance(metrics, (list, tuple)) else [] if metrics is None else [metrics]
+        self.metrics = []
+        own = {"loss", *(metric.name for metric in model.metrics)}
+        self.metrics = [_metric(one) for one in given]
+        names = [metric.name for metric in self.metrics]
+        taken = sorted({name for name in names if names.count(name) > 1 or name in own})
+        if self.metrics and taken:
+            self.metrics = []
+            raise ValueError(f"metrics must have distinct names. Received: {', '.join(taken)} twice.")
+
+    def update(self, target, reconstruction, weights):
+        """Update the metrics with the reconstructions of a batch; `weights` `(batch, ...)` or `None`."""
+        if self.metrics and is_recording():
+            target, reconstruction = (ops.cast(part, "float32") for part in (target, reconstruction))
+            weights = None if weights is None else ops.cast(weights, "float32")
+            for metric in self.metrics:
+                metric.update_state(target, reconstruction, sample_weight=weights)
+
+    def get_config(self) -> dict:
+        """Return the argument `metrics` of `compile`, serialised; empty without metrics."""
+        if not self.metrics:
+            return {}
+        return {"metrics": [keras.saving.serialize_keras_object(metric) for metric in self.metrics]}
+
+
+def _metric(given):
+    found = keras.metrics.get(given)
+    if isinstance(found, keras.metrics.Metric):
+        return found
+    return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
+
+
+def reconstruction_losses(loss, target, reconstruction):
+    """A reconstruction loss before its mean over examples: `(batch, ...)`, float32.
+
+    Args:
+        loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
+        target, reconstruction: of equal shape.
+    """
+    loss = keras.losses.get(loss) if isinstance(loss, str) else loss
+    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+    return function(ops.cast(target, "float32"), ops.cast(reconstruction, "float32"))
+
+
+def check_loss(loss, sample_shape):
+    """Raise `InputError` unless a reconstruction loss returns one value for each example or element.
+
+    Args:
+        loss: as in `reconstruction_losses`.
+        sample_shape: of target and reconstruction of one example.
+    """
+    # tf.function: the user's loss may use TensorFlow's operations, which cannot take a KerasTensor
+    example = tf.TensorSpec((None, *sample_shape), tf.float32)
+    trace = tf.function(partial(reconstruction_losses, loss), autograph=False)
+    losses = trace.get_concrete_function(example, example).structured_outputs
+    if losses.shape.rank is None:
+        return
+    shape = tuple(losses.shape)
+    if not shape or shape[0] is not None:
+        raise InputError(
+            "reconstruction_loss must return a loss for each example or element, of the shape (batch,) or "
+            f"(batch, ...). Received: shape {shape}. Leave the mean over the batch to the model."
+        )
+
+
+def check_reconstruction(shape, sample_shape):
+    """Raise `InputError` unless a decoder's output `shape` fits inputs of `sample_shape`."""
+    expected, got = (None, *sample_shape), tuple(shape)
+    same = len(expected) == len(got) and all(
+        a in (b, None) or b is None for a, b in zip(expected, got, strict=True)
+    )
+    if not same:
+        raise InputError(
+            f"The decoder's output {got} does not have the shape of the input {expected}: change the "
+            "decoder, or crop or pad the input so that both agree."
+        )
+
+
+def finite_where_weightless(inputs, sample_weight):
+    """Return `inputs` with zeros for NaN and infinity in examples of weight 0.
+
+    They would otherwise reach the gradients of the networks.
+    """
+    if sample_weight is None:
+        return inputs
+    weights = ops.reshape(sample_weight, (-1,))
+
+    def finite(leaf):
+        floats = hasattr(leaf, "dtype") and keras.backend.is_float_dtype(leaf.dtype)
+        return finite_padding(leaf, weights) if floats else leaf
+
+    return keras.tree.map_structure(finite, inputs)
+
+
+def renewed_optimizer(optimizer, variables):
+    """Return a copy of `optimizer` for `variables` alone, with its state of them.
+
+    Quantised kernels are no longer trained. With their state in the file of a model, the loaded optimiser,
+    which is built on the trained variables, would refuse the whole state.
+    """
+    if not optimizer.built:
+        return optimizer
+    renewed = optimizer.from_config(optimizer.get_config())
+    renewed.build(variables)
+    known = {variable.path: variable for variable in optimizer.variables}
+    numbers = collections.Counter(variable.path for variable in optimizer.variables)
+    for variable in renewed.variables:
+        if numbers[variable.path] == 1 and known[variable.path].shape == variable.shape:
+            variable.assign(known[variable.path].value)
+    return renewed
+
+
+@contextlib.contextmanager
+def quiet_about_own_layers(model):
+    """Suppress Keras' warning for each layer of this package that has nothing to quantise."""
+    own = {type(part).__name__ for part in model._flatten_layers() if _is_own(part)}
+    with warnings.catch_warnings():
+        for name in own:
+            warnings.filterwarnings("ignore", rf"Layer {re.escape(name)} does not have a `quantize` method")
+        yield
+
+
+def _is_own(part):
+    return type(part).__module__.startswith("keras_ae.")

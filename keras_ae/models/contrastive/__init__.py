@@ -1,0 +1,1 @@
+"""Models trained by a contrast: Deep InfoMax and contrastive predictive coding."""

@@ -1,0 +1,366 @@
+"""Frames from which the frames after them can be told from others."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.layers.step_predictors import StepPredictors
+from keras_ae.losses.contrastive import contrastive_prediction, prediction_accuracy
+from keras_ae.models._data_checks import counted_lengths
+from keras_ae.models._input_rules import InputRules
+from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.contrastive._negative_frames import (
+    SOURCES,
+    all_candidates,
+    drawn_candidates,
+    first_number,
+    joined,
+)
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops.sequences import (
+    call_masked,
+    call_under_mask,
+    input_mask,
+    mask_of,
+    samples_per_frame,
+    sequence_mask,
+    unpack_inputs,
+    zero_padding,
+)
+from keras_ae.ops.terms import mean_term, scalars
+
+LONGEST = 2**24  # positions: an encoder without frames for this length has none at all
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class ContrastivePredictiveCoding(BaseModel):
+    """Predicts the frames ahead, well enough to tell them from other frames; there is no decoder.
+
+    ```
+    z = encoder(x)                                        # frames
+    c = context(z)                                        # what is known at frame t, of frames <= t
+    u[b, t, k, n] = z_n . (c[b, t] W_k) / temperature     # score of frame n, k steps after t
+    loss = -mean_{b, t, k} log( exp u[t + k] / (exp u[t + k] + sum_n exp u[n]) )
+    ```
+
+    The negatives `n` are frames of where `negatives` says, never padding, and never the true frame
+    `t + k` itself. What negatives have in common with the positive cannot help to tell them apart:
+    frames of the same sequence make `c` hold what is being said, frames of the whole batch
+    also who says it.
+
+    Args:
+        encoder: any model from `(batch, samples)` or `(batch, length, features)` to frames
+            `(batch, frames, dim)`; `networks.waveform_encoder`. No normalisation over time or batch:
+            it would tell a frame about those after it.
+        context: any causal model from frames to `(batch, frames, context_dim)`;
+            `networks.recurrent_context`.
+        steps: how many frames ahead are predicted.
+        first_step: the nearest one; above 1 where receptive fields of neighbouring frames overlap.
+        negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch"; or several of them, whose
+            frames are negatives together.
+        num_negatives: how many are drawn for each example in each step, shared by its frames; of each
+            of several `negatives`, or one number for each; `None`: all there are.
+        temperature: divides the scores; `None`: the root of `dim`.
+        perturbation: any layer of `(x, mask=None, training=None)` that keeps shape and timing, in training
+            only: `layers.VoicePerturbation`. The context hears one draw of it, the frames to be told apart
+            come from another, so that what it changes, the voice, is of no use and leaves `z` and `c`.
+        seed: of the draws.
+
+    Inputs of `fit`, `evaluate`:
+        x: `(batch, samples)`, or `{"x":, "lengths": (batch,), "speaker": (batch,)}`; padded frames
+            are neither predicted nor negatives.
+        sample_weight: `(batch,)`; weights the predictions of an example.
+
+    Metrics:
+        `loss`; `accuracy`, how often the true frame has the highest score; `accuracy_<k>` of each step.
+
+    Raises:
+        ValueError: unknown `negatives`; steps, number of negatives or temperature out of range.
+        InputError: encoder or context do not return frames; no `speaker` with "same_speaker".
+
+    Example:
+
+    >>> from keras_ae.networks import recurrent_context, waveform_encoder
+    >>> model = ContrastivePredictiveCoding(waveform_encoder(8), recurrent_context(8, 16), steps=4)
+    >>> model.compile("adam")
+    >>> model.encode(ops.ones((2, 1600))).shape
+    TensorShape([2, 10, 16])
+
+    Reference:
+        van den Oord et al., 2018, https://arxiv.org/abs/1807.03748; perturbation: Kharitonov et al., 2020,
+        https://arxiv.org/abs/2007.00991.
+    """
+
+    discrete = False
+
+    def __init__(
+        self,
+        encoder,
+        context,
+        *,
+        steps: int = 12,
+        first_step: int = 1,
+        negatives: str | tuple[str, ...] = "same_sequence",
+        num_negatives: int | tuple[int, ...] | None = 128,
+        temperature: float | None = None,
+        perturbation=None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.sources = (negatives,) if isinstance(negatives, str) else tuple(negatives)
+        whole = num_negatives is None or isinstance(num_negatives, int)
+        self.counts = (num_negatives,) * len(self.sources) if whole else tuple(num_negatives)
+        _check(steps, first_step, self.sources, self.counts, temperature)
+        self.encoder, self.context = encoder, context
+        self.steps, self.first_step = steps, first_step
+        self.negatives, self.num_negatives = negatives, num_negatives
+        self.temperature = temperature
+        self.perturbation = perturbation
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._least = None  # length of an input with a frame to predict, once known
+        self.track_terms("accuracy", *(f"accuracy_{k}" for k in self._ahead()))
+        if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
+            self.build(encoder.input_shape)
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        self.sample_shape = (None, *shape[2:])
+        frames = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
+        _check_frames(frames, "encoder")
+        context = self.context(keras.KerasTensor(frames.shape, dtype=frames.dtype))
+        _check_frames(context, "context")
+        self.dim, self.context_dim = frames.shape[-1], context.shape[-1]
+        count = self.steps - self.first_step + 1
+        self.predictors = StepPredictors(count, self.dim, name="predictors", dtype=self.dtype_policy)
+        self.predictors.build((None, None, self.context_dim))
+        self.built = True
+
+    def input_rules(self):
+        shape = getattr(self, "sample_shape", None)
+        shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
+        needed = ("speaker",) if "same_speaker" in self.sources else ()
+        return InputRules(shapes, trained_on=needed, sizes={"speaker": None}, ignores_y=True)
+
+    def check_batch(self, x, sample_weight=None):
+        super().check_batch(x, sample_weight)
+        values, lengths, _ = _unpack(x)
+        counted = counted_lengths(values, lengths, sample_weight)
+        least = self._least_length(int(values.shape[1]))
+        if not (counted >= least).any():
+            raise InputError(
+                f"x must have clips of at least {least} positions, which give more than "
+                f"first_step={self.first_step} frames: one to predict, and one to predict it from. "
+                f"Received: 0 usable clips of {len(counted)}, the longest of {counted.max(initial=0)}."
+            )
+
+    def _least_length(self, start):
+        """The shortest input with a frame to predict; searched once, from `start`."""
+        if self._least is None:
+            self._least = self._sought_length(start)
+        return self._least
+
+    def _sought_length(self, start):
+        def enough(length):
+            try:
+                frames = self.encoder.compute_output_shape((1, length, *self.sample_shape[1:]))[1]
+            except ValueError:  # shorter than a kernel
+                return False
+            return frames > self.first_step
+
+        high = max(1, start)
+        while not enough(high) and high < LONGEST:
+            high *= 2
+        low = 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if enough(middle) else (middle, high)
+        return high
+
+    def encode(self, x):
+        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        return self.call(self.checked_inputs(x))
+
+    def embed(self, x):
+        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        return self.encode(x)
+
+    def features(self, x):
+        """The frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
+        values, lengths, _ = _unpack(self.checked_inputs(x))
+        mask = input_mask(values, lengths)
+        frames = call_masked(self.encoder, values, mask)
+        return zero_padding(frames, mask_of(frames))
+
+    def frames(self, x, lengths=None, training=False):
+        """`(z (batch, frames, dim), c (batch, frames, context_dim), mask (batch, frames) or None)`."""
+        z = call_masked(self.encoder, x, input_mask(x, lengths), training)
+        mask = mask_of(z)
+        return z, call_masked(self.context, z, mask, training), mask
+
+    def call(self, x, training=None):
+        """The context `c` of `x`; 0 where padded."""
+        values, lengths, _ = _unpack(x)
+        _, context, mask = self.frames(values, lengths, training)
+        return zero_padding(context, mask)
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths, speaker = _unpack(x)
+        z, c, mask = self._seen_frames(values, lengths, training)
+        added = take_losses(self.encoder) + take_losses(self.context)
+        real = real_frames(z, mask)
+        z, c = (zero_padding(part, mask) for part in (z, c))
+        predictions = ops.cast(self.predictors(c), "float32") / (self.temperature or self.dim**0.5)
+        z = ops.cast(z, "float32")
+        candidates = self._candidates(z, counting(real, sample_weight), speaker, training)
+        losses, hits = self._predict(predictions, z, candidates)
+        weights = prediction_weights(self._ahead(), real, ops.shape(z)[1], sample_weight)
+        terms = {"loss": mean_term(losses, weights) + added, "accuracy": mean_term(hits, weights)}
+        for i, k in enumerate(self._ahead()):
+            terms[f"accuracy_{k}"] = mean_term(hits[:, :, i], weights[:, :, i])
+        return scalars(terms)
+
+    def _seen_frames(self, values, lengths, training):
+        """As `frames`; under a perturbation in training, `z` is not what `c` has heard."""
+        if self.perturbation is None or not training:
+            return self.frames(values, lengths, training)
+        seen = input_mask(values, lengths)
+        heard, ahead = (call_under_mask(self.perturbation, values, seen, training) for _ in range(2))
+        _, c, mask = self.frames(heard, lengths, training)
+        return call_masked(self.encoder, ahead, seen, training), c, mask
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """`encode`, the context (also as `serving_default`), and `features`, the frames."""
+        inputs = {
+            "x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x"),
+            "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
+        }
+        unit = samples_per_frame(self.encoder)
+        return {
+            "serving_default": Endpoint(self._encode_endpoint, inputs, ("saved_model",), unit=unit),
+            "encode": Endpoint(self._encode_endpoint, inputs, unit=unit),
+            "features": Endpoint(self._features_endpoint, inputs, unit=unit),
+        }
+
+    def _encode_endpoint(self, x, lengths):
+        _, context, mask = self.frames(x, lengths)
+        return {"embedding": zero_padding(context, mask), "code_lengths": count_real(mask)}
+
+    def _features_endpoint(self, x, lengths):
+        frames = call_masked(self.encoder, x, input_mask(x, lengths))
+        mask = mask_of(frames)
+        return {"features": zero_padding(frames, mask), "code_lengths": count_real(mask)}
+
+    def _ahead(self):
+        return range(self.first_step, self.steps + 1)
+
+    def _candidates(self, z, lengths, speaker, training):
+        if "same_speaker" in self.sources and speaker is None:
+            raise InputError(
+                'negatives="same_speaker" needs the speaker of each example: '
+                'fit({"x":, "speaker": (batch,) integers}). Received: no "speaker".'
+            )
+        seed = self.seed_generator if training else 0  # a validation compares like with like
+        parts = [
+            all_candidates(z, lengths, source, speaker)
+            if count is None
+            else drawn_candidates(z, lengths, source, count, seed, speaker)
+            for source, count in zip(self.sources, self.counts, strict=True)
+        ]
+        return joined(parts, ops.shape(z)[0])
+
+    def _predict(self, predictions, z, candidates):
+        """Loss and hit of each prediction, `(batch, frames, steps)`."""
+        batch, length = ops.shape(z)[:2]
+        ahead = (
+            ops.arange(length, dtype="int32")[:, None]
+            + ops.convert_to_tensor(list(self._ahead()), "int32")[None]
+        )
+        true = tf.gather(z, ops.minimum(ahead, length - 1), axis=1)
+        positive = ops.sum(predictions * true, axis=-1)
+        flat = ops.reshape(predictions, (batch, -1, self.dim))
+        scores = ops.matmul(flat, ops.transpose(candidates.frames, (0, 2, 1)))
+        scores = ops.reshape(scores, (*ops.shape(positive), -1))
+        own = first_number(z)[:, :, None] + ahead[None]  # a positive is never its own negative
+        others = own[..., None] != candidates.number[:, None, None]
+        mask = ops.logical_and(others, candidates.real[:, None, None])
+        return contrastive_prediction(positive, scores, mask), prediction_accuracy(positive, scores, mask)
+
+    def compute_output_shape(self, input_shape):
+        shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
+        return (shape[0], None, self.context_dim)
+
+    def get_config(self):
+        names = ("steps", "first_step", "temperature", "seed")
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "context": keras.saving.serialize_keras_object(self.context),
+            "perturbation": keras.saving.serialize_keras_object(self.perturbation),
+            **{name: _plain(getattr(self, name)) for name in ("negatives", "num_negatives")},
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+def _plain(value):
+    """A tuple as a list: JSON has no tuples."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _unpack(x):
+    values, lengths = unpack_inputs(x)
+    return values, lengths, x.get("speaker") if isinstance(x, dict) else None
+
+
+def _check(steps, first_step, sources, counts, temperature):
+    if not 1 <= first_step <= steps:
+        raise ValueError(
+            f"1 <= first_step <= steps is needed. Received: first_step={first_step!r}, steps={steps!r}"
+        )
+    if not sources or set(sources) - set(SOURCES):
+        raise ValueError(f"negatives is one or more of {list(SOURCES)}. Received: negatives={sources!r}")
+    if len(counts) != len(sources) or any(count is not None and count < 1 for count in counts):
+        raise ValueError(
+            "num_negatives is at least 1, or None; or one number for each of the negatives. "
+            f"Received: num_negatives={counts!r}, negatives={sources!r}"
+        )
+    if temperature is not None and not temperature > 0:
+        raise ValueError(f"temperature is positive, or None. Received: temperature={temperature!r}")
+
+
+def _check_frames(frames, name):
+    if isinstance(frames, (list, tuple, dict)) or len(frames.shape) != 3 or frames.shape[-1] is None:
+        received = type(frames).__name__ if not hasattr(frames, "shape") else f"shape {tuple(frames.shape)}"
+        raise InputError(f"The {name} returns frames (batch, frames, channels). Received: {received}.")
+
+
+def count_real(mask):
+    """Number of real positions of each example, `(batch,)` int32."""
+    return ops.sum(ops.cast(mask, "int32"), axis=1)
+
+
+def real_frames(z, mask):
+    """Number of real frames, `(batch,)` int32."""
+    if mask is not None:
+        return count_real(mask)
+    return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
+
+
+def counting(lengths, sample_weight):
+    """The lengths, 0 for examples without weight: they are no negatives of others."""
+    if sample_weight is None:
+        return lengths
+    return ops.where(ops.reshape(sample_weight, (-1,)) > 0, lengths, ops.zeros_like(lengths))
+
+
+def prediction_weights(ahead, lengths, frames, sample_weight):
+    """`(batch, frames, steps)`: 1, or the weight of the example, where the predicted frame is real."""
+    real = ops.stack([sequence_mask(lengths - k, frames) for k in ahead], axis=2)
+    weights = ops.cast(real, "float32")
+    if sample_weight is None:
+        return weights
+    return weights * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1, 1))

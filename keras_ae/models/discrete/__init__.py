@@ -1,0 +1,1 @@
+"""Models with discrete latent variables or two levels of codes, and priors over codes."""

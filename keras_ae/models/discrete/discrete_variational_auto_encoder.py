@@ -1,0 +1,323 @@
+"""Encoder to a discrete posterior, decoder to a likelihood, evidence lower bound."""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.layers.base import ScheduledVariable
+from keras_ae.layers.bottlenecks.augment_reinforce_merge import AugmentReinforceMerge
+from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
+from keras_ae.layers.bottlenecks.score_function import ScoreFunction
+from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck
+from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
+from keras_ae.models._input_rules import likelihood_bounds
+from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.base import take_losses
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops.core import where_counted
+from keras_ae.ops.sequences import (
+    call_masked,
+    combine,
+    crop,
+    input_mask,
+    mask_of,
+    sum_per_example,
+    unpack_inputs,
+)
+from keras_ae.ops.terms import mean_term, scalars
+
+ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class DiscreteVariationalAutoEncoder(AutoEncoder):
+    """Minimises the negative evidence lower bound of a discrete code, in nats per example.
+
+    ```
+    loss = -E_q(z|x) log p(x|z) + beta * KL(q(z|x) || p(z))
+    ```
+
+    `q(z|x)` is the distribution of a `GumbelOneHot` or `BinaryBottleneck`, whose prior is
+    uniform or learned. The KL is exact. The gradient of the expectation is the bottleneck's own
+    (Gumbel-softmax, straight-through, ...), or one that takes hard samples only and is
+    unbiased. Validation draws hard codes, always.
+
+    Args:
+        encoder: any `keras.Model` that returns logits.
+        decoder: any `keras.Model`; embedding to the parameters of the likelihood, in the
+            shape of the input.
+        bottleneck: `layers.GumbelOneHot` or `layers.BinaryBottleneck`, with `kl_weight=0`.
+        estimator: `"pathwise"` (the bottleneck's), `"score_function"`, `"arm"` (bits only), or
+            a `layers.ScoreFunction` or `layers.AugmentReinforceMerge` with its own settings.
+        likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
+            `"gaussian"` (it returns the mean).
+        observation_scale: standard deviation of the Gaussian likelihood.
+        num_samples: codes drawn for each example in training (of `"arm"`: one pair).
+        beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
+            the training steps, counted in a saved variable.
+
+    Inputs of `fit`, `evaluate`:
+        as in `AutoEncoder`.
+
+    Metrics:
+        `loss`, `reconstruction_loss`, `negative_elbo` (that of `beta=1`) in nats per example,
+        and those of the bottleneck.
+
+    Example:
+
+    >>> from keras_ae.layers import GumbelOneHot
+    >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(6)])
+    >>> decoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8)])
+    >>> model = DiscreteVariationalAutoEncoder(encoder, decoder, GumbelOneHot(num_groups=2))
+    >>> model.encode(ops.ones((3, 8))).shape, model.elbo(ops.ones((3, 8))).shape
+    (TensorShape([3, 2]), TensorShape([3]))
+
+    Reference:
+        Mnih and Gregor, 2014, https://arxiv.org/abs/1402.0030; Jang et al., 2017,
+        https://arxiv.org/abs/1611.01144; Burda et al., 2016 (`log_likelihood`),
+        https://arxiv.org/abs/1509.00519.
+    """
+
+    term_names = ("reconstruction_loss", "negative_elbo")
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        bottleneck,
+        *,
+        estimator="pathwise",
+        likelihood: str = "bernoulli",
+        observation_scale: float = 1.0,
+        num_samples: int | None = None,
+        beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        **kwargs,
+    ):
+        _check(bottleneck, estimator, likelihood)
+        # before the parent, which builds the model if it can
+        self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
+        self.warm_up = ScheduledVariable(beta, name="beta")
+        super().__init__(encoder, decoder, bottleneck, **kwargs)
+        self.likelihood = likelihood
+        self.observation_scale = observation_scale
+        leave_one_out = getattr(self.estimator, "baseline", None) == "leave_one_out"
+        self.num_samples = (2 if leave_one_out else 1) if num_samples is None else num_samples
+
+    @property
+    def beta(self):
+        """The variable that holds the current weight of the KL."""
+        return self.warm_up.variable
+
+    def build_embedding(self, features):
+        self.feature_shape = tuple(features.shape[1:])
+        if isinstance(self.estimator, ScoreFunction):
+            self.estimator.build_baseline(features.shape)
+        return super().build_embedding(features)
+
+    def target_bounds(self):
+        return likelihood_bounds(self.likelihood)
+
+    def elbo(self, x, num_samples=1):
+        """`log p(x|z) - KL(q(z|x) || p(z))`, the mean over hard samples `z ~ q`; nats, `(batch,)`."""
+        values, mask, features = self._posterior(x)
+        likelihoods = [self._likelihood_of_draw(values, mask, features)[0] for _ in range(num_samples)]
+        return sum(likelihoods) / num_samples - self._kl(features)
+
+    def score(self, x, noise=None):
+        """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
+
+        That of `beta=1`: the larger, the less likely `x` is for the model.
+
+        Args:
+            x: as in `encode`.
+            noise: uniform in (0, 1), shaped as the logits, of the draw of `z`; `None`: `z` is the most
+                probable code, as in the endpoint `score`.
+        """
+        values, mask, features = self._posterior(x)
+        codes = self.bottleneck.encode(features)
+        if noise is not None:
+            codes = self.bottleneck.codes_of_noise(ops.cast(features, "float32"), ops.cast(noise, "float32"))
+        return self._loss_of(values, mask, codes, mask_of(features), False) + self._kl(features)
+
+    def log_likelihood(self, x, num_samples=1000):
+        """Importance-weighted bound `log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x)`; nats, `(batch,)`.
+
+        It grows with the samples, towards `log p(x)`.
+        """
+        values, mask, features = self._posterior(x)
+
+        def more(left, total):
+            _, log_weights = self._likelihood_of_draw(values, mask, features)
+            return left - 1, ops.logaddexp(total, log_weights)
+
+        start = ops.full(ops.shape(features)[:1], -1e30, "float32")
+        count = ops.convert_to_tensor(num_samples, "int32")
+        _, total = tf.while_loop(lambda left, _: left > 0, more, (count, start), parallel_iterations=1)
+        return total - math.log(num_samples)
+
+    def sample(self, num_examples, length=None):
+        """The mean of `p(x|z)` of codes drawn from the prior; `length` of codes where it is free."""
+        positions = [length if size is None else size for size in self.feature_shape[:-1]]
+        return self.decode(self.bottleneck.draw_prior((num_examples, *positions)))
+
+    def decode(self, codes, lengths=None):
+        """The mean of `p(x|z)`."""
+        return self._mean(super().decode(codes, lengths))
+
+    def call(self, x, training=None):
+        return self._mean(super().call(x, training=training))
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        values, lengths = unpack_inputs(x)
+        mask = input_mask(values, lengths)
+        target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
+        features = call_masked(self.encoder, values, mask, training)
+        added = take_losses(self.encoder)
+        kl = mean_term(self._kl(features), sample_weight)
+        self._observe(target, mask, features, sample_weight)
+        losses = self._surrogate(target, mask, features, sample_weight, training)
+        # bottleneck, decoder, baseline: each takes what its own calls have added
+        parts = [self.bottleneck, self.decoder]
+        parts += [self.estimator] if self.estimator != "pathwise" else []
+        added += sum(take_losses(part) for part in parts)
+        reconstruction = mean_term(losses, sample_weight)
+        beta = self.warm_up.next(advance=bool(training) and self.trainable)
+        terms = {"reconstruction_loss": reconstruction, "negative_elbo": reconstruction + kl}
+        return scalars({"loss": reconstruction + beta * kl + added, **terms})
+
+    def _observe(self, target, mask, features, sample_weight):
+        """Update the metrics of `compile` with the reconstruction of the most probable codes."""
+        if self._metrics_of_user.metrics:
+            code = self.bottleneck.decode(self.bottleneck.encode(ops.stop_gradient(features)))
+            parameters = call_masked(self.decoder, code, mask_of(features), False)
+            take_losses(self.decoder)
+            weights = combine(mask, sample_weight)
+            self.observe_reconstruction(target, self._mean(crop(parameters, target)), weights)
+
+    # the expectation of the loss, and its gradient
+
+    def _surrogate(self, target, mask, features, sample_weight, training):
+        """`(batch,)`: `-log p(x|z)`, as a surrogate that has the gradient of the expectation."""
+        if training and self.estimator == "pathwise":
+            return self._by_path(target, mask, features, sample_weight)
+        # the bottleneck's own metrics and losses; the codes are drawn below
+        self.bottleneck(features, training=False, **self._weighting(features, sample_weight))
+        if not training:
+            return self._loss_of(target, mask, self.bottleneck.draw(features), mask_of(features), training)
+        if isinstance(self.estimator, AugmentReinforceMerge):
+            return self._by_pairs(target, mask, features)
+        return self._by_scores(target, mask, features, sample_weight)
+
+    def _by_path(self, target, mask, features, sample_weight):
+        given = (target, mask, features, mask_of(features), sample_weight)
+        target, mask, features, code_mask, weight = self._repeated(*given)
+        embedding = self.bottleneck(features, mask=code_mask, sample_weight=weight, training=True)
+        losses = self._loss_of(target, mask, embedding, code_mask, True)
+        return ops.mean(ops.reshape(losses, (self.num_samples, -1)), axis=0)
+
+    def _by_scores(self, target, mask, features, sample_weight):
+        code_mask, given = mask_of(features), {"sample_weight": sample_weight, "training": True}
+        if self.estimator.baseline == "self_critical":
+            greedy = self.bottleneck.encode(features)
+            given["greedy_losses"] = self._loss_of(target, mask, greedy, code_mask, True)
+        if self.estimator.baseline == "learned":
+            given["features"] = features
+        target, mask, features, code_mask = self._repeated(target, mask, features, code_mask)
+        codes = self.bottleneck.draw(features)
+        losses = self._loss_of(target, mask, codes, code_mask, True)
+        log_probs = sum_per_example(self.bottleneck.log_prob(features, codes), code_mask)
+        pairs = (ops.reshape(each, (self.num_samples, -1)) for each in (losses, log_probs))
+        return ops.mean(self.estimator(*pairs, **given), axis=0)
+
+    def _by_pairs(self, target, mask, features):
+        code_mask = mask_of(features)
+        codes, uniform = self.estimator.draw(features)
+        losses = [self._loss_of(target, mask, one, code_mask, True) for one in (codes[0], codes[1])]
+        logits = ops.cast(features, "float32")
+        if code_mask is not None:  # the loss does not depend on the bits of padding: they are only noise
+            logits = logits * ops.cast(ops.expand_dims(code_mask, -1), "float32")
+        return self.estimator(ops.stack(losses), logits, uniform)
+
+    def _repeated(self, *tensors):
+        """Each tensor `num_samples` times along the batch."""
+        if self.num_samples == 1:
+            return tensors
+        return [None if one is None else ops.concatenate([one] * self.num_samples) for one in tensors]
+
+    def _loss_of(self, target, mask, code, code_mask, training):
+        """`-log p(target | code)`, `(batch,)`, of integer codes or of an embedding."""
+        if not keras.backend.is_float_dtype(code.dtype):
+            code = self.bottleneck.decode(code)
+        parameters = crop(call_masked(self.decoder, code, code_mask, training), target)
+        settings = (ops.cast(parameters, "float32"), self.observation_scale)
+        return -sum_per_example(log_likelihood_of(self.likelihood, target, *settings), mask)
+
+    def _kl(self, features):
+        return sum_per_example(self.bottleneck.kl(features), mask_of(features))
+
+    # evaluation
+
+    def _posterior(self, x):
+        """`(values, mask, features)`."""
+        values, lengths = unpack_inputs(self.checked_inputs(x))
+        values = ops.cast(values, "float32")
+        return values, input_mask(values, lengths), self.features(values, lengths)
+
+    def _likelihood_of_draw(self, values, mask, features):
+        """`(log p(x|z), log p(x|z) p(z) / q(z|x))` of one hard sample, each `(batch,)`."""
+        codes, code_mask = self.bottleneck.draw(features), mask_of(features)
+        likelihood = -self._loss_of(values, mask, codes, code_mask, False)
+        ratio = self.bottleneck.prior_log_prob(codes) - self.bottleneck.log_prob(features, codes)
+        return likelihood, likelihood + sum_per_example(ratio, code_mask)
+
+    def _mean(self, parameters):
+        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of `AutoEncoder`, with `sample`: uniform noise, shaped as the logits, to a reconstruction."""
+        noise = tf.TensorSpec((None, *self.feature_shape), tf.float32, name="noise")
+        specs = {name: spec for name, spec in self.code_specs().items() if name == "code_lengths"}
+        specs = {"noise": noise, **specs}
+        return {**super().endpoints(), "sample": Endpoint(self._sample_endpoint, specs)}
+
+    def _sample_endpoint(self, noise, code_lengths=None):
+        return {"reconstruction": self.decode(self.bottleneck.prior_codes(noise), code_lengths)}
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("reconstruction_loss")
+        estimator = self.estimator
+        if estimator != "pathwise":
+            estimator = keras.saving.serialize_keras_object(estimator)
+        return {
+            **config,
+            "estimator": estimator,
+            "likelihood": self.likelihood,
+            "observation_scale": self.observation_scale,
+            "num_samples": self.num_samples,
+            "beta": self.warm_up.get_value_config(),
+        }
+
+
+def _check(bottleneck, estimator, likelihood):
+    if not isinstance(bottleneck, StochasticBottleneck) or bottleneck.kl_weight:
+        kind, weight = type(bottleneck).__name__, getattr(bottleneck, "kl_weight", None)
+        raise ValueError(
+            "bottleneck is a GumbelOneHot or BinaryBottleneck with kl_weight=0: the model weights the KL "
+            f"by beta. Received: {kind}, kl_weight={weight}"
+        )
+    layers = tuple(ESTIMATORS.values())
+    if estimator not in ("pathwise", *ESTIMATORS) and not isinstance(estimator, layers):
+        raise ValueError(
+            f"estimator is 'pathwise', 'score_function', 'arm' or a layer of these. Received: {estimator!r}"
+        )
+    arm = estimator == "arm" or isinstance(estimator, AugmentReinforceMerge)
+    if arm and not isinstance(bottleneck, BinaryBottleneck):
+        raise ValueError(
+            "estimator='arm' is for the bits of a BinaryBottleneck; 'score_function' takes any code. "
+            f"Received: {type(bottleneck).__name__}"
+        )
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"likelihood is in {LIKELIHOODS}. Received: likelihood={likelihood!r}")

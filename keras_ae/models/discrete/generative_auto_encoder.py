@@ -1,0 +1,252 @@
+"""A discrete auto-encoder with a prior over its codes: it generates."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.models._input_rules import InputRules
+from keras_ae.models.base import BaseModel, Player
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops.terms import LossTerm, scalars
+
+PARTS = ("auto_encoder", "prior", "bottom_prior")
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class GenerativeAutoEncoder(BaseModel):
+    """Draws codes from a prior and decodes them; trains the prior, not the auto-encoder.
+
+    ```
+    codes ~ prior,   x = decode(codes)
+    loss  = -mean log prior(encode(x)) / number of codes,   nats per code
+    ```
+
+    With a `TwoLevelAutoEncoder`, `prior` is over the top codes and `bottom_prior` over
+    the bottom codes given the top ones; the loss is that of both, over all codes.
+
+    Args:
+        auto_encoder: a trained `AutoEncoder` with a discrete bottleneck, or a trained
+            `TwoLevelAutoEncoder`. Its weights and statistics stay as they are.
+        prior: a `CodePrior` over its codes, or its top codes.
+        bottom_prior: a `CodePrior` over its bottom codes, conditioned on the top ones.
+
+    Inputs of `fit`, `evaluate`:
+        x: what the auto-encoder takes; where the priors have labels,
+            `{"x":, "labels": (batch,)}`.
+        sample_weight: `(batch,)`.
+
+    Metrics:
+        `loss` in nats per code, `accuracy`; with two levels both also as `top_` and
+        `bottom_`.
+
+    Raises:
+        ValueError: the auto-encoder is not discrete, or a prior does not fit its codes.
+
+    Example:
+
+    >>> from keras_ae.layers import VectorQuantizer
+    >>> from keras_ae.models import AutoEncoder, CodePrior
+    >>> from keras_ae.networks import image_decoder, image_encoder
+    >>> networks = image_encoder((8, 8, 1), 4), image_decoder((8, 8, 1), 4)
+    >>> prior = CodePrior(num_values=16, code_shape=(2, 2), dim=16, depth=1)
+    >>> model = GenerativeAutoEncoder(AutoEncoder(*networks, VectorQuantizer(16)), prior)
+    >>> model.sample(3, seed=0).shape
+    TensorShape([3, 8, 8, 1])
+    """
+
+    discrete = True
+
+    def __init__(self, auto_encoder, prior, bottom_prior=None, **kwargs):
+        super().__init__(**kwargs)
+        _check_parts(auto_encoder, prior, bottom_prior)
+        self.auto_encoder = auto_encoder
+        self.prior = prior
+        self.bottom_prior = bottom_prior
+        levels = ("top_", "bottom_") if bottom_prior is not None else ()
+        self.track_terms("accuracy", *(f"{level}{term}" for level in levels for term in ("loss", "accuracy")))
+        self.sample_shape = auto_encoder.sample_shape
+        self.built = True
+
+    def build(self, input_shape=None):
+        self.built = True
+
+    def players(self):
+        return [Player("prior", lambda: [v for prior in self.priors for v in prior.trainable_variables])]
+
+    @property
+    def metrics(self):
+        """Those of the prior: the auto-encoder is not trained and has nothing to report."""
+        return [self._loss_tracker, *self._terms.values()] if self.compiled else []
+
+    def input_rules(self):
+        shapes, trained_on = dict(self.auto_encoder.input_rules().shapes), ()
+        if any(prior.settings["num_labels"] for prior in self.priors):
+            shapes["labels"], trained_on = (None,), ("labels",)
+        labels = [prior.settings["num_labels"] for prior in self.priors if prior.settings["num_labels"]]
+        sizes = {"labels": min(labels, default=None)}
+        return InputRules(shapes, trained_on=trained_on, sizes=sizes, ignores_y=True)
+
+    def encode(self, x):
+        """The codes of `x`, as the auto-encoder gives them."""
+        return self.auto_encoder.encode(x)
+
+    def embed(self, x):
+        """The float embedding of `x`."""
+        return self.auto_encoder.embed(x)
+
+    def decode(self, codes):
+        """The reconstruction from codes."""
+        return self.auto_encoder.decode(codes)
+
+    def reconstruct(self, x):
+        """`decode(encode(x))`."""
+        return self.auto_encoder.reconstruct(x)
+
+    def call(self, x, training=None):
+        """The reconstruction, in inference whatever `training` says."""
+        return self.auto_encoder(x["x"] if isinstance(x, dict) else x, training=False)
+
+    def log_prob(self, codes, *, labels=None):
+        """`log p(codes)` in nats, `(batch,)`."""
+        inputs = self._prior_inputs(codes, labels)
+        parts = [
+            prior.log_prob(one["x"], labels=one.get("labels"), condition=one.get("condition"))
+            for prior, one in zip(self.priors, inputs, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    def sample(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None):
+        """Draw `num` examples: `decode(sample_codes(num, ...))`."""
+        codes = self.sample_codes(num, temperature=temperature, top_k=top_k, seed=seed, labels=labels)
+        return self.decode(codes)
+
+    def sample_codes(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None):
+        """Draw codes; arguments as in `CodePrior.sample`."""
+        settings = {"temperature": temperature, "top_k": top_k}
+        # one seed each: equal ones would give both levels the same noise
+        seeds = (seed, seed) if seed is None else np.random.default_rng(seed).integers(2**31, size=2)
+        first = self.prior.sample(num, seed=seeds[0], labels=_labels_for(self.prior, labels), **settings)
+        if self.bottom_prior is None:
+            return first
+        given = {"labels": _labels_for(self.bottom_prior, labels), "condition": first}
+        return {"top": first, "bottom": self.bottom_prior.sample(num, seed=seeds[1], **given, **settings)}
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        x = x if isinstance(x, dict) else {"x": x}
+        codes = keras.tree.map_structure(ops.stop_gradient, self.encode(x["x"]))
+        inputs = self._prior_inputs(codes, x.get("labels"))
+        terms = [
+            prior.compute_terms(one, None, sample_weight, training, player)
+            for prior, one in zip(self.priors, inputs, strict=True)
+        ]
+        if len(terms) == 1:
+            return terms[0]
+        shares = [prior.num_codes / sum(p.num_codes for p in self.priors) for prior in self.priors]
+        joint = {
+            name: sum(share * LossTerm.of(term[name]) for share, term in zip(shares, terms, strict=True))
+            for name in terms[0]
+        }
+        for level, term in zip(("top_", "bottom_"), terms, strict=True):
+            joint.update({f"{level}{name}": value for name, value in term.items()})
+        return scalars(joint)
+
+    def own_preprocessing(self):
+        """That of the auto-encoder."""
+        return self.auto_encoder.preprocessing
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of the auto-encoder; `score` is the loss in nats per code; `sample` takes uniform noise."""
+        table = self.auto_encoder.endpoints()
+        encode = table["encode"]
+        labels, count = self.prior.condition_specs(), self.prior.settings["num_labels"]
+        ranges = {"noise": (0, 1), "labels": (0, (count or 1) - 1)}
+        noise = tf.TensorSpec((None, sum(p.num_codes for p in self.priors)), tf.float32, name="noise")
+        score = Endpoint(
+            self._score_endpoint,
+            {**encode.inputs, **labels},
+            sample=self.prior.random_codes,
+            margin=lambda x, **_: encode.margin(x=x),
+            value_ranges=ranges,
+        )
+        sample = Endpoint(
+            lambda **inputs: self._draw(**inputs)[0],
+            {"noise": noise, **labels},
+            sample=self.prior.random_codes,
+            margin=lambda **inputs: self._draw(**inputs)[1],
+            value_ranges=ranges,
+        )
+        return {**table, "score": score, "sample": sample}
+
+    def _score_endpoint(self, x, labels=None):
+        log_prob = self.log_prob(self.encode(x), labels=labels)
+        return {"log_prob": log_prob, "score": -log_prob / sum(prior.num_codes for prior in self.priors)}
+
+    def _draw(self, noise, labels=None):
+        """`({"reconstruction", codes}, gap)` of uniform noise `(batch, number of codes)`."""
+        split = self.prior.num_codes
+        labels_of = {"labels": _labels_for(self.prior, labels)}
+        codes, gap = self.prior.codes_of_noise(noise[:, :split], **labels_of)
+        if self.bottom_prior is None:
+            return {"reconstruction": self.decode(codes), "codes": codes}, gap
+        given = {"labels": _labels_for(self.bottom_prior, labels), "condition": codes}
+        bottom, bottom_gap = self.bottom_prior.codes_of_noise(noise[:, split:], **given)
+        outputs = {"reconstruction": self.decode({"top": codes, "bottom": bottom})}
+        return {**outputs, "top_codes": codes, "bottom_codes": bottom}, ops.minimum(gap, bottom_gap)
+
+    @property
+    def priors(self):
+        """The prior, or those of the top and of the bottom codes."""
+        return [prior for prior in (self.prior, self.bottom_prior) if prior is not None]
+
+    def _prior_inputs(self, codes, labels):
+        """What each prior's `fit` takes."""
+        levels = [{"x": codes}]
+        if self.bottom_prior is not None:
+            levels = [{"x": codes["top"]}, {"x": codes["bottom"], "condition": codes["top"]}]
+        for prior, inputs in zip(self.priors, levels, strict=True):
+            given = _labels_for(prior, labels)
+            if given is not None:
+                inputs["labels"] = given
+        return levels
+
+    def compute_output_shape(self, input_shape):
+        return input_shape["x"] if isinstance(input_shape, dict) else input_shape
+
+    def get_config(self):
+        serialized = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS}
+        return {**super().get_config(), **serialized}
+
+
+def _labels_for(prior, labels):
+    return labels if prior.settings["num_labels"] else None
+
+
+def _check_parts(auto_encoder, prior, bottom_prior):
+    expected = code_levels(auto_encoder)
+    given = [one for one in (prior, bottom_prior) if one is not None]
+    received = [(one.num_values, one.code_shape) for one in given]
+    conditions = [(p.settings["condition_values"], p.settings["condition_shape"]) for p in given]
+    wanted = [(None, None), *expected][: len(expected)]
+    if received != expected or conditions != wanted:
+        raise ValueError(
+            f"The priors expect (values, shape) {expected} of the codes, conditioned on {wanted}. "
+            f"Received: {received}, conditioned on {conditions}"
+        )
+
+
+def code_levels(auto_encoder) -> list[tuple[int, tuple[int, ...]]]:
+    """`(values, shape)` of the codes of each level of a discrete auto-encoder, the top one first.
+
+    Raises:
+        ValueError: it is not built, or has no discrete bottleneck.
+    """
+    if not getattr(auto_encoder, "discrete", False) or not auto_encoder.built:
+        raise ValueError(
+            "auto_encoder expects a built auto-encoder with a discrete bottleneck. "
+            f"Received: {type(auto_encoder).__name__}"
+        )
+    if hasattr(auto_encoder, "bottlenecks"):
+        layers = auto_encoder.bottlenecks
+        return [(layer.num_values, auto_encoder.code_shapes[level]) for level, layer in layers.items()]
+    return [(auto_encoder.bottleneck.num_values, auto_encoder.code_shape)]

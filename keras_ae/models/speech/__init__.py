@@ -1,0 +1,1 @@
+"""Models of speech: auto-encoders and voice conversion."""

@@ -1,0 +1,104 @@
+"""The functions of a voice converter that are exported."""
+
+from dataclasses import replace
+
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.audio.mel import waveforms_of_frames
+from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops.sequences import mask_of, samples_per_frame
+
+FRAMES = 10  # the deviation over two or three may be so small that it makes a rounding of 1e-7 a 1e-3
+
+
+def conversion_endpoints(model) -> dict[str, Endpoint]:
+    """The endpoints of a `VoiceConverter`.
+
+    `encode`, `content`, `reconstruct` take `x` and `lengths`, `decode` an `embedding` and `code_lengths`,
+    `convert` a source `x`, `lengths` and a target: `target` and `target_lengths`. Without a speaker encoder
+    `speaker`, a number, stands for the target and goes beside what is decoded; with one, `speaker` is an
+    endpoint too. With a front end of log-mel frames `convert_waveform` returns what one can listen to.
+    """
+    inputs, number = _utterances(model, "x", "lengths"), {}
+    wanted = _utterances(model, "target", "target_lengths")
+    channels = model.content_dim
+    if model.speaker_encoder is None:
+        wanted = number = {"speaker": tf.TensorSpec((None,), tf.int32, name="speaker")}
+    else:
+        channels += model.speaker_dim
+    code = {
+        "embedding": tf.TensorSpec((None, None, channels), tf.float32, name="embedding"),
+        "code_lengths": tf.TensorSpec((None,), tf.int32, name="code_lengths"),
+    }
+    functions = _functions(model)
+    table = {
+        "serving_default": Endpoint(functions["encode"], inputs, ("saved_model",)),
+        "encode": Endpoint(functions["encode"], inputs),
+        "content": Endpoint(functions["content"], inputs),
+        "decode": Endpoint(functions["decode"], {**code, **number}),
+        "reconstruct": Endpoint(functions["reconstruct"], {**inputs, **number}),
+        "convert": Endpoint(functions["convert"], {**inputs, **wanted}),
+    }
+    if model.speaker_encoder is not None:
+        table["speaker"] = Endpoint(functions["speaker"], inputs)
+    layers = [] if model.front_end is None else model.front_end.layers
+    if any(isinstance(layer, LogMelSpectrogram) for layer in layers):
+        # Fourier transforms do not convert to ONNX
+        options = {**inputs, **wanted}
+        table["convert_waveform"] = Endpoint(functions["convert_waveform"], options, ("saved_model",))
+    samples = 1 if model.front_end is None else samples_per_frame(model.front_end)
+    return {
+        name: replace(endpoint, unit=FRAMES * samples if "x" in endpoint.inputs else FRAMES)
+        for name, endpoint in table.items()
+    }
+
+
+def _utterances(model, name, lengths):
+    return {
+        name: tf.TensorSpec((None, *model.sample_shape), tf.float32, name=name),
+        lengths: tf.TensorSpec((None,), tf.int32, name=lengths),
+    }
+
+
+def _functions(model):
+    def encode(**x):
+        embedding = model.encode(x)
+        return {"embedding": embedding, "code_lengths": _count(embedding)}
+
+    def content(**x):
+        found = model.content(x)
+        return {"content": found, "code_lengths": _count(found)}
+
+    def speaker(**x):
+        return {"speaker": model.speaker(x)}
+
+    def decode(embedding, code_lengths, speaker=None):
+        return {"reconstruction": model.decode(embedding, code_lengths, speaker)}
+
+    def reconstruct(**x):
+        frames = model.reconstruct(x)
+        return {"reconstruction": frames, "frame_lengths": _count(frames)}
+
+    def convert(x, lengths, speaker=None, target=None, target_lengths=None):
+        wanted = {"x": target, "lengths": target_lengths} if speaker is None else speaker
+        frames = model.convert({"x": x, "lengths": lengths}, wanted)
+        return {"converted": frames, "frame_lengths": _count(frames)}
+
+    def convert_waveform(**inputs):
+        found = convert(**inputs)
+        mel, frames = model.log_mel(found["converted"])
+        waveform = waveforms_of_frames(frames, found["frame_lengths"], mel)
+        return {
+            "waveform": waveform,
+            "waveform_lengths": ops.maximum(0, found["frame_lengths"] - 1) * mel.hop,
+        }
+
+    found = (encode, content, speaker, decode, reconstruct, convert, convert_waveform)
+    return {function.__name__: function for function in found}
+
+
+def _count(tensor):
+    """Real positions of each example, by the mask of the tensor."""
+    return ops.sum(ops.cast(mask_of(tensor), "int32"), axis=1)

@@ -1,0 +1,193 @@
+"""Waveform to units, units and a speaker to the mel bands of what was said."""
+
+from dataclasses import replace
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError, embedding_rows, integers_in
+from keras_ae.models._input_rules import InputRules
+from keras_ae.models._training import check_loss, check_reconstruction
+from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.ops.sequences import (
+    call_masked,
+    call_under_mask,
+    check_mask,
+    code_lengths,
+    crop,
+    input_mask,
+    mask_of,
+    samples_per_frame,
+    sequence_mask,
+    unpack_inputs,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class SpeechAutoEncoder(AutoEncoder):
+    """Auto-encoder of speech whose decoder is told who speaks, so that the codes need not tell.
+
+    ```
+    y     = target(x)                                       # log-mel frames, normalised
+    y_hat = decoder(bottleneck(encoder(x)), speaker)
+    loss  = mean |y - y_hat| over real frames and bands  +  what the bottleneck adds
+    ```
+
+    With `layers.VectorQuantizer` as bottleneck this is the VQ-VAE whose codes are phone-like
+    units. The front ends are inside of the encoder and of `target` and saved with them: the model takes
+    waveforms. To convert a voice, give `decode` or `reconstruct` another speaker.
+
+    Args:
+        encoder: a Keras model from `(batch, samples)` to `(batch, codes, dim)`, such as
+            `networks.frame_encoder`.
+        decoder: a Keras model from `[embedding (batch, codes, dim), speaker (batch,)]` to
+            `(batch, frames, mels)`, such as `networks.frame_decoder`; frames past those of the
+            target are cut.
+        target: a Keras model from `(batch, samples)` to `(batch, frames, mels)`, such as
+            `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; it is not trained.
+        bottleneck: `None`, a discrete bottleneck of `keras_ae.layers`, `GaussianBottleneck`, or any layer.
+        reconstruction_loss: as in `AutoEncoder`; the mean absolute error.
+
+    Inputs of `fit`, `evaluate`:
+        x: `{"x": (batch, samples), "lengths": (batch,), "speaker": (batch,)}`; `lengths` in
+            samples, of batches padded to one length; `speaker`: number of the speaker.
+            `encode` and `embed` need no speaker.
+        y: waveforms that are to be reconstructed, if not `x` itself (denoising).
+        sample_weight: `(batch,)`; weights every term, that of the bottleneck too.
+
+    Metrics:
+        `loss`, `reconstruction_loss`, and those of the bottleneck.
+
+    Raises:
+        InputError: decoder and target differ in their bands; no speaker where one is needed.
+
+    Example:
+
+    >>> from keras_ae.layers import LogMelSpectrogram, VectorQuantizer
+    >>> from keras_ae.networks import frame_decoder, frame_encoder, front_end
+    >>> encoder = frame_encoder([LogMelSpectrogram(20)], 8, filters=16)
+    >>> decoder = frame_decoder(20, 8, num_speakers=3, filters=16)
+    >>> model = SpeechAutoEncoder(encoder, decoder, front_end([LogMelSpectrogram(20)]), VectorQuantizer(16))
+    >>> codes = model.encode(ops.zeros((1, 1600)))
+    >>> codes.shape, model.decode(codes, speaker=ops.array([2])).shape
+    (TensorShape([1, 6]), TensorShape([1, 12, 20]))
+
+    Reference:
+        Chorowski et al., 2019, https://arxiv.org/abs/1901.08810.
+    """
+
+    def __init__(self, encoder, decoder, target, bottleneck=None, *, reconstruction_loss="mae", **kwargs):
+        # autocast: half precision starts after the front end, not at the waveform
+        settings = {"reconstruction_loss": reconstruction_loss, **kwargs, "autocast": False}
+        super().__init__(encoder, decoder, bottleneck, **settings)
+        self.target = target
+        self.target.trainable = False
+        self._build_on_encoder()
+        check_reconstruction(self.frames_shape, target.output_shape[1:])
+        check_loss(reconstruction_loss, target.output_shape[1:])
+
+    def _build_on_encoder(self):
+        if hasattr(self, "target"):  # a built model takes no further parts: not before the last one
+            super()._build_on_encoder()
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        self.sample_shape = (None,)
+        features = self.encoder(keras.KerasTensor((None, None), dtype="float32"))
+        embedding = self.build_embedding(features)
+        speaker = keras.KerasTensor((None,), dtype="int32")
+        self.frames_shape = tuple(self.decoder([embedding, speaker]).shape)
+        self.built = True
+
+    def input_rules(self):
+        shapes = {"x": (None, None), "lengths": (None,), "speaker": (None,)}
+        sizes = {"speaker": embedding_rows(self.decoder)}
+        # the loss is that of the frames
+        return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
+
+    def decode(self, codes, lengths=None, *, speaker):
+        """`(batch, frames, mels)` of codes, or of an embedding, in the voice of `speaker` `(batch,)`.
+
+        `lengths` `(batch,)` counts the real codes of padded sequences.
+        """
+        embedding = self._embedding(codes)
+        mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
+        return self._decode_embedding(embedding, speaker, mask, training=False)
+
+    def reconstruct(self, x):
+        """The frames of `{"x":, "lengths":, "speaker":}` as `speaker` says them, `(batch, frames, mels)`."""
+        values, lengths = unpack_inputs(self.checked_inputs(x))
+        features = self.features(values, lengths)
+        embedding, mask = self._embedding(self._code(features)), mask_of(features)
+        frames = self._decode_embedding(embedding, _speaker_of(x), mask, training=False)
+        return crop(frames, self.target_of(values, input_mask(values, lengths))[0])
+
+    def target_of(self, values, mask):
+        """`(log-mel frames, their mask)`."""
+        frames = call_masked(self.target, values, mask, training=False)
+        return frames, mask_of(frames)
+
+    def decoder_output(self, embedding, x, training):
+        return self._decode_embedding(embedding, _speaker_of(x), mask_of(embedding), training)
+
+    def _decode_embedding(self, embedding, speaker, mask, training):
+        speaker = integers_in("speaker", speaker, embedding_rows(self.decoder))
+        masks = None if mask is None else [mask, None]
+        frames = call_under_mask(self.decoder, [embedding, speaker], masks, training)
+        if mask is not None:
+            check_mask(frames, self.decoder.name)
+        return frames
+
+    # exports
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of `AutoEncoder`; all but `encode` take a `speaker`, `lengths` count samples."""
+        unit = samples_per_frame(self.target)
+        table = {
+            name: replace(endpoint, unit=unit if "x" in endpoint.inputs else 1)
+            for name, endpoint in super().endpoints().items()
+        }
+        inputs = {name: spec for name, spec in table["encode"].inputs.items() if name != "speaker"}
+        return {**table, "encode": replace(table["encode"], inputs=inputs)}
+
+    def input_specs(self):
+        return {
+            "x": tf.TensorSpec((None, None), tf.float32, name="x"),
+            "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
+            "speaker": tf.TensorSpec((None,), tf.int32, name="speaker"),
+        }
+
+    def code_specs(self):
+        name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
+        return {
+            name: tf.TensorSpec((None, *self.code_shape), dtype, name=name),
+            "code_lengths": tf.TensorSpec((None,), tf.int32, name="code_lengths"),
+            "speaker": tf.TensorSpec((None,), tf.int32, name="speaker"),
+        }
+
+    def _decode_endpoint(self, code_lengths, speaker, **code):
+        return {"reconstruction": self.decode(*code.values(), lengths=code_lengths, speaker=speaker)}
+
+    def _reconstruct_endpoint(self, x, lengths, speaker):
+        frames = self.reconstruct({"x": x, "lengths": lengths, "speaker": speaker})
+        target, _ = self.target_of(x, input_mask(x, lengths))
+        return {"reconstruction": frames, "frame_lengths": code_lengths(target)}
+
+    def compute_output_shape(self, input_shape):
+        return self.frames_shape
+
+    def get_config(self):
+        return {**super().get_config(), "target": keras.saving.serialize_keras_object(self.target)}
+
+
+def _speaker_of(x):
+    speaker = x.get("speaker") if isinstance(x, dict) else None
+    if speaker is None:
+        raise InputError(
+            'The decoder is told who speaks: give {"x": waveforms, "lengths": samples, "speaker": numbers}. '
+            f"Received: {sorted(x) if isinstance(x, dict) else 'waveforms alone'}"
+        )
+    return speaker

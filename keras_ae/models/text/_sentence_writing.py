@@ -1,0 +1,208 @@
+"""Text from vectors: what models share whose decoders write sentences."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError
+from keras_ae.models._data_checks import checked_array
+from keras_ae.models.endpoint import Endpoint
+from keras_ae.text.vocabulary import PADDING, UNKNOWN
+
+DECODED_AT_ONCE = 64  # sentences: scores are held for each of their beginnings and words
+
+
+class SentenceWriting:
+    """Part of a `SentenceModel` that has decoders.
+
+    The model has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
+    `word_vectors()`, the `keras.layers.Embedding` of what decoders read; `told(vectors)`, what they
+    are told of vectors; `max_target_words`, after which a sentence ends.
+    """
+
+    def decode(self, vectors, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None):
+        """The most probable sentence, as text: words with blanks between them.
+
+        Args:
+            vectors: `(sentences, dim)`, or `(dim,)`, as `encode` gives them.
+            decoder: which sentence to write: "next", "previous" or "this", if the model has it.
+            beam_size: beginnings that are kept while searching; 1: the most probable word each time.
+            max_words: sentences end there at the latest; `None`: `max_target_words`.
+
+        Returns:
+            list of strings; of one vector, a string. The unknown word is never written.
+
+        Raises:
+            InputError: the model has no such decoder, no vocabulary, or vectors of another size.
+        """
+        vectors = np.asarray(checked_array("vectors", vectors), "float32")
+        if vectors.ndim == 1:
+            return self.decode(vectors[None], decoder=decoder, beam_size=beam_size, max_words=max_words)[0]
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            raise InputError(f"Expected vectors (sentences, dim), dim={self.dim}. Received: {vectors.shape}.")
+        vocabulary, texts = self._word_ids().vocabulary, []
+        search = self._search(decoder, beam_size, max_words or self.max_target_words)
+        for start in range(0, len(vectors), DECODED_AT_ONCE):
+            ids = np.asarray(search(tf.constant(vectors[start : start + DECODED_AT_ONCE])))
+            texts += [" ".join(vocabulary.tokens(row)) for row in ids]
+        return texts
+
+    def interpolate(self, first: str, second: str, *, steps: int = 5, **options) -> list[str]:
+        """Decoded text on the way from one sentence's vector to another's, both ends included.
+
+        Args:
+            first, second: sentences.
+            steps: vectors, at equal distances on the straight line.
+            **options: of `decode`.
+        """
+        if steps < 2:
+            raise ValueError(f"steps is at least 2, the two ends. Received: steps={steps}")
+        start, end = self.encode([first, second])
+        share = np.linspace(0, 1, steps, dtype="float32")[:, None]
+        return self.decode((1 - share) * start + share * end, **options)
+
+    def decode_ids(self, vectors, *, decoder="next", beam_size=1, max_words=None) -> dict:
+        """As `decode`, in numbers; can be traced and exported.
+
+        Returns:
+            `{"ids": int32 (sentences, max_words), "lengths", "score", "gap": (sentences,)}`, see
+            `models.word_search.beam_search`.
+        """
+        if decoder not in self.decoders:
+            raise InputError(f"Expected a decoder of {list(self.decoders)}. Received: {decoder!r}.")
+        max_words = max_words or self.max_target_words
+        if beam_size < 1 or max_words < 1:
+            raise ValueError(f"beam_size and max_words are at least 1. Received: {beam_size} and {max_words}")
+        network, table = self.decoders[decoder], self.word_vectors()
+        known = ops.where(ops.arange(self.softmax.vocabulary_size, dtype="int32") == UNKNOWN, IMPOSSIBLE, 0.0)
+
+        def step(words, state):
+            hidden, given = state
+            # the end stands before the first word, which is told zeros
+            read = table(words) * ops.cast(words[:, None] > 0, table.compute_dtype)
+            hidden = network.step(read, hidden, given)
+            return ops.log_softmax(self.softmax(hidden) + known), (hidden, given)
+
+        vectors = ops.convert_to_tensor(vectors)
+        state = network.start(self.told(vectors))
+        return beam_search(step, state, beam_size, max_words)
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of a `SentenceModel`, and `decode`: an embedding to the numbers of the words around it."""
+        inputs = {"embedding": tf.TensorSpec((None, self.dim), tf.float32, name="embedding")}
+        files = {} if self.vocabulary is None else {"vocabulary.txt": self.vocabulary.save}
+        decode = Endpoint(self._decode_endpoint, inputs, margin=self._margin_endpoint, files=files)
+        return {**super().endpoints(), "decode": decode}
+
+    def _search(self, decoder, beam_size, max_words):
+        """`decode_ids` as a graph, made once for each way to search."""
+        # not an attribute set on the model: Keras would wrap the dictionary to save what is in it
+        searches, key = vars(self).setdefault("_searches", {}), (decoder, beam_size, max_words)
+        if key not in searches:
+
+            def search(vectors):
+                found = self.decode_ids(vectors, decoder=decoder, beam_size=beam_size, max_words=max_words)
+                return found["ids"]
+
+            signature = [tf.TensorSpec((None, self.dim), tf.float32)]
+            searches[key] = tf.function(search, input_signature=signature, autograph=False)
+        return searches[key]
+
+    def _decode_endpoint(self, embedding):
+        found = {name: self.decode_ids(embedding, decoder=name) for name in self.decoders}
+        return {f"{name}_{key}": found[name][key] for name in found for key in ("ids", "lengths")}
+
+    def _margin_endpoint(self, embedding):
+        gaps = [self.decode_ids(embedding, decoder=name)["gap"] for name in self.decoders]
+        return ops.min(ops.stack(gaps), axis=0)
+
+
+END = PADDING  # the number of padding, as a word to predict, ends the sentence
+IMPOSSIBLE = np.float32(-1e9)  # log probability; sums of it stay finite
+
+
+def beam_search(step, state, beam_size: int, max_words: int):
+    """The best sentence found when the `beam_size` best beginnings are kept after each word.
+
+    ```
+    score = sum_t log p(word t | words before),  the end of the sentence included
+    ```
+
+    With `beam_size=1` that is the most probable word, one after the other. The search of a sentence
+    ends when its best beginning has ended: what is added to the others only lowers their scores.
+
+    Args:
+        step: `(words (rows,), state) -> (log_prob (rows, V), state)`: what may follow `words`; the word
+            0, the end, stands before the first one.
+        state: tensor or nest of tensors `(batch, ...)` at the beginning; rows are repeated and chosen.
+        beam_size: beginnings kept.
+        max_words: sentences end there at the latest.
+
+    Returns:
+        dict of `ids` `(batch, max_words)` int32, zero after the end; `lengths` `(batch,)` int32;
+        `score` `(batch,)`; `gap` `(batch,)`: the least relative difference of neighbouring scores by which
+        beginnings were chosen; where it is within rounding, two runtimes may choose differently.
+    """
+    batch = ops.shape(keras.tree.flatten(state)[0])[0]
+    beams = _Beams(batch, beam_size, max_words)
+
+    def body(index, words, state, ids, scores, done, gap):
+        log_prob, state = step(words, state)
+        scores, parents, words, nearest = beams.choose(scores, log_prob, done)
+        state, ids, done = keras.tree.map_structure(lambda rows: tf.gather(rows, parents), (state, ids, done))
+        ids = ops.where(ops.arange(max_words, dtype="int32") == index, words[:, None], ids)
+        done = ops.logical_or(done, words == END)
+        return index + 1, words, state, ids, scores, done, ops.minimum(gap, nearest)
+
+    def unfinished(index, words, state, ids, scores, done, gap):
+        best = ops.reshape(done, (batch, beam_size))[:, 0]
+        return ops.logical_and(index < max_words, ops.logical_not(ops.all(best)))
+
+    _, _, _, ids, scores, _, gap = ops.while_loop(unfinished, body, beams.start(state))
+    ids = ops.reshape(ids, (batch, beam_size, max_words))[:, 0]
+    lengths = ops.sum(ops.cast(ids != END, "int32"), axis=-1)
+    return {"ids": ids, "lengths": lengths, "score": scores[:, 0], "gap": gap}
+
+
+class _Beams:
+    """Rows `batch * beam_size`, the beginnings of a sentence one after the other, the best one first."""
+
+    def __init__(self, batch, size, max_words):
+        self.batch = batch
+        self.size = size
+        self.max_words = max_words
+
+    def start(self, state):
+        rows = self.batch * self.size
+        words = ops.zeros((rows,), "int32")
+        ids = ops.zeros((rows, self.max_words), "int32")
+        state = keras.tree.map_structure(lambda part: ops.repeat(part, self.size, axis=0), state)
+        # all beginnings are the empty one: a single one of them is to be continued
+        first = ops.where(ops.arange(self.size, dtype="int32") == 0, 0.0, IMPOSSIBLE)
+        scores = ops.broadcast_to(first[None], (self.batch, self.size))
+        gap = ops.ones((self.batch,), "float32")
+        return ops.convert_to_tensor(0, "int32"), words, state, ids, scores, ops.zeros((rows,), "bool"), gap
+
+    def choose(self, scores, log_prob, done):
+        """`(scores, row of the beginning, word, gap)` of the best continuations."""
+        num_words = log_prob.shape[-1]
+        ended = ops.where(ops.arange(num_words, dtype="int32") == END, 0.0, IMPOSSIBLE)
+        log_prob = ops.where(done[:, None], ended[None], log_prob)
+        totals = scores[..., None] + ops.reshape(log_prob, (self.batch, self.size, num_words))
+        totals = ops.reshape(totals, (self.batch, self.size * num_words))
+        best, index = ops.top_k(totals, self.size + 1)
+        index = ops.cast(index[:, : self.size], "int32")
+        parents = ops.arange(self.batch, dtype="int32")[:, None] * self.size + index // num_words
+        return (
+            best[:, : self.size],
+            ops.reshape(parents, (-1,)),
+            ops.reshape(index % num_words, (-1,)),
+            _relative_gap(best),
+        )
+
+
+def _relative_gap(best):
+    """Of sorted scores `(batch, scores)`; those that are impossible alike are no tie."""
+    gap = (best[:, :-1] - best[:, 1:]) / ops.maximum(1.0, ops.abs(best[:, :-1]))
+    return ops.min(ops.where(best[:, 1:] > IMPOSSIBLE / 2, gap, 1.0), axis=-1)

@@ -1,0 +1,260 @@
+"""A vector of a sentence from which the sentences around it can be written."""
+
+from dataclasses import replace
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError, integers_in
+from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
+from keras_ae.layers.text.gru_decoder import GRUDecoder
+from keras_ae.layers.text.word_softmax import WordSoftmax
+from keras_ae.metrics.perplexity import Perplexity
+from keras_ae.models.base import Player, take_losses
+from keras_ae.models.text._sentence_writing import SentenceWriting
+from keras_ae.models.text.sentence_model import SentenceModel
+from keras_ae.ops.sequences import sequence_mask
+from keras_ae.ops.terms import mean_term, scalars
+
+SENTENCES = {
+    "previous": "previous",
+    "this": "ids",
+    "next": "next",
+}  # names of the decoders and of their inputs
+
+MOMENTUM = 0.9  # of the moving averages: encoders move fast
+
+
+@keras.saving.register_keras_serializable(package="keras_ae")
+class SkipThought(SentenceWriting, SentenceModel):
+    """The vector of a sentence tells two decoders what was written before it and after it.
+
+    ```
+    v = encoder(s_i),   u = (v - mean(v)) / sqrt(variance(v) + 0.001)
+    loss = -sum_t log p(w_t of s_(i-1) | w_(<t), u) - sum_t log p(w_t of s_(i+1) | w_(<t), u)
+    p(w_t | w_(<t), u) = softmax(W h_t + b),   h_t = GRU(E w_(t-1), h_(t-1), u),   E w_0 = 0
+    ```
+
+    in nats for each triple, the mean over triples; the sum is over the words and the end of the
+    sentence. Each decoder has a GRU of its own; the softmax `W`, `b` is shared by the decoders, the word
+    vectors `E` by them and the encoder.
+
+    Args:
+        encoder: any model from `ids` `(batch, words)` to vectors `(batch, dim)` with its word vectors
+            in a `keras.layers.Embedding`: `networks.recurrent_sentence_encoder`.
+        vocabulary: `Vocabulary` of the words, or its words; without it the model knows numbers only.
+        units: of the decoders' states; `None`: `dim`.
+        conditioning: how decoders are told the vector, "state" or "every_step", see `layers.GRUDecoder`.
+        num_sampled: words of the softmax that are drawn in each step of training, see
+            `layers.WordSoftmax`; `None`: all.
+        decoders: the sentences to write, of "previous", "this" and "next". With "this" a vector
+            can be decoded into its own sentence.
+        batch_normalization: tell the decoders `u`, standardised over the batch, moving averages in
+            inference; with `False`, `v` as in the paper. What all vectors have in common could be a
+            bias of the decoders as well; an encoder that is trained to give it may saturate, and all
+            its vectors are then alike.
+        use_vector: with `False` the decoders are told zeros and the encoder is not trained: what the same
+            decoders reach without it.
+        max_words: further words of a sentence are not encoded; `None`: all are.
+        max_target_words: further words of a sentence are not predicted, nor is the end of one
+            that has so many, since it may have been cut.
+        word_layer: name of the encoder's layer of word vectors; `None`: it has only one.
+        seed: of the words drawn.
+
+    Inputs of `fit`, `evaluate`:
+        x: `{"ids", "previous", "next": int32 (batch, words), "lengths", "previous_lengths", "next_lengths":
+            (batch,)}`, as `training.datasets.sentence_triples` makes them.
+        sample_weight: `(batch,)`; weights the triples.
+
+    Metrics:
+        `loss`; `previous_loss`, `next_loss`, nats for each sentence; `previous_perplexity`,
+        `next_perplexity` of a word, over all words since the last reset. With `num_sampled` those of
+        training are of a choice among the words drawn, those of validation of the whole vocabulary.
+
+    Raises:
+        ValueError: unknown decoders or conditioning; sizes below 1.
+        InputError: the encoder gives no vectors, or not one table of word vectors can be found in it.
+
+    Example:
+
+    >>> from keras_ae.networks import recurrent_sentence_encoder
+    >>> words = ["how", "much", "is", "this", "?"]
+    >>> model = SkipThought(recurrent_sentence_encoder(7, 8, embedding_dim=4), words, max_target_words=6)
+    >>> model.compile("adam")
+    >>> vectors = model.encode(["How much is this?", "This?"])
+    >>> vectors.shape, len(model.decode(vectors, decoder="previous", beam_size=2))
+    ((2, 8), 2)
+
+    Reference:
+        Kiros et al., 2015, https://arxiv.org/abs/1506.06726.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        vocabulary=None,
+        *,
+        units: int | None = None,
+        conditioning: str = "state",
+        num_sampled: int | None = None,
+        decoders: tuple[str, ...] = ("previous", "next"),
+        batch_normalization: bool = True,
+        use_vector: bool = True,
+        max_words: int | None = None,
+        max_target_words: int = 30,
+        word_layer: str | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
+        _check(decoders, max_target_words)
+        self.encoder = encoder
+        self.units, self.conditioning = units, conditioning
+        self.num_sampled, self.seed = num_sampled, seed
+        self.batch_normalization, self.use_vector = batch_normalization, use_vector
+        self.max_target_words = max_target_words
+        self.word_layer = word_layer
+        self.sentences = tuple(decoders)
+        self.perplexities = {name: Perplexity(name=f"{name}_perplexity") for name in decoders}
+        self.track_terms(*(f"{name}_loss" for name in decoders))
+        self.build()
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        super().build()
+        table = self.word_vectors()
+        size, units = table.input_dim, self.units or self.dim
+        if self.word_ids is not None and size != len(self.vocabulary):
+            raise InputError(
+                f"Expected a word vector for each of the {len(self.vocabulary)} numbers of the vocabulary. "
+                f"Received: an encoder with {size}."
+            )
+        options = {"conditioning": self.conditioning, "dtype": self.dtype_policy}
+        self.decoders = {
+            name: GRUDecoder(units, name=f"{name}_decoder", **options) for name in self.sentences
+        }
+        for decoder in self.decoders.values():
+            decoder.build((None, None, table.output_dim), (None, self.dim))
+        self.normalization = None
+        if self.batch_normalization:
+            settings = {"momentum": MOMENTUM, "affine": False, "dtype": self.dtype_policy}
+            self.normalization = MaskedBatchNormalization(**settings, name="normalization")
+            self.normalization.build((None, self.dim))
+        self.softmax = WordSoftmax(
+            size, num_sampled=self.num_sampled, seed=self.seed, dtype=self.dtype_policy, name="softmax"
+        )
+        self.softmax.build((None, units))
+
+    def word_vectors(self) -> keras.layers.Embedding:
+        """The layer of the word vectors that encoder and decoders share."""
+        found = [la for la in self.encoder._flatten_layers() if isinstance(la, keras.layers.Embedding)]
+        named = [la for la in found if self.word_layer in (None, la.name)]
+        if len(named) != 1:
+            raise InputError(
+                "Expected an encoder with its word vectors in one keras.layers.Embedding, whose name is "
+                f"`word_layer` where there are several. Received: word_layer={self.word_layer!r} and "
+                f"{[la.name for la in found]}."
+            )
+        return named[0]
+
+    def input_rules(self):
+        needed = tuple(SENTENCES[name] for name in self.sentences if name != "this")
+        made_by = "keras_ae.training.datasets.sentence_triples"
+        return replace(super().input_rules(), trained_on=needed, made_by=made_by)
+
+    def vectors(self, ids, training=False):
+        return self.encoder(ids, training=training)
+
+    def told(self, vectors, sample_weight=None, training=False):
+        """What the decoders are told of vectors `(batch, dim)`."""
+        if not self.use_vector:
+            return ops.zeros_like(vectors)
+        if self.normalization is None:
+            return vectors
+        weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
+        return self.normalization(vectors, mask=weights, training=training)
+
+    def players(self):
+        if self.use_vector:
+            return super().players()
+        return [Player("model", self._without_encoder)]
+
+    def compute_terms(self, x, y, sample_weight, training, player):
+        self._check_triples(x)
+        ids = self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})
+        vector = ops.zeros((ops.shape(ids)[0], self.dim), self.compute_dtype)
+        if self.use_vector:
+            vector = self.told(self.vectors(ids, training=training), sample_weight, training)
+        terms, loss = {}, take_losses(self.encoder)
+        for name in self.sentences:
+            nats, sentence = self._nats(name, x, vector, training)
+            weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
+            self.perplexities[name].update_state(
+                nats, None if weights is None else ops.take(weights, sentence)
+            )
+            # tf: segments of a number that is not known before
+            sums = tf.math.unsorted_segment_sum(nats, sentence, ops.shape(ids)[0])
+            terms[f"{name}_loss"] = mean_term(sums, weights)
+            loss = loss + terms[f"{name}_loss"]
+        return scalars({"loss": loss, **terms})
+
+    # parts
+
+    def _check_triples(self, x):
+        wanted = {"ids", *(SENTENCES[name] for name in self.sentences)}
+        missing = sorted(wanted - set(x)) if isinstance(x, dict) else sorted(wanted)
+        if missing:
+            raise InputError(
+                f"SkipThought takes a dictionary with {sorted(wanted)} and lengths, of consecutive "
+                f"sentences: see training.datasets.sentence_triples. Received: no {' and no '.join(missing)}."
+            )
+
+    def _without_encoder(self):
+        own = {id(v) for v in self.encoder.trainable_variables}
+        own -= {id(v) for v in self.word_vectors().trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in own]
+
+    def _nats(self, name, x, vector, training):
+        """`-log p` of every word of the sentences `name`, and the number of its row: `(words,)` both."""
+        key = SENTENCES[name]
+        ids = ops.cast(ops.convert_to_tensor(x[key])[:, : self.max_target_words], "int32")
+        lengths = x.get("lengths" if name == "this" else f"{name}_lengths")
+        lengths = ops.sum(ops.cast(ids != 0, "int32"), axis=1) if lengths is None else lengths
+        lengths = ops.minimum(ops.cast(lengths, "int32"), self.max_target_words)
+        ids = ops.where(sequence_mask(lengths, ops.shape(ids)[1]), ids, 0)
+        ids = integers_in(key, ids, self.word_vectors().input_dim)
+        predicted = lengths + ops.cast(lengths < self.max_target_words, "int32")
+        read = ops.pad(self.word_vectors()(ids), ((0, 0), (1, 0), (0, 0)))
+        states = self.decoders[name](read, vector, predicted)
+        targets = ops.pad(ids, ((0, 0), (0, 1)))  # the end of a sentence is the word 0
+        # tf: only the words that are there, half of a padded batch; keras.ops.where has no such form
+        places = tf.where(sequence_mask(predicted, ops.shape(targets)[1]))
+        states, targets = tf.gather_nd(states, places), tf.gather_nd(targets, places)
+        return self.softmax.cross_entropy(states, targets, training), places[:, 0]
+
+    def get_config(self):
+        names = (
+            "units",
+            "conditioning",
+            "num_sampled",
+            "batch_normalization",
+            "use_vector",
+            "max_target_words",
+            "word_layer",
+            "seed",
+        )
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoders": list(self.sentences),
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+def _check(decoders, max_target_words):
+    if not decoders or set(decoders) - set(SENTENCES) or len(set(decoders)) < len(decoders):
+        raise ValueError(f"decoders are some of {list(SENTENCES)}. Received: decoders={decoders!r}")
+    if max_target_words < 1:
+        raise ValueError(f"max_target_words is at least 1. Received: max_target_words={max_target_words!r}")
