@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_ae.training.datasets.speech_split import SpeechSplit
+from keras_ae.training.datasets.speech.data import SpeechSplit
 from keras_ae.training.recipes import RECIPES
 
 

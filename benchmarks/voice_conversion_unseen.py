@@ -5,9 +5,14 @@ from voice_conversion_training import of_speakers, train, without
 
 from keras_ae.evaluation import equal_error_rate, mel_cepstral_distortion
 from keras_ae.evaluation.vocoding import frames_of_waveforms
-from keras_ae.training.datasets.espeak import available_voices, draw_sentences, draw_utterances, synthesize
-from keras_ae.training.datasets.speech_split import SpeechSplit
-from keras_ae.training.datasets.waveform_store import WaveformStore
+from keras_ae.training.datasets.speech.data import SpeechSplit
+from keras_ae.training.datasets.speech.espeak import (
+    available_voices,
+    draw_sentences,
+    draw_utterances,
+    synthesize,
+)
+from keras_ae.training.datasets.speech.stores import WaveformStore
 from keras_ae.training.voice_conversions import (
     convert_pairs,
     judged,

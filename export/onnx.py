@@ -13,8 +13,8 @@ from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
 from keras_ae.export.onnx_graph import convert, name_axes
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
-from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
 

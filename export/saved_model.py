@@ -15,8 +15,8 @@ from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.serving import write_warmup
 from keras_ae.export.signature import describe, positional, specs_of
-from keras_ae.export.staging import staging_directory
 from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
 

@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from keras_ae.errors import InputError
@@ -246,3 +248,55 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def cache_folder() -> Path:
+    """`KERAS_AE_CACHE`, else `keras_ae` below `XDG_CACHE_HOME`, else `~/.cache/keras_ae`."""
+    if chosen := os.environ.get("KERAS_AE_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_ae"
+
+
+def write_to_cache(path: Path, write: Callable) -> None:
+    """Let `write(file)` fill `path` by rename of a finished sibling, however many write at once.
+
+    A folder that cannot be written to, or a full disk, is a warning: the cache saves time only.
+    """
+    try:
+        with replacing(path) as part, part.open("wb") as file:
+            write(file)
+    except OSError as error:
+        warnings.warn(f"{path} cannot be written, it is not cached: {error}", stacklevel=3)
+
+
+@contextlib.contextmanager
+def staging_directory(directory: Path) -> Iterator[Path]:
+    """A hidden directory inside `directory`, on the same file system, removed at the end.
+
+    Whatever the body did not rename away is gone afterwards, and so is `directory`
+    if it was made here and stayed empty.
+
+    Raises:
+        InputError: `directory` cannot be written to.
+    """
+    made = _missing(directory)
+    temporary = directory / f".{uuid.uuid4().hex}"  # hidden: servers look for version numbers
+    try:
+        try:
+            temporary.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"Expected a directory that can be written to. Received: {directory} ({error.strerror}). "
+                "Choose another directory."
+            ) from error
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for path in made:
+            with contextlib.suppress(OSError):  # not empty: the artifact is in there
+                path.rmdir()
+
+
+def _missing(directory):
+    """`directory` and its parents that do not exist yet, innermost first."""
+    return [path for path in (directory, *directory.parents) if not path.exists()]

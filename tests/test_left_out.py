@@ -4,9 +4,8 @@ import json
 
 import pytest
 
+from keras_ae.data_files import LeftOut, split_of, splits_of_files, splits_of_folders, splits_of_paths
 from keras_ae.errors import DataWarning, InputError
-from keras_ae.left_out import LeftOut
-from keras_ae.split_names import split_of, splits_of_files, splits_of_folders, splits_of_paths
 
 
 def test_one_line_has_all_counts_and_a_few_names():

@@ -10,7 +10,7 @@ from keras_ae.files import output_paths, write_atomically
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models.preprocessing import preprocessing_of
 from keras_ae.training.datasets import stream_speech
-from keras_ae.training.datasets.waveforms import levelled, silence_of
+from keras_ae.training.datasets.speech.waveforms import levelled, silence_of
 from keras_ae.training.encoding import stored_level
 from keras_ae.training.run import Run, load_model
 from keras_ae.training.run_files import files_of_encoder

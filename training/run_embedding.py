@@ -14,8 +14,8 @@ from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
 from keras_ae.evaluation.report.writing import report_outputs, write_page
 from keras_ae.training.datasets import load_images
-from keras_ae.training.datasets.speech_data import SpeechData
-from keras_ae.training.datasets.text_data import TextData
+from keras_ae.training.datasets.speech.data import SpeechData
+from keras_ae.training.datasets.text.data import TextData
 from keras_ae.training.run_data import load_data_of
 
 SECONDS = 4.0  # of an utterance, at most

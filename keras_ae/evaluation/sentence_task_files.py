@@ -4,11 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_ae.data_files import LeftOut, split_of
 from keras_ae.errors import InputError
 from keras_ae.evaluation.labelled_sentences import LabelledSentences
 from keras_ae.evaluation.sentence_task import SentenceTask
-from keras_ae.left_out import LeftOut
-from keras_ae.split_names import split_of
 from keras_ae.text.text_file import TextFile
 
 # columns of the target, of the sentence and of the second one, and whether the target is a score

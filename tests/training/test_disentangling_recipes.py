@@ -6,7 +6,8 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.models import TotalCorrelationVariationalAutoEncoder, VariationalAutoEncoder
-from keras_ae.training.datasets import sprites, stream_images
+from keras_ae.training.datasets import stream_images
+from keras_ae.training.datasets.images import _built_in as sprites
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train
 

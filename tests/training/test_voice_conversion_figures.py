@@ -10,8 +10,8 @@ from keras_ae.layers import FrameNormalization
 from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.networks import front_end
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
-from keras_ae.training.datasets.speech_split import SpeechSplit
-from keras_ae.training.datasets.waveform_store import WaveformStore
+from keras_ae.training.datasets.speech.data import SpeechSplit
+from keras_ae.training.datasets.speech.stores import WaveformStore
 from keras_ae.training.speech_probes import eight_bins
 from keras_ae.training.voice_conversion_figures import Codes, ProbedUtterances, conversion_figures
 from keras_ae.training.voice_conversions import (

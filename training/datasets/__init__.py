@@ -1,25 +1,19 @@
 """Images, speech and text for training and encoding: read, split, and handed out in batches."""
 
 from keras_ae.training.datasets.batch_stream import BatchStream
-from keras_ae.training.datasets.epoch_stream import EpochStream, training_batches
-from keras_ae.training.datasets.image_data import ImageData
-from keras_ae.training.datasets.image_loading import load_images
-from keras_ae.training.datasets.image_size_error import ImageSizeError
-from keras_ae.training.datasets.image_split import ImageSplit
-from keras_ae.training.datasets.image_stream import ImageStream
-from keras_ae.training.datasets.image_streaming import stream_images
-from keras_ae.training.datasets.sentence_batching import sentence_blocks, sentence_triples
-from keras_ae.training.datasets.sentence_data import SentenceData
-from keras_ae.training.datasets.speech_batching import speech_batches
-from keras_ae.training.datasets.speech_data import SpeechData
-from keras_ae.training.datasets.speech_loading import load_speech
-from keras_ae.training.datasets.speech_split import SpeechSplit
-from keras_ae.training.datasets.speech_stream import SpeechStream
-from keras_ae.training.datasets.speech_streaming import stream_speech
-from keras_ae.training.datasets.text_data import TextData
-from keras_ae.training.datasets.text_loading import load_text
-from keras_ae.training.datasets.text_split import TextSplit
-from keras_ae.training.datasets.word_vector_training import word_vectors
+from keras_ae.training.datasets.images.batches import EpochStream, training_batches
+from keras_ae.training.datasets.images.data import ImageData, ImageSplit, ImageStream
+from keras_ae.training.datasets.images.loading import load_images
+from keras_ae.training.datasets.images.stores import ImageSizeError
+from keras_ae.training.datasets.images.streaming import stream_images
+from keras_ae.training.datasets.speech.batches import speech_batches
+from keras_ae.training.datasets.speech.data import SpeechData, SpeechSplit, SpeechStream
+from keras_ae.training.datasets.speech.loading import load_speech
+from keras_ae.training.datasets.speech.streaming import stream_speech
+from keras_ae.training.datasets.text.batches import sentence_blocks, sentence_triples
+from keras_ae.training.datasets.text.data import SentenceData, TextData, TextSplit
+from keras_ae.training.datasets.text.loading import load_text
+from keras_ae.training.datasets.text.word_vectors import word_vectors
 
 __all__ = [
     "BatchStream",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_ae.errors import InputError
-from keras_ae.training.datasets.batch_order import BatchOrder
+from keras_ae.training.datasets._orders import BatchOrder
 
 
 class BatchStream:

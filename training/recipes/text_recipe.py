@@ -10,13 +10,13 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
 from keras_ae.evaluation.attempts import attempt, current_progress
+from keras_ae.files import cache_folder
 from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.optimizers import FusedAdam
 from keras_ae.text import WordVectors, scaled_for_sums
 from keras_ae.training.callbacks import SentenceExamples
 from keras_ae.training.datasets import SentenceData, load_text
-from keras_ae.training.datasets.user_cache import cache_folder
-from keras_ae.training.datasets.word_vector_cache import cached_word_vectors
+from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
 from keras_ae.training.recipes.recipe import Recipe
 
 GRADIENT_NORM = 5.0  # of all weights together; larger gradients are scaled to it

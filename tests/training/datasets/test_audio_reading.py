@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from keras_ae.training.datasets import audio_reading
-from keras_ae.training.datasets.audio_reading import read_audio, tensorflow_io
+from keras_ae.training.datasets.speech import _audio_reading as audio_reading
+from keras_ae.training.datasets.speech._audio_reading import read_audio, tensorflow_io
 
 RATE = 16_000
 TONE = 0.4 * np.sin(2 * np.pi * 440 * np.arange(RATE // 2) / RATE)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_ae.training.datasets.phone_alignment import PhoneAlignment
-from keras_ae.training.datasets.waveform_store import WaveformStore
-from keras_ae.training.datasets.waveforms import (
+from keras_ae.training.datasets.speech.data import PhoneAlignment
+from keras_ae.training.datasets.speech.stores import WaveformStore
+from keras_ae.training.datasets.speech.waveforms import (
     check_level,
     float_waveform,
     int16_samples,

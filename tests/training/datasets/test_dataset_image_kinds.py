@@ -6,7 +6,7 @@ from PIL import Image
 
 from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_images, stream_images, training_batches
-from keras_ae.training.datasets.image_channels import to_channels
+from keras_ae.training.datasets.images._decoding import to_channels
 
 ALL = {"validation_fraction": 0, "test_fraction": 0}
 GREY, COLOUR = (7, 5), (7, 5, 3)

@@ -147,7 +147,7 @@ def test_folder_is_not_held_in_memory(sources, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["npz", "npz with test images"])
 def test_npz_is_read_in_chunks(sources, kind, monkeypatch):
-    monkeypatch.setattr("keras_ae.training.datasets.pixels.CHUNK_BYTES", 5 * 30)  # five images at a time
+    monkeypatch.setattr("keras_ae.training.datasets._arrays.CHUNK_BYTES", 5 * 30)  # five images at a time
     loaded = []
     monkeypatch.setattr(np, "load", lambda *args, **kwargs: loaded.append(args))
     assert sum(map(len, stream_images(sources[kind][0], (6, 5, 1), 4))) == 23

@@ -233,7 +233,7 @@ def test_npz_member_cut_short_inside_a_whole_archive_is_named(tmp_path, pixels, 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_streaming_in_small_chunks_equals_the_array(save, pixels, monkeypatch, order):
-    monkeypatch.setattr("keras_ae.training.datasets.pixels.CHUNK_BYTES", 7 * 12)  # seven images at a time
+    monkeypatch.setattr("keras_ae.training.datasets._arrays.CHUNK_BYTES", 7 * 12)  # seven images at a time
     images = pixels(40, 4, 3)
     path = save(x=np.asarray(images, order=order))
     for batch_size in (1, 6, 40, 64):

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from keras_ae.training.datasets import espeak, load_speech
-from keras_ae.training.datasets.espeak import (
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.datasets.speech import espeak
+from keras_ae.training.datasets.speech.espeak import (
     available_voices,
     draw_sentences,
     draw_utterances,
@@ -89,7 +90,7 @@ def test_cache_that_cannot_be_written_to_is_a_warning(corpus, tmp_path, monkeypa
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("KERAS_AE_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(espeak, "synthesize", lambda *args: {"audio": np.zeros(0)})
-    with pytest.warns(UserWarning, match="nothing is cached"):
+    with pytest.warns(UserWarning, match="is not cached"):
         espeak._cached_corpus([], 16_000)
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_ae.training.datasets import SpeechSplit, speech_batches
-from keras_ae.training.datasets.bucketed_order import BucketedOrder
-from keras_ae.training.datasets.waveform_store import WaveformStore
+from keras_ae.training.datasets._orders import BucketedOrder
+from keras_ae.training.datasets.speech.stores import WaveformStore
 
 RATE = 100  # samples of a second; padded lengths are then multiples of 10
 

@@ -6,7 +6,7 @@ import soundfile
 
 from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.datasets.split_drawing import draw_splits
+from keras_ae.training.datasets._splits import draw_splits
 
 RATE = 16_000
 

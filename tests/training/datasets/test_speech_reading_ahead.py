@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from keras_ae.training.datasets.reading_ahead import AHEAD, read_ahead
+from keras_ae.training.datasets._reading import AHEAD, read_ahead
 
 
 def test_order_is_kept_whoever_is_first():

@@ -6,7 +6,7 @@ import soundfile
 
 from keras_ae.errors import DataWarning
 from keras_ae.training.datasets import load_speech, stream_speech
-from keras_ae.training.datasets.waveforms import levelled
+from keras_ae.training.datasets.speech.waveforms import levelled
 
 RATE = 16_000
 

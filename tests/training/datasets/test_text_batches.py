@@ -6,9 +6,8 @@ import pytest
 
 from keras_ae.text import Vocabulary, tokenize
 from keras_ae.training.datasets import TextSplit, sentence_blocks, sentence_triples
-from keras_ae.training.datasets.block_order import BlockOrder
-from keras_ae.training.datasets.sentence_store import SentenceStore, write_sentences
-from keras_ae.training.datasets.text_document import TextDocument
+from keras_ae.training.datasets._orders import BlockOrder
+from keras_ae.training.datasets.text._store import SentenceStore, TextDocument, write_sentences
 
 SIZES = (1, 2, 30, 3, 17)
 LETTERS = "abcdefghij"

@@ -12,9 +12,8 @@ import pytest
 from keras_ae.errors import DataWarning
 from keras_ae.text import text_file as reading
 from keras_ae.training.datasets import load_text
-from keras_ae.training.datasets.docstring_prose import prose_of
-from keras_ae.training.datasets.sentence_store import SentenceStore, write_sentences
-from keras_ae.training.datasets.text_document import TextDocument
+from keras_ae.training.datasets.text._docstrings import prose_of
+from keras_ae.training.datasets.text._store import SentenceStore, TextDocument, write_sentences
 
 pytest.importorskip("sentencex")
 WHOLE = {"validation_fraction": 0, "test_fraction": 0}
@@ -200,7 +199,7 @@ def test_long_lines_and_paragraphs_come_in_pieces(tmp_path, monkeypatch, text):
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
-    from keras_ae.training.datasets import sentence_store
+    from keras_ae.training.datasets.text import _store as sentence_store
 
     monkeypatch.setattr(sentence_store, "AT_ONCE", 7)
     sentences = [f"Sentence é {number}" for number in range(100)]

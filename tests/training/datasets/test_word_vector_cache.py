@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_ae.text import WordVectors
-from keras_ae.training.datasets import word_vector_cache
-from keras_ae.training.datasets.word_vector_cache import cached_word_vectors
+from keras_ae.training.datasets.text import word_vectors as word_vector_cache
+from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
 
 
 class Split(list):

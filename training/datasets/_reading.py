@@ -1,0 +1,142 @@
+"""Reading of files: lists of files, reading ahead of use, progress, and errors of broken files."""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+
+from keras_ae.data_files import LeftOut, some_of
+from keras_ae.errors import InputError
+
+THREADS = 2
+AHEAD = 4  # batches
+
+
+def read_ahead(make: Callable, items: Iterable) -> Iterator:
+    """`make(item)` of each item, in order; threads are up to four items ahead.
+
+    tf.data would do the same, but not under deterministic kernels, under which a training
+    runs: it then calls Python only when a batch is asked for.
+
+    Example:
+
+    >>> list(read_ahead(lambda n: n * n, range(6)))
+    [0, 1, 4, 9, 16, 25]
+    """
+    waiting = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(make, item))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+START = 16  # bytes by which the kind of a file is found
+
+
+def list_files(
+    folder: Path,
+    extensions: tuple[str, ...],
+    left_out: LeftOut,
+    kind: str,
+    recognized: Callable[[bytes], bool] | None = None,
+    known: tuple[str, ...] = (),
+) -> list[str]:
+    """Sorted paths of the files of one kind below a folder, relative to it, with `/` between.
+
+    Links to folders are followed after all real folders, each folder once. Every file that is not taken
+    is recorded: hidden files and folders (names that begin with a dot), and files of other kinds.
+
+    Args:
+        folder: the folder to search.
+        extensions: in small letters, such as `(".wav", ".flac")`; capitals in names do not matter.
+        left_out: takes the files that are not of this kind.
+        kind: what the files are, for `left_out`, such as "image".
+        recognized: whether the first 16 bytes of a file are of this kind, for files with another
+            ending; `None`: the ending decides.
+        known: names of files with a meaning of their own directly in the folder; they are not recorded.
+    """
+    names, visited = [], set()
+    failed = lambda error: left_out.add("folder that cannot be listed", _relative(error.filename, folder))  # noqa: E731
+    for place, folders, files in _walk(folder, failed):
+        if os.path.realpath(place) in visited:
+            left_out.add("link to a folder that is read already", _relative(place, folder))
+            folders.clear()
+            continue
+        visited.add(os.path.realpath(place))
+        for name in sorted(name for name in folders if name.startswith(".")):
+            left_out.add("hidden", f"{_relative(place, folder, name)}/")
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            relative = _relative(place, folder, name)
+            if name.startswith("."):
+                left_out.add("hidden", relative)
+            elif name.lower().endswith(extensions) or (recognized and recognized(_start(place, name))):
+                names.append(relative)
+            elif relative not in known:
+                suffix = Path(name).suffix.lower() or "without an ending"
+                left_out.add(f"{suffix}, no {kind}", relative)
+    return sorted(names)
+
+
+def _walk(folder, failed):
+    """`os.walk` that follows links to folders when it has walked all others."""
+    starts = [folder]
+    for start in starts:  # grows
+        for place, folders, files in os.walk(start, onerror=failed):
+            yield place, folders, files
+            starts += [
+                path for path in (os.path.join(place, name) for name in folders) if os.path.islink(path)
+            ]
+
+
+def _start(place, name):
+    try:
+        with open(os.path.join(place, name), "rb", buffering=0) as file:
+            return file.read(START)
+    except OSError:
+        return b""
+
+
+def _relative(place, folder, *name):
+    return Path(place, *name).relative_to(folder).as_posix()
+
+
+MANY = 5000  # examples, from which on a terminal sees a progress bar
+
+
+def progress_of(count: int, examples: str, unit: str) -> Callable[[int], None]:
+    """Returns a function that is told how many of `count` examples are done."""
+    if count < MANY or not sys.stdout.isatty():
+        return lambda done: None
+    print(f"Checking the {examples}")
+    return keras.utils.Progbar(count, unit_name=unit).update
+
+
+NAMED = 200
+
+
+def broken_files(first: str, others: Sequence[str]) -> InputError:
+    """What is wrong with the first file, and the names of the others, so that all can be replaced at once.
+
+    Example:
+
+    >>> print(broken_files("a.png is cut short: replace it.", ["b.png", "c.png"]))
+    a.png is cut short: replace it. 2 more cannot be read: b.png, c.png. Or leave them out: --skip-broken.
+    """
+    if not others:
+        return InputError(f"{first} Or leave it out: --skip-broken.")
+    return InputError(
+        f"{first} {len(others)} more cannot be read: {some_of(others, NAMED)}. "
+        "Or leave them out: --skip-broken."
+    )

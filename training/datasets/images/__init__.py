@@ -1,0 +1,1 @@
+"""Images: folders, arrays and generated data sets, in memory or streamed."""

@@ -1,0 +1,250 @@
+"""Data sets of images: splits, sources, and streams for encoding."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.data_files import LeftOut
+from keras_ae.errors import InputError
+from keras_ae.training.datasets._orders import BatchOrder
+from keras_ae.training.datasets.images.stores import ArrayStore, EncodedStore, NpzMemberStore
+
+
+class ImageSplit:
+    """Some of the images of a source; they are loaded when they are asked for.
+
+    Args:
+        store: the images.
+        rows: which of them.
+        labels: class numbers of these images, int64 `(images,)`, or `None`.
+
+    Example:
+
+    >>> split = ImageSplit(ArrayStore(np.zeros((9, 8, 8), "uint8"), 255.0, "zeros"), np.arange(5))
+    >>> len(split), split.images([0, 3]).shape
+    (5, (2, 8, 8, 1))
+    >>> [batch.shape[0] for batch in split.batches(2).as_numpy_iterator()]
+    [2, 2, 1]
+    """
+
+    def __init__(self, store: ArrayStore | EncodedStore, rows: np.ndarray, labels: np.ndarray | None = None):
+        self.store = store
+        self.rows = np.asarray(rows, "int64")
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return self.store.image_shape
+
+    def factors(self) -> dict[str, np.ndarray] | None:
+        """What generated the images, `{name: int64 (images,)}`; `None` where the source does not know."""
+        array = getattr(self.store, "array", None)
+        if not hasattr(array, "factors"):
+            return None
+        return dict(zip(array.sprites.factor_names, array.factors(self.rows).T, strict=True))
+
+    def images(self, indices=None) -> np.ndarray:
+        """Images as float32 `(images, height, width, channels)` in [0, 1].
+
+        Args:
+            indices: which of this split, a sequence of numbers or a slice; `None`: all.
+        """
+        if indices is None:
+            indices = slice(None)
+        elif not isinstance(indices, slice):
+            indices = np.asarray(indices, "int64")
+        return self.store.read(self.rows[indices])
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        epoch_counter: Callable[[], int] | None = None,
+        start: int = 0,
+        labels: bool = False,
+    ) -> tf.data.Dataset:
+        """Batches of images, float32 `(batch, height, width, channels)`; the last may be smaller.
+
+        Args:
+            batch_size: images of one batch.
+            shuffle_seed: shuffle as `BatchOrder` says; `None`: in order.
+            epoch_counter: tells the epoch at each iteration; `None`: it is always 0.
+            start: number of the first batch.
+            labels: give `{"x": images, "labels": class numbers}`.
+        """
+        order = BatchOrder(len(self), batch_size, shuffle_seed)
+
+        def batches():
+            return order.batches(epoch_counter() if epoch_counter else 0, start)
+
+        dataset = self.images_of(batches, batch_size, labels)
+        return dataset.apply(tf.data.experimental.assert_cardinality(max(0, order.steps - start)))
+
+    def images_of(self, batches: Callable, batch_size: int, labels: bool = False) -> tf.data.Dataset:
+        """The images of each batch of indices of `batches()`, asked anew at each iteration.
+
+        With `labels`, `{"x": images, "labels": class numbers}`.
+        """
+        images = self.store.batches(lambda: (self.rows[batch] for batch in batches()), batch_size)
+        if not labels:
+            return images
+        numbers = tf.data.Dataset.from_generator(
+            lambda: (self.labels[batch] for batch in batches()),
+            output_signature=tf.TensorSpec((None,), tf.int32),
+        )
+        return tf.data.Dataset.zip({"x": images, "labels": numbers})
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images for training, validation and test.
+
+    Attributes:
+        name: short name of the source.
+        train: images to train on.
+        validation: images held out of the training images, to choose the best epoch by.
+        test: images to measure on.
+        image_shape: `(height, width, channels)`.
+        num_classes: number of classes; `None` without labels.
+        class_names: their names, empty without labels.
+        description: where the images come from, how many there are and how they were
+            split; JSON takes it.
+    """
+
+    name: str
+    train: ImageSplit
+    validation: ImageSplit
+    test: ImageSplit
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    class_names: tuple[str, ...]
+    description: dict
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The images of one source, as its own parts.
+
+    Attributes:
+        name: short name.
+        origin: kind and place, for reports and errors.
+        parts: the images: `{"all": store}`, or those of `{"train": store, "validation": store,
+            "test": store}` that the source has, training images at least.
+        labels: labels of the parts that have them, `(images,)`, numbers or strings.
+        class_names: names of the classes that the labels 0, 1, ... stand for.
+        names: names of the images of each part, where they have any.
+        left_out: files that are not read.
+    """
+
+    name: str
+    origin: str
+    parts: Mapping[str, ArrayStore | EncodedStore | NpzMemberStore]
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def __post_init__(self):
+        shapes = {name: part.image_shape for name, part in self.parts.items()}
+        if len(set(shapes.values())) > 1:
+            raise InputError(
+                f"{self.origin}: expected training and test images of one shape. "
+                f"Received: {' and '.join(map(str, shapes.values()))}"
+            )
+        for part, labels in self.labels.items():
+            if labels.shape != (len(self.parts[part]),):
+                raise InputError(
+                    f"{self.origin}: expected one label an image. "
+                    f"Received: {len(self.parts[part])} images and labels of shape {labels.shape}"
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)`."""
+        return next(iter(self.parts.values())).image_shape
+
+    def check_scale(self, scale: float | None) -> None:
+        """Raise an `InputError` where a scale is given, and the images are no array of the user's."""
+        stored = self.origin.startswith(("npz file", "idx files")) and not any(
+            isinstance(part, EncodedStore) for part in self.parts.values()
+        )
+        if scale is not None and not stored:
+            raise InputError(
+                f"--scale is for images in arrays (.npz, idx files). Received: --scale {scale:g} with "
+                f"{self.origin}, which has a scale of its own; leave it out."
+            )
+
+
+class ImageStream:
+    """Images of one pass, a batch at a time; memory does not grow with their number.
+
+    Iterating yields float32 `(batch, height, width, channels)` in [0, 1], at most
+    `batch_size` images each, in the order of `names`. It can be iterated again. At the end of a pass
+    one `DataWarning` names what was left out.
+
+    Args:
+        parts: pairs of a store and the ascending rows to read of it.
+        names: of all these images: relative paths, or their numbers.
+        image_shape: `(height, width, channels)`.
+        batch_size: images of one batch.
+        origin: the source, for the warning.
+        left_out: what the reader of the source left out.
+        skip_broken: leave out images that cannot be read.
+        inputs: files and folders that are read, which no output may replace.
+
+    Attributes:
+        names: of all images; after a pass, of those that could be read.
+
+    Raises:
+        InputError: on the way: images are broken or of another shape; they are named.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[tuple],
+        names: list[str],
+        image_shape: tuple[int, int, int],
+        batch_size: int,
+        origin: str = "images",
+        left_out: LeftOut | None = None,
+        skip_broken: bool = False,
+        inputs: Sequence[str | os.PathLike] = (),
+    ):
+        self.parts = parts
+        self.names = names
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.origin = origin
+        self.skip_broken = skip_broken
+        self.inputs = tuple(inputs)
+        self._all_names = names
+        self._passed_over = left_out or LeftOut()
+
+    def __len__(self):
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        left_out, names, before = self._passed_over.copy(), [], 0
+        for store, rows in self.parts:
+            broken: list[int] | None = [] if self.skip_broken else None
+            yield from store.stream(rows, self.batch_size, broken)
+            own = self._all_names[before : before + len(rows)]
+            bad = set(broken or ())
+            for row, name in zip(rows, own, strict=True):
+                if row in bad:
+                    left_out.add("unreadable", name)
+                else:
+                    names.append(name)
+            before += len(rows)
+        if self._all_names and not names:
+            raise InputError(f"{self.origin} must contain images that can be read. Received: none")
+        self.names = names
+        left_out.warn(self.origin)

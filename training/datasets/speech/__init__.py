@@ -1,0 +1,1 @@
+"""Speech: folders, manifests, arrays and synthesised utterances, in memory or streamed."""

@@ -1,0 +1,1 @@
+"""Text: documents of sentences, their vocabulary and word vectors."""

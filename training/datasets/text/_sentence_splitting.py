@@ -1,0 +1,61 @@
+"""Splitting of paragraphs into sentences."""
+
+from collections.abc import Callable
+
+VERSION = 1  # of what is done here besides the library
+FULL_STOPS = (".", "!", "?")  # end a sentence only where white space follows: not in tf.test.TestCase
+
+
+def sentence_splitter(language: str) -> Callable[[str], list[str]]:
+    """A function that cuts a paragraph into its sentences, by the library sentencex.
+
+    sentencex knows the abbreviations, quotation marks and full stops of some 300 languages, and
+    needs no download. What stands between quotation marks stays in one sentence.
+
+    Args:
+        language: ISO 639 code, such as "en" or "zh".
+
+    Raises:
+        ImportError: sentencex is not installed; names the extra.
+
+    Example:
+
+    >>> sentence_splitter("en")("Mr. Fox came, i.e. he ran. Did he?  Yes, in io.Text!")
+    ['Mr. Fox came, i.e. he ran.', 'Did he?', 'Yes, in io.Text!']
+    """
+    segment = _library().segment
+
+    def split(paragraph):
+        pieces: list[str] = []
+        for piece in segment(language, paragraph):
+            if pieces and pieces[-1].endswith(FULL_STOPS) and not piece[:1].isspace():
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+        sentences = (" ".join(piece.split()) for piece in pieces)
+        return [sentence for sentence in sentences if sentence]
+
+    return split
+
+
+def splitter_version() -> str:
+    """Names what cuts, for caches.
+
+    Raises:
+        ImportError: sentencex is not installed; names the extra.
+    """
+    from importlib.metadata import version
+
+    _library()
+    return f"{VERSION} sentencex {version('sentencex')}"
+
+
+def _library():
+    try:
+        import sentencex
+    except ImportError as error:
+        raise ImportError(
+            "Cutting text into sentences needs sentencex: pip install 'keras-ae[text]', "
+            "or give files with one sentence a line and sentence_per_line=True."
+        ) from error
+    return sentencex
