@@ -30,15 +30,15 @@ from contrastive_predictive_coding_training import train, with_more
 from records import record, write_records
 from speech_probes import Digits, digit_baselines, espeak_baselines
 
-from keras_ae.training.datasets import load_speech
-from keras_ae.training.recipes.cpc import frames_and_context
-from keras_ae.training.speech_probes import (
+from keras_ae.evaluation.speech.frame_probes import (
     encode_utterances,
     mean_and_deviation,
     phone_accuracy,
     speaker_accuracy,
     standardized,
 )
+from keras_ae.training.datasets import load_speech
+from keras_ae.training.recipes.cpc import frames_and_context
 
 ESPEAK = {"epochs": 96, "batch_size": 8}
 DIGITS = {

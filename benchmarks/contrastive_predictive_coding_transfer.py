@@ -23,10 +23,10 @@ from contrastive_predictive_coding_training import as_split, pieces, recordings
 from records import record, write_records
 from speech_probes import folded_accuracy, frames_of_layer, spectral_features
 
+from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy, mean_and_deviation
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.recipes.cpc import frames_and_context
-from keras_ae.training.speech_probes import encode_utterances, linear_accuracy, mean_and_deviation
 
 FOLDS = 5
 NOTES = {

@@ -8,7 +8,7 @@ from sentences_settings import PAIRED, POOLED, RANDOM_PAIRS
 from voice_conversion_training import KeptEpoch
 
 from keras_ae.evaluation import transfer, transfer_controls
-from keras_ae.evaluation.sentence_transfer import cosines
+from keras_ae.evaluation.text.transfer import cosines
 from keras_ae.models import CombinedSentenceEncoder
 from keras_ae.networks import bag_of_words_encoder
 from keras_ae.training.datasets import SentenceData, load_text

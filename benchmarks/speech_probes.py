@@ -1,14 +1,13 @@
 """Probes of speech by features without learning, and of spoken digits, as benchmarks print them.
 
-Linear probes are those of `keras_ae.training.speech_probes`: standardised features, logistic
+Linear probes are those of `keras_ae.evaluation.speech.frame_probes`: standardised features, logistic
 regression, C = 1. Frames come every 10 ms.
 """
 
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.layers import MFCC, LogMelSpectrogram
-from keras_ae.training.speech_probes import (
+from keras_ae.evaluation.speech.frame_probes import (
     eight_bins,
     encode_utterances,
     linear_accuracy,
@@ -18,6 +17,7 @@ from keras_ae.training.speech_probes import (
     standardized,
     with_neighbours,
 )
+from keras_ae.layers import MFCC, LogMelSpectrogram
 
 WAVEFORMS = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
 SIDE = 5  # frames to each side: 11 in all

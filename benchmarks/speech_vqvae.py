@@ -35,7 +35,8 @@ from sklearn.cluster import MiniBatchKMeans
 from speech_vqvae_noise import NOISES, noisy
 from speech_vqvae_records import records_of
 
-from keras_ae.training import speech_probes, speech_units
+from keras_ae.evaluation.speech import frame_probes as speech_probes
+from keras_ae.evaluation.speech import units as speech_units
 from keras_ae.training.recipes.speech_vqvae import (
     FRAMES_PER_CODE,
     SpeechVqVaeRecipe,

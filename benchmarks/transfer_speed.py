@@ -38,7 +38,7 @@ def cold_predictions(x, y, seed):
     """Predictions for every example when its fold is held out, as they were made before."""
     from sklearn.model_selection import StratifiedKFold
 
-    from keras_ae.evaluation.sentence_readers import PENALTIES, SPARSE_PENALTIES, _standardised
+    from keras_ae.evaluation.text._linear_readers import PENALTIES, SPARSE_PENALTIES, _standardised
 
     def splits(y, folds):
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y))
@@ -107,7 +107,7 @@ def pooled_vectors(texts, seed=0):
 
 def compare(task, vectors, seed):
     """Core seconds and accuracy of both, and the share of examples that they classify differently."""
-    from keras_ae.evaluation.sentence_readers import read_task
+    from keras_ae.evaluation.text._linear_readers import read_task
 
     begun = time.process_time()
     read = read_task(task, lambda part: vectors(part.sentences), FOLDS, seed)
@@ -126,7 +126,7 @@ def compare(task, vectors, seed):
 
 def kept_seconds(task, vectors, folds, seed):
     """Core seconds to find the figures that an earlier run kept."""
-    from keras_ae.evaluation.figures_cache import content_key, kept_figures
+    from keras_ae.evaluation.text.transfer import content_key, kept_figures
 
     with tempfile.TemporaryDirectory() as folder:
         kept_figures(folder, content_key(task, vectors, folds, seed), lambda: {"accuracy": 0.5})
@@ -137,8 +137,8 @@ def kept_seconds(task, vectors, folds, seed):
 
 def repeat(tasks, sentences, seed):
     """`{(task, row): figures}` for one draw of sentences."""
-    from keras_ae.evaluation.control_rows import bag_of_words
-    from keras_ae.evaluation.sentence_vectors import SentenceVectors
+    from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
+    from keras_ae.evaluation.text.transfer_controls import bag_of_words
 
     found = {}
     for task in tasks:

@@ -39,9 +39,9 @@ from voice_conversion_training import train
 from voice_conversion_unseen import espeak, one_shot, parallel_sentences, voiceprint
 
 from keras_ae.evaluation import copy_synthesis
+from keras_ae.evaluation.speech.conversions import conversion_frames, fit_judge, waveforms_of
+from keras_ae.evaluation.speech.converter_codes import Codes, conversion_figures
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.voice_conversion_figures import Codes, conversion_figures
-from keras_ae.training.voice_conversions import conversion_frames, fit_judge, waveforms_of
 
 RATE = 8000
 RECORD = "docs/results/voice_conversion.json"

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from speech_probes import spectral_features
 
-from keras_ae.evaluation.vocoding import frames_of_waveforms
-from keras_ae.training.speech_probes import eight_bins, standardized
-from keras_ae.training.voice_conversion_figures import ProbedUtterances
-from keras_ae.training.voice_conversions import Conversions, judged, other_speakers, waveforms_of
+from keras_ae.evaluation.speech.conversions import Conversions, judged, other_speakers, waveforms_of
+from keras_ae.evaluation.speech.converter_codes import ProbedUtterances
+from keras_ae.evaluation.speech.frame_probes import eight_bins, standardized
+from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 
 NEIGHBOURS = 4
 SIDE = 2  # frames to each side that a neighbour is searched by

@@ -4,7 +4,15 @@ import numpy as np
 from voice_conversion_training import of_speakers, train, without
 
 from keras_ae.evaluation import equal_error_rate, mel_cepstral_distortion
-from keras_ae.evaluation.vocoding import frames_of_waveforms
+from keras_ae.evaluation.speech.conversions import (
+    convert_pairs,
+    judged,
+    mel_layer,
+    other_speakers,
+    voices_of,
+    waveforms_of,
+)
+from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from keras_ae.training.datasets.speech.data import SpeechSplit
 from keras_ae.training.datasets.speech.espeak import (
     available_voices,
@@ -13,14 +21,6 @@ from keras_ae.training.datasets.speech.espeak import (
     synthesize,
 )
 from keras_ae.training.datasets.speech.stores import WaveformStore
-from keras_ae.training.voice_conversions import (
-    convert_pairs,
-    judged,
-    mel_layer,
-    other_speakers,
-    voices_of,
-    waveforms_of,
-)
 
 PAIRS = ((0, 1), (2, 3), (4, 5))  # speakers of the digits that are left out, by seed
 VOICES, UNSEEN, SENTENCES = 24, 4, 6

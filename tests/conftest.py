@@ -40,9 +40,10 @@ def tfd():
 @pytest.fixture(scope="session")
 def embedding_record():
     """What was measured of a small embedding of images; the figures of pairs are made up."""
-    from keras_ae.evaluation.report import measuring, pair_table
-    from keras_ae.evaluation.report.encoders import LoadedEncoder
-    from keras_ae.evaluation.report.material import gather
+    from keras_ae.evaluation.encoders.loading import LoadedEncoder
+    from keras_ae.evaluation.report import measuring
+    from keras_ae.evaluation.report.data import gather
+    from keras_ae.evaluation.report.sections import pairs as pair_table
     from keras_ae.evaluation.report.settings import settings_of
 
     generator = np.random.default_rng(0)

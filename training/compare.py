@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.comparison import compare_reports, comparison_text
-from keras_ae.evaluation.report.comparison_page import write_comparison
+from keras_ae.evaluation.report.page.comparison import compare_reports, comparison_text, write_comparison
 from keras_ae.evaluation.report.record import JSON, read_figures
 from keras_ae.files import page_outputs
 from keras_ae.training.run_files import files_of_encoder

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.errors import require
 from keras_ae.evaluation.attempts import attempt
-from keras_ae.evaluation.held_out import check_classes
+from keras_ae.evaluation.probes.held_out import check_classes
 from keras_ae.layers.bottlenecks.grid_quantizer import GridQuantizer
 from keras_ae.training.baselines import image_baselines, pca_codes
 

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.phrases import cards
-from keras_ae.evaluation.report.view import embedding_view
+from keras_ae.evaluation.report.page.sentences import cards
+from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
 from keras_ae.pages.glossary import EMBEDDING, RUN
 from keras_ae.pages.number_format import format_name, format_value

@@ -6,9 +6,9 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG
-from keras_ae.evaluation.report.encoders import load_encoder
-from keras_ae.evaluation.report.examples import Examples
-from keras_ae.evaluation.report.material import gather
+from keras_ae.evaluation.encoders.examples import Examples
+from keras_ae.evaluation.encoders.loading import load_encoder
+from keras_ae.evaluation.report.data import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of

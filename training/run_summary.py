@@ -3,7 +3,7 @@
 import json
 
 from keras_ae.evaluation.attempts import LOG
-from keras_ae.evaluation.report.phrases import cautions, findings
+from keras_ae.evaluation.report.page.sentences import cautions, findings
 from keras_ae.pages.glossary import run_label
 from keras_ae.training.transfer_page import transfer_text
 

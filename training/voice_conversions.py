@@ -1,233 +1,31 @@
-"""All conversions of a set of utterances by a trained voice converter, and the judge that hears them."""
+"""Former path of `keras_ae.evaluation.speech.conversions`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import tensorflow as tf
-from keras import ops
-
-from keras_ae.errors import InputError
-from keras_ae.evaluation import (
-    ConversionJudge,
-    copy_synthesis,
-    global_variance_ratio,
-    mel_cepstral_distortion,
-    vocode,
+from keras_ae.evaluation.speech.conversions import (
+    Conversions,
+    contents_of,
+    conversion_frames,
+    convert_all,
+    convert_pairs,
+    fit_judge,
+    judged,
+    mean_voices,
+    mel_layer,
+    other_speakers,
+    voices_of,
+    waveforms_of,
 )
-from keras_ae.evaluation.vocoding import frames_of_waveforms
-from keras_ae.layers import LogMelSpectrogram
-from keras_ae.training.speech_probes import encode_utterances
 
-BATCH = 50  # conversions that are decoded together
-
-
-@dataclass(frozen=True)
-class Conversions:
-    """Conversions of utterances to voices, one entry each.
-
-    Attributes:
-        frames: log-mel frames `(frames, mels)`, not normalised.
-        rows: which utterance was converted, int64 `(conversions,)`.
-        target: number of the speaker whose voice was wanted, int64 `(conversions,)`.
-    """
-
-    frames: list[np.ndarray]
-    rows: np.ndarray
-    target: np.ndarray
-
-
-def conversion_frames(sample_rate: int) -> LogMelSpectrogram:
-    """The frames of voice conversion: logarithms of magnitudes in 80 bands, 32 ms every 8 ms."""
-    window = sample_rate * 32 // 1000
-    return LogMelSpectrogram(
-        80,
-        sample_rate=sample_rate,
-        window_length=window,
-        hop=window // 4,
-        fft_length=2 ** (2 * window - 1).bit_length(),
-        power=1.0,
-        floor=1e-4,
-    )
-
-
-def waveforms_of(*splits) -> list[np.ndarray]:
-    """All utterances of some `SpeechSplit`s."""
-    return [split.waveform(i) for split in splits for i in range(len(split))]
-
-
-def fit_judge(splits: Sequence, sample_rate: int, path: str | Path | None = None) -> ConversionJudge:
-    """A judge fitted on all utterances of `splits`, recorded and copy-synthesised.
-
-    Args:
-        splits: `SpeechSplit`s with speakers and labels, none of which is converted.
-        sample_rate: of their waveforms, Hz.
-        path: the judge is read from this file if it is there, else written to it.
-    """
-    if path is not None and Path(path).exists():
-        return ConversionJudge.load(path)
-    waveforms = waveforms_of(*splits)
-    judge = ConversionJudge(sample_rate).fit(
-        waveforms,
-        speaker=np.concatenate([split.speaker for split in splits]),
-        content=np.concatenate([split.label for split in splits]),
-        copies=copy_synthesis(waveforms, conversion_frames(sample_rate)),
-    )
-    if path is not None:
-        judge.save(path)
-    return judge
-
-
-def contents_of(model, split) -> list[np.ndarray]:
-    """The content of each utterance, `(codes, content_dim)`."""
-    function = tf.function(model.endpoints()["content"].function, reduce_retracing=True, autograph=False)
-
-    def encode(batch):
-        found = function(x=batch["x"], lengths=batch["lengths"])
-        return found["content"], found["code_lengths"]
-
-    return encode_utterances(split, encode)
-
-
-def voices_of(model, split) -> np.ndarray:
-    """The voice of each utterance by the speaker encoder, `(utterances, speaker_dim)`."""
-    function = tf.function(model.endpoints()["speaker"].function, reduce_retracing=True, autograph=False)
-
-    def encode(batch):
-        found = function(x=batch["x"], lengths=batch["lengths"])["speaker"]
-        return found[:, None], tf.ones_like(batch["lengths"])
-
-    return np.concatenate(encode_utterances(split, encode))
-
-
-def mean_voices(voices: np.ndarray, speaker: np.ndarray) -> dict[int, np.ndarray]:
-    """`{speaker: mean voice of all its utterances}`."""
-    return {int(s): voices[speaker == s].mean(axis=0) for s in np.unique(speaker)}
-
-
-def other_speakers(speaker: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """`(rows, target)`: every utterance once to each of `targets` that is not its own speaker."""
-    pairs = [(row, t) for row, own in enumerate(speaker) for t in targets if t != own]
-    rows, target = np.array(pairs, "int64").reshape(-1, 2).T
-    return rows, target
-
-
-def convert_all(model, split, contents, rows, target, voices=None) -> Conversions:
-    """Decode the content of utterance `rows[i]` in the voice `voices[i]`.
-
-    Args:
-        model: a `VoiceConverter` with a front end.
-        split: the utterances.
-        contents: of `contents_of`.
-        rows, target: which conversions, int64 `(conversions,)`.
-        voices: `(conversions, speaker_dim)`; `None`: `target` itself, of a model with a table of speakers.
-    """
-    voices = np.asarray(target, "int32") if voices is None else np.asarray(voices, "float32")
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def decode(x, counts, voices):
-        return model.log_mel(model.decode(x, counts, voices))[1]
-
-    layer = mel_layer(model)
-    order = np.argsort([len(contents[row]) for row in rows], kind="stable")
-    frames: list = [None] * len(rows)
-    for first in range(0, len(order), BATCH):
-        chosen = order[first : first + BATCH]
-        counts = np.array([len(contents[rows[i]]) for i in chosen], "int32")
-        x = np.zeros((len(chosen), counts.max(), contents[0].shape[1]), "float32")
-        for one, i in zip(x, chosen, strict=True):
-            one[: len(contents[rows[i]])] = contents[rows[i]]
-        spoken = ops.convert_to_numpy(decode(x, counts, voices[chosen]))
-        for one, i in zip(spoken, chosen, strict=True):
-            frames[i] = one[: layer.frames_of(int(split.lengths[rows[i]]))]
-    return Conversions(frames, np.asarray(rows), np.asarray(target))
-
-
-def convert_pairs(model, sources, rows, examples, chosen) -> Conversions:
-    """What `convert` makes of utterance `rows[i]` of `sources` and, for its voice, `chosen[i]` of `examples`.
-
-    Args:
-        model: a `VoiceConverter` with a front end and a speaker encoder.
-        sources, examples: `SpeechSplit`s; `examples` with speakers.
-        rows, chosen: which utterances, int64 `(conversions,)`.
-    """
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def convert(x, lengths, heard, heard_lengths):
-        frames = model.convert({"x": x, "lengths": lengths}, {"x": heard, "lengths": heard_lengths})
-        return model.log_mel(frames)[1]
-
-    layer, frames = mel_layer(model), [None] * len(rows)
-    order = np.argsort(sources.lengths[rows], kind="stable")
-    for first in range(0, len(order), BATCH):
-        batch = order[first : first + BATCH]
-        x, lengths = _padded([sources.waveform(row) for row in rows[batch]])
-        spoken = convert(x, lengths, *_padded([examples.waveform(row) for row in chosen[batch]]))
-        for one, length, i in zip(ops.convert_to_numpy(spoken), lengths, batch, strict=True):
-            frames[i] = one[: layer.frames_of(int(length))]
-    return Conversions(frames, np.asarray(rows), examples.speaker[chosen])
-
-
-def _padded(waveforms):
-    lengths = np.array([len(waveform) for waveform in waveforms], "int32")
-    x = np.zeros((len(waveforms), lengths.max()), "float32")
-    for one, waveform in zip(x, waveforms, strict=True):
-        one[: len(waveform)] = waveform
-    return x, lengths
-
-
-def mel_layer(model) -> LogMelSpectrogram:
-    """The `LogMelSpectrogram` of a model's front end."""
-    if model.front_end is None:
-        raise InputError("Conversions are heard by a front end that takes waveforms. Received: frames alone")
-    return next(layer for layer in model.front_end.layers if isinstance(layer, LogMelSpectrogram))
-
-
-def judged(conversions: Conversions, split, layer, judge, recorded=None, distances: bool = True) -> dict:
-    """What became of conversions: a row of the table of converters.
-
-    Args:
-        conversions: of utterances of `split`.
-        split: `SpeechSplit` with speakers and labels.
-        layer: the `LogMelSpectrogram` whose frames they are.
-        judge: a `ConversionJudge`.
-        recorded: `(split, frames of its utterances)` with recordings of the target speakers to compare
-            with; `None`: those of `split`.
-        distances: `False`: the row of the judge alone.
-
-    Returns:
-        The row of `ConversionJudge.table_row`; `mcd`, the distortion to the nearest recording of the
-        target that says the same, mean over the conversions that have one; `gv`, the variance ratio,
-        mean over conversions.
-    """
-    source, content = split.speaker[conversions.rows], split.label[conversions.rows]
-    heard = vocode(conversions.frames, layer)
-    row = judge.table_row(heard, source=source, target=conversions.target, content=content)
-    if not distances:
-        return row
-    references, frames = recorded or (split, frames_of_waveforms(waveforms_of(split), layer))
-    scale = 1.0 / (layer.log_scale * layer.power)
-    distortions = _distortions(conversions, content, references, [scale * one for one in frames], scale)
-    found = {"mcd": float(np.mean(distortions))} if distortions else {}
-    return {**row, **found, "gv": _variance(conversions, references, frames)}
-
-
-def _distortions(conversions, content, references, frames, scale):
-    """To the nearest recording of the target that says the same, of the conversions that have one."""
-    found = []
-    for one, target, said in zip(conversions.frames, conversions.target, content, strict=True):
-        same = np.flatnonzero((references.speaker == target) & (references.label == said))
-        if len(same):
-            found.append(min(mel_cepstral_distortion(scale * one, frames[i]) for i in same))
-    return found
-
-
-def _variance(conversions, references, frames):
-    """The variance ratio, mean over conversions."""
-    total = 0.0
-    for target in np.unique(conversions.target):
-        of = np.flatnonzero(conversions.target == target)
-        recorded = [frames[i] for i in np.flatnonzero(references.speaker == target)]
-        total += len(of) * global_variance_ratio([conversions.frames[i] for i in of], recorded)
-    return float(total / len(conversions.rows))
+__all__ = [
+    "Conversions",
+    "contents_of",
+    "conversion_frames",
+    "convert_all",
+    "convert_pairs",
+    "fit_judge",
+    "judged",
+    "mean_voices",
+    "mel_layer",
+    "other_speakers",
+    "voices_of",
+    "waveforms_of",
+]

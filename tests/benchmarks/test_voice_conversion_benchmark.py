@@ -27,7 +27,7 @@ def split(takes=2, speakers=6, seed=0):
 
 @pytest.fixture
 def layer():
-    from keras_ae.training.voice_conversions import conversion_frames
+    from keras_ae.evaluation.speech.conversions import conversion_frames
 
     return conversion_frames(8000)
 

@@ -8,8 +8,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import compare_reports
-from keras_ae.evaluation.report.comparison import comparison_text
-from keras_ae.evaluation.report.comparison_page import write_comparison
+from keras_ae.evaluation.report.page.comparison import comparison_text, write_comparison
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from keras_ae import InputError
 from keras_ae.evaluation import ConversionJudge, copy_synthesis, vocode
-from keras_ae.evaluation.conversion_cepstra import conversion_features
+from keras_ae.evaluation.speech.conversion_judge import conversion_features
 from keras_ae.layers import LogMelSpectrogram
 
 RATE = 8000

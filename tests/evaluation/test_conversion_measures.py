@@ -112,7 +112,7 @@ def test_equal_error_rate_of_perfect_useless_and_inverted_embeddings():
 
 def test_equal_error_rate_of_two_normal_distributions():
     """Scores of equal variance whose means are `d` apart: the rate is `Phi(-d / 2)`."""
-    from keras_ae.evaluation.verification import _crossing
+    from keras_ae.evaluation.speech.speaker_verification import _crossing
 
     rng, number, d = np.random.default_rng(2), 200_000, 2.0
     scores = np.concatenate([rng.normal(d, 1, number), rng.normal(0, 1, number)])

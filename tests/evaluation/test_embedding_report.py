@@ -11,8 +11,8 @@ import pytest
 from keras_ae import InputError
 from keras_ae.evaluation import PairDiscriminator, embedding_report, pair_discrimination
 from keras_ae.evaluation.report import measuring
-from keras_ae.evaluation.report.pair_table import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
+from keras_ae.evaluation.report.sections.pairs import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.evaluation.report.writing import write_page
 from keras_ae.training.run_embedding import measure_run
@@ -64,7 +64,7 @@ def test_the_discriminator_gets_the_held_out_examples(monkeypatch):
         seen.append((len(z), len(settings["test"][1]), settings["seeds"]))
         return {}
 
-    monkeypatch.setattr("keras_ae.evaluation.report.pair_table.pair_discrimination", measured)
+    monkeypatch.setattr("keras_ae.evaluation.report.sections.pairs.pair_discrimination", measured)
     monkeypatch.setattr(measuring, "measured_pairs", lambda *given: {"rows": pair_rows(*given)[:0]})
     report(lambda x: x, VECTORS[:90], Y[:90], test=(VECTORS[90:], Y[90:]), seeds=2)
     assert seen == [(90, 60, 2)] * 4

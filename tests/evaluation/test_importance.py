@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_ae.evaluation import dci
-from keras_ae.evaluation.importance import _concentration
+from keras_ae.evaluation.disentanglement.dci import _concentration
 
 FACTORS = np.random.default_rng(0).integers((3, 4), size=(240, 2))
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from keras_ae import InputError
 from keras_ae.evaluation import load_encoder
-from keras_ae.evaluation.report.encoders import embeddings_of, in_batches
-from keras_ae.evaluation.report.examples import Examples
+from keras_ae.evaluation.encoders.examples import Examples
+from keras_ae.evaluation.encoders.loading import embeddings_of, in_batches
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
 

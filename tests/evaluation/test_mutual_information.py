@@ -3,7 +3,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import mig, modularity
-from keras_ae.evaluation.mutual_information import information_matrix
+from keras_ae.evaluation.disentanglement.mig import information_matrix
 
 GRID = np.indices((4, 5, 3)).reshape(3, -1).T
 

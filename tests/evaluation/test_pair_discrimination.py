@@ -12,7 +12,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import PairDiscriminator, pair_discrimination
-from keras_ae.evaluation.pair_training import _orders
+from keras_ae.evaluation.pairs._training import _orders
 
 INDEPENDENT = 2 * math.log(2)
 QUICK = {"hidden_units": (64, 32), "max_steps": 300, "learning_rate": 5e-3, "batch_size": 512}

@@ -8,11 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
-from keras_ae.evaluation.decoder_score import DecoderScore, best_offset
-from keras_ae.evaluation.input_features import InputFeatures, seeded
-from keras_ae.evaluation.mlp_score import MLPScore
-from keras_ae.evaluation.pair_inputs import as_inputs, input_statistics
-from keras_ae.evaluation.pair_loss import pair_discrimination_loss
+from keras_ae.evaluation.pairs._inputs import InputFeatures, as_inputs, input_statistics, seeded
+from keras_ae.evaluation.pairs._scores import DecoderScore, MLPScore, best_offset, pair_discrimination_loss
 
 RNG = np.random.default_rng(0)
 LENGTHS = np.array([3, 4, 1, 2])

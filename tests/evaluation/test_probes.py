@@ -8,8 +8,8 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_ae import InputError
 from keras_ae.evaluation import leakage, probe
-from keras_ae.evaluation.held_out import permuted, splits_of
-from keras_ae.evaluation.intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation._intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation.probes.held_out import permuted, splits_of
 
 N = 240
 RNG = np.random.default_rng(0)

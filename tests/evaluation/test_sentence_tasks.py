@@ -6,7 +6,7 @@ import pytest
 from keras_ae import InputError
 from keras_ae.errors import DataWarning
 from keras_ae.evaluation import LabelledSentences, SentenceTask, load_sentence_tasks
-from keras_ae.evaluation.sentence_vectors import SentenceVectors
+from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
 
 
 def write(folder, **files):

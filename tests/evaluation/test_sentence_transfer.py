@@ -11,19 +11,13 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from keras_ae import InputError
-from keras_ae.evaluation import (
-    LabelledSentences,
-    SentenceTask,
-    logistic_path,
-    mean_of_words,
-    transfer,
-    transfer_controls,
-)
-from keras_ae.evaluation.control_rows import bag_of_words
-from keras_ae.evaluation.intervals import wilson_interval
-from keras_ae.evaluation.logistic_path import LogisticPath, PrincipalAxes, TypicalWeights
-from keras_ae.evaluation.sentence_readers import PENALTIES, best_penalty, read_task
-from keras_ae.evaluation.sentence_transfer import cosines, features_of, rank_correlation
+from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
+from keras_ae.evaluation._intervals import wilson_interval
+from keras_ae.evaluation.text import _logistic_path as logistic_path
+from keras_ae.evaluation.text._linear_readers import PENALTIES, best_penalty, read_task
+from keras_ae.evaluation.text._logistic_path import LogisticPath, PrincipalAxes, TypicalWeights
+from keras_ae.evaluation.text.transfer import cosines, features_of, rank_correlation
+from keras_ae.evaluation.text.transfer_controls import bag_of_words
 from keras_ae.text import WordVectors, tokenize
 
 RNG = np.random.default_rng(0)
@@ -231,7 +225,7 @@ def test_the_figures_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
     first = transfer_controls([task], folds=2, figures_cache=tmp_path)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 1
-    monkeypatch.setattr("keras_ae.evaluation.sentence_transfer.read_task", None)  # would fail
+    monkeypatch.setattr("keras_ae.evaluation.text.transfer.read_task", None)  # would fail
     assert transfer_controls([task], folds=2, figures_cache=tmp_path) == first
     monkeypatch.undo()
     other = SentenceTask("classes", labelled(40, 1))

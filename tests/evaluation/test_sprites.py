@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_ae.evaluation import Sprites
-from keras_ae.evaluation.sprites import draw_shapes
+from keras_ae.evaluation.disentanglement.sprites import draw_shapes
 
 
 @pytest.fixture(scope="module")

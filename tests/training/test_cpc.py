@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
+from keras_ae.evaluation.speech import frame_probes as speech_probes
 from keras_ae.models import ContrastivePredictiveCoding
-from keras_ae.training import speech_probes
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train

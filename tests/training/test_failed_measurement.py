@@ -7,7 +7,9 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation.attempts import recorded
-from keras_ae.training import measurement, speech_probes, speech_units
+from keras_ae.evaluation.speech import frame_probes as speech_probes
+from keras_ae.evaluation.speech import units as speech_units
+from keras_ae.training import measurement
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.cli import main
 from keras_ae.training.recipes import CpcRecipe
@@ -71,7 +73,7 @@ def test_a_section_of_a_report_that_fails_ends_with_1(outcome, capsys, monkeypat
         raise RuntimeError("no map")
 
     monkeypatch.setattr("keras_ae.evaluation.report.measuring.measured_pairs", lambda *_: {"rows": []})
-    monkeypatch.setattr("keras_ae.evaluation.report.sights.plane", lambda *_, **__: broken())
+    monkeypatch.setattr("keras_ae.evaluation.report.sections.visual.plane", lambda *_, **__: broken())
     assert main(["report", str(outcome[1]), "--measure", "always"]) == 1
     assert "! the map could not be measured: RuntimeError: no map (traceback:" in capsys.readouterr().out
     assert "the map could not be measured" in write_report(outcome[1]).read_text()

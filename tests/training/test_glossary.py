@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from keras_ae.evaluation import compare_reports
-from keras_ae.evaluation.report.phrases import cards, findings
-from keras_ae.evaluation.report.view import embedding_view
+from keras_ae.evaluation.report.page.sentences import cards, findings
+from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.pages.glossary import EMBEDDING, RUN, TRANSFER, definitions, run_figure, run_label
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.report import write_report

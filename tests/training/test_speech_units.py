@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics.cluster import contingency_matrix
 
-from keras_ae.training import speech_units
+from keras_ae.evaluation.speech import units as speech_units
 
 
 def test_purity_is_that_of_the_contingency_table():

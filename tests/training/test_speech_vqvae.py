@@ -56,7 +56,7 @@ def test_every_bottleneck_sits_in_the_same_network(name, kind, npz):
     x = next(data.train.batches(2).as_numpy_iterator())
     assert np.isfinite(np.asarray(model.reconstruct(x))).all()
     if model.discrete:
-        from keras_ae.training.speech_units import number_of_units, units_and_embeddings
+        from keras_ae.evaluation.speech.units import number_of_units, units_and_embeddings
 
         units, embeddings = units_and_embeddings(model, data.validation)
         assert number_of_units(model) == 8

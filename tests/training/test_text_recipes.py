@@ -137,9 +137,9 @@ def test_lines_are_encoded_in_their_order(run, tmp_path, capsys):
 
 
 def test_the_embedding_report_reads_sentences(run, monkeypatch):
+    from keras_ae.evaluation.encoders.loading import load_encoder
     from keras_ae.evaluation.report import measuring
-    from keras_ae.evaluation.report.encoders import load_encoder
-    from keras_ae.evaluation.report.pair_table import INDEPENDENT
+    from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
     from keras_ae.training.run_embedding import measure_data
 
     monkeypatch.setattr(measuring, "measured_pairs", lambda *_: {"rows": [], "independent": INDEPENDENT})

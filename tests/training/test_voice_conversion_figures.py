@@ -6,15 +6,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import ConversionJudge, mel_cepstral_distortion, vocode
-from keras_ae.layers import FrameNormalization
-from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
-from keras_ae.networks import front_end
-from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
-from keras_ae.training.datasets.speech.data import SpeechSplit
-from keras_ae.training.datasets.speech.stores import WaveformStore
-from keras_ae.training.speech_probes import eight_bins
-from keras_ae.training.voice_conversion_figures import Codes, ProbedUtterances, conversion_figures
-from keras_ae.training.voice_conversions import (
+from keras_ae.evaluation.speech.conversions import (
     contents_of,
     conversion_frames,
     convert_all,
@@ -25,6 +17,14 @@ from keras_ae.training.voice_conversions import (
     other_speakers,
     voices_of,
 )
+from keras_ae.evaluation.speech.converter_codes import Codes, ProbedUtterances, conversion_figures
+from keras_ae.evaluation.speech.frame_probes import eight_bins
+from keras_ae.layers import FrameNormalization
+from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
+from keras_ae.networks import front_end
+from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
+from keras_ae.training.datasets.speech.data import SpeechSplit
+from keras_ae.training.datasets.speech.stores import WaveformStore
 
 RATE = 8000
 SPEAKERS, WORDS = 3, 2

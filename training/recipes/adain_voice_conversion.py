@@ -7,6 +7,7 @@ import keras
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech.conversions import conversion_frames
 from keras_ae.layers import (
     CepstralCoefficients,
     FrameNormalization,
@@ -15,7 +16,6 @@ from keras_ae.layers import (
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
-from keras_ae.training.voice_conversions import conversion_frames
 
 
 @dataclass(frozen=True, kw_only=True)

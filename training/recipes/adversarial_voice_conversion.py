@@ -7,6 +7,7 @@ import keras
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech.conversions import conversion_frames
 from keras_ae.layers import (
     CepstralCoefficients,
     FrameNormalization,
@@ -24,7 +25,6 @@ from keras_ae.networks import (
     table_adain_decoder,
 )
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
-from keras_ae.training.voice_conversions import conversion_frames
 
 AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
 MELS = 80  # bands of `conversion_frames`

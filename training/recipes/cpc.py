@@ -9,11 +9,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
-from keras_ae.layers import VoicePerturbation
-from keras_ae.models import ContrastivePredictiveCoding
-from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
-from keras_ae.training.recipes.speech_recipe import SpeechRecipe
-from keras_ae.training.speech_probes import (
+from keras_ae.evaluation.speech.frame_probes import (
     encode_utterances,
     mean_and_deviation,
     phone_accuracy,
@@ -21,6 +17,10 @@ from keras_ae.training.speech_probes import (
     speaker_accuracy,
     standardized,
 )
+from keras_ae.layers import VoicePerturbation
+from keras_ae.models import ContrastivePredictiveCoding
+from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
+from keras_ae.training.recipes.speech_recipe import SpeechRecipe
 
 LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
     16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech import units as speech_units
+from keras_ae.evaluation.speech.frame_probes import encode_utterances, speaker_accuracy
 from keras_ae.layers import (
     BinaryBottleneck,
     CepstralCoefficients,
@@ -22,9 +24,7 @@ from keras_ae.layers import (
 from keras_ae.models import SpeechAutoEncoder
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
 from keras_ae.ops.sequences import input_mask
-from keras_ae.training import speech_units
 from keras_ae.training.recipes.speech_recipe import SpeechRecipe, losses_of_test
-from keras_ae.training.speech_probes import encode_utterances, speaker_accuracy
 
 FRAMES_PER_CODE = 2
 

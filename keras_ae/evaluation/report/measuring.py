@@ -7,13 +7,14 @@ import numpy as np
 
 from keras_ae.errors import require
 from keras_ae.evaluation.attempts import attempt, recorded
+from keras_ae.evaluation.encoders.loading import in_batches
 from keras_ae.evaluation.factor_values import is_known, known_values
 from keras_ae.evaluation.progress_line import detail_of
-from keras_ae.evaluation.report import knowledge, sights
-from keras_ae.evaluation.report.codes import code_use
-from keras_ae.evaluation.report.encoders import in_batches
-from keras_ae.evaluation.report.pair_table import doubts, measured_pairs, no_pairs
 from keras_ae.evaluation.report.record import EmbeddingRecord
+from keras_ae.evaluation.report.sections import probes as knowledge
+from keras_ae.evaluation.report.sections import visual as sights
+from keras_ae.evaluation.report.sections.codes import code_use
+from keras_ae.evaluation.report.sections.pairs import doubts, measured_pairs, no_pairs
 
 FORMAT = 1
 

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.encoders.loading import load_encoder
 from keras_ae.evaluation.progress_line import shown
-from keras_ae.evaluation.report.encoders import load_encoder
-from keras_ae.evaluation.report.material import gather
+from keras_ae.evaluation.report.data import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
+from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.evaluation.report.record import EmbeddingRecord, as_json
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
-from keras_ae.evaluation.report.view import embedding_view
 from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
 

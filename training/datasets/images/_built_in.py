@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import require
-from keras_ae.evaluation.sprites import Sprites
+from keras_ae.evaluation.disentanglement.sprites import Sprites
 from keras_ae.training.datasets.images.data import ImageSource
 from keras_ae.training.datasets.images.stores import ArrayStore
 

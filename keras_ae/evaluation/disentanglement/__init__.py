@@ -1,0 +1,1 @@
+"""Disentanglement metrics, and sprites whose factors are known exactly."""

@@ -1,0 +1,82 @@
+"""Disentanglement, completeness and informativeness (DCI) from the importances of boosted trees."""
+
+import numpy as np
+
+from keras_ae.errors import require
+from keras_ae.evaluation.disentanglement.factor_table import training_and_test
+
+
+def dci(
+    z,
+    factors,
+    *,
+    test=None,
+    num_trees: int = 100,
+    test_fraction: float = 1 / 3,
+    seed: int = 0,
+) -> dict:
+    """DCI: which latents does a predictor of each factor use, and how well does it predict?
+
+    ```
+    R[i, k]          = importance of latent i in gradient boosted trees that predict factor k
+    disentanglement  = sum over i of w_i (1 - H_K(R[i, :] / sum_k R[i, k])),   w_i = sum_k R[i, k] / sum R
+    completeness     = sum over k of v_k (1 - H_D(R[:, k] / sum_i R[i, k])),   v_k = sum_i R[i, k] / sum R
+    informativeness  = mean over factors of the accuracy on held-out examples
+    ```
+
+    `H_K` is the entropy to the base K, the number of factors, `H_D` to that of latents. The
+    trees are scikit-learn's `GradientBoostingClassifier`, one for each value of a factor and
+    round: a minute for each thousand examples is normal where factors have many values.
+
+    Args:
+        z: embeddings `(examples, ...)`.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
+            left out, factors with one value too; quantities are refused: cut them into bins.
+        test: `(z, factors)` of the held-out examples; `None`: some of these are drawn.
+        num_trees: rounds of boosting; fewer are faster and lower the informativeness.
+        test_fraction: share of the examples drawn for test.
+        seed: of the trees and of the draw.
+
+    Returns:
+        `{"disentanglement", "completeness", "informativeness", "accuracies": [...],
+        "importance": [[...], ...], "missing": {factor: examples}, "left_out": {factor: reason}}`, importance
+        `(latents, factors)`, each column of sum 1; `None` for a factor that is left out.
+
+    Raises:
+        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
+
+    Reference:
+        Eastwood and Williams, 2018, https://openreview.net/forum?id=By-7dz-AZ; boosted trees as
+        in Locatello et al., 2019, https://arxiv.org/abs/1811.12359.
+    """
+    ensemble = require("sklearn.ensemble", extra="evaluation")
+    table, train, held_out = training_and_test(z, factors, test, test_fraction, seed)
+    importance, accuracies = {}, {}
+    for number in table.kept:
+        (x, y), (x_test, y_test) = table.known(number, train), table.known(number, held_out)
+        trees = ensemble.GradientBoostingClassifier(n_estimators=num_trees, random_state=seed).fit(x, y)
+        importance[number] = trees.feature_importances_
+        accuracies[number] = float(np.mean(trees.predict(x_test) == y_test))
+    matrix = np.stack(list(importance.values()), axis=1)
+    columns = table.of_factors({number: column.tolist() for number, column in importance.items()})
+    return {
+        "disentanglement": _concentration(matrix),
+        "completeness": _concentration(matrix.T),
+        "informativeness": float(np.mean(list(accuracies.values()))),
+        "accuracies": table.of_factors(accuracies),
+        "importance": [[column and column[i] for column in columns] for i in range(len(matrix))],
+        **table.notes(),
+    }
+
+
+def _concentration(importance):
+    """Mean of `1 - entropy` of the rows, each weighted by its sum; entropy to the base of their length."""
+    total = importance.sum()
+    if importance.shape[1] < 2 or total <= 0:
+        return 1.0 if total > 0 else 0.0
+    rows = importance[importance.sum(axis=1) > 0]
+    weights = rows.sum(axis=1)
+    shares = rows / weights[:, None]
+    logs = np.log(np.where(shares > 0, shares, 1.0))
+    entropy = -(shares * logs).sum(axis=1) / np.log(importance.shape[1])
+    return float(((1.0 - entropy) * weights).sum() / total)

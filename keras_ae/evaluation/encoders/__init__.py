@@ -1,0 +1,1 @@
+"""Encoders of any kind behind one interface: models, files, artifacts, functions."""

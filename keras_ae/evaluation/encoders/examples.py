@@ -1,0 +1,229 @@
+"""Examples of any modality: what is encoded, compared and shown."""
+
+import re
+from collections import Counter
+
+import keras
+import numpy as np
+import tensorflow as tf  # tf.data
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation._arrays import check_lengths
+from keras_ae.layers import LogMelSpectrogram
+
+MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart
+LONGEST_TEXT = 64  # words of a text that it reads
+WAVEFORMS_AT_ONCE = 32  # whose frames are computed together
+SAMPLE_RATE = 16_000  # Hz, of waveforms of unknown rate
+WINDOW, HOP = 0.025, 0.01  # seconds, of log-mel frames
+
+
+class Examples:
+    """Some examples: images, vectors, sequences, waveforms or strings.
+
+    Args:
+        data: an array `(examples, ...)`; `{"x":, "lengths":}` for padded sequences, and for
+            waveforms `(examples, samples)` with their `lengths` in samples; a list of strings;
+            a `tf.data.Dataset` or another iterable of batches, of which `x` is kept.
+        sample_rate: of waveforms, Hz; `None`: that of `data` where it is an `Examples`, else unknown.
+
+    Attributes:
+        data: what an encoder takes: an array, a dict of arrays, or a list of strings.
+        sample_rate: of waveforms, Hz; `None`: unknown.
+        kind: "images", "vectors", "sequences", "waveforms", "tokens", "texts" or "arrays".
+
+    Raises:
+        InputError: no examples, or arrays of different lengths.
+
+    Example:
+
+    >>> examples = Examples(np.zeros((5, 8, 8, 1)))
+    >>> examples.kind, len(examples.take([0, 2])), examples.shape
+    ('images', 2, (8, 8, 1))
+    """
+
+    def __init__(self, data, sample_rate: int | None = None):
+        self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
+        self.data = _as_data(data)
+        if not len(self):
+            raise InputError("Expected data with at least one example. Received: none")
+
+    def __len__(self):
+        return len(self.data["x"] if isinstance(self.data, dict) else self.data)
+
+    def take(self, rows) -> "Examples":
+        """The examples `rows`."""
+        if isinstance(self.data, dict):
+            return Examples({name: part[rows] for name, part in self.data.items()}, self.sample_rate)
+        if isinstance(self.data, list):
+            return Examples([self.data[row] for row in rows], self.sample_rate)
+        return Examples(self.data[rows], self.sample_rate)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example; `()` of texts."""
+        return () if self.kind == "texts" else tuple(self.array.shape[1:])
+
+    @property
+    def array(self) -> np.ndarray:
+        """The values `x`."""
+        return np.asarray(self.data["x"] if isinstance(self.data, dict) else self.data)
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """Real positions of each sequence."""
+        return np.asarray(self.data["lengths"]) if isinstance(self.data, dict) else None
+
+    @property
+    def kind(self) -> str:
+        """What the examples are."""
+        if isinstance(self.data, list):
+            return "texts"
+        array = self.array
+        if array.ndim == 2:
+            if self.lengths is None:
+                return "vectors"
+            return "tokens" if array.dtype.kind in "iu" else "waveforms"
+        if array.ndim == 3:
+            return "sequences"
+        return "images" if array.ndim == 4 and array.shape[-1] in (1, 3) else "arrays"
+
+    def pair_inputs(self, vocabulary: dict | None = None):
+        """What a pair discriminator reads: arrays, frames of waveforms, words of texts as numbers."""
+        if self.kind == "waveforms":
+            return self.frames().data
+        if self.kind != "texts":
+            return self.data
+        numbers = [[vocabulary.get(word, 0) for word in words(text)] or [0] for text in self.data]
+        lengths = np.array([len(row) for row in numbers], "int32")
+        padded = np.zeros((len(numbers), lengths.max()), "int32")
+        for row, values in zip(padded, numbers, strict=True):
+            row[: len(values)] = values
+        return {"x": padded, "lengths": lengths}
+
+    def frames(self) -> "Examples":
+        """Return the log-mel frames of waveforms as sequences; an unknown rate is taken as 16 kHz."""
+        layer, parts = log_mel_of(self.sample_rate or SAMPLE_RATE), []
+        real = np.arange(self.array.shape[1]) < self.lengths[:, None]
+        for start in range(0, len(self), WAVEFORMS_AT_ONCE):
+            rows = slice(start, start + WAVEFORMS_AT_ONCE)
+            parts.append(layer(self.array[rows].astype("float32"), mask=real[rows]).numpy())
+        return Examples({"x": np.concatenate(parts), "lengths": np.asarray(layer.frames_of(self.lengths))})
+
+    def vocabulary(self) -> dict | None:
+        """`{word: number}` of texts, the most frequent words from 1 on."""
+        if self.kind != "texts":
+            return None
+        counts = Counter(word for text in self.data for word in words(text))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))[:MOST_WORDS]
+        return {word: number for number, word in enumerate(ranked, 1)}
+
+    def features(self, vocabulary: dict | None = None) -> np.ndarray:
+        """Plain numbers `(examples, features)` for principal components and bare comparisons.
+
+        Values of images and vectors; mean and deviation over real positions of sequences, and of
+        the log-mel frames of waveforms; shares of words of texts and tokens.
+        """
+        if self.kind == "waveforms":
+            return self.frames().features()
+        if self.kind in ("texts", "tokens"):
+            inputs = self.pair_inputs(vocabulary)
+            return _shares(inputs["x"], inputs["lengths"], MOST_WORDS + 1 if vocabulary else None)
+        array = self.array.astype("float32")
+        if self.lengths is None:
+            return array.reshape(len(array), -1)
+        return mean_and_deviation(array.reshape(*array.shape[:2], -1), self.lengths)
+
+
+def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
+    """Return the log-mel layer for a sample rate: windows of 25 ms every 10 ms, bands up to half of the rate.
+
+    Example:
+
+    >>> layer = log_mel_of(8000)
+    >>> layer.sample_rate, layer.window_length, layer.hop, layer.fft_length
+    (8000, 200, 80, 512)
+    """
+    window, hop = (max(1, round(seconds * sample_rate)) for seconds in (WINDOW, HOP))
+    fft_length = max(512, 1 << (window - 1).bit_length())  # fine enough for the narrow lowest bands
+    return LogMelSpectrogram(sample_rate=sample_rate, window_length=window, hop=hop, fft_length=fft_length)
+
+
+def words(text) -> list[str]:
+    """The first words of a text, in small letters.
+
+    Example:
+
+    >>> words("It's late, isn't it?")
+    ["it's", 'late', "isn't", 'it']
+    """
+    return re.findall(r"\w+(?:'\w+)*", str(text).lower())[:LONGEST_TEXT]
+
+
+def mean_and_deviation(sequences, lengths) -> np.ndarray:
+    """Mean and standard deviation over the real positions, `(examples, 2 * features)`.
+
+    Example:
+
+    >>> mean_and_deviation(np.array([[[1.0], [3.0], [9.0]]]), np.array([2])).tolist()
+    [[2.0, 1.0]]
+    """
+    real = (np.arange(sequences.shape[1]) < np.asarray(lengths)[:, None])[..., None]
+    count = np.maximum(real.sum(axis=1), 1)
+    mean = (sequences * real).sum(axis=1) / count
+    variance = (np.square(sequences - mean[:, None]) * real).sum(axis=1) / count
+    return np.concatenate([mean, np.sqrt(variance)], axis=1)
+
+
+def _as_data(data):
+    if isinstance(data, Examples):
+        return data.data
+    if isinstance(data, dict):
+        if set(data) != {"x", "lengths"}:
+            raise InputError(f'A dict of data is {{"x":, "lengths":}}. Received: {sorted(map(str, data))}')
+        parts = {name: np.asarray(part) for name, part in data.items()}
+        check_lengths(**parts)
+        return parts
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
+        return [text.decode() if isinstance(text, bytes) else text for text in data]
+    if hasattr(data, "shape") or isinstance(data, (list, tuple)):
+        array = np.asarray(data)
+        if array.dtype.kind in "OUS":
+            return [str(text) for text in array.ravel()]
+        return array[:, None] if array.ndim == 1 else array
+    return _of_batches(data)
+
+
+def _of_batches(data):
+    if isinstance(data, tf.data.Dataset):
+        data = data.as_numpy_iterator()
+    elif isinstance(data, keras.utils.PyDataset):
+        data = (data[number] for number in range(len(data)))
+    if not hasattr(data, "__iter__"):
+        raise InputError(
+            "Expected an array, a dict of arrays, a list of strings, or batches of these. "
+            f"Received: {type(data).__name__}"
+        )
+    batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in data]
+    if not batches:
+        raise InputError("Expected data with at least one example. Received: no batch")
+    if isinstance(batches[0], dict):
+        longest = max(batch["x"].shape[1] for batch in batches)
+        padded = [_padded(np.asarray(batch["x"]), longest) for batch in batches]
+        lengths = np.concatenate([np.asarray(batch["lengths"]) for batch in batches])
+        return {"x": np.concatenate(padded), "lengths": lengths}
+    return _as_data(np.concatenate([np.asarray(batch) for batch in batches]))
+
+
+def _padded(array, length):
+    return np.pad(array, [(0, 0), (0, length - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
+
+
+def _shares(tokens, lengths, size):
+    """How often each token occurs, as a share of the sequence."""
+    size = int(tokens.max()) + 1 if size is None else size
+    real = np.arange(tokens.shape[1]) < np.asarray(lengths)[:, None]
+    shares = np.zeros((len(tokens), size), "float32")
+    rows = np.repeat(np.arange(len(tokens)), real.sum(axis=1))
+    np.add.at(shares, (rows, np.minimum(tokens[real], size - 1)), 1.0)
+    return shares / np.maximum(np.asarray(lengths), 1)[:, None]

@@ -1,0 +1,245 @@
+"""Inputs of pair discrimination: checks, and features of images, sequences and vectors."""
+
+import math
+import random
+import re
+import warnings
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ae.errors import InputError, check_finite
+from keras_ae.evaluation._arrays import check_lengths, describe
+from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
+from keras_ae.ops.sequences import mask_of, sequence_mask, zero_padding
+
+FILTERS = 32
+TOKEN_DIM = 64
+
+
+class InputFeatures:
+    """`f(x)`: `(batch, ...)` -> `(batch, features)`, from a fresh copy of a network.
+
+    Args:
+        inputs: `as_inputs` of the training examples; shapes and statistics are theirs.
+        network: a `keras.Model` or layer on `x` as it is, with a mask where there are
+            lengths; `None`: chosen by the shape of `x`, which is standardised.
+    """
+
+    def __init__(self, inputs, network=None):
+        self.statistics, self.embedding, self.vocabulary = [], None, None
+        shape = inputs["x"].shape[1:]
+        if network is not None:
+            self.network = _copy(network)
+        elif is_tokens(inputs):
+            self.vocabulary = int(inputs["x"].max()) + 1  # numbers beyond share the last one
+            self.embedding = keras.layers.Embedding(self.vocabulary + 1, TOKEN_DIM, dtype="float32")
+            self.network = default_network((None, TOKEN_DIM))
+        else:
+            self.statistics = [tf.Variable(part, trainable=False) for part in input_statistics(inputs)]
+            self.network = default_network(shape)
+        self({name: tf.constant(values[:2]) for name, values in inputs.items()})  # builds
+
+    def __call__(self, inputs, training=False):
+        x = inputs["x"]
+        mask = sequence_mask(inputs["lengths"], ops.shape(x)[1]) if "lengths" in inputs else None
+        x = self._prepared(x)
+        if self.network is not None:
+            x = _called(self.network, x, mask, training)
+            mask = mask_of(x)
+        return ops.cast(_pooled(x, mask), "float32")
+
+    @property
+    def trainable_variables(self):
+        """What the optimiser changes."""
+        return [variable for layer in self._layers() for variable in layer.trainable_variables]
+
+    @property
+    def variables(self):
+        """All state, statistics too."""
+        return [*self.statistics, *(variable for layer in self._layers() for variable in layer.variables)]
+
+    def _layers(self):
+        return [layer for layer in (self.embedding, self.network) if layer is not None]
+
+    def _prepared(self, x):
+        if self.embedding is not None:
+            return self.embedding(ops.minimum(ops.cast(x, "int32"), self.vocabulary))
+        if not self.statistics:
+            return x  # as it is, for the user's network
+        mean, deviation = self.statistics
+        return ops.clip((ops.cast(x, "float32") - mean) / deviation, -CLIP, CLIP)
+
+
+@contextmanager
+def seeded(seed):
+    """Keras draws the seeds of weights and dropout from Python's generator: set it, put it back."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def default_network(shape):
+    """A network for inputs of `shape`, without the batch: `None` for vectors."""
+    layers = keras.layers
+    if len(shape) == 1:
+        return None
+    inputs = keras.Input((None, *shape[1:]) if len(shape) == 2 else shape)
+    if len(shape) == 2:
+        return keras.Model(inputs, _convolutions(MaskedConv1D, (1, 2), inputs, padding="same"))
+    kind = {3: layers.Conv2D, 4: layers.Conv3D}.get(len(shape))
+    if kind is None:
+        raise InputError(
+            "x without a network is a vector, a sequence (length, features), an image "
+            f"(height, width, channels) or a volume. Received: examples of shape {tuple(shape)}. "
+            "Pass network=, a Keras model from x to features."
+        )
+    last = {"padding": "same", "data_format": "channels_last"}
+    return keras.Model(inputs, _convolutions(kind, (2, 2), inputs, **last))
+
+
+def _convolutions(kind, strides, x, **options):
+    for level, stride in enumerate(strides):
+        filters = FILTERS * 2 ** min(level, 1)
+        x = kind(filters, 3, strides=stride, activation="relu", dtype="float32", **options)(x)
+    return x
+
+
+def _copy(network):
+    """The same network with weights drawn anew."""
+    try:
+        return type(network).from_config(network.get_config())
+    except Exception as error:
+        raise InputError(
+            "network is a keras.Model or layer that get_config and from_config rebuild, since every "
+            f"training starts from fresh weights. Received: {type(network).__name__} ({error})"
+        ) from error
+
+
+def _called(network, x, mask, training):
+    if mask is None:
+        return network(x, training=training)
+    with warnings.catch_warnings():
+        # Keras says it of every functional model that ends without its mask
+        warnings.filterwarnings("ignore", message=f"Layer '{re.escape(network.name)}' .of type")
+        return network(x, mask=mask, training=training)
+
+
+def _pooled(x, mask):
+    """Sequences to the mean and the largest value of their real frames; others are flattened."""
+    if len(x.shape) != 3:
+        return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+    if mask is None:
+        return ops.concatenate([ops.mean(x, axis=1), ops.max(x, axis=1)], axis=-1)
+    real = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    mean = ops.sum(zero_padding(x, mask), axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+    largest = ops.max(ops.where(real > 0, x, ops.full_like(x, -1e9)), axis=1)
+    return ops.concatenate([mean, largest], axis=-1)
+
+
+MOST_FOR_STATISTICS = 10_000  # examples that mean and standard deviation are taken from
+ONE_SCALE = 10.0  # times the median deviation: the largest one of features of one scale
+CLIP = 10.0  # standard deviations: a pixel that is lit once in 1,000 images would be 30 away
+
+
+def as_inputs(x) -> dict[str, np.ndarray]:
+    """`{"x": (examples, ...)}`, with `"lengths"` `(examples,)` for padded sequences.
+
+    Padded frames are set to zero, whatever they held.
+
+    Raises:
+        InputError: no numbers; another dict; lengths that do not fit; values that are not finite.
+
+    Example:
+
+    >>> inputs = as_inputs({"x": np.ones((2, 3, 1)), "lengths": [1, 3]})
+    >>> inputs["x"][..., 0].tolist()
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    parts = x if isinstance(x, dict) else {"x": x}
+    if "x" not in parts or set(parts) - {"x", "lengths"}:
+        raise InputError(
+            'x is an array or a dict {"x": array, "lengths": (examples,)}. '
+            f"Received: a dict of {', '.join(map(str, parts)) or 'nothing'}"
+        )
+    values = np.asarray(parts["x"])
+    if values.dtype.kind not in "fiub" or values.ndim < 1 or not values.size:
+        raise InputError(
+            "x is an array of numbers, (examples, ...): vectors, images (height, width, channels), "
+            f"sequences (length, features). Received: {describe(values)}"
+        )
+    values = values[:, None] if values.ndim == 1 else values
+    tokens = "lengths" in parts and values.ndim == 2 and values.dtype.kind in "iu"
+    if values.dtype != np.uint8:  # which may be many images, a quarter of the memory
+        values = values.astype("int32" if tokens else "float32")
+    lengths = parts.get("lengths")
+    if lengths is None:
+        check_finite(values, "x")
+        return {"x": values}
+    return _padded(values, np.asarray(lengths))
+
+
+def take(inputs, rows):
+    """The examples `rows` of `as_inputs`."""
+    return {name: values[rows] for name, values in inputs.items()}
+
+
+def is_tokens(inputs) -> bool:
+    """Whether the inputs are token numbers: integers `(examples, length)` with lengths."""
+    values = inputs["x"]
+    return "lengths" in inputs and values.ndim == 2 and values.dtype.kind in "iu"
+
+
+def input_statistics(inputs):
+    """`(mean, standard deviation)`: of each feature of a vector, else of each channel.
+
+    Features of about one scale, such as pixels, share one deviation: a pixel that is hardly
+    ever lit would be blown up otherwise, and the discriminator learn it by heart.
+    """
+    values = inputs["x"][:MOST_FOR_STATISTICS].astype("float64")
+    if values.ndim == 2:
+        mean, deviation = values.mean(axis=0), values.std(axis=0)
+        varying = deviation[deviation > 1e-6 * np.abs(mean)]
+        if len(varying) and varying.max() <= ONE_SCALE * np.median(varying):
+            deviation = np.full_like(deviation, np.sqrt(np.square(deviation).mean()))
+    else:
+        weights = _frame_weights(inputs)[:MOST_FOR_STATISTICS]
+        mean, deviation = _channel_statistics(values, weights)
+    constant = deviation <= 1e-6 * np.abs(mean)
+    return mean.astype("float32"), np.where(constant, 1.0, deviation).astype("float32")
+
+
+def _padded(values, lengths):
+    check_lengths(x=values, lengths=lengths)
+    ok = lengths.ndim == 1 and lengths.dtype.kind in "iu" and values.ndim >= 2
+    if not ok or lengths.min() < 1 or lengths.max() > values.shape[1]:
+        raise InputError(
+            f"lengths are integers from 1 to the padded length of x, {values.shape[1:2]}. "
+            f"Received: {describe(lengths)}" + (f", from {lengths.min()} to {lengths.max()}" if ok else "")
+        )
+    real = np.arange(values.shape[1]) < lengths[:, None]
+    values = np.where(real.reshape(*real.shape, *[1] * (values.ndim - 2)), values, np.zeros((), values.dtype))
+    check_finite(values, "x")
+    return {"x": values, "lengths": lengths.astype("int32")}
+
+
+def _frame_weights(inputs):
+    """`(examples, length, 1, ...)`: 1 where real."""
+    values = inputs["x"]
+    shape = (*values.shape[:2], *[1] * (values.ndim - 2))
+    if "lengths" not in inputs:
+        return np.ones(shape)
+    return (np.arange(values.shape[1]) < inputs["lengths"][:, None]).astype("float64").reshape(shape)
+
+
+def _channel_statistics(values, weights):
+    axes = tuple(range(values.ndim - 1))
+    count = weights.sum() * np.prod(values.shape[2:-1])
+    mean = (values * weights).sum(axis=axes) / count
+    return mean, np.sqrt((np.square(values - mean) * weights).sum(axis=axes) / count)

@@ -1,0 +1,312 @@
+"""Scores of pairs: a decoder, or an MLP on both, and the loss of the discriminator."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf  # the score of all pairs is traced
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.pairs._inputs import InputFeatures
+
+DTYPE = "float32"  # whatever the dtype policy: the figure is a difference of small numbers
+
+
+class DecoderNetwork:
+    """A perceptron from codes to inputs, fitted by `min_Dec mean |x - Dec(z)|^2`.
+
+    This is discrimination with `T = -|x - Dec(z)|^2` that keeps the matched term only: the loss
+    of an auto-encoder's decoder, `I(x; z) >= H(x) + E log p_Dec(x | z)`. It trains as the other
+    scores do, and never uses the mismatched pairs.
+
+    Args:
+        inputs: `as_inputs` of the training examples.
+        codes: standardised embeddings `(examples, features)`.
+        hidden_units: widths of the hidden layers, in reverse.
+    """
+
+    def __init__(self, inputs, codes, hidden_units=(256, 128)):
+        self.shape = inputs["x"].shape[1:]
+        target = inputs["x"].reshape(len(inputs["x"]), -1)
+        self.deviation = float(target.std()) or 1.0
+        self.mean = target.mean(axis=0, dtype="float64").astype("float32")
+        hidden = [keras.layers.Dense(units, "relu", dtype=DTYPE) for units in reversed(hidden_units)]
+        # zeros: the decoder that knows nothing comes first, and wins where nothing can be known
+        last = keras.layers.Dense(target.shape[1], kernel_initializer="zeros", dtype=DTYPE)
+        self.network = keras.Sequential([keras.Input((codes.shape[1],)), *hidden, last])
+
+    def __call__(self, codes):
+        return self.mean + self.deviation * self.network(codes)
+
+    def input_features(self, inputs, training=False):
+        """`(x, mask)`, flat."""
+        return flat_and_mask(inputs, self.shape)
+
+    def code_features(self, codes, training=False):
+        """The reconstruction of each code, flat."""
+        return self(codes)
+
+    def pairs(self, inputs, codes):
+        """Negative mean squared error of each pair in units of the variance, `(batch,)`."""
+        x, mask = inputs
+        error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1) / tf.reduce_sum(mask, axis=1)
+        return -error / self.deviation**2
+
+    @staticmethod
+    def loss(matched, mismatched):
+        """The matched term alone."""
+        return -tf.reduce_mean(matched)
+
+    @property
+    def trainable_variables(self):
+        """What the optimiser changes."""
+        return self.network.trainable_variables
+
+    @property
+    def variables(self):
+        """All state."""
+        return self.network.variables
+
+
+def frozen_decoder(decoder, restore, shape):
+    """A function from standardised codes to flat reconstructions.
+
+    Args:
+        decoder: a Keras model or layer, or a function, from embeddings to reconstructions.
+        restore: function from standardised codes to embeddings.
+        shape: of an input, without the batch.
+    """
+
+    def decode(codes):
+        embedding = restore(codes)
+        layer = isinstance(decoder, keras.Layer)
+        decoded = tf.cast(decoder(embedding, training=False) if layer else decoder(embedding), tf.float32)
+        if math.prod(decoded.shape[1:]) != math.prod(shape):
+            raise InputError(
+                f"The decoder's output must have the shape of the input, {tuple(np.atleast_1d(shape))}. "
+                f"Received: {tuple(decoded.shape[1:])}. Pass the decoder that belongs to this encoder."
+            )
+        return tf.reshape(decoded, (-1, math.prod(shape)))
+
+    return decode
+
+
+def pair_discrimination_loss(matched, mismatched):
+    """`L_D = mean softplus(-T(x_i, z_i)) + mean softplus(T(x_i, z_j)), j != i`, in nats.
+
+    Two binary cross-entropies, each a mean of its own, however many pairs there are of either
+    kind. The best `T` is `log p(x, z) / p(x) p(z)`, the loss then
+    `2 log 2 - 2 JSD(p(x, z), p(x) p(z))`.
+
+    Args:
+        matched, mismatched: logits `T` of the pairs, of any shapes.
+
+    Example:
+
+    >>> round(float(pair_discrimination_loss(tf.zeros(3), tf.zeros((3, 2)))), 4)
+    1.3863
+    """
+    return tf.reduce_mean(tf.nn.softplus(-matched)) + tf.reduce_mean(tf.nn.softplus(mismatched))
+
+
+class MLPScore:
+    """`T(x, z) = w . relu(W relu(A f(x) + B z))`, each map with its bias.
+
+    It is the perceptron of `[f(x), z]`, but `A f(x)` and `B z` are made once per example,
+    however many pairs an example is in. `w` starts at zero: the first `T` is that of pairs
+    that cannot be told apart.
+
+    Args:
+        inputs: `as_inputs` of the training examples.
+        codes: standardised embeddings `(examples, features)`.
+        network: see `InputFeatures`.
+        hidden_units: widths of the hidden layers.
+    """
+
+    loss = staticmethod(pair_discrimination_loss)
+
+    def __init__(self, inputs, codes, network=None, hidden_units=(256, 128)):
+        first, *others = hidden_units
+        dense = keras.layers.Dense
+        self.width = first  # floats held for one pair of `matrix`
+        self.features = InputFeatures(inputs, network)
+        self.of_input = dense(first, dtype=DTYPE)
+        self.of_code = dense(first, use_bias=False, dtype=DTYPE)
+        self.hidden = [dense(units, activation="relu", dtype=DTYPE) for units in others]
+        self.last = dense(1, kernel_initializer="zeros", dtype=DTYPE)
+        start = {name: tf.constant(values[:2]) for name, values in inputs.items()}
+        self.pairs(self.input_features(start), self.code_features(tf.constant(codes[:2])))  # builds
+
+    def input_features(self, inputs, training=False):
+        """What the score needs of each input: `(batch, width)`."""
+        return self.of_input(self.features(inputs, training))
+
+    def code_features(self, codes, training=False):
+        """What the score needs of each embedding: `(batch, width)`."""
+        return self.of_code(codes)
+
+    def pairs(self, inputs, codes):
+        """`T(x_i, z_i)` of features that stand beside each other, `(batch,)`."""
+        x = tf.nn.relu(inputs + codes)
+        for layer in self.hidden:
+            x = layer(x)
+        return tf.squeeze(self.last(x), axis=-1)
+
+    def matrix(self, inputs, codes):
+        """`T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
+        sums = tf.reshape(inputs[:, None] + codes[None], (-1, self.width))
+        return tf.reshape(self.pairs(sums, 0.0), (tf.shape(inputs)[0], tf.shape(codes)[0]))
+
+    @property
+    def trainable_variables(self):
+        """What the optimiser changes."""
+        layers = [self.of_input, self.of_code, *self.hidden, self.last]
+        return [
+            *self.features.trainable_variables,
+            *(v for layer in layers for v in layer.trainable_variables),
+        ]
+
+    @property
+    def variables(self):
+        """All state: that of two scores of one make corresponds."""
+        layers = [self.of_input, self.of_code, *self.hidden, self.last]
+        return [*self.features.variables, *(v for layer in layers for v in layer.variables)]
+
+
+SCALES = 4.0 ** np.arange(-4, 12)  # of the variance, around the mean squared error
+MOST_FOR_SCALE = 1024
+BISECTIONS = 40
+
+
+class DecoderScore:
+    """`T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`, summed over the elements of `x`.
+
+    ```
+    c(x) = a |x - mean|^2 / 2 sigma^2 + b + v . relu(V f(x)),      a = 0 or 1
+    ```
+
+    The decoder stands still. `a`, `sigma` and `b` are searched first, on a part of the training
+    examples; then `sigma`, `b` and the network minimise the loss of the pairs.
+
+    Args:
+        inputs: `as_inputs` of the training examples.
+        codes: standardised embeddings `(examples, features)`.
+        decoder: function from standardised codes to reconstructions `(batch, elements)`.
+        network: of `c`, see `InputFeatures`.
+        hidden_units: width of the hidden layer of `c`.
+    """
+
+    loss = staticmethod(pair_discrimination_loss)
+    width = 1  # floats held for one pair of `matrix`
+
+    def __init__(self, inputs, codes, decoder, network=None, hidden_units=256):
+        self.shape = inputs["x"].shape[1:]
+        self.mean = tf.Variable(_flat(inputs["x"]).mean(axis=0), trainable=False)
+        self.features = InputFeatures(inputs, network)
+        self.hidden = keras.layers.Dense(hidden_units, activation="relu", dtype=DTYPE)
+        self.last = keras.layers.Dense(1, kernel_initializer="zeros", dtype=DTYPE)
+        self.decoder = decoder
+        self.log_variance, self.offset = tf.Variable(0.0), tf.Variable(0.0)
+        self.own_part = tf.Variable(0.0, trainable=False)  # `a`
+        few = {name: tf.constant(values[:MOST_FOR_SCALE]) for name, values in inputs.items()}
+        self._search_scale(few, tf.constant(codes[:MOST_FOR_SCALE]))
+
+    def input_features(self, inputs, training=False):
+        """`(x, mask, v . relu(V f(x)))` of each input, `x` and its mask flat."""
+        learnt = self.last(self.hidden(self.features(inputs, training)))
+        return *flat_and_mask(inputs, self.shape), tf.squeeze(learnt, axis=-1)
+
+    def code_features(self, codes, training=False):
+        """The reconstruction of each embedding, flat: `(batch, elements)`."""
+        return self.decoder(codes)
+
+    def pairs(self, inputs, codes):
+        """`T(x_i, z_i)` of features that stand beside each other, `(batch,)`."""
+        x, mask, learnt = inputs
+        error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1)
+        return (self._own(x, mask) - error) / self._twice_variance() + self.offset + learnt
+
+    def matrix(self, inputs, codes):
+        """`T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
+        x, mask, learnt = inputs
+        own, x, codes = self._own(x, mask), (x - self.mean) * mask, codes - self.mean
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, over real elements
+        error = tf.reduce_sum(tf.square(x), axis=1)[:, None]
+        error += tf.matmul(mask, tf.square(codes), transpose_b=True) - 2.0 * tf.matmul(
+            x, codes, transpose_b=True
+        )
+        return (own[:, None] - error) / self._twice_variance() + self.offset + learnt[:, None]
+
+    def squared_error(self, inputs, codes):
+        """Mean squared error of the matched pairs over their real elements."""
+        x, mask, _ = inputs
+        return float(tf.reduce_sum(tf.square(x - codes) * mask) / tf.reduce_sum(mask))
+
+    @property
+    def trainable_variables(self):
+        """What the optimiser changes: `sigma` and `c`."""
+        layers = [*self.hidden.trainable_variables, *self.last.trainable_variables]
+        return [self.log_variance, self.offset, *self.features.trainable_variables, *layers]
+
+    @property
+    def variables(self):
+        """All state but the decoder's."""
+        layers = [*self.hidden.variables, *self.last.variables]
+        own = [self.mean, self.own_part, self.log_variance, self.offset]
+        return [*own, *self.features.variables, *layers]
+
+    def _own(self, x, mask):
+        return self.own_part * tf.reduce_sum(tf.square(x - self.mean) * mask, axis=1)
+
+    def _twice_variance(self):
+        return 2.0 * tf.exp(self.log_variance)
+
+    def _search_scale(self, inputs, codes):
+        """`a`, `sigma` and `b` of the lowest loss on a part of the training examples."""
+        x, decoded = self.input_features(inputs), self.code_features(codes)
+        error = max(self.squared_error(x, decoded), 1e-12)
+        found = []
+        for own_part in (0.0, 1.0):
+            for scale in SCALES:
+                self.own_part.assign(own_part)
+                self.log_variance.assign(math.log(error * scale))
+                pairs = (self.pairs(x, decoded).numpy(), self.pairs(x, tf.roll(decoded, 1, axis=0)).numpy())
+                offset = best_offset(*pairs)
+                loss = float(self.loss(*(part + offset for part in pairs)))
+                found.append((loss, own_part, math.log(error * scale), offset))
+        _, *values = min(found)
+        for variable, value in zip((self.own_part, self.log_variance, self.offset), values, strict=True):
+            variable.assign(value)
+
+
+def best_offset(matched, mismatched):
+    """The constant that added to all logits minimises the loss: its derivative there is 0.
+
+    Example:
+
+    >>> round(best_offset(np.array([1.0]), np.array([1.0])), 3)
+    -1.0
+    """
+    low, high = -float(max(matched.max(), mismatched.max())), -float(min(matched.min(), mismatched.min()))
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        too_low = np.mean(_sigmoid(-matched - middle)) > np.mean(_sigmoid(mismatched + middle))
+        low, high = (middle, high) if too_low else (low, middle)
+    return (low + high) / 2
+
+
+def _sigmoid(x):
+    return np.exp(-np.logaddexp(0.0, -x))
+
+
+def flat_and_mask(inputs, shape):
+    """`x` as float32 `(batch, elements)`, and 1 where an element is real."""
+    x = tf.reshape(tf.cast(inputs["x"], tf.float32), (-1, math.prod(shape)))
+    if "lengths" not in inputs:
+        return x, tf.ones_like(x)
+    real = tf.sequence_mask(inputs["lengths"], shape[0], tf.float32)
+    return x, tf.repeat(real, math.prod(shape[1:]), axis=1)
+
+
+def _flat(x):
+    return x.reshape(len(x), -1).astype("float32")

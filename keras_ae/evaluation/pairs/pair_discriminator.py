@@ -1,0 +1,260 @@
+"""A discriminator of (input, embedding) pairs, over frozen embeddings."""
+
+import math
+
+import numpy as np
+import tensorflow as tf  # embeddings restored inside of traced loops
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation._arrays import as_embedding, check_lengths
+from keras_ae.evaluation.pairs._inputs import as_inputs, seeded, take
+from keras_ae.evaluation.pairs._ranking import PairRanking, TracedScore
+from keras_ae.evaluation.pairs._scores import DecoderNetwork, DecoderScore, MLPScore, frozen_decoder
+from keras_ae.evaluation.pairs._training import PairTraining
+
+FEWEST = 8  # examples to fit on
+
+
+class PairDiscriminator:
+    """Tells an embedding's own input from another one; how well it can is `L_D*`.
+
+    ```
+    L_D  = mean_i softplus(-T(x_i, z_i)) + mean_{i != j} softplus(T(x_i, z_j))      nats
+    L_D* = min_T L_D = 2 log 2 - 2 JSD(p(x, z) || p(x) p(z)),   T* = log p(x, z) / p(x) p(z)
+    ```
+
+    The embedding is frozen: only `T` is fitted, on training pairs, until its loss on
+    validation pairs stops falling. On held-out pairs its loss is an upper bound of `L_D*`,
+    which lies between 0 (the embedding identifies its input) and 1.386 (independent).
+
+    It measures information, not usefulness: one principal component can have a lower `L_D*`
+    than the true class. It is no ranking of embeddings for a task; print it beside probes. It
+    saturates too: `info_nce` and `retrieval` of `evaluate`, and `code_noise`, do so later.
+
+    With `score="decoder"`, `T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`: the reconstruction
+    error of an auto-encoder, with its mean squared error reported beside `L_D`.
+
+    Args:
+        network: of the inputs, a `keras.Model` or layer from `x` (with its mask, where there are
+            lengths) to features; every `fit` starts from fresh weights. `None`: nothing for
+            vectors, small convolutions for images, sequences, tokens and volumes.
+        score: `"mlp"`, a perceptron of `[network(x), z]`, or `"decoder"`.
+        decoder: for `score="decoder"`: a Keras model or a function from embeddings to
+            reconstructions, used as it is; `None`: a perceptron, fitted to the squared error of
+            the matched pairs alone.
+        hidden_units: widths of the perceptron.
+        code_noise: `s` of the noise `N(0, s^2)` on standardised embeddings, drawn anew in every
+            step and evaluation: `L_D*` of the noisy embedding.
+        learning_rate, weight_decay, batch_size: of AdamW.
+        max_steps: at most so many steps.
+        patience: looks at the validation pairs (one in 50 steps) without a better one
+            before it stops.
+        negatives: mismatched pairs per example and step.
+        seed: of weights, pairs, noise and split.
+
+    Inputs of `fit`, `evaluate`:
+        x: `(examples, ...)`: vectors, images `(height, width, channels)`, sequences
+            `(length, features)`; or `{"x":, "lengths": (examples,)}` for padded sequences,
+            integers `(examples, length)` being token numbers.
+        z: embeddings `(examples, ...)`, of any scale: standardised by the training examples.
+
+    Raises:
+        InputError: different numbers of examples or fewer than 8; NaN; a decoder of another shape.
+        ValueError: settings out of their range; `evaluate` before `fit`.
+
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(400, 2)).astype("float32")
+    >>> discriminator = PairDiscriminator(max_steps=200).fit(x[:300], x[:300, :1])
+    >>> figures = discriminator.evaluate(x[300:], x[300:, :1], num_candidates=32)
+    >>> figures["ld"] < 1.0, figures["auc"] > 0.8, figures["retrieval"] > 2 / 32
+    (True, True, True)
+
+    Reference:
+        Hjelm et al., 2019, https://arxiv.org/abs/1808.06670; Barber and Agakov, 2003,
+        "The IM algorithm", for the decoder.
+    """
+
+    def __init__(
+        self,
+        network=None,
+        *,
+        score: str = "mlp",
+        decoder=None,
+        hidden_units: tuple[int, ...] = (256, 128),
+        code_noise: float = 0.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.3,
+        batch_size: int = 256,
+        max_steps: int = 2000,
+        patience: int = 8,
+        negatives: int = 1,
+        seed: int = 0,
+    ):
+        if score not in ("mlp", "decoder") or (decoder is not None and score != "decoder"):
+            raise ValueError(
+                'score is "mlp" or "decoder", and a decoder goes with "decoder". '
+                f"Received: score={score!r}, decoder={decoder!r}"
+            )
+        if code_noise < 0 or min(batch_size, max_steps, patience, negatives, *hidden_units) < 1:
+            raise ValueError(
+                "code_noise is at least 0; batch_size, max_steps, patience, negatives and hidden_units are "
+                f"at least 1. Received: code_noise={code_noise}, batch_size={batch_size}, "
+                f"max_steps={max_steps}, patience={patience}, negatives={negatives}, "
+                f"hidden_units={hidden_units}"
+            )
+        self.network, self.score, self.decoder = network, score, decoder
+        self.hidden_units, self.code_noise, self.seed = tuple(hidden_units), code_noise, seed
+        self.settings = {
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "batch_size": batch_size,
+            "max_steps": max_steps,
+            "patience": patience,
+            "negatives": negatives,
+        }
+        self.progress = None  # called with (step, maximum number of steps) at each validation
+        self.history, self._training, self._traced = None, None, None
+
+    def fit(self, x, z, *, validation=0.15):
+        """Fit `T` on the pairs of `x` and `z`, from fresh weights.
+
+        Args:
+            validation: share of the examples held out for stopping, or `(x, z)` of others.
+
+        Returns:
+            this discriminator; `history` holds `(step, validation loss)` of each look.
+        """
+        train, held_out = self._split(x, z, validation)
+        if len(train[1]) < FEWEST or len(held_out[1]) < 2:
+            raise InputError(
+                f"Expected at least {FEWEST} examples to fit on and 2 for validation. "
+                f"Received: {len(train[1])} and {len(held_out[1])}"
+            )
+        self._standardise_by(train[1])
+        self._inputs = _layout(train[0])
+        train, held_out = [(x, self._standardised(z)) for x, z in (train, held_out)]
+        noise = {"noise": self.code_noise, "active": self._active, "seed": self.seed}
+        with seeded(self.seed):
+            decoder = self._fitted_decoder(train, held_out, noise)
+            self._start(self._new_score(*train, decoder), *train)
+        self.history = self._training.run(train, held_out, **noise, progress=self.progress)
+        return self
+
+    def evaluate(self, x, z, *, num_candidates: int | None = 256) -> dict:
+        """Figures of held-out pairs.
+
+        Args:
+            num_candidates: inputs among which the one of an embedding is searched; the
+                number of examples if there are fewer; `None`: no search.
+
+        Returns:
+            `ld` (nats) and `auc` of matched against mismatched pairs, from 8 derangements; `info_nce`
+            (nats, a lower bound of the information, at most `log N`) and `retrieval` (top-1, share)
+            of the input among `info_nce_candidates`; `n`; `mse` with `score="decoder"`.
+        """
+        if num_candidates is not None and num_candidates < 2:
+            raise ValueError(f"num_candidates is at least 2, or None. Received: {num_candidates}")
+        ranking = self._ranking(x, z)
+        figures = {**ranking.discrimination(), "n": len(ranking.codes)}
+        if num_candidates is not None:
+            figures.update(ranking.ranking(num_candidates))
+        if self.score == "decoder":
+            figures["mse"] = ranking.squared_error()
+        return figures
+
+    def scores(self, x, z) -> np.ndarray:
+        """`T(x_i, z_i)` of each pair, `(examples,)`."""
+        return self._ranking(x, z).matched()
+
+    def score_matrix(self, x, z) -> np.ndarray:
+        """`T(x_i, z_j)` of all pairs, `(inputs, embeddings)`; the memory of the result is yours."""
+        ranking = self._ranking(x, z)
+        return ranking.matrix(np.arange(len(ranking.codes)))
+
+    def _ranking(self, x, z):
+        if self.history is None:
+            raise ValueError("A PairDiscriminator is fitted before it scores: call fit(x, z) first")
+        inputs, codes = _checked(x, z)
+        if len(codes) < 2:
+            raise InputError(
+                f"Expected at least 2 examples: a pair needs another one. Received: {len(codes)}"
+            )
+        if codes.shape[1:] != self.shape and codes.reshape(len(codes), -1).shape[1] != len(self._mean):
+            raise InputError(
+                f"Expected embeddings of shape {self.shape}, as in fit. Received: {codes.shape[1:]}"
+            )
+        if _layout(inputs) != self._inputs:
+            raise InputError(f"Expected inputs as in fit, {self._inputs}. Received: {_layout(inputs)}")
+        noise = np.float32(self.code_noise) * self._active
+        return PairRanking(self._traced, inputs, self._standardised(codes), noise, self.seed)
+
+    def _split(self, x, z, validation):
+        inputs, codes = _checked(x, z)
+        if isinstance(validation, tuple):
+            return (inputs, codes), _checked(*validation)
+        if not 0 < validation < 1:
+            raise ValueError(f"validation is a share between 0 and 1, or (x, z). Received: {validation}")
+        order = np.random.default_rng([self.seed, 0]).permutation(len(codes))
+        number = max(1, round(len(codes) * validation))
+        held_out, rest = np.sort(order[:number]), np.sort(order[number:])
+        return (take(inputs, rest), codes[rest]), (take(inputs, held_out), codes[held_out])
+
+    def _standardise_by(self, codes):
+        flat = codes.reshape(len(codes), -1).astype("float64")
+        mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+        constant = deviation <= 1e-6 * np.abs(mean)
+        self.shape, self._mean = codes.shape[1:], mean
+        self._deviation, self._active = np.where(constant, 1.0, deviation), np.float32(~constant)
+
+    def _standardised(self, codes):
+        flat = codes.reshape(len(codes), -1).astype("float64")
+        return ((flat - self._mean) / self._deviation).astype("float32")
+
+    def _restored(self, codes):
+        embedding = codes * self._deviation.astype("float32") + self._mean.astype("float32")
+        return tf.reshape(embedding, (-1, *self.shape))
+
+    def _fitted_decoder(self, train, held_out, noise):
+        """From standardised codes to flat inputs; `None` for another score."""
+        if self.score != "decoder":
+            return None
+        if self.decoder is not None:
+            return frozen_decoder(self.decoder, self._restored, train[0]["x"].shape[1:])
+        network = DecoderNetwork(*train, self.hidden_units)
+        PairTraining(network, **self.settings).run(train, held_out, **noise, progress=self.progress)
+        return network
+
+    def _new_score(self, inputs, codes, decoder):
+        if self.score == "decoder":
+            return DecoderScore(inputs, codes, decoder, self.network, self.hidden_units[0])
+        return MLPScore(inputs, codes, self.network, self.hidden_units)
+
+    def _start(self, score, inputs, codes):
+        """Train `score` from its state; a graph that fits is used again, to trace it takes seconds."""
+        old = None if self._training is None else self._training.score
+        if self.score == "mlp" and old is not None and _shapes(old) == _shapes(score):
+            for variable, new in zip(old.variables, score.variables, strict=True):
+                variable.assign(new.numpy())
+            old.features.vocabulary = score.features.vocabulary
+        else:
+            self._training = PairTraining(score, **self.settings)
+            self._traced = TracedScore(score, inputs, codes)
+
+
+def _layout(inputs):
+    """What the inputs of `fit` and `evaluate` have in common, for errors."""
+    values = inputs["x"]
+    shape = ("length", *values.shape[2:]) if "lengths" in inputs else values.shape[1:]
+    return f"examples of shape {tuple(shape)}, {values.dtype}"
+
+
+def _shapes(score):
+    return [tuple(variable.shape) for variable in score.variables]
+
+
+def _checked(x, z):
+    inputs, codes = as_inputs(x), np.asarray(z)
+    flat = as_embedding(codes)
+    check_lengths(x=inputs["x"], z=flat)
+    return inputs, flat.reshape(codes.shape) if math.prod(codes.shape[1:]) else flat

@@ -1,0 +1,1 @@
+"""Probes: classifiers and regressions on embeddings, their leakage, and nearest neighbours."""

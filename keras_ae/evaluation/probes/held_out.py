@@ -1,0 +1,113 @@
+"""Which examples a probe is fitted on and which it is read on."""
+
+import numpy as np
+
+from keras_ae.errors import InputError, require
+from keras_ae.evaluation._arrays import check_lengths, describe
+from keras_ae.evaluation.factor_values import as_factor, is_known, known_values
+
+TEST_SHARE = 0.25
+
+
+def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
+    """Return `(known values, where they are known)`: numbers other than integers and booleans as float64.
+
+    Example:
+
+    >>> as_target(["a", None, "b"])[1].tolist()
+    [True, False, True]
+    """
+    values = as_factor(y, name)
+    return known_values(values), is_known(values)
+
+
+def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
+    """`[(training rows, held-out rows), ...]`.
+
+    Args:
+        y: target of all examples, training before test where `test_size` is given.
+        test_size: number of the last examples, which are the test.
+        groups: `(examples,)`; every group is held out in exactly one fold.
+        folds: at most so many folds of groups.
+        seed: of the split.
+
+    Raises:
+        InputError: one group; groups and test both; lengths that differ.
+    """
+    rows = np.arange(len(y))
+    if test_size is not None:
+        if groups is not None:
+            raise InputError("Expected test or groups. Received: both. Leave one out, or split beforehand")
+        return [(rows[:-test_size], rows[-test_size:])]
+    if groups is not None:
+        return _group_folds(y, np.asarray(groups), folds, seed)
+    selection = require("sklearn.model_selection", extra="evaluation")
+    stratify = y if y.dtype.kind != "f" and _stratifies(y) else None
+    train, held_out = selection.train_test_split(
+        rows, test_size=TEST_SHARE, stratify=stratify, random_state=seed
+    )
+    return [(np.sort(train), np.sort(held_out))]
+
+
+def check_classes(y, name: str) -> None:
+    """Raise `InputError` unless there are at least two classes."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        one = f"one class only ({classes[0]})" if len(classes) else "none"
+        raise InputError(f"{name} must have at least two classes. Received: {one}.")
+
+
+def most_frequent(y):
+    """Return the most frequent value; of equally frequent ones the first in order.
+
+    Example:
+
+    >>> most_frequent(["b", "a", "b"])
+    'b'
+    """
+    values, counts = np.unique(y, return_counts=True)
+    return values[counts.argmax()].item()
+
+
+def permuted(y, splits, groups, seed):
+    """For each split, `y` permuted within training and within test.
+
+    Where `groups` have one value of `y` each (all frames of a speaker are his), whole groups
+    change places: a probe that can only learn groups by heart then learns as much as from `y`.
+    """
+    generator = np.random.default_rng([seed, 5])
+    by_group = groups is not None and all(len(np.unique(y[groups == g])) == 1 for g in np.unique(groups))
+    result = []
+    for split in splits:
+        shuffled = y.copy()
+        for rows in split:
+            shuffled[rows] = _shuffled(y[rows], groups[rows] if by_group else None, generator)
+        result.append(shuffled)
+    return result
+
+
+def _shuffled(y, groups, generator):
+    if groups is None:
+        return generator.permutation(y)
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return generator.permutation(y[first])[inverse]
+
+
+def _group_folds(y, groups, folds, seed):
+    check_lengths(y=y, groups=groups)
+    number = len(np.unique(groups))
+    if groups.ndim != 1 or number < 2 or folds < 2:
+        raise InputError(
+            "groups are one name per example, of at least 2 groups, and folds at least 2. "
+            f"Received: {describe(groups)} with {number} groups, {folds} folds"
+        )
+    selection = require("sklearn.model_selection", extra="evaluation")
+    # folds follow the order of equally large groups' names: give them others
+    _, numbers = np.unique(groups, return_inverse=True)
+    names = np.random.default_rng([seed, 8]).permutation(number)[numbers]
+    return list(selection.GroupKFold(min(folds, number)).split(np.zeros(len(y)), y, names))
+
+
+def _stratifies(y):
+    _, counts = np.unique(y, return_counts=True)
+    return counts.min() >= 2 and len(counts) <= TEST_SHARE * len(y)

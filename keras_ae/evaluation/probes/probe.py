@@ -1,0 +1,249 @@
+"""What a simple classifier or regression reads from an embedding."""
+
+import warnings
+
+import numpy as np
+
+from keras_ae.errors import InputError, require
+from keras_ae.evaluation._arrays import as_embedding, check_lengths, describe
+from keras_ae.evaluation._intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation.probes.held_out import as_target, most_frequent, permuted, splits_of
+
+FEWEST = 4  # examples on either side of a split
+
+
+def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5) -> dict:
+    """How well `y` can be read from the embedding `z`, always on held-out examples.
+
+    ```
+    linear = accuracy of argmax_k (W z' + b)_k                 logistic regression, L2, C = 1
+    mlp    = accuracy of argmax_k (V relu(U z' + a) + c)_k     256 hidden units
+    z'     = (z - mean) / standard deviation                   of the training examples
+    selectivity = linear - linear_permuted                     the same probe of permuted labels
+    ```
+
+    Integers, strings and booleans are classes. Floating-point `y` is a quantity: ridge
+    regression and a perceptron, and every figure is `R^2` on held-out examples, which may
+    be negative: `1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
+
+    Args:
+        z: `(examples, ...)`, flattened to `(examples, features)`.
+        y: `(examples,)`; examples with a missing value (`None`, NaN) are left out and counted.
+        test: `(z, y)` of the held-out examples; `None`: a quarter of the examples, with the
+            shares of the classes kept, or folds where there are `groups`.
+        groups: `(examples,)`, such as the speaker or document of each: no group is in training
+            and test both. Every group is held out once; figures are over all examples.
+        seed: of the split, the perceptron and the permutation.
+        one_hot: `z` are integer codes, and each gets one column per value that training has
+            seen; otherwise integers are taken as quantities.
+        folds: of groups; one per group if there are fewer groups.
+
+    Returns:
+        `linear`, `mlp`, their 95 % intervals `interval` and `mlp_interval` (`[low, high]`; Wilson's,
+        or the bootstrap of `R^2`); `majority` (always the most frequent class of training, or its
+        mean), `best_constant` (always that of the held-out examples, in hindsight; or 0) and
+        `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
+        and test; by whole groups where a group has one label) and `selectivity`; `kind`,
+        `classes`, `folds`, `n_train` (of the smallest fold), `n_test`, `missing` (examples left out).
+        Intervals take the examples as independent: with `groups` they are too narrow.
+
+    Raises:
+        InputError: numbers of examples differ; NaN in `z`; one class only; too few examples; one
+            group only; `test` and `groups` both; too many values for `one_hot`.
+        ImportError: scikit-learn is not installed.
+
+    Example:
+
+    >>> y = np.arange(200) % 2
+    >>> z = np.random.default_rng(0).normal(size=(200, 3)) + y[:, None] * 4
+    >>> result = probe(z, y)
+    >>> result["linear"] > 0.9, result["majority"], result["n_train"], result["n_test"]
+    (True, 0.5, 150, 50)
+
+    Reference:
+        Alain and Bengio, 2016, https://arxiv.org/abs/1610.01644; selectivity: Hewitt and
+        Liang, 2019, https://arxiv.org/abs/1909.03368.
+    """
+    z, y, known, test_size = joined_parts(z, y, test, lambda part, name: _codes(part, name, one_hot))
+    if groups is not None and test_size is None:
+        groups = np.asarray(groups)
+        check_lengths(y=known, groups=groups)
+        groups = groups[known]
+    splits = splits_of(y, test_size=test_size, groups=groups, folds=folds, seed=seed)
+    regression = y.dtype.kind == "f"
+    _check_splits(y, splits, regression)
+    wrong = permuted(y, splits, None if groups is None else np.asarray(groups), seed)
+    said = [
+        _said(z, y, shuffled, split, regression, seed, one_hot)
+        for shuffled, split in zip(wrong, splits, strict=True)
+    ]
+    said = {name: np.concatenate([fold[name] for fold in said]) for name in said[0]}
+    classes = None if regression else len(np.unique(y))
+    return {
+        **_figures(said, regression, seed),
+        "best_constant": 0.0 if regression else _largest_share(said["truth"]),
+        "chance": 0.0 if regression else 1.0 / classes,
+        "kind": "regression" if regression else "classification",
+        "classes": classes,
+        "folds": len(splits),
+        "n_train": min(len(train) for train, _ in splits),
+        "n_test": len(said["truth"]),
+        "missing": int((~known).sum()),
+    }
+
+
+def joined_parts(z, y, test, as_features):
+    """Return `(z, y, known, test size)` of the examples with known targets, those of the test last.
+
+    Args:
+        z, y, test: as of `probe`.
+        as_features: from `z` and its name to a checked array `(examples, features)`.
+
+    Returns:
+        `known` is bool over all examples, those of the test last; the size is `None` without a test.
+    """
+    parts = [(z, y)] if test is None else [(z, y), test]
+    checked = []
+    for name, (codes, target) in zip(("z", "test z"), parts, strict=False):
+        of_y = name.replace("z", "y")
+        codes, (target, known) = as_features(codes, name), as_target(target, of_y)
+        check_lengths(**{name: codes, of_y: known})
+        checked.append((codes[known], target, known))
+    if test is None:
+        return *checked[0], None
+    (z, y, known), (test_z, test_y, test_known) = checked
+    if z.shape[1] != test_z.shape[1] or (y.dtype.kind == "f") != (test_y.dtype.kind == "f"):
+        raise InputError(
+            "Expected test examples of the same features and the same kind of target. "
+            f"Received: {z.shape[1]} and {test_z.shape[1]} features, targets {y.dtype} and {test_y.dtype}"
+        )
+    known = np.concatenate([known, test_known])
+    return np.concatenate([z, test_z]), np.concatenate([y, test_y]), known, len(test_y)
+
+
+def _codes(z, name, one_hot):
+    z = np.asarray(z)
+    if not one_hot:
+        return as_embedding(z, name)
+    if z.dtype.kind not in "iub" or not z.size:
+        raise InputError(f"one_hot takes integer codes. Received: {name} of {describe(z)}")
+    return z.reshape(len(z), -1)
+
+
+def _check_splits(y, splits, regression):
+    for train, held_out in splits:
+        if min(len(train), len(held_out)) < FEWEST:
+            raise InputError(
+                f"Expected at least {FEWEST} examples to fit on and {FEWEST} held out. "
+                f"Received: {len(train)} and {len(held_out)}. Give more examples, or fewer folds."
+            )
+        values = len(np.unique(y[train]))
+        if values < 2 or (regression and not np.ptp(y[held_out])):
+            raise InputError(
+                f"Expected at least 2 {'values' if regression else 'classes'} of y, in training and test. "
+                f"Received: {values} in {len(train)} training examples. There is nothing to tell apart."
+            )
+
+
+def _said(z, y, shuffled, split, regression, seed, one_hot):
+    """Truth and predictions of the held-out examples of one split."""
+    train, held_out = split
+    z = one_hot_columns(z, train) if one_hot else z
+    x_train, x_test = z[train], z[held_out]
+    return {
+        "truth": y[held_out],
+        "permuted_truth": shuffled[held_out],
+        "linear": predictions(linear_model(regression), x_train, y[train], x_test, regression),
+        "mlp": predictions(mlp_model(regression, y[train], seed), x_train, y[train], x_test, regression),
+        "linear_permuted": predictions(
+            linear_model(regression), x_train, shuffled[train], x_test, regression
+        ),
+        "majority": np.repeat(_usual(y[train], regression), len(held_out)),
+    }
+
+
+def _usual(y, regression):
+    """The mean, or the most frequent class."""
+    if regression:
+        return y.mean()
+    return most_frequent(y)
+
+
+def _figures(said, regression, seed):
+    score = r2 if regression else _accuracy
+    figures = {name: score(said["truth"], said[name]) for name in ("linear", "mlp", "majority")}
+    figures["linear_permuted"] = score(said["permuted_truth"], said["linear_permuted"])
+    figures["selectivity"] = figures["linear"] - figures["linear_permuted"]
+    for name, key in (("linear", "interval"), ("mlp", "mlp_interval")):
+        right = int((said["truth"] == said[name]).sum())
+        figures[key] = (
+            r2_interval(said["truth"], said[name], seed)
+            if regression
+            else wilson_interval(right, len(said["truth"]))
+        )
+    return figures
+
+
+def _largest_share(y):
+    return float(np.unique(y, return_counts=True)[1].max() / len(y))
+
+
+def _accuracy(truth, said):
+    return float(np.mean(truth == said))
+
+
+HIDDEN = 256
+PENALTY = 1e-3  # of the perceptron
+MAX_STEPS = 2000  # of logistic regression
+MAX_PASSES = 200  # of the perceptron
+STOPPING_FROM = 500  # examples: with fewer, a tenth says nothing about when to stop
+MOST_ONE_HOT = 50_000  # columns
+ALPHAS = np.logspace(-3, 4, 8)  # of ridge regression, chosen by leave-one-out in training
+
+
+def linear_model(regression):
+    """Logistic or ridge regression, unfitted."""
+    linear = require("sklearn.linear_model", extra="evaluation")
+    return linear.RidgeCV(ALPHAS) if regression else linear.LogisticRegression(C=1.0, max_iter=MAX_STEPS)
+
+
+def mlp_model(regression, y, seed):
+    """A perceptron of 256 hidden units, unfitted; a tenth of many examples says when to stop."""
+    neural = require("sklearn.neural_network", extra="evaluation")
+    kind = neural.MLPRegressor if regression else neural.MLPClassifier
+    counts = [len(y)] if regression else np.unique(y, return_counts=True)[1]
+    stopping = len(y) >= STOPPING_FROM and min(counts) >= 2 and len(counts) <= len(y) // 10
+    return kind(
+        hidden_layer_sizes=(HIDDEN,),
+        alpha=PENALTY,
+        max_iter=MAX_PASSES,
+        early_stopping=stopping,
+        random_state=seed,
+    )
+
+
+def predictions(model, x_train, y_train, x_test, regression=False):
+    """What `model`, fitted on standardised features, says of the held-out ones; whether it converged."""
+    exceptions = require("sklearn.exceptions", extra="evaluation")
+    preprocessing = require("sklearn.preprocessing", extra="evaluation")
+    scale = preprocessing.StandardScaler()
+    mean, deviation = (y_train.mean(), y_train.std()) if regression else (0.0, 1.0)
+    target = (y_train - mean) / deviation if regression else y_train
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # it is in the result
+        model.fit(scale.fit_transform(x_train), target)
+    said = model.predict(scale.transform(x_test))
+    return said * deviation + mean if regression else said
+
+
+def one_hot_columns(z, train):
+    """Integer codes as one column for each value of each feature that the rows `train` have."""
+    columns = []
+    for feature in z.T:
+        columns.append(feature[:, None] == np.unique(feature[train]))
+        if sum(block.shape[1] for block in columns) > MOST_ONE_HOT:
+            raise InputError(
+                f"One-hot codes have at most {MOST_ONE_HOT} columns. Received: codes of {z.shape[1]} "
+                "features with too many values. Probe their embedding instead."
+            )
+    return np.concatenate(columns, axis=1).astype("float32")

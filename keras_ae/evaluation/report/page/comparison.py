@@ -1,0 +1,243 @@
+"""Comparison of several embedding reports in one table and one page."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.report.page.sentences import label, leak_of, percent, score
+from keras_ae.evaluation.report.record import as_json
+from keras_ae.files import page_outputs, write_atomically
+from keras_ae.pages.number_format import format_number
+from keras_ae.pages.tables import Cell, Row, Table
+from keras_ae.pages.template import render
+
+HIGHER, LOWER, NEITHER = 1, -1, 0
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a comparison: its name, its heading, which values are better, how it is printed."""
+
+    key: str
+    head: str
+    better: int
+    text: object = format_number
+
+
+def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
+    """The figures of several reports, one row each, with the best value of each column.
+
+    Values that are equal as they are printed are all best. Where the data or the settings of
+    the reports differ, no value is.
+
+    Args:
+        reports: `{name: figures}` of `embedding_report`, at least two.
+        different_data: compare reports on different data too.
+
+    Returns:
+        `{"columns": [{"key", "head", "better"}], "rows": {name: {key: value}}, "best": {key:
+        [names]}, "data": {name: description}, "differences": [sentences]}`; JSON takes it.
+
+    Raises:
+        InputError: one report only; different data, and `different_data` is false.
+    """
+    if len(reports) < 2:
+        raise InputError(f"A comparison is of two or more embeddings. Received: {len(reports)}")
+    data = {name: data_of(figures) for name, figures in reports.items()}
+    differences = _differences(reports, data)
+    if len(set(data.values())) > 1 and not different_data:
+        listed = "; ".join(f"{name}: {text}" for name, text in data.items())
+        raise InputError(
+            "The embeddings were measured on different data, so their figures do not compare. "
+            f"Received: {listed}. "
+            "Measure them on the same (keras-ae report RUN --data ...), or add --different-data."
+        )
+    rows = {name: _row(figures) for name, figures in reports.items()}
+    columns = [column for column in _columns(reports) if any(column.key in row for row in rows.values())]
+    best = {} if differences else {column.key: _best(column, rows) for column in columns if column.better}
+    return {
+        "columns": [{"key": c.key, "head": c.head, "better": c.better} for c in columns],
+        "rows": rows,
+        "texts": {
+            name: {c.key: c.text(row[c.key]) for c in columns if c.key in row} for name, row in rows.items()
+        },
+        "best": best,
+        "data": data,
+        "differences": differences,
+    }
+
+
+def comparison_table(comparison: dict) -> Table:
+    """A comparison as the template shows it."""
+    rows = []
+    for name in comparison["rows"]:
+        cells = []
+        for column in comparison["columns"]:
+            text = comparison["texts"][name].get(column["key"], "")
+            best = name in comparison["best"].get(column["key"], [])
+            cells.append(Cell(text, number=True, best=best))
+        rows.append(Row(name, cells))
+    return Table(["", *(column["head"] for column in comparison["columns"])], rows)
+
+
+def comparison_text(comparison: dict) -> str:
+    """A comparison for the terminal; `*` marks the best of a column."""
+    table = comparison_table(comparison)
+    lines = [list(table.heads)]
+    lines += [
+        [row.name, *(f"{cell.text}{'*' if cell.best else ''}" for cell in row.cells)] for row in table.rows
+    ]
+    # a column a line where they are many: reports are the columns then
+    lines = [list(line) for line in zip(*lines, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = [
+        "  ".join(_aligned(text, width, i) for i, (text, width) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
+    return "\n".join(
+        [*(line.rstrip() for line in shown), *(f"! {text}" for text in comparison["differences"])]
+    )
+
+
+def data_of(figures: dict) -> str:
+    """What a report was measured on, in words; equal texts are equal data."""
+    origin = figures["about"].get("data")
+    data = figures["data"]
+    shape = "x".join(map(str, data["shape"]))
+    factors = ", ".join([*data["factors"], *data["nuisances"]])
+    counts = f"{data['n_train']:,} to fit, {data['n_test']:,} held out"
+    source = f"{origin['name']}, " if origin else ""
+    named = f"; {factors}" if factors else ""
+    return f"{source}{data['kind']} {shape}, {counts}{named}; fingerprint {data['fingerprint']}"
+
+
+def _differences(reports, data):
+    found = []
+    if len(set(data.values())) > 1:
+        found.append(
+            "The data differ, so figures of different rows do not compare: no value is marked as the best."
+        )
+    for name in ("seeds", "max_steps", "num_candidates", "pair_side", "seed"):
+        values = sorted({str(figures["settings"].get(name)) for figures in reports.values()})
+        if len(values) > 1:
+            listed = ", ".join(values)
+            found.append(
+                f"The reports differ in {name.replace('_', ' ')} ({listed}): no value is marked as the best."
+            )
+    return found
+
+
+def _columns(reports):
+    factors = list(dict.fromkeys(name for one in reports.values() for name in one["probes"]))
+    nuisances = list(dict.fromkeys(name for one in reports.values() for name in one["leaks"]))
+    columns = [Column("numbers", label("numbers"), NEITHER), Column("bits", label("bits"), NEITHER)]
+    for name in factors:
+        kind = next(one["probes"][name] for one in reports.values() if name in one["probes"])
+        text = _scored(kind)
+        columns += [
+            Column(f"{name}.{key}", f"{name}, {label(key)}", HIGHER, text) for key in ("linear", "mlp", "knn")
+        ]
+    for name in nuisances:
+        columns.append(Column(f"{name}.leak", f"{label('leak')} of {name}", LOWER, percent))
+    columns += [
+        Column("ld_star", label("ld_star"), LOWER, _three),
+        Column("ld_star_noise", label("ld_star_noise"), LOWER, _three),
+        Column("info_nce", label("info_nce"), HIGHER, _three),
+        Column("retrieval", label("retrieval"), HIGHER, percent),
+        Column("mse", label("reconstruction.mse"), LOWER, lambda value: format_number(value, 3)),
+        Column("usage", label("codes.usage"), HIGHER, percent),
+        Column("perplexity", label("codes.perplexity"), NEITHER, lambda value: format_number(value, 3)),
+        Column("mig", label("mig"), HIGHER, _three),
+        Column("dci", label("dci"), HIGHER, _three),
+        Column("sap", label("sap"), HIGHER, _three),
+    ]
+    return columns
+
+
+def _row(figures):
+    row = {"numbers": figures["encoder"]["numbers"]}
+    for name, one in figures["probes"].items():
+        row.update({f"{name}.{key}": one[key] for key in ("linear", "mlp", "knn") if key in one})
+    row.update({f"{name}.leak": leak_of(one) for name, one in figures["leaks"].items()})
+    for pairs in figures["pairs"]["rows"][:1]:
+        row.update({key: pairs[key] for key in ("ld_star", "info_nce", "retrieval")})
+        row["ld_star_noise"] = pairs["noise"].get("1.0")
+    row["mse"] = (figures["reconstruction"] or {}).get("mse")
+    row.update(
+        {key: figures["codes"][key] for key in ("bits", "usage", "perplexity")} if figures["codes"] else {}
+    )
+    if figures["disentanglement"]:
+        own = figures["disentanglement"]["rows"]["embedding"]
+        names = {"mig": "mig", "dci": "dci_disentanglement", "sap": "sap"}
+        row.update({key: own[name] for key, name in names.items() if name in own})
+    return {key: value for key, value in row.items() if value is not None and math.isfinite(value)}
+
+
+def _best(column, rows):
+    """The names of the rows whose value, as it is printed, is the best."""
+    values = {name: row[column.key] for name, row in rows.items() if column.key in row}
+    if len(values) < 2:
+        return []
+    best = max(values.values()) if column.better == HIGHER else min(values.values())
+    return [name for name, value in values.items() if column.text(value) == column.text(best)]
+
+
+def _scored(figures):
+    return lambda value: score(value, figures)
+
+
+def _three(value):
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _aligned(text, width, column):
+    return f"{text:<{width}}" if column == 0 else f"{text:>{width}}"
+
+
+def write_comparison(comparison: dict, path: str | Path) -> Path:
+    """Write the page of a comparison to `path`, and itself as JSON beside it.
+
+    Args:
+        comparison: of `compare_reports`.
+        path: an .html file.
+
+    Raises:
+        InputError: the path is none, or cannot be written to.
+    """
+    path, figures = page_outputs(path)
+    page = render(
+        "keras_ae.evaluation.report/comparison.html",
+        "evaluation",
+        names=list(comparison["rows"]),
+        facts=sorted(set(comparison["data"].values())),
+        table=comparison_table(comparison),
+        charts=[chart for column in comparison["columns"] if (chart := _chart(comparison, column))],
+        differences=comparison["differences"],
+        json_name=figures.name,
+    )
+    try:
+        write_atomically(figures, as_json(comparison))
+        return write_atomically(path, page)
+    except OSError as error:
+        raise InputError(f"The comparison cannot be written to {path}: {error}.") from error
+
+
+def _chart(comparison, column):
+    """Bars of one figure; `None` where fewer than two embeddings have it, or none is better."""
+    key = column["key"]
+    values = {name: row[key] for name, row in comparison["rows"].items() if key in row}
+    if len(values) < 2 or not column["better"]:
+        return None
+    largest = max(map(abs, values.values())) or 1.0
+    bars = [
+        {
+            "name": name,
+            "length": round(100 * max(0.0, value) / largest, 1),
+            "text": comparison["texts"][name][key],
+            "best": name in comparison["best"].get(key, []),
+        }
+        for name, value in values.items()
+    ]
+    better = "higher is better" if column["better"] == HIGHER else "lower is better"
+    return {"head": column["head"], "better": better, "bars": bars}

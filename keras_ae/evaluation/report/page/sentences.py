@@ -1,0 +1,198 @@
+"""What the figures of a report say, in words."""
+
+from dataclasses import dataclass
+
+from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
+from keras_ae.pages.glossary import EMBEDDING
+from keras_ae.pages.number_format import format_number
+from keras_ae.pages.tables import Card
+
+MOST_CARDS = 6
+FEW_TEST_EXAMPLES = 200
+NEXT_TO_NOTHING = 0.97  # of the L_D* of noise
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; `tone` is "good", "plain" or "bad"."""
+
+    text: str
+    tone: str = "plain"
+
+
+def percent(value) -> str:
+    """A fraction as a percentage.
+
+    Example:
+
+    >>> percent(0.8106), percent(None)
+    ('81.1\\u202f%', '–')
+    """
+    # a narrow space that does not break
+    return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
+
+
+def score(value, figures) -> str:
+    """A figure of a probe: accuracy as a percentage, `R^2` as a number."""
+    if value is None or figures["kind"] != "regression":
+        return percent(value)
+    return f"{value:.3f}".replace("-", "−")
+
+
+def unit(figures) -> str:
+    """What the figures of a probe are."""
+    return "R²" if figures["kind"] == "regression" else "accuracy"
+
+
+def cards(figures) -> list[Card]:
+    """The numbers one wants to see first."""
+    found = []
+    for name, one in list(figures["probes"].items())[:2]:
+        control, values = next(iter(one["controls"].items()))
+        guess = f"{label('majority')} {score(one['majority'], one)}, {control} {score(values['linear'], one)}"
+        found.append(Card(f"{name}, {label('linear')}", score(one["linear"], one), guess))
+    for row in figures["pairs"]["rows"][:1]:
+        found.append(
+            Card("L_D*, nats", format_number(row["ld_star"], 3), "0: it identifies its input; 1.386: noise")
+        )
+        size = row["info_nce_candidates"]
+        found.append(
+            Card(
+                "retrieval",
+                percent(row["retrieval"]),
+                f"of inputs among {size}; {label('chance')} {percent(1 / size)}",
+            )
+        )
+    error = figures["reconstruction"] or {}
+    if "mse" in error:
+        note = f"held-out examples; the mean example {format_number(error['mse_of_mean'], 3)}"
+        found.append(Card(label("reconstruction.mse"), format_number(error["mse"], 3), note))
+    codes = figures["codes"]
+    if codes:
+        note = f"of {format_number(codes['bits'], 4)}, as the codes are used"
+        found.append(Card(label("entropy"), format_number(codes["entropy"], 3), note))
+    leaks = figures["leaks"]
+    if leaks:
+        name = max(leaks, key=lambda one: leaks[one]["share"])
+        found.insert(1, Card(f"{label('leak')} of {name}", percent(leak_of(leaks[name])), _read(leaks[name])))
+    return found[:MOST_CARDS]
+
+
+def label(key: str) -> str:
+    """Return the label of a figure of an embedding, the same on every page."""
+    return EMBEDDING[key].label
+
+
+def leak_of(figures) -> float:
+    """Return the leak of a nuisance: the share of what can be known that a probe reads, at least 0."""
+    return max(0.0, figures["share"])
+
+
+def _read(one):
+    """The accuracy of the better probe of a nuisance, next to the best constant."""
+    best = score(max(one["linear"], one["mlp"]), one)
+    return f"{one['verdict']}: a probe reads {best}, the {label('baseline')} {score(one['baseline'], one)}"
+
+
+def findings(figures) -> list[Finding]:
+    """What the embedding knows and what it leaks, one sentence each."""
+    found = [_known(name, one) for name, one in figures["probes"].items()]
+    found += [_leaked(name, one) for name, one in figures["leaks"].items()]
+    found += [_identified(row) for row in figures["pairs"]["rows"][:1]]
+    error = figures["reconstruction"] or {}
+    if error.get("mse_of_mean"):
+        found.append(_reconstructed(error["mse"], error["mse_of_mean"]))
+    found += [_used(level, one) for level, one in ((figures["codes"] or {}).get("levels") or {}).items()]
+    if figures["disentanglement"]:
+        found.append(_separated(figures["disentanglement"]))
+    return found
+
+
+def cautions(figures) -> list[str]:
+    """What a sceptic would say of these figures."""
+    data, found = figures["data"], list(figures["doubts"])
+    if data["n_test"] < FEW_TEST_EXAMPLES:
+        found.append(f"There are {data['n_test']} held-out examples only: intervals are wide.")
+    if data["equal_test_inputs"]:
+        found.append(
+            f"Held-out inputs that equal another one: {data['equal_test_inputs']}. Their mismatched pairs "
+            "cannot be told from matched ones, which raises L_D* and lowers retrieval."
+        )
+    if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
+        seeds = figures["settings"]["seeds"]
+        found.append(f"L_D* is of {seeds} seed{'s' * (seeds > 1)}; a figure to publish is of 3 or more.")
+    side = figures["settings"].get("pair_side")
+    if side and data["kind"] == "images" and max(data["shape"][:2]) > side and figures["pairs"]["rows"]:
+        found.append(f"The discriminator read images shrunk to {side} pixels, which can only raise L_D*.")
+    if figures["pairs"].get("left_out"):
+        found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
+    found += [f"{name} was left out: {why}" for name, why in figures.get("left_out", {}).items()]
+    found += [
+        f"{name} is missing in {count:,} examples, which are left out of its figures."
+        for name, count in data.get("missing", {}).items()
+    ]
+    found += [f"{name} could not be measured: {why}" for name, why in figures.get("failed", {}).items()]
+    if "left_out" in (figures["reconstruction"] or {}):
+        found.append(f"The reconstruction was left out: {figures['reconstruction']['left_out']}")
+    return found
+
+
+def _known(name, one):
+    low, high = (score(value, one) for value in one["interval"])
+    control, values = next(iter(one["controls"].items()))
+    text = (
+        f"A linear probe reads “{name}” at {score(one['linear'], one)} ({low} to {high}); "
+        f"from {control} of the inputs at {score(values['linear'], one)}, "
+        f"by guessing at {score(one['majority'], one)}."
+    )
+    if one["mlp_interval"][0] > one["interval"][1]:
+        text += f" An MLP reads {score(one['mlp'], one)}: part of it is there, but not laid out linearly."
+    better, worse = one["interval"][0] > values["interval"][1], one["interval"][1] < values["interval"][0]
+    return Finding(text, "good" if better else "bad" if worse else "plain")
+
+
+def _leaked(name, one):
+    best = score(max(one["linear"], one["mlp"]), one)
+    constant = f"the {label('baseline')} {score(one['baseline'], one)}"
+    if not one["leaks"]:
+        return Finding(f"“{name}” was not found in it: a probe reads {best}, {constant}.", "good")
+    return Finding(f"It leaks “{name}”: a probe reads {best}, {constant}.", "bad")
+
+
+def _identified(row):
+    size = row["info_nce_candidates"]
+    if row["ld_star"] > NEXT_TO_NOTHING * INDEPENDENT:
+        return Finding(
+            f"A discriminator found next to nothing of its input in it: L_D* = {row['ld_star']:.3f} of "
+            f"{INDEPENDENT:.3f} nats.",
+            "bad",
+        )
+    return Finding(
+        f"It identifies its input to L_D* = {format_number(row['ld_star'], 3)} nats, and finds it first "
+        f"among {size} in {percent(row['retrieval'])} of cases. That is information, not usefulness."
+    )
+
+
+def _reconstructed(error, of_mean):
+    if error >= of_mean:
+        numbers = f"{format_number(error, 3)}, the mean example {format_number(of_mean, 3)}"
+        return Finding(f"Its reconstructions are no better than the mean example: MSE {numbers}.", "bad")
+    return Finding(
+        f"Its reconstructions keep {percent(1 - error / of_mean)} of the variance of held-out inputs."
+    )
+
+
+def _used(level, one):
+    name = f"The {level} codes use" if level else "The codes use"
+    return Finding(
+        f"{name} {percent(one['usage'])} of their {one['num_values']:,} values, and carry at most "
+        f"{format_number(one['entropy'], 3)} of {format_number(one['bits'], 4)} bits.",
+        "bad" if one["usage"] < 0.5 and one["num_values"] <= 4096 else "plain",
+    )
+
+
+def _separated(found):
+    own, *others = found["rows"].values()
+    control = list(found["rows"])[-1]
+    mig, other = (f"{row['mig']:.3f}" for row in (own, others[-1]))
+    return Finding(f"MIG is {mig} ({control}: {other}), 1 where each factor has a coordinate of its own.")

@@ -1,0 +1,1 @@
+"""Sections of an embedding report, each of which measures one subject."""

@@ -1,0 +1,125 @@
+"""What can be read from the embedding: probes, leaks, neighbours, disentanglement."""
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.disentanglement.dci import dci
+from keras_ae.evaluation.disentanglement.factor_table import why_left_out
+from keras_ae.evaluation.disentanglement.mig import mig
+from keras_ae.evaluation.disentanglement.sap import sap
+from keras_ae.evaluation.factor_values import classes_of, known_values
+from keras_ae.evaluation.probes.leakage import leakage
+from keras_ae.evaluation.probes.neighbours import knn
+from keras_ae.evaluation.probes.probe import probe
+
+NEIGHBOURS = 5
+MOST_LATENTS = 64  # that DCI and SAP try one by one
+MOST_FOR_TREES = 1_500  # examples that boosted trees are grown on
+KEPT = ("linear", "mlp", "interval", "mlp_interval")  # of a control
+
+
+def probes(material, settings, detail=lambda text: None) -> dict:
+    """Return `{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`.
+
+    Factors that cannot be probed, such as constant ones, are left out, see `attempt`.
+    """
+    found = {}
+    for name, pair in material.factors.items():
+        detail(name)
+        found[name] = attempt(name, _probed, material, pair, settings)
+    return {name: figures for name, figures in found.items() if figures is not None}
+
+
+def leaks(material, settings, detail=lambda text: None) -> dict:
+    """Return `{nuisance: leakage, with the control}`, with the exceptions of `probes`."""
+    found = {}
+    for name, pair in material.nuisances.items():
+        detail(f"leak of {name}")
+        found[name] = attempt(name, _leaked, material, pair, settings)
+    return {name: figures for name, figures in found.items() if figures is not None}
+
+
+def disentanglement(material, settings) -> dict | None:
+    """MIG, SAP, DCI where at least two factors are classes, of the embedding and of the control."""
+    classes = {}
+    for name, (train, test) in material.classes().items():
+        if _scored(name, train, test):
+            numbers = classes_of(np.concatenate([train, test]), name)
+            classes[name] = numbers[: len(train)], numbers[len(train) :]
+    if len(classes) < 2:
+        return None
+    train, test = (_with_missing([pair[part] for pair in classes.values()]) for part in (0, 1))
+    rows = {
+        "embedding": _disentangled(material.z_train, material.z_test, train, test, settings),
+        material.control: _disentangled(*material.components, train, test, settings),
+    }
+    sizes = {"n_train": min(len(train), MOST_FOR_TREES), "num_trees": settings.num_trees}
+    return {"factors": list(classes), "rows": rows, **sizes}
+
+
+def _scored(name, train, test):
+    """Whether both parts have the same repeating classes, at least two."""
+    known, held_out = known_values(train), known_values(test)
+    if len(np.unique(known[:MOST_FOR_TREES])) < 2 or not np.isin(held_out, known).all():
+        return False
+    numbers = attempt(f"disentanglement of {name}", classes_of, np.concatenate([train, test]), name)
+    return numbers is not None
+
+
+def _with_missing(columns):
+    """Classes `(examples, factors)` as whole floats, NaN where one is missing."""
+    columns = np.stack(columns, axis=1).astype("float64")
+    return np.where(columns < 0, np.nan, columns)
+
+
+def _probed(material, pair, settings):
+    train, test = _measurable(pair)
+    figures = probe(material.z_train, train, test=(material.z_test, test), seed=settings.seed)
+    if train.dtype.kind != "f" and figures["n_train"] > NEIGHBOURS:
+        nearest = knn(material.z_train, train, test=(material.z_test, test), k=NEIGHBOURS)
+        figures["knn"], figures["knn_k"] = nearest["accuracy"], NEIGHBOURS
+    return {**figures, "controls": _controls(material, train, test, settings)}
+
+
+def _leaked(material, pair, settings):
+    (train, test), name = _measurable(pair), "nuisance"
+    held_out = (material.z_test, {name: test})
+    figures = leakage(material.z_train, {name: train}, test=held_out, seed=settings.seed)[name]
+    return {**figures, "controls": _controls(material, train, test, settings)}
+
+
+def _measurable(pair):
+    """The values of both parts; raises an `InputError` with the reason why a factor is left out."""
+    reasons = [why_left_out(pair[0]), why_left_out(pair[1]) if pair[1].dtype.kind == "f" else None]
+    for reason in filter(None, reasons):
+        raise InputError(reason)
+    return pair
+
+
+def _controls(material, train, test, settings):
+    z_train, z_test = material.components
+    figures = probe(z_train, train, test=(z_test, test), seed=settings.seed)
+    return {material.control: {name: figures[name] for name in KEPT}}
+
+
+def code_probes(codes_train, codes_test, material, settings) -> dict:
+    """`{factor: linear probe of the codes themselves, one column a value}`, where they are not too many."""
+    found = {}
+    for name, (train, test) in material.factors.items():
+        options = {"test": (codes_test, test), "seed": settings.seed, "one_hot": True}
+        figures = attempt(f"{name}, from the codes", probe, codes_train, train, **options)
+        if figures is not None:
+            found[name] = {key: figures[key] for key in KEPT}
+    return found
+
+
+def _disentangled(z, z_test, train, test, settings):
+    found = {"mig": mig(np.concatenate([z, z_test]), np.concatenate([train, test]))["score"]}
+    if z.shape[1] <= MOST_LATENTS:
+        few, held_out = (z[:MOST_FOR_TREES], train[:MOST_FOR_TREES]), (z_test, test)
+        trees = dci(*few, test=held_out, num_trees=settings.num_trees, seed=settings.seed)
+        names = ("disentanglement", "completeness", "informativeness")
+        found.update({f"dci_{name}": trees[name] for name in names})
+        found["sap"] = sap(*few, test=held_out, seed=settings.seed)["score"]
+    return found

@@ -1,0 +1,1 @@
+"""Evaluation of speech: distances, verification, judges of conversions, vocoding, units."""

@@ -1,0 +1,61 @@
+"""Whether two embeddings are of one speaker."""
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation._arrays import as_embedding, check_lengths
+
+
+def equal_error_rate(embeddings, speakers) -> float:
+    """The error of accepting and rejecting pairs of utterances by the cosine of their embeddings.
+
+    ```
+    miss(t)  = share of the pairs of one speaker with cos(z_i, z_j) < t
+    alarm(t) = share of the pairs of two speakers with cos(z_i, z_j) >= t
+    EER      = miss(t*) = alarm(t*)
+    ```
+
+    All pairs `i < j` are taken. Between two thresholds that some pair can tell apart, both shares are
+    interpolated linearly. 0: embeddings of a speaker are nearer to each other than to any others;
+    0.5: chance. Cosines depend on the origin: embeddings should be centred by other recordings' mean.
+
+    Args:
+        embeddings: `(utterances, ...)`.
+        speakers: `(utterances,)`, integers or strings.
+
+    Raises:
+        InputError: numbers differ, values that are not finite, or pairs of one kind only.
+
+    Example:
+
+    >>> equal_error_rate([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]], [0, 0, 1, 1])
+    0.0
+
+    Reference:
+        Martin et al., 1997, https://doi.org/10.21437/Eurospeech.1997-504.
+    """
+    z, speakers = as_embedding(embeddings, "embeddings").astype("float64"), np.asarray(speakers)
+    check_lengths(embeddings=z, speakers=speakers)
+    directions = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo("float64").tiny)
+    first, second = np.triu_indices(len(z), k=1)
+    same = speakers[first] == speakers[second]
+    if same.all() or not same.any():
+        raise InputError(
+            "equal_error_rate needs pairs of one speaker and pairs of two. "
+            f"Received: {int(same.sum())} and {int((~same).sum())}"
+        )
+    # rounded: equal directions must have equal cosines
+    return _crossing(np.round((directions @ directions.T)[first, second], 12), same)
+
+
+def _crossing(scores, same):
+    """Where the polygon through `(alarm, miss)` at all thresholds meets `alarm = miss`."""
+    order = np.argsort(-scores, kind="stable")
+    scores, same = scores[order], same[order]
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # pairs of equal scores go together
+    miss = np.append(1.0, 1.0 - np.cumsum(same)[last] / same.sum())
+    alarm = np.append(0.0, np.cumsum(~same)[last] / (~same).sum())
+    after = int(np.argmax(alarm >= miss))
+    gap = miss - alarm
+    share = gap[after - 1] / (gap[after - 1] - gap[after])
+    return float(miss[after - 1] + share * (miss[after] - miss[after - 1]))

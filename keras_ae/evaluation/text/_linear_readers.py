@@ -1,0 +1,253 @@
+"""What a linear classifier reads from vectors of sentences, as SentEval fits it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_ae.errors import InputError, require
+from keras_ae.evaluation.text._logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes, TypicalWeights
+from keras_ae.evaluation.text.sentence_tasks import SentenceTask
+
+PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
+SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # of words as they are
+INNER_FOLDS = 3  # by which C is chosen where there is no validation part
+
+
+def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
+    """Return predictions for the held-out examples.
+
+    Args:
+        task: with a test, or none: then every fold of the training examples is held out once.
+        features: of `LabelledSentences`, `(examples, features)`, dense or sparse.
+        folds: of the training examples; fewer where a class is rarer.
+        seed: of the folds.
+        progress: called with the fold that is read, such as "fold 2 of 10".
+
+    Returns:
+        `truth` and `said` `(examples,)`; `penalties`, the C of each fit; `folds`; `n_train`.
+
+    Raises:
+        InputError: a single class, or a single example of a class.
+    """
+    reader, say = reader_of(task, seed), progress or (lambda text: None)
+    x, y = features(task.train), task.train.target
+    if task.test is not None:
+        parts = [part for part in (task.validation, task.test) if part is not None]
+        x, *others = _standardised(x, *(features(part) for part in parts))
+        given = None if task.validation is None else (others[0], task.validation.target)
+        said, penalty = _read(reader, x, y, others[-1], PrincipalAxes(x), given)
+        return {
+            "truth": task.test.target,
+            "said": said,
+            "penalties": [penalty],
+            "folds": 1,
+            "n_train": len(y),
+        }
+    splits = reader.splits(y, folds)
+    said, penalties, axes = np.empty_like(y), [], None
+    for number, (train, held_out) in enumerate(splits, 1):
+        say(f"fold {number} of {len(splits)}")
+        of_train, of_held_out = _standardised(x[train], x[held_out])
+        axes = axes or PrincipalAxes(of_train)  # those of the first fold serve all
+        said[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
+        penalties.append(penalty)
+    n_train = min(len(train) for train, _ in splits)
+    return {"truth": y, "said": said, "penalties": penalties, "folds": len(splits), "n_train": n_train}
+
+
+def reader_of(task: SentenceTask, seed: int):
+    """Return the reader of the scores or of the classes of a task.
+
+    Raises:
+        InputError: a single class, or a single example of a class.
+    """
+    reader = (_Scores if task.kind == "scores" else _Classes)(seed)
+    reader.check(task.train.target, task.name)
+    return reader
+
+
+def _read(reader, x, y, held_out, axes, validation=None):
+    """`(predictions for the held-out examples, the C that was chosen)`."""
+    if validation is not None:
+        path = reader.path(x, y, axes)
+        penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
+        return path.said(held_out, penalty), penalty
+    tries = [
+        (reader.path(x[train], y[train], axes, typical=True), x[rest], y[rest])
+        for train, rest in reader.splits(y, INNER_FOLDS)
+    ]
+    penalty = best_penalty(reader, tries, _penalties(x))
+    path = reader.path(x, y, axes)
+    path.start_from([part for part, *_ in tries], penalty)
+    return path.said(held_out, penalty), penalty
+
+
+def _penalties(x):
+    return PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
+
+
+def best_penalty(reader, tries, penalties):
+    """Return the C with the best score over all parts; the smallest of equally good ones.
+
+    They are tried in rising order, until two in a row are worse than the best.
+
+    Args:
+        reader: scores predictions.
+        tries: `[(path, held-out features, truth), ...]`, the inner folds or the validation part.
+        penalties: in rising order, so that each fit starts near its minimum.
+    """
+    scores = []
+    for c in penalties:
+        scores.append(sum(reader.score(truth, path.said(some, c)) for path, some, truth in tries))
+        if max(scores[-2:]) < max(scores):
+            break  # past the best one
+    return penalties[int(np.argmax(scores))]
+
+
+class _Path:
+    """Logistic regressions of the same examples, one for each C, and their predictions.
+
+    Args:
+        x: features `(examples, features)`.
+        labels: sorted distinct labels of the columns of `shares`.
+        shares: `(examples, labels)`, the share of each label in an example.
+        axes, typical: see `LogisticPath`.
+        expected: predict the mean of the labels by their probabilities, not the most probable one.
+    """
+
+    def __init__(self, x, labels, shares, axes, typical, expected=False):
+        self.labels, self.expected = labels, expected
+        self.path = LogisticPath(x, shares, axes, typical) if len(labels) > 1 else None
+
+    def start_from(self, others, penalty):
+        """Start the next fit from the mean weights of other paths with the same labels."""
+        known = [one.path.weights[penalty] for one in others if np.array_equal(one.labels, self.labels)]
+        if known and self.path is not None:
+            self.path.start(np.mean(known, axis=0))
+
+    def said(self, x, penalty):
+        """Predict for the examples `x` by the fit for `penalty`; a single label is predicted without one."""
+        if self.path is None:
+            return np.repeat(self.labels, x.shape[0])
+        if penalty not in self.path.weights:
+            self.path.fit(penalty)
+        probabilities = self.path.probabilities(x, penalty)
+        return probabilities @ self.labels if self.expected else self.labels[probabilities.argmax(axis=1)]
+
+
+class _WordCounts:
+    """`_Path` for counts of words and two classes: by liblinear, many times faster there than L-BFGS."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def start_from(self, others, penalty):
+        """Do nothing: liblinear starts from zero."""
+
+    def said(self, x, penalty):
+        """Predict the class of each of the examples `x`."""
+        linear = require("sklearn.linear_model", extra="evaluation")
+        model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver="liblinear")
+        return model.fit(self.x, self.y).predict(x)
+
+
+class _Classes:
+    """Logistic regression with an L2 penalty.
+
+    Args:
+        seed: of the folds, which keep the shares of the classes.
+    """
+
+    def __init__(self, seed: int):
+        self.seed, self.typical = seed, TypicalWeights()
+
+    def check(self, y, name):
+        classes, counts = np.unique(y, return_counts=True)
+        if len(classes) < 2 or counts.min() < 2:
+            raise InputError(
+                f"{name}: expected at least two classes, and two examples of each. Received: "
+                f"{', '.join(f'{count} of {one}' for one, count in zip(classes[:5], counts, strict=False))}"
+            )
+
+    def splits(self, y, folds):
+        selection = require("sklearn.model_selection", extra="evaluation")
+        folds = min(folds, np.unique(y, return_counts=True)[1].min())
+        if folds < 2:  # too few of a class in a part: its only example is in training or held out
+            return list(selection.KFold(2, shuffle=True, random_state=self.seed).split(y))
+        return list(selection.StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(y, y))
+
+    def path(self, x, y, axes, typical=False):
+        """Return fits to the class of each example; `typical`: start from those of the other inner folds."""
+        labels, numbers = np.unique(y, return_inverse=True)
+        if not isinstance(x, np.ndarray) and len(labels) == 2:
+            return _WordCounts(x, y)
+        shares = np.eye(len(labels), dtype="float32")[numbers]
+        return _Path(x, labels, shares, axes, self.typical if typical else None)
+
+    def score(self, truth, said):
+        """Share of examples that are right."""
+        return float(np.mean(truth == said))
+
+
+class _Scores:
+    """Scores as the mean of whole levels, whose probabilities a softmax regression gives.
+
+    ```
+    score = sum_k k p(k | x),    fitted to p(floor y) = 1 - (y - floor y), p(floor y + 1) = y - floor y
+    ```
+
+    Args:
+        seed: of the folds.
+
+    Reference:
+        Tai, Socher and Manning, 2015, https://arxiv.org/abs/1503.00075.
+    """
+
+    def __init__(self, seed: int):
+        self.seed, self.typical = seed, TypicalWeights()
+
+    def check(self, y, name):
+        if not np.ptp(y):
+            raise InputError(f"{name}: expected scores that differ. Received: {y[0]} alone")
+
+    def splits(self, y, folds):
+        selection = require("sklearn.model_selection", extra="evaluation")
+        folds = selection.KFold(min(folds, len(y)), shuffle=True, random_state=self.seed)
+        return list(folds.split(y))
+
+    def path(self, x, y, axes, typical=False):
+        """Return fits to the levels next to the score of each example; `typical` as in `_Classes`."""
+        lower = np.floor(y)
+        levels = np.unique(np.concatenate([lower, lower[y > lower] + 1]))
+        # a level without a score next to it has no column, as in a regression of the levels
+        shares, rows = np.zeros((len(y), len(levels)), "float32"), np.arange(len(y))
+        shares[rows, np.searchsorted(levels, lower)] = 1 - (y - lower)
+        above = y > lower
+        shares[rows[above], np.searchsorted(levels, lower[above] + 1)] = (y - lower)[above]
+        return _Path(x, levels, shares, axes, self.typical if typical else None, expected=True)
+
+    def score(self, truth, said):
+        """Pearson's correlation."""
+        return correlation(truth, said)
+
+
+def _standardised(x, *others):
+    """Features less the mean over the deviation of the first ones; counts of words as they are."""
+    if not isinstance(x, np.ndarray):
+        return x, *others
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    deviation[deviation <= 1e-6 * (1 + np.abs(mean))] = 1  # constant, but for rounding
+    return tuple((part - mean) / deviation for part in (x, *others))
+
+
+def correlation(a, b) -> float:
+    """Pearson's correlation; 0 where one of them is constant.
+
+    Example:
+
+    >>> correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+    1.0
+    """
+    a, b = (np.asarray(values, "float64") - np.mean(values) for values in (a, b))
+    lengths = np.sqrt(np.square(a).sum() * np.square(b).sum())
+    return float(np.clip((a * b).sum() / lengths, -1, 1)) if lengths > 1e-12 else 0.0

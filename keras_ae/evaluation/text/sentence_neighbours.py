@@ -1,0 +1,122 @@
+"""Nearest neighbours of sentences and of words, as text."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.probes.neighbours import nearest_neighbours
+from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
+from keras_ae.text.vocabulary import FIRST_WORD
+from keras_ae.text.word_vectors import WordVectors
+
+
+def nearest_sentences(
+    encode: Callable, queries: str | Sequence[str], sentences: Sequence[str], k: int = 5
+) -> list:
+    """The `k` sentences whose vectors have the largest cosine with that of each query.
+
+    Args:
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
+            of str, returns `(sentences, dim)`.
+        queries: a sentence, or a list of them.
+        sentences: among which is searched; equal ones count once, the query itself never.
+        k: neighbours; fewer where there are fewer.
+
+    Returns:
+        `[(sentence, cosine), ...]`, nearest first; of a list of queries a list of these.
+
+    Raises:
+        InputError: there are no sentences; `k` is below 1.
+
+    Example:
+
+    >>> letters = lambda texts: np.array([[text.count("a"), text.count("b"), 1.0] for text in texts])
+    >>> near = nearest_sentences(letters, "aab", ["ab", "bb", "aab", "aaabb"], k=2)
+    >>> [(sentence, round(cosine, 3)) for sentence, cosine in near]
+    [('aaabb', 0.982), ('ab', 0.943)]
+    """
+    listed = [queries] if isinstance(queries, str) else list(queries)
+    vectors = SentenceVectors(encode, [*sentences, *listed])
+    distinct = list(dict.fromkeys(sentences))
+    found = _nearest(vectors(distinct), distinct, vectors(listed), listed, k, "sentences")
+    return found[0] if isinstance(queries, str) else found
+
+
+def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
+    """The `k` words whose vectors have the largest cosine with that of each word.
+
+    Args:
+        vectors: `WordVectors`, or a `SentenceModel`, whose own are taken.
+        words: a word, or a list of them.
+        k: neighbours; fewer where there are fewer.
+
+    Returns:
+        as `nearest_sentences`.
+
+    Raises:
+        InputError: a word has no vector; `k` is below 1.
+
+    Example:
+
+    >>> table = WordVectors(["cat", "dog", "tree"], [[1.0, 0.1], [1.0, 0.2], [0.0, 1.0]])
+    >>> nearest_words(table, "cat", k=1)[0][0]
+    'dog'
+    """
+    table = vectors if isinstance(vectors, WordVectors) else trained_word_vectors(vectors)
+    listed = [words] if isinstance(words, str) else list(words)
+    unknown = [word for word in listed if word not in table]
+    if unknown:
+        raise InputError(f"Expected words that have a vector. Received: {', '.join(map(repr, unknown[:5]))}")
+    found = _nearest(
+        table.vectors, table.words, np.stack([table[word] for word in listed]), listed, k, "words"
+    )
+    return found[0] if isinstance(words, str) else found
+
+
+def trained_word_vectors(model) -> WordVectors:
+    """The word vectors of a `SentenceModel`; those of several encoders beside each other.
+
+    Raises:
+        InputError: the model has no vocabulary, or no embedding of it.
+    """
+    tables = [layer.embeddings for layer in word_embeddings(model)]
+    rows = np.concatenate([table.numpy()[FIRST_WORD:] for table in tables], axis=1)
+    return WordVectors(model.vocabulary.words, rows)
+
+
+def word_embeddings(model) -> list[keras.layers.Embedding]:
+    """The layers of a `SentenceModel` that hold a vector for each number of its vocabulary.
+
+    Raises:
+        InputError: the model has no vocabulary, or no such layer.
+    """
+    if getattr(model, "vocabulary", None) is None:
+        raise InputError("Expected a SentenceModel with a vocabulary. Received: one without")
+    found = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding) and layer.input_dim == len(model.vocabulary)
+    ]
+    if not found:
+        raise InputError(
+            f"{type(model).__name__} has no keras.layers.Embedding of {len(model.vocabulary)} numbers."
+        )
+    return found
+
+
+def _nearest(z, texts, points, queries, k, what):
+    """For each query the `k` texts with the largest cosine, but not the query itself."""
+    if k < 1:
+        raise InputError(f"k is at least 1. Received: {k}")
+    if not len(texts):
+        raise InputError(f"Expected {what} to search in. Received: none")
+    if not len(queries):
+        return []
+    found = []
+    searched = nearest_neighbours(z, points, min(k + 1, len(texts)), metric="cosine")
+    for query, rows, distances in zip(queries, *searched, strict=True):
+        near = zip(rows.tolist(), distances.tolist(), strict=True)
+        found.append([(texts[row], 1 - far) for row, far in near if texts[row] != query][:k])
+    return found

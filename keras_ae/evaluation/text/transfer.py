@@ -1,0 +1,264 @@
+"""What vectors of sentences are worth for tasks they were not made for."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError, require
+from keras_ae.evaluation._intervals import bootstrap_interval, wilson_interval
+from keras_ae.evaluation.progress_line import detail_of, shown
+from keras_ae.evaluation.text._linear_readers import correlation, read_task, reader_of
+from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
+from keras_ae.evaluation.text.sentence_tasks import LabelledSentences, SentenceTask, load_sentence_tasks
+from keras_ae.files import write_atomically
+
+FOLDS = 10
+SEED = 1111  # of SentEval
+
+
+def transfer(
+    encode: Callable,
+    tasks: Sequence[SentenceTask] | str | Path,
+    *,
+    folds: int = FOLDS,
+    seed: int = SEED,
+    cache: str | Path | None = None,
+    figures_cache: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+    verbose: bool = True,
+) -> dict:
+    """Fits a linear classifier on the vectors of each task: the protocol of SentEval.
+
+    The encoder is not trained. Vectors are standardised by the training examples; a logistic
+    regression with an L2 penalty reads them. Its C is chosen by the validation part of the task, or
+    by three folds of the training examples, within each fold that is held out. A pair of
+    sentences with vectors u and v is `[|u - v|, u v]`.
+
+    Scores of pairs are read in two ways: by a regression (the mean of levels, `pearson`,
+    `spearman`), and without any training by the cosine of u and v (`cosine_pearson`,
+    `cosine_spearman`).
+
+    Args:
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
+            of str, returns `(sentences, dim)`. Every sentence is encoded once for all tasks.
+        tasks: of `load_sentence_tasks`, or the folder it reads.
+        folds: of tasks without a test.
+        seed: of the folds.
+        cache: an .npz file that keeps the vectors; those of another encoder are noticed.
+        figures_cache: folder that keeps the results of each task by the content of its vectors, labels and
+            folds: the same vectors are not read twice, whichever encoder returned them.
+        progress: called with the name of each task; `None`: a line on the terminal.
+        verbose: whether to show that line.
+
+    Returns:
+        `{task: figures}`, which JSON takes. Of classes: `accuracy` and its 95 % `interval`
+        (Wilson's), `classes`, and of two classes of pairs `f1` and `f1_interval` of the
+        class whose name is last. Of scores: `pearson` and `interval` (the bootstrap over
+        examples), `spearman`, and of pairs `cosine_pearson`, `cosine_spearman`,
+        `cosine_interval` (of the latter). Of both: `kind`, `penalties` (each C), `folds`,
+        `n_train` (of the smallest fold), `n_test`. A task that cannot be read, since it has a
+        single class or a class with a single example, has `kind` and `left_out`, the reason.
+
+    Raises:
+        InputError: there are no tasks, or none that can be read; vectors are missing or not finite.
+        ImportError: scikit-learn is not installed.
+
+    Example:
+
+    >>> texts = ["a b", "b", "c", "d a", "e", "f a"] * 4
+    >>> labels = ["with a" if "a" in text else "without" for text in texts]
+    >>> letters = lambda sentences: np.array([[text.count(one) for one in "abcdef"] for text in sentences])
+    >>> task = SentenceTask("letters", LabelledSentences(texts, labels))
+    >>> found = transfer(letters, [task])["letters"]
+    >>> found["accuracy"], found["folds"], found["n_test"]
+    (1.0, 10, 24)
+
+    Reference:
+        Conneau and Kiela, 2018, https://arxiv.org/abs/1803.05449.
+    """
+    tasks = tasks_of(tasks)
+    with shown(progress, verbose) as say:
+        say("encoding the sentences")
+        vectors = SentenceVectors(encode, [text for task in tasks for text in task.texts()], cache)
+        return figures_of_tasks(tasks, lambda task: vectors, folds, seed, say, figures_cache)
+
+
+def tasks_of(tasks) -> list[SentenceTask]:
+    """Tasks, of the folder where they are files."""
+    return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
+
+
+def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, figures_cache=None) -> dict:
+    """Return `{task: results}`, with the reason under `left_out` where a task cannot be read.
+
+    Args:
+        tasks: list of `SentenceTask`.
+        vectors_of: function from a task to `vectors` of `task_figures`.
+        folds, seed, figures_cache: as in `transfer`.
+        say: called with the name of each task.
+
+    Raises:
+        InputError: no task can be read.
+    """
+    unreadable = {task.name: reason for task in tasks if (reason := why_unreadable(task, seed))}
+    if unreadable and len(unreadable) == len(tasks):
+        raise InputError(" ".join(unreadable.values()))
+    figures = {}
+    for task in tasks:
+        if task.name in unreadable:
+            figures[task.name] = {"kind": task.kind, "left_out": unreadable[task.name]}
+            continue
+        say(task.name)
+        read = lambda task=task: task_figures(task, vectors_of(task), folds, seed, detail_of(say))  # noqa: E731
+        key = None if figures_cache is None else content_key(task, vectors_of(task), folds, seed)
+        figures[task.name] = kept_figures(figures_cache, key, read)
+    return figures
+
+
+def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
+    """Return why no classifier can be fitted to a task, such as a single class; `None` if one can."""
+    try:
+        reader_of(task, seed)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def task_figures(
+    task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED, progress=None
+) -> dict:
+    """Figures of one task, see `transfer`.
+
+    Args:
+        task: the task.
+        vectors: of a list of str, `(sentences, dim)`, dense or sparse.
+        folds, seed: as of `transfer`.
+        progress: called with each fold.
+    """
+    read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
+    truth, said = read["truth"], read["said"]
+    if task.kind == "classes":
+        figures = _of_classes(truth, said, task.pairs, seed)
+    else:
+        figures = _of_scores(truth, said, seed)
+        if task.pairs:
+            figures |= _of_cosines(task.test or task.train, vectors, seed)
+    details = {"penalties": read["penalties"], "folds": read["folds"], "n_train": read["n_train"]}
+    return {"kind": task.kind, **figures, **details, "n_test": len(truth)}
+
+
+def features_of(part: LabelledSentences, vectors: Callable):
+    """Vectors of sentences, or `[|u - v|, u v]` of pairs, `(examples, features)`."""
+    u = vectors(part.sentences)
+    if part.seconds is None:
+        return u
+    v = vectors(part.seconds)
+    if isinstance(u, np.ndarray):
+        return np.concatenate([np.abs(u - v), u * v], axis=1)
+    return require("scipy.sparse", extra="evaluation").hstack([abs(u - v), u.multiply(v)], format="csr")
+
+
+def _of_classes(truth, said, pairs, seed):
+    right, classes = int((truth == said).sum()), np.unique(truth)
+    figures = {"accuracy": right / len(truth), "interval": wilson_interval(right, len(truth))}
+    if pairs and len(classes) == 2:
+        truth, said = ((values == classes[-1]).astype(int) for values in (truth, said))
+        figures |= {"f1": _f1(truth, said), "f1_interval": bootstrap_interval(_f1, truth, said, seed)}
+    return {**figures, "classes": len(classes)}
+
+
+def _of_scores(truth, said, seed):
+    return {
+        "pearson": correlation(truth, said),
+        "interval": bootstrap_interval(correlation, truth, said, seed),
+        "spearman": rank_correlation(truth, said),
+    }
+
+
+def _of_cosines(part, vectors, seed):
+    said = cosines(vectors(part.sentences), vectors(part.seconds))
+    return {
+        "cosine_pearson": correlation(part.target, said),
+        "cosine_spearman": rank_correlation(part.target, said),
+        "cosine_interval": bootstrap_interval(rank_correlation, part.target, said, seed),
+    }
+
+
+def cosines(u, v) -> np.ndarray:
+    """`u . v / |u| |v|` of each row, `(examples,)`; 0 where a vector is zero.
+
+    Example:
+
+    >>> cosines(np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[2.0, 0.0], [1.0, 1.0]])).tolist()
+    [1.0, 0.0]
+    """
+    if isinstance(u, np.ndarray):
+        products, squares = (u * v).sum(axis=1), np.square(u).sum(axis=1) * np.square(v).sum(axis=1)
+    else:
+        products, squares = (np.asarray(x.sum(axis=1)).ravel() for x in (u.multiply(v), u.multiply(u)))
+        squares = squares * np.asarray(v.multiply(v).sum(axis=1)).ravel()
+    return np.divide(products, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
+
+
+def rank_correlation(a, b) -> float:
+    """Spearman's correlation; equal values share their mean rank."""
+    rank = require("scipy.stats", extra="evaluation").rankdata
+    return correlation(rank(a), rank(b))
+
+
+def _f1(truth, said):
+    """Of the class 1."""
+    return float(2 * (truth & said).sum() / max(1, truth.sum() + said.sum()))
+
+
+PROTOCOL = 2  # to increase when the same vectors and labels give other results
+
+
+def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
+    """Return the SHA-256 of everything that determines the results of a task: vectors, targets, folds, seed.
+
+    Args:
+        task: a `SentenceTask`.
+        vectors: of a list of str, `(sentences, dim)`, dense or sparse.
+        folds, seed: as of `transfer`.
+    """
+    digest = hashlib.sha256(f"{PROTOCOL} {task.kind} {folds} {seed}".encode())
+    for name in ("train", "validation", "test"):
+        part = getattr(task, name)
+        if part is None:
+            continue
+        digest.update(f"{name} {part.target.tolist()}".encode())
+        for sentences in (part.sentences, part.seconds):
+            if sentences is not None:
+                _add(digest, vectors(sentences))
+    return digest.hexdigest()
+
+
+def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) -> dict:
+    """Return the results under `key` in `folder`, or those of `measure()`, which are then stored there.
+
+    A damaged file is measured again; a folder that cannot be written to gives a warning.
+    """
+    if folder is None:
+        return measure()
+    path = Path(folder) / f"{key}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        figures = measure()
+    try:
+        write_atomically(path, json.dumps(figures))
+    except OSError as error:
+        warnings.warn(f"{folder} cannot be written to, results are not cached: {error}", stacklevel=2)
+    return figures
+
+
+def _add(digest, vectors):
+    digest.update(f"{vectors.shape} {vectors.dtype}".encode())
+    dense = isinstance(vectors, np.ndarray)
+    for part in [vectors] if dense else [vectors.indptr, vectors.indices, vectors.data]:
+        digest.update(np.ascontiguousarray(part).tobytes())
