@@ -38,7 +38,7 @@ from keras_ae.evaluation.speech.frame_probes import (
     standardized,
 )
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.recipes.cpc import frames_and_context
+from keras_ae.training.recipes.speech.cpc import frames_and_context
 
 ESPEAK = {"epochs": 96, "batch_size": 8}
 DIGITS = {

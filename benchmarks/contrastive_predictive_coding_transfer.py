@@ -26,7 +26,7 @@ from speech_probes import folded_accuracy, frames_of_layer, spectral_features
 from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy, mean_and_deviation
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
-from keras_ae.training.recipes.cpc import frames_and_context
+from keras_ae.training.recipes.speech.cpc import frames_and_context
 
 FOLDS = 5
 NOTES = {

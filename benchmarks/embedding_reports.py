@@ -16,9 +16,9 @@ import numpy as np
 from records import write_records
 
 from keras_ae.evaluation.report.record import JSON
+from keras_ae.training.commands._run_embedding import has_record, measure_run
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import Run, train
-from keras_ae.training.run_embedding import has_record, measure_run
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("autoencoder", "vae", "vqvae", "gumbel", "binary")

@@ -29,8 +29,8 @@ from records import write_records
 from keras_ae.training.datasets import load_speech, speech_batches
 from keras_ae.training.datasets.speech.espeak import available_voices, draw_utterances, synthesize
 from keras_ae.training.datasets.speech.waveforms import int16_samples, resampled
-from keras_ae.training.determinism import deterministic_ops
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.run import deterministic_ops
 
 COMMAND = "python benchmarks/speech_pipeline.py"
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "speech_pipeline.json"

@@ -37,7 +37,7 @@ from speech_vqvae_records import records_of
 
 from keras_ae.evaluation.speech import frame_probes as speech_probes
 from keras_ae.evaluation.speech import units as speech_units
-from keras_ae.training.recipes.speech_vqvae import (
+from keras_ae.training.recipes.speech.speech_vqvae import (
     FRAMES_PER_CODE,
     SpeechVqVaeRecipe,
     log_mel_speaker_accuracy,

@@ -5,16 +5,16 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal
 
-from keras_ae.errors import InputError, require
-from keras_ae.training.parsing import given_options, parse
-from keras_ae.training.plain_warnings import data_warnings_as_lines
+from keras_ae.errors import DataWarning, InputError, require
+from keras_ae.training.commands.parsing import given_options, parse
 from keras_ae.training.recipes import RECIPES, VqVaeRecipe
-from keras_ae.training.run_summary import failed_measurements, print_metrics
+from keras_ae.training.report.summary import failed_measurements, print_metrics
 
 Format = Literal["saved-model", "onnx"]
 Channels = Literal[1, 3]
@@ -129,7 +129,7 @@ def _verbs(tyro, given=()):
             channels: convert images to grey (1) or RGB (3); as in the training of a run unless given.
             skip_broken: leave out images that cannot be read.
         """
-        from keras_ae.training.report_command import report
+        from keras_ae.training.commands.report import report
 
         _, failed = report(
             encoder,
@@ -156,7 +156,7 @@ def _verbs(tyro, given=()):
             output: the page; the JSON file stands beside it.
             different_data: compare although the data differ; no value is marked as the best then.
         """
-        from keras_ae.training.compare import compare_runs
+        from keras_ae.training.commands.compare import compare_runs
 
         print(compare_runs(runs, output, different_data=different_data))
         return 0
@@ -205,7 +205,7 @@ def _verbs(tyro, given=()):
             encoding: of a text file, such as latin-1; UTF-8 or what a byte order mark says unless given.
             scale: pixel value of an array that becomes white, such as 255; that of the training unless given.
         """
-        from keras_ae.training.encoding import encode_command
+        from keras_ae.training.commands.encode import encode_command
 
         options = {"shard": shard, "batch_size": batch_size, "resize": resize}
         options |= {"sample_rate": sample_rate, "scale": scale, "channels": channels}
@@ -231,7 +231,7 @@ def _verbs(tyro, given=()):
             iterations: of Griffin-Lim, which makes the waveform.
             skip_broken: leave out recordings of the source that cannot be read; otherwise they are an error.
         """
-        from keras_ae.training.convert_command import convert
+        from keras_ae.training.commands.convert import convert
 
         convert(run, source, target, output, iterations=iterations, skip_broken=skip_broken)
         return 0
@@ -251,7 +251,7 @@ def _verbs(tyro, given=()):
 
 def demo(runs, embedding="quick") -> int:
     """From real digits to the report of their embedding, a verified SavedModel and ONNX files."""
-    from keras_ae.training.report_command import report
+    from keras_ae.training.commands.report import report
     from keras_ae.training.run import train
 
     run = train(VqVaeRecipe(), runs=runs)
@@ -289,7 +289,7 @@ def export_run(run, formats, *, uint8_images: bool = False) -> int:
         0, or 1 where an artifact differs from the model; it is not written then.
     """
     from keras_ae import export
-    from keras_ae.training.report import write_report
+    from keras_ae.training.report.page import write_report
 
     writers = {"saved-model": ("saved_model", export.to_saved_model), "onnx": ("onnx", export.to_onnx)}
     model = run.load_model()
@@ -314,7 +314,7 @@ def open_encoder(path):
     """
     from keras_ae import export
     from keras_ae.models.preprocessing import preprocessing_of
-    from keras_ae.training.encoding import encoder_of_artifact, encoder_of_model
+    from keras_ae.training.commands.encode import encoder_of_artifact, encoder_of_model
     from keras_ae.training.run import Run, load_model
 
     if (path / "config.json").is_file() or path.suffix == ".keras":
@@ -367,3 +367,24 @@ def _complain(message, code=2):
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+@contextlib.contextmanager
+def data_warnings_as_lines():
+    """Print each different `DataWarning` once, as one line on stderr without place and source.
+
+    Other warnings are shown as ever.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        show, said = warnings.showwarning, set()
+
+        def show_plainly(message, category, *place, **file):
+            if not issubclass(category, DataWarning):
+                show(message, category, *place, **file)
+            elif str(message) not in said:
+                said.add(str(message))
+                print(f"keras-ae: {message}", file=sys.stderr)
+
+        warnings.showwarning = show_plainly
+        yield

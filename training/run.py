@@ -7,29 +7,31 @@ import platform
 import sys
 import time
 from collections.abc import Collection
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import keras
+import tensorflow as tf
+from tensorflow.python.framework import config  # TensorFlow has no public way back
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, attempt, recorded
 from keras_ae.evaluation.progress_line import shown
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
-from keras_ae.training.base_model import trained_base, untrained_base, with_data_of_base
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
-from keras_ae.training.checkpoint import Checkpoint
-from keras_ae.training.data_fingerprint import DataFingerprint
-from keras_ae.training.determinism import deterministic_ops
-from keras_ae.training.initial_weights import start_from
 from keras_ae.training.recipes import RECIPES, Recipe
-from keras_ae.training.report import write_report
-from keras_ae.training.resuming import resume_command, resumed_recipe, stopped, unfinished
-from keras_ae.training.run_data import check_same_data, place_of_data, with_existing_data
-from keras_ae.training.run_lock import RunLock
-from keras_ae.training.run_summary import failed_measurements
+from keras_ae.training.report.page import write_report
+from keras_ae.training.report.summary import failed_measurements
+from keras_ae.training.run_directory.base_model import trained_base, untrained_base, with_data_of_base
+from keras_ae.training.run_directory.checkpoint import Checkpoint
+from keras_ae.training.run_directory.data import check_same_data, place_of_data, with_existing_data
+from keras_ae.training.run_directory.fingerprint import DataFingerprint
+from keras_ae.training.run_directory.initial_weights import start_from
+from keras_ae.training.run_directory.lock import RunLock
+from keras_ae.training.run_directory.resuming import resume_command, resumed_recipe, stopped, unfinished
 
 
 @dataclass(frozen=True)
@@ -430,3 +432,19 @@ def _config(recipe, data, fingerprint, init_from):
         **({} if init_from is None else {"init_from": str(Path(init_from).absolute())}),
         "finished": False,
     }
+
+
+@contextmanager
+def deterministic_ops():
+    """TensorFlow's deterministic kernels inside of the `with`, then what was set before.
+
+    Without the way back a process that has trained a run would be slower for ever after, and
+    Keras would train without the `jit_compile=True` it is asked for.
+    """
+    before = config.is_op_determinism_enabled()
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if not before:
+            config.disable_op_determinism()

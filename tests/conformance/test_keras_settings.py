@@ -63,7 +63,7 @@ def test_numpy_scalars_are_settings_of_models_and_networks(tmp_path):
 
 
 def test_numpy_scalars_are_settings_of_recipes():
-    from keras_ae.training.recipes.vqvae import VqVaeRecipe
+    from keras_ae.training.recipes.images.vqvae import VqVaeRecipe
 
     recipe = VqVaeRecipe(
         data="digits", epochs=np.int64(3), learning_rate=np.float32(0.5), num_embeddings=np.int16(16)

@@ -15,7 +15,7 @@ from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.evaluation.report.writing import write_page
-from keras_ae.training.run_embedding import measure_run
+from keras_ae.training.commands._run_embedding import measure_run
 
 NASTY = "<script>alert('x')</script>\"&"
 GENERATOR = np.random.default_rng(0)

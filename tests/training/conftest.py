@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae.training.cli import main
-from keras_ae.training.figures import code_histogram, image_grid
+from keras_ae.training.report.plots import code_histogram, image_grid
 
 
 @pytest.fixture

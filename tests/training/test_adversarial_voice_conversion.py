@@ -9,9 +9,9 @@ from keras_ae.models import AdversarialVoiceConverter
 from keras_ae.networks import conv_bank_encoder, speaker_decoder
 from keras_ae.training import run as runs
 from keras_ae.training.callbacks import RunState
-from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 
 RATE = 8000
 STAGES = {"epochs": 5, "autoencoder_epochs": 1, "adversary_epochs": 1}

@@ -12,7 +12,7 @@ from keras_ae.layers import FrameNormalization, LogMelSpectrogram
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
 from keras_ae.training.cli import main
-from keras_ae.training.convert_command import convert
+from keras_ae.training.commands.convert import convert
 
 RATE = 8000
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError, audio
-from keras_ae.training import data_fingerprint
-from keras_ae.training.data_fingerprint import FILE, DataFingerprint
 from keras_ae.training.datasets import SentenceData, load_images, load_speech, load_text
+from keras_ae.training.run_directory import fingerprint as data_fingerprint
+from keras_ae.training.run_directory.fingerprint import FILE, DataFingerprint
 
 
 def fingerprint(data, source="none"):

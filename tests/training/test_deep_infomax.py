@@ -7,8 +7,8 @@ import pytest
 
 from keras_ae.models import DeepInfoMax
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.report.summary import print_metrics
 from keras_ae.training.run import train
-from keras_ae.training.run_summary import print_metrics
 
 TINY = {"filters": 4, "mi_units": 8, "latent_dim": 4, "epochs": 1, "batch_size": 256}
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from keras_ae.training.determinism import deterministic_ops
+from keras_ae.training.run import deterministic_ops
 
 
 def test_determinism_ends_with_the_training():

@@ -6,7 +6,7 @@ import pytest
 from keras_ae import audio
 from keras_ae.models import Preprocessing
 from keras_ae.training.cli import main
-from keras_ae.training.encoding import OpenEncoder
+from keras_ae.training.commands.encode import OpenEncoder
 
 
 @pytest.fixture

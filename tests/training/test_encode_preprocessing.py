@@ -13,7 +13,7 @@ from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models import AutoEncoder
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.training.cli import open_encoder
-from keras_ae.training.encoding import OpenEncoder, encode_command, encoder_of_artifact
+from keras_ae.training.commands.encode import OpenEncoder, encode_command, encoder_of_artifact
 from keras_ae.training.run import Run
 
 IMAGES = np.random.default_rng(0).integers(0, 17, (6, 4, 4, 1))  # white is 16

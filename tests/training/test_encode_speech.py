@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
+from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
 from keras_ae.training.datasets import stream_speech
-from keras_ae.training.encode_speech import encode_utterances, waveform_inputs
 
 WAVEFORMS = [("a.wav", np.arange(7.0)), ("b/c.wav", np.arange(3.0)), ("d.wav", np.arange(12.0))]
 

@@ -7,8 +7,8 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.text import Vocabulary
-from keras_ae.training import encode_text
-from keras_ae.training.encode_text import encode_sentences, of_ids, read_sentences
+from keras_ae.training.commands import _encode_text as encode_text
+from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
 
 LINES = ["three words here", "", "one", "two\twords", "ünïcode 这", "x " * 50]
 
@@ -81,7 +81,7 @@ def test_numbers_of_words_for_an_encoder_of_numbers():
 
 
 def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_path):
-    from keras_ae.training.encoding import encode_command, encoder_of_artifact
+    from keras_ae.training.commands.encode import encode_command, encoder_of_artifact
 
     class Artifact:
         preprocessing = None

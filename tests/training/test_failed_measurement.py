@@ -9,11 +9,11 @@ from keras_ae import InputError
 from keras_ae.evaluation.attempts import recorded
 from keras_ae.evaluation.speech import frame_probes as speech_probes
 from keras_ae.evaluation.speech import units as speech_units
-from keras_ae.training import measurement
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.cli import main
 from keras_ae.training.recipes import CpcRecipe
-from keras_ae.training.report import write_report
+from keras_ae.training.recipes.images import _measures as measurement
+from keras_ae.training.report.page import write_report
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,8 @@ def test_a_speech_recipe_measures_phones_where_there_is_one_speaker(monkeypatch)
         raise InputError("one class only (ann)")
 
     monkeypatch.setattr(CpcRecipe, "_encoded", lambda *_: ["train", "test"])
-    monkeypatch.setattr("keras_ae.training.recipes.cpc.phone_accuracy", lambda *_: 0.75)
-    monkeypatch.setattr("keras_ae.training.recipes.cpc.speaker_accuracy", one_speaker)
+    monkeypatch.setattr("keras_ae.training.recipes.speech.cpc.phone_accuracy", lambda *_: 0.75)
+    monkeypatch.setattr("keras_ae.training.recipes.speech.cpc.speaker_accuracy", one_speaker)
     with recorded() as attempts:
         assert recipe.probes(None, Data) == {"phone_accuracy": 0.75}
     assert attempts.left_out == {"speaker probe": "one class only (ann)"}

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from keras_ae.evaluation.attempts import attempt, recorded
+from keras_ae.training.commands._run_embedding import measure_transfer
 from keras_ae.training.recipes import QuickThoughtRecipe
 from keras_ae.training.run import Run
-from keras_ae.training.run_transfer import measure_transfer
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "recipe", lambda run: QuickThoughtRecipe())
     monkeypatch.setattr(Run, "load_model", lambda run: None)
     monkeypatch.setattr(QuickThoughtRecipe, "tasks", lambda *_: [])
-    monkeypatch.setattr("keras_ae.training.run_transfer.load_data_of", lambda *_: (None, None))
+    monkeypatch.setattr("keras_ae.training.commands._run_embedding.load_data_of", lambda *_: (None, None))
     failed = {"failed": {"transfer of quick-thought": "old", "loss": "kept"}, "test": {"loss": 1.0}}
     (tmp_path / "metrics.json").write_text(json.dumps(failed))
     return Run(tmp_path)

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.training.figure_style import DARK, LIGHT
-from keras_ae.training.figures import (
+from keras_ae.training.report.plots import (
     CELL,
+    DARK,
+    LIGHT,
     code_histogram,
     history_curves,
     history_panels,

@@ -8,10 +8,9 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.errors import DataWarning, InputError
-from keras_ae.training.cli import main
+from keras_ae.training.cli import data_warnings_as_lines, main
+from keras_ae.training.commands._encode_images import encode_images
 from keras_ae.training.datasets import stream_images
-from keras_ae.training.encode import encode_images
-from keras_ae.training.plain_warnings import data_warnings_as_lines
 
 QUICK = ("--epochs", "1", "--filters", "2", "--downsampling", "1", "--no-baselines", "--no-probe")
 
@@ -74,7 +73,7 @@ def test_train_encode_and_report_name_what_they_leave_out(pictures, tmp_path, mo
     def measured(*_):
         raise InputError("the data are read")
 
-    monkeypatch.setattr("keras_ae.training.run_embedding.measure_data", measured)
+    monkeypatch.setattr("keras_ae.training.commands._run_embedding.measure_data", measured)
     of_file = [
         str(config.parent / "model.keras"),
         "--data",

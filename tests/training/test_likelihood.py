@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_ae.training.likelihood import fitted_likelihood, logistic_nats, pixel_levels
+from keras_ae.training.recipes.images._likelihood import fitted_likelihood, logistic_nats, pixel_levels
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])

@@ -1,7 +1,7 @@
 import base64
 
-from keras_ae.training.listening import Listening, listening_view, read_listening, write_listening
-from keras_ae.training.report import write_report
+from keras_ae.training.report.examples import Listening, listening_view, read_listening, write_listening
+from keras_ae.training.report.page import write_report
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from keras_ae import InputError
-from keras_ae.training.measurement import code_levels
 from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe, TextRecipe
+from keras_ae.training.recipes.images._measures import code_levels
 
 
 @pytest.mark.parametrize("name", RECIPES)

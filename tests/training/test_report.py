@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from keras_ae.errors import InputError
-from keras_ae.training.report import write_report
+from keras_ae.training.report.page import write_report
 
 NASTY = "<script>alert('x')</script>\"&"
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from keras_ae.training.report import write_report
+from keras_ae.training.report.page import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [

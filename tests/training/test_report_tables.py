@@ -1,14 +1,14 @@
 import math
 
 from keras_ae.pages.tables import pairs_table
-from keras_ae.training.report_tables import (
+from keras_ae.training.report.record import Export
+from keras_ae.training.report.tables import (
     comparison_table,
     headline_cards,
     measured,
     metric_tables,
     verification_table,
 )
-from keras_ae.training.run_record import Export
 
 METRICS = {
     "test": {"mse": 0.02, "psnr": 17.0},

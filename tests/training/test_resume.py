@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
-from keras_ae.training.checkpoint import Checkpoint
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 
 # a checkpoint at every step, and a process that kills itself in the middle of the second epoch
 CHILD = """

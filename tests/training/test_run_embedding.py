@@ -15,9 +15,9 @@ from keras_ae.evaluation.report.page.map import scatter
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
 from keras_ae.models import Preprocessing
 from keras_ae.training.cli import main
+from keras_ae.training.commands._run_embedding import measure_data
 from keras_ae.training.datasets import load_images, load_speech
-from keras_ae.training.report import write_report
-from keras_ae.training.run_embedding import measure_data
+from keras_ae.training.report.page import write_report
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypat
     assert figures["reconstruction"]["mse"] == pytest.approx(
         json.loads((run / "metrics.json").read_text())["test"]["mse"], rel=1e-4
     )
-    monkeypatch.setattr("keras_ae.training.run_embedding.measure_run", None)  # is not called again
+    monkeypatch.setattr("keras_ae.training.commands._run_embedding.measure_run", None)  # is not called again
     assert main(["report", str(run)]) == 0
     assert main(["report", str(run), "--budget", "full", "--measure", "never"]) == 0
     assert (run / "report.html").read_text() == page
@@ -174,7 +174,7 @@ def test_options_of_images_reach_the_data_of_a_run(run, tmp_path, monkeypatch, c
         seen.append(data)
         raise InputError("measured")
 
-    monkeypatch.setattr("keras_ae.training.run_embedding.measure_data", measured)
+    monkeypatch.setattr("keras_ae.training.commands._run_embedding.measure_data", measured)
     for number in range(12):
         image = np.full((9, 7, 1 + 2 * (number % 2)), 20 * number, "uint8")
         (tmp_path / "other").mkdir(exist_ok=True)

@@ -11,8 +11,8 @@ import threading
 import pytest
 
 from keras_ae import InputError
-from keras_ae.training import run_lock
-from keras_ae.training.run_lock import RunLock
+from keras_ae.training.run_directory import lock as run_lock
+from keras_ae.training.run_directory.lock import RunLock
 
 DEAD = 2**22 + 1  # no process has this number
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.training.figure_style import LIGHT
-from keras_ae.training.speech_figures import speech_timeline
+from keras_ae.training.report.plots import LIGHT
+from keras_ae.training.report.speech_plots import speech_timeline
 
 FRAMES = np.linspace(0, 1, 50 * 20).reshape(50, 20)
 

@@ -11,12 +11,12 @@ from keras_ae import InputError
 from keras_ae.models import QuickThought, SkipThought
 from keras_ae.text import Vocabulary, WordVectors, scaled_for_sums
 from keras_ae.training.cli import main
+from keras_ae.training.commands._run_embedding import measure_transfer
 from keras_ae.training.datasets import SentenceData, load_text
 from keras_ae.training.recipes import RECIPES, TextRecipe
-from keras_ae.training.report import write_report
+from keras_ae.training.report.examples import read_reading
+from keras_ae.training.report.page import write_report
 from keras_ae.training.run import Run, train
-from keras_ae.training.run_transfer import measure_transfer
-from keras_ae.training.sentence_reading import read_reading
 
 # bags of words are traced fast; the other encoders are built below
 SMALL = {"sentence_per_line": True, "embedding_dim": 6, "epochs": 2, "learning_rate": 1e-2}
@@ -140,7 +140,7 @@ def test_the_embedding_report_reads_sentences(run, monkeypatch):
     from keras_ae.evaluation.encoders.loading import load_encoder
     from keras_ae.evaluation.report import measuring
     from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
-    from keras_ae.training.run_embedding import measure_data
+    from keras_ae.training.commands._run_embedding import measure_data
 
     monkeypatch.setattr(measuring, "measured_pairs", lambda *_: {"rows": [], "independent": INDEPENDENT})
     encoder, data = load_encoder(run.load_model()), run.recipe().load_data()

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from keras_ae.training.report import write_report
-from keras_ae.training.run_record import read_run
-from keras_ae.training.sentence_reading import SentenceReading, read_reading, write_reading
-from keras_ae.training.transfer_page import transfer_table, transfer_text
+from keras_ae.training.report.examples import SentenceReading, read_reading, write_reading
+from keras_ae.training.report.page import write_report
+from keras_ae.training.report.record import read_run
+from keras_ae.training.report.transfer import transfer_table, transfer_text
 
 ROWS = {
     "mine": {

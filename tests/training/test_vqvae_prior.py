@@ -10,12 +10,12 @@ import pytest
 from keras_ae.models import AutoEncoder, GenerativeAutoEncoder, TwoLevelAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
 from keras_ae.training import run as run_module
-from keras_ae.training.base_model import untrained_base
 from keras_ae.training.callbacks import RunState
-from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.cli import main
 from keras_ae.training.recipes import VqVae2Recipe, VqVaePriorRecipe
 from keras_ae.training.run import Run, load_model, train
+from keras_ae.training.run_directory.base_model import untrained_base
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 
 TINY = {"epochs": 2, "batch_size": 16, "filters": 4, "baselines": False, "probe": False}
 PRIOR = {**TINY, "autoencoder_epochs": 2, "dim": 8, "depth": 1, "code_bits": 3}

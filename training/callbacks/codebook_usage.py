@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.training.callbacks.figure_callback import FigureCallback
-from keras_ae.training.figures import code_histogram
+from keras_ae.training.report.plots import code_histogram
 
 COLLAPSE = 0.1  # share of the codes beyond the one per head that every embedding needs
 

@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_ae import audio
 from keras_ae.training.callbacks.speech_examples import ITERATIONS, SpeechExamples, to_numpy
-from keras_ae.training.listening import Listening
-from keras_ae.training.speech_figures import speech_timeline
+from keras_ae.training.report.examples import Listening
+from keras_ae.training.report.speech_plots import speech_timeline
 
 
 class ConversionExamples(SpeechExamples):

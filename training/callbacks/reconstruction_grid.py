@@ -8,7 +8,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.ops.core import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
-from keras_ae.training.figures import image_grid
+from keras_ae.training.report.plots import image_grid
 
 
 class ReconstructionGrid(FigureCallback):

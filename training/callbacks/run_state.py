@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_ae.files import write_atomically
-from keras_ae.training.checkpoint import Checkpoint, plain_state, save_checkpoint
+from keras_ae.training.run_directory.checkpoint import Checkpoint, plain_state, save_checkpoint
 
 
 class RunState(keras.callbacks.Callback):

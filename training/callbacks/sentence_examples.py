@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_ae.evaluation import nearest_sentences, nearest_words
 from keras_ae.evaluation.attempts import attempt
-from keras_ae.training.sentence_reading import SentenceReading, write_reading
+from keras_ae.training.report.examples import SentenceReading, write_reading
 
 MOST_SENTENCES = 5_000  # among which neighbours are searched
 SHORTEST, LONGEST = 4, 25  # words of the sentences that are shown

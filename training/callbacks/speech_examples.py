@@ -8,8 +8,8 @@ from keras_ae import audio
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.layers import FrameNormalization, LogMelSpectrogram
 from keras_ae.ops.core import exporting
-from keras_ae.training.listening import Listening, write_listening
-from keras_ae.training.speech_figures import speech_timeline
+from keras_ae.training.report.examples import Listening, write_listening
+from keras_ae.training.report.speech_plots import speech_timeline
 
 ITERATIONS = 32  # of Griffin-Lim
 

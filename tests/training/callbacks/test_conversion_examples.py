@@ -7,8 +7,8 @@ from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
 from keras_ae.training.callbacks import ConversionExamples
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.listening import read_listening
-from keras_ae.training.recipes.speech_recipe import SpeechRecipe
+from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe
+from keras_ae.training.report.examples import read_listening
 
 RATE = 8000
 

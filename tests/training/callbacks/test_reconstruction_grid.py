@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_ae.layers.bottlenecks.vector_quantizer import VectorQuantizer
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.training.callbacks import ReconstructionGrid
-from keras_ae.training.figures import image_grid
+from keras_ae.training.report.plots import image_grid
 
 IMAGES = np.random.default_rng(0).uniform(size=(6, 4, 4, 1)).astype("float32")
 

@@ -9,7 +9,7 @@ import pytest
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.training.callbacks import RunState
-from keras_ae.training.checkpoint import Checkpoint
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype("float32")
 

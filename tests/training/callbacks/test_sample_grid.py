@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from keras_ae.training.callbacks import SampleGrid
-from keras_ae.training.figures import image_grid
+from keras_ae.training.report.plots import image_grid
 
 
 class Numbers(keras.Model):

@@ -12,7 +12,7 @@ from keras_ae.models import SpeechAutoEncoder
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
 from keras_ae.training.callbacks import SpeechExamples
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.listening import read_listening
+from keras_ae.training.report.examples import read_listening
 
 RATE = 8000
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_ae.training import run as run_module
-from keras_ae.training.checkpoint import Checkpoint
 from keras_ae.training.cli import main
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 from run_files import config_of, rewrite, unfinish
 
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.training.cli import main
-from keras_ae.training.data_fingerprint import FILE, DataFingerprint
-from keras_ae.training.run_data import load_data_of
+from keras_ae.training.run_directory.data import load_data_of
+from keras_ae.training.run_directory.fingerprint import FILE, DataFingerprint
 from run_files import config_of, rewrite, unfinish
 
 
@@ -105,7 +105,7 @@ def test_a_run_without_a_fingerprint_is_resumed_with_a_line(run, resume):
 def test_a_report_on_other_data_says_so(run, small_npz, tmp_path, monkeypatch, capsys):
     with np.load(small_npz) as file:
         np.savez(tmp_path / "other.npz", images=file["images"][::-1], labels=file["labels"])
-    command = "keras_ae.training.report_command"
+    command = "keras_ae.training.commands.report"
 
     def measured(run, data=None, **_):
         load_data_of(run, data)

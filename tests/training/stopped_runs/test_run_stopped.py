@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_ae.training import run as run_module
 from keras_ae.training.callbacks import RunState
 from keras_ae.training.cli import main
-from keras_ae.training.run_lock import RunLock
+from keras_ae.training.run_directory.lock import RunLock
 from run_files import unfinish
 
 
@@ -81,11 +81,11 @@ def test_a_measurement_that_is_stopped_keeps_the_training(run, resume, monkeypat
 @pytest.mark.parametrize(
     ("verb", "patched", "words"),
     [
-        ("encode", "keras_ae.training.encoding.encode_command", "Nothing was written."),
+        ("encode", "keras_ae.training.commands.encode.encode_command", "Nothing was written."),
         ("export", "keras_ae.training.cli.export_run", "Formats that were finished are kept in the run"),
-        ("report", "keras_ae.training.report_command.report", "The page and the record are as they were"),
-        ("convert", "keras_ae.training.convert_command.convert", "Recordings that were converted are kept."),
-        ("compare", "keras_ae.training.compare.compare_runs", "Nothing was written."),
+        ("report", "keras_ae.training.commands.report.report", "The page and the record are as they were"),
+        ("convert", "keras_ae.training.commands.convert.convert", "Recordings that were converted are kept."),
+        ("compare", "keras_ae.training.commands.compare.compare_runs", "Nothing was written."),
     ],
 )
 def test_a_command_that_is_stopped_says_what_is_kept(trained_run, monkeypatch, capsys, verb, patched, words):
@@ -107,7 +107,7 @@ def test_a_demo_that_is_stopped_keeps_its_run(trained_run, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_module, "train", lambda *_, **__: run_module.Run(trained_run))
-    monkeypatch.setattr("keras_ae.training.report_command.report", interrupt)
+    monkeypatch.setattr("keras_ae.training.commands.report.report", interrupt)
     assert main(["demo"]) == 130
     assert f"The trained run is kept. Continue with: keras-ae report {trained_run}" in capsys.readouterr().err
 

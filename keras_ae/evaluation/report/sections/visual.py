@@ -1,4 +1,4 @@
-"""Pictures of an embedding report: reconstructions, traversals, neighbours."""
+"""Pictures of an embedding report: reconstructions, the map, nearest neighbours."""
 
 import math
 

@@ -1,0 +1,236 @@
+"""Evaluation of the embedding of a run, and its transfer tasks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG, current_attempts
+from keras_ae.evaluation.encoders.examples import Examples
+from keras_ae.evaluation.encoders.loading import load_encoder
+from keras_ae.evaluation.report.data import gather
+from keras_ae.evaluation.report.measuring import measure_embedding
+from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
+from keras_ae.evaluation.report.writing import report_outputs, write_page
+from keras_ae.training.datasets import load_images
+from keras_ae.training.datasets.speech.data import SpeechData
+from keras_ae.training.datasets.text.data import TextData
+from keras_ae.training.recipes import TextRecipe
+from keras_ae.training.run_directory.data import load_data_of
+
+SECONDS = 4.0  # of an utterance, at most
+
+
+def measure_run(
+    run,
+    *,
+    data: str | None = None,
+    budget=DEFAULT_BUDGET,
+    seeds=None,
+    progress=None,
+    **images,
+) -> EmbeddingRecord:
+    """Measure the embedding of a run's model on its data, and keep the record in the run.
+
+    Fitted on training data, read on test data; the labels, the exact factors of sprites, the
+    speakers and words of utterances, or the number of words of sentences are the factors.
+
+    Args:
+        run: a `Run`.
+        data: other images, utterances or text; `None`: those of the run.
+        budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+        **images: `image_size`, `scale`, `channels` and `skip_broken` of `load_images`; those of the run where
+            they are `None` or not given.
+
+    Raises:
+        InputError: the data cannot be used; settings of images for a run on other data.
+    """
+    check_image_options(run.recipe(), **images)
+    recipe, examples = load_data_of(run, data=data, **images)
+    encoder = load_encoder(run.load_model())
+    about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
+    log = run.directory / LOG
+    record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress, log)
+    record.save(run.directory)
+    return record
+
+
+def check_image_options(recipe, **images) -> None:
+    """Refuse settings of images for a recipe that does not have them, of speech or of text.
+
+    Raises:
+        InputError: with the names of the options.
+    """
+    given = [name for name, value in images.items() if value is not None and not hasattr(recipe, name)]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(
+            f"{options} must be left out of the report of a run on speech or text: it is for images. "
+            f"Received: a run of the recipe {recipe.name}"
+        )
+
+
+def report_of_file(
+    path: Path,
+    data: str,
+    output: Path,
+    *,
+    image_size=None,
+    scale=None,
+    channels=None,
+    skip_broken=False,
+    budget=DEFAULT_BUDGET,
+    seeds=None,
+    progress=None,
+) -> tuple[Path, EmbeddingRecord]:
+    """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file on images.
+
+    Args:
+        path: the encoder.
+        data: a source of images as recipes take it.
+        output: the page, an .html file; the figures and the tracebacks of what fails are written next to it.
+        image_size: height and width to which the images are resized.
+        scale, channels, skip_broken: as in `load_images`.
+        budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
+
+    Returns:
+        the page, and what it shows.
+    """
+    log = report_outputs(output, [path, data])[2]
+    encoder = load_encoder(path)
+    options = {"image_size": image_size, "scale": scale, "channels": channels, "skip_broken": skip_broken}
+    images = load_images(data, **options)
+    log.unlink(missing_ok=True)  # of an earlier report
+    record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress, log)
+    return write_page(record, output), record
+
+
+def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=None) -> EmbeddingRecord:
+    """The record of an encoder on `ImageData`, `SpeechData` or `TextData`."""
+    settings = settings_of(budget, {"seeds": seeds})
+    kinds = {SpeechData: _utterances, TextData: _sentences}
+    part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
+    train = part(data.train, data, settings.max_examples, settings.seed)
+    test = part(data.test, data, settings.max_test, settings.seed)
+    if part is _images:
+        train, test = ((_in_range(x, encoder.preprocessing), factors) for x, factors in (train, test))
+    _try(encoder, test[0], data)
+    material = gather(encoder, *train, None, test, settings)
+    about = {**about, "data": data.description, "budget": budget}
+    return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
+
+
+def _in_range(images, preprocessing):
+    """Images in [0, 1] in the range of values that an encoder takes."""
+    low, high = (0, 1) if preprocessing is None else preprocessing.value_range or (0, 1)
+    return images if (low, high) == (0, 1) else low + images * np.float32(high - low)
+
+
+def has_record(run) -> bool:
+    """Whether a run holds a record that is not older than its model."""
+    record, model = run.directory / JSON, run.directory / "model.keras"
+    return record.is_file() and model.is_file() and record.stat().st_mtime >= model.stat().st_mtime
+
+
+def _some(split, most, seed):
+    return np.sort(np.random.default_rng([seed, 11]).permutation(len(split))[:most])
+
+
+def _utterances(split, data, most, seed):
+    """`(Examples, factors)` of at most so many utterances of a split, their first seconds."""
+    rows = _some(split, most, seed)
+    waveforms = [split.waveform(row)[: round(SECONDS * data.sample_rate)] for row in rows]
+    lengths = np.array([len(waveform) for waveform in waveforms], "int32")
+    x = np.zeros((len(rows), lengths.max()), "float32")
+    for row, waveform in zip(x, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    names = {"speaker": data.speakers, data.description["label"]: data.labels}
+    factors = {}
+    for name, values in (split.factors() or {}).items():
+        values = values[rows]
+        factors[name] = _numbers_if_so(np.array(names[name])[values]) if names.get(name) else values
+    return Examples({"x": x, "lengths": lengths}, data.sample_rate), factors
+
+
+def _sentences(split, data, most, seed):
+    """`(sentences, factors)` of at most so many sentences of a split."""
+    rows = _some(split, most, seed)
+    words = split.words[rows].astype("float64")
+    alike = any(not np.ptp(part.words) for part in (data.train, data.test))  # nothing to tell apart
+    return split.sentences(rows), {} if alike else {"words": words}
+
+
+def _images(split, images, most, seed):
+    """`(images, factors)` of at most so many images of a split; no others are read."""
+    rows = _some(split, most, seed)
+    factors = split.factors()
+    if factors is None:
+        names = np.array(images.class_names)
+        factors = {} if split.labels is None else {"label": _numbers_if_so(names[split.labels])}
+    return split.images(rows), {name: values[rows] for name, values in factors.items()}
+
+
+def _numbers_if_so(names):
+    """Names of classes; numbers where all are such."""
+    return names.astype(int) if all(name.isdecimal() for name in np.unique(names)) else names
+
+
+def _try(encoder, examples, data):
+    some = Examples(examples).take(np.arange(2))
+    try:
+        encoder.embed(some.data)
+    except Exception as error:  # of whichever runtime it is
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        advice = "Choose others by --data"
+        if some.kind == "images":
+            advice += ", or their size by --image-size"
+        raise InputError(
+            f"The encoder {encoder.name} does not take the {some.kind} of {data.name}, "
+            f"{some.shape}: {reason}. {advice}."
+        ) from error
+
+
+ROWS = "transfer"  # begins the name of each attempt to measure a row
+
+
+def measure_transfer(
+    run, folder: str | Path, progress: Callable[[str], None] | None = None, *, data: str | None = None
+) -> dict:
+    """Measure a run on the tasks in a folder, beside control rows, and keep the figures in it.
+
+    Args:
+        run: a `Run` of a `TextRecipe`.
+        folder: as of `evaluation.load_sentence_tasks`.
+        progress: called with what is measured.
+        data: the text of the run where it was moved.
+
+    Returns:
+        `{row: {task: figures}}`, also under "transfer" in `metrics.json`.
+
+    Raises:
+        InputError: the run is none of sentences; the folder has no tasks; the data of the run are gone.
+    """
+    recipe = run.recipe()
+    if not isinstance(recipe, TextRecipe):
+        raise InputError(f"--transfer is for runs of sentences. Received: a run of {recipe.name}")
+    tasks = recipe.tasks(folder)
+    rows = recipe.transfer_rows(run.load_model(), load_data_of(run, data)[1], tasks, progress)
+    path = run.directory / "metrics.json"
+    metrics = json.loads(path.read_text()) if path.is_file() else {}
+    run.write_json("metrics.json", _with_reasons({**metrics, "transfer": rows}))
+    return rows
+
+
+def _with_reasons(metrics):
+    """Figures with the reasons of the rows that were not measured now, in place of those of before."""
+    attempts = current_attempts()
+    for key in ("failed", "left_out"):
+        now = {} if attempts is None else getattr(attempts, key)
+        others = {name: why for name, why in metrics.get(key, {}).items() if not name.startswith(ROWS)}
+        reasons = {**others, **{name: why for name, why in now.items() if name.startswith(ROWS)}}
+        metrics = {name: value for name, value in metrics.items() if name != key}
+        metrics |= {key: reasons} if reasons else {}
+    return metrics

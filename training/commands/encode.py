@@ -1,0 +1,212 @@
+"""`keras-ae encode`: of images, speech or text, by a run, a file or an exported artifact."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf  # one trace for inputs of any size
+
+from keras_ae.errors import InputError
+from keras_ae.models.preprocessing import Preprocessing
+from keras_ae.text import Vocabulary
+from keras_ae.training.commands._encode_images import checked_output, encode_images, image_input
+from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
+from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
+from keras_ae.training.commands.parsing import parse_shard
+from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
+from keras_ae.training.run_directory.files import files_of_encoder
+
+# the kind of data that an option is for
+OPTIONS = {"resize": "images", "sample_rate": "speech", "scale": "images", "encoding": "text"}
+OPTIONS |= {"channels": "images", "skip_broken": "images and speech"}
+
+
+@dataclass(frozen=True)
+class OpenEncoder:
+    """The endpoint `encode` of a model or an artifact.
+
+    Attributes:
+        path: where it is.
+        run: called with `{name: array}`; returns `{name: array}`.
+        shapes: `{name: shape}` of its inputs.
+        recipe: of the run it comes from, or `None`.
+        encode_text: takes a list of str, returns `{name: array}`; `None`: it encodes no text.
+        preprocessing: how raw data become its inputs; `None` where it does not say.
+    """
+
+    path: Path
+    run: Callable
+    shapes: dict
+    recipe: object = None
+    encode_text: Callable | None = None
+    preprocessing: Preprocessing | None = None
+
+    @property
+    def takes_waveforms(self) -> bool:
+        """Whether it encodes speech."""
+        return waveform_inputs(self.shapes)
+
+
+def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> OpenEncoder:
+    """Of a model: its endpoint `encode`, the words it knows, the recipe and preprocessing; or `None` each."""
+    specs = {} if endpoint is None else endpoint.inputs
+    shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
+    encode = traced(endpoint)
+    encode_text = of_ids(encode, vocabulary) if vocabulary is not None and "ids" in shapes else None
+    return OpenEncoder(path, encode, shapes, recipe, encode_text, preprocessing)
+
+
+def encoder_of_artifact(path, artifact) -> OpenEncoder:
+    """Of an `export.Artifact`; an ONNX file takes text where its vocabulary lies beside it."""
+    endpoints = artifact.manifest["endpoints"]
+    inputs = endpoints.get("encode", {}).get("inputs", {})
+    shapes = {name: tuple(entry["shape"]) for name, entry in inputs.items()}
+    encode, words = lambda given: artifact.run("encode", **given), artifact.path / "vocabulary.txt"
+    encode_text = None
+    if "encode_text" in endpoints:
+        encode_text = lambda sentences: artifact.run("encode_text", text=_strings(sentences))  # noqa: E731
+    elif "ids" in shapes and words.is_file():
+        encode_text = of_ids(encode, Vocabulary.load(words))
+    return OpenEncoder(path, encode, shapes, None, encode_text, artifact.preprocessing)
+
+
+def _strings(sentences):
+    return np.array([sentence.encode("utf-8", "replace") for sentence in sentences], object)
+
+
+def encode_command(
+    encoder: OpenEncoder,
+    source,
+    output,
+    *,
+    shard="0/1",
+    batch_size=256,
+    resize=False,
+    sample_rate=None,
+    channels=None,
+    skip_broken=False,
+    encoding=None,
+    scale=None,
+) -> int:
+    """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
+    shard = parse_shard(shard)
+    output = checked_output(output, [*files_of_encoder(encoder.path), source])
+    options = {"resize": resize, "sample_rate": sample_rate, "scale": scale, "encoding": encoding}
+    _refuse_options_of_others(encoder, **options, channels=channels, skip_broken=skip_broken)
+    if encoder.encode_text is not None:
+        return _encode_text(encoder, source, output, shard, batch_size, encoding)
+    if "ids" in encoder.shapes:
+        raise InputError(
+            f"{encoder.path} takes numbers of words and has no vocabulary that makes them of text. "
+            "Encode by its run or its SavedModel, or put the vocabulary.txt of the export beside the file."
+        )
+    if encoder.takes_waveforms:
+        return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
+    return _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken)
+
+
+def _refuse_options_of_others(encoder, **options):
+    """Raise an `InputError` for an option of another kind of data."""
+    kind = "text" if "ids" in encoder.shapes or encoder.encode_text else "images"
+    kind = "speech" if encoder.takes_waveforms else kind
+    for name, value in options.items():
+        if value not in (None, False) and kind not in OPTIONS[name]:
+            raise InputError(
+                f"--{name.replace('_', '-')} is for {OPTIONS[name]}. Received: it, for {encoder.path}, "
+                f"which encodes {kind}. Leave it out."
+            )
+
+
+def _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken):
+    name, image_shape = image_input(encoder.path, encoder.shapes)
+    known = encoder.preprocessing or Preprocessing(modality="images")
+    low, high = known.value_range or (0, 1)
+
+    def encode(images):
+        return encoder.run({name: low + images * (high - low) if (low, high) != (0, 1) else images})
+
+    options = {"resize": resize, "scale": scale, "array_scale": known.scale, "skip_broken": skip_broken}
+    options["channels"] = channels or getattr(encoder.recipe, "channels", None)
+    try:
+        stream = stream_images(str(source), image_shape, batch_size, shard, **options)
+        path = encode_images(encode, stream, output, progress=_progress(len(stream), "images"))
+    except ImageSizeError as error:
+        raise InputError(f"{error} Or add --resize{_resized_in_training(encoder.recipe)}.") from None
+    print(f"{path}: {len(stream)} images")
+    return 0
+
+
+def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
+    known = encoder.preprocessing or Preprocessing(modality="speech")
+    rate = _sample_rate(encoder.path, known.sample_rate, sample_rate)
+    level = stored_level(known)
+    utterances = stream_speech(str(source), rate, shard, level=level, skip_broken=skip_broken)
+    progress = _progress(len(utterances), "utterances")
+    inputs = set(encoder.shapes)
+
+    def encode(given):
+        return encoder.run({name: value for name, value in given.items() if name in inputs})
+
+    path = encode_utterances(encode, utterances, output, progress=progress)
+    print(f"{path}: {len(utterances)} utterances")
+    return 0
+
+
+def _sample_rate(path, own, asked):
+    """Samples of a second that the model takes: what it says, or where it says nothing what is asked for."""
+    if asked is not None and asked < 1:
+        raise InputError(f"--sample-rate must be at least 1 Hz. Received: {asked}")
+    if own is None and asked is None:
+        raise InputError(
+            f"{path} does not say the sample rate of its waveforms. Give that of its training: --sample-rate."
+        )
+    if own is not None and asked not in (None, own):
+        raise InputError(
+            f"--sample-rate must be that of the model, {own} Hz. Received: {asked}. "
+            f"Leave it out: recordings are resampled to {own} Hz."
+        )
+    return own or asked
+
+
+def stored_level(preprocessing) -> str | None:
+    """The level of a model's training, as `stream_speech` takes it."""
+    level = "rms" if preprocessing is None or preprocessing.level is None else preprocessing.level
+    return None if level == "none" else level
+
+
+def _encode_text(encoder, source, output, shard, batch_size, encoding):
+    progress = _progress(None, "sentences")
+    sentences = read_sentences(source, shard, encoding)
+    path = encode_sentences(encoder.encode_text, sentences, output, batch_size=batch_size, progress=progress)
+    with np.load(path) as file:
+        number = len(file["lines"])
+    print(f"{path}: {number} sentences")
+    return 0
+
+
+def traced(endpoint):
+    """An endpoint, if there is one, as a function of arrays, traced once for inputs of any size."""
+    if endpoint is None:
+        return None
+    names = list(endpoint.inputs)
+    signature = [endpoint.inputs[name] for name in names]
+    traced = tf.function(lambda *given: endpoint.function(**dict(zip(names, given, strict=True))), signature)
+    return lambda given: {
+        key: value.numpy() for key, value in traced(*(given[name] for name in names)).items()
+    }
+
+
+def _progress(total, examples):
+    """Shows what is done, on a terminal; `total` is `None` where it is not known."""
+    if not sys.stdout.isatty():
+        return None
+    of_all = "" if total is None else f"/{total}"
+    return lambda done: print(f"\r{done}{of_all} {examples}", end="\n" if done == total else "", flush=True)
+
+
+def _resized_in_training(recipe):
+    """What the error about sizes says of a run whose images were resized."""
+    size = getattr(recipe, "image_size", None)
+    return f": this run was trained with --image-size {size[0]} {size[1]}" if size else ""

@@ -1,0 +1,110 @@
+"""`keras-ae report`: of a run, or of an encoder in a file."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import LOG, recorded
+from keras_ae.evaluation.progress_line import ProgressLine
+from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
+from keras_ae.evaluation.report.writing import ENDINGS
+from keras_ae.training.commands._run_embedding import (
+    check_image_options,
+    has_record,
+    measure_run,
+    measure_transfer,
+    report_of_file,
+)
+from keras_ae.training.report.page import write_report
+from keras_ae.training.report.summary import print_embedding, print_failed
+from keras_ae.training.report.transfer import transfer_text
+from keras_ae.training.run import Run
+from keras_ae.training.run_directory.lock import RunLock
+
+PAGE = Path("embedding_report.html")
+
+
+def report(
+    encoder: Path,
+    *,
+    data: str | None = None,
+    seeds: int | None = None,
+    budget: str | None = None,
+    measure: str = "auto",
+    output: Path | None = None,
+    image_size: tuple[int, int] | None = None,
+    transfer: Path | None = None,
+    scale: float | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+) -> tuple[Path, dict]:
+    """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
+
+    Returns:
+        the page, and `{measurement: reason}` of what failed.
+
+    Raises:
+        InputError: no run and no encoder, or one that does not take the images; options that do not belong
+            to it.
+    """
+    images = {"image_size": image_size, "scale": scale, "channels": channels}
+    images["skip_broken"] = skip_broken or None
+    asked = any(option is not None for option in (data, seeds, budget, *images.values()))
+    output = _page_of(encoder, output)
+    log = encoder / LOG if (encoder / "config.json").is_file() else output.with_suffix(ENDINGS[1])
+    with ProgressLine() as progress, recorded(log) as attempts:
+        options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
+        record = None
+        if _is_run(encoder):
+            run = Run.open(encoder)
+            check_image_options(run.recipe(), **images)
+            wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
+            measured = measure == "always" or wanted
+            with RunLock(run.directory, "measured") if measured or transfer is not None else nullcontext():
+                if transfer is not None:
+                    rows = measure_transfer(run, transfer, progress=progress, data=data)
+                    progress.close()
+                    print(f"\n{transfer_text(rows)}")
+                if measured:
+                    record = measure_run(run, data=data, **images, **options)
+                    progress.close()
+                    print_embedding(record)
+                page = write_report(run.directory)
+        elif transfer is not None:
+            raise InputError(
+                f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."
+            )
+        elif data is None:
+            raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
+        else:
+            images["skip_broken"] = skip_broken
+            page, record = report_of_file(encoder, data, output, **images, **options)
+    failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
+    print_failed(failed, log)
+    print(page)
+    return page, failed
+
+
+def _page_of(encoder, output):
+    """The page to write, which a run holds itself."""
+    if not (encoder / "config.json").is_file():
+        output = PAGE if output is None else output
+        if output.suffix != ".html":
+            raise InputError(f"The output must be an .html file. Received: {output}")
+        return output
+    if output is not None:
+        raise InputError(
+            f"--output must be left out of the report of a run, which is written to "
+            f"{encoder / 'report.html'}. Received: {output}"
+        )
+    return encoder / "report.html"
+
+
+def _is_run(path):
+    """Whether it is a run; an error that says what one is where it is no encoder either."""
+    if (path / "config.json").is_file():
+        return True
+    encoder = path.is_file() or any(next(path.glob(kind), None) for kind in ("*.onnx", "*.pb", "*/*.pb"))
+    if not encoder and not (path / "model.keras").is_file():
+        Run.open(path)
+    return False

@@ -1,0 +1,45 @@
+"""The beta-TC-VAE."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from keras_ae.models import TotalCorrelationVariationalAutoEncoder
+from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder
+from keras_ae.training.recipes.images.vae import VaeRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaTcVaeRecipe(VaeRecipe):
+    """Variational auto-encoder with a heavier total correlation (Chen et al., 2018)."""
+
+    name: ClassVar[str] = "beta-tc-vae"
+    summary: ClassVar[str] = "a Gaussian embedding of independent dimensions, by its total correlation"
+
+    latent_dim: int = 10
+    """Size of the embedding."""
+    total_correlation_weight: float = 6.0
+    """Weight of the total correlation; the other parts of the KL have 1."""
+    sampling: Literal["weighted", "stratified"] = "weighted"
+    """How the aggregate posterior is estimated from a batch."""
+    decoder: Literal["broadcast", "transposed"] = "broadcast"
+    """Point by point (positions come apart soonest), or transposed convolutions as in the recipe vae."""
+
+    def build_model(self, data, training_steps):
+        settings = {**self.network_settings(), "flatten": True}
+        return TotalCorrelationVariationalAutoEncoder(
+            image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
+            self._decoder(data.image_shape, settings),
+            self.latent_dim,
+            # training images, but for the batch that may be short
+            dataset_size=training_steps // self.epochs * self.batch_size,
+            total_correlation_weight=self.total_correlation_weight,
+            sampling=self.sampling,
+            beta=self.warmed_up_beta(training_steps),
+            likelihood=self.likelihood,
+            seed=self.seed,
+        )
+
+    def _decoder(self, image_shape, settings):
+        if self.decoder == "transposed":
+            return image_decoder(image_shape, self.latent_dim, **settings)
+        return spatial_broadcast_decoder(image_shape, self.latent_dim, filters=self.filters)

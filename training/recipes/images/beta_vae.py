@@ -1,0 +1,19 @@
+"""The beta-VAE."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_ae.training.recipes.images.vae import VaeRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaVaeRecipe(VaeRecipe):
+    """Variational auto-encoder with a heavier KL (Higgins et al., 2017), for disentangled dimensions."""
+
+    name: ClassVar[str] = "beta-vae"
+    summary: ClassVar[str] = "a Gaussian embedding whose KL weighs more; dimensions come apart"
+
+    latent_dim: int = 10
+    """Size of the embedding."""
+    beta: float = 4.0
+    """Weight of the KL after its warm-up."""

@@ -1,0 +1,63 @@
+"""Local Deep InfoMax: an embedding without a decoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from keras_ae.errors import InputError
+from keras_ae.models import DeepInfoMax
+from keras_ae.networks import deep_info_max_encoder
+from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepInfoMaxRecipe(ImageRecipe):
+    """Encoder and discriminator trained together: the embedding tells its own image's patches from others."""
+
+    name: ClassVar[str] = "deep-infomax"
+    summary: ClassVar[str] = "an embedding that identifies its image, without a decoder"
+    monitor: ClassVar[str] = "val_loss"
+
+    latent_dim: int = 16
+    """Size of the embedding."""
+    estimator: Literal["info_nce", "jensen_shannon", "donsker_varadhan"] = "info_nce"
+    """Bound on the mutual information; jensen_shannon is indifferent to the size of the batch."""
+    alpha: float = 0.0
+    """Weight of the global term: the embedding against the whole map of an image."""
+    beta: float = 1.0
+    """Weight of the local term: the embedding against each location of the map."""
+    gamma: float = 0.0
+    """Weight of the term that draws the embedding to a uniform prior."""
+    temperature: float = 16.0
+    """Divides the scores."""
+    mi_units: int = 256
+    """Channels of the networks whose outputs are compared."""
+    epochs: int = 60
+    """Passes over the training images."""
+    learning_rate: float = 1e-3
+    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    weight_decay: float = 0.01
+    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    noise: float = 0.0
+    """Standard deviation of the noise added to the encoder's input in training."""
+    baselines: bool = True
+    """Measure the linear probe of the pixels and of as many principal components beside the model's."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.downsampling < 1:
+            raise InputError(f"--downsampling must be at least 1. Received: {self.downsampling}")
+
+    def build_model(self, data, training_steps):
+        filters = tuple(self.filters * 2**level for level in range(self.downsampling))
+        encoder = deep_info_max_encoder(data.image_shape, self.latent_dim, filters=filters, noise=self.noise)
+        return DeepInfoMax(
+            encoder,
+            local="local",
+            estimator=self.estimator,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma=self.gamma,
+            mi_units=self.mi_units,
+            temperature=self.temperature,
+            seed=self.seed,
+        )

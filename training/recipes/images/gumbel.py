@@ -1,0 +1,36 @@
+"""The one-hot auto-encoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+
+from keras_ae.layers import GumbelOneHot
+from keras_ae.models import AutoEncoder
+from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class GumbelRecipe(ImageRecipe):
+    """Gumbel-softmax auto-encoder: a grid of one-hot vectors, temperature annealed by itself."""
+
+    name: ClassVar[str] = "gumbel"
+    summary: ClassVar[str] = "a grid of one-hot vectors by the Gumbel-softmax"
+
+    num_classes: int = 64
+    """Classes of each position: 64 are 6 bits."""
+    temperature: float = 1.0
+    """At the first step."""
+    final_temperature: float = 0.5
+    """At the last step; in between it falls exponentially."""
+    kl_weight: float = 1e-3
+    """Weight of the KL to the uniform prior."""
+
+    def build_model(self, data, training_steps):
+        settings = self.network_settings()
+        rate = self.final_temperature / self.temperature
+        temperature = keras.optimizers.schedules.ExponentialDecay(self.temperature, training_steps, rate)
+        one_hot = GumbelOneHot(temperature=temperature, kl_weight=self.kl_weight, seed=self.seed)
+        encoder = image_encoder(data.image_shape, self.num_classes, **settings, noise=self.noise)
+        return AutoEncoder(encoder, image_decoder(data.image_shape, self.num_classes, **settings), one_hot)

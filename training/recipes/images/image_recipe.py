@@ -1,0 +1,127 @@
+"""What every recipe of images has in common."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from keras_ae.errors import InputError
+from keras_ae.training.callbacks import CodebookUsage, LatentTraversal, ReconstructionGrid, SampleGrid
+from keras_ae.training.datasets import load_images, training_batches
+from keras_ae.training.recipes.images._measures import measure
+from keras_ae.training.recipes.recipe import Recipe
+
+SHOWN = 20  # images in the pictures of a run
+MOST_ROWS = 10  # classes whose generated images are shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecipe(Recipe):
+    """A recipe whose data are images."""
+
+    monitor: ClassVar[str] = "val_reconstruction_loss"
+    examples: ClassVar[str] = "images"
+
+    data: str = "digits"
+    """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
+    image_size: tuple[int, int] | None = None
+    """Height and width to which the images are resized."""
+    scale: float | None = None
+    """Pixel value of an array that becomes 1, such as 255; without it uint8 is from 0 to 255, and other
+    arrays must be in [0, 1]."""
+    channels: Literal[1, 3] | None = None
+    """Channels to which the images are converted: 1 (grey) or 3 (RGB, transparency on white)."""
+    skip_broken: bool = False
+    """Leave out images that cannot be read; otherwise they are an error that names all of them."""
+    epochs: int = 200
+    """Passes over the training images."""
+    batch_size: int = 64
+    """Images of one step."""
+    learning_rate: float = 3e-3
+    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    weight_decay: float = 0.3
+    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    filters: int = 64
+    """Channels inside of the convolutional encoder and decoder."""
+    downsampling: int = 2
+    """How often the encoder halves height and width."""
+    noise: float = 0.05
+    """Standard deviation of the noise added to the encoder's input in training (denoising)."""
+    seed: int = 0
+    """Of the initial weights, the order of the images and all sampling."""
+    baselines: bool = True
+    """Measure k-means, PCA and the mean image beside the model."""
+    probe: bool = True
+    """Measure how well a linear classifier reads the labels off the codes."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise InputError(
+                "--image-size must be a height and a width of at least 1, such as --image-size 32 32. "
+                f"Received: {' '.join(map(str, self.image_size))}"
+            )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the model is given the labels of the images."""
+        return False
+
+    def load_data(self):
+        data = load_images(
+            self.data,
+            image_size=self.image_size,
+            scale=self.scale,
+            channels=self.channels,
+            skip_broken=self.skip_broken,
+        )
+        height, width = data.image_shape[:2]
+        most = math.ceil(math.log2(max(height, width)))  # one position is left then
+        if self.downsampling > most:
+            raise InputError(
+                f"--downsampling must be at most {most} for images of {height}x{width} pixels. "
+                f"Received: {self.downsampling}"
+            )
+        if self.labelled and not data.num_classes:
+            raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
+        return data
+
+    def training_batches(self, data):
+        return training_batches(data.train, self.batch_size, self.seed, labels=self.labelled)
+
+    def validation_batches(self, data):
+        return data.validation.batches(self.batch_size, labels=self.labelled)
+
+    def preprocessing(self, description):
+        *size, channels = description.get("image_shape", (None, None))
+        size = size if len(size) == 2 else None
+        own = {"image_size": size, "channels": channels, "scale": self.scale}
+        return {"modality": "images", "value_range": (0, 1), **own}
+
+    def describe(self, data):
+        return f"{data.image_shape} images"
+
+    def pictures(self, model, data, directory):
+        if not hasattr(model, "decode"):
+            return []  # nothing to draw
+        figures, settings = directory / "figures", self._drawing(directory)
+        shown = data.test.images(range(min(SHOWN, len(data.test))))
+        callbacks = [ReconstructionGrid(shown, figures, **settings)]
+        if hasattr(model, "sample"):
+            labels = range(min(data.num_classes, MOST_ROWS)) if self.labelled else None
+            callbacks.append(SampleGrid(figures, labels=labels, **settings))
+        elif getattr(model, "discrete", False):
+            callbacks.append(CodebookUsage(directory=figures, **settings))
+        else:
+            callbacks.append(LatentTraversal(shown, figures, **settings))
+        return callbacks
+
+    def measure(self, model, data):
+        return measure(model, self, data)
+
+    def network_settings(self):
+        """Arguments that encoder and decoder share."""
+        return {"downsampling": self.downsampling, "filters": self.filters}
+
+    def _drawing(self, directory):
+        """How often pictures are drawn, and where TensorBoard finds them."""
+        return {"every": max(1, self.epochs // 10), "log_dir": directory / "logs"}

@@ -1,0 +1,42 @@
+"""The vector-quantised auto-encoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from keras_ae.layers import VectorQuantizer
+from keras_ae.models import AutoEncoder
+from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class VqVaeRecipe(ImageRecipe):
+    """VQ-VAE: a grid of codes, each the nearest of a learned codebook."""
+
+    name: ClassVar[str] = "vqvae"
+    summary: ClassVar[str] = "a grid of codes from a learned codebook"
+
+    num_embeddings: int = 64
+    """Size of the codebook: 64 codes are 6 bits a position."""
+    embedding_dim: int = 16
+    """Size of each code."""
+    commitment_cost: float = 0.25
+    """Weight of the commitment loss."""
+    ema_decay: float = 0.99
+    """Of the running means of which the codebook is made."""
+    distance: Literal["euclidean", "cosine"] = "euclidean"
+    """By which the nearest code is chosen."""
+
+    def build_model(self, data, training_steps):
+        settings = self.network_settings()
+        quantizer = VectorQuantizer(
+            self.num_embeddings,
+            commitment_cost=self.commitment_cost,
+            ema_decay=self.ema_decay,
+            distance=self.distance,
+            seed=self.seed,
+        )
+        encoder = image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
+        return AutoEncoder(
+            encoder, image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
+        )

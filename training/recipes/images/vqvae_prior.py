@@ -1,0 +1,87 @@
+"""A prior over the codes of a discrete auto-encoder."""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
+
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.models import CodePrior, GenerativeAutoEncoder
+from keras_ae.models.discrete.generative_auto_encoder import code_levels
+from keras_ae.training.recipes.images._likelihood import likelihood_metrics
+from keras_ae.training.recipes.images._measures import code_metrics, reconstruction_metrics
+from keras_ae.training.recipes.images.binary import BinaryRecipe
+from keras_ae.training.recipes.images.gumbel import GumbelRecipe
+from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+from keras_ae.training.recipes.images.vqvae import VqVaeRecipe
+from keras_ae.training.recipes.images.vqvae2 import VqVae2Recipe
+
+AUTOENCODERS = {recipe.name: recipe for recipe in (VqVaeRecipe, VqVae2Recipe, GumbelRecipe, BinaryRecipe)}
+OF_THE_PRIOR = {"epochs", "learning_rate", "weight_decay", "batch_size"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VqVaePriorRecipe(ImageRecipe):
+    """A prior over the codes of a discrete auto-encoder, by which it generates new images.
+
+    Builds on a trained model, or trains one first, in the folder `autoencoder` of the run.
+    """
+
+    name: ClassVar[str] = "vqvae-prior"
+    summary: ClassVar[str] = "generates new images: a prior over the codes of a discrete model"
+    monitor: ClassVar[str] = "val_loss"
+
+    model: str | None = None
+    """Run directory or .keras file of a trained discrete model; without it one is trained first.
+    The data are those of the run, unless others are given."""
+    autoencoder: Literal["vqvae", "vqvae2", "gumbel", "binary"] = "vqvae"
+    """Recipe that is trained first; --filters, --downsampling and --noise are its settings."""
+    autoencoder_epochs: int = 200
+    """Passes over the training images of the model that is trained first."""
+    code_bits: int = 6
+    """Bits of each code of the model that is trained first: 2^bits codes."""
+    epochs: int = 30
+    """Passes over the training images of the prior."""
+    learning_rate: float = 2e-3
+    """Of the prior's AdamW, at the start; it falls to 0 by a cosine."""
+    weight_decay: float = 0.01
+    """Of the prior's AdamW."""
+    dim: int = 64
+    """Size of a position inside of the prior."""
+    depth: int = 3
+    """Transformer blocks of the prior."""
+    num_attention_heads: int = 4
+    """Of each block; a divisor of --dim."""
+    dropout: float = 0.1
+    """Share dropped in the prior's training."""
+
+    class_conditional: bool = False
+    """Tell the prior the labels of the images; it then generates images of a class."""
+
+    @property
+    def labelled(self):
+        return self.class_conditional
+
+    def builds_on(self):
+        if self.model is not None:
+            return self.model
+        first = AUTOENCODERS[self.autoencoder]
+        shared = {field.name for field in fields(ImageRecipe)} - OF_THE_PRIOR
+        settings = {name: getattr(self, name) for name in shared}
+        size = {"gumbel": "num_classes", "binary": "bits"}.get(self.autoencoder, "num_embeddings")
+        value = self.code_bits if size == "bits" else 2**self.code_bits
+        return first(**settings, **{size: value}, epochs=self.autoencoder_epochs, batch_size=self.batch_size)
+
+    def build_model(self, data, training_steps, auto_encoder):
+        inside = {name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")}
+        inside["num_labels"] = data.num_classes if self.class_conditional else None
+        levels, priors = code_levels(auto_encoder), []
+        for number, (values, shape) in enumerate(levels):
+            above = levels[number - 1] if number else (None, None)
+            condition = {"condition_values": above[0], "condition_shape": above[1]}
+            priors.append(CodePrior(values, shape, **inside, **condition))
+        return GenerativeAutoEncoder(auto_encoder, *priors)
+
+    def measure(self, model, data):
+        test = attempt("reconstructions", reconstruction_metrics, model, data.test, default={})
+        test = {**test, **attempt("likelihood", likelihood_metrics, model, data, default={})}
+        codes = attempt("codes", code_metrics, model.auto_encoder, data.train, default={})
+        return {"test": test, "codes": codes}

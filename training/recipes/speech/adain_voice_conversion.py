@@ -1,0 +1,141 @@
+"""Voice conversion by instance normalisation, one utterance of a voice at hand."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import keras
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech.conversions import conversion_frames
+from keras_ae.layers import (
+    CepstralCoefficients,
+    FrameNormalization,
+    SpectralPerturbation,
+)
+from keras_ae.models import AdaINVoiceConverter
+from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
+from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaINVoiceConversionRecipe(SpeechRecipe):
+    """Instance normalisation takes the voice out of what was said, AdaIN puts another one in (Chou, 2019)."""
+
+    name: ClassVar[str] = "adain-voice-conversion"
+    summary: ClassVar[str] = "voice conversion, also to a voice of which one utterance is there"
+    monitor: ClassVar[str] = "val_reconstruction_loss"
+
+    content_dim: int = 32
+    """Channels of the content."""
+    speaker_dim: int = 8
+    """Size of the voice."""
+    filters: int = 64
+    """Channels inside of the content encoder."""
+    decoder_filters: int = 96
+    """Channels inside of the decoder."""
+    speaker_filters: int = 32
+    """Channels inside of the speaker encoder."""
+    bank: int = 3
+    """Longest convolution of the banks that see the frames first; frames are 8 ms apart."""
+    strides: tuple[int, ...] = (2, 2)
+    """Frames that become one, block by block: short utterances need few."""
+    cepstra: int = 13
+    """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
+    content_warp: float = 0.15
+    """The most by which the frequencies that the content encoder sees are stretched in training."""
+    warp: float = 0.0
+    """The most by which an utterance and its voice are stretched in training, which makes new voices."""
+    tilt: float = 0.0
+    """The most by which their spectrum is bent, in standard deviations of a band."""
+    voice_of: Literal["speaker", "utterance"] = "speaker"
+    """speaker: the voice in training is that of another utterance of the speaker; utterance: its own."""
+    reconstruction_weight: float = 10.0
+    """Of the mean absolute error of the frames."""
+    kl_weight: float = 0.05
+    """Of the KL of the content, a mean over its elements in nats."""
+    warm_up: float = 0.3
+    """Share of the steps over which this weight rises from 0."""
+    consistency_weight: float = 0.0
+    """Of the difference between the contents of two stretchings of an utterance."""
+    independence_weight: float = 0.03
+    """Of what a linear classifier could tell of the speaker by the content; asks for names of speakers."""
+    instance_norm: bool = True
+    """Instance normalisation in the content encoder; without it, for comparison."""
+    normalize_content: bool = False
+    """Instance normalisation of what the decoder starts with: it takes a part of a single word away."""
+    match_variance: bool = True
+    """Give what is said as much movement as recorded speech has."""
+    match_target: bool = True
+    """Move mean and deviation of each band by what the voice misses of the target."""
+    adain: bool = True
+    """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
+    epochs: int = 100
+    """Passes over the training utterances."""
+    batch_size: int = 32
+    """Utterances of one step."""
+    learning_rate: float = 3e-3
+    """Of AdamW, at the start; it falls to 0 by a cosine."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.strides or min(self.strides) < 1:
+            raise InputError(f"--strides must be numbers of at least 1. Received: {self.strides}")
+
+    def build_model(self, data, training_steps):
+        if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
+            raise InputError(
+                "--voice-of speaker and --independence-weight need to know who speaks: give a manifest with "
+                "a column speaker, or names like <label>_<speaker>_<take>.wav; or take --voice-of utterance "
+                "--independence-weight 0. Received: no names of speakers"
+            )
+        mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
+        normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
+        shape = {"bank": self.bank, "strides": self.strides}
+        steps = max(1, round(self.warm_up * training_steps))
+        return AdaINVoiceConverter(
+            content_encoder(
+                mel.num_mels,
+                2 * self.content_dim,
+                parts=self.content_parts(),
+                instance_norm=self.instance_norm,
+                filters=self.filters,
+                **shape,
+            ),
+            speaker_encoder(mel.num_mels, self.speaker_dim, filters=self.speaker_filters, **shape),
+            adain_decoder(
+                mel.num_mels,
+                self.content_dim,
+                self.speaker_dim,
+                filters=self.decoder_filters,
+                strides=self.strides[::-1],
+                normalize_content=self.normalize_content,
+                adain=self.adain,
+            ),
+            front_end([mel, normalization]),
+            reconstruction_weight=self.reconstruction_weight,
+            kl_weight=keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.kl_weight),
+            perturbation=self._perturbation(self.warp, self.tilt),
+            voice_of=self.voice_of,
+            consistency_weight=self.consistency_weight,
+            independence_weight=self.independence_weight,
+            match_variance=self.match_variance,
+            match_target=self.match_target,
+            seed=self.seed,
+        )
+
+    def content_parts(self):
+        """What the frames pass on their way into the content encoder."""
+        parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
+        if self.cepstra:
+            parts.append(CepstralCoefficients(self.cepstra, deltas=2))
+        return parts
+
+    def _perturbation(self, warp, tilt):
+        return SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
+
+    def measure(self, model, data):
+        """Errors on the test utterances."""
+        names = ("reconstruction_loss", "kl_loss")
+        test = attempt("test utterances", losses_of_test, model, self, data, names, default={})
+        return {"test": test}

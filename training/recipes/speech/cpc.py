@@ -1,0 +1,166 @@
+"""Contrastive predictive coding of speech."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech.frame_probes import (
+    encode_utterances,
+    mean_and_deviation,
+    phone_accuracy,
+    shifted,
+    speaker_accuracy,
+    standardized,
+)
+from keras_ae.layers import VoicePerturbation
+from keras_ae.models import ContrastivePredictiveCoding
+from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
+from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe
+
+LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
+    16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),
+    8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
+}
+WAVEFORMS = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
+AROUND = (-5, 0, 3, 5)  # frames whose contexts a probe of phones sees: 50 ms to each side
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpcRecipe(SpeechRecipe):
+    """Frames of a waveform, and a context from which the frames ahead can be told from others."""
+
+    name: ClassVar[str] = "cpc"
+    summary: ClassVar[str] = "phones and speakers from raw speech, without labels and without a decoder"
+    monitor: ClassVar[str] = "val_loss"
+
+    sample_rate: Literal[16_000, 8_000] = 16_000
+    """Samples of a second, to which all audio is brought."""
+    front_end: Literal["waveform", "log-mel"] = "waveform"
+    """What the encoder sees: the samples, or log-mel frames, which need less speech to learn from."""
+    dim: int = 256
+    """Channels of the frames."""
+    context_dim: int = 256
+    """Size of the context."""
+    steps: int = 12
+    """How many frames ahead are predicted, 10 ms each."""
+    first_step: int = 1
+    """The nearest frame that is predicted."""
+    negatives: tuple[Literal["same_sequence", "same_speaker", "batch"], ...] = ("same_sequence", "batch")
+    """Where the frames come from that the true one is told from: the own sequence for content, the batch
+    for the speaker, both for both."""
+    negatives_of_each: tuple[int, ...] | None = (64, 192)
+    """How many of each; without it all there are."""
+    warp: float = 0.0
+    """The most by which formants are moved in training, 0.2 is 20 %: the context hears one voice, the frames
+    to be told apart come from another, so that speakers leave the embedding. 0: as recorded."""
+    tilt: float = 0.0
+    """The most that a slope, a bow and a twist of the spectrum add in training, 1.0 is 8.7 dB; as `warp`."""
+    crop_seconds: float | None = 1.28
+    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    epochs: int = 96
+    """Passes over the training utterances."""
+    batch_size: int = 8
+    """Utterances of one step."""
+    probe: bool = True
+    """Measure linear probes of the phone and the speaker, where they are known."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.first_step > self.steps:
+            raise InputError(
+                f"--first-step must be at most --steps. Received: {self.first_step} and {self.steps}"
+            )
+
+    def build_model(self, data, training_steps):
+        kernels, strides = LAYERS[self.sample_rate]
+        if math.prod(strides) * 100 != data.sample_rate:
+            raise InputError(f"The recipe expects {self.sample_rate} Hz. Received: {data.sample_rate} Hz.")
+        return ContrastivePredictiveCoding(
+            self._encoder(kernels, strides),
+            recurrent_context(self.dim, self.context_dim),
+            steps=self.steps,
+            first_step=self.first_step,
+            negatives=self.negatives,
+            num_negatives=self.negatives_of_each,
+            perturbation=self._perturbation(data.sample_rate) if self.warp or self.tilt else None,
+            seed=self.seed,
+        )
+
+    def _encoder(self, kernels, strides):
+        if self.front_end == "log-mel":
+            return log_mel_encoder(self.dim, sample_rate=self.sample_rate)
+        filters = (64, 64, 128, 256)[: len(kernels) - 1]
+        return waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
+
+    def _perturbation(self, sample_rate):
+        # 32 ms hold the lowest pitch of speech; 20 numbers at 8 kHz follow the formants, not the harmonics
+        window = 4 * round(sample_rate * 0.032 / 4)
+        return VoicePerturbation(
+            self.warp, self.tilt, window=window, order=round(sample_rate / 400), seed=self.seed
+        )
+
+    def measure(self, model, data):
+        """Loss, accuracy and probes on the test utterances, with the probes of the untrained model."""
+        test = attempt("test utterances", self.losses, model, data, default={})
+        if not self.probe or not len(data.test):
+            return {"test": test}
+        probes = self.probes(model, data)
+        untrained = self.probes(self.build_model(data, 1), data, "untrained: ") if probes else {}
+        return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
+
+    def losses(self, model, data) -> dict:
+        """`accuracy` and `loss` on the test utterances."""
+        logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
+        return {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
+
+    def probes(self, model, data, prefix: str = "") -> dict:
+        """`phone_accuracy` and `speaker_accuracy` of linear probes fitted on train and read on test.
+
+        One that cannot be fitted, such as of a single speaker, is left out; `prefix` begins its name there.
+        """
+        if data.train.speaker is None and not data.phones:
+            return {}
+        parts = attempt(f"{prefix}encoding for the probes", self._encoded, model, data)
+        if parts is None:
+            return {}
+        found, (train, test) = {}, parts
+        if data.phones:
+            frames = self.phone_features, data.sample_rate // 100
+            found["phone_accuracy"] = attempt(f"{prefix}phone probe", phone_accuracy, train, test, *frames)
+        if data.train.speaker is not None:
+            features = self.speaker_features
+            found["speaker_accuracy"] = attempt(
+                f"{prefix}speaker probe", speaker_accuracy, train, test, features
+            )
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _encoded(self, model, data):
+        """`(split, frames of its utterances)` of train and test."""
+        encode = frames_and_context(model)
+        return [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
+
+    def phone_features(self, frames):
+        """Frame, and the contexts up to 50 ms around it, each standardised over the utterance."""
+        frames = standardized(frames)
+        context = [shifted(frames[:, self.dim :], by) for by in AROUND]
+        return np.concatenate([frames[:, : self.dim], *context], axis=1)
+
+    def speaker_features(self, frames):
+        """Mean and deviation of frame and context over the utterance."""
+        return mean_and_deviation(frames)
+
+
+def frames_and_context(model):
+    """An `encode` for `encode_utterances`: frame and context side by side."""
+
+    @tf.function(input_signature=WAVEFORMS)
+    def encode(x, lengths):
+        z, c, mask = model.frames(x, lengths)
+        return tf.concat([z, c], axis=-1), tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+
+    return lambda batch: encode(batch["x"], batch["lengths"])

@@ -1,0 +1,181 @@
+"""The auto-encoder of speech with phone-like units."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import tensorflow as tf
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.attempts import attempt
+from keras_ae.evaluation.speech import units as speech_units
+from keras_ae.evaluation.speech.frame_probes import encode_utterances, speaker_accuracy
+from keras_ae.layers import (
+    BinaryBottleneck,
+    CepstralCoefficients,
+    FrameNormalization,
+    GaussianBottleneck,
+    GumbelOneHot,
+    InstanceNormalization,
+    LogMelSpectrogram,
+    SpectralPerturbation,
+    VectorQuantizer,
+    WaveformNoise,
+)
+from keras_ae.models import SpeechAutoEncoder
+from keras_ae.networks import frame_decoder, frame_encoder, front_end
+from keras_ae.ops.sequences import input_mask
+from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
+
+FRAMES_PER_CODE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechVqVaeRecipe(SpeechRecipe):
+    """One of so many units every 20 ms; the decoder is told the speaker, so the units tell the phones."""
+
+    name: ClassVar[str] = "speech-vqvae"
+    summary: ClassVar[str] = "phone-like units of speech; the decoder is told who speaks"
+    monitor: ClassVar[str] = "val_reconstruction_loss"
+
+    bottleneck: Literal["vq", "none", "gaussian", "gumbel", "binary"] = "vq"
+    """vq: a learned codebook; the others for comparison."""
+    num_embeddings: int = 128
+    """Units of the codebook (also classes of gumbel); binary has as many, a power of two."""
+    embedding_dim: int = 64
+    """Size of each unit's vector, and of the embedding of none and gaussian."""
+    beta: float = 1e-4
+    """Weight of the KL, a sum over the utterance in nats, beside the mean error (gaussian)."""
+    commitment_cost: float = 0.25
+    """Weight of the commitment loss (vq)."""
+    jitter: float = 0.12
+    """Probability that a unit is replaced by its left neighbour in training, as much for the right one."""
+    warp: float = 0.25
+    """The most by which the frequencies that the encoder sees are stretched in training."""
+    noise: float = 0.5
+    """Share of the training utterances that the encoder hears in noise, white or of other voices, 5 to 20 dB
+    below; what is reconstructed is clean."""
+    num_mels: int = 80
+    """Mel bands that are reconstructed."""
+    filters: int = 128
+    """Channels inside of encoder and decoder."""
+    crop_seconds: float | None = 1.28
+    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    epochs: int = 140
+    """Passes over the training utterances."""
+    batch_size: int = 8
+    """Utterances of one step."""
+    probe: bool = True
+    """Measure what the units tell of the phone and the speaker, where they are known."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for option, value, most in (("noise", self.noise, 1), ("jitter", self.jitter, 0.5)):
+            if not 0 <= value <= most:
+                raise InputError(f"--{option} must be from 0 to {most}. Received: {value}")
+
+    def build_model(self, data, training_steps):
+        if not data.speakers:
+            raise InputError(
+                f"The recipe {self.name} tells the decoder who speaks. Received: no names of speakers. "
+                "Give a manifest with a column speaker, or names like <label>_<speaker>_<take>.wav."
+            )
+        frames = frames_at(data.sample_rate)
+        mel, normalization = LogMelSpectrogram(self.num_mels, **frames), FrameNormalization()
+        normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
+        bottleneck, dim = self.make_bottleneck()
+        encoder = frame_encoder(self.cepstra(frames), dim, filters=self.filters)
+        decoder = frame_decoder(
+            self.num_mels,
+            dim,
+            len(data.speakers),
+            filters=self.filters,
+            jitter=self.jitter,
+            seed=self.seed,
+        )
+        return SpeechAutoEncoder(encoder, decoder, front_end([mel, normalization]), bottleneck)
+
+    def cepstra(self, frames):
+        """Front end of the encoder: MFCC with slopes, standardised over the utterance."""
+        return [
+            WaveformNoise(self.noise, seed=self.seed),
+            LogMelSpectrogram(40, **frames),
+            # a bent spectrum would be straightened by the standardisation: the warp alone
+            SpectralPerturbation(self.warp, 0.0, seed=self.seed),
+            CepstralCoefficients(13, deltas=2),
+            InstanceNormalization(center=False, scale=False),
+        ]
+
+    def make_bottleneck(self):
+        """`(bottleneck, channels that the encoder gives it and the decoder takes)`."""
+        if self.bottleneck == "none":
+            return None, self.embedding_dim
+        if self.bottleneck == "gaussian":
+            return GaussianBottleneck(self.embedding_dim, beta=self.beta, seed=self.seed), self.embedding_dim
+        if self.bottleneck == "gumbel":
+            return GumbelOneHot(seed=self.seed), self.num_embeddings
+        if self.bottleneck == "binary":
+            bits = self.num_embeddings.bit_length() - 1
+            if 2**bits != self.num_embeddings:
+                raise InputError(
+                    "--num-embeddings is a power of two with --bottleneck binary. "
+                    f"Received: {self.num_embeddings}"
+                )
+            return BinaryBottleneck(seed=self.seed), bits
+        quantizer = VectorQuantizer(self.num_embeddings, commitment_cost=self.commitment_cost, seed=self.seed)
+        return quantizer, self.embedding_dim
+
+    def measure(self, model, data):
+        """Error and units on the test utterances, the speaker probe beside that of log-mel frames."""
+        loss = attempt("test utterances", losses_of_test, model, self, data, default={})
+        if not self.probe or not model.discrete or not len(data.test):
+            return {"test": loss}
+        parts = data.train, data.test
+        units = attempt(
+            "units", lambda: [speech_units.units_and_embeddings(model, part)[0] for part in parts]
+        )
+        if units is None:
+            return {"test": loss}
+        total = speech_units.number_of_units(model)
+        found = {}
+        if data.phones:
+            found["purity"] = attempt("purity", unit_purity, data, *units, total)
+        found["usage"] = attempt("usage", speech_units.usage, units[1], total)
+        speakers = data.train.speaker, units[1], data.test.speaker, total
+        read = speech_units.histogram_speaker_accuracy
+        found["speaker_accuracy"] = attempt("speaker probe", read, units[0], *speakers)
+        found = {name: value for name, value in found.items() if value is not None}
+        log_mel = attempt("speaker probe of log-mel frames", log_mel_speaker_accuracy, model, data)
+        baselines = {} if log_mel is None else {"log-mel": {"speaker_accuracy": log_mel}}
+        return {"test": {**found, **loss}, "baselines": baselines}
+
+
+def frames_at(sample_rate) -> dict:
+    """Settings of a front end: windows of 25 ms every 10 ms."""
+    window = sample_rate // 40
+    return {
+        "sample_rate": sample_rate,
+        "window_length": window,
+        "hop": sample_rate // 100,
+        "fft_length": 2 ** (window - 1).bit_length(),
+    }
+
+
+def unit_purity(data, train_units, test_units, num_units) -> float:
+    """Purity on the test frames of 10 ms by the map of the training frames."""
+    hop = data.sample_rate // 100
+    phones = [speech_units.phones_of_frames(split, hop) for split in (data.train, data.test)]
+    train = speech_units.units_of_frames(train_units, phones[0], FRAMES_PER_CODE)
+    test = speech_units.units_of_frames(test_units, phones[1], FRAMES_PER_CODE)
+    return speech_units.purity(speech_units.majority_phones(*train, num_units), *test)
+
+
+def log_mel_speaker_accuracy(model, data) -> float:
+    """The speaker by mean and deviation of the frames of the model's target."""
+
+    def encode(batch):
+        x = tf.convert_to_tensor(batch["x"])
+        frames, mask = model.target_of(x, input_mask(x, batch["lengths"]))
+        return frames, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+
+    parts = [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
+    return speaker_accuracy(*parts)

@@ -1,0 +1,42 @@
+"""Sentences by telling their neighbours from others."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_ae.errors import InputError
+from keras_ae.models import QuickThought
+from keras_ae.training.datasets import sentence_blocks
+from keras_ae.training.recipes.text.text_recipe import TextRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuickThoughtRecipe(TextRecipe):
+    """A vector for each sentence, from which its neighbours can be told from other sentences."""
+
+    name: ClassVar[str] = "quick-thought"
+    summary: ClassVar[str] = "vectors of sentences, by picking their neighbours among hundreds of others"
+    headline: ClassVar[str] = "gain"
+
+    epochs: int = 3
+    """Passes over the training sentences; with more, small corpora are learnt by heart."""
+    batch_size: int = 400
+    """Consecutive sentences of a block, among which the neighbours are searched."""
+    max_words: int = 50
+    """Words of a sentence in training; further ones are cut off."""
+    sub_batches: int | None = None
+    """Encode a block in so many parts, in less memory, with the same gradients."""
+    learning_rate: float = 1e-3
+    """Of AdamW, at the start; it falls to 0 by a cosine."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.batch_size < 2:
+            raise InputError(f"--batch-size must be at least 2 sentences. Received: {self.batch_size}")
+
+    def build_model(self, data, training_steps):
+        rows = self.start_rows(data)
+        encoders = [self.sentence_encoder(data, rows, name) for name in ("encoder", "context_encoder")]
+        return QuickThought(*encoders, sub_batches=self.sub_batches, vocabulary=data.vocabulary)
+
+    def batches_of(self, data, split, seed):
+        return sentence_blocks(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)

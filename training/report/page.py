@@ -1,0 +1,209 @@
+"""`report.html`: all of a run on one page that needs nothing else."""
+
+import datetime
+import shlex
+from pathlib import Path
+
+from keras_ae.errors import InputError
+from keras_ae.evaluation.report.page.sentences import cards
+from keras_ae.evaluation.report.page.view import embedding_view
+from keras_ae.files import write_atomically
+from keras_ae.pages.glossary import EMBEDDING, RUN
+from keras_ae.pages.number_format import format_name, format_value
+from keras_ae.pages.tables import pairs_table
+from keras_ae.pages.template import data_uri, render
+from keras_ae.training.report.examples import listening_view, reading_view
+from keras_ae.training.report.plots import DARK, LIGHT, history_curves, history_panels
+from keras_ae.training.report.record import RunRecord, read_run
+from keras_ae.training.report.tables import (
+    comparison_table,
+    figures_of,
+    headline_cards,
+    metric_tables,
+    verification_table,
+)
+from keras_ae.training.report.transfer import figures_of_transfer, transfer_table
+
+CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page
+    "reconstructions": ("Reconstructions", "Held-out images above what the model makes of their embeddings."),
+    "latent_traversal": (
+        "Latent traversal",
+        "One coordinate of an embedding moves along each row while the others stay; the coordinates that "
+        "vary most over the images come first.",
+    ),
+    "codebook_usage": (
+        "Use of the codes",
+        "How often each code was chosen in a training epoch. A code that is never chosen is dead weight.",
+    ),
+    "samples": ("Samples", "Decoded draws from the prior."),
+}
+WIDE = 2.2  # pictures wider than this times their height take the whole row
+MAIN_KEYS = ("recipe", "settings", "data", "versions", "command", "data_path", "fingerprint", "finished")
+
+
+def write_report(run_directory: str | Path) -> Path:
+    """Write `report.html` of a run, from what its directory holds and nothing else.
+
+    The page is one file: pictures inside, no scripts, nothing loaded from elsewhere. It
+    can be rebuilt at any time; what the run lacks, it says. It is written whole or
+    not at all.
+
+    Args:
+        run_directory: as `keras-ae train` writes it.
+
+    Returns:
+        path of the report.
+
+    Raises:
+        InputError: the directory is no run directory, or cannot be written to.
+
+    Example:
+
+    >>> import tempfile
+    >>> run = Path(tempfile.mkdtemp())
+    >>> _ = (run / "metrics.json").write_text('{"test": {"mse": 0.02}}')
+    >>> write_report(run).name
+    'report.html'
+    """
+    run = read_run(run_directory)
+    page = render("keras_ae.training.report/report.html", "training", **report_view(run))
+    try:
+        return write_atomically(run.directory / "report.html", page)
+    except OSError as error:
+        raise InputError(f"The report cannot be written to {run.directory}: {error}.") from error
+
+
+def report_view(run: RunRecord) -> dict:
+    """What the template shows, as plain values; the template escapes them all."""
+    config = run.config
+    name = str(config.get("recipe") or run.directory.resolve().parent.name)
+    return {
+        "recipe": name,
+        "run": run.directory.resolve().name,
+        "facts": _facts(run),
+        "cards": _cards(run),
+        "problems": run.problems,
+        "embedding": _embedding(run),
+        "comparison": comparison_table(run.metrics, name=f"{name} (this run)"),
+        "metric_tables": metric_tables(run.metrics),
+        "glossary_of_run": figures_of(run.metrics),
+        "transfer": transfer_table(run.transfer),
+        "glossary_of_transfer": figures_of_transfer(run.transfer),
+        "curves": _curves(run.history),
+        "pictures": _pictures(run.figures),
+        "listening": listening_view(run.listening),
+        "reading": reading_view(run.reading),
+        "exports": [_export(export) for export in run.exports],
+        "data": pairs_table(_mapping(config.get("data"), "source"), setting=True),
+        "settings": pairs_table(_settings(config), setting=True),
+        "versions": pairs_table(_mapping(config.get("versions"), "versions"), setting=True),
+        "command": _command(config.get("command")),
+        "path": "/".join(run.directory.resolve().parts[-3:]),
+    }
+
+
+def _cards(run):
+    """Those of the run; those of its embedding where it was measured, with the error of the whole test."""
+    own = headline_cards(run.metrics, run.history)
+    if run.embedding is None:
+        return own
+    error = next((card for card in own if card.label == RUN["mse"].label), None)
+    of_report = EMBEDDING["reconstruction.mse"].label
+    return [error if error and card.label == of_report else card for card in cards(run.embedding.figures)]
+
+
+def _embedding(run):
+    """The section of the embedding; `None` where it was not measured."""
+    return None if run.embedding is None else embedding_view(run.embedding)
+
+
+def _facts(run):
+    """The line below the title."""
+    data = run.config.get("data")
+    source = data.get("name") if isinstance(data, dict) else data
+    epochs = max(map(len, run.history.values()), default=0)
+    facts = [str(source) if source else "", f"{epochs:,} epoch{'s' * (epochs != 1)}" if epochs else ""]
+    settings = _settings(run.config)
+    if settings.get("seed") is not None:
+        facts.append(f"seed {format_value(settings['seed'])}")
+    return [fact for fact in facts if fact]
+
+
+def _curves(history):
+    """Each panel twice, for light and dark paper."""
+    curves = []
+    for panel in history_panels(history):
+        pictures = [history_curves(history, panels=[panel], theme=theme) for theme in (LIGHT, DARK)]
+        light, dark = map(data_uri, pictures)
+        curves.append({"title": format_name(panel), "light": light, "dark": dark})
+    return curves
+
+
+def _pictures(figures):
+    order = list(CAPTIONS)
+
+    def rank(name):
+        return next((order.index(ending) for ending in order if name.endswith(ending)), len(order))
+
+    pictures = []
+    for name in sorted(figures, key=lambda name: (rank(name), name)):
+        ending = order[rank(name)] if rank(name) < len(order) else ""
+        title, caption = CAPTIONS.get(ending, (format_name(name).capitalize(), ""))
+        prefix = name.removesuffix(ending).strip("_") if ending else ""
+        title = f"{title}: {prefix}" if prefix else title
+        width, height = _size(figures[name])
+        pictures.append(
+            {
+                "title": title,
+                "caption": caption,
+                "source": data_uri(figures[name]),
+                "width": width // 2,  # drawn for screens of two pixels a point
+                "height": height // 2,
+                "wide": width > WIDE * height,
+            }
+        )
+    return pictures
+
+
+def _size(png):
+    """Width and height of a PNG, from its header."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+def _export(export):
+    manifest = export.manifest
+    facts = [str(manifest["model"])] if "model" in manifest else []
+    facts += [_moment(manifest["created"])] if "created" in manifest else []
+    if "opset" in manifest:
+        facts.append(f"opset {format_value(manifest['opset'])}")
+    return {
+        "format": export.format,
+        "path": export.path,
+        "facts": facts,
+        "table": verification_table(export),
+    }
+
+
+def _moment(text):
+    """An ISO time in words; what is none stays as it is."""
+    try:
+        return datetime.datetime.fromisoformat(str(text)).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return str(text)
+
+
+def _settings(config):
+    settings = _mapping(config.get("settings"), "settings")
+    return {**settings, **{key: value for key, value in config.items() if key not in MAIN_KEYS}}
+
+
+def _mapping(value, name):
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {name: value}
+
+
+def _command(command):
+    if isinstance(command, (list, tuple)):
+        return shlex.join(map(str, command))
+    return str(command) if command else ""

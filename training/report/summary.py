@@ -1,0 +1,75 @@
+"""What a run says on the terminal when it is done."""
+
+import json
+
+from keras_ae.evaluation.attempts import LOG
+from keras_ae.evaluation.report.page.sentences import cautions, findings
+from keras_ae.pages.glossary import run_label
+from keras_ae.training.report.transfer import transfer_text
+
+HEADLINES = {
+    "mse": "mse",
+    "probe_accuracy": run_label("probe_accuracy"),
+    "gain": "gain, nats",
+}  # the first that was measured heads the table
+
+
+def print_metrics(run) -> None:
+    """The table of a run's metrics beside the baselines.
+
+    Args:
+        run: a `Run` with its `metrics.json`.
+    """
+    metrics, recipe = json.loads((run.directory / "metrics.json").read_text()), run.recipe()
+    codes = metrics.get("codes", {})
+    rows = [(recipe.name, {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
+    if metrics["test"]:
+        _print_table(recipe, metrics, codes, rows)
+    if "transfer" in metrics:
+        print(f"\n{transfer_text(metrics['transfer'])}")
+    for name, reason in metrics.get("left_out", {}).items():
+        print(f"! {name} was left out: {reason}")
+    print_failed(metrics.get("failed", {}), run.directory / LOG)
+
+
+def failed_measurements(run) -> dict:
+    """`{measurement: reason}` of what failed after the training of a run; the model is kept all the same."""
+    return json.loads((run.directory / "metrics.json").read_text()).get("failed", {})
+
+
+def print_failed(failed: dict, log) -> None:
+    """One line for each measurement that failed.
+
+    Args:
+        failed: `{measurement: reason}`.
+        log: file of the tracebacks.
+    """
+    for name, reason in failed.items():
+        print(f"! {name} could not be measured: {reason} (traceback: {log})")
+
+
+def _print_table(recipe, metrics, codes, rows):
+    headline = next(name for name in (*HEADLINES, *metrics["test"]) if name in metrics["test"])
+    rows = [(name, values) for name, values in rows if headline in values]
+    lengths = any(values.get("bits_per_image") is not None for _, values in rows)
+    heads = f"{HEADLINES.get(headline, run_label(headline)):<14} {'bits/image' if lengths else ''}".rstrip()
+    print(f"\n{f'held-out test {recipe.examples}':<50} {heads}")
+    for name, values in rows:
+        bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else ""
+        figure = f"{values[headline]:.{5 if headline == 'mse' else 4}f}"
+        print(f"{name:<50} {figure:<14}{bits}".rstrip())
+    others = {**codes, **{name: value for name, value in metrics["test"].items() if name != headline}}
+    print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
+
+
+def print_embedding(record) -> None:
+    """What the report of an embedding found, one sentence a line.
+
+    Args:
+        record: an `EmbeddingRecord`.
+    """
+    print()
+    for finding in findings(record.figures):
+        print(f"- {finding.text}")
+    for caution in cautions(record.figures):
+        print(f"! {caution}")

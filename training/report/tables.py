@@ -1,0 +1,196 @@
+"""The tables and cards of a report, as plain values for its template."""
+
+import math
+
+from keras_ae.pages.glossary import definitions, run_figure, run_label
+from keras_ae.pages.number_format import flatten, format_name, format_number
+from keras_ae.pages.tables import (
+    Card,
+    Cell,
+    Row,
+    Table,
+    column_label,
+    is_finite,
+    is_number,
+    pairs_table,
+    value_cell,
+)
+from keras_ae.training.report.record import Export
+
+HEADLINES = (  # most important first; of each line the first key that was measured makes a card
+    {
+        "mse": "mean squared error",
+        "reconstruction_loss": "mean reconstruction loss",
+        "loss": "objective",
+    },
+    {"gain": "nats by which the loss is below that of equal scores"},
+    {"context_accuracy": "best of all sentences of the block is a neighbour"},
+    {"next_perplexity": "of the words of the next sentence"},
+    {"bits_per_dim": "bound on the length of an image, bits per pixel and channel"},
+    {"purity": "frames whose code stands for their phone, fraction"},
+    {"usage": "fraction chosen at least once"},
+    {"perplexity": "effective number of codes"},
+    {"kl_loss": "divergence from the prior, nats"},
+    {"bits_per_image": "length of the code", "bits": "length of the code"},
+    {
+        "phone_accuracy": "linear probe of the frames, fraction right",
+        "linear_probe": "of the embedding, fraction right",
+        "probe_accuracy": "of the codes of all test images, fraction right",
+        "accuracy": "fraction right",
+    },
+    {"speaker_accuracy": "linear probe of the utterances, fraction right"},
+)
+MOST_CARDS = 5
+LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd", "bits_per_dim")
+
+
+def measured(metrics: dict) -> dict:
+    """Everything measured on the run itself, `{dotted key: value}`; `test.` is implied."""
+    own = {name: value for name, value in metrics.items() if name != "baselines"}
+    return {name.removeprefix("test."): value for name, value in flatten(own).items()}
+
+
+def headline_cards(metrics: dict, history: dict) -> list[Card]:
+    """The numbers one wants to see first; those of the last epoch where nothing was tested."""
+    values, suffix = measured(metrics), ""
+    if not values:
+        values = {name: column[-1] for name, column in history.items()}
+        suffix = ", last epoch"
+    cards = []
+    for meanings in HEADLINES:
+        found = [(key, _key_of(values, key)) for key in meanings]
+        found = [(key, place) for key, place in found if place is not None and is_number(values[place])]
+        if found:
+            key, place = found[0]
+            note = _best_baseline(metrics, key) or meanings[key]
+            label = format_name(key) + suffix if suffix else run_label(place)
+            cards.append(Card(label, format_number(values[place], digits=3), note))
+    return cards[:MOST_CARDS]
+
+
+def comparison_table(metrics: dict, name: str) -> Table | None:
+    """The run among its baselines, best first where lower is better, with bars."""
+    baselines = _baselines(metrics.get("baselines"))
+    own = measured(metrics)
+    columns = list(dict.fromkeys(key for values in baselines.values() for key in values))
+    if not columns:
+        return None
+    first = columns[0]
+    rows = [(name, {key: _measured_as(own, key) for key in columns}, True)]
+    rows += [(baseline, values, False) for baseline, values in baselines.items()]
+    if _lower_is_better(first):
+        rows.sort(key=lambda row: _sortable(row[1].get(first)))
+    sizes = [values[first] for _, values, _ in rows if is_finite(values.get(first))]
+    largest = max(map(abs, sizes), default=0)
+    built = [
+        Row(label, [value_cell(values.get(key), largest if key == first else 0) for key in columns], is_own)
+        for label, values, is_own in rows
+    ]
+    return Table(["", *map(column_label, columns)], built)
+
+
+def metric_tables(metrics: dict) -> list[Table]:
+    """All measured numbers: those of the test, then one table for each further group."""
+    groups = {"test": {}}
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            groups[key] = {**groups.get(key, {}), **value}
+        else:
+            groups["test"][key] = value
+    if _baselines(groups.get("baselines")):
+        del groups["baselines"]
+    return [
+        pairs_table(values, format_name(group), label=_label_in(group))
+        for group, values in groups.items()
+        if values
+    ]
+
+
+def figures_of(metrics: dict) -> list[tuple[str, str]]:
+    """`[(label, definition)]` of the figures of a run and of its baselines."""
+    keys = [*measured(metrics), *flatten(_baselines(metrics.get("baselines")))]
+    return definitions(map(run_figure, keys))
+
+
+def _label_in(group):
+    """Labels of the keys of a group of `metrics.json`."""
+
+    def label(key):
+        known = run_figure(f"{group}.{key}")
+        return column_label(key if known is None else f"{group}.{key}")
+
+    return label
+
+
+def verification_table(export: Export) -> Table | None:
+    """Largest difference of every output of every endpoint, over all verified batches."""
+    groups, found = {}, export.manifest.get("verification")
+    for row in found if isinstance(found, list) else ():
+        if isinstance(row, dict):
+            groups.setdefault((str(row.get("endpoint", "–")), str(row.get("output", "–"))), []).append(row)
+    rows = [
+        Row(
+            endpoint,
+            [
+                Cell(output),
+                Cell("equal" if all(row.get("ok") is True for row in found) else "DIFFERS"),
+                value_cell(_largest(found, "difference"), digits=2),
+                value_cell(_largest(found, "relative"), digits=2),
+                value_cell(_total(found, "ties")),
+                value_cell(len(found)),
+            ],
+        )
+        for (endpoint, output), found in groups.items()
+    ]
+    heads = ["endpoint", "output", "verdict", "largest difference", "relative", "ties", "comparisons"]
+    return Table(heads, rows) if rows else None
+
+
+def _baselines(baselines):
+    """`{name: {key: value}}` of `{name: {key: value}}` or of `{name: squared error}`."""
+    rows = baselines.items() if isinstance(baselines, dict) else ()
+    return {name: flatten(row) if isinstance(row, dict) else {"mse": row} for name, row in rows}
+
+
+def _measured_as(values, key):
+    """The value of `key`, or of the first dotted key that ends with it."""
+    return values.get(_key_of(values, key))
+
+
+def _key_of(values, key):
+    """`key`, or the first dotted key that ends with it, or `None`."""
+    if key in values:
+        return key
+    return next((name for name in values if name.rpartition(".")[2] == key), None)
+
+
+def _best_baseline(metrics, key):
+    """The best baseline of the run's code length, or of all where none has that length."""
+    rows = {
+        name: row for name, row in _baselines(metrics.get("baselines")).items() if is_finite(row.get(key))
+    }
+    if not rows or not _lower_is_better(key):
+        return None
+    bits, words = _measured_as(measured(metrics), "bits_per_image"), "best baseline"
+    equal = {name: row for name, row in rows.items() if bits and row.get("bits_per_image") == bits}
+    if equal:
+        rows, words = equal, "at the same length"
+    best = min(rows, key=lambda name: rows[name][key])
+    return f"{words}: {best}, {format_number(rows[best][key], digits=3)}"
+
+
+def _largest(rows, key):
+    return max((row[key] for row in rows if is_number(row.get(key))), default=None)
+
+
+def _total(rows, key):
+    found = [row[key] for row in rows if is_number(row.get(key))]
+    return sum(found) if found else None
+
+
+def _lower_is_better(key):
+    return key.rpartition(".")[2].endswith(LOWER_IS_BETTER)
+
+
+def _sortable(value):
+    return value if is_finite(value) else math.inf

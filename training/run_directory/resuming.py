@@ -1,0 +1,75 @@
+"""How a run continues: its settings, and in words where it stands."""
+
+import dataclasses
+from collections.abc import Collection
+
+from keras_ae.errors import InputError
+from keras_ae.training.run_directory.base_model import FOLDER
+from keras_ae.training.run_directory.checkpoint import saved_state
+
+FREE = ("data", "epochs")  # settings that may be given again when a run is resumed
+
+
+def resumed_recipe(run, recipe, given: Collection[str] | None = None):
+    """The recipe of a run, with the place of its data and a larger number of epochs where they are given.
+
+    Args:
+        run: a `Run`.
+        recipe: as it was asked for.
+        given: names of the settings that the user gave; `None`: those that are not the defaults.
+
+    Raises:
+        InputError: another recipe, other settings, or fewer epochs.
+    """
+    saved = run.recipe()
+    if saved.name != recipe.name:
+        raise InputError(f"{run.directory} was made by the recipe {saved.name}. Received: {recipe.name}")
+    if given is None:
+        fresh = type(recipe)().settings()
+        given = [name for name, value in recipe.settings().items() if value != fresh[name]]
+    values = {name: value for name, value in recipe.settings().items() if name in given}
+    changed = {name: value for name, value in values.items() if value != getattr(saved, name)}
+    if refused := [f"--{name.replace('_', '-')}" for name in changed if name not in FREE]:
+        raise InputError(
+            f"A resumed run keeps its settings; leave out {', '.join(refused)}, or start a new run, "
+            f"with --init-from {run.directory} from its weights."
+        )
+    if changed.get("epochs", saved.epochs) < saved.epochs:
+        raise InputError(
+            f"--epochs must be at least {saved.epochs}, those of {run.directory}, when it is resumed. "
+            f"Received: {recipe.epochs}"
+        )
+    return dataclasses.replace(saved, **changed)
+
+
+def resume_command(run) -> str:
+    """The command that continues a run."""
+    return f"keras-ae train {run.config.get('recipe', 'RECIPE')} --resume {run.directory}"
+
+
+def unfinished(run) -> str:
+    """Why a run without a model has none, and what to do."""
+    return (
+        f"{run.directory} has no best model yet: its training has not come so far. "
+        f"Finish it with: {resume_command(run)}"
+    )
+
+
+def stopped(run, epochs: int) -> str:
+    """What a training that was stopped by the user keeps, and how it continues."""
+    done = _epoch_of_checkpoint(run)
+    if done is None and (run.directory / FOLDER / "checkpoint.npz").is_file():
+        kept = "in the training of the model that the run builds on. The checkpoint of that training is kept"
+        return f"stopped {kept}. Continue with: {resume_command(run)}"
+    if done is None:
+        return f"stopped before the first checkpoint. Begin again with: {resume_command(run)}"
+    if done >= epochs:
+        return f"stopped after the training, which is kept. Measure its model with: {resume_command(run)}"
+    kept = f"The checkpoint in epoch {done + 1} of {epochs} is kept"
+    return f"stopped. {kept}. Continue with: {resume_command(run)}"
+
+
+def _epoch_of_checkpoint(run):
+    """Whole epochs in the checkpoint, `None` without one."""
+    path = run.directory / "checkpoint.npz"
+    return saved_state(path)["epoch"] if path.is_file() else None
