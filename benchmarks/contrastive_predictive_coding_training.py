@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.training.datasets import load_speech
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
-from keras_ae.training.datasets.speech.stores import WaveformStore
 from keras_ae.training.recipes import RECIPES
 
 

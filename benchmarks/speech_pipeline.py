@@ -27,7 +27,7 @@ from records import record as repeated
 from records import write_records
 
 from keras_ae.training.datasets import load_speech, speech_batches
-from keras_ae.training.datasets.speech.espeak import available_voices, draw_utterances, synthesize
+from keras_ae.training.datasets.speech._espeak import available_voices, draw_utterances, synthesize
 from keras_ae.training.datasets.speech.waveforms import int16_samples, resampled
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import deterministic_ops

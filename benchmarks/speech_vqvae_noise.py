@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
-from keras_ae.training.datasets.speech.stores import WaveformStore
 
 NOISES = ("white", "babble")
 SIGNAL_TO_NOISE = 10.0  # dB, of the energies of the utterance and of its noise

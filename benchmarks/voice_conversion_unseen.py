@@ -13,14 +13,14 @@ from keras_ae.evaluation.speech.conversions import (
     waveforms_of,
 )
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
-from keras_ae.training.datasets.speech.data import SpeechSplit
-from keras_ae.training.datasets.speech.espeak import (
+from keras_ae.training.datasets.speech._espeak import (
     available_voices,
     draw_sentences,
     draw_utterances,
     synthesize,
 )
-from keras_ae.training.datasets.speech.stores import WaveformStore
+from keras_ae.training.datasets.speech._stores import WaveformStore
+from keras_ae.training.datasets.speech.data import SpeechSplit
 
 PAIRS = ((0, 1), (2, 3), (4, 5))  # speakers of the digits that are left out, by seed
 VOICES, UNSEEN, SENTENCES = 24, 4, 6

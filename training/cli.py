@@ -156,7 +156,7 @@ def _verbs(tyro, given=()):
             output: the page; the JSON file stands beside it.
             different_data: compare although the data differ; no value is marked as the best then.
         """
-        from keras_ae.training.commands.compare import compare_runs
+        from keras_ae.training.commands.report import compare_runs
 
         print(compare_runs(runs, output, different_data=different_data))
         return 0

@@ -16,8 +16,7 @@ from keras_ae.evaluation.probes.probe import probe
 from keras_ae.evaluation.report.page.comparison import compare_reports
 from keras_ae.evaluation.report.writing import embedding_report
 from keras_ae.evaluation.speech.conversion_judge import ConversionJudge
-from keras_ae.evaluation.speech.global_variance_ratio import global_variance_ratio
-from keras_ae.evaluation.speech.mel_cepstral_distortion import mel_cepstral_distortion
+from keras_ae.evaluation.speech.distortion import global_variance_ratio, mel_cepstral_distortion
 from keras_ae.evaluation.speech.speaker_verification import equal_error_rate
 from keras_ae.evaluation.speech.vocoding import copy_synthesis, vocode
 from keras_ae.evaluation.text.larger_vocabulary import with_larger_vocabulary

@@ -1,6 +1,5 @@
 """The models: what `model.fit` trains."""
 
-from keras_ae.models._training import Stage
 from keras_ae.models.adversarial_disentangler import AdversarialDisentangler
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
@@ -17,6 +16,7 @@ from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.models.speech.adversarial_voice_converter import AdversarialVoiceConverter
 from keras_ae.models.speech.speech_auto_encoder import SpeechAutoEncoder
 from keras_ae.models.speech.voice_converter import VoiceConverter
+from keras_ae.models.stages import Stage
 from keras_ae.models.text.combined_sentence_encoder import CombinedSentenceEncoder
 from keras_ae.models.text.quick_thought import QuickThought
 from keras_ae.models.text.sentence_model import SentenceModel

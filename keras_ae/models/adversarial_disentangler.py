@@ -8,11 +8,11 @@ from keras import ops
 
 from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models._data_checks import checked_array
-from keras_ae.models._training import Stage, check_loss, check_reconstruction
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
-from keras_ae.models.base import Player, take_losses
+from keras_ae.models.base import Player
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.stages import Stage, check_loss, check_reconstruction
 from keras_ae.ops.core import where_counted
 from keras_ae.ops.sequences import (
     call_masked,
@@ -25,7 +25,7 @@ from keras_ae.ops.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.ops.terms import LossTerm, mean_term, scalars
+from keras_ae.ops.terms import LossTerm, mean_term, scalars, take_losses
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

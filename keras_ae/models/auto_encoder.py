@@ -9,10 +9,10 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules, loss_bounds
-from keras_ae.models._training import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
+from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.core import where_counted
 from keras_ae.ops.sequences import (
     call_masked,
@@ -26,7 +26,7 @@ from keras_ae.ops.sequences import (
     sequence_mask,
     unpack_inputs,
 )
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")

@@ -24,7 +24,8 @@ from keras_ae.models._data_checks import (
     refuse_class_weight,
 )
 from keras_ae.models._input_rules import InputRules, as_batch, check_structure
-from keras_ae.models._training import (
+from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
+from keras_ae.models.stages import (
     Player,
     Stage,
     UserMetrics,
@@ -35,7 +36,6 @@ from keras_ae.models._training import (
     stage_at,
     with_switch,
 )
-from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.ops.core import num_replicas, sum_over_replicas
 from keras_ae.ops.terms import LossTerm, TermMean
 
@@ -489,14 +489,3 @@ def _target(x, y, sample_weight):
         return y
     # sentences are given as numbers of words: nothing of them is a target
     return x.get("x", x.get("ids")) if isinstance(x, dict) else x
-
-
-def take_losses(layer):
-    """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
-
-    The result is a `LossTerm`: the losses of our layers keep their weights. Replicas share the layer: each
-    takes its own losses before the next one adds others, so that none is counted twice.
-    """
-    total = sum((LossTerm.of(loss) for loss in layer.losses), 0.0)
-    layer._clear_losses()
-    return total

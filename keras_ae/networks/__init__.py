@@ -8,9 +8,8 @@ from keras_ae.networks.adversarial_voice_conversion import (
     table_adain_decoder,
 )
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
-from keras_ae.networks.image import image_decoder, image_encoder
+from keras_ae.networks.image import image_decoder, image_encoder, spatial_broadcast_decoder
 from keras_ae.networks.sentence_encoder import bag_of_words_encoder, recurrent_sentence_encoder
-from keras_ae.networks.spatial_broadcast import spatial_broadcast_decoder
 from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
 from keras_ae.networks.speech_encoder import log_mel_encoder, recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks

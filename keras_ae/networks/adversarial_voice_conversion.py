@@ -13,7 +13,7 @@ from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked.masked_conv1d_transpose import MaskedConv1DTranspose
 from keras_ae.layers.masked.repeat_frames import RepeatFrames
 from keras_ae.layers.masked.segment_means import SegmentMeans
-from keras_ae.networks.channels_last import Flatten, GlobalAveragePooling1D
+from keras_ae.networks._channels_last import Flatten, GlobalAveragePooling1D
 from keras_ae.networks.voice_conversion import adain_decoder
 
 SLOPE = 0.01  # of the leaky rectifiers

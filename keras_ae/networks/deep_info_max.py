@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
-from keras_ae.networks.channels_last import Conv2D, Conv2DTranspose, Flatten
+from keras_ae.networks._channels_last import Conv2D, Conv2DTranspose, Flatten
 
 LEAST_ROWS = 5  # of the local map
 SMALL = 30  # images below get the filters of 5x5, as the paper's 28x28 do

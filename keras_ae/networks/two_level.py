@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_ae.networks.channels_last import Conv2D
+from keras_ae.networks._channels_last import Conv2D
 from keras_ae.networks.image import image_decoder, image_encoder
 
 

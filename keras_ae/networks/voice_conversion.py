@@ -12,7 +12,7 @@ from keras_ae.layers.masked.masked_average_pooling1d import MaskedAveragePooling
 from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 from keras_ae.layers.masked.pixel_shuffle1d import PixelShuffle1D
 from keras_ae.layers.masked.repeat_frames import RepeatFrames
-from keras_ae.networks.channels_last import GlobalAveragePooling1D
+from keras_ae.networks._channels_last import GlobalAveragePooling1D
 
 
 def content_encoder(

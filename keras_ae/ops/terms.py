@@ -238,3 +238,14 @@ class TermMean(keras.metrics.Metric):
 
 def _padded(values):
     return ops.pad(ops.stack(values), (0, MOST_PARTS - len(values)))
+
+
+def take_losses(layer):
+    """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
+
+    The result is a `LossTerm`: the losses of our layers keep their weights. Replicas share the layer: each
+    takes its own losses before the next one adds others, so that none is counted twice.
+    """
+    total = sum((LossTerm.of(loss) for loss in layer.losses), 0.0)
+    layer._clear_losses()
+    return total

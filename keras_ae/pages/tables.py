@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_ae.pages.glossary import run_label
-from keras_ae.pages.number_format import flatten, format_number, format_value
+from keras_ae.pages.template import flatten, format_number, format_value
 
 UNITS = {"psnr": "dB", "kl_loss": "nats"}
 

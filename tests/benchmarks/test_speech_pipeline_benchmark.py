@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae.training.datasets import SpeechSplit, load_speech
-from keras_ae.training.datasets.speech.stores import WaveformStore
+from keras_ae.training.datasets.speech._stores import WaveformStore
 
 
 @pytest.fixture

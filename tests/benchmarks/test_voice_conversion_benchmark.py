@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechData, SpeechSplit
-from keras_ae.training.datasets.speech.stores import WaveformStore
 
 
 def split(takes=2, speakers=6, seed=0):

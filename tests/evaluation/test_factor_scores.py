@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ae.evaluation import beta_vae_score, factor_vae_score
-from keras_ae.evaluation.disentanglement._factor_groups import draw_groups, groups, share_factor
+from keras_ae.evaluation.disentanglement.factor_table import draw_groups, groups, share_factor
 
 SCORES = [factor_vae_score, beta_vae_score]
 FEW = {"num_train": 300, "num_test": 150, "group_size": 16}

@@ -5,7 +5,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation import dci, knn, leakage, mig, modularity, probe, sap
-from keras_ae.evaluation.factor_values import as_factor, classes_of, is_known, known_values
+from keras_ae.evaluation._factor_values import as_factor, classes_of, is_known, known_values
 
 RNG = np.random.default_rng(0)
 FACTORS = np.indices((3, 4)).reshape(2, -1).T.repeat(20, axis=0)

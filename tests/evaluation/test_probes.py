@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_ae import InputError
 from keras_ae.evaluation import leakage, probe
-from keras_ae.evaluation._intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation._checks import r2, r2_interval, wilson_interval
 from keras_ae.evaluation.probes.held_out import permuted, splits_of
 
 N = 240

@@ -12,10 +12,10 @@ from keras_ae import InputError
 from keras_ae.evaluation.encoders.examples import Examples, log_mel_of
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
-from keras_ae.evaluation.report.page.map import scatter
+from keras_ae.evaluation.report.page._map import scatter
+from keras_ae.evaluation.report.sections._projection import plane
 from keras_ae.evaluation.report.sections.codes import code_use
 from keras_ae.evaluation.report.sections.pairs import doubts, label_closed_form
-from keras_ae.evaluation.report.sections.projection import plane
 from keras_ae.evaluation.report.sections.visual import COLUMNS, sheet, thumbnails
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.layers import LogMelSpectrogram

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from keras_ae import InputError
 from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
-from keras_ae.evaluation._intervals import wilson_interval
+from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.text import _logistic_path as logistic_path
 from keras_ae.evaluation.text._linear_readers import PENALTIES, best_penalty, read_task
 from keras_ae.evaluation.text._logistic_path import LogisticPath, PrincipalAxes, TypicalWeights

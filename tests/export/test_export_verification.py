@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from keras_ae.export import VerificationError, VerificationReport, VerificationRow, endpoints_of
 from keras_ae.export.cases import TIE, Case, make_cases
-from keras_ae.export.comparison import compare
 from keras_ae.export.saved_model import write_saved_model
-from keras_ae.export.verification import check_cases, verify_many
+from keras_ae.export.verification import check_cases, compare, verify_many
 from keras_ae.export.verification_process import main
 
 

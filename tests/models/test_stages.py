@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.models import BaseModel, Player, Stage
-from keras_ae.models._training import stage_at
+from keras_ae.models.stages import stage_at
 
 STAGES = (
     Stage("first", {"left": 1}, 2),

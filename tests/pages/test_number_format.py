@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from keras_ae.pages.number_format import flatten, format_name, format_number, format_value
+from keras_ae.pages.template import flatten, format_name, format_number, format_value
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from keras_ae.evaluation.report.page.sentences import cards, findings
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.pages.glossary import EMBEDDING, RUN, TRANSFER, definitions, run_figure, run_label
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.report._tables import HEADLINES, figures_of, metric_tables
 from keras_ae.training.report.page import write_report
-from keras_ae.training.report.tables import HEADLINES, figures_of, metric_tables
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "evaluation.md"
 

@@ -1,8 +1,8 @@
 import math
 
 from keras_ae.pages.tables import pairs_table
-from keras_ae.training.report.record import Export
-from keras_ae.training.report.tables import (
+from keras_ae.training.report._record import Export
+from keras_ae.training.report._tables import (
     comparison_table,
     headline_cards,
     measured,

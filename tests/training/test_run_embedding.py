@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report import measuring
-from keras_ae.evaluation.report.page.map import scatter
+from keras_ae.evaluation.report.page._map import scatter
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
 from keras_ae.models import Preprocessing
 from keras_ae.training.cli import main

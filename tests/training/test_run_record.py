@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_ae.errors import InputError
+from keras_ae.training.report._record import read_run
 from keras_ae.training.report.plots import image_grid
-from keras_ae.training.report.record import read_run
 
 PICTURE = image_grid([np.zeros((1, 2, 2))])
 

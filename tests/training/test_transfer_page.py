@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from keras_ae.training.report._record import read_run
 from keras_ae.training.report.examples import SentenceReading, read_reading, write_reading
 from keras_ae.training.report.page import write_report
-from keras_ae.training.report.record import read_run
 from keras_ae.training.report.transfer import transfer_table, transfer_text
 
 ROWS = {

@@ -23,8 +23,8 @@ from keras_ae.layers import FrameNormalization
 from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.networks import front_end
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
-from keras_ae.training.datasets.speech.stores import WaveformStore
 
 RATE = 8000
 SPEAKERS, WORDS = 3, 2

@@ -13,7 +13,7 @@ from keras_ae.training.commands.encode import stored_level
 from keras_ae.training.datasets import stream_speech
 from keras_ae.training.datasets.speech.waveforms import levelled, silence_of
 from keras_ae.training.run import Run, load_model
-from keras_ae.training.run_directory.files import files_of_encoder
+from keras_ae.training.run_directory.data import files_of_encoder
 
 
 def convert(

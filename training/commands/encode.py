@@ -16,7 +16,7 @@ from keras_ae.training.commands._encode_speech import encode_utterances, wavefor
 from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
 from keras_ae.training.commands.parsing import parse_shard
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
-from keras_ae.training.run_directory.files import files_of_encoder
+from keras_ae.training.run_directory.data import files_of_encoder
 
 # the kind of data that an option is for
 OPTIONS = {"resize": "images", "sample_rate": "speech", "scale": "images", "encoding": "text"}

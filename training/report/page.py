@@ -9,19 +9,18 @@ from keras_ae.evaluation.report.page.sentences import cards
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
 from keras_ae.pages.glossary import EMBEDDING, RUN
-from keras_ae.pages.number_format import format_name, format_value
 from keras_ae.pages.tables import pairs_table
-from keras_ae.pages.template import data_uri, render
-from keras_ae.training.report.examples import listening_view, reading_view
-from keras_ae.training.report.plots import DARK, LIGHT, history_curves, history_panels
-from keras_ae.training.report.record import RunRecord, read_run
-from keras_ae.training.report.tables import (
+from keras_ae.pages.template import data_uri, format_name, format_value, render
+from keras_ae.training.report._record import RunRecord, read_run
+from keras_ae.training.report._tables import (
     comparison_table,
     figures_of,
     headline_cards,
     metric_tables,
     verification_table,
 )
+from keras_ae.training.report.examples import listening_view, reading_view
+from keras_ae.training.report.plots import DARK, LIGHT, history_curves, history_panels
 from keras_ae.training.report.transfer import figures_of_transfer, transfer_table
 
 CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page

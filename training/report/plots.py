@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_ae.errors import require
-from keras_ae.pages.number_format import format_name
+from keras_ae.pages.template import format_name
 
 DPI = 200
 FONT_SIZE = 8

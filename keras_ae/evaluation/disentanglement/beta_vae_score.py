@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import require
-from keras_ae.evaluation.disentanglement._factor_groups import (
+from keras_ae.evaluation.disentanglement.factor_table import (
     draw_groups,
     embeddings_of,
     groups,

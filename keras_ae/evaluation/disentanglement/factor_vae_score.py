@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from keras_ae.evaluation.disentanglement._factor_groups import (
+from keras_ae.evaluation.disentanglement.factor_table import (
     draw_groups,
     embeddings_of,
     groups,
     share_factor,
+    standardizer,
     varying_factors,
 )
-from keras_ae.evaluation.disentanglement.factor_table import standardizer
 
 
 def factor_vae_score(

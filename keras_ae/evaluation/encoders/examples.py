@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf  # tf.data
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation._arrays import check_lengths
+from keras_ae.evaluation._checks import check_lengths
 from keras_ae.layers import LogMelSpectrogram
 
 MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart

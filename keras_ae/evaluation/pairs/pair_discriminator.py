@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf  # embeddings restored inside of traced loops
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation._arrays import as_embedding, check_lengths
+from keras_ae.evaluation._checks import as_embedding, check_lengths
 from keras_ae.evaluation.pairs._inputs import as_inputs, seeded, take
 from keras_ae.evaluation.pairs._ranking import PairRanking, TracedScore
 from keras_ae.evaluation.pairs._scores import DecoderNetwork, DecoderScore, MLPScore, frozen_decoder

@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_ae.errors import InputError, require
-from keras_ae.evaluation._arrays import check_lengths, describe
-from keras_ae.evaluation.factor_values import as_factor, is_known, known_values
+from keras_ae.evaluation._checks import check_lengths, describe
+from keras_ae.evaluation._factor_values import as_factor, is_known, known_values
 
 TEST_SHARE = 0.25
 

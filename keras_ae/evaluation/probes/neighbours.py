@@ -3,8 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError, require
-from keras_ae.evaluation._arrays import as_embedding, check_lengths
-from keras_ae.evaluation._intervals import wilson_interval
+from keras_ae.evaluation._checks import as_embedding, check_lengths, wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent, splits_of
 from keras_ae.evaluation.probes.probe import joined_parts
 

@@ -5,8 +5,14 @@ import warnings
 import numpy as np
 
 from keras_ae.errors import InputError, require
-from keras_ae.evaluation._arrays import as_embedding, check_lengths, describe
-from keras_ae.evaluation._intervals import r2, r2_interval, wilson_interval
+from keras_ae.evaluation._checks import (
+    as_embedding,
+    check_lengths,
+    describe,
+    r2,
+    r2_interval,
+    wilson_interval,
+)
 from keras_ae.evaluation.probes.held_out import as_target, most_frequent, permuted, splits_of
 
 FEWEST = 4  # examples on either side of a split

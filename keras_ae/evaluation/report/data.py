@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from keras_ae.errors import InputError, require
+from keras_ae.evaluation._factor_values import as_factor
 from keras_ae.evaluation.disentanglement.factor_table import factor_columns
 from keras_ae.evaluation.encoders.examples import Examples, mean_and_deviation
 from keras_ae.evaluation.encoders.loading import LoadedEncoder, embeddings_of
-from keras_ae.evaluation.factor_values import as_factor
 from keras_ae.evaluation.report.sections.visual import shrunk
 from keras_ae.evaluation.report.settings import ReportSettings
 

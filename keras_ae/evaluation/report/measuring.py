@@ -6,9 +6,9 @@ import hashlib
 import numpy as np
 
 from keras_ae.errors import require
+from keras_ae.evaluation._factor_values import is_known, known_values
 from keras_ae.evaluation.attempts import attempt, recorded
 from keras_ae.evaluation.encoders.loading import in_batches
-from keras_ae.evaluation.factor_values import is_known, known_values
 from keras_ae.evaluation.progress_line import detail_of
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.evaluation.report.sections import probes as knowledge

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError, check_finite, require
-from keras_ae.evaluation._arrays import check_lengths
-from keras_ae.evaluation._intervals import wilson_interval
+from keras_ae.evaluation._checks import check_lengths, wilson_interval
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from keras_ae.files import write_atomically
 from keras_ae.layers import MFCC

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation._arrays import as_embedding, check_lengths
+from keras_ae.evaluation._checks import as_embedding, check_lengths
 
 
 def equal_error_rate(embeddings, speakers) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import InputError, require
-from keras_ae.evaluation._intervals import bootstrap_interval, wilson_interval
+from keras_ae.evaluation._checks import bootstrap_interval, wilson_interval
 from keras_ae.evaluation.progress_line import detail_of, shown
 from keras_ae.evaluation.text._linear_readers import correlation, read_task, reader_of
 from keras_ae.evaluation.text._sentence_vectors import SentenceVectors

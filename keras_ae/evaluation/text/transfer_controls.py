@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_ae.errors import require
-from keras_ae.evaluation._intervals import wilson_interval
+from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent
 from keras_ae.evaluation.progress_line import detail_of, shown
 from keras_ae.evaluation.text._linear_readers import reader_of

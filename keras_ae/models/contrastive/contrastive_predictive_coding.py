@@ -9,7 +9,7 @@ from keras_ae.layers.step_predictors import StepPredictors
 from keras_ae.losses.contrastive import contrastive_prediction, prediction_accuracy
 from keras_ae.models._data_checks import counted_lengths
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.base import BaseModel
 from keras_ae.models.contrastive._negative_frames import (
     SOURCES,
     all_candidates,
@@ -28,7 +28,7 @@ from keras_ae.ops.sequences import (
     unpack_inputs,
     zero_padding,
 )
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 LONGEST = 2**24  # positions: an encoder without frames for this length has none at all
 

@@ -8,7 +8,7 @@ from keras_ae.layers.mutual_information_network import MutualInformationNetwork
 from keras_ae.losses.contrastive import donsker_varadhan, info_nce, jensen_shannon_mi
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models.base import BaseModel, Player, take_losses
+from keras_ae.models.base import BaseModel, Player
 from keras_ae.models.contrastive._local_maps import (
     check_maps,
     flat_map,
@@ -30,7 +30,7 @@ from keras_ae.ops.sequences import (
     mask_of,
     unpack_inputs,
 )
-from keras_ae.ops.terms import LossTerm, scalars
+from keras_ae.ops.terms import LossTerm, scalars, take_losses
 
 ESTIMATORS = {
     "jensen_shannon": jensen_shannon_mi,

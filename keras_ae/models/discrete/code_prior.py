@@ -10,11 +10,11 @@ from keras import ops
 from keras_ae.errors import check_integers, integers_in
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.base import BaseModel
 from keras_ae.models.discrete._code_network import CodeNetwork
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import argmax
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SAMPLED_AT_ONCE = 256  # bounds the memory of the keys and values
 

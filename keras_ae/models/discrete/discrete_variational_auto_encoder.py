@@ -14,7 +14,6 @@ from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottlene
 from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
-from keras_ae.models.base import take_losses
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import where_counted
 from keras_ae.ops.sequences import (
@@ -26,7 +25,7 @@ from keras_ae.ops.sequences import (
     sum_per_example,
     unpack_inputs,
 )
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
 

@@ -9,11 +9,11 @@ from keras_ae.errors import InputError
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules, loss_bounds
-from keras_ae.models._training import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.models.base import BaseModel, take_losses
+from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.sequences import unpack_inputs
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 LEVELS = ("top", "bottom")
 PARTS = ("bottom_encoder", "top_encoder", "top_decoder", "merge", "decoder")

@@ -10,10 +10,9 @@ from keras_ae.layers.bottlenecks.gaussian_bottleneck import LOG_VARIANCE_BOUND
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.masked.segment_means import SegmentMeans
 from keras_ae.losses.divergences import gaussian_kl
-from keras_ae.models.base import take_losses
 from keras_ae.models.speech.voice_converter import VoiceConverter
 from keras_ae.ops.sequences import combine, crop, mask_of
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SEGMENTS = 8  # parts of an utterance whose contents should not tell the speaker
 

@@ -9,13 +9,13 @@ from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.masked.segment_means import SegmentMeans
 from keras_ae.losses.penalties import channel_correlation, gradient_penalty
-from keras_ae.models._training import Stage
 from keras_ae.models.adversary import Adversary
-from keras_ae.models.base import Player, take_losses
+from keras_ae.models.base import Player
 from keras_ae.models.speech.voice_converter import VoiceConverter
+from keras_ae.models.stages import Stage
 from keras_ae.ops.core import uniform_noise
 from keras_ae.ops.sequences import call_under_mask, combine, crop, mask_of, unpack_inputs
-from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars
+from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars, take_losses
 
 
 class ConvertedFrames(VoiceConverter):

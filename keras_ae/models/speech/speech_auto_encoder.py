@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models._training import check_loss, check_reconstruction
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.stages import check_loss, check_reconstruction
 from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,

@@ -11,10 +11,10 @@ from keras_ae.layers.speech.global_variance import GlobalVariance, band_moments
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models._training import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.speech._conversion_endpoints import conversion_endpoints
+from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,

@@ -9,10 +9,9 @@ from keras import ops
 
 from keras_ae.errors import InputError
 from keras_ae.losses.contrastive import chance_loss, context_accuracy, context_masks, context_prediction
-from keras_ae.models.base import take_losses
 from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.ops.core import assign_finite, gather_over_replicas
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SELF_MASKS = ("exclude", "zero")
 

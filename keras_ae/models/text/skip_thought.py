@@ -11,11 +11,11 @@ from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormali
 from keras_ae.layers.text.gru_decoder import GRUDecoder
 from keras_ae.layers.text.word_softmax import WordSoftmax
 from keras_ae.metrics.perplexity import Perplexity
-from keras_ae.models.base import Player, take_losses
+from keras_ae.models.base import Player
 from keras_ae.models.text._sentence_writing import SentenceWriting
 from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.ops.sequences import sequence_mask
-from keras_ae.ops.terms import mean_term, scalars
+from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SENTENCES = {
     "previous": "previous",

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import PhoneAlignment
-from keras_ae.training.datasets.speech.stores import WaveformStore
 from keras_ae.training.datasets.speech.waveforms import (
     check_level,
     float_waveform,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_ae.training.datasets import load_speech
-from keras_ae.training.datasets.speech import espeak
-from keras_ae.training.datasets.speech.espeak import (
+from keras_ae.training.datasets.speech import _espeak as espeak
+from keras_ae.training.datasets.speech._espeak import (
     available_voices,
     draw_sentences,
     draw_utterances,

@@ -6,7 +6,7 @@ import pytest
 
 from keras_ae.training.datasets import SpeechSplit, speech_batches
 from keras_ae.training.datasets._orders import BucketedOrder
-from keras_ae.training.datasets.speech.stores import WaveformStore
+from keras_ae.training.datasets.speech._stores import WaveformStore
 
 RATE = 100  # samples of a second; padded lengths are then multiples of 10
 

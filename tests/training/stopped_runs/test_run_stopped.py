@@ -85,7 +85,7 @@ def test_a_measurement_that_is_stopped_keeps_the_training(run, resume, monkeypat
         ("export", "keras_ae.training.cli.export_run", "Formats that were finished are kept in the run"),
         ("report", "keras_ae.training.commands.report.report", "The page and the record are as they were"),
         ("convert", "keras_ae.training.commands.convert.convert", "Recordings that were converted are kept."),
-        ("compare", "keras_ae.training.commands.compare.compare_runs", "Nothing was written."),
+        ("compare", "keras_ae.training.commands.report.compare_runs", "Nothing was written."),
     ],
 )
 def test_a_command_that_is_stopped_says_what_is_kept(trained_run, monkeypatch, capsys, verb, patched, words):

@@ -17,8 +17,8 @@ from keras_ae.text.text_file import TextFile
 from keras_ae.training.datasets._reading import list_files, progress_of
 from keras_ae.training.datasets._splits import class_numbers
 from keras_ae.training.datasets.speech._audio_reading import EXTENSIONS, is_audio, read_audio, tensorflow_io
+from keras_ae.training.datasets.speech._stores import AudioFileStore, resampled_length
 from keras_ae.training.datasets.speech.data import LABEL_COLUMNS, SpeechSource
-from keras_ae.training.datasets.speech.stores import AudioFileStore, resampled_length
 from keras_ae.training.datasets.speech.waveforms import silence_of
 
 NOT_COLUMNS = ("path", "text", "split")

@@ -8,8 +8,8 @@ from keras_ae.data_files import LeftOut, split_of
 from keras_ae.errors import InputError
 from keras_ae.training.datasets._arrays import NpzMember, npz_keys
 from keras_ae.training.datasets._splits import class_numbers
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import LABEL_COLUMNS, PhoneAlignment, SpeechSource
-from keras_ae.training.datasets.speech.stores import WaveformStore
 
 AUDIO_TYPES = {"audio": ("int16", "int32", "float32", "float64"), "audio_mulaw": ("uint8",)}
 PHONE_KEYS = ("phone_start", "phone", "phone_offsets", "phone_names")

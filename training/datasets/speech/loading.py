@@ -8,10 +8,10 @@ import numpy as np
 from keras_ae.data_files import SPLITS
 from keras_ae.errors import InputError
 from keras_ae.training.datasets._splits import draw_splits
+from keras_ae.training.datasets.speech._espeak import read_espeak
 from keras_ae.training.datasets.speech._folder import read_speech_folder
 from keras_ae.training.datasets.speech._npz import read_speech_npz
 from keras_ae.training.datasets.speech.data import SpeechData, SpeechSource, SpeechSplit
-from keras_ae.training.datasets.speech.espeak import read_espeak
 from keras_ae.training.datasets.speech.waveforms import check_level
 
 

@@ -8,9 +8,9 @@ from keras_ae.errors import InputError
 from keras_ae.training.datasets._reading import START
 from keras_ae.training.datasets.speech._audio_reading import EXTENSIONS, is_audio
 from keras_ae.training.datasets.speech._folder import listed_files
+from keras_ae.training.datasets.speech._stores import AudioFileStore
 from keras_ae.training.datasets.speech.data import SpeechStream
 from keras_ae.training.datasets.speech.loading import open_speech
-from keras_ae.training.datasets.speech.stores import AudioFileStore
 from keras_ae.training.datasets.speech.waveforms import check_level
 
 

@@ -8,9 +8,8 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.page.sentences import label, leak_of, percent, score
 from keras_ae.evaluation.report.record import as_json
 from keras_ae.files import page_outputs, write_atomically
-from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Cell, Row, Table
-from keras_ae.pages.template import render
+from keras_ae.pages.template import format_number, render
 
 HIGHER, LOWER, NEITHER = 1, -1, 0
 

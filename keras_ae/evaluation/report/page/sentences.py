@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
 from keras_ae.pages.glossary import EMBEDDING
-from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Card
+from keras_ae.pages.template import format_number
 
 MOST_CARDS = 6
 FEW_TEST_EXAMPLES = 200

@@ -1,6 +1,6 @@
 """A record as its template shows it."""
 
-from keras_ae.evaluation.report.page.map import scatter
+from keras_ae.evaluation.report.page._map import scatter
 from keras_ae.evaluation.report.page.sentences import (
     cards,
     cautions,
@@ -12,9 +12,8 @@ from keras_ae.evaluation.report.page.sentences import (
     unit,
 )
 from keras_ae.pages.glossary import EMBEDDING, definitions
-from keras_ae.pages.number_format import format_number
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
-from keras_ae.pages.template import data_uri
+from keras_ae.pages.template import data_uri, format_number
 
 COLUMNS = 32  # pictures in a row of a sheet, as `pictures.sheet` lays them
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}

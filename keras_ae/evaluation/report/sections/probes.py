@@ -3,12 +3,12 @@
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation._factor_values import classes_of, known_values
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.evaluation.disentanglement.dci import dci
 from keras_ae.evaluation.disentanglement.factor_table import why_left_out
 from keras_ae.evaluation.disentanglement.mig import mig
 from keras_ae.evaluation.disentanglement.sap import sap
-from keras_ae.evaluation.factor_values import classes_of, known_values
 from keras_ae.evaluation.probes.leakage import leakage
 from keras_ae.evaluation.probes.neighbours import knn
 from keras_ae.evaluation.probes.probe import probe

@@ -7,7 +7,7 @@ import tensorflow as tf  # writes PNG files and resizes
 
 from keras_ae.evaluation.encoders.loading import in_batches
 from keras_ae.evaluation.probes.neighbours import nearest_neighbours
-from keras_ae.evaluation.report.sections.projection import MOST_POINTS, plane
+from keras_ae.evaluation.report.sections._projection import MOST_POINTS, plane
 
 SHOWN = 20  # reconstructions
 QUERIES = 8

@@ -3,7 +3,6 @@
 import math
 
 from keras_ae.pages.glossary import definitions, run_figure, run_label
-from keras_ae.pages.number_format import flatten, format_name, format_number
 from keras_ae.pages.tables import (
     Card,
     Cell,
@@ -15,7 +14,8 @@ from keras_ae.pages.tables import (
     pairs_table,
     value_cell,
 )
-from keras_ae.training.report.record import Export
+from keras_ae.pages.template import flatten, format_name, format_number
+from keras_ae.training.report._record import Export
 
 HEADLINES = (  # most important first; of each line the first key that was measured makes a card
     {

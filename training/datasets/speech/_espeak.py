@@ -15,8 +15,8 @@ from keras_ae.data_files import SPLITS
 from keras_ae.errors import InputError
 from keras_ae.files import cache_folder, write_to_cache
 from keras_ae.training.datasets._arrays import DAMAGED
+from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import PhoneAlignment, SpeechSource
-from keras_ae.training.datasets.speech.stores import WaveformStore
 
 LANGUAGE = "en-us"
 NOT_PLAIN_VOICES = ("whisper", "fast", "robo", "demon", "half", "storm", "croak")

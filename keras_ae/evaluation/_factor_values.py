@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation._arrays import describe
+from keras_ae.evaluation._checks import describe
 
 PANDAS_MISSING = ("NAType", "NaTType")
 FEW = 10  # classes that any number of examples may have
