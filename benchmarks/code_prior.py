@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from records import write_records
+from parts.records import write_records
 
 from keras_ae.training.recipes import VqVaePriorRecipe
 from keras_ae.training.run import train

@@ -17,10 +17,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from codebook_learning_records import mnist_records, toy_records
-from measuring import one_thread
-from records import is_met, write_records
-from vector_quantizer_processes import find_peer
+from parts.codebook_learning_records import mnist_records, toy_records
+from parts.measuring import one_thread
+from parts.records import is_met, write_records
+from parts.vector_quantizer_processes import find_peer
 
 HERE = Path(__file__).resolve().parent
 SIZES = (512, 2048, 8192)

@@ -11,7 +11,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from codebook_learning_data import MNIST, TOY, Mnist, Toy, usage
+from parts.codebook_learning_data import MNIST, TOY, Mnist, Toy, usage
 from vector_quantizer_cells import decoder, encoder
 
 from keras_ae.layers import VectorQuantizer

@@ -16,7 +16,7 @@ import sys
 import time
 
 import numpy as np
-from codebook_learning_data import MNIST, TOY, Mnist, Toy, usage
+from parts.codebook_learning_data import MNIST, TOY, Mnist, Toy, usage
 
 
 def faiss_toy(seed):

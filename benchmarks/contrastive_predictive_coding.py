@@ -26,9 +26,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
-from contrastive_predictive_coding_training import train, with_more
-from records import record, write_records
-from speech_probes import Digits, digit_baselines, espeak_baselines
+from parts.contrastive_predictive_coding_training import train, with_more
+from parts.records import record, write_records
+from parts.speech_probes import Digits, digit_baselines, espeak_baselines
 
 from keras_ae.evaluation.speech.frame_probes import (
     encode_utterances,

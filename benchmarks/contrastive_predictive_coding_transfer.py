@@ -19,9 +19,9 @@ from pathlib import Path
 import keras
 import numpy as np
 from contrastive_predictive_coding import ESPEAK, RECORD, cached, one_thread
-from contrastive_predictive_coding_training import as_split, pieces, recordings
-from records import record, write_records
-from speech_probes import folded_accuracy, frames_of_layer, spectral_features
+from parts.contrastive_predictive_coding_training import as_split, pieces, recordings
+from parts.records import record, write_records
+from parts.speech_probes import folded_accuracy, frames_of_layer, spectral_features
 
 from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy, mean_and_deviation
 from keras_ae.training.datasets import load_speech

@@ -24,9 +24,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
-from deep_info_max_training import BATCH, CODE, best_weights, build, embeddings, linear_probe, load, train
-from records import record as repeated
-from records import write_records
+from parts.deep_info_max_training import (
+    BATCH,
+    CODE,
+    best_weights,
+    build,
+    embeddings,
+    linear_probe,
+    load,
+    train,
+)
+from parts.records import record as repeated
+from parts.records import write_records
 from sklearn.decomposition import PCA
 
 # chosen on the held-out training images of cifar10_jpeg, 4 epochs, seed 100: see `TRIED`

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from records import write_records
+from parts.records import write_records
 
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train

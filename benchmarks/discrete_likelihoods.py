@@ -21,8 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
-from discrete_likelihoods_models import StochasticBeliefNetwork, vae
-from records import write_records
+from parts.discrete_likelihoods_models import StochasticBeliefNetwork, vae
+from parts.records import write_records
 
 HELD_OUT = 5000
 BATCH = 100

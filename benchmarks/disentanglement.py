@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from records import write_records
-from sprite_training import SIZE, embeddings_of_all, encoder, summary, train_model
+from parts.records import write_records
+from parts.sprite_training import SIZE, embeddings_of_all, encoder, summary, train_model
 
 from keras_ae.evaluation import Sprites, beta_vae_score, dci, factor_vae_score, mig, sap
 from keras_ae.models import TotalCorrelationVariationalAutoEncoder

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from records import write_records
+from parts.records import write_records
 
 from keras_ae.evaluation.report.record import JSON
 from keras_ae.training.commands._run_embedding import has_record, measure_run

@@ -16,8 +16,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from records import is_met, write_records
-from vector_quantizer_processes import HERE, _row, find_peer
+from parts.records import is_met, write_records
+from parts.vector_quantizer_processes import HERE, _row, find_peer
 
 SIZES = {"small": [8192], "all": [8192, 65536]}
 CODES = 2**13

@@ -9,7 +9,7 @@ import sys
 import keras
 import tensorflow as tf
 from keras import ops
-from measuring import measure
+from parts.measuring import measure
 
 from keras_ae.layers import FiniteScalarQuantizer, LookupFreeQuantizer
 

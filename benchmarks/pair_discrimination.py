@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import tensorflow as tf
-from records import write_records
+from parts.records import write_records
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import one_thread, peak_extra_mb
-from records import record, write_records
+from parts.measuring import one_thread, peak_extra_mb
+from parts.records import record, write_records
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "quick_thought_memory.json"
 COMMAND = "python benchmarks/quick_thought_memory.py"

@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import one_thread
-from records import record, write_records
+from parts.measuring import one_thread
+from parts.records import record, write_records
 
 from keras_ae.text import Vocabulary
 from keras_ae.training.datasets import load_text, sentence_blocks

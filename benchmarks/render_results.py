@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from records import is_met, read_records
+from parts.records import is_met, read_records
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEADING = """# Results

@@ -30,11 +30,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tensorflow as tf
-from records import write_records
-from repeats import cached, kept
-from sentences_records import control_records, difference_records, part_records
-from sentences_settings import CHANNELS, POOLED, SYSTEMS, TEXT, WITHOUT_VECTOR
-from sentences_training import combined, controls, figures_of, load_books, perplexity_without
+from parts.records import write_records
+from parts.repeats import cached, kept
+from parts.sentences_records import control_records, difference_records, part_records
+from parts.sentences_settings import CHANNELS, POOLED, SYSTEMS, TEXT, WITHOUT_VECTOR
+from parts.sentences_training import combined, controls, figures_of, load_books, perplexity_without
 
 from keras_ae.evaluation import load_sentence_tasks
 from keras_ae.training.recipes import RECIPES

@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import soundfile
-from records import record as repeated
-from records import write_records
+from parts.records import record as repeated
+from parts.records import write_records
 
 from keras_ae.training.datasets import load_speech, speech_batches
 from keras_ae.training.datasets.speech._espeak import available_voices, draw_utterances, synthesize

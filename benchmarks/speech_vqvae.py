@@ -30,10 +30,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
-from records import write_records
+from parts.records import write_records
+from parts.speech_vqvae_noise import NOISES, noisy
+from parts.speech_vqvae_records import records_of
 from sklearn.cluster import MiniBatchKMeans
-from speech_vqvae_noise import NOISES, noisy
-from speech_vqvae_records import records_of
 
 from keras_ae.evaluation.speech import frame_probes as speech_probes
 from keras_ae.evaluation.speech import units as speech_units

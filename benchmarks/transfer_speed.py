@@ -23,8 +23,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from measuring import one_thread
-from records import record, write_records
+from parts.measuring import one_thread
+from parts.records import record, write_records
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "transfer_speed.json"
 COMMAND = "python benchmarks/transfer_speed.py --tasks FOLDER"

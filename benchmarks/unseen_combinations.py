@@ -20,8 +20,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from records import write_records
-from sprite_training import SIZE, decoder, encoder, summary, train_model
+from parts.records import write_records
+from parts.sprite_training import SIZE, decoder, encoder, summary, train_model
 
 from keras_ae.evaluation import Sprites
 from keras_ae.layers import BinaryBottleneck, GumbelOneHot, VectorQuantizer

@@ -16,10 +16,10 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from records import is_met, write_records
-from vector_quantizer_processes import Processes
-from vector_quantizer_records import PEER_SIZE, make_records
-from vector_quantizer_tables import tables
+from parts.records import is_met, write_records
+from parts.vector_quantizer_processes import Processes
+from parts.vector_quantizer_records import PEER_SIZE, make_records
+from parts.vector_quantizer_tables import tables
 
 SIZES = {
     "small": [(8192, 512), (8192, 1024)],

@@ -14,7 +14,7 @@ import sys
 import keras
 import tensorflow as tf
 from keras import layers, ops
-from measuring import measure
+from parts.measuring import measure
 
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder

@@ -7,7 +7,7 @@ import json
 import sys
 
 import numpy as np
-from measuring import measure
+from parts.measuring import measure
 
 DIM = 64
 

@@ -30,13 +30,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import tensorflow as tf
-from records import write_records
-from repeats import cached
-from voice_conversion_controls import control_rows, feature_probes
-from voice_conversion_records import control_records, system_records
-from voice_conversion_settings import SYSTEMS
-from voice_conversion_training import train
-from voice_conversion_unseen import espeak, one_shot, parallel_sentences, voiceprint
+from parts.records import write_records
+from parts.repeats import cached
+from parts.voice_conversion_controls import control_rows, feature_probes
+from parts.voice_conversion_records import control_records, system_records
+from parts.voice_conversion_settings import SYSTEMS
+from parts.voice_conversion_training import train
+from parts.voice_conversion_unseen import espeak, one_shot, parallel_sentences, voiceprint
 
 from keras_ae.evaluation import copy_synthesis
 from keras_ae.evaluation.speech.conversions import conversion_frames, fit_judge, waveforms_of

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -158,12 +159,52 @@ def test_nothing_imports_the_folders_by_their_bare_names():
     assert not problems
 
 
-def test_no_public_function_shares_the_name_of_its_module():
-    functions = {
-        path: [node.name for node in tree(path).body if isinstance(node, ast.FunctionDef)]
-        for path in sources().values()
-    }
-    assert not [str(path) for path, names in functions.items() if path.stem in names]
+def test_no_module_has_the_name_of_a_function_that_the_package_beside_it_exports():
+    """`from package import name` would give the function or the module, whichever was imported last."""
+    problems = []
+    for name, path in sources().items():
+        package, _, module = name.rpartition(".")
+        exported = vars(importlib.import_module(package)).get("__all__", ()) if package else ()
+        if path.name != "__init__.py" and module in exported:
+            problems.append(name)
+    assert not problems
+
+
+# programs, and documented or former paths: no module of the package imports them
+STARTED_OR_NAMED = {
+    "keras_ae.training.cli",
+    "keras_ae.training.run",
+    "keras_ae.training.datasets.speech.espeak_synthesis",
+    "keras_ae.training.voice_conversions",
+    "keras_ae.training.voice_conversion_figures",
+}
+
+
+@cache
+def users():
+    """`{module: modules of the package that import it}`."""
+    found = {name: set() for name in sources()}
+    for user, path in sources().items():
+        for _, name, _ in imports(path):
+            module = name if name in found else name.rpartition(".")[0]
+            found.get(module, set()).add(user)
+    return found
+
+
+def test_an_underscore_marks_the_modules_that_nobody_outside_of_their_folder_uses():
+    problems = []
+    for name, path in sources().items():
+        folder, _, module = name.rpartition(".")
+        # the package's own folder holds what all others share, and exports are checked without the package
+        free = folder == "keras_ae" or within(name, "keras_ae.export") or name in STARTED_OR_NAMED
+        if path.name == "__init__.py" or free:
+            continue
+        outside = {user for user in users()[name] if user == folder or not within(user, folder)}
+        if module.startswith("_") and outside:
+            problems.append(f"{name} is used by {min(outside)}: no underscore")
+        if not module.startswith("_") and not outside:
+            problems.append(f"{name} is used in its folder alone: _{module}")
+    assert not problems, "\n".join(problems)
 
 
 def test_no_assert_stub_or_open_end():
@@ -181,9 +222,71 @@ def is_ellipsis(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
 
 
-def test_files_are_short():
-    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources().values()}
-    assert not {name: lines for name, lines in long.items() if lines > 500}
+def test_files_functions_and_folders_are_short():
+    lines = {name: len(path.read_text().splitlines()) for name, path in sources().items()}
+    assert not {name: count for name, count in lines.items() if count > 500}
+    modules = [name for name, path in sources().items() if path.name != "__init__.py"]
+    assert sum(lines[name] < 60 for name in modules) <= 0.1 * len(modules)
+    folders = Counter(name.rpartition(".")[0] for name in modules)
+    assert not {folder: count for folder, count in folders.items() if count > 16}
+    long = {node.name for path in sources().values() for node in long_functions(path)}
+    assert long <= {"_verbs"}  # which defines one function for each command
+
+
+def long_functions(path):
+    """Functions of more than 60 lines, without their docstring."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            if node.end_lineno - body[0].lineno >= 60:
+                yield node
+
+
+# the number of files to open to read one class or function, which rooms by subject keep small
+FILES_TO_OPEN = {
+    "keras_ae.layers.bottlenecks.vector_quantizer": 11,
+    "keras_ae.training.datasets.images.loading": 15,
+    "keras_ae.training.datasets.speech.loading": 16,
+    "keras_ae.models.speech.adversarial_voice_converter": 24,
+}
+
+
+@pytest.mark.parametrize(("module", "most"), FILES_TO_OPEN.items())
+def test_few_files_are_opened_to_read_one(module, most):
+    assert len(files_to_open(module)) <= most, sorted(files_to_open(module))
+
+
+def files_to_open(module):
+    """The module, and all modules of the package that it needs, directly or not."""
+    found, open_ends = set(), [module]
+    while open_ends:
+        name = open_ends.pop()
+        if name not in found:
+            found.add(name)
+            open_ends += defining_modules(name)
+    return found
+
+
+@cache
+def defining_modules(module):
+    """Modules that define what a module imports, not the packages that re-export it."""
+    found = set()
+    for _, name, _ in imports(sources()[module]):
+        owner, _, attribute = name.rpartition(".")
+        if name in sources():
+            found.add(name)
+        elif owner in sources() and sources()[owner].name == "__init__.py":
+            re_exported = (full.rpartition(".") for _, full, _ in imports(sources()[owner]))
+            found.update(origin for origin, _, exported in re_exported if exported == attribute)
+        elif owner in sources():
+            found.add(owner)
+    return frozenset(name for name in found if sources().get(name, Path()).name not in ("__init__.py", ""))
+
+
+def test_every_public_name_is_importable_where_it_was():
+    for name in (Path(__file__).parent / "public_names.txt").read_text().split():
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
 
 
 def test_every_module_and_every_exported_name_is_documented():

@@ -89,7 +89,7 @@ def test_sdist_holds_every_file_of_the_checkout(sdist, files):
         "pyproject.toml",
         "tests/export/serve.c",
         "tests/test_packaging.py",
-        "training/report.html",
+        "training/report/report.html",
     }
 
 
@@ -101,7 +101,7 @@ def test_wheel_holds_every_module_below_keras_ae_and_nothing_else(wheel, files):
     }
     sources = {name for name in files if name.startswith(("keras_ae/", "training/", "export/"))}
     assert packed == {name if name.startswith("keras_ae/") else f"keras_ae/{name}" for name in sources}
-    assert {"keras_ae/py.typed", "keras_ae/training/report.html", "keras_ae/export/onnx.py"} <= packed
+    assert {"keras_ae/py.typed", "keras_ae/training/report/report.html", "keras_ae/export/onnx.py"} <= packed
 
 
 def test_wheel_names_command_and_licence(wheel):

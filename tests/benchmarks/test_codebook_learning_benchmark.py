@@ -10,7 +10,7 @@ MINUTES = {"minutes": 0.5}
 
 @pytest.fixture
 def data(benchmark_module):
-    return benchmark_module("codebook_learning_data")
+    return benchmark_module("parts.codebook_learning_data")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_settings_of_the_peer_are_chosen_on_validation_and_carried_to_larger_cod
 
 
 def test_records_compare_ours_with_the_peer(benchmark, benchmark_module, tmp_path):
-    records = benchmark_module("codebook_learning_records")
+    records = benchmark_module("parts.codebook_learning_records")
     settings = benchmark.SETTINGS["ste"]
     rows = {512: {"vq": [row(0.3), row(0.5)], "vqp": [row(0.6), row(0.7)], "settings": settings}}
     made = records.mnist_records(rows, Fake.versions, command="python a.py", minutes=2.04)
@@ -127,13 +127,13 @@ def test_records_compare_ours_with_the_peer(benchmark, benchmark_module, tmp_pat
         benchmark.toy(Fake(), range(3)), Fake.versions, command="python a.py", minutes=2.04
     )
     assert {"vq.defaults.mse", "vq.defaults.usage", "vqp.best.toy.mse", "faiss.kmeans.toy.mse"} < set(toy)
-    benchmark_module("records").write_records(tmp_path / "a.json", {**made, **toy})
+    benchmark_module("parts.records").write_records(tmp_path / "a.json", {**made, **toy})
 
 
 def test_the_best_settings_on_the_toy_are_the_recorded_ones(benchmark, benchmark_module):
     rows = benchmark.toy(Fake(start_decay0=0.4, **{"start_decay0.8_dead1": 0.3}), range(1))
     rows["start_decay0.8_dead1"] = [row(0.3)]
-    toy = benchmark_module("codebook_learning_records").toy_records(
+    toy = benchmark_module("parts.codebook_learning_records").toy_records(
         rows, Fake.versions, command="a", minutes=1.0
     )
     assert toy["vqp.best.toy.mse"]["mean"] == 0.3
@@ -144,7 +144,7 @@ def test_without_the_peers_ours_alone_is_recorded(benchmark, benchmark_module):
     cells = Fake()
     cells.pythons = cells.versions = {"faiss": None, "vqp": None}
     rows = benchmark.mnist(cells, range(1), (512,), "mnist.npz")
-    made = benchmark_module("codebook_learning_records").mnist_records(
+    made = benchmark_module("parts.codebook_learning_records").mnist_records(
         rows, cells.versions, command="a", minutes=1.0
     )
     assert set(made) == {f"vq.mnist.k512.{score}" for score in ("mse", "usage", "perplexity")}

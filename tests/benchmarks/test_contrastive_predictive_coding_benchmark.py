@@ -13,7 +13,7 @@ def benchmark(benchmark_module):
 
 @pytest.fixture
 def digits_of(benchmark_module):
-    return benchmark_module("speech_probes").Digits
+    return benchmark_module("parts.speech_probes").Digits
 
 
 class Part(SimpleNamespace):
@@ -36,13 +36,13 @@ def test_records_are_means_over_seeds_with_their_goals(benchmark, benchmark_modu
     names = {"phone", "phone_random_init", "speaker", "baseline.mfcc39.speaker"}
     assert set(records) == {f"cpc.espeak.{name}" for name in names} | {"cpc.train.realtime"}
     assert records["cpc.train.realtime"]["mean"] == 60.0
-    is_met = benchmark_module("records").is_met
+    is_met = benchmark_module("parts.records").is_met
     phone = records["cpc.espeak.phone"]
     assert (phone["mean"], phone["n"], phone["minutes"]) == (pytest.approx(0.8), 3, 6.0)
     assert phone["sd"] == pytest.approx(0.1)
     assert is_met(phone) and not is_met(records["cpc.espeak.speaker"])
     assert records["cpc.espeak.phone_random_init"]["goal"] == "<= 0.7000"  # 0.10 below the trained one
-    benchmark.write_records(tmp_path / "records.json", records)
+    benchmark.write_records(tmp_path / "parts.records.json", records)
 
 
 def test_the_audio_of_a_training_is_that_of_its_crops(benchmark):
@@ -75,7 +75,7 @@ def test_the_official_test_is_the_last_split(digits_of):
 
 def test_each_fold_is_read_by_a_probe_of_the_others(benchmark_module):
     """Four folds, in the last of which the labels are swapped: the majority of the others reads it wrong."""
-    folded_accuracy = benchmark_module("speech_probes").folded_accuracy
+    folded_accuracy = benchmark_module("parts.speech_probes").folded_accuracy
     labels, folds = np.tile([0, 1], 40), np.repeat([0, 1, 2, 3], 20)
     x = np.where(folds == 3, 1 - labels, labels)[:, None] * 4.0
     assert folded_accuracy(x, labels, folds) == 0.75
@@ -93,7 +93,7 @@ def test_the_last_second_of_each_recording_is_the_test(transfer):
 
 
 def test_more_recordings_are_cut_into_pieces_and_levelled(benchmark_module, tmp_path):
-    training = benchmark_module("contrastive_predictive_coding_training")
+    training = benchmark_module("parts.contrastive_predictive_coding_training")
     rng = np.random.default_rng(0)
     audio = (rng.standard_normal(5 * 250) * 3000).astype("int16")
     np.savez(tmp_path / "a.npz", audio=audio, offsets=np.arange(6) * 250, sample_rate=100)
@@ -126,4 +126,4 @@ def test_people_of_a_file_are_read_and_recorded(transfer, benchmark_module, tmp_
     assert results[0]["speaker"] == 1.0
     records = transfer.records_of("librispeech", results, {"mfcc13.speaker": 0.5, "minutes": 1.0}, "hums.npz")
     assert set(records) == {f"cpc.librispeech_mini.{key}" for key in ("speaker", "baseline.mfcc13.speaker")}
-    benchmark_module("records").write_records(tmp_path / "records.json", records)
+    benchmark_module("parts.records").write_records(tmp_path / "parts.records.json", records)

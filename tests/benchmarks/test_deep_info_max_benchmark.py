@@ -10,7 +10,7 @@ SETTINGS = {"rate": 1e-3, "epochs": 2}
 
 @pytest.fixture
 def training(benchmark_module, monkeypatch):
-    module = benchmark_module("deep_info_max_training")
+    module = benchmark_module("parts.deep_info_max_training")
     for network in ("deep_info_max_encoder", "deep_info_max_decoder"):
         small = partial(getattr(module, network), filters=(4, 4), units=8)
         monkeypatch.setattr(module, network, small)

@@ -22,7 +22,7 @@ def benchmark(benchmark_module):
 @pytest.fixture
 def network(benchmark_module, monkeypatch):
     """A belief network of 4-2-2-3 bits."""
-    models = benchmark_module("discrete_likelihoods_models")
+    models = benchmark_module("parts.discrete_likelihoods_models")
     monkeypatch.setattr(models, "UNITS", UNITS)
     monkeypatch.setattr(models.np, "split", lambda mean, _: (mean[:UPPER], mean[UPPER:]))
 
@@ -100,5 +100,5 @@ def test_a_cell_is_trained_scored_and_recorded_once(benchmark, benchmark_module,
     monkeypatch.setattr(benchmark, "train", None)
     assert benchmark.measure(name, cell, 0, data, tmp_path) == scores
     records = benchmark.records_of(name, cell, [scores, scores], "python x.py")
-    benchmark_module("records").write_records(tmp_path / "records.json", records)
-    assert json.loads((tmp_path / "records.json").read_text())[name]["n"] == 2
+    benchmark_module("parts.records").write_records(tmp_path / "parts.records.json", records)
+    assert json.loads((tmp_path / "parts.records.json").read_text())[name]["n"] == 2

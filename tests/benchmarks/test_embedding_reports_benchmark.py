@@ -17,7 +17,7 @@ def reports(embedding_record):
 
 
 def test_records_are_means_over_trainings(reports, benchmark_module, tmp_path):
-    embedding_reports, records_file = benchmark_module("embedding_reports"), benchmark_module("records")
+    embedding_reports, records_file = benchmark_module("embedding_reports"), benchmark_module("parts.records")
     records = embedding_reports.records_of("vqvae", reports, "python benchmarks/embedding_reports.py", 3.0)
     path = tmp_path / "embedding_reports.json"
     records_file.write_records(path, records)

@@ -15,7 +15,7 @@ def benchmark(benchmark_module):
 @pytest.mark.parametrize("name", ["lfq", "fsq"])
 def test_a_tiny_cell_runs(benchmark_module, name):
     cells = benchmark_module("lookup_free_quantizer_cells")
-    found = benchmark_module("measuring").measure(cells.training_forward(name, 128), seconds=0.01)
+    found = benchmark_module("parts.measuring").measure(cells.training_forward(name, 128), seconds=0.01)
     assert found["seconds"] > 0
 
 
@@ -33,7 +33,7 @@ def test_the_record_is_the_worst_size_round_by_round(benchmark, benchmark_module
     assert (record["mean"], record["n"], record["minutes"], record["goal"]) == (70.0, 3, 1.3, ">= 50")
     for part in ("worst cell: 8192 vectors", "peer 1", "65536 vectors 90x", "10 MB against 500 MB"):
         assert part in record["note"]
-    benchmark_module("records").write_records(tmp_path / "a.json", made)
+    benchmark_module("parts.records").write_records(tmp_path / "a.json", made)
     assert "peer 1" in benchmark.table(rows, "peer 1")
 
 

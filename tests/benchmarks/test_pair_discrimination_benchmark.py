@@ -27,7 +27,7 @@ def test_records_of_closed_forms_are_valid_and_say_both_sides(
     Optimal.value = benchmark.CLOSED_FORMS["label10"][1]
     monkeypatch.setattr(benchmark, "PairDiscriminator", Optimal)
     found = benchmark.measure_closed_form("label10", seeds=3)
-    records = benchmark_module("records").write_records(tmp_path / "records.json", found)
+    records = benchmark_module("parts.records").write_records(tmp_path / "parts.records.json", found)
     entry = records["ldstar.label10"]
     assert entry["goal"] == "<= 0.3651" and entry["n"] == 3 and "farthest seed 0.0020" in entry["note"]
     assert entry["sd"] == pytest.approx(1e-3)

@@ -36,4 +36,4 @@ def test_ratios_are_of_one_round(speed, benchmark_module):
     assert found["qt.train.vs_torch"]["mean"] == pytest.approx((4 / 2 + 9 / 3) / 2)
     assert found["qt.train.bow.per_s"]["mean"] == pytest.approx(6.5)
     assert found["qt.train.vs_torch"]["goal"] == ">= 2" and found["qt.encode.per_s"]["goal"] == ">= 2000"
-    assert benchmark_module("records").is_met(found["qt.train.vs_torch"])
+    assert benchmark_module("parts.records").is_met(found["qt.train.vs_torch"])

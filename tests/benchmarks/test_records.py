@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def records(benchmark_module):
-    return benchmark_module("records")
+    return benchmark_module("parts.records")
 
 
 @pytest.fixture

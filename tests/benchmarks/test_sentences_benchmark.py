@@ -20,7 +20,7 @@ def data(benchmark_module, tmp_path, monkeypatch):
         for book in range(number):
             lines = [f"the {noun} sees the {rng.choice(nouns)} ." for noun in rng.choice(nouns, 9)]
             (tmp_path / "books" / part / f"{book}.txt").write_text("\n".join(lines))
-    return benchmark_module("sentences_training").load_books(tmp_path / "books", TINY)
+    return benchmark_module("parts.sentences_training").load_books(tmp_path / "books", TINY)
 
 
 def test_all_training_novels_are_trained_on(data):
@@ -51,7 +51,9 @@ def test_parts_follow_one_another(benchmark_module, data, monkeypatch, tmp_path)
         "mean of word vectors",
         "untrained encoder",
     }
-    found = benchmark_module("records").write_records(tmp_path / "r.json", benchmark.records_of(results))
+    found = benchmark_module("parts.records").write_records(
+        tmp_path / "r.json", benchmark.records_of(results)
+    )
     for name in ("qt.valid.gain", "qt.trec", "qt.bag.trec", "qt.multi.trec", "qt.multi.example", "st.trec"):
         assert name in found
     assert "encoder bag-of-words" in found["qt.multi_quick.trec"]["note"]
@@ -97,11 +99,11 @@ def test_a_stopped_run_goes_on(benchmark_module, monkeypatch, tmp_path):
     assert measured[2:] == [("bag", 0), ("bag", 0), ("bag", 1)]
     found = json.loads((tmp_path / "r.json").read_text())
     assert found["qt.valid.gain"]["mean"] == pytest.approx(0.9) and found["qt.bag.trec"]["n"] == 2
-    assert benchmark_module("records").is_met(found["qt.trec"])
+    assert benchmark_module("parts.records").is_met(found["qt.trec"])
 
 
 def test_settings_are_those_of_the_recipes(benchmark_module):
-    settings = benchmark_module("sentences_settings")
+    settings = benchmark_module("parts.sentences_settings")
     for system in settings.SYSTEMS.values():
         RECIPES[system["recipe"]](**system["settings"])
     RECIPES["skip-thought"](**settings.SYSTEMS["skip"]["settings"], **settings.WITHOUT_VECTOR)
@@ -110,7 +112,7 @@ def test_settings_are_those_of_the_recipes(benchmark_module):
 
 
 def test_figures_that_were_measured_with_other_settings_are_not_taken(benchmark_module, tmp_path):
-    repeats, path = benchmark_module("repeats"), tmp_path / "runs" / "a.json"
+    repeats, path = benchmark_module("parts.repeats"), tmp_path / "runs" / "a.json"
     assert repeats.kept(path, {}) is None
     done = repeats.cached(path, {"sizes": (2, 3)}, lambda: {"x": 1})
     assert repeats.cached(path, {"sizes": [2, 3]}, lambda: 1 / 0) == json.loads(json.dumps(done))

@@ -41,6 +41,6 @@ def test_records_are_records(tmp_path, speech_pipeline, benchmark_module):
     row = speech_pipeline.record([0.01, 0.02, 0.03], 1.23, "share", "<= 0.05")
     assert (row["mean"], row["n"]) == (pytest.approx(0.02), 3)
     assert row["sd"] == pytest.approx(0.01)
-    records = benchmark_module("records")
+    records = benchmark_module("parts.records")
     written = records.write_records(tmp_path / "a.json", {"speech.pipeline.a": row})
     assert records.is_met(written["speech.pipeline.a"])

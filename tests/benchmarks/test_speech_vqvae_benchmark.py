@@ -10,7 +10,7 @@ from keras_ae.training.recipes import SpeechVqVaeRecipe
 
 @pytest.fixture
 def noise(benchmark_module):
-    return benchmark_module("speech_vqvae_noise")
+    return benchmark_module("parts.speech_vqvae_noise")
 
 
 class Split:
@@ -47,7 +47,7 @@ def test_babble_leaves_the_speaker_out(noise):
 
 
 def test_every_record_is_written_and_the_goals_are_those_of_the_units(benchmark_module, tmp_path):
-    records, writer = benchmark_module("speech_vqvae_records"), benchmark_module("records")
+    records, writer = benchmark_module("parts.speech_vqvae_records"), benchmark_module("parts.records")
     heard = {"purity": 0.6, "phone": 0.7, "unchanged": 1.0}
     one = {"test": heard, "white": heard, "babble": heard, "minutes": 1.0, "epoch": 3, "validation": 0.2}
     one |= {"usage": 1.0, "unit_speaker": 0.4, "speaker": 0.5, "reconstruction": 0.2, "log_mel_speaker": 0.96}

@@ -14,7 +14,7 @@ SPRITES = Sprites(32)
 
 @pytest.fixture
 def training(benchmark_module):
-    return benchmark_module("sprite_training")
+    return benchmark_module("parts.sprite_training")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_both_readings_say_the_same_of_the_same_vectors(speed, benchmark_module,
     settings = speed.arguments(["--tasks", str(tmp_path), "--names", "mood", "--repeats", "1"])
     settings.results = tmp_path / "results.json"
     speed.main(settings)
-    found = benchmark_module("records").read_records(settings.results)
+    found = benchmark_module("parts.records").read_records(settings.results)
     assert found["transfer.accuracy_difference"]["mean"] == 0.0
     assert found["transfer.speedup"]["goal"] == ">= 5"
 

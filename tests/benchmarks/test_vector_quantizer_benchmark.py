@@ -17,7 +17,7 @@ def cells(benchmark_module):
 @pytest.fixture
 def make_records(benchmark_module):
     def make(rows, **peers):
-        module = benchmark_module("vector_quantizer_records")
+        module = benchmark_module("parts.vector_quantizer_records")
         return module.make_records(rows, SIZES, {**PEERS, **peers}, command="python a.py", minutes=1.26)
 
     return make
@@ -54,7 +54,7 @@ def test_the_record_of_a_grid_is_the_median_of_its_worst_cell(make_records, benc
     assert (worst["mean"], worst["n"], worst["minutes"]) == (1.9, 3, 1.3)
     assert "65536 x 512" in worst["note"]
     assert made["vq.search.extra_mb"]["mean"] == 80.0
-    benchmark_module("records").write_records(tmp_path / "a.json", made)
+    benchmark_module("parts.records").write_records(tmp_path / "a.json", made)
 
 
 def test_a_grid_with_a_missing_cell_has_no_record(make_records):
@@ -82,7 +82,7 @@ def test_the_tables_name_a_peer_that_is_not_installed(benchmark_module):
         ("train", 8192, 512): [row(0.02)],
         ("step", 6272, 512): [row(1.1)],
     }
-    text = benchmark_module("vector_quantizer_tables").tables(rows, PEERS)
+    text = benchmark_module("parts.vector_quantizer_tables").tables(rows, PEERS)
     assert "not installed" in text and "not measured" in text  # vector-quantize-pytorch; faiss without a row
     assert "819,000" in text and "1.100x" in text
 
@@ -113,7 +113,7 @@ def test_bad_settings_are_refused(benchmark_module, arguments, capsys):
 
 
 def test_a_cell_whose_process_fails_gives_no_row(benchmark_module, tmp_path, capsys):
-    processes = benchmark_module("vector_quantizer_processes")
+    processes = benchmark_module("parts.vector_quantizer_processes")
     script = tmp_path / "broken.py"
     script.write_text("raise SystemExit('out of memory')")
     assert processes._row([processes.sys.executable, script, "search", 8192]) is None

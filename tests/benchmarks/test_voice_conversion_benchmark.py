@@ -33,7 +33,7 @@ def layer():
 
 
 def test_controls_do_what_their_names_say(benchmark_module, layer):
-    controls = benchmark_module("voice_conversion_controls")
+    controls = benchmark_module("parts.voice_conversion_controls")
     train, test = (controls.Takes([split(takes, seed=s)], layer) for takes, s in ((3, 0), (1, 1)))
     convert = controls.converters(train, test, layer)
     row, target = 1, 4
@@ -53,7 +53,7 @@ def test_controls_do_what_their_names_say(benchmark_module, layer):
 
 
 def test_nearest_frames_are_those_of_all_distances(benchmark_module, layer):
-    controls = benchmark_module("voice_conversion_controls")
+    controls = benchmark_module("parts.voice_conversion_controls")
     train = controls.Takes([split(2)], layer)
     nearest = controls.NearestFrames(train, layer.num_mels)
     frames = train.frames[0][:6]
@@ -69,10 +69,10 @@ def test_nearest_frames_are_those_of_all_distances(benchmark_module, layer):
 
 
 def test_speakers_that_are_left_out_are_nowhere_and_the_others_count_from_0(benchmark_module):
-    training = benchmark_module("voice_conversion_training")
+    training = benchmark_module("parts.voice_conversion_training")
     names = tuple("abcdef")
     data = SpeechData("noise", split(3), split(1), split(1), 8000, names, ("0", "1"), (), {})
-    for pair in benchmark_module("voice_conversion_unseen").PAIRS:
+    for pair in benchmark_module("parts.voice_conversion_unseen").PAIRS:
         less = training.without(data, pair)
         assert less.speakers == tuple(name for i, name in enumerate(names) if i not in pair)
         assert len(less.train) == 24 and set(less.train.speaker) == {0, 1, 2, 3}
@@ -81,12 +81,12 @@ def test_speakers_that_are_left_out_are_nowhere_and_the_others_count_from_0(benc
             np.testing.assert_array_equal(less.train.waveform(mine), data.train.waveform(theirs))
             assert names[data.train.speaker[theirs]] == less.speakers[less.train.speaker[mine]]
             assert less.train.label[mine] == data.train.label[theirs]
-    assert sorted(sum(benchmark_module("voice_conversion_unseen").PAIRS, ())) == list(range(6))
+    assert sorted(sum(benchmark_module("parts.voice_conversion_unseen").PAIRS, ())) == list(range(6))
 
 
 @pytest.mark.parametrize(("monitor", "epoch"), [("val_loss", 2), (None, 3)])
 def test_weights_of_the_epoch_that_the_recipe_keeps(benchmark_module, monitor, epoch):
-    kept = benchmark_module("voice_conversion_training").KeptEpoch(type("Stream", (), {})(), monitor)
+    kept = benchmark_module("parts.voice_conversion_training").KeptEpoch(type("Stream", (), {})(), monitor)
 
     class Model:
         def get_weights(self):
@@ -101,7 +101,7 @@ def test_weights_of_the_epoch_that_the_recipe_keeps(benchmark_module, monitor, e
 
 def test_unseen_voices_say_the_same_sentences(benchmark_module):
     pytest.importorskip("espeakng_loader")
-    spoken = benchmark_module("voice_conversion_unseen").parallel_sentences(8000, voices=2, sentences=2)
+    spoken = benchmark_module("parts.voice_conversion_unseen").parallel_sentences(8000, voices=2, sentences=2)
     assert spoken.speaker.tolist() == [0, 0, 1, 1] and spoken.label.tolist() == [0, 1, 0, 1]
     lengths = spoken.lengths.reshape(2, 2)
     assert np.abs(np.log(lengths[0] / lengths[1])).max() < 0.2  # another voice, the same tempo
@@ -137,7 +137,8 @@ def recipe_fields(name):
 
 
 def test_a_stopped_run_goes_on_and_writes_what_there_is(benchmark_module, monkeypatch, tmp_path):
-    benchmark, records = (benchmark_module(f"voice_conversion{end}") for end in ("", "_records"))
+    names = ("voice_conversion", "parts.voice_conversion_records")
+    benchmark, records = (benchmark_module(name) for name in names)
     measured = []
 
     def part(name):
@@ -177,7 +178,7 @@ def one(records, **changes):
 
 
 def test_every_record_is_written_with_its_goal(benchmark_module, tmp_path):
-    records, writer = benchmark_module("voice_conversion_records"), benchmark_module("records")
+    records, writer = benchmark_module("parts.voice_conversion_records"), benchmark_module("parts.records")
     main = [one(records, content_speaker_linear=value, content_digit=0.9) for value in (0.3, 0.4, 0.5)]
     off = [one(records, content_speaker_linear=0.8, content_digit=0.95) for _ in main]
     results = {"main": main, "ablation": off[:2], "oneshot": []}
@@ -196,7 +197,7 @@ def test_every_record_is_written_with_its_goal(benchmark_module, tmp_path):
 
 
 def test_records_of_controls(benchmark_module, tmp_path):
-    records, writer = benchmark_module("voice_conversion_records"), benchmark_module("records")
+    records, writer = benchmark_module("parts.voice_conversion_records"), benchmark_module("parts.records")
     row = {"n": 9, "both": 0.1, "target_speaker": 0.2, "source_speaker": 0.3, "content": 0.4}
     controls = {
         "rows": dict.fromkeys(records.NOTES, row | {"mcd": 5.0, "gv": 1.0}),

@@ -1,7 +1,7 @@
 """The records of `voice_conversion.py`."""
 
-from records import record as repeated
-from voice_conversion_controls import NOTES
+from parts.records import record as repeated
+from parts.voice_conversion_controls import NOTES
 
 GOALS = {
     "content_digit": ">= 0.90",

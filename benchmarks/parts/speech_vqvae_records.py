@@ -1,7 +1,8 @@
 """The records of `speech_vqvae.py`."""
 
 import numpy as np
-from records import record as repeated
+
+from parts.records import record as repeated
 
 COMMAND = "python benchmarks/speech_vqvae.py"
 NAMES = {

@@ -1,6 +1,6 @@
 """The records of `sentences.py`."""
 
-from records import record as repeated
+from parts.records import record as repeated
 
 COMMAND = "python benchmarks/sentences.py {} --books FOLDER --sentences FOLDER"
 FIGURES = {  # of a task: what is recorded of it

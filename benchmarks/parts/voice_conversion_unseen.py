@@ -1,7 +1,6 @@
 """What a voice converter makes of speakers that it has never heard."""
 
 import numpy as np
-from voice_conversion_training import of_speakers, train, without
 
 from keras_ae.evaluation import equal_error_rate, mel_cepstral_distortion
 from keras_ae.evaluation.speech.conversions import (
@@ -21,6 +20,7 @@ from keras_ae.training.datasets.speech._espeak import (
 )
 from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
+from parts.voice_conversion_training import of_speakers, train, without
 
 PAIRS = ((0, 1), (2, 3), (4, 5))  # speakers of the digits that are left out, by seed
 VOICES, UNSEEN, SENTENCES = 24, 4, 6

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from measuring import one_thread
+from parts.measuring import one_thread
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]  # the scripts
 PEER_MODULES = {"faiss": "faiss", "vqp": "vector_quantize_pytorch"}
 PACKAGES = {"faiss": "faiss-cpu", "vqp": "vector-quantize-pytorch"}
 

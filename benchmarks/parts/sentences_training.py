@@ -4,8 +4,6 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from sentences_settings import PAIRED, POOLED, RANDOM_PAIRS
-from voice_conversion_training import KeptEpoch
 
 from keras_ae.evaluation import transfer, transfer_controls
 from keras_ae.evaluation.text.transfer import cosines
@@ -14,6 +12,8 @@ from keras_ae.networks import bag_of_words_encoder
 from keras_ae.training.datasets import SentenceData, load_text
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import load_model
+from parts.sentences_settings import PAIRED, POOLED, RANDOM_PAIRS
+from parts.voice_conversion_training import KeptEpoch
 
 
 def load_books(folder, settings) -> SentenceData:

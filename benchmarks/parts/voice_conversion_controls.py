@@ -6,12 +6,12 @@ Log-mel frames are moved by statistics, replaced by frames of the target speaker
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from speech_probes import spectral_features
 
 from keras_ae.evaluation.speech.conversions import Conversions, judged, other_speakers, waveforms_of
 from keras_ae.evaluation.speech.converter_codes import ProbedUtterances
 from keras_ae.evaluation.speech.frame_probes import eight_bins, standardized
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
+from parts.speech_probes import spectral_features
 
 NEIGHBOURS = 4
 SIDE = 2  # frames to each side that a neighbour is searched by
