@@ -6,9 +6,9 @@ from keras_ae.training.datasets.images.data import ImageData, ImageSplit, ImageS
 from keras_ae.training.datasets.images.loading import load_images
 from keras_ae.training.datasets.images.stores import ImageSizeError
 from keras_ae.training.datasets.images.streaming import stream_images
-from keras_ae.training.datasets.speech.data import SpeechData, SpeechSplit, SpeechStream, speech_batches
+from keras_ae.training.datasets.speech.data import SpeechData, SpeechSplit, SpeechStream
 from keras_ae.training.datasets.speech.loading import load_speech
-from keras_ae.training.datasets.speech.streaming import stream_speech
+from keras_ae.training.datasets.speech.streaming import speech_batches, stream_speech
 from keras_ae.training.datasets.text.batches import sentence_blocks, sentence_triples
 from keras_ae.training.datasets.text.data import SentenceData, TextData, TextSplit
 from keras_ae.training.datasets.text.loading import load_text
