@@ -13,7 +13,7 @@ test test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
 test test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test test-newest test-tf216 constraints lint results clean
+.PHONY: demo test test-newest test-tf216 constraints lint results architecture clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -64,6 +64,9 @@ constraints:
 	rm -rf .venv-pins
 
 # docs/results.md from the records of docs/results/
+architecture: $(VENV)/.installed
+	$(VENV)/bin/python tools/architecture.py
+
 results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 

@@ -17,10 +17,8 @@ import keras
 import pytest
 
 import keras_ae
+from tools.architecture import FILES_TO_OPEN, ROOT, files_to_open, imports, sources, tree
 
-ROOT = Path(__file__).parents[1]
-# where each top-level folder is imported from
-FOLDERS = {"keras_ae": "keras_ae", "training": "keras_ae.training", "export": "keras_ae.export"}
 SERIALIZED = (
     keras.Layer,  # models are layers too
     keras.metrics.Metric,
@@ -62,37 +60,6 @@ OPTIONAL = (
     "gensim",
     "sentencex",
 )
-
-
-@cache
-def sources():
-    """`{dotted name: path}` of every module of the package."""
-    found = {}
-    for folder, package in FOLDERS.items():
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT / folder).with_suffix("").parts
-            found[".".join([package, *(part for part in parts if part != "__init__")])] = path
-    return found
-
-
-@cache
-def tree(path):
-    return ast.parse(path.read_text(), str(path))
-
-
-def imports(path):
-    """`(line, dotted name, whether at module level)` of everything a file imports."""
-    top = {id(node) for node in tree(path).body}
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            prefix = "." * node.level + (node.module or "")
-            names = [f"{prefix}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield node.lineno, name, id(node) in top
 
 
 def within(name, package):
@@ -242,45 +209,9 @@ def long_functions(path):
                 yield node
 
 
-# the number of files to open to read one class or function, which rooms by subject keep small
-FILES_TO_OPEN = {
-    "keras_ae.layers.bottlenecks.vector_quantizer": 11,
-    "keras_ae.training.datasets.images.loading": 15,
-    "keras_ae.training.datasets.speech.loading": 16,
-    "keras_ae.models.speech.adversarial_voice_converter": 24,
-}
-
-
 @pytest.mark.parametrize(("module", "most"), FILES_TO_OPEN.items())
 def test_few_files_are_opened_to_read_one(module, most):
     assert len(files_to_open(module)) <= most, sorted(files_to_open(module))
-
-
-def files_to_open(module):
-    """The module, and all modules of the package that it needs, directly or not."""
-    found, open_ends = set(), [module]
-    while open_ends:
-        name = open_ends.pop()
-        if name not in found:
-            found.add(name)
-            open_ends += defining_modules(name)
-    return found
-
-
-@cache
-def defining_modules(module):
-    """Modules that define what a module imports, not the packages that re-export it."""
-    found = set()
-    for _, name, _ in imports(sources()[module]):
-        owner, _, attribute = name.rpartition(".")
-        if name in sources():
-            found.add(name)
-        elif owner in sources() and sources()[owner].name == "__init__.py":
-            re_exported = (full.rpartition(".") for _, full, _ in imports(sources()[owner]))
-            found.update(origin for origin, _, exported in re_exported if exported == attribute)
-        elif owner in sources():
-            found.add(owner)
-    return frozenset(name for name in found if sources().get(name, Path()).name not in ("__init__.py", ""))
 
 
 def test_every_public_name_is_importable_where_it_was():
