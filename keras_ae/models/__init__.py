@@ -1,4 +1,4 @@
-"""The models: what `model.fit` trains."""
+"""Models, to be trained with `model.fit`."""
 
 from keras_ae.models.adversarial_disentangler import AdversarialDisentangler
 from keras_ae.models.adversary import Adversary

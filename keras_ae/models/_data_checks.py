@@ -29,7 +29,7 @@ def is_stream(x) -> bool:
 
 
 def checked_data(model, x, y=None, sample_weight=None, *, training=True):
-    """Return `(x, y)` for Keras, checked: arrays as a whole, streams by their element specification.
+    """Return checked `(x, y)` for Keras: arrays are checked whole, streams by their element specification.
 
     `FirstBatches` checks the values of a stream.
 
@@ -45,7 +45,7 @@ def checked_data(model, x, y=None, sample_weight=None, *, training=True):
             if training:
                 refuse_unused_target(rules, *parts[1:])
             if training and model.distribute_strategy.num_replicas_in_sync > 1:
-                # the batches of a distributed iterator cannot be read here
+                # `FirstBatches` cannot read the batches of a distributed iterator.
                 for batch in x.take(FIRST):
                     check_batch(model, batch, training)
         return x, y
@@ -93,7 +93,7 @@ class FirstBatches:
         self.left = {"train": FIRST, "test": FIRST}
 
     def expect(self, mode, stream: bool):
-        """Begin a `fit` (mode "train") or an `evaluate` ("test"); only streams are checked by batches."""
+        """Start a `fit` (mode "train") or an `evaluate` ("test"); only streams are checked by batches."""
         self.left[mode] = FIRST if stream else 0
 
     def guard(self, function, model, mode):
@@ -118,12 +118,12 @@ class FirstBatches:
         self.left[mode] -= len(batches)
         if spec is None:
             return iter(batches)
-        # with the same signature, so that the step is not traced again
+        # The signature stays the same, so that the step is not traced again.
         return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec))
 
 
 def _taken(iterator, count):
-    """The next `count` batches, fewer at the end; raises `StopIteration` if there is none."""
+    """Return the next `count` batches, fewer at the end; raises `StopIteration` if there is none."""
     batches = [next(iterator)]
     while len(batches) < count:
         batch = next(iterator, None)
@@ -148,18 +148,18 @@ def _as_target(rules, y):
     return as_batch(rules, y, "y")
 
 
-CHUNK = 2**24  # values that are checked at a time
-MOST = 2**27  # values that are checked in all: larger arrays are sampled in evenly spaced rows
+CHUNK = 2**24  # number of values that are checked at a time
+MOST = 2**27  # maximum number of checked values: larger arrays are sampled in evenly spaced rows
 
 
 def check_values(rules, x, y=None, sample_weight=None):
     """Raise `InputError` where values are not finite, or the target is out of its range.
 
-    Padding behind `lengths` and examples of weight 0 are not checked.
+    Padding after `lengths` and examples of weight 0 are not checked.
 
     Args:
         rules: `InputRules`.
-        x, y, sample_weight: arrays or eager tensors, whose structure was checked.
+        x, y, sample_weight: arrays or eager tensors whose structure has been checked.
     """
     entries = entries_of(rules, x)
     lengths = _array(entries.get("lengths"))
@@ -214,7 +214,7 @@ def checked_array(name, value, shape=None):
 
 
 def _limits(rules, name, is_target):
-    """`(bounds, the setting behind them, advice)` for the values of an entry; `None` without bounds."""
+    """Return `(bounds, setting that implies them, advice)` for an entry's values; `None` without bounds."""
     if is_target and rules.bounds is not None:
         return rules.bounds, rules.bounded_by, f"choose {rules.unbounded}"
     if name == rules.values and rules.value_range is not None:
@@ -233,7 +233,7 @@ def _array(value):
 
 
 def _parts(value):
-    """Slices of the rows: all of them, or evenly spaced ones of a very large array."""
+    """Return slices of the rows: all rows, or evenly spaced ones of a very large array."""
     rows = value.shape[0] if value.shape else 0
     per_row = max(1, int(np.prod(value.shape[1:], dtype="int64")))
     step = max(1, CHUNK // per_row)
@@ -251,7 +251,7 @@ def _fine(part, bounds):
 
 
 def _check_counted(name, part, limits, lengths, weights, rows):
-    """Check the values that count alone: slower than `_fine`, which has found something."""
+    """Check only the values that count; slower than `_fine`, and called only after `_fine` failed."""
     counted = np.ones(part.shape, bool)
     if weights is not None:
         counted &= (weights.reshape(-1)[rows] != 0).reshape(-1, *[1] * (part.ndim - 1))

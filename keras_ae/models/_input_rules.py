@@ -23,20 +23,20 @@ class InputRules:
 
     Attributes:
         shapes: `{name: shape}` of the entries of `x` as a dictionary, the batch first. `None` in a shape is
-            a free axis, `None` in place of a shape any shape. Other names are refused.
+            a free axis, `None` in place of a shape allows any shape. Other names are rejected.
         values: name of the main entry: `x` as an array means this entry.
         trained_on: entries that `fit` and `evaluate` require in addition to `values`.
         target: whether `y` is the target of the reconstruction, with the shape of the values.
-        ignores_y: whether the model does not use `y`. It is then refused, unless it is a placeholder before
-            `sample_weight`.
+        ignores_y: whether the model does not use `y`. It is then rejected, unless it is a placeholder
+            before `sample_weight`.
         bounds: `(lowest, highest)` of the target's values, or `None`.
-        bounded_by: the setting that bounds them, such as `likelihood="bernoulli"`.
+        bounded_by: the setting that implies these bounds, such as `likelihood="bernoulli"`.
         unbounded: the setting to choose instead, such as `likelihood="gaussian"`.
         sizes: `{name: n}` of entries that are integers from 0 to `n - 1`, such as speakers and labels;
             `None`: any integers.
         made_by: function that returns such inputs, for messages.
         value_range: `(lowest, highest)` of the values, from `model.preprocessing`, or `None`.
-        dtype: of the values.
+        dtype: dtype of the values.
     """
 
     shapes: Mapping[str, tuple | None] = field(default_factory=lambda: {"x": None})
@@ -308,7 +308,7 @@ def table_values(x, name="x") -> np.ndarray:
 
 
 def _stacked(rules, x, name):
-    """A list as an array: `[array]` is that array, a list of examples is a batch."""
+    """Return a list as an array: `[array]` is that array, a list of examples is a batch."""
     expected = rules.shapes.get(rules.values if name == "y" else name)
     if len(x) == 1 and expected is not None and len(shape_of(x[0]) or ()) == len(expected):
         return x[0]
@@ -319,7 +319,7 @@ def _stacked(rules, x, name):
     except ValueError:
         array = np.empty(0, object)
     if array.dtype.kind == "f" and array.dtype.itemsize == 8:
-        array = array.astype(keras.config.floatx())  # numbers of Python
+        array = array.astype(keras.config.floatx())  # Python floats become float64 in NumPy
     if array.dtype.kind in "OUS":
         raise InputError(
             f"{name} must be {rules.description(name)}. Received: a {type(x).__name__} of {len(x)} parts "

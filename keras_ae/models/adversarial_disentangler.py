@@ -1,4 +1,4 @@
-"""An auto-encoder whose embedding an adversary cannot read a label from."""
+"""Auto-encoder with an adversary that removes the information about a label from the embedding."""
 
 from dataclasses import replace
 
@@ -30,30 +30,35 @@ from keras_ae.ops.terms import LossTerm, mean_term, scalars, take_losses
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AdversarialDisentangler(AutoEncoder):
-    """Takes what a label says out of an embedding: the decoder is told it, an adversary looks for it.
+    """Auto-encoder with an embedding from which a given label cannot be predicted.
+
+    The decoder is conditioned on the label, and an adversary tries to predict it from the embedding.
 
     ```
-    z     = encoder(x)                                          # to hold all but the label
+    z     = encoder(x)                                          # should contain all but the label
     x_hat = decoder(z, label)
     loss  = mean reconstruction_loss(x, x_hat) + adversarial_weight * Adversary.encoder_loss(z, label)
     adversary_loss = CE(softmax(adversary(z)), label)           # z held fixed
     ```
 
-    Encoder and decoder minimise `loss`, the adversary minimises `adversary_loss`, in turns. One `fit`
-    goes through the stages "auto_encoder" (no adversary), "adversary" (it alone), "joint" (both).
+    Encoder and decoder minimise `loss`, and the adversary minimises `adversary_loss`, in alternating
+    updates. One `fit` runs through the stages "auto_encoder" (no adversary), "adversary" (only the
+    adversary) and "joint" (both).
 
     Args:
         encoder: any `keras.Model`; one tensor in, one out.
         decoder: a Keras model from `[embedding, label (batch,)]` to the reconstruction. Without the label
-            the embedding would have to carry it.
+            as an input, the embedding would have to contain it.
         adversary: a Keras model from the embedding to logits, see `models.Adversary`.
         label: name of the label in the inputs, integers `(batch,)`.
         adversarial_loss: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal", see
             `models.Adversary`.
         adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps: let
-            it rise from 0, and keep it small beside the reconstruction loss.
-        adversary_updates: of the adversary in each joint step, before that of encoder and decoder.
-        autoencoder_steps, adversary_steps: length of the first two stages, 0: none.
+            it rise from 0, and keep the term small compared with the reconstruction loss.
+        adversary_updates: number of updates of the adversary in each joint step, before the update of
+            encoder and decoder.
+        autoencoder_steps, adversary_steps: length of the first two stages in training steps; 0: the stage
+            is skipped.
         reconstruction_loss: as in `AutoEncoder`.
 
     Inputs of `fit`, `evaluate`:
@@ -63,12 +68,12 @@ class AdversarialDisentangler(AutoEncoder):
 
     Metrics:
         `loss`, `reconstruction_loss`, `adversarial_loss` (the encoder's term before its weight),
-        `adversary_loss`, `adversary_accuracy`. The last two are no evidence of what the embedding
-        tells: measure it by `evaluation.probe`.
+        `adversary_loss`, `adversary_accuracy`. The last two do not show how much of the label the
+        embedding contains: measure this with `evaluation.probe`.
 
     Raises:
         ValueError: an unknown `adversarial_loss`, a weight or a number of steps below 0.
-        InputError: networks that do not fit each other, or no label in the inputs.
+        InputError: the shapes of the networks do not match, or the inputs contain no label.
 
     Example:
 
@@ -119,7 +124,7 @@ class AdversarialDisentangler(AutoEncoder):
         self._build_on_encoder()
 
     def _build_on_encoder(self):
-        if hasattr(self, "adversary"):  # a built model takes no further parts: not before the last one
+        if hasattr(self, "adversary"):  # a built model accepts no further parts: wait for the last one
             super()._build_on_encoder()
 
     def input_shapes(self):
@@ -145,14 +150,14 @@ class AdversarialDisentangler(AutoEncoder):
         self.built = True
 
     def players(self):
-        """Encoder and decoder together; the adversary."""
+        """Return two players: encoder and decoder together, and the adversary."""
         return [
             Player("model", lambda: self.encoder.trainable_variables + self.decoder.trainable_variables),
             Player("adversary", lambda: self.adversary.trainable_variables, self.adversary_updates),
         ]
 
     def decode(self, codes, lengths=None, *, label):
-        """The reconstruction from an embedding, with the label `(batch,)`.
+        """Return the reconstruction from an embedding and the label `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
@@ -161,14 +166,14 @@ class AdversarialDisentangler(AutoEncoder):
         return self._decoded(embedding, label, mask, training=False)
 
     def reconstruct(self, x):
-        """The reconstruction of `{"x":, label:[, "lengths":]}` with the label given."""
+        """Return the reconstruction of `{"x":, label:[, "lengths":]}` with the given label."""
         return self.call(self.checked_inputs(x), training=False)
 
     def decoder_output(self, embedding, x, training):
         return self._decoded(embedding, self.labels(x), mask_of(embedding), training)
 
     def labels(self, x):
-        """The label of each example of the inputs `x`."""
+        """Return the label of each example of the inputs `x`."""
         labels = x.get(self.label) if isinstance(x, dict) else None
         if labels is None:
             raise InputError(
@@ -193,7 +198,7 @@ class AdversarialDisentangler(AutoEncoder):
         if training and self.stage == "auto_encoder":
             return scalars({"loss": loss, **terms})
         term = LossTerm.of(self.adversary.encoder_loss(embedding, self.labels(x), mask, sample_weight))
-        take_losses(self.adversary)  # regularisers of the classifier are its own
+        take_losses(self.adversary)  # drops the regularisers of the classifier, which belong to its own loss
         weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
         return scalars({"loss": loss + weight * term, "adversarial_loss": term, **terms})
 
@@ -214,10 +219,10 @@ class AdversarialDisentangler(AutoEncoder):
             check_mask(outputs, self.decoder.name)
         return outputs
 
-    # exports
+    # Exports
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of `AutoEncoder`; all but `encode` take the label."""
+        """Return the endpoints of `AutoEncoder`; all but `encode` take the label."""
         table = super().endpoints()
         encode = table["encode"]
         inputs = {name: spec for name, spec in encode.inputs.items() if name != self.label}

@@ -1,4 +1,4 @@
-"""A classifier that reads a label from an embedding, and what an encoder does against it."""
+"""Adversarial classifier of a label, with the losses of the classifier and of the encoder."""
 
 import keras
 from keras import ops
@@ -16,36 +16,36 @@ LOSSES = ("confusion", "entropy", "negative_cross_entropy", "gradient_reversal")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class Adversary(keras.layers.Layer):
-    """The two sides of a game about a label that an embedding `z` is not to tell.
+    """Classifier that predicts a label from an embedding `z`, and the encoder's loss against it.
 
     ```
     p = softmax(C(z))
     classifier_loss = CE(p, label),                  z held fixed
     encoder_loss    = KL(uniform || p)               "confusion": -mean_k log p_k - log K, at least 0
                     = KL(p || uniform)               "entropy": log K - H(p), in [0, log K]
-                    = -CE(p, label)                  "negative_cross_entropy": without bound
-                    = CE(softmax(C(R(z))), label)    "gradient_reversal": R turns the gradient round
+                    = -CE(p, label)                  "negative_cross_entropy": not bounded
+                    = CE(softmax(C(R(z))), label)    "gradient_reversal": R reverses the gradient
     ```
 
-    The encoder adds `weight * encoder_loss` to its own loss; the classifier is not changed by it. The
-    last two give the encoder the same gradient. They can be won by a classifier that is confidently
-    wrong, which still tells the label: their weights are small. The first two are won by a
-    classifier that knows nothing. The gradient of "entropy" vanishes where the classifier is
-    sure, as it is after a warm-up without an opponent; that of "confusion" is largest there.
+    The encoder adds `weight * encoder_loss` to its own loss; this does not change the classifier. The
+    last two losses give the encoder the same gradient. They are also minimised by making the classifier
+    confidently wrong, which still reveals the label: use small weights. The first two are minimised when
+    the classifier's output is uniform. The gradient of "entropy" vanishes where the classifier is certain,
+    as it is after a warm-up without the encoder's loss; the gradient of "confusion" is largest there.
 
-    That this classifier fails proves nothing: only one that is trained afresh on the finished encoder's
-    embeddings of other examples tells what is left (`evaluation.probe`).
+    A failure of this classifier proves nothing: only a classifier that is newly trained on the finished
+    encoder's embeddings, and evaluated on other examples, measures what is left (`evaluation.probe`).
 
     Args:
         classifier: a Keras model from the embedding to logits, `(batch, classes)`, or
-            `(batch, ..., classes)` for a verdict at each position.
-        loss: of the encoder, "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal".
-        weight: of the encoder's term; a float, or a `keras.optimizers.schedules` schedule of the
-            training steps in which the encoder moves against the classifier.
+            `(batch, ..., classes)` for a prediction at each position.
+        loss: loss of the encoder: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal".
+        weight: weight of the encoder's term; a float, or a `keras.optimizers.schedules` schedule of the
+            training steps in which the encoder is updated against the classifier.
 
     Raises:
-        ValueError: an unknown loss, or a negative weight.
-        InputError: a classifier of fewer than two classes.
+        ValueError: the loss is unknown, or the weight is negative.
+        InputError: the classifier has fewer than two classes.
 
     Example:
 
@@ -69,8 +69,8 @@ class Adversary(keras.layers.Layer):
         self.weight = ScheduledVariable(weight, name="adversarial_weight")
         if self.weight.start < 0:
             raise ValueError(f"adversarial_weight is at least 0. Received: {weight!r}")
-        # also where nothing is reversed: all gradients of the classifier meet here, and a sum of two, theirs
-        # and the decoder's, is the same in either order
+        # Used also without reversal: all gradients of the classifier are summed in this layer first. What
+        # remains is a sum of two, theirs and the decoder's, which is the same in either order.
         self.reversal = GradientReversal(1.0 if loss == "gradient_reversal" else -1.0, name="reversal")
 
     def build(self, embedding_shape):
@@ -87,7 +87,7 @@ class Adversary(keras.layers.Layer):
         self.built = True
 
     def logits(self, embedding, mask=None, training=False):
-        """What the classifier says, float32, with its mask."""
+        """Return the classifier's logits in float32, with their mask."""
         outputs = call_under_mask(self.classifier, embedding, mask, training)
         logits = ops.cast(outputs, "float32")
         if mask is not None and len(logits.shape) > 2:
@@ -95,7 +95,7 @@ class Adversary(keras.layers.Layer):
         return logits
 
     def classifier_loss(self, embedding, labels, mask=None, sample_weight=None, training=True):
-        """`(loss, accuracy)` of the classifier; no gradient reaches the embedding."""
+        """Return `(loss, accuracy)` of the classifier; no gradient reaches the embedding."""
         logits = self.logits(ops.stop_gradient(embedding), mask, training)
         labels, weights = _targets(logits, labels), combine(mask_of(logits), sample_weight)
         loss = _cross_entropy(labels, logits)
@@ -103,7 +103,7 @@ class Adversary(keras.layers.Layer):
         return weighted_mean(loss, weights), weighted_mean(hits, weights)
 
     def encoder_loss(self, embedding, labels, mask=None, sample_weight=None):
-        """The encoder's term, before its weight; the classifier is as in inference."""
+        """Return the encoder's term before its weight; the classifier runs in inference mode."""
         logits = self.logits(self.reversal(embedding), mask)
         weights = combine(mask_of(logits), sample_weight)
         if self.loss == "entropy":
@@ -116,7 +116,7 @@ class Adversary(keras.layers.Layer):
 
 
 def _targets(logits, labels):
-    """A label for each verdict, `(batch, ...)` int32."""
+    """Return a label for each prediction, `(batch, ...)` int32."""
     labels = integers_in("labels", labels, logits.shape[-1])
     labels = ops.reshape(labels, (-1, *[1] * (len(logits.shape) - 2)))
     return ops.broadcast_to(labels, ops.shape(logits)[:-1])

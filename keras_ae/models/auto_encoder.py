@@ -1,4 +1,4 @@
-"""Encoder, optional bottleneck, decoder, reconstruction error."""
+"""Auto-encoder of an encoder, an optional bottleneck and a decoder, trained on a reconstruction loss."""
 
 import keras
 import numpy as np
@@ -31,9 +31,9 @@ from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AutoEncoder(BaseModel):
-    """`x -> encoder -> bottleneck -> decoder -> x_hat`, trained to make `x_hat` equal `x`.
+    """Auto-encoder `x -> encoder -> bottleneck -> decoder -> x_hat`, trained to make `x_hat` equal `x`.
 
-    `loss = mean reconstruction_loss(x, x_hat) + what the bottleneck adds`, the mean taken
+    `loss = mean reconstruction_loss(x, x_hat) + losses added by the bottleneck`, with the mean taken
     over real elements. With `layers.VectorQuantizer` as bottleneck this is the VQ-VAE,
     with `GumbelOneHot` or `BinaryBottleneck` the one-hot and binary auto-encoders.
 
@@ -48,10 +48,10 @@ class AutoEncoder(BaseModel):
         x: `(batch, ...)`, or `{"x": (batch, length, features), "lengths": (batch,)}`
             for sequences padded to one length.
         y: target of the reconstruction, if not `x` itself (denoising).
-        sample_weight: `(batch,)`; weights every term, that of the bottleneck too.
+        sample_weight: `(batch,)`; weights every term, including the terms of the bottleneck.
 
     Metrics:
-        `loss`, `reconstruction_loss`, and those of the bottleneck.
+        `loss`, `reconstruction_loss`, and the metrics of the bottleneck.
 
     Raises:
         InputError: the decoder's output does not have the shape of the input.
@@ -66,7 +66,7 @@ class AutoEncoder(BaseModel):
     TensorShape([3, 2])
     """
 
-    term_names = ("reconstruction_loss",)  # beside the loss and the bottleneck's terms
+    term_names = ("reconstruction_loss",)  # in addition to the loss and the bottleneck's terms
 
     def __init__(self, encoder, decoder, bottleneck=None, *, reconstruction_loss="mse", **kwargs):
         super().__init__(**kwargs)
@@ -78,7 +78,7 @@ class AutoEncoder(BaseModel):
         self._build_on_encoder()
 
     def _build_on_encoder(self):
-        """Build where the encoder tells the shape; a subclass with more parts does so when it has them."""
+        """Build if the encoder has an input shape; a subclass with more parts waits for the last one."""
         if getattr(self.encoder, "built", False) and getattr(self.encoder, "input_shape", None) is not None:
             self.build(self.encoder.input_shape)
 
@@ -95,7 +95,7 @@ class AutoEncoder(BaseModel):
         self.built = True
 
     def own_preprocessing(self):
-        """As in `BaseModel`; a likelihood of values in [0, 1] declares this range for `x`."""
+        """Return what the parts determine; a likelihood of values in [0, 1] declares this range for `x`."""
         found = super().own_preprocessing()
         bounded = getattr(self, "likelihood", None) == "bernoulli"
         if found is not None or not bounded or not self.built:
@@ -106,7 +106,7 @@ class AutoEncoder(BaseModel):
         return Preprocessing(modality="images", value_range=(0, 1), image_size=size, channels=channels)
 
     def build_embedding(self, features):
-        """Symbolic: the embedding made of the encoder's output; notes the shape of the code."""
+        """Return the symbolic embedding for the encoder's symbolic output, and set `code_shape`."""
         if not self.discrete:
             embedding = features if self.bottleneck is None else self.bottleneck(features)
             self.code_shape = tuple(embedding.shape[1:])
@@ -124,20 +124,20 @@ class AutoEncoder(BaseModel):
         return {"x": None if shape is None else (None, *shape), "lengths": (None,)}
 
     def target_bounds(self):
-        """Return the `bounds` of the target and the setting behind them, as in `InputRules`."""
+        """Return the `bounds` of the target and the setting that implies them, as in `InputRules`."""
         return loss_bounds(self.reconstruction_loss)
 
     def encode(self, x):
-        """Codes of `x` with a bottleneck, else its embedding: what `decode` takes."""
+        """Return the codes of `x` with a discrete bottleneck, else its embedding; `decode` takes either."""
         return self._code(self.features(self.checked_inputs(x)))
 
     def embed(self, x):
-        """The float embedding of `x`."""
+        """Return the float embedding of `x`."""
         codes = self.encode(x)
         return self.bottleneck.decode(codes) if self.discrete else codes
 
     def decode(self, codes, lengths=None):
-        """The reconstruction from codes (integers) or from an embedding (floats).
+        """Return the reconstruction from codes (integers) or from an embedding (floats).
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
@@ -146,7 +146,7 @@ class AutoEncoder(BaseModel):
         return call_masked(self.decoder, embedding, mask, training=False)
 
     def reconstruct(self, x):
-        """`decode(encode(x))`."""
+        """Return `decode(encode(x))`."""
         x, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(x, lengths)
         return crop(self.decode(self._code(features), code_lengths(features)), x)
@@ -172,7 +172,7 @@ class AutoEncoder(BaseModel):
         return mean_per_example(self.element_losses(target, self.reconstruct(x)), mask)
 
     def features(self, x, lengths=None):
-        """The encoder's output in inference."""
+        """Return the encoder's output in inference."""
         if lengths is None:
             x, lengths = unpack_inputs(x)
         return call_masked(self.encoder, x, input_mask(x, lengths), training=False)
@@ -188,23 +188,23 @@ class AutoEncoder(BaseModel):
         return features if self.bottleneck is None else self.bottleneck(features, training=False)
 
     def _embedding(self, codes):
-        """The float embedding of what `decode` takes."""
+        """Return the float embedding of the argument of `decode`."""
         codes = ops.convert_to_tensor(checked_array("codes", codes))
         if self.discrete and not keras.backend.is_float_dtype(codes.dtype):
             return self.bottleneck.decode(codes)
         return codes
 
-    # what a model with another target or a conditioned decoder overrides
+    # Overridden by models with another target or a conditioned decoder
 
     def target_of(self, values, mask):
-        """`(target, its mask)` of the reconstruction of `values`."""
+        """Return `(target, mask of the target)` for the reconstruction of `values`."""
         return values, mask
 
     def decoder_output(self, embedding, x, training):
-        """The decoder's output for the embedding of the inputs `x`."""
+        """Return the decoder's output for the embedding of the inputs `x`."""
         return call_masked(self.decoder, embedding, mask_of(embedding), training)
 
-    # training
+    # Training
 
     def call(self, x, training=None):
         values, lengths = unpack_inputs(x)
@@ -233,17 +233,17 @@ class AutoEncoder(BaseModel):
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def _weighting(self, features, sample_weight):
-        """Arguments by which a bottleneck of ours leaves out padding and weights examples."""
+        """Return the arguments with which a bottleneck of this package masks padding and weights examples."""
         if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
             return {}
         return {"mask": mask_of(features), "sample_weight": sample_weight}
 
     def element_losses(self, target, reconstruction):
-        """The reconstruction loss before its mean: `(batch, ...)`, float32."""
+        """Return the reconstruction loss before its mean: `(batch, ...)`, float32."""
         return reconstruction_losses(self.reconstruction_loss, target, crop(reconstruction, target))
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """The functions that are exported; see `keras_ae.models.Endpoint`."""
+        """Return the functions to export, by name; see `keras_ae.models.Endpoint`."""
         inputs = self.input_specs()
         margin = self._margin_endpoint if self.discrete else None
         return {
@@ -261,14 +261,14 @@ class AutoEncoder(BaseModel):
         }
 
     def input_specs(self):
-        """`{"x": ...}`, with `"lengths"` where axis 1 of a sequence is free."""
+        """Return `{"x": spec}`, with `"lengths"` where axis 1 of a sequence has a free length."""
         specs = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
         if is_sequence(self.sample_shape):
             specs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
         return specs
 
     def code_specs(self):
-        """What `decode` takes: `codes` or `embedding`, with `code_lengths` for sequences."""
+        """Return the inputs of `decode`: `codes` or `embedding`, with `code_lengths` for sequences."""
         name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
         specs = {name: tf.TensorSpec((None, *self.code_shape), dtype, name=name)}
         if is_sequence(self.sample_shape):

@@ -1,4 +1,4 @@
-"""The training step of every model, for one or several players."""
+"""Base class of the models: training step for one or several players, checks of inputs, saving."""
 
 import inspect
 from dataclasses import replace
@@ -39,29 +39,29 @@ from keras_ae.models.stages import (
 from keras_ae.ops.core import num_replicas, sum_over_replicas
 from keras_ae.ops.terms import LossTerm, TermMean
 
-# signatures before tools that log trainings replace the methods by ones that take *args
+# Read at import: tools that log trainings later replace the methods by ones that take *args.
 FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
 
 
 class BaseModel(keras.Model):
-    """A model that owns its objective: `compile(optimizer)` and `fit(x)` are all it takes.
+    """Base class of models that define their own objective: `compile(optimizer)` and `fit(x)` suffice.
 
-    A subclass writes `compute_terms`, whose entry `"loss"` is minimised, and names its
-    terms by `track_terms` in its constructor; with several players it overrides
-    `players` too, and may name stages by `track_stages`. Each term is a metric of that
-    name in the history; `loss` is that of the first player. Terms of a player that is not updated
-    are 0 in training; evaluation computes those of all players.
+    A subclass implements `compute_terms`, whose entry `"loss"` is minimised, and registers the names of
+    its terms with `track_terms` in its constructor. With several players it also overrides `players`, and
+    may define stages with `track_stages`. Each term is a metric of that name in the history; `loss` is the
+    loss of the first player. Terms of a player that is not updated are 0 in training; evaluation computes
+    the terms of all players.
 
-    Every term is a mean over the global batch, made with `keras_ae.ops.terms.mean_term`, and their sums are
-    written as usual, `loss = error + beta * kl`. The history has `sum(values * weights) / sum(weights)`
-    over the whole epoch for each term, independent of the batch size, and `loss` is the sum of these. A
-    plain scalar is weighted by the number of examples of its batch.
-    Under `tf.distribute` each replica returns its part times the number of replicas,
-    and this class divides once.
+    Every term is a mean over the global batch, computed with `keras_ae.ops.terms.mean_term`, and sums of
+    terms are written as usual, `loss = error + beta * kl`. For each term, the history contains
+    `sum(values * weights) / sum(weights)` over the whole epoch, independent of the batch size, and `loss`
+    is the sum of these. A plain scalar is weighted by the number of examples of its batch.
+    Under `tf.distribute` each replica returns its part times the number of replicas, and this class
+    divides the loss by that number once.
 
     Args:
-        preprocessing: dict or `Preprocessing`: how raw data become the inputs of the model. It is saved and
-            exported with the model, and checked when an exported artifact is run.
+        preprocessing: dict or `Preprocessing` that describes how raw data become the inputs of the model.
+            It is saved and exported with the model, and checked when an exported artifact is run.
     """
 
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
@@ -75,7 +75,7 @@ class BaseModel(keras.Model):
         self._first_batches = FirstBatches()
         self._metrics_of_user = UserMetrics()
 
-    # for subclasses
+    # Methods for subclasses
 
     def input_rules(self) -> InputRules:
         """Return the rules for `x` and `y`; unless overridden, any arrays of numbers are accepted."""
@@ -116,24 +116,24 @@ class BaseModel(keras.Model):
                 )
 
     def players(self) -> list[Player]:
-        """The players in the order of their updates; one, with all variables, unless overridden."""
+        """Return the players in the order of their updates; by default one, with all variables."""
         return [Player("model", lambda: self.trainable_variables)]
 
     def prepare(self, x, y, training) -> tuple:
-        """`(x, y)` as all players of a step take them, made once: a subclass may make frames of waveforms."""
+        """Return `(x, y)` for all players of a step, such as frames computed once from waveforms."""
         return x, y
 
     def compute_terms(self, x, y, sample_weight, training, player) -> dict:
-        """`{"loss": term, name: term, ...}` of a batch, for the player of that name.
+        """Return `{"loss": term, name: term, ...}` of a batch for the player named `player`.
 
-        Each one is a `keras_ae.ops.terms.LossTerm` or a scalar.
+        Each term is a `keras_ae.ops.terms.LossTerm` or a scalar.
         """
         name = type(self).__name__
         raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")
 
     @classmethod
     def from_config(cls, config):
-        """The model of `get_config()`: layers, losses and schedules in it are made first."""
+        """Return the model of `get_config()`; serialised layers, losses and schedules are restored first."""
         parts = config.get(KEY, {})
         settings = {name: _made(value) for name, value in config.items() if name != KEY}
         model = cls(**settings)
@@ -154,7 +154,7 @@ class BaseModel(keras.Model):
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How raw data become the inputs of the model: as declared, completed from its parts."""
+        """Preprocessing from raw data to inputs: as declared, completed from the model's parts."""
         own = self.own_preprocessing()
         return own if self._declared is None else self._declared.filled_from(own)
 
@@ -172,7 +172,7 @@ class BaseModel(keras.Model):
             self._terms[name] = TermMean(name=name)
 
     def track_stages(self, *stages: Stage):
-        """Train in these stages, in turn; creates the saved counter `training_step`."""
+        """Train in these stages, one after the other; creates the saved counter `training_step`."""
         check_stages(stages, [player.name for player in self.players()])
         self.stages = stages
         self._stage = stage_at(stages, 0)
@@ -191,7 +191,7 @@ class BaseModel(keras.Model):
         """Name of the stage of the training; `None` for a model without stages."""
         return None if self._stage is None else self._stage.name
 
-    # Keras' contract
+    # Keras' interface
 
     def compile(
         self,
@@ -203,15 +203,14 @@ class BaseModel(keras.Model):
         steps_per_execution=1,
         **others,
     ):
-        """Choose the optimisers; the objective belongs to the model.
+        """Set the optimisers; the objective belongs to the model.
 
         Args:
-            optimizer: of the first player (of the whole model where there is one).
+            optimizer: optimiser of the first player, or of the whole model if it has only one player.
             metrics: names, functions or `keras.metrics.Metric`s of (target, reconstruction), for models that
                 reconstruct their input.
             run_eagerly, jit_compile, steps_per_execution: as in Keras.
-            **others: `<player>_optimizer` of the further players; a fresh copy of
-                `optimizer` where none is given.
+            **others: `<player>_optimizer` of each further player; by default a fresh copy of `optimizer`.
         """
         further = [player.name for player in self.players()[1:]]
         if positional:
@@ -239,14 +238,14 @@ class BaseModel(keras.Model):
             steps_per_execution=steps_per_execution,
             auto_scale_loss=False,
         )
-        # without Keras' attribute tracking: `metrics` already lists the tracker
+        # Bypasses Keras' attribute tracking, because `metrics` already lists the tracker.
         object.__setattr__(self, "_loss_tracker", TermMean(name="loss"))
         self._build_optimizers()
 
     def get_compile_config(self):
         if not self.compiled:
             return None
-        self._build_optimizers()  # an optimiser that is saved without its slots would be loaded without them
+        self._build_optimizers()  # an optimiser saved without its slots would also be loaded without them
         optimizers = {"optimizer": self.optimizer}
         for player in self.players()[1:]:
             optimizers[f"{player.name}_optimizer"] = self._optimizer_of(player)
@@ -262,7 +261,7 @@ class BaseModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def save(self, filepath, *args, **kwargs):
-        """As in Keras.
+        """Save the model, as in Keras.
 
         Raises:
             InputError: the model is not built, so that it has no weights yet.
@@ -271,7 +270,7 @@ class BaseModel(keras.Model):
         return super().save(filepath, *args, **kwargs)
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
-        """As in Keras: export the call of the model; `keras_ae.export` writes and verifies all endpoints.
+        """Export the model's call, as in Keras; `keras_ae.export` writes and verifies all endpoints.
 
         Raises:
             InputError: the model is not built, so that it has no weights yet.
@@ -283,7 +282,7 @@ class BaseModel(keras.Model):
         return super().export(filepath, *args, input_signature=input_signature, **kwargs)
 
     def quantize(self, *args, **kwargs):
-        """As in Keras; the optimisers of a compiled model keep the state of the variables still trained."""
+        """Quantise, as in Keras; optimisers keep their state for the variables that are still trained."""
         with quiet_about_own_layers(self):
             super().quantize(*args, **kwargs)
         for player in self.players() if self.compiled else ():
@@ -297,11 +296,11 @@ class BaseModel(keras.Model):
 
     @property
     def metrics(self):
-        """Metrics of the terms, of the layers, and those given to `compile`."""
+        """Metrics of the terms and of the layers, and the metrics given to `compile`."""
         return [*super().metrics, *(self._metrics_of_user.metrics if self.compiled else ())]
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `y` may be omitted, also with `sample_weight`.
+        """Train the model, as in Keras; `y` may be omitted, also with `sample_weight`.
 
         Raises:
             InputError: `x`, `y`, `sample_weight` or `validation_data` do not satisfy `input_rules`;
@@ -319,7 +318,7 @@ class BaseModel(keras.Model):
         return super().fit(**given)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in Keras; `y` may be omitted.
+        """Evaluate the model, as in Keras; `y` may be omitted.
 
         Raises:
             InputError: as in `fit`.
@@ -327,13 +326,13 @@ class BaseModel(keras.Model):
         given = EVALUATE.bind(self, x, y, *args, **kwargs).arguments
         del given["self"]
         given.update(given.pop("kwargs", {}))
-        if not given.get("_use_cached_eval_dataset"):  # of `fit`, which has checked it
+        if not given.get("_use_cached_eval_dataset"):  # `fit` has already checked a cached data set
             x, y = self._checked_data("test", x, y, given.get("sample_weight"))
             given.update(x=x, y=y)
         return super().evaluate(**given)
 
     def predict(self, x, *args, **kwargs):
-        """As in Keras.
+        """Return predictions for `x`, as in Keras.
 
         Raises:
             InputError: `x` does not satisfy `input_rules`.
@@ -346,7 +345,7 @@ class BaseModel(keras.Model):
         return x if is_stream(x) else (x, y, weight)
 
     def _checked_data(self, mode, x, y, sample_weight):
-        """`(x, y)` for Keras, checked; the batches of a stream are checked at their first use."""
+        """Return checked `(x, y)` for Keras; the batches of a stream are checked at their first use."""
         x, y = checked_data(self, x, y, sample_weight)
         self._first_batches.expect(mode, is_stream(x))
         return x, _target(x, y, sample_weight)
@@ -364,9 +363,9 @@ class BaseModel(keras.Model):
         return self._step_logs()
 
     def make_train_function(self, force=False):
-        """As in Keras; the step is another one where a new stage has begun."""
+        """Build the training function, as in Keras; it is rebuilt when a new stage has begun."""
         if self.stages:
-            # tf: keras.ops hands a mirrored variable on as it is
+            # TensorFlow's function: the one of keras.ops returns a mirrored variable unchanged.
             step = int(tf.convert_to_tensor(self.training_step.value))
             before, self._stage = self._stage, stage_at(self.stages, step)
             force = force or before != self._stage
@@ -376,7 +375,7 @@ class BaseModel(keras.Model):
             self.train_function = self._first_batches.guard(self.train_function, self, "train")
 
     def make_test_function(self, force=False):
-        """As in Keras."""
+        """Build the test function, as in Keras, with the check of the first batches."""
         function = self.test_function
         super().make_test_function(force=force)
         if self.test_function is not function:
@@ -392,10 +391,10 @@ class BaseModel(keras.Model):
             self._record(terms, x, player)
         return self._step_logs()
 
-    # parts
+    # Parts of the training step
 
     def _moves(self):
-        """`(player, its updates)` of the training step, in turn."""
+        """Return `(player, number of updates)` of each player of the training step, in order."""
         players = self.players()
         if not self.stages:
             return [(player, player.updates) for player in players]
@@ -406,7 +405,7 @@ class BaseModel(keras.Model):
         tell_metrics_apart(self)
         logs = self.get_metrics_result()
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            # Keras reduces the logs of several workers over axis 0 (keras#20585)
+            # Keras reduces the logs of several workers over axis 0 (keras#20585).
             return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
         return logs
 
@@ -443,8 +442,8 @@ class BaseModel(keras.Model):
         return optimizer
 
     def _build_optimizers(self):
-        # inside compile, on each player's own variables: a reload then finds all their
-        # slots, and replicas never create variables inside of a step
+        # Built inside compile, on the variables of each player, so that loading a model finds all slots
+        # and replicas never create variables inside a step.
         if self.built and self.compiled:
             for player in self.players():
                 optimizer = self._optimizer_of(player)
@@ -467,7 +466,7 @@ class BaseModel(keras.Model):
 
 
 def _made(value):
-    """The object of a serialised one, a list of objects of such a list, anything else as it is."""
+    """Return the object of a serialised one, also within a list; any other value unchanged."""
     if isinstance(value, list):
         return [_made(item) for item in value]
     serialized = isinstance(value, dict) and "class_name" in value
@@ -475,17 +474,17 @@ def _made(value):
 
 
 def _dense(gradient):
-    """The gradient of an embedding as one tensor.
+    """Return the gradient of an embedding as one dense tensor.
 
-    Keras' Adam adds the square of each slice to its second moment, not that of their sum: a row
-    that is looked up n times in a batch would move up to sqrt(n) times too far, replicas differently.
+    Keras' Adam adds the square of each slice to its second moment, not the square of their sum: a row
+    that is looked up n times in a batch would move up to sqrt(n) times too far, and replicas would differ.
     """
     return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
 def _target(x, y, sample_weight):
-    # Keras drops the sample weights of arrays that come without a target
+    # Keras drops the sample weights of arrays that come without a target.
     if y is not None or sample_weight is None:
         return y
-    # sentences are given as numbers of words: nothing of them is a target
+    # Sentences are given as word ids, which are only a placeholder here: they are not a target.
     return x.get("x", x.get("ids")) if isinstance(x, dict) else x

@@ -1,4 +1,4 @@
-"""The named functions of a model, from which every export is written."""
+"""Named functions of a model for export, and the check of their inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from keras_ae.errors import InputError, check_finite, in_range, range_error
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One named, deterministic function of a model.
+    """Named, deterministic function of a model, for export.
 
-    The same table of endpoints feeds SavedModel, ONNX, the verification and the
-    documentation.
+    SavedModel, ONNX, the verification and the documentation are all generated from the same table of
+    endpoints.
 
     Attributes:
         function: takes the tensors of `inputs` by keyword and returns a dict of
@@ -24,18 +24,18 @@ class Endpoint:
             after the batch whose size is `None` is a free length.
         formats: the formats this endpoint can be written in.
         sample: optional; maps `{name: array}` of uniform random inputs in [0, 1)
-            (floats) or zeros (integers) to inputs that make sense, such as codes
+            (floats) or zeros (integers) to valid inputs, such as codes
             below the size of the codebook. Used by the verification only.
         margin: optional; takes the inputs and returns, with shape `(batch,)`, the
             smallest relative gap between the best and the second-best score of
             any code of that example. An example below 1e-5 is a tie: its codes may
             differ between two runtimes.
         tables: lookup tables that the function reads; a SavedModel keeps them.
-        files: optional; `{name: write}` of what an ONNX file needs beside it, such as a vocabulary:
-            `write(path)` makes the file.
-        unit: the shortest length that means something, in steps of the free lengths, such as the
-            samples of a frame, or the frames that a mean and a deviation can be taken of. Verification
-            and warm-up are at so many times their lengths, and no example is shorter.
+        files: optional; `{name: write}` of the files that an ONNX file needs next to it, such as a
+            vocabulary: `write(path)` creates the file.
+        unit: shortest valid length, in steps of the free lengths, such as the number of samples in a
+            frame, or the number of frames needed for a mean and a standard deviation. Verification and
+            warm-up multiply their lengths by it, and no example is shorter.
         value_ranges: `{input: (low, high)}` of valid values, such as codes below the size of the codebook.
             Kept in the manifest and checked when an artifact is run.
     """
@@ -52,7 +52,7 @@ class Endpoint:
 
 
 CONVERT = "Convert it as the training data were converted."
-STORAGE = ("uint8", "int8", "uint16", "int16")  # what pixels and samples are stored as
+STORAGE = ("uint8", "int8", "uint16", "int16")  # dtypes in which pixels and samples are stored
 
 
 def checked_input(
@@ -70,12 +70,13 @@ def checked_input(
     Args:
         label: name of the input in errors.
         value: the array.
-        dtype: of the input: a float or integer type of NumPy, "bool", or "string".
+        dtype: dtype of the input: a float or integer type of NumPy, "bool", or "string".
         value_range: `(low, high)` of its values; `None`: unknown.
-        lengths: real positions of axis 1 of each example; the padding behind them is not checked.
+        lengths: number of real positions on axis 1 of each example; the padding after them is not checked.
 
     Raises:
-        InputError: the dtype is another one and ambiguous; a value is not finite, or out of range.
+        InputError: the dtype differs and the conversion is ambiguous; a value is not finite, or out of
+            range.
 
     Example:
 
@@ -114,7 +115,7 @@ def lengths_of(name: str, lengths: dict):
 def _check_dtype(label, array, wanted, value_range):
     if array.dtype == wanted:
         return
-    # the values of whole numbers are compared with the range of the dtype below
+    # Integers of another dtype are accepted here; `_check_range` compares their values with the range.
     whole = wanted.kind in "iu" and array.dtype.kind in "biu"
     if not whole and not np.can_cast(array.dtype, wanted, "same_kind"):
         raise InputError(f"{label} must be {wanted}. Received: dtype {array.dtype}.{_hint_of(array, wanted)}")
@@ -146,7 +147,7 @@ def _check_range(label, real, wanted, value_range):
 
 
 def _counted(array, lengths):
-    """True at the real positions, shaped as `array`; `None`: all are real."""
+    """Return a bool array, true at real positions, in the shape of `array`; `None` if all are real."""
     if lengths is None or array.ndim < 2 or np.shape(lengths) != array.shape[:1]:
         return None
     real = np.arange(array.shape[1]) < np.asarray(lengths)[:, None]

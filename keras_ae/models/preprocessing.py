@@ -24,17 +24,17 @@ class Preprocessing:
         modality: "images", "speech", "text", or "values" for anything else.
         value_range: `(low, high)` of the inputs of the model; (0, 1) for pixels divided by 255.
         image_size: `(height, width)` of the images in training.
-        channels: of an image.
+        channels: number of channels of an image.
         scale: the stored pixel value that becomes the upper end of `value_range`, where it does not follow
             from the dtype and values of an array; not needed for PNG and JPEG files.
-        sample_rate: of the waveforms, Hz.
+        sample_rate: sample rate of the waveforms in Hz.
         level: "rms": each utterance has a root mean square of 0.05 (-26 dB of full scale); "peak": its
             largest amplitude is 1; "none": as recorded.
         dc_removed: whether the mean of each waveform was subtracted first.
         tokenization: name of the rule that cuts text into words.
         lowercase: whether words are lowercased.
         vocabulary_size: number of words in the vocabulary.
-        max_words: maximum number of words that are read of a sentence.
+        max_words: maximum number of words that are read from a sentence.
 
     Raises:
         InputError: the value of a field is not valid, or the field does not belong to the modality.
@@ -79,7 +79,7 @@ class Preprocessing:
 
     @classmethod
     def of(cls, value) -> "Preprocessing | None":
-        """Return the description of a dict, as `to_dict` writes it; a `Preprocessing` or `None` unchanged.
+        """Return the description in a dict as written by `to_dict`; a `Preprocessing` or `None` unchanged.
 
         Raises:
             InputError: the dict has unknown keys, no modality, or invalid values.
@@ -149,7 +149,7 @@ COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
 
 
 def preprocessing_of(model: keras.Model) -> Preprocessing | None:
-    """Return the preprocessing of a model: its own, or for any Keras model the rate of its front end.
+    """Return the preprocessing of a model, or for any Keras model the sample rate of its front end.
 
     Raises:
         InputError: the declaration contradicts the model.
@@ -169,7 +169,7 @@ def front_end_preprocessing(model: keras.Model) -> Preprocessing | None:
 
 
 def _checked(name, value):
-    """The value of a field as a plain Python object; raises `InputError` unless it is valid."""
+    """Return the value of a field as a plain Python object; raises `InputError` unless it is valid."""
     rules = {
         "value_range": ("two finite numbers, (low, high) with low < high", _range),
         "image_size": ("(height, width), both at least 1", lambda v: _whole_numbers(v, 2)),

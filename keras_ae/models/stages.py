@@ -1,4 +1,4 @@
-"""Stages and players of a training; losses, metrics and weights given to `compile` and `fit`."""
+"""Stages and players of a training, and the handling of losses, metrics and weights given by the user."""
 
 import collections
 import contextlib
@@ -18,15 +18,16 @@ from keras_ae.ops.core import finite_padding, is_recording
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training in which some players move and the others stand still.
+    """Part of the training in which some players are updated and the others are fixed.
 
-    A model names its stages by `BaseModel.track_stages`; they follow each other in one `fit`, also in
-    several, and in a resumed one.
+    A model defines its stages with `BaseModel.track_stages`. They follow each other within one `fit`,
+    across several calls of `fit`, and in a resumed training.
 
     Attributes:
-        name: what `BaseModel.stage` says while it lasts.
-        players: `{name: updates per step}` of the players that move, in the order of their updates.
-        steps: training steps it lasts; `None`: to the end, which only the last one may. 0: left out.
+        name: value of `BaseModel.stage` during the stage.
+        players: `{name: updates per step}` of the players that are updated, in the order of their updates.
+        steps: length in training steps; 0: the stage is skipped; `None`: until the end, allowed only for
+            the last stage.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Stage:
 
 
 def stage_at(stages, step: int) -> Stage:
-    """The stage of training step `step`, counted from 0.
+    """Return the stage of training step `step`, counted from 0.
 
     Example:
 
@@ -51,7 +52,7 @@ def stage_at(stages, step: int) -> Stage:
 
 
 def check_stages(stages, players) -> None:
-    """Raise `ValueError` unless exactly the last stage is without end, and all `players` are known."""
+    """Raise `ValueError` unless the stages end, except for the last one, and name known `players`."""
     lasts = [stage.steps is None for stage in stages]
     if sum(lasts) != 1 or not lasts[-1] or any((stage.steps or 0) < 0 for stage in stages):
         raise ValueError(
@@ -64,10 +65,11 @@ def check_stages(stages, players) -> None:
 
 
 class StageSwitch(keras.callbacks.Callback):
-    """Rebuilds the training step where the next stage begins; `BaseModel.fit` adds it by itself.
+    """Callback that rebuilds the training step when the next stage begins; `BaseModel.fit` adds it.
 
-    The saved counter `model.training_step` tells the stage, so that a reloaded or resumed training goes
-    on in the right one. With `steps_per_execution` a stage ends with the execution its last step is in.
+    The saved counter `model.training_step` determines the stage, so that a reloaded or resumed training
+    continues in the right one. With `steps_per_execution`, a stage ends with the execution that contains
+    its last step.
     """
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -75,7 +77,7 @@ class StageSwitch(keras.callbacks.Callback):
 
 
 def with_switch(callbacks):
-    """The callbacks given to `fit`, with one that switches the stages."""
+    """Return the callbacks given to `fit`, with a `StageSwitch` in front."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks] if callbacks else []
@@ -84,13 +86,13 @@ def with_switch(callbacks):
 
 @dataclass(frozen=True)
 class Player:
-    """Variables that are trained on a loss of their own.
+    """Set of variables that are trained on a loss of their own.
 
     Attributes:
-        name: its optimiser is `compile(<name>_optimizer=...)`; the first player of a
-            model takes `compile(optimizer=...)`.
-        variables: returns the variables it trains.
-        updates: how often it is updated in one training step of a model without stages.
+        name: name of the player; `compile(<name>_optimizer=...)` sets its optimiser, for the first player
+            of a model `compile(optimizer=...)`.
+        variables: function that returns the variables to train.
+        updates: number of updates in one training step of a model without stages.
     """
 
     name: str
@@ -99,16 +101,16 @@ class Player:
 
 
 class UserMetrics:
-    """Metrics of (target, reconstruction); empty unless `compile(metrics=...)` names some.
+    """Metrics of (target, reconstruction) given to `compile(metrics=...)`; empty by default.
 
-    They are kept out of the attributes of the model, so that Keras does not track them as its state.
+    They are not attributes of the model, so that Keras does not track them as its state.
     """
 
     def __init__(self):
         self.metrics = []
 
     def set(self, metrics, model):
-        """Set the metrics of `compile`.
+        """Set the metrics given to `compile`.
 
         Raises:
             ValueError: two metrics have the same name, or one has the name of a term.
@@ -146,11 +148,11 @@ def _metric(given):
 
 
 def reconstruction_losses(loss, target, reconstruction):
-    """A reconstruction loss before its mean over examples: `(batch, ...)`, float32.
+    """Return a reconstruction loss before its mean over examples: `(batch, ...)`, float32.
 
     Args:
         loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
-        target, reconstruction: of equal shape.
+        target, reconstruction: tensors of equal shape.
     """
     loss = keras.losses.get(loss) if isinstance(loss, str) else loss
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
@@ -162,9 +164,9 @@ def check_loss(loss, sample_shape):
 
     Args:
         loss: as in `reconstruction_losses`.
-        sample_shape: of target and reconstruction of one example.
+        sample_shape: shape of the target and of the reconstruction of one example.
     """
-    # tf.function: the user's loss may use TensorFlow's operations, which cannot take a KerasTensor
+    # Traced by tf.function: the user's loss may use TensorFlow operations, which reject a KerasTensor.
     example = tf.TensorSpec((None, *sample_shape), tf.float32)
     trace = tf.function(partial(reconstruction_losses, loss), autograph=False)
     losses = trace.get_concrete_function(example, example).structured_outputs
@@ -208,10 +210,10 @@ def finite_where_weightless(inputs, sample_weight):
 
 
 def renewed_optimizer(optimizer, variables):
-    """Return a copy of `optimizer` for `variables` alone, with its state of them.
+    """Return a copy of `optimizer` for `variables` only, with their state.
 
-    Quantised kernels are no longer trained. With their state in the file of a model, the loaded optimiser,
-    which is built on the trained variables, would refuse the whole state.
+    Quantised kernels are no longer trained. If the file of a model contained their state, the loaded
+    optimiser, which is built on the trained variables, would reject the whole state.
     """
     if not optimizer.built:
         return optimizer

@@ -1,4 +1,4 @@
-"""A variational auto-encoder that pays most for dimensions that depend on each other."""
+"""Variational auto-encoder with a penalty on dependence between the latent dimensions (beta-TC-VAE)."""
 
 import keras
 
@@ -9,7 +9,7 @@ from keras_ae.ops.terms import LossTerm
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
-    """The beta-TC-VAE: the KL of the evidence lower bound in three parts, each with a weight.
+    """beta-TC-VAE: the KL of the evidence lower bound is split into three parts, each with a weight.
 
     ```
     loss = -E_q(z|x) log p(x|z)
@@ -17,20 +17,21 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
     a = index_code_weight,   b = total_correlation_weight,   c = dimension_wise_weight
     ```
 
-    Nats per example. With `a = b = c = 1` it is the `VariationalAutoEncoder`, with all of
-    them `b` the beta-VAE. The sum of the three parts is the exact KL; the weights beyond 1
-    count the parts as `losses.kl_decomposition` estimates them from the batch, under
-    replicas from the global batch: the larger the batch, the better.
+    The loss is in nats per example. With `a = b = c = 1` the model is the `VariationalAutoEncoder`, with
+    `a = b = c` the beta-VAE. The sum of the three parts is the exact KL. A weight of 1 counts the exact
+    value; the excess of a weight over 1 multiplies the estimate of the part by `losses.kl_decomposition`
+    from the batch, under replicas from the global batch: the larger the batch, the better.
 
     Args:
-        encoder, decoder, latent_dim: as in `VariationalAutoEncoder`; one vector for each example.
-        total_correlation_weight: `b`; 6 is the paper's for dSprites.
-        index_code_weight: `a`.
-        dimension_wise_weight: `c`.
+        encoder, decoder, latent_dim: as in `VariationalAutoEncoder`; the code of an example must be one
+            vector.
+        total_correlation_weight: weight `b`; 6 is the paper's value for dSprites.
+        index_code_weight: weight `a`.
+        dimension_wise_weight: weight `c`.
         sampling: `"weighted"` or `"stratified"`, see `losses.kl_decomposition`.
         dataset_size: number of training examples, for `"stratified"`.
-        **kwargs: of `VariationalAutoEncoder`: `beta` (1, or a schedule that warms all three parts
-            up), `likelihood`, `observation_scale`, `seed`.
+        **kwargs: arguments of `VariationalAutoEncoder`: `beta` (1, or a schedule that warms up all three
+            parts), `likelihood`, `observation_scale`, `seed`.
 
     Metrics:
         `loss`, `reconstruction_loss`, `kl_loss`, `index_code_mi`, `total_correlation`,
@@ -96,7 +97,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
             sampling=self.sampling,
         )
         parts = KLDecomposition(*(LossTerm.of(part) for part in parts))
-        # the bottleneck has counted each part once: its KL is exact where these are estimates
+        # The bottleneck has already added each part once, by its exact KL; the parts here are estimates.
         surplus = [weight - 1.0 for weight in self.weights_of_terms.values()]
         further = sum(factor * part for factor, part in zip(surplus, parts, strict=True) if factor)
         return further * self.bottleneck.beta, parts._asdict()

@@ -1,4 +1,4 @@
-"""Encoder to a Gaussian posterior, decoder to a likelihood, evidence lower bound."""
+"""Variational auto-encoder with a Gaussian posterior."""
 
 import keras
 import tensorflow as tf
@@ -26,27 +26,27 @@ from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class VariationalAutoEncoder(AutoEncoder):
-    """Minimises the negative evidence lower bound, in nats per example.
+    """Variational auto-encoder, trained on the negative evidence lower bound in nats per example.
 
     ```
     loss = -E_q(z|x) log p(x|z) + beta * KL(q(z|x) || N(0, I)),   q(z|x) = N(mean, exp(log_variance))
     ```
 
-    Both terms are summed over elements and averaged over examples; one sample of `z`,
-    in validation too. `encode` returns the mean. The posterior is made by a
-    `layers.GaussianBottleneck`, whose log-variance is bounded.
+    Both terms are summed over elements and averaged over examples, with one sample of `z`, also in
+    validation. `encode` returns the mean. The posterior is computed by a `layers.GaussianBottleneck`,
+    whose log-variance is bounded.
 
     Args:
         encoder: any `keras.Model` that returns features.
-        decoder: any `keras.Model`; `(batch, latent_dim)` to the parameters of the
+        decoder: any `keras.Model` from `(batch, latent_dim)` to the parameters of the
             likelihood, in the shape of the input.
         latent_dim: size of `z`.
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
-            the training steps that warms it up, counted in a saved variable.
+            the training steps for a warm-up, counted in a saved variable.
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
             `"gaussian"` (it returns the mean).
         observation_scale: standard deviation of the Gaussian likelihood.
-        seed: of the samples of `z`.
+        seed: seed of the samples of `z`.
 
     Metrics:
         `loss`, `reconstruction_loss`, `kl_loss`, in nats per example.
@@ -89,19 +89,19 @@ class VariationalAutoEncoder(AutoEncoder):
         return likelihood_bounds(self.likelihood)
 
     def posterior(self, x):
-        """`q(z|x)` as a TensorFlow Probability distribution, `(batch, ..., latent_dim)`."""
+        """Return `q(z|x)` as a TensorFlow Probability distribution, `(batch, ..., latent_dim)`."""
         mean, log_variance = self.bottleneck.parameters(self.features(self.checked_inputs(x)))
         return _distributions().Normal(mean, ops.exp(0.5 * log_variance))
 
     def observation(self, parameters):
-        """`p(x|z)` of the decoder's output, one distribution per element."""
+        """Return `p(x|z)` for the decoder's output, one distribution per element."""
         parameters = ops.cast(parameters, "float32")
         if self.likelihood == "bernoulli":
             return _distributions().Bernoulli(logits=parameters)
         return _distributions().Normal(parameters, self.observation_scale)
 
     def decode(self, codes, lengths=None):
-        """The mean of `p(x|z)`."""
+        """Return the mean of `p(x|z)`."""
         return self._mean(super().decode(codes, lengths))
 
     def call(self, x, training=None):
@@ -110,12 +110,13 @@ class VariationalAutoEncoder(AutoEncoder):
     def score(self, x, noise=None):
         """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
 
-        That of `beta=1`, in training as well: the larger, the less likely `x` is for the model.
+        It is the bound with `beta=1`, also in training: the larger, the less likely `x` is for the model.
 
         Args:
             x: as in `encode`.
-            noise: standard normal `(batch, ..., latent_dim)`, `z = mean + exp(log_variance / 2) noise`;
-                `None`: `z` is the mean, as in the endpoint `score`.
+            noise: standard normal `(batch, ..., latent_dim)`, with
+                `z = mean + exp(log_variance / 2) noise`; `None`: `z` is the mean, as in the endpoint
+                `score`.
         """
         values, lengths = unpack_inputs(self.checked_inputs(x))
         values = ops.cast(values, "float32")
@@ -150,11 +151,11 @@ class VariationalAutoEncoder(AutoEncoder):
         return scalars({"loss": loss, "reconstruction_loss": reconstruction, **terms})
 
     def code_terms(self, features, z, sample_weight) -> tuple:
-        """Return `(loss, {name: term})` of further terms of `z`; for subclasses."""
+        """Return `(loss, {name: term})` for further terms of `z`; to be overridden by subclasses."""
         return 0.0, {}
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of `AutoEncoder`, with `sample`: noise `(batch, ..., latent_dim)` to a reconstruction."""
+        """Return the endpoints of `AutoEncoder` and `sample`, from noise `(batch, ..., latent_dim)`."""
         specs = {
             name: spec if name == "code_lengths" else tf.TensorSpec(spec.shape, spec.dtype, name="noise")
             for name, spec in self.code_specs().items()
