@@ -1,1 +1,1 @@
-"""Disentanglement metrics, and sprites whose factors are known exactly."""
+"""Disentanglement metrics, and sprite images with exactly known factors."""

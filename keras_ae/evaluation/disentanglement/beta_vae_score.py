@@ -22,32 +22,33 @@ def beta_vae_score(
     standardize: bool = True,
     seed: int = 0,
 ) -> dict:
-    """BetaVAE score: can a linear classifier tell which factor pairs of images share?
+    """Compute the BetaVAE score: the accuracy of a linear classifier of the factor that image pairs share.
 
     ```
     d = mean over group_size pairs of |z - z'|,   the two images of a pair share the factor f
     score = accuracy of a logistic regression from d to f
     ```
 
-    It is lenient: exact factors under a random rotation, in which no latent is a factor,
-    still get 0.91.
+    The score is lenient: the exact factors after a random rotation, where no single latent
+    represents a factor, still score 0.91.
 
     Args:
-        represent: images to embeddings, such as `model.embed`.
-        data: a generator of images such as `Sprites`: `sizes`, `sample_factors(n, rng)`,
+        represent: function from images to embeddings, such as `model.embed`.
+        data: a generator of images such as `Sprites`, with `sizes`, `sample_factors(n, rng)` and
             `images(factors)`.
-        num_train, num_test: differences `d` to fit and to score.
-        group_size: pairs of a difference.
-        standardize: divide the differences by their standard deviation before the regression,
-            whose penalty would otherwise depend on the units of the latents, as it does in
+        num_train, num_test: numbers of differences `d` to fit the classifier on and to score it on.
+        group_size: number of pairs that are averaged in one difference.
+        standardize: whether to divide the differences by their standard deviation before the
+            regression. Otherwise its penalty depends on the units of the latents, as it does in
             disentanglement_lib.
-        seed: of all draws.
+        seed: seed of all draws.
 
     Returns:
-        `{"score", "train_score", "left_out"}`, the last the factors with one value, which are never shared.
+        `{"score", "train_score", "left_out"}`. `left_out` lists the factors with one value, which are never
+        the shared factor.
 
     Raises:
-        InputError: fewer than two factors vary; the embedding is not finite.
+        InputError: fewer than two factors vary, or the embedding is not finite.
 
     Reference:
         Higgins et al., 2017, https://openreview.net/forum?id=Sy2fzU9gl; settings as in
@@ -74,7 +75,7 @@ def beta_vae_score(
 
 
 def _differences(represent, data, num_groups, group_size, rng):
-    """`(d (groups, latents), number of the shared factor (groups,))`."""
+    """Return `(d (groups, latents), index of the shared factor (groups,))`."""
     fixed, one = draw_groups(data, num_groups, group_size, rng)
     other = data.sample_factors(num_groups * group_size, rng).reshape(one.shape)
     share_factor(other, fixed, one)

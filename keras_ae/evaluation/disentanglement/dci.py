@@ -1,4 +1,4 @@
-"""Disentanglement, completeness and informativeness (DCI) from the importances of boosted trees."""
+"""Disentanglement, completeness and informativeness (DCI) from feature importances of boosted trees."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def dci(
     test_fraction: float = 1 / 3,
     seed: int = 0,
 ) -> dict:
-    """DCI: which latents does a predictor of each factor use, and how well does it predict?
+    """Compute DCI from predictors of the factors: the latents that they use, and their accuracy.
 
     ```
     R[i, k]          = importance of latent i in gradient boosted trees that predict factor k
@@ -24,26 +24,27 @@ def dci(
     informativeness  = mean over factors of the accuracy on held-out examples
     ```
 
-    `H_K` is the entropy to the base K, the number of factors, `H_D` to that of latents. The
-    trees are scikit-learn's `GradientBoostingClassifier`, one for each value of a factor and
-    round: a minute for each thousand examples is normal where factors have many values.
+    `H_K` is the entropy to the base K, the number of factors; `H_D` is the entropy to the base D,
+    the number of latents. The trees are scikit-learn's `GradientBoostingClassifier`, one tree per
+    value of a factor and boosting round: with factors of many values, it takes about one minute
+    per thousand examples.
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
-            left out, factors with one value too; quantities are refused: cut them into bins.
-        test: `(z, factors)` of the held-out examples; `None`: some of these are drawn.
-        num_trees: rounds of boosting; fewer are faster and lower the informativeness.
-        test_fraction: share of the examples drawn for test.
-        seed: of the trees and of the draw.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) and
+            factors with one value are left out. Quantities raise an error: cut them into bins.
+        test: `(z, factors)` of the held-out examples; `None`: a random part of the examples is held out.
+        num_trees: number of boosting rounds; fewer rounds are faster and lower the informativeness.
+        test_fraction: share of the examples that is held out if `test` is `None`.
+        seed: seed of the trees and of the split.
 
     Returns:
         `{"disentanglement", "completeness", "informativeness", "accuracies": [...],
-        "importance": [[...], ...], "missing": {factor: examples}, "left_out": {factor: reason}}`, importance
-        `(latents, factors)`, each column of sum 1; `None` for a factor that is left out.
+        "importance": [[...], ...], "missing": {factor: examples}, "left_out": {factor: reason}}`. The
+        importance is `(latents, factors)`, and each column sums to 1. A factor that is left out has `None`.
 
     Raises:
-        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
+        InputError: a factor is a quantity, no factor has two classes, `z` has NaN, or lengths differ.
 
     Reference:
         Eastwood and Williams, 2018, https://openreview.net/forum?id=By-7dz-AZ; boosted trees as
@@ -70,7 +71,7 @@ def dci(
 
 
 def _concentration(importance):
-    """Mean of `1 - entropy` of the rows, each weighted by its sum; entropy to the base of their length."""
+    """Return the mean of `1 - entropy` of the rows, weighted by their sums; the base is the row length."""
     total = importance.sum()
     if importance.shape[1] < 2 or total <= 0:
         return 1.0 if total > 0 else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from keras_ae.errors import InputError, check_finite
 from keras_ae.evaluation._factor_values import as_factor, classes_of, known_values
 
-FEWEST = 4  # known values of a factor
+FEWEST = 4  # least number of known values of a factor
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class FactorTable:
     Attributes:
         z: float64 `(examples, latents)`.
         classes: int64 `(examples, factors)`: 0, 1, ..., and -1 where the value is missing.
-        names: of all factors.
-        missing: `{name: number of examples}` of the factors with missing values.
+        names: names of all factors.
+        missing: `{name: number of examples without a value}` of the factors with missing values.
         left_out: `{name: reason}` of the factors that cannot be scored.
     """
 
@@ -34,7 +34,7 @@ class FactorTable:
         return [number for number, name in enumerate(self.names) if name not in self.left_out]
 
     def known(self, factor: int, rows=slice(None)):
-        """Return `(z, classes)` of the examples of `rows` with a known value of the factor."""
+        """Return `(z, classes)` of those examples in `rows` whose value of the factor is known."""
         classes = self.classes[rows, factor]
         return self.z[rows][classes >= 0], classes[classes >= 0]
 
@@ -50,17 +50,17 @@ class FactorTable:
 def as_factor_table(z, factors) -> FactorTable:
     """Return a checked `FactorTable`.
 
-    Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one value,
-    or with fewer than 4 known ones, are left out.
+    Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one distinct
+    value, or with fewer than 4 known values, are left out.
 
     Args:
-        z: `(examples, ...)`; what follows the examples is flattened.
-        factors: `(examples, factors)`, or `(examples,)` for one factor, or `{name: (examples,)}`: classes of
-            any kind.
+        z: `(examples, ...)`; the axes after the examples are flattened.
+        factors: classes of any type, `(examples, factors)`, or `(examples,)` for one factor, or
+            `{name: (examples,)}`.
 
     Raises:
-        InputError: numbers of examples differ; `z` is not finite; a factor is a quantity or has a different
-            value for most of the examples; no factor is left.
+        InputError: the numbers of examples differ, `z` is not finite, a factor is a quantity or has a
+            different value for most of the examples, or no factor can be scored.
 
     Example:
 
@@ -103,7 +103,7 @@ def factor_columns(factors) -> dict:
 
 
 def why_left_out(values: np.ndarray) -> str | None:
-    """Return the reason why a factor of `as_factor` cannot be measured; `None` if it can."""
+    """Return the reason why a factor from `as_factor` cannot be measured, or `None` if it can."""
     known = known_values(values)
     if len(known) < FEWEST:
         return f"it has {len(known)} known value{'s' * (len(known) != 1)}; {FEWEST} are needed."
@@ -112,7 +112,7 @@ def why_left_out(values: np.ndarray) -> str | None:
 
 
 def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTable, np.ndarray, np.ndarray]:
-    """Return `(table, training rows, test rows)`, where the test is `test` or a random part of the examples.
+    """Return `(table, training rows, test rows)`; the test set is `test` or a random part of the examples.
 
     Factors with fewer than two classes in the training rows, or with no known test row, are left out.
     """
@@ -141,7 +141,7 @@ def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTabl
 
 
 def standardizer(z):
-    """Function that brings the latents of `z` to mean 0 and standard deviation 1; constant ones to 0."""
+    """Return a function that scales latents to mean 0 and deviation 1 by `z`; constant latents become 0."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return lambda values: (values - mean) / deviation
@@ -155,7 +155,7 @@ def _checked(table):
 
 
 def _joined(z, factors, test):
-    """Embeddings and factors of both parts, those of the test last."""
+    """Return the embeddings and factors of the training and test sets, those of the test set last."""
     columns, others = factor_columns(factors), factor_columns(test[1])
     if list(columns) != list(others):
         raise InputError(f"Expected test values of {list(columns)}. Received: {list(others)}")
@@ -168,11 +168,11 @@ def _joined(z, factors, test):
     return np.concatenate([np.asarray(z), np.asarray(test[0])]), both
 
 
-IMAGES_AT_ONCE = 8192  # what is rendered and encoded at a time: 128 MiB of 64x64 pixels
+IMAGES_AT_ONCE = 8192  # images rendered and encoded at a time: 128 MiB of 64x64 pixels
 
 
 def embeddings_of(represent, data, factors) -> np.ndarray:
-    """`represent(data.images(factors))` as float64 `(n, latents)`, a part at a time."""
+    """Return `represent(data.images(factors))` as float64 `(n, latents)`, computed in parts."""
     parts = [factors[start : start + IMAGES_AT_ONCE] for start in range(0, len(factors), IMAGES_AT_ONCE)]
     parts = [np.asarray(represent(data.images(part)), "float64") for part in parts]
     z = np.concatenate([part.reshape(len(part), -1) for part in parts])
@@ -181,7 +181,7 @@ def embeddings_of(represent, data, factors) -> np.ndarray:
 
 
 def varying_factors(data) -> tuple[np.ndarray, dict]:
-    """Return `(indices of the factors with at least two values, {name: reason} of the others)`.
+    """Return `(indices of the factors with at least two values, {name: reason} of the other factors)`.
 
     Raises:
         InputError: fewer than two factors vary.
@@ -197,13 +197,13 @@ def varying_factors(data) -> tuple[np.ndarray, dict]:
 
 
 def groups(num_groups: int, images_of_group: int):
-    """How many groups to make at a time: their sum is `num_groups`."""
+    """Return the numbers of groups to process at a time; they sum to `num_groups`."""
     at_once = max(1, IMAGES_AT_ONCE // images_of_group)
     return [min(at_once, num_groups - start) for start in range(0, num_groups, at_once)]
 
 
 def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
-    """`(number of the factor of each group, factors (groups, size, factors))`, drawn independently."""
+    """Draw groups: return `(index of the factor of each group, factors (groups, size, factors))`."""
     varying, _ = varying_factors(data)
     fixed = varying[rng.integers(len(varying), size=num_groups)]
     factors = data.sample_factors(num_groups * size, rng).reshape(num_groups, size, -1)
@@ -211,6 +211,6 @@ def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.n
 
 
 def share_factor(factors, fixed, values):
-    """Set factor `fixed[g]` of each group g to that of `values`, `(groups, size or 1, factors)`."""
+    """Set factor `fixed[g]` of each group g to its value in `values`, `(groups, size or 1, factors)`."""
     rows = np.arange(len(factors))
     factors[rows, :, fixed] = values[rows, :, fixed]

@@ -24,36 +24,37 @@ def factor_vae_score(
     standardize: bool = True,
     seed: int = 0,
 ) -> dict:
-    """FactorVAE score: which latent stands still where one factor does?
+    """Compute the FactorVAE score: the accuracy of predicting a fixed factor by the latent that varies least.
 
     ```
     group: images that share the value of one factor f
     vote : (argmin over latents i of  Var_group(z_i) / Var(z_i),  f)
     ```
 
-    A table counts `num_train` votes; each latent then stands for its most frequent factor,
-    and the score is the share of `num_test` new votes that agree. It is lenient: exact
-    factors under a random rotation, in which no latent is a factor, still get 0.77.
+    A table counts `num_train` votes. Each latent is then assigned to its most frequent factor,
+    and the score is the share of `num_test` new votes that agree. The score is lenient: the exact
+    factors after a random rotation, where no single latent represents a factor, still score 0.77.
 
     Args:
-        represent: images to embeddings, such as `model.embed`.
-        data: a generator of images such as `Sprites`: `sizes`, `sample_factors(n, rng)`,
+        represent: function from images to embeddings, such as `model.embed`.
+        data: a generator of images such as `Sprites`, with `sizes`, `sample_factors(n, rng)` and
             `images(factors)`.
-        num_train, num_test: votes.
-        group_size: images of a vote.
-        num_variance: images by which `Var(z_i)` is measured.
-        least_deviation: latents whose standard deviation is smaller do not vote; where all
-            are smaller, only constant ones do not.
-        standardize: bring the latents to standard deviation 1 before that. Without, the rule
-            is that of disentanglement_lib, meant for codes of a variational auto-encoder.
-        seed: of all draws.
+        num_train, num_test: numbers of votes to assign the latents by and to score.
+        group_size: number of images per vote.
+        num_variance: number of images on which `Var(z_i)` is measured.
+        least_deviation: latents with a smaller standard deviation do not vote. If the standard
+            deviation of every latent is smaller, only constant latents do not vote.
+        standardize: whether to scale the latents to standard deviation 1 before `least_deviation`
+            is applied. If false, the rule is that of disentanglement_lib, which is intended for the
+            codes of a variational auto-encoder.
+        seed: seed of all draws.
 
     Returns:
-        `{"score", "train_score", "active": number of latents that vote, "left_out"}`; 0 where none does.
-        `left_out` has the factors with one value: none of them is ever the shared one.
+        `{"score", "train_score", "active": number of latents that vote, "left_out"}`. The scores are 0 if no
+        latent votes. `left_out` has the factors with one value, which are never the shared factor.
 
     Raises:
-        InputError: fewer than two factors vary; the embedding is not finite.
+        InputError: fewer than two factors vary, or the embedding is not finite.
 
     Reference:
         Kim and Mnih, 2018, https://arxiv.org/abs/1802.05983; settings as in Locatello et al.,

@@ -1,4 +1,4 @@
-"""Mutual information gap, and modularity, from the mutual information of single latents and factors."""
+"""Mutual information gap and modularity, from the mutual information of single latents and factors."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_ae.evaluation.disentanglement.factor_table import as_factor_table
 
 
 def mig(z, factors, *, bins: int = 20) -> dict:
-    """Mutual information gap: is each factor in one latent, and in no other?
+    """Compute the mutual information gap: whether each factor is represented by exactly one latent.
 
     ```
     MIG = mean over factors k of  (I(z_i(k); f_k) - max over i != i(k) of I(z_i; f_k)) / H(f_k),
@@ -15,21 +15,21 @@ def mig(z, factors, *, bins: int = 20) -> dict:
     ```
 
     Each latent is cut into `bins` intervals of equal width between its smallest and its
-    largest value. Exact factors themselves reach 1 only where they have fewer values than
-    there are bins: those of sprites 0.90.
+    largest value. The exact factors reach 1 only if they have fewer values than there are
+    bins: the factors of `Sprites` reach 0.90.
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
-            left out, factors with one value too; quantities are refused: cut them into bins.
-        bins: intervals of a latent.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) and
+            factors with one value are left out. Quantities raise an error: cut them into bins.
+        bins: number of intervals per latent.
 
     Returns:
         `{"score", "per_factor": [...], "latents": [i(k), ...], "missing": {factor: examples},
-        "left_out": {factor: reason}}`; `None` for a factor that is left out.
+        "left_out": {factor: reason}}`. A factor that is left out has `None`.
 
     Raises:
-        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
+        InputError: a factor is a quantity, no factor has two classes, `z` has NaN, or lengths differ.
 
     Example:
 
@@ -55,14 +55,15 @@ def mig(z, factors, *, bins: int = 20) -> dict:
 
 
 def modularity(z, factors, *, bins: int = 20) -> dict:
-    """Modularity: does each latent know one factor only?
+    """Compute the modularity: whether each latent has information about one factor only.
 
     ```
     modularity = mean over latents i of  1 - sum over k != k(i) of I(z_i; f_k)^2 / (I(z_i; f_k(i))^2 (K - 1)),
     k(i) = argmax over k of I(z_i; f_k)
     ```
 
-    A latent that knows nothing counts 0. Arguments as in `mig`; at least two factors.
+    A latent without information about any factor counts as 0. The arguments are those of `mig`,
+    with at least two factors.
 
     Returns:
         `{"score", "per_latent": [...], "missing", "left_out"}`.
@@ -82,9 +83,9 @@ def modularity(z, factors, *, bins: int = 20) -> dict:
 
 
 def information_matrix(z, factors, *, bins: int = 20):
-    """`(table, I(z_i; f_k), H(f_k))` in nats: `(latents, factors)` of the histograms, and `(factors,)`.
+    """Return `(table, I(z_i; f_k), H(f_k))` in nats, `(latents, factors)` and `(factors,)`, by histograms.
 
-    The factors are `FactorTable.kept`, each over the examples with a known value.
+    The factors are `FactorTable.kept`. Each is measured over the examples with a known value.
     """
     table = as_factor_table(z, factors)
     codes = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)
@@ -98,13 +99,13 @@ def information_matrix(z, factors, *, bins: int = 20):
 
 
 def _intervals(values, bins):
-    """Numbers of the intervals, `[low, high)` but for the last."""
+    """Return the index of the interval of each value; all intervals but the last are `[low, high)`."""
     edges = np.histogram_bin_edges(values, bins)
     return np.searchsorted(edges[1:-1], values, side="right")
 
 
 def _mutual_information(a, b):
-    """Of two columns of classes, in nats: `sum p(a, b) log p(a, b) / (p(a) p(b))`."""
+    """Return `sum p(a, b) log p(a, b) / (p(a) p(b))` of two columns of classes, in nats."""
     joint = np.bincount(a * (b.max() + 1) + b, minlength=(a.max() + 1) * (b.max() + 1))
     joint = joint.reshape(a.max() + 1, b.max() + 1) / len(a)
     product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)

@@ -18,33 +18,34 @@ def sap(
     test_fraction: float = 1 / 3,
     seed: int = 0,
 ) -> dict:
-    """SAP: how much better does the best single latent predict a factor than the second best?
+    """Compute SAP: the gap between the best and the second best single latent that predict a factor.
 
     ```
     S[i, k] = accuracy on held-out examples of a linear support vector machine from z_i to f_k
     SAP     = mean over factors k of  max_i S[i, k] - second largest over i of S[i, k]
     ```
 
-    A line cut into two cannot order many values: exact factors themselves reach 0.25 on
-    sprites.
+    A linear classifier of one latent cannot separate many ordered values: the exact factors of
+    `Sprites` reach only 0.25.
 
     Args:
         z: embeddings `(examples, ...)`.
-        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) are
-            left out, factors with one value too; quantities are refused: cut them into bins.
-        test: `(z, factors)` of the held-out examples; `None`: some of these are drawn.
-        standardize: bring the latents to mean 0 and standard deviation 1 first, without
-            which the score depends on their units, as it does in disentanglement_lib.
-        cost: `C` of scikit-learn's `LinearSVC`, with balanced classes.
-        test_fraction: share of the examples drawn for test.
-        seed: of the draw and of the solver.
+        factors: classes `(examples, factors)`, or `{name: (examples,)}`. Missing values (`None`, NaN) and
+            factors with one value are left out. Quantities raise an error: cut them into bins.
+        test: `(z, factors)` of the held-out examples; `None`: a random part of the examples is held out.
+        standardize: whether to scale the latents to mean 0 and standard deviation 1 first. If
+            false, the score depends on their units, as it does in disentanglement_lib.
+        cost: `C` of scikit-learn's `LinearSVC`, with balanced class weights.
+        test_fraction: share of the examples that is held out if `test` is `None`.
+        seed: seed of the split and of the solver.
 
     Returns:
         `{"score", "per_factor": [...], "accuracies": [[...], ...], "missing": {factor: examples},
-        "left_out": {factor: reason}}`, accuracies `(latents, factors)`; `None` for a factor that is left out.
+        "left_out": {factor: reason}}`. The accuracies are `(latents, factors)`. A factor that is left out has
+        `None`.
 
     Raises:
-        InputError: a factor is a quantity; no factor has two classes; NaN in `z`; lengths differ.
+        InputError: a factor is a quantity, no factor has two classes, `z` has NaN, or lengths differ.
 
     Reference:
         Kumar et al., 2018, https://arxiv.org/abs/1711.00848; settings as in Locatello et al.,
@@ -75,7 +76,7 @@ def _accuracy(z, factor, z_test, factor_test, cost, seed):
         C=cost, class_weight="balanced", random_state=seed
     )
     with warnings.catch_warnings():
-        # where a latent says nothing of a factor the solver may go on for ever: what it has by then will do
+        # the solver may never converge for a latent without information about the factor: use its last state
         warnings.filterwarnings("ignore", message="Liblinear failed to converge")
         machine.fit(z, factor)
     return float(np.mean(machine.predict(z_test) == factor_test))

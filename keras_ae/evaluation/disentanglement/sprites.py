@@ -1,16 +1,16 @@
-"""Small images whose generating factors are known exactly."""
+"""Small images with exactly known generating factors."""
 
 from functools import cache
 
 import numpy as np
 
-FRAME = 64  # pixels of the frame in which everything is drawn
-SUBPIXELS = 4  # points along each side of a pixel that decide whether it is white
-UNIT = 13.0  # pixels that 1 in the coordinates of a shape is, at the largest scale
+FRAME = 64  # side of the drawn frame, in pixels
+SUBPIXELS = 4  # sampling points along each side of a pixel, which decide whether it is white
+UNIT = 13.0  # pixels per unit of the coordinates of a shape, at the largest scale
 SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 POSITIONS = 32
-BOX = 36  # pixels within which every shape lies, however it is turned
-SHAPES = {  # inside of each outline, in coordinates that turn and grow with the shape
+BOX = 36  # side of a box that contains every shape in every orientation, in pixels
+SHAPES = {  # interior of each outline, in coordinates that rotate and scale with the shape
     "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) < 0.7,
     "ellipse": lambda u, v: u**2 + (2 * v) ** 2 < 1,
     "heart": lambda u, v: (1.4 * (u**2 + v**2) - 0.6) ** 3 < 1.6 * u**2 * v**3,
@@ -18,7 +18,7 @@ SHAPES = {  # inside of each outline, in coordinates that turn and grow with the
 
 
 class Sprites:
-    """White shapes on black with the five factors of dSprites, rendered when they are asked for.
+    """Generator of white shapes on black with the five factors of dSprites, rendered on demand.
 
     | factor | values |
     |---|---|
@@ -28,20 +28,20 @@ class Sprites:
     | x | 32 positions, one pixel of 64 apart |
     | y | 32 positions |
 
-    These are the factors of dSprites, not its pixels. The 737,280 images are never held: the
-    720 shapes are drawn once, and an image is one of them, moved.
+    The factors are those of dSprites, the pixels are not. The 737,280 images are never all in
+    memory: the 720 shapes are drawn once, and each image is one of them, translated.
 
     Args:
-        image_size: height and width, 64, 32 or 16. At 64 the pixels are 0 or 1; below, each
-            is the mean of those it stands for.
+        image_size: height and width in pixels, 64, 32 or 16. At 64 the pixels are 0 or 1; at the
+            smaller sizes, each pixel is the mean of the pixels that it covers.
 
     Attributes:
         factor_names: `("shape", "scale", "orientation", "x", "y")`.
         sizes: number of values of each factor, `(3, 6, 40, 32, 32)`.
-        shape_names: of the values of the factor shape.
+        shape_names: names of the values of the factor shape.
 
     Raises:
-        ValueError: `image_size` is none of these; factors are out of range.
+        ValueError: `image_size` is not one of these, or factors are out of range.
 
     Example:
 
@@ -68,23 +68,23 @@ class Sprites:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """`(height, width, channels)`."""
+        """Shape of an image, `(height, width, channels)`."""
         return (self.image_size, self.image_size, 1)
 
     def sample_factors(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Factors drawn uniformly and independently, int64 `(n, 5)`."""
+        """Draw factors uniformly and independently, int64 `(n, 5)`."""
         return np.stack([rng.integers(size, size=n) for size in self.sizes], axis=1)
 
     def factors_of(self, indices) -> np.ndarray:
-        """Factors `(n, 5)` of the images of these numbers, 0 to 737,279; y changes fastest."""
+        """Return the factors `(n, 5)` of image indices from 0 to 737,279; y changes fastest."""
         return np.stack(np.unravel_index(np.asarray(indices, "int64"), self.sizes), axis=-1)
 
     def indices_of(self, factors) -> np.ndarray:
-        """The opposite of `factors_of`, int64 `(n,)`."""
+        """Return the image indices of factors, int64 `(n,)`; the inverse of `factors_of`."""
         return np.ravel_multi_index(tuple(np.asarray(factors, "int64").T), self.sizes)
 
     def images(self, factors) -> np.ndarray:
-        """The images of factors `(n, 5)`, float32 `(n, height, width, 1)` in [0, 1]."""
+        """Return the images of factors `(n, 5)`, float32 `(n, height, width, 1)` in [0, 1]."""
         shape, scale, orientation, x, y = self._checked(factors).T
         # moving the window up by a pixel moves the shape down by one
         frames = _windows()[shape, scale, orientation, POSITIONS - 1 - y, POSITIONS - 1 - x]
@@ -111,16 +111,16 @@ class Sprites:
 
 @cache
 def _windows():
-    """A view of `(shape, scale, orientation, row, column, 64, 64)`: all windows of wide drawings."""
+    """Return all windows of padded drawings, a view `(shape, scale, orientation, row, column, 64, 64)`."""
     margin = (FRAME + POSITIONS - BOX) // 2
     wide = np.pad(draw_shapes(), [(0, 0)] * 3 + [(margin, margin)] * 2)
     return np.lib.stride_tricks.sliding_window_view(wide, (FRAME, FRAME), axis=(3, 4))
 
 
 def draw_shapes() -> np.ndarray:
-    """Every shape, scale and orientation in the middle of a box, bool `(3, 6, 40, 36, 36)`.
+    """Draw every shape, scale and orientation in the centre of a box, bool `(3, 6, 40, 36, 36)`.
 
-    A pixel is white where at least half of its 4x4 points are inside of the outline.
+    A pixel is white if at least half of its 4x4 points are inside the outline.
     """
     points = (np.arange(BOX * SUBPIXELS) + 0.5) / SUBPIXELS - BOX / 2
     column, row = np.meshgrid(points, points)
@@ -136,6 +136,6 @@ def draw_shapes() -> np.ndarray:
 
 
 def _majority(points):
-    """Which pixels hold a white half of their points."""
+    """Return the pixels in which at least half of the points are white."""
     blocks = points.reshape(BOX, SUBPIXELS, BOX, SUBPIXELS)
     return 2 * blocks.sum(axis=(1, 3)) >= SUBPIXELS**2
