@@ -1,1 +1,1 @@
-"""Probes: classifiers and regressions on embeddings, their leakage, and nearest neighbours."""
+"""Probes of embeddings: classifiers, regressions, leakage and nearest neighbours."""

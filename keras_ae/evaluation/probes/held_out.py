@@ -1,4 +1,4 @@
-"""Which examples a probe is fitted on and which it is read on."""
+"""Targets of probes, and splits of the examples into a training and a held-out part."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ TEST_SHARE = 0.25
 
 
 def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
-    """Return `(known values, where they are known)`: numbers other than integers and booleans as float64.
+    """Return `(known values, where they are known)`; floats become float64.
 
     Example:
 
@@ -22,17 +22,17 @@ def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
 
 
 def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
-    """`[(training rows, held-out rows), ...]`.
+    """Return the splits of the examples, `[(training rows, held-out rows), ...]`.
 
     Args:
-        y: target of all examples, training before test where `test_size` is given.
-        test_size: number of the last examples, which are the test.
+        y: target of all examples; training examples come before test examples if `test_size` is given.
+        test_size: number of examples at the end that are the test set.
         groups: `(examples,)`; every group is held out in exactly one fold.
-        folds: at most so many folds of groups.
-        seed: of the split.
+        folds: largest number of folds of groups.
+        seed: seed of the split.
 
     Raises:
-        InputError: one group; groups and test both; lengths that differ.
+        InputError: there is a single group, both groups and a test set are given, or lengths differ.
     """
     rows = np.arange(len(y))
     if test_size is not None:
@@ -58,7 +58,7 @@ def check_classes(y, name: str) -> None:
 
 
 def most_frequent(y):
-    """Return the most frequent value; of equally frequent ones the first in order.
+    """Return the most frequent value; of equally frequent values, the first in sorted order.
 
     Example:
 
@@ -70,10 +70,11 @@ def most_frequent(y):
 
 
 def permuted(y, splits, groups, seed):
-    """For each split, `y` permuted within training and within test.
+    """Return, for each split, `y` permuted within the training part and within the test part.
 
-    Where `groups` have one value of `y` each (all frames of a speaker are his), whole groups
-    change places: a probe that can only learn groups by heart then learns as much as from `y`.
+    If each group has a single value of `y` (such as all frames of a speaker), the values are
+    permuted between whole groups. A probe that can only memorise groups then scores as well as
+    with the true `y`.
     """
     generator = np.random.default_rng([seed, 5])
     by_group = groups is not None and all(len(np.unique(y[groups == g])) == 1 for g in np.unique(groups))
@@ -102,7 +103,7 @@ def _group_folds(y, groups, folds, seed):
             f"Received: {describe(groups)} with {number} groups, {folds} folds"
         )
     selection = require("sklearn.model_selection", extra="evaluation")
-    # folds follow the order of equally large groups' names: give them others
+    # GroupKFold assigns groups of equal size by the order of their names: randomise the names
     _, numbers = np.unique(groups, return_inverse=True)
     names = np.random.default_rng([seed, 8]).permutation(number)[numbers]
     return list(selection.GroupKFold(min(folds, number)).split(np.zeros(len(y)), y, names))

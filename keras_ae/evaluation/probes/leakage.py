@@ -1,4 +1,4 @@
-"""What an embedding knows that it should not."""
+"""Leakage: information about nuisances in an embedding."""
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.probes.probe import probe
@@ -7,34 +7,35 @@ from keras_ae.evaluation.probes.probe import probe
 def leakage(
     z, nuisances, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5
 ) -> dict:
-    """Probes of what the embedding should *not* contain: speaker, channel, source.
+    """Probe an embedding for nuisances that it should *not* contain, such as speaker, channel or source.
 
     ```
     excess = max(linear, mlp) - baseline     baseline = max(majority, best_constant)
-    share  = excess / (1 - baseline)         0 or less: nothing found, 1: all that can be known
+    share  = excess / (1 - baseline)         0 or less: nothing found, 1: all of the information
     leaks  = the 95 % interval of either probe lies above the baseline
     ```
 
-    The baseline is what a probe without any information can reach: the larger of `majority`
-    and, since the held-out classes may be shared out otherwise, the best constant in hindsight.
+    The baseline is the best result of a probe without any information: the larger of `majority`
+    and, because the held-out classes may have another distribution, of the best constant
+    prediction in hindsight.
 
-    The perceptron counts as much as the linear probe: what an embedding hides from the one,
-    the other may read. A probe is fitted anew here, on the frozen embedding: the accuracy of
-    an adversary that was trained against proves nothing. "Not found" is what these two probes
-    say from so many examples, no proof of absence.
+    The perceptron counts as much as the linear probe, because it may read information that is
+    hidden from a linear probe. The probes are fitted from scratch on the frozen embedding,
+    because the accuracy of an adversary during training proves nothing. "Not found" is the result
+    of these two probes with this number of examples, not a proof of absence.
 
     Args:
         z: `(examples, ...)`.
-        nuisances: `{name: (examples,)}`: classes, or quantities if floats.
-        test: `(z, {name: (examples,)})` of the held-out examples.
+        nuisances: `{name: (examples,)}`; floats are quantities, other values are classes.
+        test: `(z, {name: (examples,)})` of the held-out examples; `None`: as in `probe`.
         groups, seed, one_hot, folds: as in `probe`.
 
     Returns:
-        `{name: dict}`: that of `probe`, with `baseline`, `excess`, `share`, `leaks` and `verdict`,
-        "leaks" or "not found".
+        `{name: dict}`: the dict of `probe` with `baseline`, `excess`, `share`, `leaks` and
+        `verdict`, which is "leaks" or "not found".
 
     Raises:
-        InputError: no nuisance; another set of names in the test; what `probe` raises.
+        InputError: there is no nuisance, the test set has other names, or `probe` raises an error.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The geometry of an embedding as it is: nearest neighbours."""
+"""Nearest neighbours in an embedding."""
 
 import numpy as np
 
@@ -11,21 +11,21 @@ METRICS = ("euclidean", "cosine")
 
 
 def nearest_neighbours(z, queries, k: int = 5, *, metric: str = "euclidean"):
-    """The `k` embeddings nearest to each query, nearest first.
+    """Return the `k` embeddings nearest to each query, nearest first.
 
     Args:
         z: `(examples, ...)`.
-        queries: embeddings `(queries, ...)`; or integers `(queries,)`, rows of `z`, each of
-            which is then left out of its own neighbours.
+        queries: embeddings `(queries, ...)`; or integers `(queries,)`, which are rows of `z`. A
+            row is not among its own neighbours.
         k: number of neighbours.
-        metric: `"euclidean"` or `"cosine"` (`1 - cos`); features are taken as they are.
+        metric: `"euclidean"` or `"cosine"` (`1 - cos`); features are not scaled.
 
     Returns:
         `(indices, distances)`, both `(queries, k)`.
 
     Raises:
-        InputError: other features, rows outside of `z`, a `k` beyond the number of neighbours,
-            another metric.
+        InputError: `queries` have another number of features or rows outside `z`, `k` exceeds the
+            number of neighbours, or the metric is unknown.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -44,32 +44,34 @@ def nearest_neighbours(z, queries, k: int = 5, *, metric: str = "euclidean"):
     distances, indices = _search(z, points, k + by_row, k, metric)
     if not by_row:
         return indices, distances
-    # the row itself is among the k + 1, but for k + 1 duplicates of it
+    # the row itself is one of the k + 1 neighbours, unless it has at least k + 1 duplicates
     own = indices == rows[:, None]
     own[~own.any(axis=1), -1] = True
     return indices[~own].reshape(-1, k), distances[~own].reshape(-1, k)
 
 
 def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, seed: int = 0) -> dict:
-    """Accuracy of the majority among the `k` nearest training examples, on held-out examples.
+    """Compute the held-out accuracy of the majority class among the `k` nearest training examples.
 
-    No weights and no scaling: what it finds is in the distances of the embedding itself.
+    Neighbours are not weighted and features are not scaled: the result depends on the distances
+    of the embedding only.
 
     Args:
         z: `(examples, ...)`.
-        y: `(examples,)`, classes; examples with a missing value (`None`) are left out and counted.
+        y: classes `(examples,)`; examples with a missing value (`None`) are left out and counted.
         test: `(z, y)` of the held-out examples; `None`: as in `probe`.
         k: number of neighbours.
         metric: `"euclidean"` or `"cosine"`.
         groups: as in `probe`.
-        seed: of the split.
+        seed: seed of the split.
 
     Returns:
         `accuracy`, its 95 % `interval` (Wilson), `majority`, `chance`, `k`, `n_train`, `n_test`,
-        `missing` (examples left out).
+        `missing` (number of examples left out).
 
     Raises:
-        InputError: as in `probe`; floating-point `y`; a `k` beyond the training examples.
+        InputError: as in `probe`; or `y` is floating-point; or `k` exceeds the number of training
+            examples.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -111,7 +113,7 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
 
 
 def _search(z, points, number, k, metric):
-    """`(distances, indices)` of the `number` nearest."""
+    """Return `(distances, indices)` of the `number` nearest points."""
     if metric not in METRICS:
         raise InputError(f"metric is one of {', '.join(METRICS)}. Received: {metric!r}")
     if k < 1 or number > len(z):
@@ -119,12 +121,12 @@ def _search(z, points, number, k, metric):
             f"Expected k from 1 to {len(z) - (number - k)}, the neighbours there are. Received: {k}"
         )
     neighbors = require("sklearn.neighbors", extra="evaluation")
-    # brute force also where a tree would do: exact, and its memory is bounded by scikit-learn
+    # always brute force, because it is exact and scikit-learn bounds its memory
     return neighbors.NearestNeighbors(metric=metric, algorithm="brute").fit(z).kneighbors(points, number)
 
 
 def _votes(labels, classes):
-    """The most frequent label of each row; of equally frequent ones that of the nearest."""
+    """Return the most frequent label of each row; of equally frequent labels, that of the nearest."""
     counts = np.stack([(labels == number).sum(axis=1) for number in range(classes)], axis=1)
     nearest_first = np.take_along_axis(counts, labels, axis=1)
     return np.take_along_axis(labels, nearest_first.argmax(axis=1)[:, None], axis=1)[:, 0]

@@ -1,4 +1,4 @@
-"""What a simple classifier or regression reads from an embedding."""
+"""Probes: simple classifiers and regressions of a target from an embedding."""
 
 import warnings
 
@@ -15,47 +15,49 @@ from keras_ae.evaluation._checks import (
 )
 from keras_ae.evaluation.probes.held_out import as_target, most_frequent, permuted, splits_of
 
-FEWEST = 4  # examples on either side of a split
+FEWEST = 4  # least number of examples in either part of a split
 
 
 def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5) -> dict:
-    """How well `y` can be read from the embedding `z`, always on held-out examples.
+    """Measure how well `y` can be predicted from the embedding `z`, always on held-out examples.
 
     ```
     linear = accuracy of argmax_k (W z' + b)_k                 logistic regression, L2, C = 1
     mlp    = accuracy of argmax_k (V relu(U z' + a) + c)_k     256 hidden units
     z'     = (z - mean) / standard deviation                   of the training examples
-    selectivity = linear - linear_permuted                     the same probe of permuted labels
+    selectivity = linear - linear_permuted                     the same probe with permuted labels
     ```
 
-    Integers, strings and booleans are classes. Floating-point `y` is a quantity: ridge
-    regression and a perceptron, and every figure is `R^2` on held-out examples, which may
-    be negative: `1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
+    Integers, strings and booleans are classes. Floating-point `y` is a quantity: the probes are
+    ridge regression and a perceptron, and every result is `R^2` on held-out examples,
+    `1 - sum (y - y_hat)^2 / sum (y - mean y)^2`, which may be negative.
 
     Args:
         z: `(examples, ...)`, flattened to `(examples, features)`.
         y: `(examples,)`; examples with a missing value (`None`, NaN) are left out and counted.
-        test: `(z, y)` of the held-out examples; `None`: a quarter of the examples, with the
-            shares of the classes kept, or folds where there are `groups`.
-        groups: `(examples,)`, such as the speaker or document of each: no group is in training
-            and test both. Every group is held out once; figures are over all examples.
-        seed: of the split, the perceptron and the permutation.
-        one_hot: `z` are integer codes, and each gets one column per value that training has
-            seen; otherwise integers are taken as quantities.
-        folds: of groups; one per group if there are fewer groups.
+        test: `(z, y)` of the held-out examples; `None`: a quarter of the examples, stratified by
+            class, or folds if `groups` are given.
+        groups: `(examples,)`, such as the speaker or document of each example. No group is in both
+            training and test. Every group is held out once; results are over all examples.
+        seed: seed of the split, the perceptron and the permutation.
+        one_hot: whether `z` are integer codes, each of which gets one column per value in the
+            training examples; otherwise integers are quantities.
+        folds: number of folds of groups; one per group if there are fewer groups.
 
     Returns:
-        `linear`, `mlp`, their 95 % intervals `interval` and `mlp_interval` (`[low, high]`; Wilson's,
-        or the bootstrap of `R^2`); `majority` (always the most frequent class of training, or its
-        mean), `best_constant` (always that of the held-out examples, in hindsight; or 0) and
-        `chance` (1 / classes, or 0); `linear_permuted` (labels permuted within training
-        and test; by whole groups where a group has one label) and `selectivity`; `kind`,
-        `classes`, `folds`, `n_train` (of the smallest fold), `n_test`, `missing` (examples left out).
-        Intervals take the examples as independent: with `groups` they are too narrow.
+        `linear`, `mlp`, their 95 % intervals `interval` and `mlp_interval` (`[low, high]`; Wilson's
+        for classes, the bootstrap of `R^2` for quantities); `majority` (predicting the most frequent
+        training class, or the training mean), `best_constant` (predicting the most frequent
+        held-out class, in hindsight; 0 for quantities) and `chance` (1 / classes; 0 for
+        quantities); `linear_permuted` (labels permuted within training and test; by whole groups
+        if each group has a single label) and `selectivity`; `kind`, `classes`, `folds`, `n_train`
+        (of the smallest fold), `n_test`, `missing` (number of examples left out). Intervals assume
+        independent examples: with `groups` they are too narrow.
 
     Raises:
-        InputError: numbers of examples differ; NaN in `z`; one class only; too few examples; one
-            group only; `test` and `groups` both; too many values for `one_hot`.
+        InputError: the numbers of examples differ, `z` has NaN, there is a single class, there are
+            too few examples, there is a single group, both `test` and `groups` are given, or codes
+            have too many values for `one_hot`.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -99,14 +101,14 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
 
 
 def joined_parts(z, y, test, as_features):
-    """Return `(z, y, known, test size)` of the examples with known targets, those of the test last.
+    """Return `(z, y, known, test size)` of the examples with known targets, test examples last.
 
     Args:
-        z, y, test: as of `probe`.
-        as_features: from `z` and its name to a checked array `(examples, features)`.
+        z, y, test: as in `probe`.
+        as_features: function from `z` and its name to a checked array `(examples, features)`.
 
     Returns:
-        `known` is bool over all examples, those of the test last; the size is `None` without a test.
+        `known` is bool over all examples, test examples last; the test size is `None` without a test.
     """
     parts = [(z, y)] if test is None else [(z, y), test]
     checked = []
@@ -152,7 +154,7 @@ def _check_splits(y, splits, regression):
 
 
 def _said(z, y, shuffled, split, regression, seed, one_hot):
-    """Truth and predictions of the held-out examples of one split."""
+    """Return the true and the predicted targets of the held-out examples of one split."""
     train, held_out = split
     z = one_hot_columns(z, train) if one_hot else z
     x_train, x_test = z[train], z[held_out]
@@ -169,7 +171,7 @@ def _said(z, y, shuffled, split, regression, seed, one_hot):
 
 
 def _usual(y, regression):
-    """The mean, or the most frequent class."""
+    """Return the mean, or the most frequent class."""
     if regression:
         return y.mean()
     return most_frequent(y)
@@ -202,19 +204,19 @@ HIDDEN = 256
 PENALTY = 1e-3  # of the perceptron
 MAX_STEPS = 2000  # of logistic regression
 MAX_PASSES = 200  # of the perceptron
-STOPPING_FROM = 500  # examples: with fewer, a tenth says nothing about when to stop
+STOPPING_FROM = 500  # examples; with fewer, a tenth of them is too few for early stopping
 MOST_ONE_HOT = 50_000  # columns
 ALPHAS = np.logspace(-3, 4, 8)  # of ridge regression, chosen by leave-one-out in training
 
 
 def linear_model(regression):
-    """Logistic or ridge regression, unfitted."""
+    """Return an unfitted logistic or ridge regression."""
     linear = require("sklearn.linear_model", extra="evaluation")
     return linear.RidgeCV(ALPHAS) if regression else linear.LogisticRegression(C=1.0, max_iter=MAX_STEPS)
 
 
 def mlp_model(regression, y, seed):
-    """A perceptron of 256 hidden units, unfitted; a tenth of many examples says when to stop."""
+    """Return an unfitted perceptron of 256 hidden units; with enough examples, a tenth is for stopping."""
     neural = require("sklearn.neural_network", extra="evaluation")
     kind = neural.MLPRegressor if regression else neural.MLPClassifier
     counts = [len(y)] if regression else np.unique(y, return_counts=True)[1]
@@ -229,21 +231,22 @@ def mlp_model(regression, y, seed):
 
 
 def predictions(model, x_train, y_train, x_test, regression=False):
-    """What `model`, fitted on standardised features, says of the held-out ones; whether it converged."""
+    """Fit `model` on standardised features and return its predictions for the held-out examples."""
     exceptions = require("sklearn.exceptions", extra="evaluation")
     preprocessing = require("sklearn.preprocessing", extra="evaluation")
     scale = preprocessing.StandardScaler()
     mean, deviation = (y_train.mean(), y_train.std()) if regression else (0.0, 1.0)
     target = (y_train - mean) / deviation if regression else y_train
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # it is in the result
+        # a fit that stops at the largest number of steps is accepted
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         model.fit(scale.fit_transform(x_train), target)
     said = model.predict(scale.transform(x_test))
     return said * deviation + mean if regression else said
 
 
 def one_hot_columns(z, train):
-    """Integer codes as one column for each value of each feature that the rows `train` have."""
+    """Return integer codes as one column for each value of each feature that occurs in the rows `train`."""
     columns = []
     for feature in z.T:
         columns.append(feature[:, None] == np.unique(feature[train]))
