@@ -1,4 +1,4 @@
-"""Measures of embeddings: what they know, and what they leak."""
+"""Measures of embeddings: the information that they contain, and the information that they leak."""
 
 from keras_ae.evaluation.disentanglement.beta_vae_score import beta_vae_score
 from keras_ae.evaluation.disentanglement.dci import dci

@@ -1,4 +1,4 @@
-"""Arrays that are measured, checked, and confidence intervals of what is measured."""
+"""Checks of the arrays to measure, and confidence intervals of the results."""
 
 import math
 
@@ -8,10 +8,10 @@ from keras_ae.errors import InputError, check_finite
 
 
 def as_embedding(z, name="z") -> np.ndarray:
-    """An embedding as finite floats `(examples, features)`; further axes are flattened.
+    """Return an embedding as finite floats `(examples, features)`; further axes are flattened.
 
     Raises:
-        InputError: no numbers, no example, or values that are not finite.
+        InputError: `z` is not numeric, has no examples, or has values that are not finite.
 
     Example:
 
@@ -42,7 +42,7 @@ def check_lengths(**arrays):
 
 
 def describe(array) -> str:
-    """Shape and type of an array, for errors."""
+    """Return the shape and dtype of an array as text, for error messages."""
     return f"shape {array.shape}, {array.dtype}"
 
 
@@ -51,7 +51,7 @@ RESAMPLES = 1000
 
 
 def wilson_interval(successes: int, number: int) -> list[float]:
-    """Wilson's 95 % interval of a share, `[low, high]`.
+    """Return Wilson's 95 % interval of a proportion, `[low, high]`.
 
     ```
     (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n),    p = successes / n
@@ -73,17 +73,17 @@ def wilson_interval(successes: int, number: int) -> list[float]:
 
 
 def r2_interval(truth, prediction, seed=0) -> list[float]:
-    """95 % interval of `r2` by the bootstrap over examples, `[low, high]`."""
+    """Return the 95 % bootstrap interval of `r2` over examples, `[low, high]`."""
     return bootstrap_interval(r2, truth, prediction, seed)
 
 
 def bootstrap_interval(score, truth, prediction, seed=0) -> list[float]:
-    """95 % interval of `score(truth, prediction)` by the bootstrap over examples, `[low, high]`.
+    """Return the 95 % bootstrap interval of `score(truth, prediction)` over examples, `[low, high]`.
 
     Args:
-        score: function of two arrays; never called with a constant truth.
+        score: function of two arrays; it is never called with a constant `truth`.
         truth, prediction: numbers `(examples,)`.
-        seed: of the draws.
+        seed: seed of the resampling.
     """
     generator, number = np.random.default_rng([seed, 7]), len(truth)
     values = []
@@ -95,7 +95,7 @@ def bootstrap_interval(score, truth, prediction, seed=0) -> list[float]:
 
 
 def r2(truth, prediction) -> float:
-    """`1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
+    """Return `R^2 = 1 - sum (y - y_hat)^2 / sum (y - mean y)^2`.
 
     Example:
 

@@ -6,18 +6,18 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation._checks import describe
 
 PANDAS_MISSING = ("NAType", "NaTType")
-FEW = 10  # classes that any number of examples may have
-SHOWN = 3  # values in an error
+FEW = 10  # number of classes that is accepted for any number of examples
+SHOWN = 3  # values listed in an error message
 
 
 def as_factor(values, name: str = "y") -> np.ndarray:
     """Return the values of one factor `(examples,)`: floats for quantities, anything else for classes.
 
-    `None`, NaN, pandas' NA and masked entries are missing: NaN among floats, `None` in an array of objects
-    otherwise.
+    `None`, NaN, pandas' NA and masked entries are missing values. The result has NaN for them among floats,
+    and `None` in an array of objects otherwise.
 
     Raises:
-        InputError: another shape or type; infinity; missing values only.
+        InputError: `values` has another shape or type, infinite values, or missing values only.
 
     Example:
 
@@ -50,7 +50,7 @@ def as_factor(values, name: str = "y") -> np.ndarray:
 
 
 def is_known(values: np.ndarray) -> np.ndarray:
-    """Return where a value is not missing, bool `(examples,)`."""
+    """Return a bool array `(examples,)` that is true where a value is not missing."""
     if values.dtype.kind == "f":
         return ~np.isnan(values)
     if values.dtype.kind != "O":
@@ -67,10 +67,10 @@ def known_values(values: np.ndarray) -> np.ndarray:
 def classes_of(values: np.ndarray, name: str = "y") -> np.ndarray:
     """Return the classes of a factor as 0, 1, ..., and -1 where the value is missing.
 
-    Floats are classes if all are whole numbers.
+    Floats are classes if all of them are whole numbers.
 
     Raises:
-        InputError: a quantity, or a different value for most of the examples.
+        InputError: the factor is a quantity, or has a different value for most of the examples.
 
     Example:
 
@@ -105,7 +105,7 @@ def _quantities(present, known, name):
 
 
 def _plain(objects):
-    """Objects as numbers where all are, as bools where all are, else as strings."""
+    """Return objects as numbers if all are numbers, as bools if all are bools, else as strings."""
     array = np.array(objects.tolist())
     return array if array.ndim == 1 and array.dtype.kind in "iubf" else objects.astype(str)
 

@@ -1,4 +1,4 @@
-"""Measurements that fail one by one: a failure does not lose the others."""
+"""Error handling of measurements: a failed measurement does not affect the others."""
 
 import logging
 import traceback
@@ -18,13 +18,14 @@ _current: ContextVar["Attempts | None"] = ContextVar("attempts", default=None)
 
 @dataclass
 class Attempts:
-    """Measurements that were not made, and the reasons.
+    """Record of the measurements that were not made, with the reasons.
 
     Attributes:
-        failed: `{measurement: reason}` of errors, whose tracebacks are in `log`.
-        left_out: `{measurement: reason}` where the data do not allow it, such as a single class.
-        log: file to which tracebacks are appended; `None`: Python's logging.
-        progress: called with the name of each measurement before it begins.
+        failed: `{measurement: reason}` of the measurements that raised an error; the tracebacks are in `log`.
+        left_out: `{measurement: reason}` of the measurements that the data do not allow, for example because
+            there is a single class.
+        log: file to which tracebacks are appended; `None`: Python's logging is used.
+        progress: function called with the name of each measurement before it begins.
     """
 
     failed: dict[str, str] = field(default_factory=dict)
@@ -33,12 +34,12 @@ class Attempts:
     progress: Callable[[str], None] = lambda name: None
 
     def figures(self) -> dict:
-        """Return the entries `"failed"` and `"left_out"` of a record, where there are any."""
+        """Return the non-empty entries `"failed"` and `"left_out"` of a record."""
         found = {"failed": self.failed, "left_out": self.left_out}
         return {name: dict(reasons) for name, reasons in found.items() if reasons}
 
     def note(self, name: str, error: Exception) -> None:
-        """Record why `name` was not measured."""
+        """Record the reason why `name` was not measured."""
         reason = reason_of(error)
         if isinstance(error, InputError):
             self.left_out[name] = reason
@@ -51,7 +52,7 @@ class Attempts:
         try:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(text)
-        except (AttributeError, OSError):  # without a log, or with a full disk: visible all the same
+        except (AttributeError, OSError):  # no log, or a full disk: the traceback must still be visible
             _logger.error(text)
 
 
@@ -75,11 +76,11 @@ def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
 
 
 def attempt(name: str, function: Callable, *arguments, default=None, **options):
-    """Return `function(*arguments, **options)`, or `default` if it raises: no measurement may lose a model.
+    """Return `function(*arguments, **options)`, or `default` if it raises an error.
 
-    The surrounding `recorded` keeps the reason; without one it goes to Python's logging, with the
-    traceback of anything but an `InputError`. A missing package (`ImportError`) is not caught
-    without `recorded`.
+    A failed measurement must never cause the loss of a trained model. The surrounding `recorded` keeps the
+    reason. Without `recorded`, the reason goes to Python's logging, with the traceback for any error other
+    than an `InputError`, and a missing package (`ImportError`) is not caught.
     """
     attempts = _current.get()
     if attempts is not None:
@@ -96,18 +97,18 @@ def attempt(name: str, function: Callable, *arguments, default=None, **options):
 
 
 def current_attempts() -> Attempts | None:
-    """Return the `Attempts` of the surrounding `recorded`; `None` without one."""
+    """Return the `Attempts` of the surrounding `recorded`, or `None` outside such a block."""
     return _current.get()
 
 
 def current_progress():
-    """Return the `progress` of the surrounding `recorded`; without one a function that does nothing."""
+    """Return the `progress` of the surrounding `recorded`, or a function that does nothing outside of one."""
     attempts = _current.get()
     return (lambda name: None) if attempts is None else attempts.progress
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error as one line, with its class unless it is an `InputError`."""
+    """Return an error as one line of text, with its class name unless it is an `InputError`."""
     text = " ".join(str(error).split())
     text = text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
     if isinstance(error, InputError):

@@ -1,4 +1,4 @@
-"""Progress of measurements, on one line."""
+"""Progress display of measurements on one line."""
 
 import sys
 import time
@@ -9,15 +9,15 @@ REDRAWN = 0.1  # seconds between two updates of the line
 
 
 class ProgressLine:
-    """Progress on one line of a terminal, or as one line for each measurement where there is no terminal.
+    """Progress display on one line of a terminal, or one line per measurement without a terminal.
 
     Pass it as `progress` of `embedding_report`, `transfer` or `pair_discrimination`: it is called with the
-    name of each measurement, and its method `detail` with each step. As a context manager it
+    name of each measurement, and its method `detail` is called with each step. As a context manager, it
     clears the line at the end.
 
     Args:
         stream: output stream; `None`: the current standard output.
-        elsewhere: whether to print a line for each measurement where the output is not a terminal.
+        elsewhere: whether to print one line per measurement if the output is not a terminal.
 
     Example:
 
@@ -45,7 +45,7 @@ class ProgressLine:
             self.stream.flush()
 
     def detail(self, text: str) -> None:
-        """Show a step of the measurement, on a terminal only."""
+        """Show a step of the measurement; does nothing without a terminal."""
         if self.terminal and time.monotonic() - self._drawn > REDRAWN:
             seconds = time.monotonic() - self._began
             self._draw(f"{self._section}, {text}, {seconds:.0f} s")
@@ -69,12 +69,12 @@ class ProgressLine:
 
 
 def detail_of(progress) -> Callable[[str], None]:
-    """Return `progress.detail`; where there is none, a function that does nothing."""
+    """Return `progress.detail`, or a function that does nothing if `progress` has no such method."""
     return getattr(progress, "detail", None) or (lambda text: None)
 
 
 def shown(progress, verbose: bool = True):
-    """Context manager of `progress`, or of a line on the terminal if it is `None`."""
+    """Return a context manager that yields `progress`, or a line on the terminal if it is `None`."""
     if progress is None and verbose:
         return ProgressLine(elsewhere=False)
     return nullcontext(progress or (lambda section: None))
