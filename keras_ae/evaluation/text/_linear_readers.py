@@ -241,13 +241,14 @@ def _standardised(x, *others):
 
 
 def correlation(a, b) -> float:
-    """Pearson's correlation; 0 where one of them is constant.
+    """Return Pearson's correlation; 0 if one of the two is constant.
 
     Example:
 
     >>> correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
     1.0
     """
-    a, b = (np.asarray(values, "float64") - np.mean(values) for values in (a, b))
-    lengths = np.sqrt(np.square(a).sum() * np.square(b).sum())
-    return float(np.clip((a * b).sum() / lengths, -1, 1)) if lengths > 1e-12 else 0.0
+    a, b = (np.asarray(values, "float64") for values in (a, b))
+    if np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
+        return 0.0
+    return float(require("scipy.stats", extra="evaluation").pearsonr(a, b).statistic)

@@ -205,14 +205,15 @@ def cosines(u, v) -> np.ndarray:
 
 
 def rank_correlation(a, b) -> float:
-    """Spearman's correlation; equal values share their mean rank."""
+    """Return Spearman's correlation, with the mean rank for equal values; 0 if one of the two is constant."""
     rank = require("scipy.stats", extra="evaluation").rankdata
     return correlation(rank(a), rank(b))
 
 
 def _f1(truth, said):
-    """Of the class 1."""
-    return float(2 * (truth & said).sum() / max(1, truth.sum() + said.sum()))
+    """F1 of class 1; 0 if it occurs neither in `truth` nor in `said`."""
+    f1_score = require("sklearn.metrics", extra="evaluation").f1_score
+    return float(f1_score(truth, said, zero_division=0.0))
 
 
 PROTOCOL = 2  # to increase when the same vectors and labels give other results
