@@ -1,6 +1,6 @@
-"""Table of codes for each head: search, learning, start from data and revival of unused codes.
+"""Codebooks of all heads: search, learning, start from data and revival of unused codes.
 
-The statistics that it learns from are `{"counts": (heads, K), "vectors": (heads, K, dim)}`, with `"sums"`
+The learning statistics are `{"counts": (heads, K), "vectors": (heads, K, dim)}`, with `"sums"`
 `(heads, K, dim)` where the codes are running means.
 """
 
@@ -33,12 +33,12 @@ from keras_ae.ops.search import (
     squared_distances,
 )
 
-WINDOW_GROWTH = 1 / 8  # after the start, the running means reach back over an eighth of the batches so far
-KMEANS_BATCHES = 4  # at least so many batches make the k-means start: one batch is a poor sample
+WINDOW_GROWTH = 1 / 8  # after the start, the running means span an eighth of the batches so far
+KMEANS_BATCHES = 4  # least number of batches for the k-means start: one batch is a poor sample
 
 
 class Codebook(keras.layers.Layer):
-    """What `VectorQuantizer` and `ResidualVectorQuantizer` are made of: `(heads, K, dim)` codes.
+    """Codebook `(heads, K, dim)` of `VectorQuantizer` and of each level of `ResidualVectorQuantizer`.
 
     ```
     code(x) = argmin_k |x - e_k|^2,    with a temperature t:  P(k) ~ exp(-|x - e_k|^2 / t)
@@ -50,14 +50,14 @@ class Codebook(keras.layers.Layer):
 
     Args:
         num_embeddings: `K`.
-        ema_decay: `g`; `None`: `e` is trained by gradient.
+        ema_decay: `g`; `None`: `e` is trained by gradient instead.
         distance: `"euclidean"` or `"cosine"`.
-        linear: `e = W c`, where `c` stays as it started and the matrix `W` is trained.
-        kmeans_samples: vectors of the k-means start; `None`: chosen by `K`; 0: no k-means.
-        initial: initial codes `(heads, K, dim)`, in place of a k-means start; `None`: none.
-        revival_threshold: a code is dead below this fraction of its fair share; 0: never.
-        sampling_temperature: `t` of training, a float or a schedule; 0: the nearest code.
-        seed: of the k-means start, the revival and the sampling.
+        linear: whether `e = W c`, where `c` keeps its initial value and the matrix `W` is trained.
+        kmeans_samples: number of vectors for the k-means start; `None`: derived from `K`; 0: no k-means.
+        initial: initial codes `(heads, K, dim)`, replacing a k-means start; `None`: none.
+        revival_threshold: a code is dead below this fraction of its fair share; 0: no revival.
+        sampling_temperature: `t` in training, a float or a schedule; 0: the nearest code.
+        seed: seed of the k-means start, the revival and the sampling.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Codebook(keras.layers.Layer):
         self.linear = linear
         self.kmeans_samples = kmeans_samples if initial is None else 0
         self.initial = initial
-        self.revival_threshold = 0.0 if linear else revival_threshold  # all codes move with W
+        self.revival_threshold = 0.0 if linear else revival_threshold  # with W, every step moves all codes
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.annealing = ScheduledVariable(sampling_temperature, name="sampling_temperature")
@@ -124,15 +124,15 @@ class Codebook(keras.layers.Layer):
 
     @property
     def buffer_size(self):
-        """Vectors that are collected for the k-means start; 0 without one."""
+        """Number of vectors collected for the k-means start; 0 without one."""
         if self.kmeans_samples is not None:
             return self.kmeans_samples
         return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
     def set_codes(self, vectors, counts):
-        """Set the codes to `vectors` `(heads, K, dim)`, in place of a k-means start.
+        """Set the codes to `vectors` `(heads, K, dim)`, replacing a k-means start.
 
-        `counts`: `(heads, K)`, the weight of each code in a batch; all 0: an equal share of the next batch.
+        `counts`: `(heads, K)`, the weight of each code in a batch; zeros: an equal share of the next batch.
         """
         vectors = self.unit(ops.convert_to_tensor(vectors))
         self.vectors.assign(vectors)
@@ -143,30 +143,30 @@ class Codebook(keras.layers.Layer):
             self.sums.assign(vectors * counts[..., None])
         if self.buffer_size:
             self.started.assign(1.0)
-            # the running means start with their full memory, that of `ema_decay`
+            # the running means start with the full window of `ema_decay`
             self.window.assign(1.0 / (1.0 - (self.ema_decay or 0.0)))
 
     # inference
 
     def codes(self):
-        """The codes `(heads, K, dim)`; an optimiser's step leaves them off unit length."""
+        """Return the codes `(heads, K, dim)`, normalised again: an optimiser step changes their length."""
         vectors = ops.convert_to_tensor(self.vectors)
         return self.unit(tf.matmul(vectors, self.transform) if self.linear else vectors)
 
     def search(self, x):
-        """The nearest code of each vector."""
+        """Return the nearest code of each vector."""
         table = self.codes()
         candidates = self._candidates()
         found = [nearest_code(x[:, head], table[head], candidates[head]) for head in range(self.num_heads)]
         return ops.stack(found, axis=-1)
 
     def look_up(self, codes):
-        """The vectors of codes; differentiable in the codebook where that is trained."""
+        """Return the vectors of codes; differentiable in the codebook where that is trained."""
         rows = ops.reshape(self.codes(), (-1, self.dim))
         return ops.take(rows, codes + self.num_embeddings * ops.arange(self.num_heads, dtype="int32"), axis=0)
 
     def margin(self, x):
-        """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances, `(vectors, heads)`."""
+        """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances."""
         if self.num_embeddings == 1:
             return ops.ones_like(x[:, :, 0])
         table = self.codes()
@@ -174,15 +174,15 @@ class Codebook(keras.layers.Layer):
         return ops.stack(gaps, axis=-1)
 
     def unit(self, x):
-        """`x`, of unit length where the distance is the cosine."""
+        """Return `x`, normalised to unit length if the distance is the cosine."""
         # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
         return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
 
     def _candidates(self):
-        """The argument `candidates` of the search, for each head."""
+        """Return the argument `candidates` of the search for each head."""
         if not is_exporting():
             return [None] * self.num_heads
-        with tf.init_scope():  # the values that are exported, not symbolic tensors
+        with tf.init_scope():  # the exported values, not symbolic tensors
             return [export_candidates(codes.numpy()) for codes in ops.unstack(self.codes())]
 
     def _gap(self, x, codes):
@@ -195,12 +195,12 @@ class Codebook(keras.layers.Layer):
     # training
 
     def train(self, x, weights):
-        """Learn from the vectors of a batch.
+        """Update the codebook with the vectors of a batch.
 
-        A vector that is not finite is left out: training uses the others, and all state stays finite.
+        Vectors that are not finite are left out: training uses the others, and all state stays finite.
 
         Returns:
-            `(quantized, codes, squared)`: by the codebook as it was before this batch moved it;
+            `(quantized, codes, squared)` by the codebook before this update;
             `squared = |x - sg[quantized]|^2`, `(vectors, heads)`, differentiable in `x`.
         """
         data = ops.stop_gradient(x)
@@ -215,7 +215,7 @@ class Codebook(keras.layers.Layer):
         return quantized, codes, squared
 
     def _choose(self, x):
-        """The code of each vector in training: the nearest, or one drawn."""
+        """Return the code of each vector in training: the nearest, or a sampled one."""
         temperature = self.annealing.next(advance=self.trainable)
         if self.annealing.schedule is None and self.annealing.start == 0.0:
             return self.search(x)
@@ -231,13 +231,13 @@ class Codebook(keras.layers.Layer):
         started = self.started > 0
         numbers, real = rows.spread(self.buffer.batch_rows, self._uniform(()))
         if num_replicas() == 1 and not has_fixed_shapes():
-            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # samples are over
+            numbers = numbers[: tf.where(started, 0, self.buffer.batch_rows)]  # no samples after the start
         count = self.buffer.add(rows.gather(numbers), tf.where(started, 0, real))
         uniforms = self._uniform((self.num_heads, *kmeans_rounds(self.num_embeddings)))
 
         # a batch without a finite vector does not change the codes
         stays = started | ((rows.total == 0) & (count > 0))
-        # nothing is assigned and no replica waits inside of the condition
+        # inside of the condition nothing is assigned and no replica waits for another
         vectors, samples = tf.cond(
             stays,
             lambda: (self.vectors.value, self.counts.value),
@@ -245,7 +245,7 @@ class Codebook(keras.layers.Layer):
         )
         share = rows.weight / self.num_embeddings
         per_batch = rows.weight / self.buffer.capacity
-        # a code that k-means left nearly empty begins at half its share, so that it gets a chance
+        # a code that k-means left nearly empty starts with half of its share, so that it survives at first
         counts = tf.where(stays, samples, tf.maximum(samples * per_batch, 0.5 * share))
         vectors = self.unit(vectors)
         self.vectors.assign(vectors)
@@ -253,13 +253,13 @@ class Codebook(keras.layers.Layer):
         if self.ema_decay is not None:
             self.sums.assign(tf.where(stays, self.sums.value, vectors * counts[..., None]))
         self.started.assign(ops.cast(started | (count >= self.buffer.capacity), "float32"))
-        # the samples of k-means are worth as many batches as would have held them
+        # the k-means samples count as the number of batches that would have contained them
         worth = self.buffer.capacity / tf.maximum(tf.cast(rows.total, tf.float32), 1.0)
         window = tf.where(stays, self.window.value, tf.maximum(worth, 2.0))
         self.window.assign(tf.where(started, self.window.value + WINDOW_GROWTH, window))
 
     def _learn(self, rows, quantized, squared, codes):
-        """Statistics of the global batch, and new places for dead codes."""
+        """Update the statistics with the global batch, and move dead codes."""
         state, share = ema_step(self._statistics(rows), rows, codes, self._decay())
         if self.revival_threshold:
             finite = ops.all(is_finite(state["vectors"]), axis=-1)
@@ -274,7 +274,7 @@ class Codebook(keras.layers.Layer):
         self.vectors.assign(self.unit(state["vectors"]))
 
     def _statistics(self, rows):
-        """Counts, vectors and sums; codes without a count start with an equal share of this batch."""
+        """Return counts, vectors and sums; codes without a count start with an equal share of this batch."""
         counts, vectors = self.counts.value, self.vectors.value
         new = tf.reduce_sum(counts) == 0.0
         counts = tf.where(new, rows.weight / self.num_embeddings, counts)
@@ -284,7 +284,7 @@ class Codebook(keras.layers.Layer):
         return {"counts": counts, "vectors": vectors, "sums": sums}
 
     def _decay(self):
-        """`g`; smaller in the batches after a k-means start, which saw an encoder that still moves."""
+        """Return `g`; smaller in the batches after a k-means start, while the encoder still changes."""
         if self.ema_decay is None or not self.buffer_size:
             return self.ema_decay
         return tf.where(self.started > 0, tf.minimum(self.ema_decay, 1.0 - 1.0 / self.window), self.ema_decay)
@@ -294,24 +294,24 @@ class Codebook(keras.layers.Layer):
 
 
 def squared_distance(x, quantized):
-    """`|x - quantized|^2` over the last axis."""
+    """Return `|x - quantized|^2` over the last axis."""
     return ops.sum(ops.square(x - quantized), axis=-1)
 
 
-USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
+USAGE_DECAY = 0.99  # decay of the usage counts where the codebook is trained by gradient
 
 
 def ema_step(state, rows, codes, decay):
-    """Running counts and sums after the global batch.
+    """Return the running counts and sums updated with the global batch.
 
     `N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum_{x of k} x`; a batch without
     weight leaves both as they are.
 
     Args:
-        state: the statistics.
+        state: statistics before the batch.
         rows: `GlobalRows` of the batch; rows that are not real are excluded by selection.
         codes: int32 `(vectors, heads)`.
-        decay: `g`; `None`: of the counts alone.
+        decay: `g`; `None`: only the counts are updated, with `USAGE_DECAY`.
 
     Returns:
         `(state, share)`: `share` is the weight of the batch over `K`.
@@ -331,7 +331,7 @@ def ema_step(state, rows, codes, decay):
 
 
 def code_sums(x, codes, weights, num_embeddings):
-    """Weighted sums `(heads, K, dim)` of the vectors of each code."""
+    """Return weighted sums `(heads, K, dim)` of the vectors of each code."""
     weighted = x if weights is None else where_counted(x, weights) * weights[:, None, None]
     sums = [
         tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], num_embeddings)
@@ -341,9 +341,9 @@ def code_sums(x, codes, weights, num_embeddings):
 
 
 def revive(state, dead, places, share):
-    """Move the `dead` codes `(heads, K)` to `places` `(heads, K, dim)`, with a fair share of their own.
+    """Move the `dead` codes `(heads, K)` to `places` `(heads, K, dim)`, each with its fair share as count.
 
-    The statistics go with the code: otherwise the next running mean would bring it back.
+    The statistics are replaced as well: otherwise the next running mean would move the code back.
     """
     revived = {
         "counts": tf.where(dead, share, state["counts"]),
@@ -355,32 +355,32 @@ def revive(state, dead, places, share):
 
 
 def sample_codes(x, codebook, temperature, seed):
-    """Codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
+    """Draw codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
 
-    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2`, float64, because
-    their differences count even for codes far from each other. They are computed in blocks of
-    rows: memory does not grow with vectors x codes.
+    `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2` in float64,
+    because their differences matter even for codes far from each other. They are computed in blocks of
+    rows, so that memory does not grow with vectors x codes.
 
     Args:
         x: `(vectors, dim)`.
         codebook: `(codes, dim)`.
         temperature: positive scalar.
-        seed: two integers.
+        seed: two integers, the seed of a stateless draw.
 
     Reference:
         Takida et al., 2022, https://arxiv.org/abs/2205.07547.
     """
     seed = tf.cast(seed, tf.int32)
-    # scores over a temperature of 0 would be NaN; so small a one leaves the nearest code
+    # scores divided by a temperature of 0 would be NaN; a temperature this small selects the nearest code
     scale = tf.cast(2.0 / tf.maximum(temperature, 1e-6), tf.float64)
 
     table = recentred(codebook)
 
     def draw(rows, start):
         scores = exact_scores(rows, codebook, table)
-        # relative to the largest, differences of scores fit float32
+        # relative to the largest score, the differences fit float32
         scores = tf.cast(scale * (scores - tf.reduce_max(scores, axis=1, keepdims=True)), tf.float32)
-        # one seed a block, none of its own state inside of the loop
+        # one seed per block: the loop must not change a generator's state
         uniform = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, start]), 1e-7, 1.0 - 1e-7)
         return argmax(scores - tf.math.log(-tf.math.log(uniform)))
 
@@ -395,11 +395,11 @@ def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", 
         tables: number of heads with separate codebooks, or of levels.
         num_embeddings: `K`.
         dim: size of a code; `None`: any.
-        name: of the argument, for the message.
-        unit: whether only the directions of the codes matter, so that none may be zero.
+        name: name of the argument, for the error message.
+        unit: whether only the directions of the codes matter, in which case no code may be zero.
 
     Raises:
-        ValueError: another shape, or codes that are not finite, or zero where they must not be.
+        ValueError: for another shape, or codes that are not finite, or zero where they must not be.
     """
     codes = np.asarray(value, "float32")
     if codes.ndim == 2 and tables == 1:
@@ -426,7 +426,7 @@ def counts_array(counts, codes):
     """Return `counts` as a float32 array `(tables, K)` for `codes` `(tables, K, dim)`; zeros if `None`.
 
     Raises:
-        ValueError: another shape, or counts that are negative, not finite, or all 0.
+        ValueError: for another shape, or counts that are negative, not finite, or all 0.
     """
     if counts is None:
         return np.zeros(codes.shape[:2], "float32")
@@ -444,7 +444,7 @@ def counts_array(counts, codes):
 
 
 def codebook_config(codes):
-    """Return a codebook as an entry of a config; `None` for `None`."""
+    """Return a codebook as a config entry; `None` for `None`."""
     if codes is None:
         return None
     codes = np.asarray(codes, "<f4")
@@ -452,7 +452,7 @@ def codebook_config(codes):
 
 
 def codebook_from_config(config):
-    """Return the codebook of an entry of `codebook_config`."""
+    """Return the codebook of a config entry made by `codebook_config`."""
     if not isinstance(config, dict):
         return config
     return np.frombuffer(base64.b64decode(config["float32"]), "<f4").reshape(config["shape"]).copy()

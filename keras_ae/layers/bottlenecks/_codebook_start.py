@@ -9,29 +9,28 @@ import tensorflow as tf
 from keras_ae.ops.core import finite_rows, is_finite, num_replicas, sum_over_replicas
 from keras_ae.ops.search import nearest_code
 
-MAX_ROUNDS = 512  # beyond, several centres are drawn a round: each round reads all samples once
-MAX_TRIED = 4096  # centres tried in all where there are fewer codes; the time is in proportion to them
+MAX_ROUNDS = 512  # with more centres, several are drawn per round: each round reads all samples once
+MAX_TRIED = 4096  # total number of centres tried if there are fewer codes; time is proportional to it
 
 
 def kmeans_plus_plus(samples, uniforms):
-    """Centres drawn far apart: each with probability in proportion to its squared distance.
+    """Return k-means++ centres, each drawn with probability proportional to its squared distance.
 
-    A round makes several `trials`. Each draws `draws` samples at once, with probability
-    proportional to `d = min_j |x - c_j|^2` over the centres of earlier rounds; the trial
-    that leaves the smallest `sum d` is kept. (Arthur and Vassilvitskii, 2007, with their
-    greedy trials; several draws a round as in Bahmani et al., 2012,
-    https://arxiv.org/abs/1203.6402.)
+    A round makes several `trials`. Each draws `draws` samples at once, with probability proportional to
+    `d = min_j |x - c_j|^2` over the centres of earlier rounds; the trial with the smallest remaining `sum
+    d` is kept. (Arthur and Vassilvitskii, 2007, with their greedy trials; several draws per round as in
+    Bahmani et al., 2012, https://arxiv.org/abs/1203.6402.)
 
     Args:
         samples: `(samples, dim)` float32.
-        uniforms: `(rounds, trials, draws)` in [0, 1): all randomness there is, so that the
-            same numbers give the same centres on every replica.
+        uniforms: `(rounds, trials, draws)` in [0, 1): the only source of randomness, so that the same
+            numbers give the same centres on every replica.
 
     Returns:
         `(rounds * draws, dim)`.
     """
     rounds, trials, draws = uniforms.shape
-    # float64: samples may be close to each other and far from all others
+    # float64: some samples may be close to each other and far from all others
     shifted = tf.cast(samples, tf.float64)
     shifted -= tf.reduce_mean(shifted, axis=0)
     norms = tf.reduce_sum(tf.square(shifted), axis=1)
@@ -44,7 +43,7 @@ def kmeans_plus_plus(samples, uniforms):
         return tf.minimum(index, tf.shape(samples)[0] - 1)
 
     def distance_to(drawn):
-        """Squared distances `(trials, samples)` to the nearest centre of each trial."""
+        """Return squared distances `(trials, samples)` to the nearest centre of each trial."""
         centres = tf.gather(shifted, drawn)
         half = 0.5 * tf.reduce_sum(tf.square(centres), axis=1)
         nearness = tf.matmul(centres, shifted, transpose_b=True) - half[:, None]
@@ -58,7 +57,7 @@ def kmeans_plus_plus(samples, uniforms):
         return index + 1, tried[best], numbers.write(index, tf.reshape(drawn, (trials, draws))[best])
 
     numbers = tf.TensorArray(tf.int32, rounds, element_shape=(draws,))
-    # the first round draws uniformly; afterwards the distances replace these ones
+    # the first round draws uniformly; then distances replace the ones
     first = tf.reshape(draw(tf.ones_like(norms), uniforms[0]), (trials, draws))[0]
     distances = distance_to(tf.tile(first, (trials,)))[0]
     state = (1, distances, numbers.write(0, first))
@@ -67,10 +66,10 @@ def kmeans_plus_plus(samples, uniforms):
 
 
 def lloyd(samples, centres, iterations):
-    """Move each centre to the mean of the samples nearest to it; an empty one stays.
+    """Move each centre to the mean of its nearest samples; a centre without samples stays.
 
     Returns:
-        `(centres, counts)`: `(codes, dim)` and how many samples each holds, `(codes,)`.
+        `(centres, counts)`: `(codes, dim)` and the number of samples of each, `(codes,)`.
     """
     num_centres, wide = centres.shape[0], tf.cast(samples, tf.float64)
 
@@ -89,13 +88,13 @@ def lloyd(samples, centres, iterations):
 
 
 def kmeans(samples, num_centres, uniforms, iterations=10):
-    """k-means++ followed by Lloyd's iterations.
+    """Return k-means centres: k-means++ followed by Lloyd's iterations.
 
     Args:
         samples: `(samples, dim)` float32.
         num_centres: `K`.
-        uniforms: of shape `kmeans_rounds(num_centres)`.
-        iterations: Lloyd's iterations.
+        uniforms: random numbers of shape `kmeans_rounds(num_centres)`.
+        iterations: number of Lloyd's iterations.
 
     Returns:
         `(centres, counts)`: `(K, dim)` and `(K,)`.
@@ -105,24 +104,24 @@ def kmeans(samples, num_centres, uniforms, iterations=10):
 
 
 def kmeans_rounds(num_centres):
-    """Shape `(rounds, trials, draws)` of the uniforms that `num_centres` centres take."""
+    """Return the shape `(rounds, trials, draws)` of the uniforms for `num_centres` centres."""
     rounds = min(num_centres, MAX_ROUNDS)
     trials = max(1, min(2 + int(math.log(num_centres)), MAX_TRIED // num_centres))
     return rounds, trials, -(-num_centres // rounds)
 
 
 def first_codes(buffer, count, num_embeddings, uniforms):
-    """Samples of the data while `buffer` fills, the centres of k-means once it is full.
+    """Return samples of the data while `buffer` fills, and the k-means centres once it is full.
 
     Args:
         buffer: a `SampleBuffer` of `(heads, dim)` vectors.
-        count: how many it holds.
+        count: number of vectors in the buffer.
         num_embeddings: `K`.
         uniforms: `(heads, *kmeans_rounds(K))`, the randomness of k-means++.
 
     Returns:
-        `(codebook, counts)`: `(heads, K, dim)`, and how many samples each code holds,
-        `(heads, K)`; zeros while the codes are samples.
+        `(codebook, counts)`: `(heads, K, dim)`, and the number of samples of each code, `(heads, K)`;
+            zeros while the codes are samples.
     """
     heads = buffer.rows.shape[1]
     return tf.cond(
@@ -140,7 +139,7 @@ def _kmeans_codes(buffer, num_embeddings, uniforms):
 
 def _sample_codes(buffer, count, num_embeddings):
     codes = tf.range(num_embeddings)
-    # 64 bits: the product of both counts passes 2^31
+    # 64 bits: the product of both counts exceeds 2^31
     spread = tf.cast(tf.cast(codes, tf.int64) * tf.cast(count, tf.int64) // num_embeddings, tf.int32)
     cycled = codes % tf.maximum(count, 1)
     rows = tf.gather(buffer.rows.value, tf.where(count >= num_embeddings, spread, cycled))
@@ -148,15 +147,15 @@ def _sample_codes(buffer, count, num_embeddings):
 
 
 class SampleBuffer(keras.layers.Layer):
-    """Holds up to `capacity` vectors `(heads, dim)`, filled `batch_rows` at a time.
+    """Buffer of up to `capacity` vectors `(heads, dim)`, filled at most `batch_rows` at a time.
 
-    Saved in full while it fills, so that a resumed training continues exactly. A full buffer is no longer
-    needed: it is not saved, and is empty after loading, as is one whose saved rows do not fit its
-    capacity.
+    It is saved in full while it fills, so that a resumed training continues exactly. A full buffer is no
+    longer needed: it is not saved, and is empty after loading, as is a buffer whose saved rows do not fit
+    its capacity.
 
     Args:
-        capacity: vectors to hold.
-        batch_rows: most vectors taken from one batch.
+        capacity: number of vectors to store.
+        batch_rows: largest number of vectors taken from one batch.
     """
 
     def __init__(self, capacity, batch_rows, **kwargs):
@@ -167,7 +166,7 @@ class SampleBuffer(keras.layers.Layer):
     def build(self, input_shape):
         heads, dim = input_shape[-2:]
         self.rows = self.add_weight(
-            # the last `batch_rows` rows take what is written once the buffer is full
+            # the last `batch_rows` rows receive what is written once the buffer is full
             shape=(self.capacity + self.batch_rows, heads, dim),
             initializer="zeros",
             dtype="float32",
@@ -186,9 +185,9 @@ class SampleBuffer(keras.layers.Layer):
         )
 
     def add(self, rows, real):
-        """Append the first `real` of `rows` `(up to batch_rows, heads, dim)`; returns the new count."""
+        """Append the first `real` of `rows` `(up to batch_rows, heads, dim)`; return the new count."""
         positions = tf.range(tf.shape(rows)[0]) + self.count
-        # in place: an assign of the whole buffer would copy it at every step
+        # in place: assigning the whole buffer would copy it at every step
         self.rows.value.scatter_update(tf.IndexedSlices(rows, positions))
         count = tf.minimum(self.count + real, self.capacity)
         self.count.assign(count)
@@ -210,15 +209,15 @@ class SampleBuffer(keras.layers.Layer):
 
 
 class GlobalRows:
-    """The real rows of a batch that is spread over replicas, as one numbered list.
+    """Real rows of a batch that is spread over replicas, as one numbered list.
 
-    Replica 0 holds the first numbers, then replica 1 and so on, so that a number
-    names the same vector as on one device with the whole batch.
+    Replica 0 holds the first numbers, then replica 1 and so on, so that a number refers to the same vector
+    as on one device with the whole batch.
 
     Args:
         x: this replica's vectors, `(vectors, heads, dim)`.
-        weights: `(vectors,)`; `None`: all 1. A row is real where its weight is positive and finite,
-            and the row and its squares are finite: a corrupt vector is left out, the others count.
+        weights: `(vectors,)`; `None`: all 1. A row is real if its weight is positive and finite, and the
+            row and its squares are finite: a corrupt vector is left out, the others count.
     """
 
     def __init__(self, x, weights):
@@ -232,7 +231,7 @@ class GlobalRows:
         self.weight = sum_over_replicas(tf.reduce_sum(self.weights))
 
     def gather(self, numbers):
-        """Rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""
+        """Return rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""
         local = tf.cast(numbers, tf.int32) - self.first
         owned = (local >= 0) & (local < self.local)
         row = tf.searchsorted(self.real, local + 1)
@@ -241,21 +240,21 @@ class GlobalRows:
         return sum_over_replicas(rows)
 
     def spread(self, count, uniform):
-        """Numbers of `count` distinct rows, evenly spread; and how many of them are real."""
+        """Return the numbers of `count` distinct, evenly spread rows, and how many of them are real."""
         steps = tf.range(count)
         stride = tf.cast(self.total, tf.float64) / count
         spread = tf.cast((tf.cast(steps, tf.float64) + tf.cast(uniform, tf.float64)) * stride, tf.int32)
         return tf.where(self.total >= count, spread, steps), tf.minimum(self.total, count)
 
     def draw_far(self, quantized, squared, uniforms):
-        """Points where a code is missing: halfway from a code to a vector that is far from it.
+        """Return new positions for dead codes: halfway from a code to a vector that is far from it.
 
-        A vector is drawn with probability in proportion to its weight times `|x - q|^2`, as
-        k-means++ draws. The way to it is halved, so that the new code takes its vectors
-        from the one that had them; at the vector itself, in many dimensions, it would get none.
+        A vector is drawn with probability proportional to its weight times `|x - q|^2`, as in k-means++.
+        The position is halfway, so that the new code takes vectors from the existing one; at the drawn
+        vector itself, in many dimensions, it would get none.
 
         Args:
-            quantized: the code of each row, `(vectors, heads, dim)`.
+            quantized: vector of the code of each row, `(vectors, heads, dim)`.
             squared: `|x - q|^2`, `(vectors, heads)`.
             uniforms: `(heads, n)` in [0, 1), drawn with replacement.
 
@@ -263,7 +262,7 @@ class GlobalRows:
             `(heads, n, dim)`.
         """
         weights = self.weights[:, None]
-        # where all are 0, all are drawn with the same probability
+        # if all distances are 0, all vectors have the same probability
         squared = tf.where((weights > 0) & is_finite(squared), weights * (squared + 1e-30), 0.0)
         cumulative = tf.cumsum(squared, axis=0)
         first, total = self._shares(self._last(cumulative))
@@ -279,7 +278,7 @@ class GlobalRows:
         return sum_over_replicas(tf.stack(places))
 
     def _shares(self, local):
-        """`(sum over the replicas before this one, sum over all)` of `local`."""
+        """Return `(sum over the replicas before this one, sum over all)` of `local`."""
         if num_replicas() == 1:
             return tf.zeros_like(local), local
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -299,5 +298,5 @@ def real_weights(x, weights):
 
 
 def _with_a_row_of_zeros(x):
-    """`x` and a row of zeros at its end: a replica with an empty share needs a row to read."""
+    """Return `x` with a row of zeros at its end: a replica with an empty share needs a row to read."""
     return tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1))

@@ -1,4 +1,4 @@
-"""Gradient of an expectation over bits from two antithetic samples."""
+"""Gradient of an expectation over bits, estimated from two antithetic samples (ARM)."""
 
 import keras
 from keras import ops
@@ -6,29 +6,29 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AugmentReinforceMerge(keras.layers.Layer):
-    """The ARM gradient: unbiased, no baseline, and two evaluations of the loss.
+    """ARM gradient estimator: unbiased, without a baseline, with two evaluations of the loss.
 
     ```
     u ~ U(0, 1),   b_1 = 1[u > sigmoid(-l)],   b_2 = 1[u < sigmoid(l)]
     d/dl E_b[f(b)] = E_u[ (f(b_1) - f(b_2)) (u - 1/2) ],   b ~ Bernoulli(sigmoid(l))
     ```
 
-    Each of `b_1` and `b_2` has the distribution of `b`; where `u` decides nothing, they are
-    equal and the bit adds no noise.
+    Each of `b_1` and `b_2` has the distribution of `b`; where both are equal for this `u`, the bit adds no
+    noise.
 
-    `codes, uniform = layer.draw(logits)` makes the pair; after the losses of both are known,
-    `layer(losses, logits, uniform)` is a surrogate: its value is the mean of the two losses,
-    its gradient that of both losses by their own parameters and the above by the logits.
+    `codes, uniform = layer.draw(logits)` draws the pair. With the losses of both, `layer(losses, logits,
+    uniform)` is a surrogate: its value is the mean of the two losses, its gradient that of both losses
+    with respect to their own parameters and the estimate above with respect to the logits.
 
     Args:
-        rao_blackwell: put in place of `u - 1/2` its mean given the two codes,
-            `(b_1 - b_2) sigmoid(|l|) / 2` (DisARM): still unbiased, of lower variance.
-        seed: of the noise.
+        rao_blackwell: replace `u - 1/2` by its mean given the two codes, `(b_1 - b_2) sigmoid(|l|) / 2`
+            (DisARM): still unbiased, with lower variance.
+        seed: seed of the noise.
 
     Call arguments:
-        losses: `(2, batch)`, or with several pairs for each example `(2, samples, batch)`.
+        losses: `(2, batch)`; with several pairs per example `(2, samples, batch)`.
         logits: `(batch, ...)`, or `(samples, batch, ...)`.
-        uniform: the noise of `draw`, of the shape of the logits.
+        uniform: noise returned by `draw`, of the shape of the logits.
 
     Output shape:
         that of `losses` without its first axis, float32.
@@ -55,7 +55,7 @@ class AugmentReinforceMerge(keras.layers.Layer):
         self.built = True
 
     def draw(self, logits):
-        """`(codes (2, *logits.shape) int32, uniform)`."""
+        """Draw a pair of codes; return `(codes (2, *logits.shape) int32, uniform)`."""
         logits = ops.cast(logits, "float32")
         uniform = keras.random.uniform(ops.shape(logits), dtype="float32", seed=self.seed_generator)
         return ops.cast(ops.stack(_pair(logits, uniform)), "int32"), uniform

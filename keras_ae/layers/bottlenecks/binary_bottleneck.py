@@ -1,4 +1,4 @@
-"""Embedding as bits."""
+"""Bottleneck of binary codes."""
 
 import keras
 import numpy as np
@@ -17,10 +17,10 @@ ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class BinaryBottleneck(StochasticBottleneck):
-    """Turns logits into bits: 1 where the sigmoid exceeds 0.5.
+    """Binary bottleneck: each bit is 1 where the sigmoid of its logit exceeds 0.5.
 
-    Ten bits name the 1024 classes for which a one-hot embedding needs 1024 units, and
-    a combination of bits that never occurred in training still means something.
+    Ten bits represent the 1024 classes for which a one-hot embedding needs 1024 units, and a combination of
+    bits that never occurred in training still has a meaning.
 
     ```
     p = sigmoid(logits)
@@ -38,34 +38,33 @@ class BinaryBottleneck(StochasticBottleneck):
     ```
 
     Args:
-        stochastic: draw the bits in training (inference always thresholds).
-        estimator: how they are drawn and what gradient they have, see above.
-        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the
-            training steps, counted in a saved variable; `layer.temperature` is the
-            variable. With `"sigmoid"` its inverse is the slope of the gradient.
-        straight_through: emit hard bits in training; `False` only with `"gumbel"`.
-        kl_weight: weight of the KL to the prior, nats per position (0: measured only).
-        free_bits: bits per position that the KL does not count.
-        prior: `"uniform"` (fair coins), or `"learned"`: a trainable logit for each bit.
-            It learns from the KL, so `kl_weight` is above 0 or the model weights
-            `layer.kl` itself.
-        entropy_weight: weight of the bits' entropy, which drives them to 0 or 1.
-        balance_weight: weight of `losses.bit_balance_loss`: each bit 1 half of the time.
-        decorrelation_weight: weight of `losses.bit_decorrelation_loss`: no bit a copy.
-        seed: of the draws.
+        stochastic: whether to draw the bits in training (inference always thresholds).
+        estimator: how the bits are drawn and their gradient is estimated, see above.
+        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the training steps,
+            which are counted in a saved variable; `layer.temperature` is the variable. With `"sigmoid"`
+            its inverse is the slope of the gradient.
+        straight_through: whether to return hard bits in training; `False` only with `"gumbel"`.
+        kl_weight: weight of the KL to the prior, in nats per position (0: only measured).
+        free_bits: number of bits per position that the KL term ignores.
+        prior: `"uniform"` (fair coins), or `"learned"`: a trainable logit for each bit. It is learned
+            from the KL, so `kl_weight` must be above 0 or the model must weight `layer.kl` itself.
+        entropy_weight: weight of the bits' entropy, which pushes the probabilities to 0 or 1.
+        balance_weight: weight of `losses.bit_balance_loss`: each bit should be 1 half of the time.
+        decorrelation_weight: weight of `losses.bit_decorrelation_loss`: no bit should copy another.
+        seed: seed of the draws.
 
     Call arguments:
         x: logits `(batch, ..., bits)`.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
         embedding `(batch, ..., bits)` of 0 and 1; codes int32 `(batch, ..., bits)`.
 
     Metrics:
-        `usage`: share of the (bit, value) pairs that occurred; `perplexity`: values a
-        bit effectively takes, 1 to 2; `kl_loss`.
+        `usage`: fraction of the (bit, value) pairs that occurred; `perplexity`: effective number of
+            values per bit, 1 to 2; `kl_loss`.
 
     Example:
 
@@ -135,7 +134,7 @@ class BinaryBottleneck(StochasticBottleneck):
         return ops.cast(codes, "float32")
 
     def margin(self, x):
-        """Distance of each logit from the threshold, relative to the largest logit."""
+        """Return the distance of each logit from the threshold, relative to the largest logit."""
         size = ops.abs(ops.cast(x, "float32"))
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
@@ -202,7 +201,7 @@ class BinaryBottleneck(StochasticBottleneck):
 
     @staticmethod
     def pack(codes) -> np.ndarray:
-        """Bits `(..., bits)` to bytes `(..., ceil(bits / 8))`, uint8, first bit highest.
+        """Pack bits `(..., bits)` into bytes `(..., ceil(bits / 8))`, uint8, first bit highest.
 
         >>> BinaryBottleneck.pack([[0, 1, 1]]).tolist()
         [[96]]
@@ -211,12 +210,12 @@ class BinaryBottleneck(StochasticBottleneck):
 
     @staticmethod
     def unpack(packed, bits: int | tuple) -> np.ndarray:
-        """The opposite of `pack`: int32 `(..., bits)`; `bits` may be the shape of an example's codes.
+        """Unpack the bytes of `pack` to int32 `(..., bits)`; `bits` may be the shape of an example's codes.
 
         >>> BinaryBottleneck.unpack(np.array([[96]], "uint8"), bits=3).tolist()
         [[0, 1, 1]]
         """
-        bits = bits if np.ndim(bits) == 0 else bits[-1]  # a shape, as other bottlenecks take
+        bits = bits if np.ndim(bits) == 0 else bits[-1]  # a shape, as for other bottlenecks
         packed = np.asarray(packed, dtype="uint8")
         if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
             raise ValueError(

@@ -1,8 +1,8 @@
-"""Base of the discrete bottlenecks, and their codes as packed bytes.
+"""Base class of the discrete bottlenecks, and packing of codes into bytes.
 
-Codes in `[0, K)` take `ceil(log2 K)` bits each, written one after the other, the highest bit
-of each first; the last byte of an example is filled up with zeros. Packing uses NumPy:
-packed codes go to files and over networks, not through a graph.
+Codes in `[0, K)` take `ceil(log2 K)` bits each, written consecutively, the highest bit of each first; the
+last byte of an example is filled up with zeros. Packing uses NumPy: packed codes are stored in files or
+sent over networks, not used in a graph.
 """
 
 import math
@@ -20,30 +20,27 @@ from keras_ae.ops.terms import LossTerm, TermMean
 
 
 class Bottleneck(NamedMetrics, Float32Layer):
-    """Base of the discrete bottlenecks: one tensor in, one embedding out.
+    """Base class of the discrete bottlenecks: one tensor in, one embedding out.
 
-    `layer(x)` is differentiable in training; with `training` false it is
-    `layer.decode(layer.encode(x))`. `layer(x, return_codes=True)` gives
-    `(embedding, codes)`. The arithmetic is float32 under every dtype policy; the
-    embedding comes back in the compute dtype.
+    `layer(x)` is differentiable in training; with `training` false it equals
+    `layer.decode(layer.encode(x))`. `layer(x, return_codes=True)` returns `(embedding, codes)`. The
+    arithmetic is float32 under every dtype policy; the embedding is returned in the compute dtype.
 
-    A subclass writes four methods on float32 tensors:
+    A subclass implements four methods on float32 tensors:
 
     - `assign_codes(x)` -> codes;
     - `look_up(codes)` -> embedding;
-    - `train_call(x, weights)` -> `(embedding, codes)` in training, where all state
-      changes;
-    - `margin(x)` -> relative gap of the best two scores, the shape of the codes;
+    - `train_call(x, weights)` -> `(embedding, codes)` in training, where all state changes;
+    - `margin(x)` -> relative gap of the best two scores, of the shape of the codes;
 
-    and calls `track_codes(num_embeddings, num_heads)` when it knows these sizes.
+    and calls `track_codes(num_embeddings, num_heads)` once these sizes are determined.
 
     Call arguments:
         x: `(batch, ..., features)`.
-        mask: `x.shape[:-1]`, 1 = real; padded positions add nothing to losses,
-            statistics and metrics.
-        training: whether to train.
-        return_codes: also return the codes.
-        sample_weight: `(batch,)`, the weight of each example in all of these.
+        mask: `x.shape[:-1]`, 1 = real; padded positions do not contribute to losses, statistics and metrics.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
+        sample_weight: `(batch,)`, the weight of each example in losses, statistics and metrics.
     """
 
     def __init__(self, **kwargs):
@@ -65,7 +62,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return (embedding, codes) if return_codes else embedding
 
     def encode(self, x):
-        """Codes of `x`, int32; builds the layer if needed."""
+        """Return the codes of `x`, int32; build the layer if needed."""
         if isinstance(x, keras.KerasTensor):
             raise ValueError(
                 f"{type(self).__name__}.encode expects arrays or tensors. Received the symbolic {x}. "
@@ -99,21 +96,21 @@ class Bottleneck(NamedMetrics, Float32Layer):
                 f"The codes of {type(self).__name__} must have {parts} entries on their last axis. "
                 f"Received: codes of shape={tuple(codes.shape)}"
             )
-        # unknown in a layer that has never called `track_codes`
+        # `num_values` is unknown in a layer that has not called `track_codes`
         return integers_in("codes", codes, getattr(self, "num_values", None), self.least_code)
 
-    least_code = 0  # a negative code marks a part that was left out, in some bottlenecks
+    least_code = 0  # in some bottlenecks a negative code marks a part that was left out
 
     def codes_per_position(self):
-        """Length of the last axis of the codes where a position has several; `None`: one code each."""
+        """Length of the last axis of the codes if a position has several codes; `None`: one code each."""
         return None
 
     def pack(self, codes):
-        """Codes `(examples, ...)` to uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
+        """Pack codes `(examples, ...)` into uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
         return pack_codes(codes, self._known_values("pack"))
 
     def unpack(self, packed, code_shape):
-        """The opposite of `pack`: int32 `(examples, *code_shape)`."""
+        """Unpack the bytes of `pack` to int32 `(examples, *code_shape)`."""
         return unpack_codes(packed, self._known_values("unpack"), code_shape)
 
     def _known_values(self, method):
@@ -125,14 +122,14 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return self.num_values
 
     def build_from_codes(self, shape):
-        """Build for `decode`, where the codes alone tell the size of the embedding."""
+        """Build the layer for `decode`, if the codes alone determine the size of the embedding."""
         raise ValueError(
             f"{type(self).__name__}.decode expects a built layer. Received: codes of shape={tuple(shape)}, "
             "which do not tell the size of the embedding. Call the layer, its `encode` or its `build` first."
         )
 
     def code_shape(self, shape):
-        """Shape of the codes of an input of this `shape`; one code for each position unless overridden."""
+        """Return the shape of the codes of an input of this `shape`; by default one code per position."""
         return shape[:-1]
 
     def compute_output_shape(self, input_shape):
@@ -147,7 +144,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
     def example_losses(self, x, mask=None):
         """Return the loss of each example, the mean over its real positions: `(batch,)` float32.
 
-        Terms of the batch as a whole, such as the diversity of its codes, and of the weights are excluded.
+        Terms of the batch as a whole, such as code diversity, and terms of the weights are excluded.
         """
         losses = self.position_losses(ops.cast(x, "float32"))
         if losses is None:
@@ -160,22 +157,22 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return ops.divide_no_nan(total, ops.sum(ops.cast(real, "float32"), axis=1))
 
     def position_losses(self, x):
-        """Return the weighted loss of each position of float32 `x`, `(batch, ...)`; `None`: no such loss."""
+        """Return the weighted loss of each position of float32 `x`, `(batch, ...)`; `None`: there is none."""
 
     def observe(self, x, embedding, codes, weights):
-        """Losses and metrics outside of training."""
+        """Record losses and metrics outside of training."""
 
     def track_codes(self, num_embeddings, num_heads=1, sizes=None):
         """Create the metrics `usage` and `perplexity` for `(heads, K)` counts.
 
-        `sizes`: codes of each head where they differ; `num_embeddings` is then the largest.
+        `sizes`: number of codes of each head where they differ; `num_embeddings` is then the largest.
         """
         self.num_values = num_embeddings
         self.usage = CodebookUsage(num_embeddings, num_heads, self.metric_name("usage"), sizes=sizes)
         self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
 
     def counted_codes(self, codes):
-        """What `usage` and `perplexity` count of `codes`, as their `update_state` takes it."""
+        """Return what `usage` and `perplexity` count for `codes`, as their `update_state` takes it."""
         return codes
 
     def record_counts(self, counts):
@@ -191,11 +188,11 @@ class Bottleneck(NamedMetrics, Float32Layer):
     def record_terms(self, terms, weighted):
         """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
 
-        Both are averaged over an epoch by the weights they were made with, by
-        `keras_ae.ops.terms.mean_term` or `batch_term`; a plain scalar counts once in each call.
+        Over an epoch, both are averaged with the weights from which `keras_ae.ops.terms.mean_term` or
+        `batch_term` computed them; a plain scalar counts once per call.
 
-        Call it after the last synchronisation of replicas: they share the layer
-        object, and a loss added before is lost.
+        Call it after the last synchronisation of replicas: they share the layer object, and a loss added
+        before would be lost.
 
         Args:
             terms: `{name: LossTerm or scalar}`, named as in `track_term`.
@@ -218,7 +215,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
 
 
 def position_weights(x, mask, sample_weight):
-    """Weights `(batch, ...)` of the positions of `x`; `None` where all count alike."""
+    """Return weights `(batch, ...)` of the positions of `x`; `None` if all are equal."""
     if mask is None and sample_weight is None:
         return None
     weights = ops.ones(ops.shape(x)[:-1], "float32") if mask is None else ops.cast(mask, "float32")
@@ -229,7 +226,7 @@ def position_weights(x, mask, sample_weight):
 
 
 def flatten_weights(weights, like):
-    """Weights `(vectors,)` of the positions of `like` `(batch, ..., features)`; ones where `None`."""
+    """Return weights `(vectors,)` of the positions of `like` `(batch, ..., features)`; ones if `None`."""
     rows = ops.reshape(like, (-1, like.shape[-1]))
     if weights is None:
         return ops.ones_like(rows[:, 0])
@@ -237,12 +234,12 @@ def flatten_weights(weights, like):
 
 
 def flat_or_none(weights):
-    """Weights `(vectors,)`, or `None` where all count alike."""
+    """Return weights `(vectors,)`, or `None` if all are equal."""
     return None if weights is None else ops.reshape(weights, (-1,))
 
 
 def ones_unless(weights, rows):
-    """`weights`, or ones for the `rows` `(vectors, heads, dim)` where they are `None`."""
+    """Return `weights`, or if they are `None` ones for `rows` `(vectors, heads, dim)`."""
     return ops.ones_like(rows[:, 0, 0]) if weights is None else weights
 
 
@@ -250,10 +247,10 @@ LARGEST = 2**31  # codes are int32
 
 
 def pack_codes(codes, num_values: int) -> np.ndarray:
-    """Integer codes `(examples, ...)` in `[0, num_values)` to uint8 `(examples, bytes)`.
+    """Pack integer codes `(examples, ...)` in `[0, num_values)` into uint8 `(examples, bytes)`.
 
     Raises:
-        ValueError: no axis of examples, no integers, or codes out of range.
+        ValueError: if there is no axis of examples, or codes are not integers or out of range.
 
     Example:
 
@@ -279,15 +276,15 @@ def pack_codes(codes, num_values: int) -> np.ndarray:
 
 
 def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
-    """The opposite of `pack_codes`: int32 `(examples, *code_shape)`.
+    """Unpack the bytes of `pack_codes` to int32 `(examples, *code_shape)`.
 
     Args:
         packed: uint8 `(examples, bytes)`.
-        num_values: that of `pack_codes`.
+        num_values: as for `pack_codes`.
         code_shape: shape of the codes of one example, `()` for a single code.
 
     Raises:
-        ValueError: a wrong number of bytes, or bytes that hold no code below `num_values`.
+        ValueError: for a wrong number of bytes, or bytes that contain a code of `num_values` or more.
 
     Example:
 
@@ -315,7 +312,7 @@ def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
 
 
 def bits_per_code(num_values: int) -> int:
-    """`ceil(log2 K)`: bits that hold any of `K` values; 0 for a single one.
+    """Return `ceil(log2 K)`, the bits that represent any of `K` values; 0 for a single value.
 
     >>> [bits_per_code(values) for values in (1, 2, 5, 512, 513)]
     [0, 1, 3, 9, 10]

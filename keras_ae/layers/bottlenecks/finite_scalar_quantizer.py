@@ -1,4 +1,4 @@
-"""Finite scalar quantisation: an embedding as digits of a few levels each."""
+"""Finite scalar quantisation: bounded channels rounded to a few levels each."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ from keras_ae.losses.quantization import FLAT, saturation_loss
 from keras_ae.ops.core import assign_finite, finite_or_zero, sum_over_replicas
 from keras_ae.ops.terms import LossTerm
 
-SHRINK = 1e-3  # keeps a saturated tanh inside of its outermost level
+SHRINK = 1e-3  # keeps a saturated tanh inside its outermost level
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class FiniteScalarQuantizer(GridQuantizer):
-    """Rounds each of a few bounded channels to one of a few levels.
+    """Bottleneck that rounds each of a few bounded channels to one of a few levels.
 
-    The `prod(levels)` combinations are the codebook; none is stored, learnt or revived.
+    The codebook is the `prod(levels)` combinations; no code is stored, learned or revived.
 
     ```
     x'        = (x - m) / s                        m, s: mean and deviation of the first training batch
@@ -29,44 +29,44 @@ class FiniteScalarQuantizer(GridQuantizer):
     offset, shift = 0, 0  for odd L;   1/2, tan(1 / ((L - 1)(1 - eps)))  for even L
     digit     = round(bounded) + floor(L/2)                                0 .. L - 1
     embedding = round(bounded) / floor(L/2)                                in [-1, 1]
-    gradient  = that of the embedding, handed to bounded / floor(L/2) unchanged
+    gradient  = that of the embedding, passed unchanged to bounded / floor(L/2)
     loss      = saturation_cost * mean max(|x' + shift| - 2, 0)^2
     ```
 
-    Start and loss are not the paper's. An encoder whose first outputs are small has one code for all
-    data, that of 0, whose embedding is 0 as well: a decoder without biases is dead then, and nothing
-    is learnt. After the start the channels fill the levels. And where the mean of the data reaches
-    the encoder, all vectors may drift to where the tanh is flat: then they have one code, and no
-    gradient to leave it by; hence the loss.
+    Standardised start and loss are additions to the paper. An encoder whose first outputs are small has
+    one code for all data, that of 0, whose embedding is also 0: a decoder without biases then has no
+    gradient, and nothing is learned. After the standardised start the channels fill the levels. And if the
+    inputs of the encoder are not centred, all vectors may drift to the flat part of the tanh: then
+    they share one code, without a gradient that leads back; hence the loss.
 
     Args:
-        levels: `L` of each channel. The paper advises at least 5 a channel, and has `[8, 5, 5, 5]`
+        levels: `L` of each channel. The paper recommends at least 5 per channel, and uses `[8, 5, 5, 5]`
             for 2^10 codes, `[7, 5, 5, 5, 5]` for 2^12, `[8, 8, 8, 5, 5, 5]` for 2^16.
-        num_heads: so many codes per vector, each with all of `levels`.
-        symmetric: even `L` without shift, its levels symmetric about 0 like those of odd `L`:
-            `embedding = 2 digit/(L - 1) - 1`. With 2 levels the threshold is then at 0.
+        num_heads: number of codes per vector, each with all of `levels`.
+        symmetric: use even `L` without shift, so that its levels are symmetric about 0 like those of odd
+            `L`: `embedding = 2 digit/(L - 1) - 1`. With 2 levels the threshold is then at 0.
         saturation_cost: weight of the loss; 0: as in the paper.
-        standardize_start: whether to standardise; `m` and `s` then stay as they are. False: `x' = x`,
-            as in the paper.
+        standardize_start: whether to standardise by the first batch; `m` and `s` are then fixed. False:
+            `x' = x`, as in the paper.
 
     Call arguments:
-        x: `(batch, ..., dim)`. Where `dim` is not `num_heads * len(levels)`, a learned linear
-            map leads there, and another one from the levels back to `dim`.
+        x: `(batch, ..., dim)`. If `dim` is not `num_heads * len(levels)`, a learned linear map projects
+            to this size, and another one from the levels back to `dim`.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
         embedding `(batch, ..., dim)`; codes int32 `(batch, ...)`, with several heads
         `(batch, ..., heads)`: `digit_0 + L_0 (digit_1 + L_1 (digit_2 + ...))`.
 
     Metrics:
-        `perplexity` and `usage` of the codes; where all heads together have more than 2^18
-        codes, of the digits: `usage` is then the share of the (channel, level) pairs that
-        occurred, `perplexity` the mean over the channels. `saturation_loss`.
+        `perplexity` and `usage` of the codes; if all heads together have more than 2^18 codes, of the
+        digits: `usage` is then the fraction of the (channel, level) pairs that occurred, `perplexity` the
+        mean over the channels. `saturation_loss`.
 
     Raises:
-        ValueError: a channel of fewer than 2 levels, or codes beyond 31 bits.
+        ValueError: for a channel of fewer than 2 levels, or codes beyond 31 bits.
 
     Example:
 
@@ -98,7 +98,7 @@ class FiniteScalarQuantizer(GridQuantizer):
         self.track_term("saturation_loss")
         levels = np.array(self.levels, "float64")
         self._half = (levels - 1) / 2  # middle of the digits
-        # beyond 500 levels the paper's factor would cut the outermost ones off
+        # beyond 500 levels the paper's factor would cut off the outermost levels
         self._reach = np.maximum(self._half * (1 - SHRINK), self._half - 0.25)
         even = (levels % 2 == 0) & (not symmetric)
         self._shift = np.where(even, np.tan(0.5 / self._reach), 0.0)
@@ -114,14 +114,14 @@ class FiniteScalarQuantizer(GridQuantizer):
         return (bounded + _float32(self._half - self._zero)) / _float32(self._zero)
 
     def to_digits(self, relaxed):
-        # NaN counts as 0: its conversion to an integer depends on the device
+        # NaN counts as 0: the result of its conversion to an integer depends on the device
         return ops.cast(ops.round(self._digit_of(finite_or_zero(relaxed))), "int32")
 
     def from_digits(self, digits):
         return (ops.cast(digits, "float32") - _float32(self._zero)) / _float32(self._zero)
 
     def gap(self, relaxed):
-        """Distance from the nearest threshold, relative to half the range of the digit."""
+        """Return the distance from the nearest threshold, relative to half the range of the digit."""
         digit = self._digit_of(relaxed)
         return (0.5 - ops.abs(digit - ops.round(digit))) / _float32(self._half)
 
@@ -144,7 +144,7 @@ class FiniteScalarQuantizer(GridQuantizer):
         return self.saturation_cost * self._mean_of_heads(ops.square(excess), x)
 
     def _argument(self, heads):
-        """Of the tanh."""
+        """Return the argument of the tanh."""
         return (heads if self.start is None else self.start(heads)) + _float32(self._shift)
 
     def _digit_of(self, relaxed):
@@ -165,14 +165,14 @@ def _float32(values):
     return np.asarray(values, "float32")
 
 
-SMALLEST = 1e-6  # a deviation below this share of the mean is rounding
+SMALLEST = 1e-6  # a deviation below this fraction of the mean is rounding error
 
 
 class StandardizedStart(keras.layers.Layer):
-    """`(x - m) / s` of each channel, `m` and `s` mean and deviation of the first training batch.
+    """Standardisation of each channel, `(x - m) / s`, by mean and deviation of the first training batch.
 
-    Until then `m = 0`, `s = 1`. A batch of fewer than two vectors is no start; a channel
-    without deviation keeps `s = 1`. Vectors that are not finite are left out.
+    Until then `m = 0`, `s = 1`. A batch of fewer than two vectors does not set them; a channel without
+    deviation keeps `s = 1`. Vectors that are not finite are left out.
 
     Input shape:
         `(vectors, ...)`, with a mask or weights `(vectors,)` of the batch in `learn`.
@@ -195,7 +195,7 @@ class StandardizedStart(keras.layers.Layer):
         return (x - ops.convert_to_tensor(self.mean)) / ops.convert_to_tensor(self.deviation)
 
     def learn(self, x, weights):
-        """Start from the global batch, unless there was a start; all replicas start alike."""
+        """Set mean and deviation from the global batch if they are not set; equal on all replicas."""
         x = ops.stop_gradient(x)
         weights = real_weights(ops.reshape(x, (ops.shape(x)[0], 1, -1)), weights)
         weights = ops.reshape(weights, (-1, *[1] * (len(x.shape) - 1)))
@@ -207,7 +207,7 @@ class StandardizedStart(keras.layers.Layer):
         )
         deviation = ops.sqrt(variance)
         deviation = ops.where(deviation > SMALLEST * ops.abs(mean), deviation, 1.0)
-        # chosen without a conditional: replicas may not assign inside of one
+        # selected without a conditional: replicas may not assign inside of one
         starts = ops.logical_and(self.started.value < 0.5, total > 1.5)
         assign_finite(
             (self.mean, tf.where(starts, mean, self.mean.value)),

@@ -1,4 +1,4 @@
-"""Embedding as a sample of a Gaussian whose KL to the prior is the price."""
+"""Gaussian bottleneck: a sampled embedding with a KL penalty to the prior."""
 
 import keras
 from keras import ops
@@ -14,7 +14,7 @@ LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finit
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GaussianBottleneck(NamedMetrics, Float32Layer):
-    """Maps features to a Gaussian; samples it in training, returns its mean otherwise.
+    """Gaussian bottleneck of a VAE: a sample in training, the mean otherwise.
 
     ```
     mean = W x + b,   log_variance = 10 tanh((V x + c) / 10)
@@ -24,23 +24,23 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
 
     Args:
         latent_dim: size of `z`.
-        beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
-            the training steps (KL warm-up), counted in a saved variable. The current
-            value is the variable `layer.beta`, which a callback may assign.
-        seed: of the noise.
+        beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of the training
+            steps (KL warm-up), which are counted in a saved variable. The current value is the variable
+            `layer.beta`, which a callback may assign.
+        seed: seed of the noise.
 
     Call arguments:
         x: `(batch, ..., features)`.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        sample: whether to sample; `None`: as `training`.
+        training: whether the call is part of training.
+        sample: whether to sample `z`; `None`: as `training`.
         sample_weight: `(batch,)`, the weight of each example in the KL.
 
     Output shape:
         `(batch, ..., latent_dim)`.
 
     Metrics:
-        `kl_loss`, summed over positions and dimensions, mean over examples.
+        `kl_loss` in nats, summed over positions and dimensions, mean over examples.
 
     Reference:
         Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114.
@@ -52,7 +52,7 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.warm_up = ScheduledVariable(beta, name="beta")
-        # float32: a variance in half precision loses the bits that the KL is made of
+        # float32: half precision would lose the bits of the variance that determine the KL
         self.mean_map = Float32Dense(latent_dim, name="mean")
         self.log_variance_map = Float32Dense(latent_dim, name="log_variance")
         self.kl_metric = TermMean(name=self.metric_name("kl_loss"))
@@ -62,7 +62,7 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
 
     @property
     def beta(self):
-        """The variable that holds the current weight of the KL."""
+        """Variable that holds the current weight of the KL."""
         return self.warm_up.variable
 
     def build(self, input_shape):
@@ -71,7 +71,7 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         super().build(input_shape)
 
     def parameters(self, x):
-        """`(mean, log_variance)` of the posterior, float32 `(batch, ..., latent_dim)`."""
+        """Return `(mean, log_variance)` of the posterior, float32 `(batch, ..., latent_dim)`."""
         x = ops.cast(x, "float32")
         raw = self.log_variance_map(x)
         return self.mean_map(x), LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)

@@ -1,4 +1,4 @@
-"""What the quantisers onto a fixed grid share: projection, heads and integer codes."""
+"""Base class of the quantisers onto a fixed grid: projection, heads and integer codes."""
 
 import math
 
@@ -10,24 +10,24 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flat_or_none
 from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import straight_through
 
-MOST_LEVELS = 2**16  # of a digit: more would be near the spacing of float32
-CODE_BITS = 31  # what an int32 holds
-COUNTED_CODES = 2**18  # of all heads: up to here the metrics count whole codes, then digits
+MOST_LEVELS = 2**16  # of a digit: more would approach the spacing of float32
+CODE_BITS = 31  # non-negative values of an int32
+COUNTED_CODES = 2**18  # codes of all heads: above this the metrics count digits instead of codes
 
 
 class GridQuantizer(Bottleneck):
-    """Base of the quantisers whose codebook is a grid, so that nothing of it is stored.
+    """Base class of the quantisers whose codebook is a grid, so that no code is stored.
 
-    A head is a vector of digits, digit `i` with `levels[i]` values; its code is the mixed-radix
-    number of the digits, the first of them lowest:
-    `code = digit_0 + levels_0 (digit_1 + levels_1 (digit_2 + ...))`. Where the last axis of
-    `x` is not `heads x digits`, one learned linear map leads there and another one back.
+    A head is a vector of digits, digit `i` with `levels[i]` values; its code is the mixed-radix number of
+    the digits, the first of them lowest: `code = digit_0 + levels_0 (digit_1 + levels_1 (digit_2 +
+    ...))`. If the last axis of `x` is not `heads x digits`, one learned linear map projects to this size
+    and another one back.
 
-    A subclass writes on float32 tensors `(vectors, heads, digits)`:
+    A subclass implements, on float32 tensors `(vectors, heads, digits)`:
 
-    - `relax(heads)` -> the continuous values that are rounded, in units of the embedding;
+    - `relax(heads)` -> the continuous values to be rounded, in units of the embedding;
     - `to_digits(relaxed)` -> int32 digits; NaN counts as 0;
-    - `from_digits(digits)` -> their embedding, which has the gradient of `relaxed`;
+    - `from_digits(digits)` -> their embedding, whose gradient is passed to `relaxed`;
     - `gap(relaxed)` -> relative distance of each digit from its nearest threshold;
 
     and may extend `record`, which adds metrics and losses.
@@ -78,7 +78,7 @@ class GridQuantizer(Bottleneck):
         return self._embedding(self.from_digits(self._digits(codes)), leading)
 
     def margin(self, x):
-        """Least `gap` of the digits of each code."""
+        """Return the least `gap` of the digits of each code."""
         gap = ops.min(self.gap(self.relax(self._heads(ops.cast(x, "float32")))), axis=-1)
         return ops.reshape(gap, self.code_shape(ops.shape(x)))
 
@@ -101,7 +101,7 @@ class GridQuantizer(Bottleneck):
         return embedding, ops.reshape(self._number(digits), self.code_shape(ops.shape(x)))
 
     def record(self, heads, relaxed, quantized, digits, weights):
-        """Count the codes; the losses of a subclass come after this."""
+        """Count the codes; a subclass records its losses after this."""
         counted = self._number(digits) if self._counts_codes else digits
         rows = ops.reshape(counted, (-1, self.usage.num_heads))
         counted = real_weights(heads, weights)
@@ -115,7 +115,7 @@ class GridQuantizer(Bottleneck):
         return ops.reshape(x, (-1, self.num_heads, len(self.levels)))
 
     def _mean_of_heads(self, values, x):
-        """Mean of `(vectors, ...)` over the vectors of each position of `x`."""
+        """Return the mean of `(vectors, ...)` over the vectors of each position of `x`."""
         return ops.mean(ops.reshape(values, (*ops.shape(x)[:-1], -1)), axis=-1)
 
     def _embedding(self, heads, leading):
@@ -126,7 +126,7 @@ class GridQuantizer(Bottleneck):
         return np.cumprod((1, *self.levels[:-1])).astype("int32")
 
     def _number(self, digits):
-        """Digits `(vectors, heads, digits)` -> codes `(vectors, heads)`."""
+        """Return the codes `(vectors, heads)` of digits `(vectors, heads, digits)`."""
         return ops.sum(digits * self._place_values(), axis=-1)
 
     def _digits(self, codes):
@@ -141,7 +141,7 @@ class GridQuantizer(Bottleneck):
 
 
 def check_grid(name, levels, num_heads):
-    """Raise a `ValueError` for a grid that makes no quantiser, or codes that no int32 holds."""
+    """Raise a `ValueError` for a grid that is not valid, or whose codes do not fit an int32."""
     if len(levels) == 0 or not all(_is_level(level) for level in levels) or num_heads < 1:
         raise ValueError(
             f"{name} expects from 2 to {MOST_LEVELS} levels in each digit, and at least one head. "

@@ -1,4 +1,4 @@
-"""Embedding as one-hot vectors, by the Gumbel-softmax."""
+"""One-hot bottleneck trained by the Gumbel-softmax."""
 
 import math
 
@@ -16,7 +16,7 @@ ESTIMATORS = ("gumbel", "softmax", "reinmax")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GumbelOneHot(StochasticBottleneck):
-    """Turns logits into a one-hot embedding: the largest entry is 1, all others 0.
+    """One-hot bottleneck: the entry of the largest logit is 1, all others 0.
 
     ```
     training:   y = softmax((logits + g) / temperature),   g = -log(-log u),  u ~ U(0, 1)
@@ -26,32 +26,32 @@ class GumbelOneHot(StochasticBottleneck):
     ```
 
     Args:
-        num_groups: independent variables per position; each has its share of the last
-            axis, and the embedding is their one-hot vectors side by side.
-        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of
-            the training steps, which are counted in a saved variable of the layer: a
-            stock `fit` anneals it and a reload goes on where it was. The current value
-            is the variable `layer.temperature`, which a callback may assign.
-        straight_through: emit the hard one-hot in training too; else the soft sample.
-        estimator: the gradient of the drawn one-hot: `"gumbel"` (of `y` above),
-            `"softmax"` (of `softmax(logits / temperature)`), or `"reinmax"` (second order: of
-            `2 m - softmax(logits) / 2`, with `m` half way from those to the one-hot).
-        kl_weight: weight of the KL to the prior (0: measured, not trained).
-        free_bits: bits per position that the KL does not count.
-        prior: `"uniform"`, or `"learned"`: trainable logits for each class of each
-            group. They learn from the KL, so `kl_weight` is above 0 or the model
-            weights `layer.kl` itself.
-        seed: of the Gumbel noise.
+        num_groups: number of independent categorical variables per position; each has an equal part of
+            the last axis, and the embedding is the concatenation of their one-hot vectors.
+        temperature: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the training steps,
+            which are counted in a saved variable of the layer: a stock `fit` anneals it, and after
+            loading the schedule continues. The current value is the variable `layer.temperature`, which a
+            callback may assign.
+        straight_through: whether to return the hard one-hot in training too; else the soft sample.
+        estimator: the gradient of the drawn one-hot: `"gumbel"` (of `y` above), `"softmax"` (of
+            `softmax(logits / temperature)`), or `"reinmax"` (second order: of `2 m - softmax(logits) /
+            2`, with `m` halfway from those to the one-hot).
+        kl_weight: weight of the KL to the prior (0: only measured).
+        free_bits: number of bits per position that the KL term ignores.
+        prior: `"uniform"`, or `"learned"`: trainable logits for each class of each group. They are
+            learned from the KL, so `kl_weight` must be above 0 or the model must weight `layer.kl`
+            itself.
+        seed: seed of the Gumbel noise.
 
     Call arguments:
-        x: logits `(batch, ..., num_groups * num_classes)`; `-inf` forbids a class.
+        x: logits `(batch, ..., num_groups * num_classes)`; `-inf` excludes a class.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
-        embedding of the shape of `x`; codes int32 `(batch, ...)`, with several groups
-        `(batch, ..., num_groups)`: the sampled class in training, the largest logit otherwise.
+        embedding of the shape of `x`; codes int32 `(batch, ...)`, with several groups `(batch, ...,
+        num_groups)`: the sampled class in training, the class of the largest logit otherwise.
 
     Metrics:
         `perplexity` and `usage` of the largest logits, `kl_loss` (summed over groups).
@@ -116,7 +116,7 @@ class GumbelOneHot(StochasticBottleneck):
     # inference
 
     def assign_codes(self, x):
-        # NaN is never the largest: which one of several is chosen would depend on the device
+        # a NaN is never chosen: which one of several would be chosen depends on the device
         return self._join_codes(argmax(self._split(ops.where(ops.isnan(x), -math.inf, x))))
 
     def look_up(self, codes):
@@ -124,10 +124,10 @@ class GumbelOneHot(StochasticBottleneck):
         return self._join(ops.one_hot(codes, self.num_classes, dtype="float32"))
 
     def margin(self, x):
-        """Gap of the two largest logits relative to their size."""
+        """Return the gap of the two largest logits relative to their size."""
         best = ops.top_k(self._split(ops.cast(x, "float32")), 2)[0]
         size = ops.maximum(ops.max(ops.abs(best), axis=-1), 1e-30)
-        forbidden = best[..., 1] == -math.inf  # all others are -inf: nothing is nearer
+        forbidden = best[..., 1] == -math.inf  # all other classes are excluded: the margin is full
         return self._join_codes(ops.where(forbidden, 1.0, (best[..., 0] - best[..., 1]) / size))
 
     # the distribution
@@ -155,14 +155,14 @@ class GumbelOneHot(StochasticBottleneck):
         return embedding, codes
 
     def _relaxed(self, x, noisy, codes, temperature):
-        """What has the gradient of the embedding, `(..., groups, classes)`."""
+        """Return the relaxed embedding that provides the gradient, `(..., groups, classes)`."""
         if self.estimator == "gumbel":
             return ops.softmax(noisy / temperature, axis=-1)
         if self.estimator == "softmax":
             return ops.softmax(x / temperature, axis=-1)
         one_hot = self._split(self.look_up(codes))
         middle = ops.stop_gradient((one_hot + ops.softmax(x / temperature, axis=-1)) / 2)
-        # the softmax whose value is `middle`, with the gradient to the logits: log 0 is kept finite
+        # the softmax whose value is `middle`, with a gradient to the logits; log 0 is kept finite
         finite = ops.where(ops.abs(x) == math.inf, 0.0, x)
         middle = ops.softmax(ops.stop_gradient(ops.log(middle + 1e-20) - finite) + finite, axis=-1)
         return 2 * middle - ops.softmax(x, axis=-1) / 2
@@ -179,7 +179,7 @@ class GumbelOneHot(StochasticBottleneck):
         return gumbel_of_uniform(self.uniform(shape))
 
     def _split(self, x):
-        """`(..., groups * classes)` -> `(..., groups, classes)`."""
+        """Reshape `(..., groups * classes)` to `(..., groups, classes)`."""
         return ops.reshape(x, (*ops.shape(x)[:-1], self.num_groups, self.num_classes))
 
     def _join(self, x):
@@ -199,5 +199,5 @@ class GumbelOneHot(StochasticBottleneck):
 
 
 def gumbel_of_uniform(uniform):
-    """`-log(-log u)`: Gumbel noise of uniform noise inside of (0, 1)."""
+    """Return Gumbel noise `-log(-log u)` from uniform noise inside of (0, 1)."""
     return -ops.log(-ops.log(uniform))

@@ -1,4 +1,4 @@
-"""Embedding as signs."""
+"""Lookup-free quantisation: signs as codes."""
 
 import keras
 import tensorflow as tf
@@ -13,52 +13,51 @@ from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class LookupFreeQuantizer(GridQuantizer):
-    """Replaces each of a few channels by its sign; the `2^bits` sign vectors are the codebook.
+    """Bottleneck that replaces each of a few channels by its sign: `2^bits` sign vectors are the codebook.
 
     ```
     embedding(x) = scale * sign(x),   scale = 1, or 1/sqrt(bits) with x <- x / |x|  (spherical)
-    gradient     = that of the embedding, handed to x unchanged
+    gradient     = that of the embedding, passed unchanged to x
     q(c | x)     = softmax_c(2 t x.c)  over all sign vectors c of size scale
-    loss         =   entropy_weight   mean_x H(q(c | x))                  each x sure of its code
-                   + diversity_weight KL(mean_x q(c | x) || uniform)      all codes used alike
+    loss         =   entropy_weight   mean_x H(q(c | x))                  each x certain of its code
+                   + diversity_weight KL(mean_x q(c | x) || uniform)      all codes used equally
                    + commitment_cost  mean |x - sg[embedding]|^2
     ```
 
-    Both of the first two terms are at least 0 and are made small; the second is the constant
-    `bits log 2` minus the entropy that the paper maximises. No table of vectors x codes is
-    made: the entropy is a sum over the bits, the mean a matrix product
-    (`keras_ae.losses.mean_sign_kl_to_uniform`).
+    The first two terms are at least 0 and are minimised; the second is the constant `bits log 2` minus
+    the entropy that the paper maximises. No table of vectors x codes is computed: the entropy is a sum
+    over the bits, the mean a matrix product (`keras_ae.losses.mean_sign_kl_to_uniform`).
 
     Args:
-        bits: channels of a code, 1 to 31.
-        entropy_weight: weight of the entropy of each vector. The defaults of the three weights
-            suit a mean squared error of pixels in [0, 1].
-        diversity_weight: weight of the divergence of the batch from the uniform distribution;
-            with 0 it is not computed, and not measured.
+        bits: number of channels of a code, 1 to 31.
+        entropy_weight: weight of the entropy of each vector. The defaults of the three weights suit a
+            mean squared error of pixels in [0, 1].
+        diversity_weight: weight of the divergence of the batch from the uniform distribution; with 0 it
+            is neither computed nor measured.
         commitment_cost: weight of the commitment loss.
         inverse_temperature: `t`.
-        num_heads: so many codes per vector, of `bits` bits each.
-        spherical: binary spherical quantisation: vectors and codes of unit length.
-        entropy_group_bits: most bits whose joint distribution the second term sees; more are
-            cut into groups. Time and memory grow with `2^entropy_group_bits`.
+        num_heads: number of codes per vector, each of `bits` bits.
+        spherical: whether to use binary spherical quantisation: vectors and codes of unit length.
+        entropy_group_bits: largest number of bits whose joint distribution is computed for the second
+            term; more bits are cut into groups. Time and memory grow with `2^entropy_group_bits`.
 
     Call arguments:
-        x: `(batch, ..., dim)`. Where `dim` is not `num_heads * bits`, a learned linear map
-            leads there, and another one from the signs back to `dim`.
+        x: `(batch, ..., dim)`. If `dim` is not `num_heads * bits`, a learned linear map projects to this
+            size, and another one from the signs back to `dim`.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
         embedding `(batch, ..., dim)`; codes int32 `(batch, ...)`, with several heads
-        `(batch, ..., heads)`; the first channel is the lowest bit, 1 where it is positive.
+        `(batch, ..., heads)`; the first channel is the lowest bit, 1 if it is positive.
 
     Metrics:
-        `entropy_loss` and `diversity_loss` in nats, `commitment_loss`; `perplexity` and `usage`
-        of the codes, or, where all heads together have more than 2^18 codes, of the bits.
+        `entropy_loss` and `diversity_loss` in nats, `commitment_loss`; `perplexity` and `usage` of the
+        codes or, if all heads together have more than 2^18 codes, of the bits.
 
     Raises:
-        ValueError: codes beyond 31 bits.
+        ValueError: for codes beyond 31 bits.
 
     Example:
 
@@ -116,7 +115,7 @@ class LookupFreeQuantizer(GridQuantizer):
         return (2.0 * ops.cast(digits, "float32") - 1.0) * self.scale
 
     def gap(self, relaxed):
-        """Size of each channel relative to the largest of its head."""
+        """Return the size of each channel relative to the largest of its head."""
         size = ops.abs(relaxed)
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 

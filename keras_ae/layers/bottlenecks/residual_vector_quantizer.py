@@ -1,4 +1,4 @@
-"""Embedding as a sum of codes, each of what the ones before left over."""
+"""Residual vector quantisation: a sum of codes, each for the residual of the levels before."""
 
 import keras
 from keras import ops
@@ -23,7 +23,7 @@ from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import rotate_onto, straight_through
 from keras_ae.ops.terms import LossTerm
 
-SETTINGS = (  # the arguments that are kept as they are given
+SETTINGS = (  # the arguments that are stored unchanged
     *("num_embeddings", "num_levels", "commitment_cost", "ema_decay", "codebook_dim", "gradient"),
     *("linear_codebook", "quantizer_dropout", "kmeans_samples", "revival_threshold", "seed"),
 )
@@ -31,45 +31,45 @@ SETTINGS = (  # the arguments that are kept as they are given
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class ResidualVectorQuantizer(Bottleneck):
-    """Replaces each vector by a sum of codes, one of each level.
+    """Bottleneck that replaces each vector by a sum of codes, one of each level.
 
     ```
     r_1 = x,   code_l = argmin_k |r_l - e_lk|^2,   r_(l+1) = r_l - sg[e_l]
-    embedding = sum_l e_l,   gradient = that of the embedding, handed to x
+    embedding = sum_l e_l,   gradient = that of the embedding, passed to x
     loss      = commitment_cost * sum_l mean |r_l - sg[e_l]|^2    (+ sum_l mean |sg[r_l] - e_l|^2 without EMA)
     ```
 
-    The residual is made of constants `sg[e_l]`, so the commitment of every level reaches
-    the encoder. Each level starts by k-means once the level before has, and is zero
-    until then. `decode` takes codes of fewer levels too: the first are the coarse ones.
+    The residual contains only constants `sg[e_l]`, so the commitment loss of every level reaches the
+    encoder. Each level starts by k-means after the level before has, and is zero until then. `decode`
+    also takes codes of fewer levels: the first levels are the coarse ones.
 
     Args:
-        num_embeddings: `K`, codes of each level.
-        num_levels: `L`.
+        num_embeddings: `K`, number of codes of each level.
+        num_levels: `L`, number of levels.
         commitment_cost: weight of the commitment loss.
-        ema_decay: of the running means; `None` learns the codebooks by gradient instead.
-        codebook_dim: size of a code, where it is not that of the vector: a learned linear map
-            leads to the codes, another one back.
+        ema_decay: decay of the running means; `None`: the codebooks are trained by gradient instead.
+        codebook_dim: size of a code if it differs from that of the vector: one learned linear map
+            projects to the codes, another one back.
         gradient: `"straight_through"`, or `"rotation"` for the rotation trick.
-        linear_codebook: SimVQ in each level; takes `ema_decay=None`.
+        linear_codebook: whether to use SimVQ in each level; requires `ema_decay=None`.
         sampling_temperature: as in `VectorQuantizer`.
-        quantizer_dropout: share of the training examples that take 1 to `L` levels, each as
-            often, instead of all; their missing codes are -1.
+        quantizer_dropout: fraction of the training examples that use 1 to `L` levels, with equal
+            probability, instead of all; their missing codes are -1.
         kmeans_samples, revival_threshold: as in `VectorQuantizer`, for each level.
-        initial_codebook: initial codes `(num_levels, K, size of a code)`, in place of k-means starts.
-        seed: of the starts, the revivals, the sampling and the dropout.
+        initial_codebook: initial codes `(num_levels, K, size of a code)`, replacing the k-means starts.
+        seed: seed of the starts, the revivals, the sampling and the dropout.
 
     Call arguments:
         x: `(batch, ..., dim)`.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
         embedding `(batch, ..., dim)`; codes int32 `(batch, ..., levels)`.
 
     Metrics:
-        `perplexity`, `usage` over all levels; `commitment_loss`, without EMA `codebook_loss`,
+        `perplexity` and `usage` over all levels; `commitment_loss` and, without EMA, `codebook_loss`,
         summed over levels.
 
     Example:
@@ -148,7 +148,7 @@ class ResidualVectorQuantizer(Bottleneck):
         self.code_dim = self.codebook_dim or dim
         check_code_size(self.initial_codebook, self.code_dim)
         if self.codebook_dim:
-            # float32 as all of this layer: codes must not depend on the dtype policy
+            # float32, as the whole layer: codes must not depend on the dtype policy
             self.map_in = Float32Dense(self.code_dim, name="map_in")
             self.map_out = Float32Dense(dim, name="map_out")
             self.map_in.build((None, dim))
@@ -168,8 +168,8 @@ class ResidualVectorQuantizer(Bottleneck):
                 share of the next training batch.
 
         Raises:
-            ValueError: another shape, values that are not finite, or a layer with a `codebook_dim`
-                that is not built.
+            ValueError: for another shape, values that are not finite, or an unbuilt layer with a
+                `codebook_dim`.
         """
         size = self.code_dim if self.built else self.codebook_dim
         codes = codebook_array(codebook, self.num_levels, self.num_embeddings, size)
@@ -189,7 +189,7 @@ class ResidualVectorQuantizer(Bottleneck):
         return self._walk(x, lambda table, residual: table.search(residual))
 
     def margin(self, x):
-        """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances of each level."""
+        """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances per level."""
         return self._walk(ops.cast(x, "float32"), lambda table, residual: table.margin(residual))
 
     def look_up(self, codes):
@@ -242,25 +242,25 @@ class ResidualVectorQuantizer(Bottleneck):
         return self._join(pass_gradient(rows, total), shape), ops.reshape(codes, (*shape, self.num_levels))
 
     def _kept(self, x):
-        """How many levels each vector takes, `(vectors,)`."""
+        """Return the number of levels that each vector uses, `(vectors,)`."""
         batch = ops.shape(x)[0]
         levels = ops.full((batch,), self.num_levels, dtype="int32")
         if self.quantizer_dropout:
             chance, which = ops.unstack(self._uniform((2, batch)), axis=0)
             fewer = 1 + ops.cast(ops.floor(which * self.num_levels), "int32")
             levels = ops.where(chance < self.quantizer_dropout, ops.minimum(fewer, self.num_levels), levels)
-        # the levels of an example are those of all its positions
+        # all positions of an example use the same number of levels
         spread = ops.reshape(levels, (-1, *[1] * (len(x.shape) - 2)))
         return ops.reshape(ops.broadcast_to(spread, ops.shape(x)[:-1]), (-1,))
 
     def _is_due(self, level):
-        """1 once the level before has had its k-means start: before, its residual is not there to learn."""
+        """Return 1 after the k-means start of the level before: until then there is no residual to learn."""
         if level == 0 or not self.tables[0].buffer_size:
             return 1.0
         return ops.convert_to_tensor(self.tables[level - 1].started)
 
     def _record(self, levels):
-        """Terms and counts of `(residual, quantized, codes, weights)` of each level."""
+        """Record terms and counts of `(residual, quantized, codes, weights)` of each level."""
         terms = {"commitment_loss": sum(LossTerm.of(commitment_loss(r, q, w)) for r, q, _, w in levels)}
         loss = self.commitment_cost * terms["commitment_loss"]
         if self.ema_decay is None:
@@ -273,7 +273,7 @@ class ResidualVectorQuantizer(Bottleneck):
     # parts
 
     def _walk(self, x, function):
-        """`function(table, residual)` of each level, `(batch, ..., levels)`."""
+        """Return `function(table, residual)` of each level, `(batch, ..., levels)`."""
         residual, found = self._split(x)[:, None], []
         for table in self.tables:
             found.append(function(table, residual))

@@ -1,4 +1,4 @@
-"""Gradient of an expectation over discrete samples, of losses that no gradient passes."""
+"""Score-function gradient of an expectation over discrete samples."""
 
 import keras
 from keras import ops
@@ -12,36 +12,36 @@ BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned"
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class ScoreFunction(keras.layers.Layer):
-    """The score-function (REINFORCE) gradient with a baseline.
+    """Score-function (REINFORCE) gradient estimator with a baseline.
 
     ```
     d E_q[f(z)] = E_q[ df(z) + (f(z) - b) d log q(z) ]          for any b that does not depend on z
     surrogate   = f(z) + sg[f(z) - b] (log q(z) - sg[log q(z)])
     ```
 
-    The surrogate's value is the loss itself, its gradient the estimate: average it and
-    minimise. `f` may be anything computed from the samples: a likelihood, a reward, a
-    score of a generated sentence. The baseline `b` only changes the variance:
+    The value of the surrogate is the loss itself, its gradient the estimate: average it and minimise. `f`
+    may be any function of the samples: a likelihood, a reward, a score of a generated sentence. The
+    baseline `b` only changes the variance:
 
     - `None`: 0;
     - `"leave_one_out"`: the mean loss of the other samples of the same example;
     - `"self_critical"`: the loss of the most likely code, given as `greedy_losses`;
-    - `"moving_average"`: of the losses of the past batches that were finite, in a saved variable;
+    - `"moving_average"`: of the finite losses of past batches, in a saved variable;
     - `"learned"`: a network of one hidden layer on `features`, trained by `add_loss` to predict
       the loss.
 
     Args:
-        baseline: see above.
-        decay: of the moving average.
-        units: hidden units of the learned baseline.
+        baseline: kind of baseline, see above.
+        decay: decay of the moving average.
+        units: number of hidden units of the learned baseline.
 
     Call arguments:
         losses: `(samples, batch)`, or `(batch,)` for one sample (not with `"leave_one_out"`).
         log_probs: `log q` of the samples, of the same shape.
-        greedy_losses: `(batch,)`.
-        features: `(batch, ...)`; no gradient goes into them.
-        sample_weight: `(batch,)`, of the examples in what the baseline learns.
-        training: whether the moving average moves.
+        greedy_losses: `(batch,)`, for `"self_critical"`.
+        features: `(batch, ...)`, for `"learned"`; they receive no gradient.
+        sample_weight: `(batch,)`, weights of the examples when the baseline is updated.
+        training: whether to update the moving average.
 
     Output shape:
         that of `losses`, float32.
@@ -81,7 +81,7 @@ class ScoreFunction(keras.layers.Layer):
             self.network = keras.Sequential([flat, hidden, Float32Dense(1)])
 
     def build_baseline(self, features_shape):
-        """Make the weights of the learned baseline, for features `(batch, ...)`."""
+        """Create the weights of the learned baseline, for features `(batch, ...)`."""
         if self.baseline == "learned" and not self.network.built:
             self.network.build(tuple(features_shape))
 
@@ -123,7 +123,7 @@ class ScoreFunction(keras.layers.Layer):
     def _moving_average(self, losses, others, sample_weight, training):
         baseline = ops.divide_no_nan(ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.mass))
         if training and self.trainable:
-            # a replica has its share of the mean over the global batch
+            # `weighted_mean` is a replica's share of the mean over the global batch
             share = weighted_mean(losses if len(losses.shape) == 1 else ops.mean(losses, 0), sample_weight)
             batch = sum_over_replicas(share) / num_replicas()
             mean = self.decay * self.mean + (1 - self.decay) * batch
@@ -145,7 +145,7 @@ class ScoreFunction(keras.layers.Layer):
         return others[name]
 
     def _scalar(self, name):
-        # of the losses seen so far, and of their weights: their ratio is not drawn to the start of 0
+        # sums of losses and of weights: their ratio is not biased towards the initial 0
         options = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         return self.add_weight(name=name, shape=(), initializer="zeros", dtype="float32", **options)
 

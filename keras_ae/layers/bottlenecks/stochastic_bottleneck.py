@@ -1,4 +1,4 @@
-"""What the bottlenecks share whose logits are a distribution over codes."""
+"""Base class of the bottlenecks whose logits are a distribution over codes."""
 
 import math
 
@@ -10,23 +10,23 @@ from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.ops.terms import mean_term
 
-OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # of uniform noise: the logarithms of both ends are finite in float32
+OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # bounds of uniform noise whose logarithms are finite in float32
 
 
 class StochasticBottleneck(Bottleneck):
-    """Base of the bottlenecks whose input is the logits of `q(codes | x)`.
+    """Base class of the bottlenecks whose input is the logits of `q(codes | x)`.
 
-    The distribution itself is public, for models that sample it and for gradient
-    estimators: `kl(x)`, `log_prob(x, codes)`, `draw(x)`; and so is the prior, `p(codes)`:
-    `prior_log_prob(codes)`, `draw_prior(shape)`.
+    The distribution is public, for models that sample from it and for gradient estimators: `kl(x)`,
+    `log_prob(x, codes)`, `draw(x)`; and so is the prior, `p(codes)`: `prior_log_prob(codes)`,
+    `draw_prior(shape)`.
 
-    A subclass writes the three functions of `logits` below on float32 tensors, and calls
-    `add_prior(shape)` when it is built:
+    A subclass implements the three functions below on float32 tensors, and calls `add_prior(shape)` when it
+    is built:
 
     - `divergence(x, prior_logits)` -> KL, `(batch, ...)`;
     - `code_log_prob(logits, codes)` -> log-probability, `(batch, ...)`;
-    - `codes_of_noise(logits, uniform)` -> the codes that uniform noise of the shape of the
-      logits leads to.
+    - `codes_of_noise(logits, uniform)` -> the codes that follow from uniform noise of the shape of the
+      logits.
     """
 
     def __init__(self, *, temperature, straight_through, kl_weight, free_bits, prior, seed, **kwargs):
@@ -46,11 +46,11 @@ class StochasticBottleneck(Bottleneck):
 
     @property
     def temperature(self):
-        """The variable that holds the current temperature."""
+        """Variable that holds the current temperature."""
         return self.annealing.variable
 
     def add_prior(self, shape):
-        """Make `prior_logits`: zeros, and trainable where the prior is learned."""
+        """Create `prior_logits`: zeros, and trainable if the prior is learned."""
         if self.prior == "uniform":
             self.prior_logits = np.zeros(shape, "float32")
         else:
@@ -59,39 +59,39 @@ class StochasticBottleneck(Bottleneck):
             )
 
     def kl(self, x):
-        """`KL(q(codes | x) || p(codes))` in nats, `(batch, ...)`: one number a position."""
+        """Return `KL(q(codes | x) || p(codes))` of each position in nats, `(batch, ...)`."""
         x = ops.cast(x, "float32")
         return self.divergence(x, ops.convert_to_tensor(self.prior_logits))
 
     def log_prob(self, x, codes):
-        """`log q(codes | x)` in nats, `(batch, ...)`: one number a position."""
+        """Return `log q(codes | x)` of each position in nats, `(batch, ...)`."""
         return self.code_log_prob(ops.cast(x, "float32"), self.codes_in_range(codes))
 
     def draw(self, x):
-        """Codes drawn from `q(codes | x)`, int32."""
+        """Draw codes from `q(codes | x)`, int32."""
         x = ops.cast(x, "float32")
         return self.codes_of_noise(x, self.uniform(ops.shape(x)))
 
     def prior_log_prob(self, codes):
-        """`log p(codes)` in nats, one number a position."""
+        """Return `log p(codes)` of each position in nats."""
         return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
 
     def draw_prior(self, shape):
-        """Codes drawn from the prior for so many positions, `(batch, ...)`, int32."""
+        """Draw codes from the prior for positions of this shape, `(batch, ...)`, int32."""
         uniform = self.uniform((*shape, self._flat_prior().shape[-1]))
         return self.prior_codes(uniform)
 
     def prior_codes(self, uniform):
-        """The codes of the prior that noise `(batch, ..., features)`, uniform in (0, 1), leads to."""
+        """Return codes of the prior from noise `(batch, ..., features)`, uniform in (0, 1)."""
         uniform = ops.clip(ops.cast(uniform, "float32"), *OPEN_INTERVAL)
         return self.codes_of_noise(self._flat_prior() + ops.zeros_like(uniform), uniform)
 
     def uniform(self, shape):
-        """Float32 noise strictly inside of (0, 1): its logarithms stay finite."""
+        """Return float32 noise strictly inside of (0, 1), so that its logarithms are finite."""
         return keras.random.uniform(shape, *OPEN_INTERVAL, dtype="float32", seed=self.seed_generator)
 
     def weighted_kl(self, x, weights):
-        """`(mean KL, what of it is trained)`: the trained part is that beyond the free bits."""
+        """Return `(mean KL, trained part)`: the trained part is the KL beyond the free bits."""
         kl = self.kl(x)
         mean = mean_term(kl, weights)
         if not self.kl_weight:
@@ -126,7 +126,7 @@ class StochasticBottleneck(Bottleneck):
 
 
 def check_estimator(name, estimator, allowed, straight_through, soft):
-    """Raise a `ValueError` for an unknown estimator, or for soft samples of one that has none."""
+    """Raise a `ValueError` for an unknown estimator, or for soft samples of an estimator without any."""
     if estimator not in allowed:
         raise ValueError(f"{name} expects estimator in {allowed}. Received: estimator={estimator!r}")
     if not straight_through and estimator not in soft:

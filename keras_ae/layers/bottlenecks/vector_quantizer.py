@@ -18,7 +18,7 @@ from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import is_finite, rotate_onto, straight_through
 from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
-SETTINGS = (  # the arguments that are kept as they are given
+SETTINGS = (  # the arguments that are stored unchanged
     *("num_embeddings", "commitment_cost", "ema_decay", "num_heads", "share_codebook", "codebook_dim"),
     *("distance", "gradient", "linear_codebook", "orthogonality_weight", "diversity_weight"),
     *("diversity_temperature", "kmeans_samples", "revival_threshold", "seed"),
@@ -27,52 +27,51 @@ SETTINGS = (  # the arguments that are kept as they are given
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class VectorQuantizer(Bottleneck):
-    """Replaces each vector by the nearest of `K` learned codes.
+    """Vector-quantisation bottleneck: each vector is replaced by the nearest of `K` learned codes.
 
     ```
     code(x)   = argmin_k |x - e_k|^2          embedding(x) = e_code(x)
-    gradient  = that of the embedding, handed to x unchanged (or rotated as x onto its code)
+    gradient  = that of the embedding, passed to x unchanged (or rotated as x onto its code)
     loss      = commitment_cost * mean |x - sg[e]|^2     (+ mean |sg[x] - e|^2 without EMA)
     EMA       : N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum x,   e_k = m_k / N_k
     ```
 
-    The codebook starts by k-means++ on the first batches (its codes are samples of
-    the data meanwhile), and a code whose running count falls below
-    `revival_threshold` of its fair share moves towards a vector that is far from its
-    code, with statistics of its own: the defaults do not collapse. Under `tf.distribute`
-    all replicas hold the codebook that one device would get from the global batch.
+    The codebook starts by k-means++ on the first batches (until then its codes are samples of the data),
+    and a code whose running count falls below `revival_threshold` of its fair share moves towards a
+    vector that is far from its code, with new statistics: the defaults avoid codebook collapse. Under
+    `tf.distribute` all replicas have the codebook that one device would get from the global batch.
 
     Args:
-        num_embeddings: `K`, size of the codebook (of each head).
+        num_embeddings: `K`, number of codes (of each head).
         commitment_cost: weight of the commitment loss (0.25 as in the paper).
-        ema_decay: `g`; `None` learns the codebook by gradient instead.
-        num_heads: the vector is cut in so many parts with a codebook each.
-        share_codebook: the heads use one codebook.
-        codebook_dim: size of a code, where it is not that of the (part of the) vector: a
-            learned linear map leads to the codes, another one back; `decode` includes it.
+        ema_decay: `g`; `None`: the codebook is trained by gradient instead.
+        num_heads: number of parts into which the vector is cut, each with its own codebook.
+        share_codebook: whether the heads share one codebook.
+        codebook_dim: size of a code if it differs from that of the (part of the) vector: one learned
+            linear map projects to the codes, another one back; `decode` includes the latter.
         distance: `"euclidean"`, or `"cosine"`: vectors and codes of unit length.
         gradient: `"straight_through"`, or `"rotation"` for the rotation trick.
-        linear_codebook: SimVQ: `e = W c` of fixed `c` (the k-means start) and a learned
-            matrix `W`, so that every step moves every code; takes `ema_decay=None`.
-        sampling_temperature: in training draw codes with `P(k) ~ exp(-|x - e_k|^2 / t)`; a
-            float or a `keras.optimizers.schedules.LearningRateSchedule` of the training steps,
-            counted in a saved variable; 0: always the nearest.
-        orthogonality_weight: of the codes' squared cosines; takes `ema_decay=None`.
-        diversity_weight: of `log K - H(mean softmax_k(-|x - e_k|^2 / diversity_temperature))`.
-        diversity_temperature: in the units of `x` squared.
-        kmeans_samples: vectors collected for the k-means start; `None`: 64 a code, at
-            most 65,536 but at least 4 a code; 0: no k-means, the codes start random normal.
-        initial_codebook: initial codes, in place of a k-means start: `(K, size of a code)`, with a
-            codebook for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
-        revival_threshold: a code is dead below this fraction of `vectors / K`, its
-            fair share of a batch; 0: never.
-        seed: of the k-means start, the revival and the sampling.
+        linear_codebook: whether to use SimVQ: `e = W c` with fixed `c` (the k-means start) and a learned
+            matrix `W`, so that every step moves every code; requires `ema_decay=None`.
+        sampling_temperature: in training, codes are drawn with `P(k) ~ exp(-|x - e_k|^2 / t)`; a float or
+            a `keras.optimizers.schedules.LearningRateSchedule` of the training steps, which are counted
+            in a saved variable; 0: always the nearest code.
+        orthogonality_weight: weight of the codes' squared cosines; requires `ema_decay=None`.
+        diversity_weight: weight of `log K - H(mean softmax_k(-|x - e_k|^2 / diversity_temperature))`.
+        diversity_temperature: temperature of that softmax, in the units of `x` squared.
+        kmeans_samples: number of vectors collected for the k-means start; `None`: 64 per code, at most
+            65,536 but at least 4 per code; 0: no k-means, the initial codes are random normal.
+        initial_codebook: initial codes, replacing a k-means start: `(K, size of a code)`, with a codebook
+            for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
+        revival_threshold: a code is dead below this fraction of `vectors / K`, its fair share of a batch;
+            0: no revival.
+        seed: seed of the k-means start, the revival and the sampling.
 
     Call arguments:
-        x: `(batch, ..., dim)`, `dim` divisible by `num_heads` unless there is a `codebook_dim`.
+        x: `(batch, ..., dim)`; `dim` must be divisible by `num_heads` unless `codebook_dim` is given.
         mask: `(batch, ...)`, 1 = real.
-        training: whether to train.
-        return_codes: also return the codes.
+        training: whether the call is part of training.
+        return_codes: whether to also return the codes.
 
     Output shape:
         embedding `(batch, ..., dim)`; codes int32 `(batch, ...)`, with several heads
@@ -80,7 +79,7 @@ class VectorQuantizer(Bottleneck):
 
     Metrics:
         `perplexity`, `usage`, `commitment_loss`; `codebook_loss` without EMA;
-        `orthogonality_loss` and `diversity_loss` where they have a weight.
+        `orthogonality_loss` and `diversity_loss` if their weights are not 0.
 
     Example:
 
@@ -167,7 +166,7 @@ class VectorQuantizer(Bottleneck):
         super().build(input_shape)
 
     def _linear_map(self, name, input_shape, units):
-        # float32 as all of this layer: codes must not depend on the dtype policy
+        # float32, as the whole layer: codes must not depend on the dtype policy
         dense = Float32Dense(units, name=name)
         dense.build(input_shape)
         return dense
@@ -180,12 +179,13 @@ class VectorQuantizer(Bottleneck):
         Args:
             codebook: `(K, size of a code)`, with a codebook for each head `(num_heads, K, size of a code)`.
                 With a linear codebook these are the products; `W` becomes the identity.
-            counts: `N`, `(K,)` or `(num_heads, K)`: the weight of each code in one batch: the larger,
-                the less the first batches move it; `None`: an equal share of the next training batch.
+            counts: `N`, `(K,)` or `(num_heads, K)`: the weight of each code in one batch; the larger it
+                is, the less the first batches move the code. `None`: an equal share of the next training
+                batch.
 
         Raises:
-            ValueError: another shape, values that are not finite, or a layer with a `codebook_dim`
-                that is not built.
+            ValueError: for another shape, values that are not finite, or an unbuilt layer with a
+                `codebook_dim`.
 
         Example:
 
@@ -210,26 +210,26 @@ class VectorQuantizer(Bottleneck):
     def _tables(self):
         return 1 if self.share_codebook else self.num_heads
 
-    # the state, by the names of the equations
+    # the state, named as in the equations
 
     @property
     def codebook(self):
-        """The variable of the codes, `(heads, K, head_dim)`."""
+        """Variable of the codes, `(heads, K, head_dim)`."""
         return self.table.vectors
 
     @property
     def counts(self):
-        """The variable `N`, `(heads, K)`."""
+        """Variable `N`, `(heads, K)`."""
         return self.table.counts
 
     @property
     def sums(self):
-        """The variable `m`, `(heads, K, head_dim)`; only with EMA."""
+        """Variable `m`, `(heads, K, head_dim)`; only with EMA."""
         return self.table.sums
 
     @property
     def sampling_temperature(self):
-        """The variable that holds the current temperature."""
+        """Variable that holds the current temperature."""
         return self.table.annealing.variable
 
     @property
@@ -249,7 +249,7 @@ class VectorQuantizer(Bottleneck):
         return self._join_heads(rows, ops.shape(codes)[:-1])
 
     def margin(self, x):
-        """Relative gap `(d_2 - d_1) / d_2` of the two smallest squared distances."""
+        """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances."""
         x = ops.cast(x, "float32")
         return ops.reshape(self.table.margin(self._split_heads(x)), self.code_shape(ops.shape(x)))
 
@@ -292,7 +292,7 @@ class VectorQuantizer(Bottleneck):
                 [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
             )
             terms["diversity_loss"] = batch_term(loss, vectors)
-        # a vector that is not finite shows in the loss, but does not count as use of a code
+        # a vector that is not finite affects the loss, but does not count as use of a code
         counted = ops.where(ops.all(is_finite(squared), axis=-1), vectors, 0.0)
         self.record_counts(count_codes(codes, counted, self.num_embeddings))
         weight = self._weighted_terms()
@@ -301,7 +301,7 @@ class VectorQuantizer(Bottleneck):
     # parts
 
     def _weighted_terms(self):
-        """`{term: weight}` of the terms of this layer's loss."""
+        """Return `{term: weight}` of the terms of this layer's loss."""
         weights = {"commitment_loss": self.commitment_cost}
         if self.ema_decay is None:
             weights["codebook_loss"] = 1.0
@@ -312,12 +312,12 @@ class VectorQuantizer(Bottleneck):
         return weights
 
     def _split_heads(self, x):
-        """`(vectors, heads, head_dim)`; a shared codebook has one head and so more vectors."""
+        """Reshape `x` to `(vectors, heads, head_dim)`; a shared codebook has one head and more vectors."""
         x = self.map_in(x) if self.codebook_dim else x
         return self.table.unit(ops.reshape(x, (-1, self.table.num_heads, self.head_dim)))
 
     def _join_heads(self, rows, shape):
-        """The opposite of `_split_heads`; `shape` is `(batch, ...)`."""
+        """Reverse `_split_heads`; `shape` is `(batch, ...)`."""
         joined = ops.reshape(rows, (*shape, self.num_heads * self.head_dim))
         return self.map_out(joined) if self.codebook_dim else joined
 
@@ -351,10 +351,10 @@ def _mean(values):
 
 
 def check_settings(layer):
-    """Raise a `ValueError` for settings that make no `VectorQuantizer`.
+    """Raise a `ValueError` for settings that are not valid for a `VectorQuantizer`.
 
     Args:
-        layer: with the constructor's arguments as attributes.
+        layer: layer with the constructor's arguments as attributes.
     """
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
     _check_shared(layer)
@@ -368,7 +368,7 @@ def check_settings(layer):
 
 
 def check_residual_settings(layer):
-    """Raise a `ValueError` for settings that make no `ResidualVectorQuantizer`."""
+    """Raise a `ValueError` for settings that are not valid for a `ResidualVectorQuantizer`."""
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
     _check_shared(layer)
     if layer.num_levels < 1:
@@ -380,7 +380,7 @@ def check_residual_settings(layer):
 
 
 def check_codebook(num_embeddings, ema_decay, kmeans_samples):
-    """Raise a `ValueError` for settings that make no codebook."""
+    """Raise a `ValueError` for settings that are not valid for a codebook."""
     if num_embeddings < 1:
         raise ValueError(f"A codebook has at least one code. Received: num_embeddings={num_embeddings}")
     if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
@@ -396,7 +396,7 @@ def check_initial_codebook(layer, codebook, tables):
     """Return `codebook` as a float32 array `(tables, K, size)`, or `None`.
 
     Raises:
-        ValueError: another shape, values that are not finite, or a k-means start as well.
+        ValueError: for another shape, values that are not finite, or a k-means start as well.
     """
     if codebook is None:
         return None
