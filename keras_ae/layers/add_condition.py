@@ -1,4 +1,4 @@
-"""A vector, such as that of a speaker, added to every position of a sequence."""
+"""Conditioning of a sequence on a vector, such as a speaker embedding."""
 
 import keras
 from keras import ops
@@ -6,14 +6,14 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AddCondition(keras.layers.Layer):
-    """Tells a layer of a decoder about something that holds for the whole example.
+    """Conditioning layer: adds a linear map of one vector per example to every position.
 
     ```
     y[t] = x[t] + W condition + b
     ```
 
-    Before a convolution it is the same as giving the convolution the condition as further
-    channels of every frame, except at the edges, and cheaper. The padding of `x` stays padding.
+    Before a convolution this is equivalent, except at the edges, to giving the convolution the condition as
+    further channels of every frame, and it is cheaper. The padding of `x` stays padding.
 
     Call arguments:
         x: `(batch, ..., channels)`.
@@ -23,7 +23,7 @@ class AddCondition(keras.layers.Layer):
         as `x`, with its mask.
 
     Raises:
-        ValueError: `condition` that is not one vector per example, or sizes that are not known.
+        ValueError: if `condition` is not one vector per example, or if sizes are unknown.
 
     Example:
 
@@ -31,7 +31,7 @@ class AddCondition(keras.layers.Layer):
     TensorShape([2, 7, 4])
 
     Reference:
-        Chou et al., 2018, https://arxiv.org/abs/1804.02812: a speaker's vector before every layer.
+        Chou et al., 2018, https://arxiv.org/abs/1804.02812: a speaker embedding before every layer.
     """
 
     def __init__(self, **kwargs):

@@ -1,7 +1,7 @@
-"""Base classes and parts of layers: float32 arithmetic, names of metrics, schedules, quantised parts.
+"""Base classes and parts of layers: float32 arithmetic, metric names, schedules, quantised parts.
 
 `keras.Model.quantize` quantises each `Dense` and `Embedding`, including those that a layer creates itself.
-The configuration of the layer does not contain such a part: after loading it would be float, and the
+The configuration of the layer does not contain such a part: after loading, the part would be float, and the
 weights in the file would not fit. `QuantizableLayer` restores it.
 """
 
@@ -16,10 +16,10 @@ from keras_ae.ops.terms import TAG
 
 
 class Float32Layer(keras.layers.Layer):
-    """Base of layers whose arithmetic, state and metrics are float32 under every dtype policy.
+    """Base class of layers whose arithmetic, state and metrics are float32 under every dtype policy.
 
-    A subclass casts its inputs to float32, names the dtype of its weights, and casts what
-    it returns to `compute_dtype`. Masks are handed on.
+    A subclass casts its inputs to float32, declares the dtype of its weights, and casts its outputs to
+    `compute_dtype`. Masks are passed on.
     """
 
     def __init__(self, **kwargs):
@@ -28,16 +28,16 @@ class Float32Layer(keras.layers.Layer):
 
     @property
     def variable_dtype(self):
-        """The compute dtype, although the weights are float32.
+        """Compute dtype, although the weights are float32.
 
-        Where the two differ, Keras reads every variable in the compute dtype during
-        `call`, in spite of `autocast=False`: metrics would count in half precision, whose
-        whole numbers end at 2048 (float16) or 256 (bfloat16).
+        Where the two differ, Keras reads every variable in the compute dtype during `call`, despite
+        `autocast=False`: metrics would count in half precision, which represents all integers only up to 2048
+        (float16) or 256 (bfloat16).
         """
         return self.compute_dtype
 
     def add_loss(self, loss):
-        # Keras adds it to losses in `floatx`, and does not add a float32 to a float64
+        # Keras adds the loss to others in `floatx`, and cannot add a float32 to a float64
         if keras.config.floatx() == "float64":
             parts = getattr(loss, TAG, None)
             loss = ops.cast(loss, "float64")
@@ -53,8 +53,8 @@ class Float32Layer(keras.layers.Layer):
 class Float32Dense(keras.layers.Dense):
     """`keras.layers.Dense` in float32, which `model.quantize` does not change.
 
-    For maps whose rounding changes the result: the codes of a quantiser, the variance of a
-    Gaussian. They are small compared with the networks around them.
+    For maps where rounding changes the result: the codes of a quantiser, the variance of a Gaussian. These
+    maps are small compared with the networks around them.
     """
 
     def __init__(self, units: int, **kwargs):
@@ -65,11 +65,11 @@ class Float32Dense(keras.layers.Dense):
 
 
 class ScheduledVariable(keras.layers.Layer):
-    """Holds `variable`, a scalar, and the saved counter `step` of a schedule.
+    """Scalar `variable` that follows a schedule, with the saved step counter `step`.
 
     Args:
         value: float, or a `keras.optimizers.schedules.LearningRateSchedule`.
-        positive: refuse a float that is not above 0.
+        positive: whether to refuse a float that is not above 0.
     """
 
     def __init__(self, value, *, positive=False, **kwargs):
@@ -102,7 +102,7 @@ class ScheduledVariable(keras.layers.Layer):
         )
 
     def next(self, advance=True):
-        """The value of this training step; counts the step unless `advance` is false."""
+        """Return the value of this training step; count the step unless `advance` is false."""
         if self.schedule is None or not advance:
             return tf.convert_to_tensor(self.variable.value)  # keras.ops returns a variable unchanged
         value = ops.cast(self.schedule(self.step), "float32")
@@ -111,28 +111,28 @@ class ScheduledVariable(keras.layers.Layer):
         return value
 
     def get_value_config(self):
-        """The constructor's value, serialised."""
+        """Return the constructor's value, serialised."""
         return self.start if self.schedule is None else keras.saving.serialize_keras_object(self.schedule)
 
     @staticmethod
     def value_from_config(config):
-        """The opposite of `get_value_config`."""
+        """Return the value that `get_value_config` serialised."""
         return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
 
 
 class NamedMetrics:
-    """Mixin of layers whose metrics must not overwrite those of another layer of the model.
+    """Mixin for layers whose metric names must be distinct within a model.
 
-    Keras logs metrics by their name, and of two equal names one is lost. A layer with an explicit name
-    prefixes its metrics with it. Among layers without one, the first in the model (in the order of its
-    layers) has `usage`, the next `usage_1`, `usage_2`, ...: the numbers depend on the model alone, not on
-    other objects of the process, and are the same after saving or cloning.
+    Keras logs metrics by name, and of two equal names one is lost. A layer with an explicit name prefixes its
+    metrics with it. Among layers without one, the first in the model (in the order of its layers) has
+    `usage`, the next `usage_1`, `usage_2`, ...: the numbers depend on the model alone, not on other
+    objects of the process, and are the same after saving or cloning.
 
-    A subclass defines `named_metrics`, and calls `tell_metrics_apart` in its `call`.
+    A subclass defines `named_metrics` and calls `tell_metrics_apart` in its `call`.
     """
 
     def named_metrics(self) -> dict:
-        """Return `{plain name: metric}` of the metrics that exist."""
+        """Return `{plain name: metric}` of the existing metrics."""
         return {}
 
     @property
@@ -142,7 +142,7 @@ class NamedMetrics:
         return re.fullmatch(rf"{automatic}(_\d+)?", self.name) is not None
 
     def metric_name(self, name):
-        """Return the name of a metric in the logs: with a prefix, or with the number of the layer."""
+        """Return the name of a metric in the logs: with the layer's name or number where needed."""
         if not self.has_automatic_name:
             return f"{self.name}_{name}"
         numbers = vars(self).get("_metric_numbers", {})
@@ -168,7 +168,7 @@ def tell_metrics_apart(model):
         numbers.append({name: counts.get(name, 0) for name in names})
         counts.update({name: counts.get(name, 0) + 1 for name in names})
     for layer, own in zip(layers, numbers, strict=True):
-        vars(layer)["_metric_numbers"] = own  # not by setattr: Keras would track the dictionary
+        vars(layer)["_metric_numbers"] = own  # not with setattr: Keras would track the dictionary
         for name, metric in layer.named_metrics().items():
             metric.name = layer.metric_name(name)
 
@@ -177,9 +177,9 @@ KEY = "quantized_parts"
 
 
 def config_of_quantized_parts(owner) -> dict:
-    """Return `{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; empty without any.
+    """Return `{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; may be empty.
 
-    A place is the path of indices through the parts and their parts: names differ between objects.
+    A place is the path of indices through the parts and their sub-parts: names would differ between objects.
     """
     parts = {place: _quantization(part) for place, part in _leaves(owner) if part.quantization_mode}
     return {KEY: parts} if parts else {}
@@ -207,7 +207,7 @@ def quantize_missing_parts(owner):
 
 
 class QuantizableLayer(keras.layers.Layer):
-    """Base of layers that save, load and clone the parts that `model.quantize` has quantised."""
+    """Base class of layers that save, load and clone the parts that `model.quantize` has quantised."""
 
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
@@ -233,7 +233,7 @@ def _quantization(part):
 
 
 def _leaves(owner, place=""):
-    """`(place, layer)` of all layers in `owner` that have no parts of their own."""
+    """Yield `(place, layer)` of all layers in `owner` that have no parts of their own."""
     # no public function lists the parts of a layer
     for number, part in enumerate(owner._flatten_layers(include_self=False, recursive=False)):
         here = f"{place}{number}"

@@ -1,4 +1,4 @@
-"""One block of a transformer in which no position sees a later one."""
+"""Causal transformer block."""
 
 import math
 
@@ -11,29 +11,29 @@ from keras_ae.layers.base import QuantizableLayer
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CausalTransformerBlock(QuantizableLayer):
-    """Attention and a two-layer network, each after a normalisation and around a residual.
+    """Pre-norm transformer block: causal self-attention and a two-layer network, each with a residual.
 
     ```
     h = x + attention(norm(x))
     y = h + W_2 gelu(W_1 norm(h))
     ```
 
-    `call` goes over all positions at once, `step` over one, with the keys and values of
-    the earlier ones in a cache: both give the same. The softmax is float32 under every
-    dtype policy; the GELU is the tanh approximation, which converts to ONNX.
+    `call` processes all positions at once, `step` one position with the keys and values of earlier positions
+    in a cache; both give the same result. The softmax is float32 under every dtype policy; the GELU is the
+    tanh approximation, which converts to ONNX.
 
     Args:
-        dim: size of a position, in and out.
-        num_heads: attention heads, a divisor of `dim`.
-        dropout: share dropped of what attention and network add.
+        dim: size of the vector at a position, in and out.
+        num_heads: number of attention heads, a divisor of `dim`.
+        dropout: dropout rate of the outputs of attention and network, before each residual sum.
 
     Call arguments:
         x: `(batch, length, dim)`.
-        visible: `(length, length)` bool, whether a row may look at a column.
-        training: whether to drop.
+        visible: `(length, length)` bool, whether the position of a row may attend to that of a column.
+        training: whether to apply dropout.
 
     Raises:
-        ValueError: `dim` is no multiple of `num_heads`.
+        ValueError: if `dim` is not a multiple of `num_heads`.
 
     Example:
 
@@ -75,13 +75,13 @@ class CausalTransformerBlock(QuantizableLayer):
         self.built = True
 
     def call(self, x, visible, training=None):
-        """`(y, (keys, values))` of all positions."""
+        """Return `(y, (keys, values))` of all positions."""
         queries, keys, values = self._split(x)
         attended = self._attend(queries, keys, values, visible)
         return self._finish(x, attended, training), (keys, values)
 
     def step(self, x, cache, position):
-        """`(y, cache)` of the one position `x` `(batch, 1, dim)`.
+        """Return `(y, cache)` of the single position `x` `(batch, 1, dim)`.
 
         `cache`: keys and values `(batch, heads, length, dim / heads)`, those of earlier
         positions filled in; `position`: scalar int32.
@@ -94,7 +94,7 @@ class CausalTransformerBlock(QuantizableLayer):
         return self._finish(x, attended, training=False), (keys, values)
 
     def _split(self, x):
-        """Queries, keys and values, each `(batch, heads, length, dim / heads)`."""
+        """Return queries, keys and values, each `(batch, heads, length, dim / heads)`."""
         joint = self.queries_keys_values(self.attention_norm(x))
         length = -1 if x.shape[1] is None else x.shape[1]
         heads = ops.reshape(joint, (-1, length, 3, self.num_heads, self.dim // self.num_heads))
@@ -105,7 +105,7 @@ class CausalTransformerBlock(QuantizableLayer):
         scores = ops.cast(ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))), "float32")
         scores = scores * (self.dim // self.num_heads) ** -0.5
         scores = ops.where(visible, scores, -1e9)
-        # tf: Keras warns where one key alone is visible, as in front of the first code
+        # tf.nn: Keras warns where only one key is visible, as at the first position
         weights = ops.cast(tf.nn.softmax(scores), values.dtype)
         attended = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         length = -1 if attended.shape[1] is None else attended.shape[1]
@@ -126,5 +126,8 @@ class CausalTransformerBlock(QuantizableLayer):
 
 
 def _gelu(x):
-    """The tanh approximation: `(1 + tanh(a)) / 2 = sigmoid(2 a)`, and no power, whose gradient is slow."""
+    """Return the tanh-approximated GELU.
+
+    `(1 + tanh(a)) / 2 = sigmoid(2 a)`, and products instead of a power, whose gradient is slow.
+    """
     return x * ops.sigmoid(2 * (2 / math.pi) ** 0.5 * (x + 0.044715 * x * x * x))

@@ -1,4 +1,4 @@
-"""Identity whose gradient points the other way."""
+"""Gradient reversal for adversarial training."""
 
 import keras
 from keras import ops
@@ -6,24 +6,24 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GradientReversal(keras.layers.Layer):
-    """Passes its input on unchanged and the gradient back times `-weight`.
+    """Identity that multiplies the gradient by `-weight`.
 
     ```
     y = x,    dL/dx = -weight * dL/dy
     ```
 
-    Between an encoder and a classifier it makes one `fit` train both against each
-    other: the classifier learns to read an attribute, the encoder to hide it.
+    Between an encoder and a classifier, it lets one `fit` train both against each other: the classifier
+    learns to predict an attribute, the encoder to hide it.
 
     Args:
-        weight: strength lambda of the reversal; 0 stops the gradient, a negative one
-            lets it through. It lives in a saved non-trainable variable: a callback may
-            ramp it with `layer.weight = 0.3` while training goes on. The paper takes
-            `2 / (1 + exp(-10 p)) - 1` where p runs from 0 to 1 over the training.
+        weight: strength lambda of the reversal; 0 stops the gradient, a negative value passes it on with its
+            sign unchanged. It is stored in a saved non-trainable variable: a callback may ramp it during
+            training with `layer.weight = 0.3`. The paper uses `2 / (1 + exp(-10 p)) - 1`, where p increases
+            from 0 to 1 over the training.
 
     Call arguments:
         x: any shape.
-        mask: handed on.
+        mask: passed on.
 
     Output shape:
         as `x`.
@@ -46,7 +46,7 @@ class GradientReversal(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self._initial_weight = float(weight)
-        # here and not in build: it may be assigned before the first call
+        # here and not in build: the weight may be assigned before the first call
         self._weight = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(self._initial_weight),
@@ -59,7 +59,7 @@ class GradientReversal(keras.layers.Layer):
 
     @property
     def weight(self):
-        """The variable that holds the current weight."""
+        """Variable that holds the current weight."""
         return self._weight
 
     @weight.setter

@@ -1,4 +1,4 @@
-"""How much a linear classifier could tell of the labels: no classifier, no game."""
+"""Linear dependence between an embedding and labels, in closed form, without training a classifier."""
 
 import keras
 from keras import ops
@@ -7,40 +7,40 @@ from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.core import assign_finite, finite_padding, gather_over_replicas, sum_over_replicas
 from keras_ae.ops.terms import batch_term
 
-EPSILON = 1e-4  # variance of a direction in which nothing moves
+EPSILON = 1e-4  # variance added to every direction, so that a constant one is not divided by 0
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class LinearDependence(Float32Layer):
-    """How much more alike whitened vectors of one label are than those of two.
+    """Between-class variance of whitened vectors: 0 only if no linear classifier is better than chance.
 
     ```
-    mean over pairs i != j of one label of q_i . q_j   -   the same over pairs of two labels
+    mean of q_i . q_j over pairs i != j with equal labels   -   the same over pairs with different labels
     q = L^-1 (z - m),    L L^T = C + (shrinkage tr(C) / D + 1e-4) I
     ```
 
-    `m` and `C` are moving mean and covariance of the `D` features in training, through which no gradient
-    goes. In expectation this is the variance of the labels' means, summed over all directions and measured
-    in each by the deviation of the vectors: Fisher's criterion, 0 only where no linear classifier does
-    better than chance. To minimise it takes labels out of an embedding in closed form, where an adversary
-    would have to be trained in turns. The estimate of a batch is without bias, so it is below 0 now and
-    then. Under `tf.distribute` the pairs are those of the global batch. Float32 inside.
+    `m` and `C` are the moving mean and covariance of the `D` features in training, through which no gradient
+    flows. In expectation the result is the variance of the class means, summed over all directions and
+    measured in each relative to the variance of the vectors: Fisher's criterion, 0 only where no linear
+    classifier is better than chance. Minimising it removes labels from an embedding in closed form, where an
+    adversary would have to be trained in alternation. The estimate of a batch is unbiased, so it is sometimes
+    below 0. Under `tf.distribute` the pairs are those of the global batch. Float32 inside.
 
     Args:
-        momentum: of the moving mean and covariance.
-        shrinkage: share of the mean variance that is added to every direction.
+        momentum: momentum of the moving mean and covariance.
+        shrinkage: fraction of the mean variance that is added to every direction.
 
     Call arguments:
         z: `(batch, features)`.
         labels: int `(batch,)`.
-        sample_weight: `(batch,)`; weights the pairs by the product.
-        training: whether the statistics take a step first.
+        sample_weight: `(batch,)`; a pair has the product of its two weights.
+        training: whether to update the statistics first.
 
     Returns:
-        float32 scalar; 0 where a batch has no pair of one label, or of two.
+        float32 scalar; 0 where a batch has no pair with equal labels, or none with different labels.
 
     Raises:
-        ValueError: `momentum` out of [0, 1), or a `shrinkage` that is not above 0.
+        ValueError: if `momentum` is outside of [0, 1), or `shrinkage` is not above 0.
 
     Example:
 
@@ -50,7 +50,7 @@ class LinearDependence(Float32Layer):
     True
 
     Reference:
-        Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x; the covariance of few vectors:
+        Fisher, 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x; covariance from few vectors:
         Ledoit and Wolf, 2004, https://doi.org/10.1016/S0047-259X(03)00096-4.
     """
 
@@ -97,7 +97,7 @@ class LinearDependence(Float32Layer):
         return ops.transpose(ops.solve_triangular(root, centred, lower=True))
 
     def _learn(self, z, weight):
-        """Move the statistics towards those of the global batch, if it is finite."""
+        """Update the statistics with those of the global batch, if they are finite."""
         total = sum_over_replicas(ops.sum(weight))
         step = (1.0 - self.momentum) * ops.cast(total > 0, "float32")
         mean = ops.divide_no_nan(sum_over_replicas(ops.sum(weight[:, None] * z, axis=0)), total)
@@ -119,7 +119,7 @@ class LinearDependence(Float32Layer):
 
 
 def dependence_term(dependence, sample_weight, z):
-    """Return the `LinearDependence` of vectors `z` as a term; a batch without pairs has weight 0."""
+    """Return the `LinearDependence` of vectors `z` as a loss term; a batch without pairs has weight 0."""
     weights = ops.ones_like(z[:, 0]) if sample_weight is None else sample_weight
     return batch_term(dependence, ops.where(dependence == 0, ops.zeros_like(weights), weights))
 

@@ -1,4 +1,4 @@
-"""The network through which vectors and locations are compared."""
+"""Network that embeds vectors and map locations for mutual-information scores."""
 
 import keras
 from keras import ops
@@ -9,23 +9,23 @@ from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormali
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class MutualInformationNetwork(QuantizableLayer):
-    """Two dense layers with a linear shortcut, normalised: the scores are dot products of its outputs.
+    """Two dense layers with a linear shortcut and layer normalisation; scores are dot products of outputs.
 
     ```
     h(x) = LayerNorm(W_2 relu(BatchNorm(W_1 x)) + b + S x)
     ```
 
-    On a map it is a 1x1 convolution. `S` starts as the identity (plus noise in [-0.01, 0.01])
-    where `units` is at least the number of channels. The layer normalisation keeps the
-    scores from growing with the size of the embedding.
+    On a map it acts as a 1x1 convolution. `S` starts as the identity (plus noise in [-0.01, 0.01]) where
+    `units` is at least the number of input channels. The layer normalisation keeps the scores from growing
+    with the size of the embedding.
 
     Args:
-        units: channels inside and of the output.
+        units: number of hidden and output channels.
 
     Call arguments:
         x: `(batch, ..., channels)`.
-        mask: `(batch, ...)`, 1 = real, or the weight of a position in the batch's statistics.
-        training: whether the batch is normalised by its own statistics.
+        mask: `(batch, ...)`, 1 = real; fractions weight a position in the batch statistics.
+        training: whether to normalise by the statistics of the batch.
 
     Output shape:
         `(batch, ..., units)`.
@@ -47,7 +47,7 @@ class MutualInformationNetwork(QuantizableLayer):
         self.units = units
         own = {"dtype": self.dtype_policy}
         self.hidden = keras.layers.Dense(units, use_bias=False, name="hidden", **own)
-        # 0.9, as in the reference: the scores of validation follow the training at once
+        # 0.9, as in the reference: validation uses averages that follow the training closely
         self.normalization = MaskedBatchNormalization(momentum=0.9, name="normalization", **own)
         self.output_map = keras.layers.Dense(units, name="output_map", **own)
         self.shortcut = keras.layers.Dense(units, kernel_initializer=_near_identity, name="shortcut", **own)
@@ -76,7 +76,7 @@ class MutualInformationNetwork(QuantizableLayer):
 
 
 def _near_identity(shape, dtype=None):
-    """The identity plus noise; Glorot's where the output has no room for all inputs."""
+    """Return the identity plus noise; a Glorot initialisation where there are fewer outputs than inputs."""
     if shape[0] > shape[1]:
         return keras.initializers.GlorotUniform()(shape, dtype)
     noise = keras.initializers.RandomUniform(-0.01, 0.01)(shape, dtype)

@@ -1,29 +1,29 @@
-"""A vector at every position of an image, with the position."""
+"""Spatial broadcast of a vector over an image, with coordinates."""
 
 import keras
 import numpy as np
 from keras import ops
 
 COORDINATE_SCALE = (
-    1.5  # of the first weights of coordinates: lines cross the image at many places from the start
+    1.5  # standard deviation of the initial coordinate weights: the units vary across the whole image
 )
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SpatialBroadcast(keras.layers.Layer):
-    """Tells every position of an image the embedding and where it is.
+    """First decoder layer: a linear map of the embedding and of the coordinates at every pixel.
 
     ```
     h[row, column] = W z + V (x, y) + b,    x, y from -1 to 1 over the columns and rows
     ```
 
-    This is a 1x1 convolution of the tiled embedding with two channels of coordinates, computed
-    without tiling. A decoder that goes on with 1x1 convolutions draws what `z` names where
-    `z` says: positions become single dimensions far sooner than behind transposed convolutions.
+    This is a 1x1 convolution of the tiled embedding with two coordinate channels, computed without tiling.
+    Followed by 1x1 convolutions, the decoder needs only the object's position in `z` to draw it there:
+    positions become single latent dimensions far sooner than with transposed convolutions.
 
     Args:
-        filters: channels of `h`.
-        height, width: of the image.
+        filters: number of channels of `h`.
+        height, width: size of the image in pixels.
 
     Input shape:
         `(batch, dimensions)`.

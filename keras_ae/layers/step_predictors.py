@@ -1,4 +1,4 @@
-"""What a context says of the frames after it: one linear map for each step."""
+"""Linear predictions of future frames from a context: one map for each step."""
 
 import keras
 from keras import ops
@@ -6,25 +6,25 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class StepPredictors(keras.layers.Layer):
-    """A linear map of its own for each number of steps ahead.
+    """Separate linear map for each number of steps ahead.
 
     ```
     y[b, t, k] = c[b, t] W_k,    k = 0 .. steps - 1
     ```
 
     Args:
-        steps: number of maps.
-        dim: channels of what is predicted.
-        **kwargs: of `keras.layers.Layer`.
+        steps: number of maps, one per step.
+        dim: number of channels of the predicted vectors.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: `(batch, frames, channels)`: `c`.
+        inputs: `c`, `(batch, frames, channels)`.
 
     Output shape:
         `(batch, frames, steps, dim)`.
 
     Raises:
-        ValueError: `steps` or `dim` below 1.
+        ValueError: if `steps` or `dim` is below 1.
 
     Example:
 
@@ -43,7 +43,7 @@ class StepPredictors(keras.layers.Layer):
         self.dim = dim
 
     def build(self, input_shape):
-        shape = (input_shape[-1], self.dim)  # one by one: an orthogonal start is that of each map
+        shape = (input_shape[-1], self.dim)  # separate kernels, so that each map starts orthogonal
         self.kernels = [
             self.add_weight(name=f"kernel_{step}", shape=shape, initializer="orthogonal")
             for step in range(self.steps)
