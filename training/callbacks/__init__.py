@@ -1,7 +1,9 @@
 """Callbacks for every Keras model that is trained by `fit`."""
 
+import warnings
+
 from keras_ae.training.callbacks.best_model import BestModel
-from keras_ae.training.callbacks.codebook_usage import CodebookUsage
+from keras_ae.training.callbacks.codebook_monitor import CodebookMonitor
 from keras_ae.training.callbacks.conversion_examples import ConversionExamples
 from keras_ae.training.callbacks.epoch_progress import EpochProgress
 from keras_ae.training.callbacks.figure_callback import FigureCallback
@@ -15,7 +17,7 @@ from keras_ae.training.callbacks.variable_schedule import VariableSchedule
 
 __all__ = [
     "BestModel",
-    "CodebookUsage",
+    "CodebookMonitor",
     "ConversionExamples",
     "EpochProgress",
     "FigureCallback",
@@ -27,3 +29,14 @@ __all__ = [
     "SpeechExamples",
     "VariableSchedule",
 ]
+
+
+def __getattr__(name):
+    if name == "CodebookUsage":  # its former name, which `keras_ae.metrics` has too
+        warnings.warn(
+            "keras_ae.training.callbacks.CodebookUsage is now CodebookMonitor.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return CodebookMonitor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.training.callbacks import CodebookUsage, LatentTraversal, ReconstructionGrid, SampleGrid
+from keras_ae.training.callbacks import CodebookMonitor, LatentTraversal, ReconstructionGrid, SampleGrid
 from keras_ae.training.datasets import load_images, training_batches
 from keras_ae.training.recipes.images._measures import measure
 from keras_ae.training.recipes.recipe import Recipe
@@ -110,7 +110,7 @@ class ImageRecipe(Recipe):
             labels = range(min(data.num_classes, MOST_ROWS)) if self.labelled else None
             callbacks.append(SampleGrid(figures, labels=labels, **settings))
         elif getattr(model, "discrete", False):
-            callbacks.append(CodebookUsage(directory=figures, **settings))
+            callbacks.append(CodebookMonitor(directory=figures, **settings))
         else:
             callbacks.append(LatentTraversal(shown, figures, **settings))
         return callbacks

@@ -6,7 +6,8 @@ import pytest
 
 from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottlenecks.gumbel_one_hot import GumbelOneHot
-from keras_ae.training.callbacks import CodebookUsage, ReconstructionGrid, codebook_usage
+from keras_ae.training import callbacks as callbacks_module
+from keras_ae.training.callbacks import CodebookMonitor, ReconstructionGrid, codebook_usage
 
 LOGITS = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 
@@ -41,7 +42,7 @@ def bit_counts(x):
 
 
 def test_counts_are_those_of_the_training_epoch(tmp_path, drawn):
-    fit(model_with(BinaryBottleneck(), 3), LOGITS, [CodebookUsage(directory=tmp_path)], epochs=2)
+    fit(model_with(BinaryBottleneck(), 3), LOGITS, [CodebookMonitor(directory=tmp_path)], epochs=2)
     for counts in drawn:
         np.testing.assert_array_equal(counts, bit_counts(LOGITS))
     assert len(drawn) == 2
@@ -53,7 +54,7 @@ def test_validation_and_other_callbacks_leave_the_counts_alone(tmp_path, drawn):
         def on_epoch_end(self, epoch, logs=None):
             self.model.predict(LOGITS[:2], verbose=0)
 
-    callbacks = [Evaluate(), CodebookUsage(directory=tmp_path)]
+    callbacks = [Evaluate(), CodebookMonitor(directory=tmp_path)]
     fit(model_with(BinaryBottleneck(), 3), LOGITS, callbacks, validation_data=(LOGITS[:4], LOGITS[:4]))
     np.testing.assert_array_equal(drawn[0], bit_counts(LOGITS))
 
@@ -64,14 +65,14 @@ def test_pictures_drawn_before_add_no_counts(tmp_path, drawn):
     model = keras.Model(inputs, keras.layers.Reshape((4, 4, 1))(bits))
     model.compile(keras.optimizers.SGD(0.0), "mse")
     x = np.random.default_rng(0).normal(size=(8, 4, 4, 1)).astype("float32")
-    fit(model, x, [ReconstructionGrid(x, tmp_path), CodebookUsage(directory=tmp_path)])
+    fit(model, x, [ReconstructionGrid(x, tmp_path), CodebookMonitor(directory=tmp_path)])
     np.testing.assert_array_equal(drawn[0], bit_counts(x.reshape(8, 16)))
 
 
 def test_used_and_dead_codes_reach_history_and_csv(tmp_path):
     logger = keras.callbacks.CSVLogger(str(tmp_path / "history.csv"))
     always_on = np.abs(LOGITS) * [1, 1, -1]
-    callbacks = [CodebookUsage(directory=tmp_path), logger]
+    callbacks = [CodebookMonitor(directory=tmp_path), logger]
     history = fit(model_with(BinaryBottleneck(), 3), always_on.astype("float32"), callbacks)
     assert (history["used_codes"], history["dead_codes"]) == ([3.0], [3.0])
     with open(tmp_path / "history.csv", newline="") as file:
@@ -80,7 +81,7 @@ def test_used_and_dead_codes_reach_history_and_csv(tmp_path):
 
 def test_a_named_layer_prefixes_logs_and_files(tmp_path):
     history = fit(
-        model_with(BinaryBottleneck(name="top"), 3), LOGITS, [CodebookUsage("top", directory=tmp_path)]
+        model_with(BinaryBottleneck(name="top"), 3), LOGITS, [CodebookMonitor("top", directory=tmp_path)]
     )
     assert history["top_used_codes"] == [6.0]
     assert (tmp_path / "top_codebook_usage.png").is_file()
@@ -91,7 +92,7 @@ def one_class(classes=32):
 
 
 def test_collapse_prints_one_line_when_it_begins(tmp_path, capsys):
-    callback = CodebookUsage(directory=tmp_path)
+    callback = CodebookMonitor(directory=tmp_path)
     fit(model_with(GumbelOneHot(name="sign"), 32), one_class(), [callback], epochs=3)
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert len(lines) == 1
@@ -100,7 +101,7 @@ def test_collapse_prints_one_line_when_it_begins(tmp_path, capsys):
 
 
 def test_codes_in_use_print_nothing_and_end_a_collapse(tmp_path, capsys):
-    callback = CodebookUsage(directory=tmp_path)
+    callback = CodebookMonitor(directory=tmp_path)
     callback.collapsed = ["sign"]
     fit(model_with(GumbelOneHot(name="sign"), 16), np.eye(16, dtype="float32"), [callback])
     assert capsys.readouterr().out == ""
@@ -109,13 +110,18 @@ def test_codes_in_use_print_nothing_and_end_a_collapse(tmp_path, capsys):
 
 def test_bits_that_never_change_are_a_collapse(tmp_path, capsys):
     constant = np.ones((8, 3), "float32")
-    fit(model_with(BinaryBottleneck(), 3), constant, [CodebookUsage(directory=tmp_path)])
+    fit(model_with(BinaryBottleneck(), 3), constant, [CodebookMonitor(directory=tmp_path)])
     assert "uses 3 of 6 codes" in capsys.readouterr().out
 
 
 def test_a_model_without_the_bottleneck_is_refused_before_training(tmp_path):
     model = model_with(BinaryBottleneck(name="bits"), 3)
     with pytest.raises(ValueError, match=r"one named 'other' in the model. Received: .*\['bits'\]"):
-        fit(model, LOGITS, [CodebookUsage("other", tmp_path)])
+        fit(model, LOGITS, [CodebookMonitor("other", tmp_path)])
     with pytest.raises(ValueError, match="expects a discrete bottleneck"):
-        fit(model_with(keras.layers.Dense(3), 3), LOGITS, [CodebookUsage(directory=tmp_path)])
+        fit(model_with(keras.layers.Dense(3), 3), LOGITS, [CodebookMonitor(directory=tmp_path)])
+
+
+def test_the_former_name_still_works():
+    with pytest.warns(DeprecationWarning, match="is now CodebookMonitor"):
+        assert callbacks_module.CodebookUsage is CodebookMonitor

@@ -10,7 +10,7 @@ from keras_ae.training.report.plots import code_histogram
 COLLAPSE = 0.1  # share of the codes beyond the one per head that every embedding needs
 
 
-class CodebookUsage(FigureCallback):
+class CodebookMonitor(FigureCallback):
     """Draws `codebook_usage.png`, the sorted code frequencies of a training epoch.
 
     Adds `used_codes` and `dead_codes` to the logs (so put it before a `CSVLogger`) and
@@ -32,7 +32,7 @@ class CodebookUsage(FigureCallback):
     Example:
 
     >>> import tempfile
-    >>> CodebookUsage(directory=tempfile.mkdtemp()).collapsed
+    >>> CodebookMonitor(directory=tempfile.mkdtemp()).collapsed
     []
     """
 
@@ -99,7 +99,7 @@ class CodebookUsage(FigureCallback):
         if not chosen:
             wanted = "a discrete bottleneck" if self.layer_name is None else f"one named {self.layer_name!r}"
             raise ValueError(
-                f"CodebookUsage expects {wanted} in the model. "
+                f"CodebookMonitor expects {wanted} in the model. "
                 f"Received: a model with the bottlenecks {[layer.name for layer in found]}"
             )
         return chosen
