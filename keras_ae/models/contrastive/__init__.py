@@ -1,1 +1,1 @@
-"""Models trained by a contrast: Deep InfoMax and contrastive predictive coding."""
+"""Models with a contrastive objective: Deep InfoMax and contrastive predictive coding."""

@@ -1,4 +1,4 @@
-"""The local map of an encoder, and its locations."""
+"""Local map of an encoder, and its locations."""
 
 import math
 
@@ -11,7 +11,7 @@ from keras_ae.ops.core import where_counted
 
 
 def local_encoder(encoder, local):
-    """A model that returns `(embedding, local map)`; nobody but its caller holds it.
+    """Return a callable from inputs to `(embedding, local map)` that Keras does not track.
 
     Args:
         encoder: a functional model, or with `local=None` a model with these two outputs.
@@ -35,7 +35,7 @@ def local_encoder(encoder, local):
 
 
 class _Untracked:
-    """Holds a model without Keras finding it: its layers belong to the encoder, and are saved with it."""
+    """Wrapper that hides a model from Keras: its layers belong to the encoder and are saved with it."""
 
     def __init__(self, model):
         self.name = model.name
@@ -61,16 +61,17 @@ def check_maps(embedding, local):
 
 
 def flat_map(local):
-    """The map as a list of locations, `(batch, locations, channels)`."""
+    """Return the map as a list of locations, `(batch, locations, channels)`."""
     if len(local.shape) == 3:
         return local
     return ops.reshape(local, (ops.shape(local)[0], -1, local.shape[-1]))
 
 
 def whole_map(local, mask, map_shape):
-    """One vector of a list of locations: all of it, padding zeroed, or their mean where their number is free.
+    """Return the map of each example as one vector.
 
-    `map_shape` is that of the map of one example, `(..., channels)`.
+    It is the flattened list of locations, with zeros in padding, or the mean over real locations if their
+    number is not fixed. `map_shape` is the shape of the map of one example, `(..., channels)`.
     """
     if None in map_shape:
         return location_means(local, mask)
@@ -78,12 +79,12 @@ def whole_map(local, mask, map_shape):
 
 
 def whole_map_size(map_shape):
-    """Size of what `whole_map` returns."""
+    """Return the size of the vectors that `whole_map` returns."""
     return map_shape[-1] if None in map_shape else math.prod(map_shape)
 
 
 def location_means(local, mask):
-    """Mean over the real locations: `(batch, locations, channels)` -> `(batch, channels)`."""
+    """Return the mean over the real locations: `(batch, locations, channels)` -> `(batch, channels)`."""
     if mask is None:
         return ops.mean(local, axis=1)
     weights = ops.cast(mask, local.dtype)[:, :, None]
@@ -91,16 +92,16 @@ def location_means(local, mask):
 
 
 def sample_positions(local, mask, count, seed):
-    """`count` locations of each example, drawn without replacement, real ones first.
+    """Draw `count` locations of each example without replacement, real ones first.
 
     Args:
         local: `(batch, locations, channels)`.
         mask: `(batch, locations)` or `None`.
-        count: how many; all, where there are fewer.
+        count: number of locations; all are returned if there are fewer.
         seed: a `keras.random.SeedGenerator`.
 
     Returns:
-        the locations drawn, and their mask or `None`.
+        the drawn locations, and their mask or `None`.
     """
     locations = ops.shape(local)[1]
     count = min(count, locations) if isinstance(locations, int) else tf.minimum(count, locations)

@@ -1,4 +1,4 @@
-"""The frames that a true one is to be told from."""
+"""Negative frames, from which the true frame must be distinguished."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ SOURCES = ("same_sequence", "same_speaker", "batch")
 
 @dataclass(frozen=True)
 class Candidates:
-    """The negatives of each example, the same for all its frames and steps.
+    """Negatives of each example, shared by all its frames and steps.
 
     Attributes:
         frames: `(batch or 1, negatives, dim)`.
-        number: `(batch or 1, negatives)` int32: which frame of the global batch it is, counted over
+        number: `(batch or 1, negatives)` int32: index of the frame in the global batch, counted over
             padded examples.
-        real: `(batch or 1, negatives)` bool: not padding, and from where negatives come from.
+        real: `(batch or 1, negatives)` bool: true if the frame is not padding and is from an allowed source.
     """
 
     frames: tf.Tensor
@@ -29,17 +29,17 @@ class Candidates:
 
 
 def first_number(frames):
-    """The number of the first frame of each example of this replica, `(batch, 1)` int32."""
+    """Return the index in the global batch of each example's first frame: `(batch of replica, 1)` int32."""
     examples, length = ops.shape(frames)[:2]
     first = gather_over_replicas(ops.ones((examples,), "float32"))[1]
     return (ops.arange(examples, dtype="int32")[:, None] + first) * length
 
 
 def all_candidates(frames, lengths, source, speaker=None) -> Candidates:
-    """Every frame that `source` allows.
+    """Return all frames that `source` allows.
 
     Args:
-        frames: `(batch, frames, dim)`: of this replica.
+        frames: `(batch, frames, dim)` of this replica.
         lengths: `(batch,)` int32, real frames.
         source: one of `SOURCES`.
         speaker: `(batch,)` int32, for "same_speaker".
@@ -59,13 +59,13 @@ def all_candidates(frames, lengths, source, speaker=None) -> Candidates:
 
 
 def drawn_candidates(frames, lengths, source, count, seed, speaker=None) -> Candidates:
-    """`count` frames for each example, drawn with replacement from those that `source` allows.
+    """Draw `count` frames for each example with replacement from the frames that `source` allows.
 
-    A draw is the same however far the batch is padded.
+    The padded length of the batch does not affect the draws.
 
     Args:
         frames, lengths, source, speaker: as in `all_candidates`.
-        count: how many.
+        count: number of frames.
         seed: int, or `keras.random.SeedGenerator`.
     """
     examples, length = ops.shape(frames)[:2]
@@ -95,7 +95,7 @@ def drawn_candidates(frames, lengths, source, count, seed, speaker=None) -> Cand
 
 
 def joined(parts, examples) -> Candidates:
-    """The candidates of several sources together; a frame that two of them give counts twice."""
+    """Return the candidates of several sources together; a frame from two of them counts twice."""
     if len(parts) == 1:
         return parts[0]
 
@@ -108,7 +108,7 @@ def joined(parts, examples) -> Candidates:
 
 
 def _same_speaker(speaker):
-    """`(batch of this replica, global batch)` bool."""
+    """Return whether examples have the same speaker: `(batch of this replica, global batch)` bool."""
     speaker = ops.cast(speaker, "int32")
     return speaker[:, None] == ops.cast(_gathered(speaker), "int32")[None]
 

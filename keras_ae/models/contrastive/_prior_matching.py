@@ -1,4 +1,4 @@
-"""A prior that embeddings are drawn to, by a discriminator of its own."""
+"""Discriminator that makes the distribution of embeddings match a prior."""
 
 import keras
 from keras import ops
@@ -9,20 +9,20 @@ from keras_ae.ops.terms import mean_term
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class PriorMatching(QuantizableLayer):
-    """The discriminator between draws `v` of a prior and embeddings, and the losses of both sides.
+    """Discriminator between draws `v` of a prior and embeddings `z`, with the losses of both sides.
 
     ```
     discriminator_loss = mean softplus(-D(v)) + mean softplus(D(z)),    z held fixed
     encoder_loss       = mean softplus(-D(z)),                          the non-saturating term
     ```
 
-    An encoder that minimised `discriminator_loss` too would *help* the discriminator.
+    The encoder must not minimise `discriminator_loss`, which would help the discriminator.
 
     Args:
-        prior: "uniform": `D` sees `sigmoid(z)` and draws from [0, 1); "gaussian": `D` sees
+        prior: "uniform": the inputs of `D` are `sigmoid(z)` and draws from [0, 1); "gaussian": they are
             `z` and standard normal draws.
         units: sizes of the hidden layers.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Input: `(batch, dim)`; output: logits `D`, `(batch,)`.
 
@@ -58,11 +58,11 @@ class PriorMatching(QuantizableLayer):
         return self._logits(hidden)
 
     def encoder_loss(self, embedding, weights=None):
-        """What the encoder minimises; the discriminator's variables are not its own."""
+        """Return the loss that the encoder minimises; it must not update the discriminator's variables."""
         return mean_term(ops.softplus(-self(embedding)), weights).value
 
     def discriminator_loss(self, embedding, weights=None):
-        """What the discriminator minimises; no gradient reaches the embedding."""
+        """Return the loss that the discriminator minimises; no gradient reaches the embedding."""
         logits = self(ops.stop_gradient(embedding))
         draw = keras.random.uniform if self.prior == "uniform" else keras.random.normal
         drawn = self._logits(draw(ops.shape(embedding), dtype=embedding.dtype, seed=self.seed_generator))

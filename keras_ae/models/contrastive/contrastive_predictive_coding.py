@@ -1,4 +1,4 @@
-"""Frames from which the frames after them can be told from others."""
+"""Contrastive predictive coding of sequences."""
 
 import keras
 import tensorflow as tf
@@ -30,42 +30,45 @@ from keras_ae.ops.sequences import (
 )
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
-LONGEST = 2**24  # positions: an encoder without frames for this length has none at all
+LONGEST = 2**24  # positions: an encoder that returns no frames for this length never returns any
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class ContrastivePredictiveCoding(BaseModel):
-    """Predicts the frames ahead, well enough to tell them from other frames; there is no decoder.
+    """Contrastive predictive coding: future frames are picked out of distractors, without a decoder.
 
     ```
     z = encoder(x)                                        # frames
-    c = context(z)                                        # what is known at frame t, of frames <= t
+    c = context(z)                                        # context at frame t, from frames <= t
     u[b, t, k, n] = z_n . (c[b, t] W_k) / temperature     # score of frame n, k steps after t
     loss = -mean_{b, t, k} log( exp u[t + k] / (exp u[t + k] + sum_n exp u[n]) )
     ```
 
-    The negatives `n` are frames of where `negatives` says, never padding, and never the true frame
-    `t + k` itself. What negatives have in common with the positive cannot help to tell them apart:
-    frames of the same sequence make `c` hold what is being said, frames of the whole batch
+    The negatives `n` are frames from the source `negatives`, never padding, and never the true frame
+    `t + k` itself. Features that negatives share with the positive cannot help to distinguish them:
+    with negatives from the same sequence, `c` represents what is said; with negatives from the whole batch,
     also who says it.
 
     Args:
         encoder: any model from `(batch, samples)` or `(batch, length, features)` to frames
-            `(batch, frames, dim)`; `networks.waveform_encoder`. No normalisation over time or batch:
-            it would tell a frame about those after it.
-        context: any causal model from frames to `(batch, frames, context_dim)`;
+            `(batch, frames, dim)`, such as `networks.waveform_encoder`. It must not normalise over time or
+            batch: each frame would then contain information about later frames.
+        context: any causal model from frames to `(batch, frames, context_dim)`, such as
             `networks.recurrent_context`.
-        steps: how many frames ahead are predicted.
-        first_step: the nearest one; above 1 where receptive fields of neighbouring frames overlap.
+        steps: distance of the farthest predicted frame, in frames.
+        first_step: distance of the nearest predicted frame; above 1 where receptive fields of neighbouring
+            frames overlap.
         negatives: "same_sequence", "same_speaker" (needs `speaker`) or "batch"; or several of them, whose
-            frames are negatives together.
-        num_negatives: how many are drawn for each example in each step, shared by its frames; of each
-            of several `negatives`, or one number for each; `None`: all there are.
-        temperature: divides the scores; `None`: the root of `dim`.
-        perturbation: any layer of `(x, mask=None, training=None)` that keeps shape and timing, in training
-            only: `layers.VoicePerturbation`. The context hears one draw of it, the frames to be told apart
-            come from another, so that what it changes, the voice, is of no use and leaves `z` and `c`.
-        seed: of the draws.
+            frames are used together.
+        num_negatives: number of negatives drawn for each example in each step, shared by its frames; with
+            several `negatives`, the number from each of them, or a sequence of one number for each;
+            `None`: all existing ones.
+        temperature: divisor of the scores; `None`: the square root of `dim`.
+        perturbation: any layer of `(x, mask=None, training=None)` that keeps shape and timing, such as
+            `layers.VoicePerturbation`; used in training only. The context is computed from one draw, and the
+            frames to be distinguished from another, so that the perturbed property, the voice, does not
+            help the prediction and disappears from `z` and `c`.
+        seed: seed of the draws.
 
     Inputs of `fit`, `evaluate`:
         x: `(batch, samples)`, or `{"x":, "lengths": (batch,), "speaker": (batch,)}`; padded frames
@@ -73,11 +76,12 @@ class ContrastivePredictiveCoding(BaseModel):
         sample_weight: `(batch,)`; weights the predictions of an example.
 
     Metrics:
-        `loss`; `accuracy`, how often the true frame has the highest score; `accuracy_<k>` of each step.
+        `loss`; `accuracy`, the share of predictions in which the true frame has the highest score;
+        `accuracy_<k>` for each step.
 
     Raises:
         ValueError: unknown `negatives`; steps, number of negatives or temperature out of range.
-        InputError: encoder or context do not return frames; no `speaker` with "same_speaker".
+        InputError: encoder or context does not return frames; no `speaker` with "same_speaker".
 
     Example:
 
@@ -159,7 +163,7 @@ class ContrastivePredictiveCoding(BaseModel):
             )
 
     def _least_length(self, start):
-        """The shortest input with a frame to predict; searched once, from `start`."""
+        """Return the length of the shortest input with a frame to predict; searched once, from `start`."""
         if self._least is None:
             self._least = self._sought_length(start)
         return self._least
@@ -182,28 +186,28 @@ class ContrastivePredictiveCoding(BaseModel):
         return high
 
     def encode(self, x):
-        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        """Return the context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
         return self.call(self.checked_inputs(x))
 
     def embed(self, x):
-        """The context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
+        """Return the context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
         return self.encode(x)
 
     def features(self, x):
-        """The frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
+        """Return the frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
         values, lengths, _ = _unpack(self.checked_inputs(x))
         mask = input_mask(values, lengths)
         frames = call_masked(self.encoder, values, mask)
         return zero_padding(frames, mask_of(frames))
 
     def frames(self, x, lengths=None, training=False):
-        """`(z (batch, frames, dim), c (batch, frames, context_dim), mask (batch, frames) or None)`."""
+        """Return `(z (batch, frames, dim), c (batch, frames, context_dim), mask (batch, frames) or None)`."""
         z = call_masked(self.encoder, x, input_mask(x, lengths), training)
         mask = mask_of(z)
         return z, call_masked(self.context, z, mask, training), mask
 
     def call(self, x, training=None):
-        """The context `c` of `x`; 0 where padded."""
+        """Return the context `c` of `x`; 0 where padded."""
         values, lengths, _ = _unpack(x)
         _, context, mask = self.frames(values, lengths, training)
         return zero_padding(context, mask)
@@ -225,7 +229,7 @@ class ContrastivePredictiveCoding(BaseModel):
         return scalars(terms)
 
     def _seen_frames(self, values, lengths, training):
-        """As `frames`; under a perturbation in training, `z` is not what `c` has heard."""
+        """Return the result of `frames`; in training, `z` and `c` are from different perturbations."""
         if self.perturbation is None or not training:
             return self.frames(values, lengths, training)
         seen = input_mask(values, lengths)
@@ -234,7 +238,7 @@ class ContrastivePredictiveCoding(BaseModel):
         return call_masked(self.encoder, ahead, seen, training), c, mask
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`encode`, the context (also as `serving_default`), and `features`, the frames."""
+        """Return `encode` for the context (also as `serving_default`) and `features` for the frames."""
         inputs = {
             "x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x"),
             "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
@@ -264,7 +268,7 @@ class ContrastivePredictiveCoding(BaseModel):
                 'negatives="same_speaker" needs the speaker of each example: '
                 'fit({"x":, "speaker": (batch,) integers}). Received: no "speaker".'
             )
-        seed = self.seed_generator if training else 0  # a validation compares like with like
+        seed = self.seed_generator if training else 0  # each validation uses the same negatives
         parts = [
             all_candidates(z, lengths, source, speaker)
             if count is None
@@ -274,7 +278,7 @@ class ContrastivePredictiveCoding(BaseModel):
         return joined(parts, ops.shape(z)[0])
 
     def _predict(self, predictions, z, candidates):
-        """Loss and hit of each prediction, `(batch, frames, steps)`."""
+        """Return the loss and the hit (0 or 1) of each prediction, both `(batch, frames, steps)`."""
         batch, length = ops.shape(z)[:2]
         ahead = (
             ops.arange(length, dtype="int32")[:, None]
@@ -307,7 +311,7 @@ class ContrastivePredictiveCoding(BaseModel):
 
 
 def _plain(value):
-    """A tuple as a list: JSON has no tuples."""
+    """Return a tuple as a list, since JSON has no tuples; other values unchanged."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -339,26 +343,26 @@ def _check_frames(frames, name):
 
 
 def count_real(mask):
-    """Number of real positions of each example, `(batch,)` int32."""
+    """Return the number of real positions of each example, `(batch,)` int32."""
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
 def real_frames(z, mask):
-    """Number of real frames, `(batch,)` int32."""
+    """Return the number of real frames, `(batch,)` int32."""
     if mask is not None:
         return count_real(mask)
     return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
 
 
 def counting(lengths, sample_weight):
-    """The lengths, 0 for examples without weight: they are no negatives of others."""
+    """Return the lengths, 0 for examples of weight 0, so that these are not negatives of others."""
     if sample_weight is None:
         return lengths
     return ops.where(ops.reshape(sample_weight, (-1,)) > 0, lengths, ops.zeros_like(lengths))
 
 
 def prediction_weights(ahead, lengths, frames, sample_weight):
-    """`(batch, frames, steps)`: 1, or the weight of the example, where the predicted frame is real."""
+    """Return the weights `(batch, frames, steps)`: 1, or the example's weight, for real predicted frames."""
     real = ops.stack([sequence_mask(lengths - k, frames) for k in ahead], axis=2)
     weights = ops.cast(real, "float32")
     if sample_weight is None:

@@ -1,4 +1,4 @@
-"""An encoder trained with the discriminator that judges its embeddings: no decoder."""
+"""Deep InfoMax: an encoder trained to maximise mutual information, without a decoder."""
 
 import keras
 import tensorflow as tf
@@ -41,7 +41,7 @@ ESTIMATORS = {
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class DeepInfoMax(BaseModel):
-    """Makes an embedding from which one can tell its own input from others.
+    """Deep InfoMax: encoder with an embedding that identifies its own input among others.
 
     ```
     z, c = encoder(x)                                # embedding, local map
@@ -49,42 +49,42 @@ class DeepInfoMax(BaseModel):
     loss = alpha I(u_global) + beta I(u) + gamma mean softplus(-D(z))
     ```
 
-    `I` is the negative mutual information as `estimator` bounds it, `f`, `h` are
-    `layers.MutualInformationNetwork`s, `u_global[n, m]` scores `z_n` against the whole map
-    of example `m`. Encoder and networks are trained together: both minimise one loss, there is
-    no adversary between them. The prior is the exception: `D` is a player of its own, with
-    its own optimiser, that tells `z` from draws of the prior; the encoder minimises the
-    non-saturating term above, never the loss of `D`.
+    `I` is the negative of the bound of the mutual information given by `estimator`, `f` and `h` are
+    `layers.MutualInformationNetwork`s, and `u_global[n, m]` scores `z_n` against the whole map
+    of example `m`. Encoder and networks are trained together: both minimise the same loss and are not
+    adversaries. The prior is the exception: `D` is a separate player with its own optimiser, which
+    distinguishes `z` from draws of the prior; the encoder minimises the non-saturating term above, never
+    the loss of `D`.
 
     Args:
         encoder: a functional model from `x` to the embedding `(batch, dim)`, with `local`
             given; or any model that returns `(embedding, local map)`.
         local: name of the encoder's layer whose output is the local map, `(batch, ..., channels)`.
-        estimator: "jensen_shannon" (indifferent to the size of the batch), "info_nce" or
-            "donsker_varadhan" (want large ones).
+        estimator: "jensen_shannon" (works with any batch size), "info_nce" or
+            "donsker_varadhan" (both need large batches).
         alpha: weight of the global term.
-        beta: weight of the local term; 1, and no global term, make the best classifiers.
-        gamma: weight of the prior's term; without it there is no `D`.
-        prior: "uniform": `sigmoid(z)` is to be uniform; "gaussian": `z` is to be standard normal.
-        mi_units: channels of the networks that are compared (2048 in the paper).
-        sample_locations: how many locations of each example enter a training step, drawn
-            anew; `None`: all.
-        temperature: divides the scores; 1 in the paper.
+        beta: weight of the local term; 1 without a global term gives the best classification.
+        gamma: weight of the prior's term; with 0 there is no `D`.
+        prior: target distribution: "uniform" for `sigmoid(z)`, "gaussian" (standard normal) for `z`.
+        mi_units: number of output channels of `f` and `h` (2048 in the paper).
+        sample_locations: number of locations of each example that are drawn in each training step;
+            `None`: all.
+        temperature: divisor of the scores; 1 in the paper.
         prior_units: sizes of the hidden layers of `D`.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Inputs of `fit`, `evaluate`:
         x: `(batch, ...)`, or `{"x": (batch, length, features), "lengths": (batch,)}` for
-            padded sequences: padded locations take no part.
-        sample_weight: `(batch,)`; weights every term, as matched and as mismatched pair.
+            padded sequences; padded locations are ignored.
+        sample_weight: `(batch,)`; weights every term, in matched and in mismatched pairs.
 
     Metrics:
-        `loss`; `local_loss`, `global_loss`, and `prior_loss` (of the encoder) with
-        `discriminator_loss`, of the terms that have a weight. With "jensen_shannon" a term is
-        0 for an embedding that tells nothing, and at least `-2 log 2`.
+        `loss`; for terms with a positive weight `local_loss`, `global_loss`, and `prior_loss` (of the
+        encoder) with `discriminator_loss`. With "jensen_shannon" a term is
+        0 for an embedding without information, and at least `-2 log 2`.
 
-    Under replicas all pairs of the global batch are scored: two replicas train what one
-    device trains on it.
+    Under replicas all pairs of the global batch are scored: training on two replicas is equivalent to
+    training on one device with the global batch.
 
     Raises:
         ValueError: unknown estimator or prior, no positive weight.
@@ -134,7 +134,7 @@ class DeepInfoMax(BaseModel):
         self.seed_generator = keras.random.SeedGenerator(seed)
         own = {"dtype": self.dtype_policy}
         parts = [name for name, weight in (("global", alpha), ("local", beta)) if weight]
-        self.embedding_networks, self.map_networks = (  # f and h; a term without a weight has none
+        self.embedding_networks, self.map_networks = (  # f and h, only for terms with a positive weight
             {name: MutualInformationNetwork(mi_units, name=f"{of}_{name}", **own) for name in parts}
             for of in ("embedding", "map")
         )
@@ -168,7 +168,7 @@ class DeepInfoMax(BaseModel):
         self.built = True
 
     def players(self):
-        """Encoder and networks together; with a prior also its discriminator."""
+        """Return the player of encoder and networks; with a prior also that of its discriminator."""
         first = Player("model", self._variables_of_the_model)
         if not self.gamma:
             return [first]
@@ -180,16 +180,16 @@ class DeepInfoMax(BaseModel):
         return InputRules(shapes, ignores_y=True)
 
     def encode(self, x):
-        """The embedding of `x`, `(batch, dim)`."""
+        """Return the embedding of `x`, `(batch, dim)`."""
         values, lengths = unpack_inputs(self.checked_inputs(x))
         return self.maps(values, lengths)[0]
 
     def embed(self, x):
-        """The embedding of `x`, `(batch, dim)`."""
+        """Return the embedding of `x`, `(batch, dim)`."""
         return self.encode(x)
 
     def maps(self, x, lengths=None, training=False):
-        """`(embedding, local map (batch, locations, channels), mask (batch, locations) or None)`."""
+        """Return `(embedding, local map (batch, locations, channels), mask (batch, locations) or None)`."""
         mask = input_mask(x, lengths)
         embedding, local = call_under_mask(self._maps, x, mask, training)
         if mask is not None:
@@ -197,10 +197,10 @@ class DeepInfoMax(BaseModel):
         return embedding, flat_map(local), None if mask is None else mask_of(local)
 
     def score(self, x, embedding=None):
-        """How well an embedding fits `x`: the score of the pair, averaged over locations, `(batch,)`.
+        """Return the score of the pair of `x` and an embedding, averaged over locations: `(batch,)`.
 
-        With "jensen_shannon" it estimates `log p(x, z) / (p(x) p(z))`. Without `embedding`
-        it is that of `x`. It is the local score where there is a local term.
+        With "jensen_shannon" it estimates `log p(x, z) / (p(x) p(z))`. `embedding` defaults to the
+        embedding of `x`. The local score is used if there is a local term, otherwise the global one.
 
         Raises:
             InputError: `x` does not satisfy `input_rules`, or `embedding` is not `(batch, dim)`.
@@ -217,7 +217,7 @@ class DeepInfoMax(BaseModel):
         return ops.mean(scores, axis=1) if mask is None else location_means(scores[:, :, None], mask)[:, 0]
 
     def call(self, x, training=None):
-        """The embedding of `x`."""
+        """Return the embedding of `x`."""
         values, lengths = unpack_inputs(x)
         return self.maps(values, lengths, training)[0]
 
@@ -240,7 +240,7 @@ class DeepInfoMax(BaseModel):
         return scalars({"loss": loss, **terms})
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`encode` (also as `serving_default`) and `score` of pairs; there is no decoder."""
+        """Return `encode` (also as `serving_default`) and `score` of pairs; there is no decoder."""
         inputs = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
         if is_sequence(self.sample_shape):
             inputs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
@@ -258,7 +258,7 @@ class DeepInfoMax(BaseModel):
         return {"score": self.score(inputs, embedding)}
 
     def _mutual_information(self, name, embedding, local, mask, sample_weight, training):
-        """The estimator on all pairs of the global batch; a batch without a pair has weight 0."""
+        """Return the estimate from all pairs of the global batch; a batch without a pair has weight 0."""
         if name == "local" and training and self.sample_locations is not None:
             local, mask = sample_positions(local, mask, self.sample_locations, self.seed_generator)
         vector, locations = self._compared(name, embedding, local, mask, sample_weight, training)
@@ -272,7 +272,7 @@ class DeepInfoMax(BaseModel):
         return LossTerm([(value, ops.where(pairs, ops.sum(weights), 0.0))])
 
     def _compared(self, name, embedding, local, mask, sample_weight, training):
-        """`f(z)`, `(batch, units)`, and `h(c)`, `(batch, locations, units)`, float32."""
+        """Return `f(z)`, `(batch, units)`, and `h(c)`, `(batch, locations, units)`, float32."""
         vector = self.embedding_networks[name](embedding, mask=sample_weight, training=training)
         if name == "global":
             local, mask = whole_map(local, mask, self.map_shape)[:, None], None
