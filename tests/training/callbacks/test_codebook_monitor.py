@@ -7,7 +7,7 @@ import pytest
 from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottlenecks.gumbel_one_hot import GumbelOneHot
 from keras_ae.training import callbacks as callbacks_module
-from keras_ae.training.callbacks import CodebookMonitor, ReconstructionGrid, codebook_usage
+from keras_ae.training.callbacks import CodebookMonitor, ReconstructionGrid, codebook_monitor
 
 LOGITS = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 
@@ -27,13 +27,13 @@ def fit(model, x, callbacks, **kwargs):
 @pytest.fixture
 def drawn(monkeypatch):
     """The counts of every histogram that is drawn."""
-    counts, original = [], codebook_usage.code_histogram
+    counts, original = [], codebook_monitor.code_histogram
 
     def record(values, **kwargs):
         counts.append(np.array(values))
         return original(values, **kwargs)
 
-    monkeypatch.setattr(codebook_usage, "code_histogram", record)
+    monkeypatch.setattr(codebook_monitor, "code_histogram", record)
     return counts
 
 
@@ -46,7 +46,7 @@ def test_counts_are_those_of_the_training_epoch(tmp_path, drawn):
     for counts in drawn:
         np.testing.assert_array_equal(counts, bit_counts(LOGITS))
     assert len(drawn) == 2
-    assert (tmp_path / "codebook_usage.png").is_file()
+    assert (tmp_path / "codebook_monitor.png").is_file()
 
 
 def test_validation_and_other_callbacks_leave_the_counts_alone(tmp_path, drawn):
