@@ -1,4 +1,4 @@
-"""The causal transformer over flattened codes, with what it is conditioned on in front."""
+"""Causal transformer over flattened codes, with label and condition as a prefix."""
 
 import math
 
@@ -13,12 +13,13 @@ from keras_ae.layers.causal_transformer_block import CausalTransformerBlock
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CodeNetwork(QuantizableLayer):
-    """Logits of each code given the earlier ones, all at once or one after the other.
+    """Causal transformer that returns the logits of each code given the earlier ones.
 
-    The positions are `[label or start, condition ..., code 1, ..., code n-1]`, and the
-    last of those in front predicts code 1. The ones in front see each other, all others
-    see what stands before them. Each position also gets the embedding of the code of the
-    condition at the place of the code that it predicts, scaled from grid to grid.
+    Computes the logits of all codes at once (`call`), or of one code after the other (`start`, `step`).
+    The positions are `[label or start, condition ..., code 1, ..., code n-1]`, and the last position of the
+    prefix, before code 1, predicts code 1. The positions of the prefix attend to each other; all others
+    attend to themselves and to earlier positions. Each position also receives the embedding of the
+    condition's code at the place of the code that it predicts, scaled from grid to grid.
 
     Args:
         as in `keras_ae.models.CodePrior`.
@@ -80,9 +81,9 @@ class CodeNetwork(QuantizableLayer):
         self.built = True
 
     def call(self, codes, labels=None, condition=None, training=None):
-        """`(batch, codes, num_values)` float32 of flat `codes` `(batch, codes)`."""
+        """Return the logits `(batch, codes, num_values)` float32 for flat `codes` `(batch, codes)`."""
         front = self._front(codes[:, :1], labels, condition)
-        # the last one is cut off afterwards: replicas cannot reduce the gradient of no codes at all
+        # Embed all codes, then drop the last: replicas cannot reduce the gradient of an empty lookup.
         x = ops.concatenate([front, self.codes(codes)[:, :-1]], axis=1)
         x = x + self.positions(ops.arange(x.shape[1], dtype="int32"))
         x = self._add_aligned(x, self.align(condition))
@@ -91,15 +92,15 @@ class CodeNetwork(QuantizableLayer):
         return self._read_out(x[:, self.prefix - 1 :])
 
     def align(self, condition):
-        """Embedding of the condition at the place of each code, `(batch, codes, dim)`; `None` without."""
+        """Return the condition's embedding at the place of each code, `(batch, codes, dim)`, or `None`."""
         if condition is None:
             return None
         return self.aligned(ops.take(condition, self.places, axis=1))
 
     def start(self, like, labels, condition):
-        """Logits `(batch, num_values)` of the first code, and the caches of all blocks.
+        """Return the logits `(batch, num_values)` of the first code, and the caches of all blocks.
 
-        `like`: any tensor `(batch, n)`.
+        `like` is any tensor `(batch, n)`, which sets the batch size.
         """
         x = self._front(ops.zeros_like(like[:, :1], dtype="int32"), labels, condition)
         x = self._add_aligned(
@@ -112,11 +113,11 @@ class CodeNetwork(QuantizableLayer):
         return self._read_out(x[:, -1:])[:, 0], tuple(caches)
 
     def step(self, code, index, caches, aligned):
-        """Logits of code number `index` from `code` `(batch,)`, the one before it; the caches with it."""
+        """Return the logits of code number `index`, and the caches, given `code` `(batch,)` before it."""
         position = index + self.prefix - 1
         x = self.codes(code[:, None]) + self.positions(ops.reshape(position, (1, 1)))
         if aligned is not None:
-            x = x + ops.expand_dims(tf.gather(aligned, index, axis=1), 1)  # keras' take traces more
+            x = x + ops.expand_dims(tf.gather(aligned, index, axis=1), 1)  # smaller graph than ops.take
         updated = []
         for block, cache in zip(self.blocks, caches, strict=True):
             x, cache = block.step(x, cache, position)
@@ -124,7 +125,7 @@ class CodeNetwork(QuantizableLayer):
         return self._read_out(x)[:, 0], tuple(updated)
 
     def _front(self, first_codes, labels, condition):
-        """What stands before the codes, `(batch, prefix, dim)`."""
+        """Return the prefix before the codes, `(batch, prefix, dim)`."""
         first = ops.zeros_like(first_codes) if labels is None else ops.reshape(labels, (-1, 1))
         front = self.first(first)
         return front if condition is None else ops.concatenate([front, self.condition(condition)], axis=1)
@@ -150,7 +151,7 @@ class CodeNetwork(QuantizableLayer):
 
 
 def aligned_places(code_shape, condition_shape) -> np.ndarray:
-    """Number of the code of the condition at the place of each code, both in memory order.
+    """Return the index of the condition's code at the place of each code, both in memory order.
 
     Example:
 
@@ -160,7 +161,7 @@ def aligned_places(code_shape, condition_shape) -> np.ndarray:
     grid = np.indices(code_shape).reshape(len(code_shape), -1)
     index = np.zeros(grid.shape[1], "int64")
     for axis, size in enumerate(condition_shape):
-        # an axis that the codes do not have, such as heads of the condition, stays at its first
+        # On an axis that the codes do not have, such as heads of the condition, the first entry is used.
         row = grid[axis] * size // code_shape[axis] if axis < len(code_shape) else 0
         index = index * size + row
     return index

@@ -1,4 +1,4 @@
-"""A distribution over the codes of a discrete model, so that it generates."""
+"""Autoregressive prior over the codes of a discrete model, for generation."""
 
 import math
 
@@ -16,32 +16,32 @@ from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import argmax
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
-SAMPLED_AT_ONCE = 256  # bounds the memory of the keys and values
+SAMPLED_AT_ONCE = 256  # examples per batch; bounds the memory of the keys and values
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CodePrior(BaseModel):
-    """A causal transformer over a grid of codes: `p(codes) = prod_i p(code_i | earlier codes)`.
+    """Causal transformer over a grid of codes: `p(codes) = prod_i p(code_i | earlier codes)`.
 
     ```
     loss = -mean_i log p(code_i | code_1 ... code_(i-1) [, label] [, condition]),   nats per code
     ```
 
-    The codes are taken in their order in memory: row by row, and the heads, levels or
-    bits of a position after each other. The label stands before the first code. So does
-    a condition, another grid of codes: every code sees it whole, and once more the code
-    at its own place, scaled from grid to grid.
+    The codes are processed in memory order: row by row, and at each position all its heads, levels or
+    bits. The label precedes the first code, and so does a condition, another grid of codes. Every code is
+    conditioned on the whole condition, and in addition on the condition's code at its own place, scaled
+    from grid to grid.
 
     Args:
-        num_values: values of a code (`bottleneck.num_values`).
-        code_shape: of the codes of one example (`model.code_shape`).
-        dim: size of a position inside.
+        num_values: number of values of a code (`bottleneck.num_values`).
+        code_shape: shape of the codes of one example (`model.code_shape`).
+        dim: number of features of each position in the transformer.
         depth: number of transformer blocks.
-        num_attention_heads: a divisor of `dim`.
-        dropout: share dropped in training.
-        num_labels: classes to condition on; `None`: no labels.
-        condition_values, condition_shape: values and shape of the grid of codes to
-            condition on, such as the top codes of a two-level model; `None`: none.
+        num_attention_heads: number of attention heads, a divisor of `dim`.
+        dropout: dropout rate in training.
+        num_labels: number of classes to condition on; `None`: no labels.
+        condition_values, condition_shape: number of values and shape of the grid of codes to
+            condition on, such as the top codes of a two-level model; `None`: no condition.
 
     Inputs of `fit`, `evaluate`:
         x: codes `(batch, *code_shape)`, integers below `num_values`; with labels or a
@@ -52,8 +52,8 @@ class CodePrior(BaseModel):
         `loss` in nats per code (`/ log(2)`: bits), `accuracy` of the most probable code.
 
     Raises:
-        ValueError: sizes that fit no network; codes that are not integers, out of range or of another
-            shape; a label or condition that is missing, not expected or out of range. In a graph,
+        ValueError: sizes are not valid for the network; codes are not integers, out of range or of another
+            shape; a label or condition is missing, not expected or out of range. In a graph,
             values out of range are clamped.
 
     Example:
@@ -66,8 +66,8 @@ class CodePrior(BaseModel):
     (TensorShape([3, 2, 2]), TensorShape([6]))
 
     Reference:
-        A prior over codes: van den Oord et al., 2017, https://arxiv.org/abs/1711.00937;
-        over two levels: Razavi et al., 2019, https://arxiv.org/abs/1906.00446.
+        Prior over codes: van den Oord et al., 2017, https://arxiv.org/abs/1711.00937;
+        prior over two levels: Razavi et al., 2019, https://arxiv.org/abs/1906.00446.
     """
 
     def __init__(
@@ -121,17 +121,17 @@ class CodePrior(BaseModel):
         return InputRules(shapes, trained_on=trained_on, sizes=sizes, dtype="int32", ignores_y=True)
 
     def call(self, x, training=None):
-        """Logits of each code given the earlier ones, `(batch, *code_shape, num_values)` float32."""
+        """Return float32 logits of each code given the earlier ones, `(batch, *code_shape, num_values)`."""
         logits = self.network(*self._unpack(x), training=training)
         return ops.reshape(logits, (-1, *self.code_shape, self.num_values))
 
     def log_prob(self, codes, *, labels=None, condition=None):
-        """`log p(codes)` in nats, `(batch,)`."""
+        """Return `log p(codes)` in nats, `(batch,)`."""
         inputs = self._unpack({"x": checked_array("codes", codes), "labels": labels, "condition": condition})
         return -ops.sum(_cross_entropy(inputs[0], self.network(*inputs, training=False)), axis=-1)
 
     def bits_per_code(self, codes, *, labels=None, condition=None):
-        """`-log2 p(codes) / number of codes`, `(batch,)`; a uniform prior takes `log2(num_values)`."""
+        """Return `-log2 p(codes) / number of codes`, `(batch,)`; `log2(num_values)` for a uniform prior."""
         log_prob = self.log_prob(codes, labels=labels, condition=condition)
         return -log_prob / (self.num_codes * math.log(2))
 
@@ -139,12 +139,12 @@ class CodePrior(BaseModel):
         """Draw codes `(num, *code_shape)`, int32.
 
         Args:
-            num: how many.
-            temperature: below 1 draws the probable codes more often.
-            top_k: draw from so many most probable codes only.
-            seed: of the draws; `None`: others each time.
-            labels: class number, or one for each, `(num,)`.
-            condition: `(num, *condition_shape)`.
+            num: number of examples.
+            temperature: divisor of the logits; below 1, probable codes are drawn more often.
+            top_k: number of most probable codes to draw from; `None`: all.
+            seed: seed of the draws; `None`: different draws in each call.
+            labels: integer class, or one for each example, `(num,)`.
+            condition: codes `(num, *condition_shape)`.
         """
         if num < 1 or not temperature > 0 or not (top_k is None or 1 <= top_k <= self.num_values):
             raise ValueError(
@@ -164,15 +164,15 @@ class CodePrior(BaseModel):
         for start in range(0, num, SAMPLED_AT_ONCE):
             part = slice(start, start + SAMPLED_AT_ONCE)
             tensors = {name: tf.constant(value[part]) for name, value in given.items()}
-            temperature = tf.constant(temperature, tf.float32)  # a number would be traced anew each time
+            temperature = tf.constant(temperature, tf.float32)  # each Python float would cause a retracing
             parts.append(self._traced(tf.constant(noise[part]), temperature, top_k, **tensors))
         return ops.concatenate(parts, axis=0)
 
     def codes_of_noise(self, noise, *, labels=None, condition=None, temperature=1.0, top_k=None):
-        """`(codes, gap)`: the draw that uniform `noise` `(batch, number of codes)` stands for.
+        """Return `(codes, gap)`: the draw determined by uniform `noise` `(batch, number of codes)`.
 
-        A deterministic function that can be traced and exported. `gap` `(batch,)` is the
-        distance of the noise from the nearest value at which another code would come out.
+        The function is deterministic and can be traced and exported. `gap` `(batch,)` is the
+        distance of the noise from the nearest value that gives another code.
         """
         noise = ops.convert_to_tensor(noise)
         labels, condition = self._conditions(labels, condition)
@@ -182,7 +182,7 @@ class CodePrior(BaseModel):
         def body(index, logits, codes, gap, caches):
             code, nearest = code_at_quantile(logits, tf.gather(noise, index, axis=1), temperature, top_k)
             codes = ops.where(places == index, code[:, None], codes)
-            # what follows the last code has no place, and is not used
+            # There is no position after the last code; the result for it is not used.
             following = ops.minimum(index + 1, self.num_codes - 1)
             logits, caches = self.network.step(code, following, caches, aligned)
             return index + 1, logits, codes, ops.minimum(gap, nearest), caches
@@ -203,9 +203,9 @@ class CodePrior(BaseModel):
         return scalars({"loss": loss + added, "accuracy": right})
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`score`: codes to the loss in nats per code, and `log_prob`; `sample`: uniform noise to codes.
+        """Return the endpoints `score`, from codes to nats per code, and `sample`, from noise to codes.
 
-        The noise is `(batch, number of codes)`.
+        `score` also returns `log_prob`. The noise is uniform, `(batch, number of codes)`.
         """
         codes = {"codes": tf.TensorSpec((None, *self.code_shape), tf.int32, name="codes")}
         noise = {"noise": tf.TensorSpec((None, self.num_codes), tf.float32, name="noise")}
@@ -231,14 +231,14 @@ class CodePrior(BaseModel):
         }
 
     def condition_specs(self):
-        """Inputs `labels` and `condition` of the endpoints, where there are such."""
+        """Return the inputs `labels` and `condition` of the endpoints, if the prior has them."""
         shapes = {"labels": self.settings["num_labels"] and (None,)}
         shape = self.settings["condition_shape"]
         shapes["condition"] = shape and (None, *shape)
         return {name: tf.TensorSpec(shape, tf.int32, name=name) for name, shape in shapes.items() if shape}
 
     def _sizes(self):
-        """`{input: number of values}`; `None`: there is no such input."""
+        """Return `{input: number of values}`; `None` for an input that the prior does not have."""
         settings = self.settings
         return {
             "codes": self.num_values,
@@ -247,7 +247,7 @@ class CodePrior(BaseModel):
         }
 
     def random_codes(self, inputs):
-        """`inputs` of an endpoint with codes, labels and condition drawn from their values."""
+        """Return the `inputs` of an endpoint with random codes, labels and condition in their ranges."""
         rng, sizes = np.random.default_rng(0), self._sizes()
         drawn = {name: rng.integers(0, sizes[name], inputs[name].shape) for name in sizes if name in inputs}
         return {**inputs, **drawn}
@@ -264,7 +264,7 @@ class CodePrior(BaseModel):
 
     @property
     def _traced(self):
-        """`codes_of_noise` as a graph, made once."""
+        """Return `codes_of_noise` as a graph, traced once."""
         if "_sample_function" not in vars(self):
 
             def draw(noise, temperature, top_k, **given):
@@ -274,7 +274,7 @@ class CodePrior(BaseModel):
         return self._sample_function
 
     def _unpack(self, x):
-        """Flat codes `(batch, codes)`, labels and flat condition of what `fit` takes."""
+        """Return flat codes `(batch, codes)`, labels and flat condition of the inputs of `fit`."""
         x = x if isinstance(x, dict) else {"x": x}
         codes = _integers(x["x"], self.code_shape, "codes", self.num_values)
         return (codes, *self._conditions(x.get("labels"), x.get("condition")))
@@ -302,7 +302,7 @@ class CodePrior(BaseModel):
 
 
 def _integers(codes, shape, name, num_values):
-    """Codes `(batch, *shape)` below `num_values`, flattened to int32 `(batch, number of codes)`."""
+    """Return checked codes `(batch, *shape)` below `num_values` as flat int32 `(batch, number of codes)`."""
     codes = ops.convert_to_tensor(codes)
     if keras.backend.is_float_dtype(codes.dtype) or tuple(codes.shape[1:]) != tuple(shape):
         raise ValueError(
@@ -313,7 +313,7 @@ def _integers(codes, shape, name, num_values):
 
 
 def _cross_entropy(codes, logits):
-    """`-log p(code_i | ...)` in nats, `(batch, codes)`."""
+    """Return `-log p(code_i | ...)` in nats, `(batch, codes)`."""
     return keras.losses.sparse_categorical_crossentropy(codes, logits, from_logits=True)
 
 
@@ -334,27 +334,28 @@ def _check_settings(num_values, code_shape, depth, num_labels, condition_values,
 
 
 def code_at_quantile(logits, noise, temperature=1.0, top_k=None):
-    """`(code, gap)`: the code whose part of the unit interval holds `noise`.
+    """Return `(code, gap)`: the code whose part of the unit interval contains `noise`.
 
-    The codes cover [0, 1] in their order, each as long as it is probable; for uniform
-    noise the code is a draw from `softmax(logits / temperature)`.
+    The codes partition [0, 1] in their order into intervals whose lengths are their probabilities; for
+    uniform noise the code is a draw from `softmax(logits / temperature)`.
 
     Args:
         logits: `(batch, num_values)` float32.
         noise: `(batch,)` in [0, 1).
-        temperature: below 1 draws the probable codes more often.
-        top_k: draw from so many most probable codes only; `None`: from all.
+        temperature: divisor of the logits; below 1, probable codes are drawn more often.
+        top_k: number of most probable codes to draw from; `None`: all.
 
     Returns:
-        the code `(batch,)` int32, and how far `noise` is from the nearest border of two
-        codes, `(batch,)`: where that is within rounding, two runtimes may differ.
+        the code `(batch,)` int32, and the distance of `noise` from the nearest border between two
+        codes, `(batch,)`: if it is within rounding, two runtimes may return different codes.
     """
     logits = logits / temperature
     if top_k is not None:
         least = ops.top_k(logits, top_k)[0][:, -1:]
         logits = ops.where(logits >= least, logits, -1e9)
     borders = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
-    # strictly below the last border, which rounding leaves near 1: no code of probability 0 is drawn
+    # Keeps the place strictly below the last border, which rounding leaves only near 1, so that no code of
+    # probability 0 is drawn.
     place = noise[:, None] * borders[:, -1:] * (1 - 1e-6)
     distance = borders[:, :-1] - place
     code = ops.sum(ops.cast(distance <= 0, "int32"), axis=-1)

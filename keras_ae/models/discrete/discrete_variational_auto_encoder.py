@@ -1,4 +1,4 @@
-"""Encoder to a discrete posterior, decoder to a likelihood, evidence lower bound."""
+"""Variational auto-encoder with a discrete posterior."""
 
 import math
 
@@ -32,28 +32,28 @@ ESTIMATORS = {"score_function": ScoreFunction, "arm": AugmentReinforceMerge}
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class DiscreteVariationalAutoEncoder(AutoEncoder):
-    """Minimises the negative evidence lower bound of a discrete code, in nats per example.
+    """Discrete variational auto-encoder, trained on the negative evidence lower bound in nats per example.
 
     ```
     loss = -E_q(z|x) log p(x|z) + beta * KL(q(z|x) || p(z))
     ```
 
     `q(z|x)` is the distribution of a `GumbelOneHot` or `BinaryBottleneck`, whose prior is
-    uniform or learned. The KL is exact. The gradient of the expectation is the bottleneck's own
-    (Gumbel-softmax, straight-through, ...), or one that takes hard samples only and is
-    unbiased. Validation draws hard codes, always.
+    uniform or learned. The KL is exact. The gradient of the expectation is that of the bottleneck
+    (Gumbel-softmax, straight-through, ...), or an unbiased estimate from hard samples. Validation always
+    draws hard codes.
 
     Args:
         encoder: any `keras.Model` that returns logits.
-        decoder: any `keras.Model`; embedding to the parameters of the likelihood, in the
+        decoder: any `keras.Model` from the embedding to the parameters of the likelihood, in the
             shape of the input.
         bottleneck: `layers.GumbelOneHot` or `layers.BinaryBottleneck`, with `kl_weight=0`.
-        estimator: `"pathwise"` (the bottleneck's), `"score_function"`, `"arm"` (bits only), or
-            a `layers.ScoreFunction` or `layers.AugmentReinforceMerge` with its own settings.
+        estimator: estimator of the gradient: `"pathwise"` (the bottleneck's), `"score_function"`, `"arm"`
+            (bits only), or a `layers.ScoreFunction` or `layers.AugmentReinforceMerge` with its own settings.
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
             `"gaussian"` (it returns the mean).
         observation_scale: standard deviation of the Gaussian likelihood.
-        num_samples: codes drawn for each example in training (of `"arm"`: one pair).
+        num_samples: number of codes drawn for each example in training (one pair with `"arm"`).
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
             the training steps, counted in a saved variable.
 
@@ -61,8 +61,8 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         as in `AutoEncoder`.
 
     Metrics:
-        `loss`, `reconstruction_loss`, `negative_elbo` (that of `beta=1`) in nats per example,
-        and those of the bottleneck.
+        `loss`, `reconstruction_loss` and `negative_elbo` (with `beta=1`) in nats per example,
+        and the metrics of the bottleneck.
 
     Example:
 
@@ -95,7 +95,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         **kwargs,
     ):
         _check(bottleneck, estimator, likelihood)
-        # before the parent, which builds the model if it can
+        # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")
         super().__init__(encoder, decoder, bottleneck, **kwargs)
@@ -106,7 +106,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
 
     @property
     def beta(self):
-        """The variable that holds the current weight of the KL."""
+        """Variable with the current weight of the KL."""
         return self.warm_up.variable
 
     def build_embedding(self, features):
@@ -119,7 +119,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return likelihood_bounds(self.likelihood)
 
     def elbo(self, x, num_samples=1):
-        """`log p(x|z) - KL(q(z|x) || p(z))`, the mean over hard samples `z ~ q`; nats, `(batch,)`."""
+        """Return `log p(x|z) - KL(q(z|x) || p(z))`, the mean over hard samples `z ~ q`, nats: `(batch,)`."""
         values, mask, features = self._posterior(x)
         likelihoods = [self._likelihood_of_draw(values, mask, features)[0] for _ in range(num_samples)]
         return sum(likelihoods) / num_samples - self._kl(features)
@@ -127,12 +127,12 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     def score(self, x, noise=None):
         """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
 
-        That of `beta=1`: the larger, the less likely `x` is for the model.
+        It is the bound with `beta=1`: the larger, the less likely `x` is for the model.
 
         Args:
             x: as in `encode`.
-            noise: uniform in (0, 1), shaped as the logits, of the draw of `z`; `None`: `z` is the most
-                probable code, as in the endpoint `score`.
+            noise: uniform noise in (0, 1), in the shape of the logits, from which `z` is drawn; `None`: `z`
+                is the most probable code, as in the endpoint `score`.
         """
         values, mask, features = self._posterior(x)
         codes = self.bottleneck.encode(features)
@@ -141,9 +141,9 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return self._loss_of(values, mask, codes, mask_of(features), False) + self._kl(features)
 
     def log_likelihood(self, x, num_samples=1000):
-        """Importance-weighted bound `log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x)`; nats, `(batch,)`.
+        """Return the importance-weighted bound `log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x)`, nats: `(batch,)`.
 
-        It grows with the samples, towards `log p(x)`.
+        Its expectation increases with the number of samples S, towards `log p(x)`.
         """
         values, mask, features = self._posterior(x)
 
@@ -157,12 +157,12 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return total - math.log(num_samples)
 
     def sample(self, num_examples, length=None):
-        """The mean of `p(x|z)` of codes drawn from the prior; `length` of codes where it is free."""
+        """Return the mean of `p(x|z)` for codes drawn from the prior; `length` in codes if it is free."""
         positions = [length if size is None else size for size in self.feature_shape[:-1]]
         return self.decode(self.bottleneck.draw_prior((num_examples, *positions)))
 
     def decode(self, codes, lengths=None):
-        """The mean of `p(x|z)`."""
+        """Return the mean of `p(x|z)`."""
         return self._mean(super().decode(codes, lengths))
 
     def call(self, x, training=None):
@@ -177,7 +177,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         kl = mean_term(self._kl(features), sample_weight)
         self._observe(target, mask, features, sample_weight)
         losses = self._surrogate(target, mask, features, sample_weight, training)
-        # bottleneck, decoder, baseline: each takes what its own calls have added
+        # Collects the losses added by the calls of the bottleneck, the decoder and the estimator's baseline.
         parts = [self.bottleneck, self.decoder]
         parts += [self.estimator] if self.estimator != "pathwise" else []
         added += sum(take_losses(part) for part in parts)
@@ -187,7 +187,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return scalars({"loss": reconstruction + beta * kl + added, **terms})
 
     def _observe(self, target, mask, features, sample_weight):
-        """Update the metrics of `compile` with the reconstruction of the most probable codes."""
+        """Update the metrics given to `compile` with the reconstruction from the most probable codes."""
         if self._metrics_of_user.metrics:
             code = self.bottleneck.decode(self.bottleneck.encode(ops.stop_gradient(features)))
             parameters = call_masked(self.decoder, code, mask_of(features), False)
@@ -195,13 +195,13 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
             weights = combine(mask, sample_weight)
             self.observe_reconstruction(target, self._mean(crop(parameters, target)), weights)
 
-    # the expectation of the loss, and its gradient
+    # The expectation of the loss, and its gradient
 
     def _surrogate(self, target, mask, features, sample_weight, training):
-        """`(batch,)`: `-log p(x|z)`, as a surrogate that has the gradient of the expectation."""
+        """Return `-log p(x|z)`, `(batch,)`, as a surrogate with the gradient of the expectation."""
         if training and self.estimator == "pathwise":
             return self._by_path(target, mask, features, sample_weight)
-        # the bottleneck's own metrics and losses; the codes are drawn below
+        # Updates the bottleneck's metrics and losses only; the codes are drawn below.
         self.bottleneck(features, training=False, **self._weighting(features, sample_weight))
         if not training:
             return self._loss_of(target, mask, self.bottleneck.draw(features), mask_of(features), training)
@@ -235,18 +235,18 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         codes, uniform = self.estimator.draw(features)
         losses = [self._loss_of(target, mask, one, code_mask, True) for one in (codes[0], codes[1])]
         logits = ops.cast(features, "float32")
-        if code_mask is not None:  # the loss does not depend on the bits of padding: they are only noise
+        if code_mask is not None:  # the loss does not depend on padded bits, which would only add noise
             logits = logits * ops.cast(ops.expand_dims(code_mask, -1), "float32")
         return self.estimator(ops.stack(losses), logits, uniform)
 
     def _repeated(self, *tensors):
-        """Each tensor `num_samples` times along the batch."""
+        """Return each tensor repeated `num_samples` times along the batch."""
         if self.num_samples == 1:
             return tensors
         return [None if one is None else ops.concatenate([one] * self.num_samples) for one in tensors]
 
     def _loss_of(self, target, mask, code, code_mask, training):
-        """`-log p(target | code)`, `(batch,)`, of integer codes or of an embedding."""
+        """Return `-log p(target | code)`, `(batch,)`, for integer codes or an embedding."""
         if not keras.backend.is_float_dtype(code.dtype):
             code = self.bottleneck.decode(code)
         parameters = crop(call_masked(self.decoder, code, code_mask, training), target)
@@ -256,16 +256,16 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     def _kl(self, features):
         return sum_per_example(self.bottleneck.kl(features), mask_of(features))
 
-    # evaluation
+    # Evaluation
 
     def _posterior(self, x):
-        """`(values, mask, features)`."""
+        """Return `(values, mask, features)` of `x`."""
         values, lengths = unpack_inputs(self.checked_inputs(x))
         values = ops.cast(values, "float32")
         return values, input_mask(values, lengths), self.features(values, lengths)
 
     def _likelihood_of_draw(self, values, mask, features):
-        """`(log p(x|z), log p(x|z) p(z) / q(z|x))` of one hard sample, each `(batch,)`."""
+        """Return `(log p(x|z), log p(x|z) p(z) / q(z|x))` for one hard sample, each `(batch,)`."""
         codes, code_mask = self.bottleneck.draw(features), mask_of(features)
         likelihood = -self._loss_of(values, mask, codes, code_mask, False)
         ratio = self.bottleneck.prior_log_prob(codes) - self.bottleneck.log_prob(features, codes)
@@ -275,7 +275,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of `AutoEncoder`, with `sample`: uniform noise, shaped as the logits, to a reconstruction."""
+        """Return the endpoints of `AutoEncoder` and `sample`, whose noise is uniform and shaped as logits."""
         noise = tf.TensorSpec((None, *self.feature_shape), tf.float32, name="noise")
         specs = {name: spec for name, spec in self.code_specs().items() if name == "code_lengths"}
         specs = {"noise": noise, **specs}

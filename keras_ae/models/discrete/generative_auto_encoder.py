@@ -1,4 +1,4 @@
-"""A discrete auto-encoder with a prior over its codes: it generates."""
+"""Generative model of a discrete auto-encoder and a prior over its codes."""
 
 import keras
 import numpy as np
@@ -15,33 +15,34 @@ PARTS = ("auto_encoder", "prior", "bottom_prior")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GenerativeAutoEncoder(BaseModel):
-    """Draws codes from a prior and decodes them; trains the prior, not the auto-encoder.
+    """Trained discrete auto-encoder with a prior over its codes; only the prior is trained.
 
     ```
     codes ~ prior,   x = decode(codes)
     loss  = -mean log prior(encode(x)) / number of codes,   nats per code
     ```
 
-    With a `TwoLevelAutoEncoder`, `prior` is over the top codes and `bottom_prior` over
-    the bottom codes given the top ones; the loss is that of both, over all codes.
+    With a `TwoLevelAutoEncoder`, `prior` models the top codes and `bottom_prior` the
+    bottom codes given the top ones; the loss is the mean of both over all codes.
 
     Args:
         auto_encoder: a trained `AutoEncoder` with a discrete bottleneck, or a trained
-            `TwoLevelAutoEncoder`. Its weights and statistics stay as they are.
+            `TwoLevelAutoEncoder`. Its weights and statistics are not changed.
         prior: a `CodePrior` over its codes, or its top codes.
         bottom_prior: a `CodePrior` over its bottom codes, conditioned on the top ones.
 
     Inputs of `fit`, `evaluate`:
-        x: what the auto-encoder takes; where the priors have labels,
+        x: inputs of the auto-encoder; if the priors have labels,
             `{"x":, "labels": (batch,)}`.
         sample_weight: `(batch,)`.
 
     Metrics:
-        `loss` in nats per code, `accuracy`; with two levels both also as `top_` and
-        `bottom_`.
+        `loss` in nats per code, `accuracy`; with two levels also both for each level, with the prefixes
+        `top_` and `bottom_`.
 
     Raises:
-        ValueError: the auto-encoder is not discrete, or a prior does not fit its codes.
+        ValueError: the auto-encoder is not discrete, or values and shape of a prior are not those of its
+            codes.
 
     Example:
 
@@ -76,7 +77,7 @@ class GenerativeAutoEncoder(BaseModel):
 
     @property
     def metrics(self):
-        """Those of the prior: the auto-encoder is not trained and has nothing to report."""
+        """Metrics of the prior; the auto-encoder is not trained and has none."""
         return [self._loss_tracker, *self._terms.values()] if self.compiled else []
 
     def input_rules(self):
@@ -88,27 +89,27 @@ class GenerativeAutoEncoder(BaseModel):
         return InputRules(shapes, trained_on=trained_on, sizes=sizes, ignores_y=True)
 
     def encode(self, x):
-        """The codes of `x`, as the auto-encoder gives them."""
+        """Return the codes of `x` from the auto-encoder."""
         return self.auto_encoder.encode(x)
 
     def embed(self, x):
-        """The float embedding of `x`."""
+        """Return the float embedding of `x`."""
         return self.auto_encoder.embed(x)
 
     def decode(self, codes):
-        """The reconstruction from codes."""
+        """Return the reconstruction from codes."""
         return self.auto_encoder.decode(codes)
 
     def reconstruct(self, x):
-        """`decode(encode(x))`."""
+        """Return `decode(encode(x))`."""
         return self.auto_encoder.reconstruct(x)
 
     def call(self, x, training=None):
-        """The reconstruction, in inference whatever `training` says."""
+        """Return the reconstruction; the auto-encoder always runs in inference mode."""
         return self.auto_encoder(x["x"] if isinstance(x, dict) else x, training=False)
 
     def log_prob(self, codes, *, labels=None):
-        """`log p(codes)` in nats, `(batch,)`."""
+        """Return `log p(codes)` in nats, `(batch,)`."""
         inputs = self._prior_inputs(codes, labels)
         parts = [
             prior.log_prob(one["x"], labels=one.get("labels"), condition=one.get("condition"))
@@ -124,7 +125,7 @@ class GenerativeAutoEncoder(BaseModel):
     def sample_codes(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None):
         """Draw codes; arguments as in `CodePrior.sample`."""
         settings = {"temperature": temperature, "top_k": top_k}
-        # one seed each: equal ones would give both levels the same noise
+        # One seed for each level: equal seeds would give both levels the same noise.
         seeds = (seed, seed) if seed is None else np.random.default_rng(seed).integers(2**31, size=2)
         first = self.prior.sample(num, seed=seeds[0], labels=_labels_for(self.prior, labels), **settings)
         if self.bottom_prior is None:
@@ -152,11 +153,11 @@ class GenerativeAutoEncoder(BaseModel):
         return scalars(joint)
 
     def own_preprocessing(self):
-        """That of the auto-encoder."""
+        """Return the preprocessing of the auto-encoder."""
         return self.auto_encoder.preprocessing
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of the auto-encoder; `score` is the loss in nats per code; `sample` takes uniform noise."""
+        """Return the auto-encoder's endpoints, `score` in nats per code, and `sample` from uniform noise."""
         table = self.auto_encoder.endpoints()
         encode = table["encode"]
         labels, count = self.prior.condition_specs(), self.prior.settings["num_labels"]
@@ -183,7 +184,7 @@ class GenerativeAutoEncoder(BaseModel):
         return {"log_prob": log_prob, "score": -log_prob / sum(prior.num_codes for prior in self.priors)}
 
     def _draw(self, noise, labels=None):
-        """`({"reconstruction", codes}, gap)` of uniform noise `(batch, number of codes)`."""
+        """Return `({"reconstruction", codes}, gap)` for uniform noise `(batch, number of codes)`."""
         split = self.prior.num_codes
         labels_of = {"labels": _labels_for(self.prior, labels)}
         codes, gap = self.prior.codes_of_noise(noise[:, :split], **labels_of)
@@ -196,11 +197,11 @@ class GenerativeAutoEncoder(BaseModel):
 
     @property
     def priors(self):
-        """The prior, or those of the top and of the bottom codes."""
+        """The prior, or the priors of the top and of the bottom codes."""
         return [prior for prior in (self.prior, self.bottom_prior) if prior is not None]
 
     def _prior_inputs(self, codes, labels):
-        """What each prior's `fit` takes."""
+        """Return the inputs of each prior's `fit`."""
         levels = [{"x": codes}]
         if self.bottom_prior is not None:
             levels = [{"x": codes["top"]}, {"x": codes["bottom"], "condition": codes["top"]}]
@@ -236,10 +237,10 @@ def _check_parts(auto_encoder, prior, bottom_prior):
 
 
 def code_levels(auto_encoder) -> list[tuple[int, tuple[int, ...]]]:
-    """`(values, shape)` of the codes of each level of a discrete auto-encoder, the top one first.
+    """Return `(number of values, shape)` of the codes of each level of an auto-encoder, the top level first.
 
     Raises:
-        ValueError: it is not built, or has no discrete bottleneck.
+        ValueError: the auto-encoder is not built, or has no discrete bottleneck.
     """
     if not getattr(auto_encoder, "discrete", False) or not auto_encoder.built:
         raise ValueError(

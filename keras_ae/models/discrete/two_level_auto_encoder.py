@@ -1,4 +1,4 @@
-"""Two grids of codes: a coarse one for the whole, a fine one for the details."""
+"""Auto-encoder with two grids of codes: a coarse one for the whole, a fine one for the details."""
 
 import keras
 import numpy as np
@@ -22,22 +22,22 @@ PARTS += ("top_bottleneck", "bottom_bottleneck", "reconstruction_loss")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class TwoLevelAutoEncoder(BaseModel):
-    """VQ-VAE-2: top codes of the whole first, then bottom codes that know them.
+    """VQ-VAE-2: auto-encoder with top codes, and bottom codes that are conditioned on them.
 
     ```
     h        = bottom_encoder(x)
     e_top    = top_bottleneck(top_encoder(h))
     e_bottom = bottom_bottleneck(merge(h, top_decoder(e_top)))
     x_hat    = decoder(e_top, e_bottom)
-    loss     = mean reconstruction_loss(x, x_hat) + what both bottlenecks add
+    loss     = mean reconstruction_loss(x, x_hat) + losses added by both bottlenecks
     ```
 
     Args:
         bottom_encoder, top_encoder, top_decoder, merge, decoder: `keras.Model`s as in the
             equations; `merge` and `decoder` take a list of two tensors.
-            `networks.two_level_networks` makes all five for images.
+            `networks.two_level_networks` returns all five for images.
         top_bottleneck, bottom_bottleneck: discrete bottlenecks of `keras_ae.layers`, with
-            names of their own such as `name="top"` and `name="bottom"`: these become the
+            different names such as `name="top"` and `name="bottom"`: these become the
             prefixes of their metrics.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function.
 
@@ -47,10 +47,10 @@ class TwoLevelAutoEncoder(BaseModel):
         sample_weight: `(batch,)`.
 
     Metrics:
-        `loss`, `reconstruction_loss`, and those of the bottlenecks, such as `top_usage`.
+        `loss`, `reconstruction_loss`, and the metrics of the bottlenecks, such as `top_usage`.
 
     Raises:
-        ValueError: bottlenecks that are not discrete or whose metrics have equal names.
+        ValueError: the bottlenecks are not discrete, or their metrics have equal names.
         InputError: the decoder's output does not have the shape of the input.
 
     Example:
@@ -116,24 +116,24 @@ class TwoLevelAutoEncoder(BaseModel):
 
     @property
     def bottlenecks(self):
-        """`{"top": layer, "bottom": layer}`."""
+        """Bottlenecks as `{"top": layer, "bottom": layer}`."""
         return {"top": self.top_bottleneck, "bottom": self.bottom_bottleneck}
 
     def encode(self, x):
-        """`{"top": codes, "bottom": codes}` of `x`: what `decode` takes."""
+        """Return `{"top": codes, "bottom": codes}` of `x`, the input of `decode`."""
         return self._codes(*self._features(self.checked_inputs(x)))
 
     def embed(self, x):
-        """`{"top": embedding, "bottom": embedding}` of `x`, floats."""
+        """Return `{"top": embedding, "bottom": embedding}` of `x`, floats."""
         return self._look_up(self.encode(x))
 
     def decode(self, codes):
-        """The reconstruction from `{"top":, "bottom":}`, codes (integers) or embeddings (floats)."""
+        """Return the reconstruction from `{"top":, "bottom":}`, codes (integers) or embeddings (floats)."""
         embeddings = self._look_up(codes)
         return self.decoder([embeddings["top"], embeddings["bottom"]], training=False)
 
     def reconstruct(self, x):
-        """`decode(encode(x))`."""
+        """Return `decode(encode(x))`."""
         return self.decode(self.encode(x))
 
     def score(self, x):
@@ -180,7 +180,7 @@ class TwoLevelAutoEncoder(BaseModel):
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
     def margin(self, x):
-        """Relative gap of the two best scores of the least certain code of each example, `(batch,)`."""
+        """Return the relative gap of the two best scores of each example's least certain code: `(batch,)`."""
         h, top_features = self._features(x)
         top = self.top_bottleneck.encode(top_features)
         margins = (
@@ -191,7 +191,7 @@ class TwoLevelAutoEncoder(BaseModel):
         return ops.minimum(*margins)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of `AutoEncoder`; codes are `top_codes` and `bottom_codes`."""
+        """Return the endpoints of `AutoEncoder`, with codes named `top_codes` and `bottom_codes`."""
         images = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
         codes = {
             f"{level}_codes": tf.TensorSpec((None, *shape), tf.int32, name=f"{level}_codes")
@@ -239,7 +239,7 @@ class TwoLevelAutoEncoder(BaseModel):
         return {name: rng.integers(0, values[name], array.shape) for name, array in inputs.items()}
 
     def _features(self, x):
-        """Bottom features, and top features before they are quantised."""
+        """Return the bottom features, and the top features before quantisation."""
         h = self.bottom_encoder(unpack_inputs(x)[0], training=False)
         return h, self.top_encoder(h, training=False)
 
