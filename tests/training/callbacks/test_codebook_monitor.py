@@ -46,7 +46,7 @@ def test_counts_are_those_of_the_training_epoch(tmp_path, drawn):
     for counts in drawn:
         np.testing.assert_array_equal(counts, bit_counts(LOGITS))
     assert len(drawn) == 2
-    assert (tmp_path / "codebook_monitor.png").is_file()
+    assert (tmp_path / "codebook_usage.png").is_file()
 
 
 def test_validation_and_other_callbacks_leave_the_counts_alone(tmp_path, drawn):
