@@ -1,4 +1,4 @@
-"""Images, speech and text for training and encoding: read, split, and handed out in batches."""
+"""Data sets of images, speech and text for training and encoding: reading, splitting and batching."""
 
 from keras_ae.training.datasets.batch_stream import BatchStream
 from keras_ae.training.datasets.images.batches import EpochStream, training_batches

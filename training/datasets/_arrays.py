@@ -1,4 +1,4 @@
-"""Pixels as stored and as floats in [0, 1], and parts of arrays in .npz files."""
+"""Conversion of stored pixels to floats in [0, 1], and reading of .npz arrays in parts."""
 
 import lzma
 import zipfile
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf  # what runs inside of a tf.data pipeline is TensorFlow, whatever Keras runs on
+import tensorflow as tf  # code inside a tf.data pipeline is TensorFlow with every Keras backend
 
 from keras_ae.errors import InputError
 
 BYTE = 255.0  # the largest value of uint8
-CHUNK_BYTES = 2**24  # read at once where an array may be larger than memory
+CHUNK_BYTES = 2**24  # bytes read at once from an array that may be larger than memory
 
 
 def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
-    """`(height, width, channels)` of an array of images; `origin` names it in errors."""
+    """Return `(height, width, channels)` of an array of images; `origin` names it in errors."""
     if len(shape) == 3:
         shape = (*shape, 1)
     if len(shape) != 4 or not 1 <= shape[3] <= 4:
@@ -30,18 +30,18 @@ def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
 
 
 def pixel_scale(chunks: Iterable[np.ndarray], origin: str, scale: float | None = None) -> float:
-    """The stored value of these pixels that becomes 1.
+    """Return the stored pixel value that is converted to 1.
 
-    `scale` where it is given; else 255 of uint8, whose largest value it is, and 1 where all values are
-    in [0, 1]. Anything else could be meant in more than one way, and is not guessed.
+    This is `scale` if it is given. Otherwise it is 255 (the largest value) for uint8, and 1 if all values
+    are in [0, 1]. Any other range is ambiguous and raises an error.
 
     Args:
         chunks: arrays of one dtype.
-        origin: what they are called in errors.
-        scale: what the user says.
+        origin: name of the arrays in errors.
+        scale: value given by the user.
 
     Raises:
-        InputError: values that are not numbers, or not from 0 to `scale`; a scale that has to be said.
+        InputError: values are not numbers, or not from 0 to `scale`; the scale is ambiguous and not given.
     """
     if scale is not None and not 0 < scale < np.inf:
         raise InputError(f"--scale must be a positive number. Received: {scale}")
@@ -50,14 +50,14 @@ def pixel_scale(chunks: Iterable[np.ndarray], origin: str, scale: float | None =
         dtype = chunk.dtype
         if dtype.kind not in "biuf":
             raise InputError(f"{origin}: expected numbers as pixels. Received: dtype {dtype}")
-        # minimum and maximum hand a NaN on
+        # minimum and maximum propagate NaN
         low, high = float(np.minimum(low, chunk.min())), float(np.maximum(high, chunk.max()))
         if np.isnan(low):
             raise InputError(
                 f"{origin}: expected numbers as pixels. Received: NaN; repair or drop those images."
             )
         if dtype == np.uint8 and (scale == BYTE or (scale is None and high > 1)):
-            return BYTE  # a byte cannot be out of range: there is nothing more to learn
+            return BYTE  # uint8 cannot be out of range: the other chunks need no check
     _check_range(low, high, dtype, origin, scale)
     return float(scale or 1.0)
 
@@ -71,7 +71,7 @@ def _check_range(low, high, dtype, origin, scale):
             f"{origin}: pixels must lie between 0 and the scale, {scale:g}. {received}. "
             "Give the value that stands for white as --scale."
         )
-    # black is zero on every scale
+    # all values 0 (black) are valid on every scale
     if scale is None and (high > 1 or (dtype == np.uint8 and high == 1)):
         raise InputError(
             f"{origin}: which pixel value becomes 1 must be given, unless pixels are in [0, 1] or uint8 "
@@ -80,31 +80,31 @@ def _check_range(low, high, dtype, origin, scale):
 
 
 def array_chunks(array: np.ndarray) -> Iterator[np.ndarray]:
-    """An array in runs of rows of about 16 MiB."""
+    """Yield the array in consecutive groups of rows, about 16 MiB each."""
     rows = chunk_rows(array.shape, array.dtype)
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
 
 
 def chunk_rows(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Rows of an array that take about 16 MiB."""
+    """Return the number of rows of an array that take about 16 MiB."""
     row_bytes = int(np.prod(shape[1:], dtype="int64")) * dtype.itemsize
     return max(1, CHUNK_BYTES // max(1, row_bytes))
 
 
 def unit_images(raw: np.ndarray, scale: float) -> np.ndarray:
-    """Stored pixels `(n, h, w)` or `(n, h, w, c)` as float32 `(n, h, w, c)` in [0, 1]."""
+    """Convert stored pixels `(n, h, w)` or `(n, h, w, c)` to float32 `(n, h, w, c)` in [0, 1]."""
     images = raw.astype("float32")
     images /= np.float32(scale)
     return images[..., None] if images.ndim == 3 else images
 
 
 def resized(images, image_size: tuple[int, int]):
-    """Float images `(..., h, w, c)` resized with anti-aliasing; a tensor."""
+    """Resize float images `(..., h, w, c)` with anti-aliasing; return a tensor."""
     return tf.clip_by_value(tf.image.resize(images, image_size, antialias=True), 0.0, 1.0)
 
 
-# RuntimeError: encrypted, or packed in a way that zipfile does not know
+# RuntimeError: the file is encrypted, or compressed by a method that zipfile does not support
 DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -113,7 +113,11 @@ HEADER_READERS = {
 
 
 class NpzMember:
-    """The array `key` of the .npz file `path`.
+    """One array of an .npz file, read whole or in parts.
+
+    Args:
+        path: the .npz file.
+        key: name of the array.
 
     Example:
 
@@ -132,17 +136,17 @@ class NpzMember:
 
     @property
     def origin(self) -> str:
-        """What the array is called in errors."""
+        """Name of the array in errors."""
         return f"{self.path}[{self.key}]"
 
     def whole(self) -> np.ndarray:
-        """The array in memory."""
+        """Return the whole array in memory."""
         return self._guarded(self._load)
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """The array from its first row to its last, about 16 MiB at a time.
+        """Yield the array from its first row to its last, about 16 MiB at a time.
 
-        Only arrays in the order of Fortran, which have no rows to read, come whole.
+        Arrays in Fortran order do not store rows contiguously and are yielded whole.
         """
         if not self.in_rows:
             yield self.whole()
@@ -186,10 +190,10 @@ class NpzMember:
 
 
 def npz_keys(path: Path) -> list[str]:
-    """The names of the arrays of an .npz file.
+    """Return the names of the arrays of an .npz file.
 
     Raises:
-        InputError: it is not an .npz file, or damaged.
+        InputError: the file is not an .npz file, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Orders of the examples of an epoch."""
+"""Orders in which an epoch visits its examples."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -9,16 +9,16 @@ from keras_ae.errors import InputError
 
 
 class BatchOrder:
-    """Batches of `0 ... size - 1`, in order, or shuffled as a function of seed and epoch.
+    """Batches of the indices `0 ... size - 1`, in order, or shuffled as a function of seed and epoch.
 
     The order of epoch e is `numpy.random.default_rng((seed, e)).permutation(size)`, cut
-    into batches; the last one may be smaller. It depends on nothing that went before,
-    so that a training can go on at any step of any epoch.
+    into batches; the last one may be smaller. It does not depend on earlier epochs,
+    so that a training can resume at any step of any epoch.
 
     Args:
-        size: number of images.
-        batch_size: images of one batch.
-        seed: of the shuffling, at least 0; `None`: not shuffled.
+        size: number of examples.
+        batch_size: examples per batch.
+        seed: seed of the shuffling, at least 0; `None`: not shuffled.
 
     Raises:
         InputError: `batch_size` or `seed` is too small.
@@ -40,11 +40,11 @@ class BatchOrder:
 
     @property
     def steps(self) -> int:
-        """Batches of a whole epoch."""
+        """Number of batches in a whole epoch."""
         return ceil(self.size / self.batch_size)
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[np.ndarray]:
-        """The batches of an epoch from number `start` on."""
+        """Yield the batches of an epoch, beginning with batch number `start`."""
         order = np.arange(self.size)
         if self.seed is not None:
             order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
@@ -52,20 +52,20 @@ class BatchOrder:
             yield order[first : first + self.batch_size]
 
 
-WINDOW = 50  # batches that are sorted together: less padding with more, less chance with fewer
+WINDOW = 50  # batches that are sorted together: more reduce the padding but also the randomness
 
 
 class BucketedOrder(BatchOrder):
-    """Batches of examples that are alike in length, so that little is padded.
+    """Batches of examples of similar length, which need little padding.
 
-    With a seed, an epoch's permutation (see `BatchOrder`) is cut into runs of 50 batches,
-    each run is sorted by length, and the batches are shuffled: still a function of seed
-    and epoch alone. Without one, all are sorted by length once.
+    With a seed, an epoch's permutation (see `BatchOrder`) is cut into groups of 50 batches,
+    each group is sorted by length, and the batches are shuffled: the order is still a function of
+    seed and epoch alone. Without a seed, all examples are sorted by length once.
 
     Args:
-        lengths: of the examples, in any unit.
-        batch_size: examples of one batch.
-        seed: of the shuffling, at least 0; `None`: not shuffled.
+        lengths: lengths of the examples, in any unit.
+        batch_size: examples per batch.
+        seed: seed of the shuffling, at least 0; `None`: not shuffled.
 
     Raises:
         InputError: `batch_size` or `seed` is too small.
@@ -81,7 +81,7 @@ class BucketedOrder(BatchOrder):
         self.lengths = np.asarray(lengths)
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[np.ndarray]:
-        """The batches of an epoch from number `start` on."""
+        """Yield the batches of an epoch, beginning with batch number `start`."""
         cut = []
         random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
         order = np.arange(self.size) if random is None else random.permutation(self.size)
@@ -95,17 +95,17 @@ class BucketedOrder(BatchOrder):
 
 
 class BlockOrder(BatchOrder):
-    """Blocks of consecutive numbers; the order within a block is kept.
+    """Blocks of consecutive indices; the order within a block is kept.
 
-    With a seed, an epoch begins its first block anywhere, goes around the end, and shuffles
-    the blocks: a function of seed and epoch alone. Without one, the blocks of each epoch are
-    the same, in order. Numbers that fill no whole block are left out, with a seed others in each
-    epoch; fewer numbers than a block are one block.
+    With a seed, an epoch begins its first block at a random index, wraps around at the end, and
+    shuffles the blocks: the order is a function of seed and epoch alone. Without a seed, the blocks of
+    each epoch are the same, in order. Indices that do not fill a whole block are left out; with a seed
+    these differ between epochs. If `size` is smaller than a block, all indices are one block.
 
     Args:
-        size: of the numbers.
-        block_size: numbers of one block.
-        seed: at least 0; `None`: not shuffled.
+        size: number of examples.
+        block_size: indices per block.
+        seed: seed of the shuffling, at least 0; `None`: not shuffled.
 
     Raises:
         InputError: `block_size` or `seed` is too small.
@@ -118,11 +118,11 @@ class BlockOrder(BatchOrder):
 
     @property
     def steps(self) -> int:
-        """Blocks of an epoch."""
+        """Number of blocks in an epoch."""
         return max(min(1, self.size), self.size // self.batch_size)
 
     def batches(self, epoch: int = 0, start: int = 0) -> Iterator[np.ndarray]:
-        """The blocks of an epoch from number `start` on."""
+        """Yield the blocks of an epoch, beginning with block number `start`."""
         size = min(self.batch_size, self.size)
         first, blocks = 0, np.arange(self.steps)
         if self.seed is not None:

@@ -1,4 +1,4 @@
-"""Reading of files: lists of files, reading ahead of use, progress, and errors of broken files."""
+"""Reading of files: listing, prefetching, progress, and errors of broken files."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ AHEAD = 4  # batches
 
 
 def read_ahead(make: Callable, items: Iterable) -> Iterator:
-    """`make(item)` of each item, in order; threads are up to four items ahead.
+    """Yield `make(item)` for each item, in order; threads compute up to four items ahead.
 
-    tf.data would do the same, but not under deterministic kernels, under which a training
-    runs: it then calls Python only when a batch is asked for.
+    `tf.data` would do the same, but not with deterministic kernels, which a training uses: with
+    these it calls Python only when a batch is requested.
 
     Example:
 
@@ -41,7 +41,7 @@ def read_ahead(make: Callable, items: Iterable) -> Iterator:
                 future.cancel()
 
 
-START = 16  # bytes by which the kind of a file is found
+START = 16  # bytes from which the kind of a file is determined
 
 
 def list_files(
@@ -52,19 +52,19 @@ def list_files(
     recognized: Callable[[bytes], bool] | None = None,
     known: tuple[str, ...] = (),
 ) -> list[str]:
-    """Sorted paths of the files of one kind below a folder, relative to it, with `/` between.
+    """Return the sorted paths of the files of one kind below a folder, relative to it, separated by `/`.
 
-    Links to folders are followed after all real folders, each folder once. Every file that is not taken
+    Links to folders are followed after all real folders, each folder once. Every file that is left out
     is recorded: hidden files and folders (names that begin with a dot), and files of other kinds.
 
     Args:
         folder: the folder to search.
-        extensions: in small letters, such as `(".wav", ".flac")`; capitals in names do not matter.
-        left_out: takes the files that are not of this kind.
-        kind: what the files are, for `left_out`, such as "image".
-        recognized: whether the first 16 bytes of a file are of this kind, for files with another
-            ending; `None`: the ending decides.
-        known: names of files with a meaning of their own directly in the folder; they are not recorded.
+        extensions: extensions in lower case, such as `(".wav", ".flac")`; the case of names is ignored.
+        left_out: record to which the files that are not of this kind are added.
+        kind: kind of the files for `left_out`, such as "image".
+        recognized: function that returns whether the first 16 bytes of a file are of this kind, for
+            files with another extension; `None`: only the extension decides.
+        known: names of special files directly in the folder, such as manifests; they are not recorded.
     """
     names, visited = [], set()
     failed = lambda error: left_out.add("folder that cannot be listed", _relative(error.filename, folder))  # noqa: E731
@@ -90,9 +90,9 @@ def list_files(
 
 
 def _walk(folder, failed):
-    """`os.walk` that follows links to folders when it has walked all others."""
+    """Walk a folder like `os.walk`; follow links to folders after all other folders."""
     starts = [folder]
-    for start in starts:  # grows
+    for start in starts:  # the list grows during the loop
         for place, folders, files in os.walk(start, onerror=failed):
             yield place, folders, files
             starts += [
@@ -112,11 +112,11 @@ def _relative(place, folder, *name):
     return Path(place, *name).relative_to(folder).as_posix()
 
 
-MANY = 5000  # examples, from which on a terminal sees a progress bar
+MANY = 5000  # least number of examples for which a terminal shows a progress bar
 
 
 def progress_of(count: int, examples: str, unit: str) -> Callable[[int], None]:
-    """Returns a function that is told how many of `count` examples are done."""
+    """Return a function that shows progress, called with the number of finished examples of `count`."""
     if count < MANY or not sys.stdout.isatty():
         return lambda done: None
     print(f"Checking the {examples}")
@@ -127,7 +127,7 @@ NAMED = 200
 
 
 def broken_files(first: str, others: Sequence[str]) -> InputError:
-    """What is wrong with the first file, and the names of the others, so that all can be replaced at once.
+    """Return an error with the problem of the first file and the names of the others, to replace all at once.
 
     Example:
 

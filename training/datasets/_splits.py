@@ -1,4 +1,4 @@
-"""Splits into training, validation and test examples, and class labels as numbers."""
+"""Splits into training, validation and test examples, and conversion of labels to class numbers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,17 +10,17 @@ from keras_ae.errors import InputError
 def draw_splits(
     official: np.ndarray | None, groups: np.ndarray | None, fractions: dict[str, float], seed: int
 ) -> dict[str, np.ndarray]:
-    """The rows of each split; they ascend, so that files are read in order.
+    """Return the rows of each split, in ascending order, so that files are read in order.
 
-    A split that the source has is taken as it is. Another one is drawn from the training
-    examples, one after the other: whole groups, of which it gets the share that
-    `fractions` says, at least one.
+    A split that the source provides is used unchanged. The other splits are drawn from the training
+    examples, one after the other. Whole groups are drawn: the share of the groups given in
+    `fractions`, at least one group.
 
     Args:
-        official: name of each example's split; `None`: all are for training.
-        groups: int `(examples,)`; examples of one group are never in two drawn splits.
-        fractions: shares of the splits besides "train", in the order of drawing.
-        seed: of the draws.
+        official: name of each example's split, `(examples,)`; `None`: all are for training.
+        groups: int `(examples,)`, group of each example; a group is never divided between drawn splits.
+        fractions: shares of the splits other than "train", in the order of drawing.
+        seed: seed of the draws.
 
     Returns:
         `{"train": rows, ...}`.
@@ -59,7 +59,7 @@ def _counts(official):
 
 
 def _draw(rows, groups, fraction, seed):
-    """Rows that stay and rows held out."""
+    """Return the rows that remain and the rows held out."""
     present = np.unique(groups[rows])
     count = max(1, round(len(present) * fraction)) if fraction else 0
     if count >= len(present) and count:
@@ -75,9 +75,9 @@ def _draw(rows, groups, fraction, seed):
 def class_numbers(
     labels: Mapping[str, np.ndarray], class_names: Sequence[str] | None = None
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Labels of any kind as class numbers 0, 1, ..., the same for all parts, and the names.
+    """Return labels of any kind as class numbers 0, 1, ..., the same for all parts, and the class names.
 
-    Labels that already number `class_names` stay as they are. White space around names is removed.
+    Labels that are already indices into `class_names` are kept. White space around names is removed.
 
     Example:
 
@@ -86,7 +86,7 @@ def class_numbers(
     ([1, 0], [1], ('a', 'b'))
 
     Raises:
-        InputError: `class_names` are given, and a label is beyond them; a name is empty.
+        InputError: `class_names` are given and a label is not an index into them; a name is empty.
     """
     if not labels:
         return {}, ()

@@ -1,4 +1,4 @@
-"""Batches of training examples, from any step of any epoch on."""
+"""Batches of training examples that can start at any step of any epoch."""
 
 import warnings
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from keras_ae.training.datasets._orders import BatchOrder
 class BatchStream:
     """Shuffled batches that are a function of `(seed, epoch)` alone.
 
-    `dataset` yields the batches of `epoch` from `start_step` on. Both are read at each
-    new iteration, which a stock `fit` begins after `on_epoch_begin`: there a callback
-    sets `epoch`, and `start_step`, which is above 0 in the first epoch of a resumed
-    training only. Give `fit` `shuffle=False`, or Keras says that it ignores `shuffle`.
+    `dataset` yields the batches of `epoch`, beginning at `start_step`. Both attributes are read at each
+    new iteration, which Keras' `fit` begins after `on_epoch_begin`. A callback sets `epoch` there, and
+    `start_step`, which is above 0 only in the first epoch of a resumed training. Call `fit` with
+    `shuffle=False`; otherwise Keras warns that it ignores `shuffle`.
 
     Args:
-        order: of the examples.
-        dataset_of: gets a function that yields, at each iteration, `(epoch, indices)` of
-            the batches to come, and returns the dataset of these batches.
-        transform: applied to each batch, such as `lambda x: (noisy(x), x)`.
+        order: order of the examples.
+        dataset_of: function that returns the dataset. Its argument is a function that yields, at each
+            iteration, `(epoch, indices)` of the batches.
+        transform: function applied to each batch, such as `lambda x: (noisy(x), x)`.
 
     Attributes:
-        epoch: whose order the next iteration takes.
-        steps_per_epoch: batches of a whole epoch.
+        epoch: epoch whose order the next iteration uses.
+        steps_per_epoch: number of batches in a whole epoch.
         dataset: `tf.data.Dataset` of the batches.
 
     Raises:
@@ -77,10 +77,10 @@ class BatchStream:
 
 
 def _with_cardinality(dataset, steps):
-    """Tell Keras the steps of a whole epoch, also where the first one will be shorter.
+    """Set the cardinality to the steps of a whole epoch, even if the first epoch is shorter.
 
-    Keras reads the number once, at the start of `fit`, and cuts every later epoch to it.
-    If it did not know, it would take that of the first, shorter epoch.
+    Keras reads the cardinality once, at the start of `fit`, and limits every later epoch to it.
+    Without it, Keras would use the number of steps of the first, shorter epoch.
     `tf.data.experimental.assert_cardinality` would fail at the end of that epoch.
     """
     dataset.cardinality = lambda: tf.constant(steps, tf.int64)

@@ -8,16 +8,16 @@ from keras_ae.training.datasets.images.data import ImageSource
 from keras_ae.training.datasets.images.stores import ArrayStore
 
 TEST_IMAGES = 10_000
-TEST_SEED = 0  # of the draw of the test images: the same ones always
+TEST_SEED = 0  # seed of the draw of the test images, which are always the same
 NATIVE_SIZES = (64, 32, 16)
 
 
 class SpriteRows:
-    """The images of some sprites as an array that is rendered when rows of it are asked for.
+    """Array of sprite images whose rows are rendered when they are read.
 
     Args:
         sprites: the renderer.
-        indices: of its images, in the order of the rows.
+        indices: indices of the images in the renderer, in the order of the rows.
 
     Example:
 
@@ -38,20 +38,19 @@ class SpriteRows:
         return self.sprites.images(self.factors(rows))
 
     def factors(self, rows) -> np.ndarray:
-        """The factors of these rows, int64 `(n, 5)`."""
+        """Return the factors of these rows, int64 `(n, 5)`."""
         return self.sprites.factors_of(self.indices[rows])
 
 
 def read_sprites(image_size: tuple[int, int] | None = None, streamed: bool = False) -> ImageSource:
-    """737,280 images of three shapes, see `keras_ae.evaluation.Sprites`; the label is the shape.
+    """Return 737,280 images of three shapes, see `keras_ae.evaluation.Sprites`; the label is the shape.
 
-    10,000 of them, always the same, are the test images. Memory holds none of them: each is
-    rendered for its batch. At 64, 32 and 16 pixels they are drawn as they are, other sizes
-    are resized from 64.
+    10,000 fixed images are the test images. No images are kept in memory: each is rendered when its
+    batch is read. Sizes of 64, 32 and 16 pixels are rendered directly, other sizes are resized from 64.
 
     Args:
         image_size: height and width; `None`: 64 each.
-        streamed: all images as one part, in the order of their factors.
+        streamed: whether to return all images as one part, in the order of their factors.
 
     Example:
 
@@ -85,7 +84,10 @@ WHITE = 16.0  # the pixels count dark points in 4x4 blocks of the scan
 
 
 def read_digits(image_size: tuple[int, int] | None = None) -> ImageSource:
-    """1,797 scans of handwritten digits, 8x8 pixels of 17 shades (Alpaydin and Kaynak, 1998).
+    """Return 1,797 scans of handwritten digits, 8x8 pixels of 17 grey levels (Alpaydin and Kaynak, 1998).
+
+    Args:
+        image_size: height and width to resize to; `None`: 8 each.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Decoding of images: by TensorFlow where it can, in parallel, and by Pillow elsewhere."""
+"""Decoding of images: in parallel by TensorFlow where it supports the format, otherwise by Pillow."""
 
 import io
 import os
@@ -13,9 +13,9 @@ from keras_ae.errors import InputError, require
 from keras_ae.training.datasets._arrays import resized
 from keras_ae.training.datasets._reading import broken_files, progress_of
 
-# ways to decode an image; 1 to 8 are EXIF orientations of what TensorFlow decodes as 8 bits
+# ways to decode an image; 1 to 8 are EXIF orientations of images that TensorFlow decodes as 8 bits
 PILLOW, UPRIGHT, DEEP = 0, 1, 9
-START = 34  # bytes that tell the kind of a file and of its pixels
+START = 34  # bytes that contain the kind of a file and of its pixels
 ORIENTATION = 0x0112  # EXIF tag
 PILLOW_STARTS = (b"II*\0", b"MM\0*", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 MODES = {
@@ -29,7 +29,7 @@ MODES = {
     "PA": "RGBA",
 }
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")  # 16 bits, grey
-TURNS = (  # what shows an image of EXIF orientation 1 to 8 upright
+TURNS = (  # operations that turn an image of EXIF orientation 1 to 8 upright
     lambda image: image,
     lambda image: image[:, ::-1],
     lambda image: image[::-1, ::-1],
@@ -42,15 +42,15 @@ TURNS = (  # what shows an image of EXIF orientation 1 to 8 upright
 
 
 def way_of(item: bytes, from_file: bool) -> int:
-    """How an image is decoded, by its first bytes.
+    """Return how to decode an image, judged by its first bytes.
 
     Args:
         item: path, or encoded bytes.
-        from_file: whether it is a path.
+        from_file: whether `item` is a path.
 
     Returns:
-        an EXIF orientation 1 to 8 where TensorFlow decodes 8 bits (JPEG, PNG, GIF, plain BMP, and what
-        is no image); `DEEP`: PNG of 16 bits; `PILLOW`: WebP, TIFF, netpbm, other BMP.
+        an EXIF orientation 1 to 8 for images that TensorFlow decodes as 8 bits (JPEG, PNG, GIF, plain BMP)
+        and for files that are not images; `DEEP`: PNG of 16 bits; `PILLOW`: WebP, TIFF, netpbm, other BMP.
     """
     try:
         with open(item, "rb", buffering=0) if from_file else io.BytesIO(item) as file:
@@ -59,17 +59,17 @@ def way_of(item: bytes, from_file: bool) -> int:
                 return _jpeg_orientation(file)
             turned = start.startswith(b"\x89PNG") and _png_has_exif(file)
     except OSError:
-        return UPRIGHT  # decoding it says what is wrong
+        return UPRIGHT  # decoding raises the error
     if start.startswith(b"\x89PNG"):
         return PILLOW if turned else DEEP if start[24:25] == b"\x10" else UPRIGHT
-    if start.startswith(b"BM"):  # TensorFlow takes a palette's numbers for grey levels
+    if start.startswith(b"BM"):  # TensorFlow misreads palette indices as grey levels
         return UPRIGHT if start[28:34] == b"\x18\0\0\0\0\0" else PILLOW
     webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     return PILLOW if webp or start.startswith(PILLOW_STARTS) else UPRIGHT
 
 
 def _png_has_exif(file):
-    """Whether one of the chunks, which may come after the pixels, is EXIF."""
+    """Return whether the file has an EXIF chunk, which may come after the pixels."""
     place = 8
     while True:
         file.seek(place)
@@ -82,7 +82,7 @@ def _png_has_exif(file):
 
 
 def _jpeg_orientation(file):
-    """1 to 8; segments before the picture tell it."""
+    """Return the EXIF orientation, 1 to 8, from the segments before the image data."""
     place = 2
     while True:
         file.seek(place)
@@ -90,7 +90,7 @@ def _jpeg_orientation(file):
         marker, size = head[1:2], int.from_bytes(head[2:4], "big")
         if marker == b"\xe1" and head[4:] == b"Exif\0\0":
             return _exif_orientation(file.read(size - 8))
-        # no segment, or the picture begins
+        # not a segment, or the beginning of the image data
         if head[:1] != b"\xff" or marker in (b"\xda", b"\xd9", b""):
             return UPRIGHT
         place += 2 + size
@@ -101,17 +101,17 @@ def _exif_orientation(contents):
     try:
         exif.load(b"Exif\0\0" + contents)
         orientation = exif.get(ORIENTATION, UPRIGHT)
-    except Exception:  # EXIF that is damaged says nothing; the picture is another matter
+    except Exception:  # damaged EXIF data are ignored: the pixels may still be readable
         return UPRIGHT
     return orientation if orientation in range(1, 9) else UPRIGHT
 
 
 def decode(item, way, from_file: bool):
-    """Pixels in [0, 1], float32 `(height, width, channels)`, by TensorFlow alone, for graphs.
+    """Decode an image with TensorFlow only, for graphs: float32 `(height, width, channels)` in [0, 1].
 
     Args:
         item: path or encoded bytes, a string tensor.
-        way: of `way_of`, an integer tensor or a number; not `PILLOW`.
+        way: result of `way_of`, an integer tensor or a number; not `PILLOW`.
         from_file: whether `item` is a path.
     """
     contents = tf.io.read_file(item) if from_file else item
@@ -134,15 +134,15 @@ def _upright(image, orientation):
 
 
 def decode_by_pillow(item: bytes, from_file: bool) -> np.ndarray:
-    """Pixels in [0, 1] of an image that TensorFlow does not decode, float32 `(height, width, channels)`.
+    """Decode an image that TensorFlow cannot decode: float32 `(height, width, channels)` in [0, 1].
 
-    The first frame or page is read, upright by its EXIF orientation. Palettes become colours, with a
-    channel for their transparency; 16 bits are divided by 65535.
+    The first frame or page is read and turned upright according to its EXIF orientation. Palettes are
+    converted to colours, with an alpha channel for their transparency; 16 bits are divided by 65535.
 
     Raises:
-        ImportError: Pillow is not installed; names the extra.
-        InputError: the pixels have no known white: they are floats, or 32 bits.
-        Exception: the image is broken; Pillow raises many kinds of them.
+        ImportError: Pillow is not installed; the message names the extra.
+        InputError: the pixel value of white is unknown: the pixels are floats, or 32 bits.
+        Exception: the image is broken; Pillow raises exceptions of many types.
     """
     pillow, image_ops = require("PIL.Image", extra="training"), require("PIL.ImageOps", extra="training")
     with pillow.open(os.fsdecode(item) if from_file else io.BytesIO(item)) as image:
@@ -163,18 +163,18 @@ def _pixels(image, format):
 
 
 def read_image(item: bytes, origin: str, from_file: bool, image_size=None, channels: int | None = None):
-    """One image, float32 `(height, width, channels)` in [0, 1].
+    """Read one image as float32 `(height, width, channels)` in [0, 1].
 
     Args:
         item: path, or encoded bytes.
-        origin: what it is called in errors.
+        origin: name of the image in errors.
         from_file: whether `item` is a path.
         image_size: height and width to resize to.
-        channels: to convert to, see `to_channels`.
+        channels: number of channels to convert to, see `to_channels`.
 
     Raises:
-        ImportError: it needs Pillow, which is not installed; names the extra.
-        InputError: it cannot be decoded; names it.
+        ImportError: the image needs Pillow, which is not installed; the message names the extra.
+        InputError: the image cannot be decoded; the message names it.
     """
     try:
         way = way_of(item, from_file)
@@ -187,7 +187,7 @@ def read_image(item: bytes, origin: str, from_file: bool, image_size=None, chann
         raise InputError(f"{origin} cannot be read: check its permissions.") from None
     except InputError as error:
         raise InputError(f"{origin} {error}.") from None
-    except Exception:  # of TensorFlow and of Pillow
+    except Exception:  # raised by TensorFlow or by Pillow
         raise InputError(
             f"{origin} is not a readable image, perhaps cut short: replace or remove it."
         ) from None
@@ -206,13 +206,13 @@ def check_channels(channels: int | None) -> None:
 
 
 def to_channels(images, channels: int | None):
-    """Images `(..., height, width, channels)` in [0, 1] as grey (1) or as RGB (3); `None`: as they are.
+    """Convert images `(..., height, width, channels)` in [0, 1] to grey (1) or RGB (3); `None`: unchanged.
 
     Transparent images are shown on white: `alpha * colour + 1 - alpha`. Grey is the luma of ITU-R BT.601,
     `0.299 R + 0.587 G + 0.114 B`; RGB of grey images has three equal channels.
 
     Args:
-        images: floats, 1 to 4 channels (grey, grey with alpha, RGB, RGBA), known or not.
+        images: floats, 1 to 4 channels (grey, grey with alpha, RGB, RGBA); the static shape may be unknown.
         channels: 1, 3 or `None`.
 
     Example:
@@ -241,7 +241,7 @@ def _converted(images, own, channels):
 
 
 def mixture(channels: Iterable[int]) -> str:
-    """What is mixed, most frequent first.
+    """Describe a mixture of numbers of channels, most frequent first.
 
     Example:
 
@@ -263,12 +263,12 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class ImageSurvey:
-    """What there is in encoded images.
+    """Result of the check of a set of encoded images.
 
     Attributes:
-        image_shape: `(height, width, channels)` of all that can be read, as they will be handed out.
-        ways: how each is decoded, see `way_of`, int8 `(images,)`.
-        readable: bool `(images,)`.
+        image_shape: `(height, width, channels)` of all readable images after conversion.
+        ways: how each image is decoded, see `way_of`, int8 `(images,)`.
+        readable: whether each image can be read, bool `(images,)`.
     """
 
     image_shape: tuple[int, int, int]
@@ -285,23 +285,23 @@ def survey_images(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageSurvey:
-    """Decode images that must have one shape, or will be converted to one.
+    """Check images that must have one shape, or will be converted to one, by decoding them.
 
-    Every image is decoded once, in parallel. That is less work than one epoch of
-    training, which decodes them all again, and finds before the first step what a look
-    at the headers would miss: files that are cut short or damaged.
+    Every image is decoded once, in parallel. This is less work than one epoch of training, which decodes
+    all images again, and detects before the first step errors that the headers do not show: files that
+    are cut short or damaged.
 
     Args:
         items: paths, or encoded bytes, see `encoded_items`.
-        origins: what each is called in errors.
+        origins: name of each image in errors.
         from_files: whether the items are paths.
-        image_size: height and width to which all will be resized; `None`: they must be
-            of one size.
-        channels: to which all will be converted; `None`: they must have the same number.
-        skip_broken: images that cannot be read are no error, unless none can be.
+        image_size: height and width to which all images will be resized; `None`: they must have one size.
+        channels: number of channels to which all images will be converted; `None`: they must have the
+            same number.
+        skip_broken: accept images that cannot be read, unless none can be read.
 
     Raises:
-        InputError: images are broken; sizes or channels differ. Names the images.
+        InputError: images are broken; sizes or channels differ. The message names the images.
     """
     ways = np.array([way_of(item, from_files) for item in items], "int8")
     shapes = decoded_shapes(items, ways, from_files, progress_of(len(items), "images", "image"))
@@ -320,7 +320,7 @@ def survey_images(
 def decoded_shapes(
     items: np.ndarray, ways: np.ndarray, from_files: bool, show: Callable[[int], None] = lambda done: None
 ) -> np.ndarray:
-    """`(height, width, channels)` of each image upright, int32 `(images, 3)`; zeros where it is broken."""
+    """Return `(height, width, channels)` of each upright image, int32 `(images, 3)`; zeros if broken."""
     shapes = np.zeros((len(items), 3), "int32")
     by_pillow = np.flatnonzero(ways == PILLOW)
     shapes[by_pillow] = _shapes_one_by_one(items[by_pillow], from_files)
@@ -331,7 +331,7 @@ def decoded_shapes(
         blocks = blocks or _blocks_of_shapes(items, ways, rows[start:], from_files)
         try:
             shapes[block] = next(blocks)
-        except tf.errors.OpError:  # a broken image ends the pass: it is begun again after this block
+        except tf.errors.OpError:  # a broken image ends the iteration: it restarts after this block
             shapes[block], blocks = _shapes_one_by_one(items[block], from_files), None
         start += len(block)
         show(len(by_pillow) + start)
@@ -368,7 +368,7 @@ def _shapes_one_by_one(items, from_files):
 def error_of(
     broken: Sequence[int], items: np.ndarray, origins: Sequence[str], from_files: bool
 ) -> InputError:
-    """The error that tells what is wrong with the first broken image, and names all others."""
+    """Return an error with the problem of the first broken image and the names of all others."""
     first, *others = broken
     try:
         read_image(items[first], origins[first], from_files)
@@ -401,6 +401,6 @@ def _examples(rows, origins):
 
 
 def _first_different(rows):
-    """Index of the first row that differs from row 0; 0 where none does."""
+    """Return the index of the first row that differs from row 0; 0 if all rows are equal."""
     different = (rows != rows[0]).reshape(len(rows), -1).any(axis=1)
     return int(np.argmax(different))

@@ -1,4 +1,4 @@
-"""Folders of images, and a survey of their sizes, channels and broken files."""
+"""Reading of folders of images, with a check of sizes, channels and broken files."""
 
 from pathlib import Path
 
@@ -23,25 +23,25 @@ def read_folder(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageSource:
-    """All images below a folder, in the order of their paths, whatever the file system says.
+    """Open all images below a folder, sorted by path, independent of the file system.
 
-    An image is found by its ending or, where that is another one, by its first bytes. Where all of
-    them lie in sub-folders, the name of the first sub-folder is the label. Sub-folders that are named
+    An image is recognised by its extension or, if it has another extension, by its first bytes. If all
+    images are in sub-folders, the name of the first sub-folder is the label. Sub-folders that are named
     after splits (see `keras_ae.data_files`) are an official split, with labels one level below; outer
-    folders that contain nothing but one folder are passed over.
-    Hidden files and files of other kinds are left out, and recorded.
+    folders that contain nothing but one folder are skipped.
+    Hidden files and files of other kinds are left out and recorded.
 
     Args:
         folder: the folder.
         image_size: height and width to resize to.
-        streamed_shape: given, the images will be read once, all in one part, and are checked
-            against this shape on the way; else all are decoded once here.
-        channels: to convert to, see `to_channels`.
+        streamed_shape: if given, the images will be read once, all in one part, and each is checked
+            against this shape when it is read; otherwise all are decoded once here.
+        channels: number of channels to convert to, see `to_channels`.
         skip_broken: leave out images that cannot be read, and record them.
 
     Raises:
-        InputError: there are no images; images are broken; sizes or channels differ; folders are
-            named after splits that cannot be meant.
+        InputError: there are no images; images are broken; sizes or channels differ; the names of the
+            folders do not give valid splits.
     """
     left_out = LeftOut()
     names = list_files(folder, EXTENSIONS, left_out, "image", is_image)
@@ -84,7 +84,7 @@ def read_folder(
 
 
 def _readable(parts, readable, left_out):
-    """The parts without the images that cannot be read."""
+    """Return the parts without the images that cannot be read."""
     for name in readable:
         if not readable[name]:
             left_out.add("unreadable", name)
@@ -100,12 +100,12 @@ def _readable(parts, readable, left_out):
 
 
 def is_image(start: bytes) -> bool:
-    """Whether a file that starts so is an image of a kind that can be read."""
+    """Return whether a file with these first bytes is an image of a supported kind."""
     return start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
 def _split_by_name(names, folder, left_out):
-    """`{part: (names, labels or None)}`."""
+    """Return `{part: (names, labels or None)}`."""
     splits = splits_of_paths(names, str(folder), left_out)
     if not splits:
         return {"all": (names, _labels(names, level=0))}

@@ -1,4 +1,4 @@
-"""Images in the idx files of MNIST."""
+"""Reading of images in the idx files of MNIST."""
 
 import gzip
 import re
@@ -23,7 +23,7 @@ UNSIGNED_BYTE = 8
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file is named as MNIST's are.
+    """Return whether a file is named like the files of MNIST.
 
     Example:
 
@@ -39,17 +39,17 @@ def read_idx(
     streamed: bool = False,
     scale: float | None = None,
 ) -> ImageSource:
-    """Images and labels of idx files: `train-images`, `t10k-images`, ..., plain or gzip.
+    """Open images and labels of idx files: `train-images`, `t10k-images`, ..., plain or gzip.
 
     Args:
-        path: a folder of them, or one file, which stands for the set in its folder.
+        path: a folder of idx files, or one file, which selects the set of files in its folder.
         image_size: height and width to resize to.
-        streamed: the images will be read once and in order: of a file, read that one only, which may
-            be one of test images.
+        streamed: whether the images will be read once and in order: if `path` is a file, only this
+            file is read, which may contain test images.
         scale: the pixel value that becomes 1; `None`: 255, see `pixel_scale`.
 
     Raises:
-        InputError: files are missing, cut short, or not idx; there are test images alone.
+        InputError: files are missing, cut short, or not idx; there are only test images.
     """
     files = {(_part(path), _kind(path)): path} if streamed and path.is_file() else _files_of_set(path)
     parts = [part for part in ("train", "test") if (part, "images") in files]
@@ -77,7 +77,7 @@ def read_idx(
 
 
 def read_idx_file(path: Path, axes: int) -> np.ndarray:
-    """The bytes of one idx file with `axes` axes; a plain file is memory-mapped.
+    """Return the bytes of one idx file with `axes` axes; a plain file is memory-mapped.
 
     The format: two zero bytes, the type (8: unsigned byte), the number of axes, the
     length of each axis as a big-endian 32-bit number, then the values.
@@ -105,7 +105,7 @@ def read_idx_file(path: Path, axes: int) -> np.ndarray:
 
 
 def _files_of_set(path):
-    """`{(part, kind): file}` of the set a file belongs to, or of the only set of a folder."""
+    """Return `{(part, kind): file}` of the set a file belongs to, or of the only set of a folder."""
     folder = path if path.is_dir() else path.parent
     found = [file for file in sorted(folder.iterdir()) if file.is_file() and is_idx(file)]
     sets = sorted({_set(file) for file in found}) if path.is_dir() else [_set(path)]
@@ -117,7 +117,7 @@ def _files_of_set(path):
     files = {}
     for file in found:
         if _set(file) == sets[0]:
-            files.setdefault((_part(file), _kind(file)), file)  # a plain file sorts before its .gz and wins
+            files.setdefault((_part(file), _kind(file)), file)  # a plain file sorts before its .gz
     return files
 
 

@@ -1,4 +1,4 @@
-"""Images in an .npz file of NumPy."""
+"""Reading of images in .npz files of NumPy."""
 
 from itertools import chain, pairwise
 from pathlib import Path
@@ -39,27 +39,26 @@ def read_npz(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageSource:
-    """Images of an .npz file, with labels and official validation and test parts where it has them.
+    """Open images of an .npz file, with its labels and official validation and test parts, if any.
 
-    Keys, in upper or lower case: `x_train`, `train_images` and the like, with `y_` or
-    `_labels`, and the same for the other names of splits (see `keras_ae.data_files`); or plain
-    `images` or `x`, with `labels` or `y`. Encoded images one after the other are `jpeg_train`, where
-    image i is `jpeg_train[offsets_train[i]:offsets_train[i + 1]]`. `class_names` names the classes.
-    Other arrays are left out, and recorded.
+    Keys, in upper or lower case: `x_train`, `train_images` and similar, with labels `y_` or
+    `_labels`, and the same for the other names of splits (see `keras_ae.data_files`); or only
+    `images` or `x`, with `labels` or `y`. `jpeg_train` contains encoded images one after the other:
+    image i is `jpeg_train[offsets_train[i]:offsets_train[i + 1]]`. `class_names` are the names of the
+    classes. Other arrays are left out and recorded.
 
     Args:
         path: the file.
         image_size: height and width to resize to.
-        streamed_shape: given, the images will be read once and in order: arrays stay in
-            the file, encoded images are expected to have this shape, and there may be test or validation
-            images alone.
-        scale: the pixel value of arrays that becomes 1; `None`: where dtype and values tell it, see
-            `pixel_scale`. Encoded images need none.
-        channels: encoded images are converted to.
+        streamed_shape: if given, the images will be read once and in order: arrays stay in the file,
+            encoded images must have this shape, and the file may contain only test or validation images.
+        scale: the pixel value of arrays that is converted to 1; `None`: derived from dtype and values,
+            see `pixel_scale`. Not used for encoded images.
+        channels: number of channels to which encoded images are converted.
         skip_broken: leave out encoded images that cannot be read, and record them.
 
     Raises:
-        InputError: the file is damaged or has none of these keys; it has test or validation images alone;
+        InputError: the file is damaged or has none of these keys; it has only test or validation images;
             images differ in shape; pixels are out of range.
     """
     keys = npz_keys(path)
@@ -91,7 +90,7 @@ def read_npz(
 
 
 def _find_parts(keys, path, streamed):
-    """`{part: {"images" or "jpeg", "offsets", "labels": key}}` among lower-case keys."""
+    """Return `{part: {"images" or "jpeg", "offsets", "labels": key}}` of lower-case keys."""
     found = {}
     for part, names in SPLIT_NAMES.items():
         for name in names:
@@ -140,7 +139,7 @@ def _array_stores(members, image_size, scale, streamed):
 
 
 def _encoded_stores(members, streamed_shape, skip_broken, labels, left_out, **options):
-    """The stores; broken images are taken out of `labels` too."""
+    """Return the stores; labels of broken images are removed from `labels`."""
     items = {part: _slices(found["jpeg"], found["offsets"]) for part, found in members.items()}
     origins = {
         part: [f"image {row} of {members[part]['jpeg'].origin}" for row in range(len(found))]

@@ -1,4 +1,4 @@
-"""Batches of training images, which can start at any step of any epoch."""
+"""Batches of training images that can start at any step of any epoch."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ class EpochStream(BatchStream):
 
     Args:
         split: the images.
-        batch_size: images of one batch; the last one may be smaller.
-        seed: of the shuffling.
-        transform: applied to each batch, such as `lambda x: (noisy(x), x)`.
-        labels: give `{"x": images, "labels": class numbers}`.
+        batch_size: images per batch; the last one may be smaller.
+        seed: seed of the shuffling.
+        transform: function applied to each batch, such as `lambda x: (noisy(x), x)`.
+        labels: whether batches are `{"x": images, "labels": class numbers}`.
 
     Attributes:
-        epoch: whose order the next iteration takes.
-        steps_per_epoch: batches of a whole epoch.
+        epoch: epoch whose order the next iteration uses.
+        steps_per_epoch: number of batches in a whole epoch.
         dataset: `tf.data.Dataset` of float32 `(batch, height, width, channels)`.
 
     Raises:
@@ -48,7 +48,7 @@ def training_batches(
     transform: Callable | None = None,
     labels: bool = False,
 ) -> EpochStream:
-    """The images of `split` for a training that can be resumed exactly; see `EpochStream`.
+    """Return the batches of `split` for a training that can be resumed exactly; see `EpochStream`.
 
     Example:
 

@@ -14,11 +14,11 @@ from keras_ae.training.datasets.images.stores import ArrayStore, EncodedStore, N
 
 
 class ImageSplit:
-    """Some of the images of a source; they are loaded when they are asked for.
+    """Subset of the images of a source; images are loaded when they are read.
 
     Args:
         store: the images.
-        rows: which of them.
+        rows: rows of the store that belong to the split.
         labels: class numbers of these images, int64 `(images,)`, or `None`.
 
     Example:
@@ -44,17 +44,17 @@ class ImageSplit:
         return self.store.image_shape
 
     def factors(self) -> dict[str, np.ndarray] | None:
-        """What generated the images, `{name: int64 (images,)}`; `None` where the source does not know."""
+        """Generating factors of the images, `{name: int64 (images,)}`; `None` if the source has none."""
         array = getattr(self.store, "array", None)
         if not hasattr(array, "factors"):
             return None
         return dict(zip(array.sprites.factor_names, array.factors(self.rows).T, strict=True))
 
     def images(self, indices=None) -> np.ndarray:
-        """Images as float32 `(images, height, width, channels)` in [0, 1].
+        """Return images as float32 `(images, height, width, channels)` in [0, 1].
 
         Args:
-            indices: which of this split, a sequence of numbers or a slice; `None`: all.
+            indices: indices into this split, a sequence of numbers or a slice; `None`: all.
         """
         if indices is None:
             indices = slice(None)
@@ -71,14 +71,14 @@ class ImageSplit:
         start: int = 0,
         labels: bool = False,
     ) -> tf.data.Dataset:
-        """Batches of images, float32 `(batch, height, width, channels)`; the last may be smaller.
+        """Return batches of images, float32 `(batch, height, width, channels)`; the last may be smaller.
 
         Args:
-            batch_size: images of one batch.
-            shuffle_seed: shuffle as `BatchOrder` says; `None`: in order.
-            epoch_counter: tells the epoch at each iteration; `None`: it is always 0.
+            batch_size: images per batch.
+            shuffle_seed: seed of the shuffling, see `BatchOrder`; `None`: in order.
+            epoch_counter: function that returns the epoch at each iteration; `None`: always 0.
             start: number of the first batch.
-            labels: give `{"x": images, "labels": class numbers}`.
+            labels: whether batches are `{"x": images, "labels": class numbers}`.
         """
         order = BatchOrder(len(self), batch_size, shuffle_seed)
 
@@ -89,9 +89,9 @@ class ImageSplit:
         return dataset.apply(tf.data.experimental.assert_cardinality(max(0, order.steps - start)))
 
     def images_of(self, batches: Callable, batch_size: int, labels: bool = False) -> tf.data.Dataset:
-        """The images of each batch of indices of `batches()`, asked anew at each iteration.
+        """Return the images of each batch of indices of `batches()`, which is called at each iteration.
 
-        With `labels`, `{"x": images, "labels": class numbers}`.
+        With `labels`, batches are `{"x": images, "labels": class numbers}`.
         """
         images = self.store.batches(lambda: (self.rows[batch] for batch in batches()), batch_size)
         if not labels:
@@ -110,13 +110,12 @@ class ImageData:
     Attributes:
         name: short name of the source.
         train: images to train on.
-        validation: images held out of the training images, to choose the best epoch by.
-        test: images to measure on.
+        validation: images held out of the training images, by which the best epoch is chosen.
+        test: images for measurements.
         image_shape: `(height, width, channels)`.
         num_classes: number of classes; `None` without labels.
-        class_names: their names, empty without labels.
-        description: where the images come from, how many there are and how they were
-            split; JSON takes it.
+        class_names: names of the classes, empty without labels.
+        description: source and number of the images and method of the split, serialisable as JSON.
     """
 
     name: str
@@ -131,16 +130,16 @@ class ImageData:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """The images of one source, as its own parts.
+    """Images of one source, in the parts that the source defines.
 
     Attributes:
         name: short name.
-        origin: kind and place, for reports and errors.
+        origin: kind and location, for reports and errors.
         parts: the images: `{"all": store}`, or those of `{"train": store, "validation": store,
-            "test": store}` that the source has, training images at least.
+            "test": store}` that the source has; "train" is always included.
         labels: labels of the parts that have them, `(images,)`, numbers or strings.
-        class_names: names of the classes that the labels 0, 1, ... stand for.
-        names: names of the images of each part, where they have any.
+        class_names: names of the classes with the labels 0, 1, ...
+        names: names of the images of each part, if they have names.
         left_out: files that are not read.
     """
 
@@ -172,7 +171,7 @@ class ImageSource:
         return next(iter(self.parts.values())).image_shape
 
     def check_scale(self, scale: float | None) -> None:
-        """Raise an `InputError` where a scale is given, and the images are no array of the user's."""
+        """Raise an `InputError` if a scale is given and the images are not a user's array."""
         stored = self.origin.startswith(("npz file", "idx files")) and not any(
             isinstance(part, EncodedStore) for part in self.parts.values()
         )
@@ -184,27 +183,27 @@ class ImageSource:
 
 
 class ImageStream:
-    """Images of one pass, a batch at a time; memory does not grow with their number.
+    """Stream of all images, one batch at a time; memory does not grow with their number.
 
     Iterating yields float32 `(batch, height, width, channels)` in [0, 1], at most
-    `batch_size` images each, in the order of `names`. It can be iterated again. At the end of a pass
-    one `DataWarning` names what was left out.
+    `batch_size` images each, in the order of `names`. The stream can be iterated again. At the end of
+    each iteration one `DataWarning` names the images that were left out.
 
     Args:
-        parts: pairs of a store and the ascending rows to read of it.
-        names: of all these images: relative paths, or their numbers.
+        parts: pairs of a store and the rows to read from it, in ascending order.
+        names: names of all these images: relative paths, or their numbers.
         image_shape: `(height, width, channels)`.
-        batch_size: images of one batch.
+        batch_size: images per batch.
         origin: the source, for the warning.
-        left_out: what the reader of the source left out.
+        left_out: record of the files that the reader of the source left out.
         skip_broken: leave out images that cannot be read.
         inputs: files and folders that are read, which no output may replace.
 
     Attributes:
-        names: of all images; after a pass, of those that could be read.
+        names: names of all images; after an iteration, of those that could be read.
 
     Raises:
-        InputError: on the way: images are broken or of another shape; they are named.
+        InputError: during iteration: images are broken or of another shape; the message names them.
     """
 
     def __init__(

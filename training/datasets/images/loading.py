@@ -29,12 +29,11 @@ def load_images(
     test_fraction: float = 0.2,
     split_seed: int = 0,
 ) -> ImageData:
-    """Images of any source, split into training, validation and test.
+    """Load images of any source, split into training, validation and test images.
 
-    The same arguments give the same split, on every machine. Arrays are kept as they
-    are stored and converted batch by batch; the files of a folder are decoded as they
-    are needed. All that can be wrong with the images is found here, before a training
-    begins.
+    The same arguments give the same split on every machine. Arrays are kept as they
+    are stored and converted batch by batch; the files of a folder are decoded when they
+    are needed. All errors in the images are reported here, before a training begins.
 
     Args:
         source: "digits" (scikit-learn's 1,797 handwritten digits); "sprites" (737,280
@@ -43,24 +42,23 @@ def load_images(
             `read_npz`); MNIST's idx files: their folder or one of them; a folder with
             one `.npz` file.
         image_size: height and width to resize all images to.
-        scale: the pixel value of an array that becomes 1, such as 255; `None`: uint8 is from 0 to 255,
-            other arrays must be in [0, 1].
+        scale: the pixel value of an array that is converted to 1, such as 255; `None`: uint8 is from 0 to
+            255, other arrays must be in [0, 1].
         channels: 1 (grey) or 3 (RGB, transparency on white) to convert all images to; `None`:
             all must have the same number.
-        skip_broken: leave out images that cannot be read; otherwise they are an error that names
-            all of them.
+        skip_broken: leave out images that cannot be read; otherwise an error names all of them.
         validation_fraction: share of the training images held out for validation.
-        test_fraction: share of all images held out for test, where the source has no
+        test_fraction: share of all images held out for test, if the source has no
             test images of its own.
-        split_seed: of the permutations from which the splits are drawn.
+        split_seed: seed of the permutations from which the splits are drawn.
 
     Returns:
         `ImageData`, with images as float32 `(images, height, width, channels)` in [0, 1].
 
     Raises:
-        InputError: the source is missing, empty, damaged or of no known kind; images
-            differ in size or channels, or are broken; pixels are out of range, or their scale has to
-            be given; there are too few images to split.
+        InputError: the source is missing, empty, damaged or of an unknown kind; images
+            differ in size or channels, or are broken; pixels are out of range, or their scale is
+            ambiguous and must be given; there are too few images to split.
 
     Example:
 
@@ -106,7 +104,7 @@ def load_images(
 
 
 def _split_rows(opened, validation_fraction, test_fraction, seed):
-    """`{split: (part of the source, its rows)}`; rows ascend, so that files are read in order."""
+    """Return `{split: (part of the source, its rows)}`; rows ascend, so that files are read in order."""
     part = "train" if "train" in opened.parts else "all"
     rows = {"train": np.arange(len(opened.parts[part]))}
     for number, (split, fraction) in enumerate(
@@ -121,7 +119,7 @@ def _split_rows(opened, validation_fraction, test_fraction, seed):
 
 
 def _draw(rows, fraction, seed):
-    """Rows that stay and rows held out; at least one of the latter unless `fraction` is 0."""
+    """Return the remaining rows and the rows held out, at least one of these unless `fraction` is 0."""
     count = max(1, round(len(rows) * fraction)) if fraction else 0
     if count >= len(rows):
         raise InputError(
@@ -143,16 +141,16 @@ def open_images(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageSource:
-    """Open any of the sources that `load_images` names.
+    """Open any of the sources of `load_images`.
 
-    With `streamed_shape`, images are not held or looked at before they are asked for,
-    a file of a set of idx files stands for itself, and a single image is a source too.
-    `scale` is the pixel value of arrays that becomes 1; other sources have a scale of their own. With
-    `channels` all images are converted, see `to_channels`; with `skip_broken` those that cannot be read
-    are left out.
+    With `streamed_shape`, images are not kept in memory or checked before they are read,
+    one file of a set of idx files is read alone, and a single image is also a source.
+    `scale` is the pixel value of arrays that is converted to 1; other sources have a scale of their own.
+    With `channels`, all images are converted, see `to_channels`. With `skip_broken`, images that cannot be
+    read are left out.
 
     Raises:
-        InputError: the source is missing, of no known kind, or cannot be used.
+        InputError: the source is missing, of an unknown kind, or cannot be used.
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise InputError(f"The image size is a height and a width of at least 1. Received: {image_size}")
@@ -168,7 +166,7 @@ def _open(source, image_size, streamed_shape, scale, channels, skip_broken):
     if source is None or source == "digits":
         return read_digits(image_size)
     if source == "sprites":
-        # rendered, not resized, to the size that is asked for
+        # rendered at the requested size, not resized to it
         size = streamed_shape[:2] if streamed_shape and not image_size else image_size
         return read_sprites(size, streamed=streamed_shape is not None)
     path = Path(source)

@@ -1,4 +1,4 @@
-"""Images in memory or in files: encoded files, arrays, and members of .npz files."""
+"""Stores of images in memory or in files: encoded files, arrays, and members of .npz files."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -25,17 +25,19 @@ NO_PIXELS = np.zeros(3, "int32")
 
 
 class EncodedStore:
-    """Encoded images, decoded in parallel inside of the tf.data pipeline; never all in memory.
+    """Store of encoded images, decoded in parallel inside the `tf.data` pipeline; never all in memory.
 
-    What TensorFlow does not decode (see `way_of`), Pillow decodes in threads, ahead of the pipeline.
+    Images that TensorFlow does not decode (see `way_of`) are decoded by Pillow in threads, before the
+    pipeline.
 
     Args:
         items: paths of files, or the bytes of the encoded images.
-        origins: what each image is called in errors.
-        image_shape: `(height, width, channels)` of every image that comes out.
-        image_size: height and width to resize to; `None`: the images have them.
-        channels: to convert to, see `to_channels`; `None`: the images have those of `image_shape`.
-        ways: how each image is decoded, see `way_of`; `None`: found when it is read.
+        origins: name of each image in errors.
+        image_shape: `(height, width, channels)` of every image that is returned.
+        image_size: height and width to resize to; `None`: the images already have this size.
+        channels: number of channels to convert to, see `to_channels`; `None`: the images already have
+            those of `image_shape`.
+        ways: how each image is decoded, see `way_of`; `None`: determined when it is read.
 
     Raises:
         InputError: while reading: an image is broken, or not of `image_shape`; the
@@ -63,16 +65,16 @@ class EncodedStore:
         return len(self.items)
 
     def read(self, rows) -> np.ndarray:
-        """The images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
+        """Return the images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
         rows = np.asarray(rows, "int64")
         if not len(rows):
             return np.zeros((0, *self.image_shape), "float32")
         return np.concatenate(list(self.stream(rows, batch_size=len(rows))))
 
     def batches(self, batch_rows: Callable[[], Iterator[np.ndarray]], batch_size: int) -> tf.data.Dataset:
-        """The batches of images whose rows `batch_rows()` yields, asked anew at each iteration.
+        """Return the batches of images whose rows `batch_rows()` yields; it is called at each iteration.
 
-        All but the last have `batch_size` rows.
+        All batches but the last have `batch_size` rows.
         """
         if (self._ways == UPRIGHT).all():
             dataset = tf.data.Dataset.from_generator(
@@ -96,13 +98,13 @@ class EncodedStore:
     def stream(
         self, rows: np.ndarray, batch_size: int, broken: list[int] | None = None
     ) -> Iterator[np.ndarray]:
-        """The images of `rows` once, in batches.
+        """Yield the images of `rows` once, in batches.
 
         Args:
-            rows: which images.
-            batch_size: images of a batch, at most.
-            broken: takes the rows of images that cannot be read, which are left out; `None`: they are
-                an error that names all of them.
+            rows: rows of the images.
+            batch_size: maximum number of images per batch.
+            broken: list to which the rows of images that cannot be read are appended; these images are
+                left out. `None`: an error names all of them.
         """
         parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
         batches = None
@@ -121,10 +123,10 @@ class EncodedStore:
                 broken += bad
                 if len(good := chosen[~np.isin(chosen, bad)]):
                     yield self.read(good)
-                batches = None  # a broken image ends the pass: it is begun again after this batch
+                batches = None  # a broken image ends the iteration: it restarts after this batch
 
     def check(self, rows) -> None:
-        """Decode the images of `rows` one by one; name the first that cannot be used."""
+        """Decode the images of `rows` one by one; raise an error that names the first unusable one."""
         for row in rows:
             self._check_shape(
                 row,
@@ -132,7 +134,7 @@ class EncodedStore:
             )
 
     def _broken(self, rows):
-        """Those of `rows` that cannot be read; an error where one has another shape."""
+        """Return those of `rows` that cannot be read; raise an error if an image has another shape."""
         shapes = decoded_shapes(self.items[rows], self._ways_of(rows), self.from_files)
         for row, shape in zip(rows, shapes, strict=True):
             if shape[2]:
@@ -160,7 +162,7 @@ class EncodedStore:
         return self._ways[rows]
 
     def _prepared(self, rows):
-        """Items, ways and shapes of a batch; items and shapes are those of pixels where Pillow decodes."""
+        """Return items, ways and shapes of a batch; items decoded by Pillow are pixels with their shape."""
         ways, items, shapes = self._ways_of(rows), self.items[rows], np.tile(NO_PIXELS, (len(rows), 1))
         for place in np.flatnonzero(ways == PILLOW):
             row = rows[place]
@@ -186,21 +188,21 @@ class EncodedStore:
 
 
 def encoded_items(items: Sequence[str | bytes]) -> np.ndarray:
-    """Paths or contents as an array of Python bytes: fixed-width strings would lose trailing zeros."""
+    """Return paths or contents as an array of Python bytes: fixed-width strings would lose trailing zeros."""
     array = np.empty(len(items), object)
     array[:] = [os.fsencode(item) for item in items]
     return array
 
 
 class ArrayStore:
-    """Images of one array, in memory or memory-mapped, converted batch by batch.
+    """Store of the images of one array, in memory or memory-mapped, converted batch by batch.
 
     Args:
         array: `(images, height, width)` or `(images, height, width, channels)`, any
-            number type; it is kept as it is.
-        scale: the pixel value that becomes 1.
-        origin: what the array is, for errors.
-        image_size: height and width to resize to; `None`: as they are.
+            number type; it is kept unchanged.
+        scale: the pixel value that is converted to 1.
+        origin: description of the array for errors.
+        image_size: height and width to resize to; `None`: unchanged.
 
     Example:
 
@@ -225,7 +227,7 @@ class ArrayStore:
         self._stored_channels = stored[2]
 
     def convert_to(self, channels: int | None) -> None:
-        """Hand out images with this number of channels, see `to_channels`; `None`: their own."""
+        """Convert images to this number of channels when read, see `to_channels`; `None`: unchanged."""
         self.channels = channels
         self.image_shape = (*self.image_shape[:2], channels or self.image_shape[2])
 
@@ -233,12 +235,12 @@ class ArrayStore:
         return len(self.array)
 
     def read(self, rows) -> np.ndarray:
-        """The images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
+        """Return the images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
         images = self._gather(np.asarray(rows, "int64"))
         return np.asarray(self._finished(images))
 
     def batches(self, batch_rows: Callable[[], Iterator[np.ndarray]], batch_size: int) -> tf.data.Dataset:
-        """The batches of images whose rows `batch_rows()` yields, asked anew at each iteration."""
+        """Return the batches of images whose rows `batch_rows()` yields; it is called at each iteration."""
         shape = (None, *self.array.shape[1:3], self._stored_channels)
         dataset = tf.data.Dataset.from_generator(
             lambda: map(self._gather, batch_rows()), output_signature=tf.TensorSpec(shape, tf.float32)
@@ -250,7 +252,7 @@ class ArrayStore:
     def stream(
         self, rows: np.ndarray, batch_size: int, broken: list[int] | None = None
     ) -> Iterator[np.ndarray]:
-        """The images of ascending `rows` once, in batches; no image of an array is broken."""
+        """Yield the images of ascending `rows` once, in batches; images of an array are never broken."""
         for start in range(0, len(rows), batch_size):
             yield self.read(rows[start : start + batch_size])
 
@@ -263,12 +265,12 @@ class ArrayStore:
 
 
 class NpzMemberStore:
-    """Images of one array of an .npz file, held a few MiB at a time.
+    """Store of the images of one array of an .npz file, a few MiB of which are in memory at a time.
 
     Args:
         member: the array, `(images, height, width)` or `(images, height, width, channels)`.
-        image_size: height and width to resize to; `None`: as they are.
-        scale: the pixel value that becomes 1.
+        image_size: height and width to resize to; `None`: unchanged.
+        scale: the pixel value that is converted to 1.
     """
 
     def __init__(self, member: NpzMember, image_size: tuple[int, int] | None = None, scale: float = BYTE):
@@ -280,7 +282,7 @@ class NpzMemberStore:
         self.channels = None
 
     def convert_to(self, channels: int | None) -> None:
-        """Hand out images with this number of channels, see `to_channels`; `None`: their own."""
+        """Convert images to this number of channels when read, see `to_channels`; `None`: unchanged."""
         self.channels = channels
         self.image_shape = (*self.image_shape[:2], channels or self.image_shape[2])
 
@@ -290,7 +292,7 @@ class NpzMemberStore:
     def stream(
         self, rows: np.ndarray, batch_size: int, broken: list[int] | None = None
     ) -> Iterator[np.ndarray]:
-        """The images of ascending `rows` once, in batches; no image of an array is broken."""
+        """Yield the images of ascending `rows` once, in batches; images of an array are never broken."""
         waiting, count = [], 0
         for chosen in self._chosen(rows):
             waiting.append(chosen)
@@ -305,7 +307,7 @@ class NpzMemberStore:
             yield self._convert(np.concatenate(waiting))
 
     def _chosen(self, rows):
-        """The stored pixels of `rows`, chunk by chunk, up to the last one asked for."""
+        """Yield the stored pixels of `rows`, chunk by chunk, up to the last requested row."""
         start = 0
         for chunk in self.member.chunks():
             first, last = np.searchsorted(rows, [start, start + len(chunk)])
@@ -320,4 +322,4 @@ class NpzMemberStore:
 
 
 class ImageSizeError(InputError):
-    """Resizing would help: only height and width differ, not the channels."""
+    """Error of images that differ only in height and width, not in channels, so that resizing would help."""

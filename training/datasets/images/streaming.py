@@ -22,33 +22,32 @@ def stream_images(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageStream:
-    """All images of a source once, in order, for folders and files larger than memory.
+    """Return all images of a source once, in order, for folders and files larger than memory.
 
-    The images of a folder are decoded on the way, those of an `.npz` file read a few MiB
-    at a time. All images of a folder come in the order of their paths, whatever its sub-folders are
-    called; of other sources, training images come before validation and test images. One file of a set
-    of idx files stands for itself.
+    The images of a folder are decoded when they are read, those of an `.npz` file are read a few MiB
+    at a time. All images of a folder are sorted by path, whatever the names of its sub-folders; for
+    other sources, training images come before validation and test images. One file of a set
+    of idx files is read alone.
 
     Args:
         source: as for `load_images`, or a single image.
-        image_shape: `(height, width, channels)` that the model takes.
-        batch_size: images of one batch, at most.
-        shard: `(i, n)`: images i, i + n, i + 2n, ... only, so that n processes share
-            the work; `names` of all shards together are those of the whole.
+        image_shape: `(height, width, channels)` of the model's input.
+        batch_size: maximum number of images per batch.
+        shard: `(i, n)`: only images i, i + n, i + 2n, ..., so that n processes share
+            the work; the `names` of all shards together are those of the whole source.
         resize: resize images of other sizes to `image_shape`.
         scale: as for `load_images`.
-        array_scale: that of the model's training, for arrays where no `scale` is given.
+        array_scale: scale of the model's training, for arrays if no `scale` is given.
         channels: convert images with other channels to those of `image_shape`, which must be this
             number; `None`: such images are an error.
-        skip_broken: leave out images that cannot be read; otherwise they are an error that names all
-            of them.
+        skip_broken: leave out images that cannot be read; otherwise an error names all of them.
 
     Returns:
         an `ImageStream`.
 
     Raises:
         InputError: the source cannot be read, or its images are not of `image_shape`
-            (`ImageSizeError` where resizing would help).
+            (`ImageSizeError` if resizing would help).
 
     Example:
 
@@ -98,7 +97,7 @@ def stream_images(
 def _check_shape(opened, image_shape, skip_broken):
     for store in opened.parts.values():
         if isinstance(store, EncodedStore) and not skip_broken:
-            store.check([0])  # the others are looked at when they are decoded
+            store.check([0])  # the others are checked when they are decoded
     if opened.image_shape != image_shape:
         same_channels = opened.image_shape[2] == image_shape[2]
         raise (ImageSizeError if same_channels else InputError)(

@@ -19,27 +19,27 @@ EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".aifc", ".au", 
 WAVES = (b"RIFF", b"RIFX", b"RF64")
 STARTS_OF = {".flac": b"fLaC", ".ogg": b"OggS", ".mp3": b"ID3"}
 STARTS = (b"fLaC", b"OggS", b"NIST_1A", b".snd", b"ID3")
-PCM = 1  # format of a wav file
+PCM = 1  # code of this format in wav files
 STREAMED = 0x7FFFF000, 0xFFFFFF00  # sizes that SoX and FFmpeg write for "until the end"
-STREAMED_AIFF = 0x7F000000  # and above: the same in aiff files
+STREAMED_AIFF = 0x7F000000  # the same in aiff files, for this size and above
 UNKNOWN_AU = 0xFFFFFFFF  # the same in au files
 SHORTEST_HEADER = 12  # bytes
 SPHERE_SIZES = ("sample_count", "sample_n_bytes", "channel_count")
 
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """The waveform of an audio file and its sample rate.
+    """Return the waveform of an audio file and its sample rate.
 
-    The content tells the format, whatever the ending: wav, flac, ogg, mp3, and what else soundfile
-    reads, such as aiff and NIST SPHERE. Channels are averaged. Floats beyond full scale are scaled to
-    a peak of 1. 16-bit wav files need nothing but TensorFlow. The others are read by tensorflow-io
-    where its kernels load (TensorFlow 2.16), else, and where it fails, by soundfile.
+    The content determines the format, whatever the extension: wav, flac, ogg, mp3, and other formats
+    that soundfile supports, such as aiff and NIST SPHERE. Channels are averaged. Floats beyond full scale
+    are scaled to a peak of 1. 16-bit wav files require only TensorFlow. Other files are read by
+    tensorflow-io if its kernels load (TensorFlow 2.16), and otherwise, or if it fails, by soundfile.
 
     Returns:
-        Float32 `(samples,)` in [-1, 1], and samples of a second.
+        the waveform, float32 `(samples,)` in [-1, 1], and the sample rate in Hz.
 
     Raises:
-        ImportError: the file needs soundfile, which is not there.
+        ImportError: the file needs soundfile, which is not installed.
         InputError: the file is missing, empty, damaged or cut short; the message names it.
 
     Example:
@@ -72,14 +72,14 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 
 
 def is_audio(start: bytes) -> bool:
-    """Whether a file that starts so is audio of a kind that can be read."""
+    """Return whether a file with these first bytes is audio of a supported kind."""
     riff = start[:4] in WAVES and start[8:12] == b"WAVE"
     aiff = start[:4] == b"FORM" and start[8:11] == b"AIF"
     return riff or aiff or start.startswith(STARTS) or _is_mp3_frame(start)
 
 
 def _is_mp3_frame(start):
-    """Whether a frame of MPEG audio, layer III, begins here: 11 bits of 1, any version, layer 01."""
+    """Return whether a frame of MPEG audio, layer III, begins here: 11 bits of 1, any version, layer 01."""
     return len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0 and start[1] & 6 == 2
 
 
@@ -104,7 +104,7 @@ def _read_wav(contents, path):
             samples, rate = tf.audio.decode_wav(contents)
             return samples.numpy(), int(rate)
         except tf.errors.OpError:
-            pass  # chunks that TensorFlow does not expect; soundfile knows more of them
+            pass  # chunks that TensorFlow does not support; soundfile supports more of them
     return _read_with_soundfile(contents, path)
 
 
@@ -115,7 +115,7 @@ def _read_coded(contents, path):
             audio = tfio.audio.AudioIOTensor(str(path))
             return audio.to_tensor().numpy(), int(audio.rate)
         except (tf.errors.OpError, ValueError):
-            pass  # it knows no Opus, for example
+            pass  # tensorflow-io does not support Opus, for example
     return _read_with_soundfile(contents, path)
 
 
@@ -142,10 +142,10 @@ def _damaged(path):
 
 @cache
 def tensorflow_io():
-    """tensorflow-io where its compiled kernels load, else `None`.
+    """Return tensorflow-io if its compiled kernels load, otherwise `None`.
 
-    On a TensorFlow it was not built for, its import warns, and its kernels raise when they
-    are used: neither shall reach somebody who never asked for it.
+    With a TensorFlow version it was not built for, its import warns and its kernels raise when they are
+    used. Both are suppressed, because the user did not request tensorflow-io.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -156,15 +156,16 @@ def tensorflow_io():
         except (ImportError, NotImplementedError, OSError):
             return None
         except tf.errors.OpError:
-            pass  # the kernel is there, and says that nothing is no flac
+            pass  # the kernel is available: it reports that empty contents are not flac
     return tfio
 
 
 def _wav_format(contents, path):
-    """`((format, bits), contents)` of a RIFF file; an `InputError` if there is less audio than it says.
+    """Return `((format, bits), contents)` of a RIFF file; raise an `InputError` if audio data are missing.
 
-    libsndfile reads what is left of a file that was cut short and says nothing. Programs that write into
-    a pipe do not know the size yet: it is then the number of bytes that follow, in the contents returned.
+    Audio data are missing if there are fewer than the header states: libsndfile reads the rest of a file
+    that was cut short without an error. Programs that write into a pipe cannot write the size; in the
+    returned contents it is then set to the number of bytes that follow.
     """
     order = ">" if contents[:4] == b"RIFX" else "<"
     kind, place = None, 12
@@ -186,7 +187,7 @@ def _wav_format(contents, path):
 
 
 def _is_unknown(size, following):
-    """Whether the size of the audio in a wav file was not known when it was written: SoX, FFmpeg, 0."""
+    """Return whether a wav file was written without its size: the markers of SoX and FFmpeg, or 0."""
     if size == 0:
         other_chunk = len(following) >= 8 and struct.unpack("<I", following[4:8])[0] <= len(following) - 8
         return bool(following) and not (other_chunk and following[:4].isalnum())
@@ -194,12 +195,12 @@ def _is_unknown(size, following):
 
 
 def _check_length(contents, path):
-    """An `InputError` for an aiff, au or NIST SPHERE file with less audio than its header says."""
+    """Raise an `InputError` for an aiff, au or NIST SPHERE file with less audio than its header states."""
     if len(contents) < SHORTEST_HEADER:
         raise _damaged(path)
     if contents[:4] == b"FORM":
         size = struct.unpack(">I", contents[4:8])[0]
-        if len(contents) - 8 < size < STREAMED_AIFF:  # libsndfile reads to the end where it is unknown
+        if len(contents) - 8 < size < STREAMED_AIFF:  # if the size is unknown, libsndfile reads to the end
             raise _damaged(path)
     if contents[:4] == b".snd":
         start, size = struct.unpack(">II", contents[4:12])

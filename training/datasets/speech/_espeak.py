@@ -22,7 +22,7 @@ LANGUAGE = "en-us"
 NOT_PLAIN_VOICES = ("whisper", "fast", "robo", "demon", "half", "storm", "croak")
 RATES, PITCHES = (150, 200), (40, 60)
 SENTENCE_SEEDS = {"train": 1, "test": 2, "validation": 3}  # in the order in which they are spoken
-VERSION = 1  # of the arrays in the cache
+VERSION = 1  # version of the arrays in the cache
 
 WORDS = {
     "determiner": "the a this every that some one my your our",
@@ -47,22 +47,22 @@ def read_espeak(
     test_sentences: int = 6,
     seed: int = 0,
 ) -> SpeechSource:
-    """English sentences of ten words in `voices` voices: 24 minutes by default, in some five seconds.
+    """Synthesise English sentences of ten words in `voices` voices.
 
-    Each voice speaks sentences of its own, none in two splits, at a rate of 150 to 200
+    The default is 24 minutes of speech, which takes about five seconds to synthesise.
+    Each voice speaks its own sentences, no sentence is in two splits, at a rate of 150 to 200
     words per minute and a pitch of 40 to 60 (of 99). Voices are variants of one American
-    English: what differs is the speaker. The same arguments and version of espeak-ng give
-    the same samples; they are kept in the cache (`KERAS_AE_CACHE`, else
-    `~/.cache/keras_ae`). The library espeak-ng is under the GPL-3; it runs in a process of
-    its own.
+    English: they differ in the speaker only. The same arguments and version of espeak-ng give
+    the same samples; they are kept in the cache (`KERAS_AE_CACHE`, by default
+    `~/.cache/keras_ae`). The library espeak-ng is licensed under the GPL-3; it runs in a separate process.
 
     Args:
-        sample_rate: to which its 22,050 Hz are resampled.
-        voices: number of speakers, drawn from the plain ones (no whisper, no robot).
-        train_sentences: for each voice.
-        validation_sentences: for each voice.
-        test_sentences: for each voice.
-        seed: of the draw of voices, sentences, rates and pitches.
+        sample_rate: sample rate in Hz, to which the 22,050 Hz of espeak-ng are resampled.
+        voices: number of speakers, drawn from the plain voices (no whispering, no robots).
+        train_sentences: training sentences per voice.
+        validation_sentences: validation sentences per voice.
+        test_sentences: test sentences per voice.
+        seed: seed of the draw of voices, sentences, rates and pitches.
 
     Raises:
         ImportError: the wheel espeakng-loader is not installed.
@@ -94,14 +94,14 @@ def read_espeak(
 
 
 def available_voices(data_path: str) -> list[str]:
-    """The plain variants of espeak-ng's voice that its data folder holds."""
+    """Return the plain voice variants in the data folder of espeak-ng."""
     files = (Path(data_path) / "voices" / "!v").iterdir()
     names = sorted(file.name for file in files if not file.name.startswith("."))
     return [name for name in names if not any(word in name.lower() for word in NOT_PLAIN_VOICES)]
 
 
 def draw_sentences(count: int, seed: int) -> list[str]:
-    """Sentences of ten words, all of one form.
+    """Draw sentences of ten words with one grammatical structure.
 
     Example:
 
@@ -114,7 +114,7 @@ def draw_sentences(count: int, seed: int) -> list[str]:
 
 
 def draw_utterances(available: list[str], voices: int, counts: dict[str, int], seed: int) -> list[dict]:
-    """`{"split", "voice", "text", "rate", "pitch"}` of every utterance, in the order of speaking."""
+    """Draw `{"split", "voice", "text", "rate", "pitch"}` of every utterance, in the order of speaking."""
     if voices > len(available):
         raise InputError(f"espeak-ng has {len(available)} plain voices. Received: {voices} asked for")
     draw, shuffled = random.Random(seed), list(available)
@@ -149,17 +149,17 @@ def _cached_corpus(utterances, sample_rate):
             with np.load(path) as file:
                 return {key: file[key] for key in file.files}
         except DAMAGED:
-            pass  # written anew
+            pass  # written again
     corpus = synthesize(utterances, sample_rate)
     write_to_cache(path, lambda file: np.savez(file, **corpus))
     return corpus
 
 
 def synthesize(utterances: list[dict], sample_rate: int) -> dict[str, np.ndarray]:
-    """Speak utterances in a fresh process, see `espeak_synthesis`; resampled, phones numbered.
+    """Speak utterances in a fresh process, see `espeak_synthesis`; resample the audio and number the phones.
 
     Raises:
-        RuntimeError: espeak-ng fails; with what it says.
+        RuntimeError: espeak-ng fails; the message contains its output.
     """
     said = [{key: row[key] for key in ("text", "voice", "rate", "pitch")} for row in utterances]
     with tempfile.TemporaryDirectory() as folder:

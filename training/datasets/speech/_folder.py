@@ -1,4 +1,4 @@
-"""Folders of speech, their manifests, and a survey of their recordings."""
+"""Reading of folders of speech and their manifests, with a check of the recordings."""
 
 import csv
 import os
@@ -25,25 +25,25 @@ NOT_COLUMNS = ("path", "text", "split")
 
 
 def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSource:
-    """The audio files below a folder, found by their endings or first bytes.
+    """Open the audio files below a folder, recognised by their extensions or first bytes.
 
-    `manifest.csv` or `manifest.tsv` in it lists the files and what is known of them: a
-    header, then a row for each file. The column `path`, relative to the folder, must be
-    there; `text`, and `split` with names of splits (see `keras_ae.data_files`), have their
-    meaning; all others are columns of names, such as `speaker` and `label`. A column with empty cells
-    is not used, and refused if it is the split, the speaker or the label. Without a manifest,
-    all files are taken in the order of their paths, names like `<label>_<speaker>_<take>.wav`
-    tell label, speaker and take, and sub-folders that are named after splits are splits.
+    `manifest.csv` or `manifest.tsv` in the folder lists the files and their annotations: a
+    header, then one row per file. The column `path`, relative to the folder, is required;
+    `text` contains the spoken words, `split` the names of splits (see `keras_ae.data_files`);
+    all others are columns of names, such as `speaker` and `label`. A column with empty cells
+    is not used; it is an error if it is the split, the speaker or the label. Without a manifest,
+    all files are read in the order of their paths, names like `<label>_<speaker>_<take>.wav`
+    give label, speaker and take, and sub-folders that are named after splits are splits.
 
-    All files are decoded once here. One that cannot be used is left out, with a line in
+    All files are decoded once here. Unusable files are left out, with a line in
     `problems`; all are recorded in `left_out`.
 
     Args:
         folder: the folder.
-        sample_rate: to resample to; `None`: as they are, where they are alike.
+        sample_rate: sample rate in Hz to resample to; `None`: unchanged, if all rates are equal.
 
     Raises:
-        ImportError: a file needs soundfile, which is not there.
+        ImportError: a file needs soundfile, which is not installed.
         InputError: there are no usable files; their rates differ and no rate is given.
     """
     left_out = LeftOut()
@@ -86,14 +86,14 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
 
 
 def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list[dict[str, str]]:
-    """What the manifest or the names tell of each file, `path` at least.
+    """Return the annotations of each file from the manifest or the names; `path` is always included.
 
     Args:
         folder: the folder.
-        left_out: takes the files that are left out.
-        training: leave out files that are not named like most of the others, read splits off the
-            names of folders, and check a manifest; otherwise all recordings are taken, or those that
-            the column `path` of a manifest names.
+        left_out: record to which the files that are left out are added.
+        training: leave out files whose names differ in form from most others, derive splits from the
+            names of folders, and check a manifest; otherwise all recordings are listed, or those in
+            the column `path` of a manifest.
     """
     manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
     if len(manifests) > 1:
@@ -120,13 +120,13 @@ def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list
 
 
 def _with_splits(rows, folder, left_out):
-    """The rows with the splits that the names of their folders stand for, if they do."""
+    """Return the rows, with the splits given by the names of their folders, if these are names of splits."""
     splits = splits_of_paths([row["path"] for row in rows], str(folder), left_out)
     return [row | {"split": splits[row["path"]]} for row in rows if row["path"] in splits] or rows
 
 
 def _columns(rows):
-    """`({name: class numbers}, {name: names}, names of the columns with empty cells)`."""
+    """Return `({name: class numbers}, {name: names}, names of the columns with empty cells)`."""
     columns, names, incomplete = {}, {}, []
     for name in rows[0]:
         if name in NOT_COLUMNS:
@@ -145,17 +145,17 @@ NEVER_EMPTY = ("path", "split", "speaker")
 
 
 def read_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
-    """The rows of a csv or tsv file with a header and a column `path`.
+    """Read the rows of a csv or tsv file with a header and a column `path`.
 
     White space around names and cells is removed, and lines without any cell are skipped. In the column
     `split` every name of a split becomes "train", "validation" or "test".
 
     Args:
         path: the file.
-        training: check and convert split, speaker and label too; otherwise the column `path` alone.
+        training: also check and convert split, speaker and label; otherwise only the column `path`.
 
     Raises:
-        InputError: the file is not such a table: a quote stays open, a row has too many or too few
+        InputError: the file is not such a table: a quote is not closed, a row has too many or too few
             cells, a header or a path is repeated, a path, split, speaker or label is empty, or a split is
             unknown. The message names the lines.
     """
@@ -180,8 +180,8 @@ def read_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
 
 
 def _rows(path) -> Iterator[tuple[int, list[str]]]:
-    """`(line number, cells)` of the lines that are not empty."""
-    # quotes mean something in csv only
+    """Yield `(line number, cells)` of the lines that are not empty."""
+    # quotes are special in csv only
     quoting = csv.QUOTE_MINIMAL if path.suffix == ".csv" else csv.QUOTE_NONE
     table = csv.reader(
         (f"{line}\n" for line in TextFile(path).lines()),
@@ -193,7 +193,7 @@ def _rows(path) -> Iterator[tuple[int, list[str]]]:
     first = 1
     try:
         for cells in table:
-            # a quote that was left open ends at the next one, lines later
+            # an unclosed quote extends to the next quote, which may be several lines later
             if any("\n" in cell for cell in cells):
                 raise InputError(
                     f"{path}, line {first} must not have a line break within a cell. "
@@ -210,7 +210,7 @@ def _rows(path) -> Iterator[tuple[int, list[str]]]:
 
 
 def quoted(separator: str) -> str:
-    """A separator as errors show it."""
+    """Return a separator as it is shown in errors."""
     return "tabs" if separator == "\t" else f"{separator!r}"
 
 
@@ -249,9 +249,9 @@ def _check_repeats(path, table):
 
 
 def real_place(path: Path) -> str:
-    """The same for all ways to write the path of a file: absolute, relative, by links to folders.
+    """Return one canonical path for all paths of a file: absolute, relative, or through links to folders.
 
-    A link to a file is a file of its own.
+    A link to a file counts as a separate file.
     """
     folder, name = os.path.split(os.path.normpath(path))
     return os.path.join(os.path.realpath(folder), name)
@@ -268,10 +268,10 @@ def _with_split(path, line, row):
 
 
 def rows_of_names(names: list[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """What the names of files tell, and the names that tell nothing where most of them do.
+    """Return the annotations in the names of files, and the names that are left out.
 
-    Where most are `<label>_<speaker>_<take>`, the others are left out. Else all are taken,
-    and nothing is known of them.
+    If most names have the form `<label>_<speaker>_<take>`, the others are left out. Otherwise all
+    names are returned without annotations.
 
     Example:
 
@@ -285,20 +285,20 @@ def rows_of_names(names: list[str]) -> tuple[list[dict[str, str]], list[str]]:
     return [{"path": name, **match.groupdict()} for name, match in matches.items() if match], other
 
 
-SHORTEST = 0.01  # seconds: less holds no frame of speech
+SHORTEST = 0.01  # seconds: shorter recordings do not contain a frame of speech
 FULL_SCALE, CLIPPED_SHARE = 0.999, 0.001
-THREADS = 4  # decoders do their work outside of Python's lock
+THREADS = 4  # decoders release Python's global lock
 
 
 @dataclass(frozen=True)
 class SurveyedFile:
-    """What there is in an audio file.
+    """Result of the check of an audio file.
 
     Attributes:
-        samples: their number; 0 if the file cannot be used.
-        rate: samples of a second.
-        reason: why it cannot be used or is suspicious, in a few words; empty if nothing is wrong.
-        problem: the same as a line that names the file.
+        samples: number of samples; 0 if the file cannot be used.
+        rate: sample rate in Hz.
+        reason: why the file cannot be used or is suspicious, in a few words; empty if it is valid.
+        problem: the reason as a line that names the file.
     """
 
     samples: int
@@ -308,18 +308,18 @@ class SurveyedFile:
 
 
 def survey_audio(paths: Sequence[Path]) -> list[SurveyedFile]:
-    """What there is in each file.
+    """Check each audio file by decoding it.
 
-    Every file is decoded once, in parallel: headers would miss files that are cut short.
-    The problem of a file that can be used, and is suspicious, begins with "kept".
+    Every file is decoded once, in parallel: headers do not show that a file is cut short.
+    The problem of a file that is usable but suspicious begins with "kept".
 
     Args:
-        paths: of the files.
+        paths: paths of the files.
 
     Raises:
-        ImportError: a file needs soundfile, which is not there.
+        ImportError: a file needs soundfile, which is not installed.
     """
-    tensorflow_io()  # found out before there are threads: it silences warnings for all of them
+    tensorflow_io()  # called before threads start, because it silences warnings in all threads
     show, found = progress_of(len(paths), "audio files", "file"), []
     with ThreadPoolExecutor(THREADS) as pool:
         for row in pool.map(_survey, paths):

@@ -1,4 +1,4 @@
-"""Speech in an .npz file."""
+"""Reading of speech in .npz files."""
 
 from pathlib import Path
 
@@ -17,20 +17,20 @@ NOT_COLUMNS = {*AUDIO_TYPES, "offsets", "sample_rate", "text", "split", "is_test
 
 
 def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
-    """Utterances of an .npz file, one after the other in one array.
+    """Open the utterances of an .npz file, stored one after the other in one array.
 
     Its keys: `audio` (int16, int32 or float, all samples) or `audio_mulaw` (uint8, see
     `float_waveform`); `offsets`, where utterance i is `audio[offsets[i]:offsets[i + 1]]`;
-    `sample_rate`. Any integer array with one number an utterance, such as `speaker` or
-    `digit`, is a column; `speaker_names` (or `speaker_id`, one for each number) names what
-    it counts. An array of strings, one an utterance, is a column of names. `is_test`, or `split` with
-    "train", "validation" and "test", is an official split; `text` tells what is said. Phones are
-    `phone[phone_offsets[i]:...]`, numbers of `phone_names` that begin at the samples `phone_start`.
-    Other arrays are left out, and recorded.
+    `sample_rate`. Any integer array with one number per utterance, such as `speaker` or
+    `digit`, is a column; `speaker_names` (or `speaker_id`, one per number) contains the names of
+    the numbers. An array of strings, one per utterance, is a column of names. `is_test`, or `split` with
+    "train", "validation" and "test", is an official split; `text` contains the spoken words. Phones are
+    `phone[phone_offsets[i]:...]`, indices into `phone_names` that begin at the samples `phone_start`.
+    Other arrays are left out and recorded.
 
     Args:
         path: the file.
-        sample_rate: to resample to; `None`: as it is.
+        sample_rate: sample rate in Hz to resample to; `None`: unchanged.
 
     Raises:
         InputError: the file is damaged, lacks a key, or its arrays do not fit together.
@@ -73,7 +73,7 @@ def _store(path, audio_key):
             f"{path}[{audio_key}]: expected a row of {' or '.join(AUDIO_TYPES[audio_key])}. "
             f"Received: {audio.dtype} of shape {audio.shape}"
         )
-    if audio.dtype.kind == "f" and not np.abs(audio).max(initial=0) <= 1:  # nor a NaN
+    if audio.dtype.kind == "f" and not np.abs(audio).max(initial=0) <= 1:  # also true for NaN
         raise InputError(f"{path}[{audio_key}]: expected floats in [-1, 1]. Received: others; divide them.")
     bounds = (
         offsets.astype("int64") if offsets.dtype.kind in "iu" and offsets.ndim == 1 else np.zeros(0, "int64")
@@ -90,7 +90,7 @@ def _store(path, audio_key):
 
 
 def _columns(path, keys, count, left_out):
-    """`({name: class numbers}, {name: names}, incomplete columns)` of arrays of one value an utterance."""
+    """Return `({name: numbers}, {name: names}, incomplete columns)` of arrays of one value per utterance."""
     columns, names, incomplete = {}, {}, []
     required = ("speaker", *[name for name in LABEL_COLUMNS if name in keys][:1])
     members = {key: NpzMember(path, key) for key in keys if key not in NOT_COLUMNS}
@@ -98,7 +98,7 @@ def _columns(path, keys, count, left_out):
     naming = {
         key: name
         for key, member in members.items()
-        for name in (f"{key}_id", f"{key}_names")  # the last one wins
+        for name in (f"{key}_id", f"{key}_names")  # the last one is preferred
         if name in keys and member.dtype.kind in "iu"
     }
     for key, member in members.items():

@@ -1,4 +1,4 @@
-"""Waveforms in one array or in audio files."""
+"""Stores of waveforms in one array or in audio files."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -11,13 +11,13 @@ from keras_ae.training.datasets.speech.waveforms import float_waveform, int16_sa
 
 
 class WaveformStore:
-    """Utterances one after the other in one array, converted when they are asked for.
+    """Store of utterances in one array, one after the other, converted when they are read.
 
     Args:
         audio: `(all samples,)`, see `float_waveform` for the types.
         offsets: int `(utterances + 1,)`: utterance i is `audio[offsets[i]:offsets[i + 1]]`.
-        sample_rate: of the audio.
-        origin: what the array is, for errors.
+        sample_rate: sample rate of the audio, in Hz.
+        origin: description of the array for errors.
 
     Example:
 
@@ -37,15 +37,15 @@ class WaveformStore:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Samples of each utterance, int64 `(utterances,)`."""
+        """Number of samples of each utterance, int64 `(utterances,)`."""
         return np.diff(self.offsets)
 
     def waveform(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """One utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
+        """Return one utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
         return float_waveform(self.audio[self.offsets[row] : self.offsets[row + 1]][start:stop])
 
     def resampled(self, sample_rate: int) -> "WaveformStore":
-        """The same utterances at another rate, held as int16."""
+        """Return the utterances at another sample rate, stored as int16."""
         if sample_rate == self.sample_rate:
             return self
         parts = [
@@ -58,12 +58,12 @@ class WaveformStore:
 
 
 class AudioFileStore:
-    """Audio files, decoded when they are asked for; never all in memory.
+    """Store of audio files that are decoded when they are read; never all in memory.
 
     Args:
-        paths: of the files.
-        sample_rate: to which they are resampled.
-        lengths: samples of each at that rate, int64 `(utterances,)`; `None`: not known yet.
+        paths: paths of the files.
+        sample_rate: sample rate in Hz to which they are resampled.
+        lengths: number of samples of each at that rate, int64 `(utterances,)`; `None`: unknown.
 
     Raises:
         InputError: while reading: a file is broken; the message names it.
@@ -78,13 +78,13 @@ class AudioFileStore:
         return len(self.paths)
 
     def waveform(self, row: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """One utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
+        """Return one utterance, or its samples from `start` to `stop`, float32 `(samples,)`."""
         waveform, rate = read_audio(self.paths[row])
         return resampled(waveform, rate, self.sample_rate)[start:stop]
 
 
 def resampled_length(samples: int, rate: int, new_rate: int) -> int:
-    """Samples that `resampled` gives.
+    """Return the number of samples that `resampled` returns.
 
     Example:
 

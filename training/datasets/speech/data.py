@@ -14,26 +14,26 @@ from keras_ae.training.datasets._reading import broken_files, read_ahead
 from keras_ae.training.datasets.speech._stores import AudioFileStore, WaveformStore
 from keras_ae.training.datasets.speech.waveforms import level_of, levelled, silence_of
 
-PADDED_TO = 0.1  # seconds of which padded lengths are multiples, so that few shapes are compiled
+PADDED_TO = 0.1  # seconds; padded lengths are multiples of it, so that few shapes are compiled
 
 
 class SpeechSplit:
-    """Some of the utterances of a source; they are read when they are asked for.
+    """Subset of the utterances of a source; utterances are loaded when they are read.
 
     Args:
         store: the waveforms, `WaveformStore` or `AudioFileStore`.
-        rows: which of them.
-        level: to which each utterance is scaled, see `levelled` in `waveforms`.
-        columns: what is known of each of these utterances, int64 `(utterances,)` each.
+        rows: rows of the store that belong to the split.
+        level: level to which each utterance is scaled, see `levelled` in `waveforms`.
+        columns: annotations of these utterances as class numbers, int64 `(utterances,)` each.
         label: name of the column that is the label.
-        texts: what is said in each; `None` where unknown.
-        phones: of all utterances of the store; `None` where unknown.
+        texts: spoken words of each utterance; `None` if unknown.
+        phones: phones of all utterances of the store; `None` if unknown.
 
     Attributes:
-        lengths: samples of each utterance, int64 `(utterances,)`.
-        speaker: int64 `(utterances,)`, or `None`.
-        label: int64 `(utterances,)`, or `None`.
-        texts: list of strings, or `None`.
+        lengths: number of samples of each utterance, int64 `(utterances,)`.
+        speaker: speaker of each utterance, int64 `(utterances,)`, or `None`.
+        label: label of each utterance, int64 `(utterances,)`, or `None`.
+        texts: spoken words, a list of strings, or `None`.
 
     Example:
 
@@ -61,13 +61,13 @@ class SpeechSplit:
         return len(self.rows)
 
     def factors(self) -> dict[str, np.ndarray] | None:
-        """All that is known of the utterances, `{name: int64 (utterances,)}`; `None` without any."""
+        """All annotations of the utterances, `{name: int64 (utterances,)}`; `None` if there are none."""
         return dict(self._columns) or None
 
     def waveform(self, index: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """One utterance at its level, or its samples from `start` to `stop`, float32 `(samples,)`."""
+        """Return one utterance at its level, or its samples from `start` to `stop`, float32 `(samples,)`."""
         row = self.rows[index]
-        if np.isnan(self._levels[index, 1]):  # the level is that of the whole utterance, found once
+        if np.isnan(self._levels[index, 1]):  # the level is that of the whole utterance, computed once
             whole = self.store.waveform(row)
             self._levels[index] = level_of(whole, self.level)
             waveform = whole[start:stop]
@@ -77,22 +77,22 @@ class SpeechSplit:
         return ((waveform - offset) * gain).astype("float32")
 
     def phones_of(self, index: int) -> list[tuple[int, str]] | None:
-        """`[(first sample, phone), ...]` of one utterance; `None` where unknown."""
+        """Return `[(first sample, phone), ...]` of one utterance; `None` if unknown."""
         return None if self._phones is None else self._phones.of(self.rows[index])
 
     def phone_frames(self, index: int, frames: int, hop: int = 160) -> np.ndarray | None:
-        """The phone at the samples 0, hop, 2 hop, ..., int64 `(frames,)`; `None` where unknown."""
+        """Return the phone at the samples 0, hop, 2 hop, ..., int64 `(frames,)`; `None` if unknown."""
         return None if self._phones is None else self._phones.frames(self.rows[index], frames, hop)
 
     def order(self, batch_size: int) -> list[np.ndarray]:
-        """Which utterances `batches(batch_size)` gives, batch by batch: alike in length, shortest first."""
+        """Return the indices of the batches of `batches(batch_size)`: similar in length, shortest first."""
         return list(BucketedOrder(self.lengths, batch_size).batches())
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
-        """All utterances once, in the order of `order(batch_size)`, whole.
+        """Return all whole utterances once, in the order of `order(batch_size)`.
 
-        `{"x": float32 (batch, samples), "lengths": int32 (batch,), "speaker": int32 (batch,)}`,
-        the last where it is known; zeros follow the end of each utterance.
+        Batches are `{"x": float32 (batch, samples), "lengths": int32 (batch,), "speaker": int32
+        (batch,)}`, the last only if it is known; utterances are padded with zeros at the end.
         """
         order = BucketedOrder(self.lengths, batch_size)
         dataset = self.batches_of(lambda: ((batch, None) for batch in order.batches()))
@@ -101,11 +101,11 @@ class SpeechSplit:
     def batches_of(
         self, batches: Callable[[], Iterator[tuple[np.ndarray, np.ndarray | None]]], crop: int | None = None
     ) -> tf.data.Dataset:
-        """The batches of utterances that `batches()` names, asked anew at each iteration.
+        """Return the batches of utterances whose indices `batches()` yields; it is called at each iteration.
 
         Args:
-            batches: yields the indices of a batch and, with `crop`, the first samples.
-            crop: samples to take of each; `None`: all.
+            batches: yields the indices of a batch and, with `crop`, the first sample of each window.
+            crop: number of samples to read of each utterance; `None`: all.
         """
         names = ["x", "lengths"] if self.speaker is None else ["x", "lengths", "speaker"]
         signature = {
@@ -144,15 +144,14 @@ class SpeechData:
     Attributes:
         name: short name of the source.
         train: utterances to train on.
-        validation: utterances held out, to choose the best epoch by.
-        test: utterances to measure on.
-        sample_rate: samples of a second.
-        speakers: names of the speakers that `split.speaker` numbers, empty if unknown.
-        labels: names of the labels that `split.label` numbers, empty if unknown.
-        phones: names of the phones that `split.phone_frames` numbers, empty if unknown.
-        description: where the speech comes from, how much there is, how it was split, and
-            under "problems" a line for each file that is left out or suspicious; JSON
-            takes it.
+        validation: utterances held out, by which the best epoch is chosen.
+        test: utterances for measurements.
+        sample_rate: sample rate in Hz.
+        speakers: names of the speakers, indexed by `split.speaker`; empty if unknown.
+        labels: names of the labels, indexed by `split.label`; empty if unknown.
+        phones: names of the phones, indexed by `split.phone_frames`; empty if unknown.
+        description: source and amount of the speech, method of the split, and under
+            "problems" a line for each file that is left out or suspicious; serialisable as JSON.
     """
 
     name: str
@@ -167,15 +166,14 @@ class SpeechData:
 
 
 class PhoneAlignment:
-    """The phones of many utterances and the samples at which they begin.
+    """Phones of several utterances and the samples at which they begin.
 
     Args:
-        starts: int `(phones,)`, first sample of each phone within its utterance, ascending
-            within it.
+        starts: int `(phones,)`, first sample of each phone within its utterance, in ascending order.
         phones: int `(phones,)`, indices into `names`.
         offsets: int `(utterances + 1,)`: utterance i has the phones `offsets[i]` to
             `offsets[i + 1]`.
-        names: of the phones.
+        names: names of the phones.
 
     Example:
 
@@ -196,21 +194,20 @@ class PhoneAlignment:
         return len(self.offsets) - 1
 
     def of(self, row: int) -> list[tuple[int, str]]:
-        """`[(first sample, phone), ...]` of one utterance."""
+        """Return `[(first sample, phone), ...]` of one utterance."""
         starts, phones = self._utterance(row)
         return [(int(start), self.names[phone]) for start, phone in zip(starts, phones, strict=True)]
 
     def frames(self, row: int, frames: int, hop: int) -> np.ndarray:
-        """The phone that sounds at sample t * hop, int64 `(frames,)`; the first one also before it begins."""
+        """Return the phone at each sample t * hop, int64 `(frames,)`; the first also before it begins."""
         starts, phones = self._utterance(row)
         begun = np.searchsorted(starts, np.arange(frames) * hop, side="right")
         return phones[np.maximum(begun - 1, 0)]
 
     def resampled(self, rate: int, new_rate: int) -> "PhoneAlignment":
-        """The same times at another sample rate.
+        """Return the alignment at another sample rate, with the same times.
 
-        A phone begins at the first sample at or after its time, so that it sounds at the
-        same frames.
+        A phone begins at the first sample at or after its time, so that it covers the same frames.
         """
         starts = -(-self.starts * new_rate // rate)
         return PhoneAlignment(starts, self.phones, self.offsets, self.names)
@@ -225,22 +222,22 @@ LABEL_COLUMNS = ("label", "digit", "word", "command", "sentence", "class")
 
 @dataclass(frozen=True)
 class SpeechSource:
-    """The utterances of one source and what is known of them.
+    """Utterances of one source and their annotations.
 
     Attributes:
         name: short name.
-        origin: kind and place, for reports and errors.
+        origin: kind and location, for reports and errors.
         store: the waveforms.
-        columns: what is known of each utterance, such as its speaker: class numbers
+        columns: annotations of each utterance, such as its speaker: class numbers
             `{name: int64 (utterances,)}`.
-        names: of the classes of each column.
-        splits: "train", "validation" or "test" of each utterance; `None`: to be drawn.
-        texts: what is said; `None` where unknown.
-        phones: when which phone sounds; `None` where unknown.
+        names: names of the classes of each column.
+        splits: "train", "validation" or "test" for each utterance; `None`: to be drawn.
+        texts: spoken words; `None` if unknown.
+        phones: phones and the times at which they begin; `None` if unknown.
         problems: one line for each file that cannot be used or is suspicious.
         left_out: all files that are left out or suspicious.
-        incomplete: names of columns that are not used because something is empty in them.
-        details: more for the description of the data.
+        incomplete: names of columns that are not used because they have empty cells.
+        details: additional entries for the description of the data.
     """
 
     name: str
@@ -276,10 +273,10 @@ class SpeechSource:
             )
 
     def label_column(self, wanted: str | None) -> str | None:
-        """The column that is the label: the one asked for, else the first of `LABEL_COLUMNS`.
+        """Return the column that is the label: `wanted`, or else the first of `LABEL_COLUMNS`.
 
         Raises:
-            InputError: there is no column `wanted`, or something is empty in it.
+            InputError: there is no column `wanted`, or it has empty cells.
         """
         if wanted is None:
             return next((name for name in LABEL_COLUMNS if name in self.columns), None)
@@ -297,28 +294,28 @@ class SpeechSource:
 
 
 class SpeechStream:
-    """Utterances of one pass; memory does not grow with their number.
+    """Stream of all utterances, one at a time; memory does not grow with their number.
 
     Iterating yields `(name, waveform)`, the waveform float32 `(samples,)` in [-1, 1], in
-    the order of `names`. It can be iterated again. At the end of a pass one `DataWarning` names what
-    was left out and which recordings are silent.
+    the order of `names`. The stream can be iterated again. At the end of each iteration one
+    `DataWarning` names the files that were left out and the recordings that are silent.
 
     Args:
         store: `WaveformStore` or `AudioFileStore`.
-        rows: which of its utterances.
-        names: of these utterances: relative paths, or their numbers.
-        level: to which each is scaled, see `levelled`.
+        rows: rows of the store to read.
+        names: names of these utterances: relative paths, or their numbers.
+        level: level to which each utterance is scaled, see `levelled`.
         origin: the source, for the warning.
-        left_out: what the reader of the source left out.
+        left_out: record of the files that the reader of the source left out.
         skip_broken: leave out files that cannot be read.
         inputs: files and folders that are read, which no output may replace.
 
     Attributes:
-        names: of all utterances; after a pass, of those that could be read.
-        silent: after a pass, the silent and nearly silent recordings: `{name: "silent"}`.
+        names: names of all utterances; after an iteration, of those that could be read.
+        silent: after an iteration, the silent and nearly silent recordings: `{name: "silent"}`.
 
     Raises:
-        InputError: on the way: files are broken; all are named.
+        InputError: during iteration: files are broken; the message names all of them.
 
     Example:
 
@@ -375,7 +372,7 @@ class SpeechStream:
         left_out.warn(self.origin)
 
     def _broken(self, place, first):
-        """The error of the recording at `place`, and the names of all later ones that are broken too."""
+        """Return the error of the recording at `place`, with the names of all later broken recordings."""
         others = []
         for name, row in zip(self._all_names[place + 1 :], self.rows[place + 1 :], strict=True):
             try:

@@ -1,14 +1,14 @@
-"""The speech of espeak-ng: a program of its own, for a process of its own.
+"""Program that synthesises speech with espeak-ng in a separate process.
 
     python -P espeak_synthesis.py OUTPUT.npz < utterances.json
 
 espeak-ng keeps state from one utterance to the next (the phase of its voice, its noise),
 which no call resets: the same utterances give the same samples only if they are spoken in
-the same order by a fresh process. So this file imports nothing of keras_ae, and nothing
-imports it but its tests.
+the same order by a fresh process. Therefore this file imports nothing from keras_ae, and only its
+tests import it.
 
-Standard input holds a list of `{"text", "voice", "rate", "pitch"}`: words per minute, and
-pitch from 0 to 99. The output has `audio` int16 at `sample_rate`, utterance i in
+Standard input contains a list of `{"text", "voice", "rate", "pitch"}`: rate in words per minute, and
+pitch from 0 to 99. The output contains `audio`, int16 at `sample_rate`, with utterance i in
 `audio[offsets[i]:offsets[i + 1]]`, and its phones `phone_name[phone_offsets[i]:...]`, which
 begin at the samples `phone_start`.
 """
@@ -27,17 +27,17 @@ RATE, PITCH = 1, 3
 BY_CHARACTER, UTF8 = 1, 1
 SEED = 1
 PAUSE = "_"
-STRESS_MARKS = "',"  # 1.52 puts them before a stressed vowel, earlier versions do not
+STRESS_MARKS = "',"  # espeak-ng 1.52 writes them before a stressed vowel, earlier versions do not
 
 
 class EventId(ctypes.Union):
-    """`id` of an `espeak_EVENT`: the phone's name where the event is a phone."""
+    """Field `id` of an `espeak_EVENT`: the name of the phone if the event is a phone."""
 
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
 class Event(ctypes.Structure):
-    """`espeak_EVENT` of `speak_lib.h`."""
+    """Structure `espeak_EVENT` of `speak_lib.h`."""
 
     _fields_ = [
         ("type", ctypes.c_int),
@@ -57,7 +57,7 @@ SYNTH_CALLBACK = ctypes.CFUNCTYPE(
 
 
 class Synthesizer:
-    """espeak-ng, opened once in a process.
+    """Synthesiser of espeak-ng, created once in a process.
 
     Args:
         library: path of `libespeak-ng`.
@@ -71,13 +71,13 @@ class Synthesizer:
         )
         if self.sample_rate <= 0:
             raise RuntimeError(f"espeak-ng does not start with the data in {data}")
-        if hasattr(self.espeak, "espeak_ng_SetRandSeed"):  # since 1.52; else seeded by the clock
+        if hasattr(self.espeak, "espeak_ng_SetRandSeed"):  # since 1.52; before, seeded by the clock
             self.espeak.espeak_ng_SetRandSeed(ctypes.c_long(SEED))
-        self._callback = SYNTH_CALLBACK(self._receive)  # kept: the library holds no reference
+        self._callback = SYNTH_CALLBACK(self._receive)  # the library keeps no reference to the callback
         self.espeak.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, voice: str, rate: int, pitch: int):
-        """`(audio int16 (samples,), [(first sample, phone), ...])` of one utterance."""
+        """Return `(audio int16 (samples,), [(first sample, phone), ...])` of one utterance."""
         self._audio, self._phones = [], []
         if self.espeak.espeak_SetVoiceByName(voice.encode()):
             raise RuntimeError(f"espeak-ng has no voice {voice}")
@@ -101,7 +101,7 @@ class Synthesizer:
 
 
 def synthesize(utterances: list[dict], synthesizer: Synthesizer) -> dict[str, np.ndarray]:
-    """The arrays of the output, see above."""
+    """Return the arrays of the output, see the docstring of the module."""
     spoken = [synthesizer.speak(**utterance) for utterance in utterances]
     phones = [phone for _, found in spoken for phone in found]
     return {
@@ -115,7 +115,7 @@ def synthesize(utterances: list[dict], synthesizer: Synthesizer) -> dict[str, np
 
 
 def main(output: str) -> None:
-    """Speak the utterances of standard input and write `output`."""
+    """Speak the utterances of standard input and write them to `output`."""
     import espeakng_loader
 
     synthesizer = Synthesizer(espeakng_loader.get_library_path(), espeakng_loader.get_data_path())

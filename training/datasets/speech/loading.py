@@ -27,38 +27,36 @@ def load_speech(
     seed: int = 0,
     **espeak,
 ) -> SpeechData:
-    """Speech of any source, split into training, validation and test.
+    """Load speech of any source, split into training, validation and test utterances.
 
-    The same arguments give the same split, on every machine. Arrays are kept as they are
-    stored and converted batch by batch; files are decoded as they are needed. All that
-    can be wrong with them is found here, before a training begins: a file that cannot be
-    used is left out and named in one `DataWarning`, in `description["left_out"]` and, with what is
-    wrong with it, in `description["problems"]`.
+    The same arguments give the same split on every machine. Arrays are kept as they are
+    stored and converted batch by batch; files are decoded when they are needed. All errors in them are
+    found here, before a training begins: unusable files are left out and named in one `DataWarning`, in
+    `description["left_out"]` and, with the reason, in `description["problems"]`.
 
     Args:
         source: "espeak" (see `read_espeak`: sentences spoken in 24 voices); a folder (see
             `read_speech_folder`); an `.npz` file (see `read_speech_npz`).
-        sample_rate: to which all audio is resampled; `None`: that of the source.
+        sample_rate: sample rate in Hz to which all audio is resampled; `None`: that of the source.
         level: "rms": each utterance has a root mean square of 0.05; "peak": its largest
             amplitude is 1; `None`: as recorded.
         label: the column of a manifest or .npz file that is the label; `None`: the first
-            of `label`, `digit`, `word`, `command`, `sentence`, `class` that there is.
+            of `label`, `digit`, `word`, `command`, `sentence`, `class` that exists.
         validation_fraction: share of the training utterances held out for validation,
-            where the source has no validation utterances of its own.
-        test_fraction: share of all utterances held out for test, where the source has
+            if the source has no validation utterances of its own.
+        test_fraction: share of all utterances held out for test, if the source has
             none of its own.
-        split_by: "utterance", or "speaker": no speaker in two of the splits that are
-            drawn.
-        seed: of the splits, and of what espeak speaks.
-        espeak: more for `read_espeak`: `voices`, `train_sentences`,
+        split_by: "utterance", or "speaker": no speaker is in two of the splits that are drawn.
+        seed: seed of the splits and of the synthesised speech of espeak.
+        espeak: further arguments of `read_espeak`: `voices`, `train_sentences`,
             `validation_sentences`, `test_sentences`.
 
     Returns:
         `SpeechData`.
 
     Raises:
-        ImportError: a package is needed that is not there; names the extra.
-        InputError: the source is missing, empty, damaged or of no known kind; there are
+        ImportError: a required package is not installed; the message names the extra.
+        InputError: the source is missing, empty, damaged or of an unknown kind; there are
             too few utterances to split.
 
     Example:
@@ -149,16 +147,16 @@ SOURCES = '"espeak", a folder of wav, flac, ogg or mp3 files, or an .npz file'
 
 
 def open_speech(source: str | os.PathLike | None, sample_rate: int | None = None, **espeak) -> SpeechSource:
-    """Open any of the sources that `load_speech` names.
+    """Open any of the sources of `load_speech`.
 
     Args:
         source: the source.
-        sample_rate: to resample to; `None`: as it is.
-        espeak: for `read_espeak`.
+        sample_rate: sample rate in Hz to resample to; `None`: unchanged.
+        espeak: arguments of `read_espeak`.
 
     Raises:
-        ImportError: a package is needed that is not there; names the extra.
-        InputError: the source is missing, of no known kind, or cannot be used.
+        ImportError: a required package is not installed; the message names the extra.
+        InputError: the source is missing, of an unknown kind, or cannot be used.
     """
     if source is None or source == "espeak":
         return read_espeak(sample_rate=sample_rate or 16_000, **espeak)

@@ -1,4 +1,4 @@
-"""Streams of speech: utterances for encoding, and batches for training."""
+"""Streams of utterances for encoding, and batches of utterances for training."""
 
 import os
 from pathlib import Path
@@ -26,20 +26,19 @@ def stream_speech(
     level: str | None = "rms",
     skip_broken: bool = False,
 ) -> SpeechStream:
-    """All utterances of a source once, in order, for folders larger than memory.
+    """Return all utterances of a source once, in order, for folders larger than memory.
 
-    The files of a folder are decoded on the way: all recordings in it, or those of its manifest, however
-    they are named. Training utterances come among those for
-    validation and test, in the order of the source.
+    The files of a folder are decoded when they are read: all recordings in it, or those of its manifest,
+    whatever their names. Training, validation and test utterances are not separated; they keep the
+    order of the source.
 
     Args:
         source: as for `load_speech`, or a single audio file.
-        sample_rate: to which all audio is resampled.
-        shard: `(i, n)`: utterances i, i + n, i + 2n, ... only, so that n processes share
-            the work; `names` of all shards together are those of the whole.
-        level: as for `load_speech`; encode at the level of the training.
-        skip_broken: leave out recordings that cannot be read; otherwise they are an error that names
-            all of them.
+        sample_rate: sample rate in Hz to which all audio is resampled.
+        shard: `(i, n)`: only utterances i, i + n, i + 2n, ..., so that n processes share
+            the work; the `names` of all shards together are those of the whole source.
+        level: as for `load_speech`; use the level of the training.
+        skip_broken: leave out recordings that cannot be read; otherwise an error names all of them.
 
     Returns:
         a `SpeechStream`.
@@ -75,7 +74,7 @@ def stream_speech(
 
 
 def _open(source, sample_rate, left_out, skip_broken):
-    """`(store, names)`; files are not looked at before they are asked for."""
+    """Return `(store, names)`; files are not checked before they are read."""
     path = Path(source or "espeak")
     if path.is_dir():
         names = [row["path"] for row in listed_files(path, left_out, training=False)]
@@ -100,19 +99,19 @@ def _is_recording(path):
 
 
 def speech_batches(split: SpeechSplit, batch_size: int, seed: int, *, crop: int | None = None) -> BatchStream:
-    """The utterances of `split` for a training that can be resumed exactly, see `BatchStream`.
+    """Return the batches of `split` for a training that can be resumed exactly, see `BatchStream`.
 
     The batches are `{"x": float32 (batch, samples), "lengths": int32 (batch,), "speaker":
-    int32 (batch,)}`, the last where the speakers are known. Order and windows depend on
-    the seed, the epoch and the utterance alone.
+    int32 (batch,)}`, the last only if the speakers are known. Order and windows depend only on
+    the seed, the epoch and the utterance.
 
     Args:
         split: the utterances.
-        batch_size: utterances of one batch; one batch of an epoch may be smaller.
-        seed: of the order and of the windows.
-        crop: samples of the one random window that each epoch takes of an utterance,
-            drawn evenly from all that lie within it; shorter utterances are padded with
-            zeros. `None`: whole utterances, each batch of ones that are alike in length.
+        batch_size: utterances per batch; one batch of an epoch may be smaller.
+        seed: seed of the order and of the windows.
+        crop: number of samples of the random window that each epoch reads of each utterance,
+            drawn uniformly from all windows within it; shorter utterances are padded with
+            zeros. `None`: whole utterances, in batches of similar length.
 
     Raises:
         InputError: there are no utterances, or `batch_size`, `seed` or `crop` is too small.

@@ -1,4 +1,4 @@
-"""Arithmetic on waveforms: sample rate, level, the numbers they are stored as."""
+"""Operations on waveforms: sample rate, level, and number format."""
 
 from math import gcd
 
@@ -8,18 +8,18 @@ from keras_ae.errors import InputError
 
 LEVELS = ("rms", "peak", None)
 RMS = 0.05  # -26 dB below full scale, the usual level of speech
-SILENCE = 1e-4  # largest amplitude that is taken as nothing said: three steps of 16 bits
-NEAR_SILENCE = 1e-3  # largest amplitude that levelling would blow up to noise: -60 dB
+SILENCE = 1e-4  # largest amplitude that counts as silence: three steps of 16 bits
+NEAR_SILENCE = 1e-3  # largest amplitude that levelling would amplify to noise: -60 dB
 MU = 255
 
 
 def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """A waveform in [-1, 1] at another sample rate, by a polyphase filter; float32 `(samples,)`.
+    """Resample a waveform in [-1, 1] with a polyphase filter; return float32 `(samples,)`.
 
-    What the filter makes ring beyond the range is clipped.
+    Ringing of the filter beyond [-1, 1] is clipped.
 
     Raises:
-        ImportError: the rates differ, and scipy is not there.
+        ImportError: the rates differ, and scipy is not installed.
     """
     if rate == new_rate:
         return waveform
@@ -33,10 +33,10 @@ def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
 
 def levelled(waveform: np.ndarray, level: str | None) -> np.ndarray:
-    """A waveform scaled to one level: root mean square 0.05, or peak 1; `None`: as it is.
+    """Scale a waveform to a level: "rms", root mean square 0.05; "peak", peak 1; `None`: unchanged.
 
-    A constant offset (DC) is no sound: it is removed first. No sample leaves [-1, 1]: a waveform with
-    rare high peaks stays below that root mean square. Silence stays silence.
+    A constant offset (DC) is inaudible and is removed first. No sample leaves [-1, 1]: a waveform with
+    rare high peaks stays below that root mean square. Silence is not amplified.
 
     Example:
 
@@ -48,7 +48,7 @@ def levelled(waveform: np.ndarray, level: str | None) -> np.ndarray:
 
 
 def level_of(waveform: np.ndarray, level: str | None) -> tuple[float, float]:
-    """`(offset, gain)`: `levelled` subtracts the first and multiplies by the second.
+    """Return `(offset, gain)`: `levelled` subtracts the offset and multiplies by the gain.
 
     Example:
 
@@ -68,9 +68,9 @@ def level_of(waveform: np.ndarray, level: str | None) -> tuple[float, float]:
 
 
 def silence_of(waveform: np.ndarray) -> str:
-    """ "silent" or "nearly silent" where there is nothing to hear without its offset, else "".
+    """Return "silent" or "nearly silent" for a waveform that is inaudible without its offset, otherwise "".
 
-    The largest amplitude is at most 0.0001 (three steps of 16 bits), or 0.001 (-60 dB).
+    The largest amplitude of these is at most 0.0001 (three steps of 16 bits), or 0.001 (-60 dB).
 
     Example:
 
@@ -83,15 +83,15 @@ def silence_of(waveform: np.ndarray) -> str:
 
 
 def check_level(level: str | None) -> None:
-    """Raise an `InputError` where `level` is none of the known ones."""
+    """Raise an `InputError` if `level` is unknown."""
     if level not in LEVELS:
         raise InputError(f'The level is "rms", "peak" or None. Received: {level!r}')
 
 
 def float_waveform(samples: np.ndarray) -> np.ndarray:
-    """Stored samples as float32 in [-1, 1].
+    """Convert stored samples to float32 in [-1, 1].
 
-    int16 and int32 are divided by their range, floats are as they are, uint8 is mu-law.
+    int16 and int32 are divided by their range, floats are unchanged, uint8 is mu-law.
     Mu-law (ITU-T G.711, mu = 255, continuous form): `sign(y) ((1 + mu)^|y| - 1) / mu` with
     `y = 2 u / 255 - 1`.
 
@@ -110,5 +110,5 @@ def float_waveform(samples: np.ndarray) -> np.ndarray:
 
 
 def int16_samples(waveform: np.ndarray) -> np.ndarray:
-    """A waveform in [-1, 1] as int16; beyond it is clipped."""
+    """Convert a waveform in [-1, 1] to int16; values outside are clipped."""
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype("int16")

@@ -1,4 +1,4 @@
-"""English prose that is on every machine: the docstrings of installed packages."""
+"""English prose that is available on every machine: the docstrings of installed packages."""
 
 import ast
 import importlib.util
@@ -21,7 +21,7 @@ NOT_READ = frozenset(
 
 
 def package_folders(packages: Sequence[str] | None) -> dict[str, Path]:
-    """`{name and version: folder}` of packages; `None`: of `PACKAGES`, those that are installed.
+    """Return `{name and version: folder}` of packages; `None`: the installed ones of `PACKAGES`.
 
     "python" is the standard library. Nothing is imported.
 
@@ -41,10 +41,10 @@ def package_folders(packages: Sequence[str] | None) -> dict[str, Path]:
 
 
 def docstring_documents(folders: Sequence[Path]) -> Iterator[tuple[str, int, list[str]]]:
-    """`(name, number of its file, paragraphs)` of each docstring with prose.
+    """Yield `(name, number of its file, paragraphs)` of each docstring with prose.
 
-    The order is that of the paths and, in a file, of the lines. Docstrings of equal prose are
-    taken once; files are read, never imported.
+    Docstrings are sorted by path and line. Docstrings with equal prose are included once; files are
+    read, never imported.
     """
     known = set()
     paths = [(folder, path) for folder in folders for path in _sources(folder)]
@@ -69,7 +69,7 @@ def _version(name):
     try:
         return version(DISTRIBUTIONS.get(name, name))
     except PackageNotFoundError:
-        return platform.python_version()  # a part of the standard library
+        return platform.python_version()  # the package is part of the standard library
 
 
 def _sources(folder):
@@ -86,10 +86,10 @@ def _docstrings(path):
         if b'"""' not in source and b"'''" not in source:
             return
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of invalid escapes in the sources of others
+            warnings.simplefilter("ignore")  # warnings of invalid escapes in third-party sources
             tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError):
-        return  # sources of others, some of them templates
+        return  # third-party sources may be invalid, such as templates
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             docstring = ast.get_docstring(node, clean=False)
@@ -106,16 +106,16 @@ MARKUP = (
     (re.compile(r"\*{1,2}(\w[^*\n]*)\*{1,2}"), r"\1"),
     (re.compile(r"\[([^\]\n]*)\]\([^)\s]*\)"), r"\1"),
 )
-LETTERS = 0.75  # of the characters of a paragraph, spaces included, at least
-WORDS = 4  # of a paragraph, at least
+LETTERS = 0.75  # least share of letters and spaces among the characters of a paragraph
+WORDS = 4  # least number of words in a paragraph
 
 
 def prose_of(docstring: str) -> list[str]:
-    """The paragraphs of plain sentences, each in one line.
+    """Return the paragraphs of plain sentences, each as one line.
 
-    Taken are paragraphs that are not indented, begin with a capital letter and end with a full
+    These are paragraphs that are not indented, begin with a capital letter and end with a full
     stop, question or exclamation mark. Lists, tables, examples, literal blocks and the
-    descriptions of arguments are left out, markup is taken off.
+    descriptions of arguments are left out, markup is removed.
 
     Example:
 

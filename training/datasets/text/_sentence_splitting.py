@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 
-VERSION = 1  # of what is done here besides the library
-FULL_STOPS = (".", "!", "?")  # end a sentence only where white space follows: not in tf.test.TestCase
+VERSION = 1  # version of the processing in this module, in addition to the library
+FULL_STOPS = (".", "!", "?")  # end a sentence only if white space follows: not in tf.test.TestCase
 
 
 def sentence_splitter(language: str) -> Callable[[str], list[str]]:
-    """A function that cuts a paragraph into its sentences, by the library sentencex.
+    """Return a function that splits a paragraph into its sentences with the library sentencex.
 
-    sentencex knows the abbreviations, quotation marks and full stops of some 300 languages, and
-    needs no download. What stands between quotation marks stays in one sentence.
+    sentencex supports the abbreviations, quotation marks and full stops of about 300 languages, and
+    needs no download. Text between quotation marks is kept in one sentence.
 
     Args:
         language: ISO 639 code, such as "en" or "zh".
 
     Raises:
-        ImportError: sentencex is not installed; names the extra.
+        ImportError: sentencex is not installed; the message names the extra.
 
     Example:
 
@@ -39,10 +39,10 @@ def sentence_splitter(language: str) -> Callable[[str], list[str]]:
 
 
 def splitter_version() -> str:
-    """Names what cuts, for caches.
+    """Return the name and version of the splitter, for cache keys.
 
     Raises:
-        ImportError: sentencex is not installed; names the extra.
+        ImportError: sentencex is not installed; the message names the extra.
     """
     from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""Sentences on disk, and their cache."""
+"""Store of sentences on disk, and its cache."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from keras_ae.files import cache_folder, named_errors
 from keras_ae.text.tokenizer import tokenize
 
 TEXT, STARTS, WORDS, ABOUT = "sentences.txt", "starts.int64", "words.int32", "about.json"
-AT_ONCE = 10_000  # sentences that are held in memory while writing
+AT_ONCE = 10_000  # sentences that are kept in memory while writing
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class TextDocument:
     """Consecutive sentences of one document.
 
     Attributes:
-        name: path or place, for reports and errors.
-        group: documents of one group are never in two splits that are drawn.
-        sentences: iterated once; each without line breaks.
-        remarks: called after the sentences: lines on what is suspicious.
+        name: path or location, for reports and errors.
+        group: group of the document; a group is never divided between drawn splits.
+        sentences: iterable of sentences without line breaks; iterated once.
+        remarks: function called after the sentences; it returns lines on suspicious content.
     """
 
     name: str
@@ -38,20 +38,20 @@ class TextDocument:
 
 
 class SentenceStore:
-    """The sentences of documents, one after the other in one file; decoded when they are asked for.
+    """Store of the sentences of documents in one file, one after the other; decoded when they are read.
 
-    Memory grows with the number of documents alone: the sentences and where each begins are
-    mapped, not read.
+    Memory grows only with the number of documents: the sentences and their start positions are
+    memory-mapped.
 
     Args:
-        folder: that `write_sentences` has filled.
+        folder: folder written by `write_sentences`.
 
     Attributes:
-        words: tokens of each sentence, int32 `(sentences,)`.
+        words: number of tokens of each sentence, int32 `(sentences,)`.
         bounds: first sentence of each document, and the number of sentences, int64
             `(documents + 1,)`.
-        names: of the documents.
-        groups: int64 `(documents,)`; documents of a group belong together.
+        names: names of the documents.
+        groups: group of each document, int64 `(documents,)`; documents of a group belong together.
         problems: one line for each document that is left out or suspicious.
         left_out, suspicious: pairs of a reason and the name of such a document.
     """
@@ -72,17 +72,17 @@ class SentenceStore:
         return len(self.words)
 
     def sentences(self, rows: Sequence[int]) -> list[str]:
-        """Some of the sentences."""
+        """Return the sentences of these rows."""
         return [self._text[self._starts[row] : self._starts[row + 1] - 1].tobytes().decode() for row in rows]
 
     def document_bytes(self, row: int) -> bytes:
-        """The sentences of one document as UTF-8, one a line."""
+        """Return the sentences of one document as UTF-8, one per line."""
         start, stop = self.bounds[row : row + 2]
         return self._text[self._starts[start] : self._starts[stop]].tobytes()
 
 
 def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
-    """Fill a folder for `SentenceStore`; memory does not grow with the number of sentences.
+    """Write a folder for `SentenceStore`; memory does not grow with the number of sentences.
 
     A document that cannot be read, or has no sentences, is left out and named in `problems`.
 
@@ -126,7 +126,7 @@ def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
 
 
 def _portions(sentences):
-    """Lists of `(bytes, tokens)` of sentences that have tokens."""
+    """Yield lists of `(bytes, tokens)` of sentences that have tokens."""
     portion = []
     for sentence in sentences:
         if count := len(tokenize(sentence)):
@@ -145,15 +145,15 @@ def _append(sentences, text, starts, words):
     text.writelines(line for line, _ in sentences)
 
 
-VERSION = 2  # of the files of a store
+VERSION = 2  # version of the files of a store
 
 
 def cached_sentences(about: dict, documents: Callable[[], Iterable[TextDocument]]) -> SentenceStore:
-    """The store of these documents, from the cache where it is there.
+    """Return the store of these documents, from the cache if it exists there.
 
     Args:
-        about: all that the sentences depend on; JSON takes it.
-        documents: called if the store has to be written.
+        about: everything on which the sentences depend, serialisable as JSON.
+        documents: function that returns the documents; called only if the store must be written.
 
     Raises:
         InputError: there are no sentences.
@@ -174,7 +174,7 @@ def cached_sentences(about: dict, documents: Callable[[], Iterable[TextDocument]
                 write_sentences(documents(), temporary)
                 os.rename(temporary, target)
         except OSError:
-            if not target.is_dir():  # otherwise another process was faster
+            if not target.is_dir():  # otherwise another process has written it
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -185,5 +185,5 @@ def _temporary(documents):
     folder = tempfile.TemporaryDirectory(prefix="keras_ae")
     write_sentences(documents(), Path(folder.name))
     store = SentenceStore(Path(folder.name))
-    store.folder = folder  # lives as long as the store
+    store.folder = folder  # the folder exists as long as the store
     return store

@@ -11,31 +11,31 @@ from keras_ae.training.datasets._reading import read_ahead
 from keras_ae.training.datasets.batch_stream import BatchStream
 from keras_ae.training.datasets.text.data import TextSplit
 
-PADDED_TO = 8  # words of which padded lengths are multiples, so that few shapes are compiled
+PADDED_TO = 8  # words; padded lengths are multiples of it, so that few shapes are compiled
 IDS, NUMBERS = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32)
 
 
 def sentence_blocks(
     split: TextSplit, vocabulary: Vocabulary, block_size: int, seed: int | None, *, max_words: int = 50
 ) -> BatchStream:
-    """Blocks of consecutive sentences for a training that can be resumed exactly, see `BatchStream`.
+    """Return blocks of consecutive sentences for a training that can be resumed exactly, see `BatchStream`.
 
     A batch is `{"ids": (sentences, words), "lengths", "document", "position", "sentence":
-    (sentences,)}`, all int32. `ids` are numbers of the vocabulary, zero after the end of each
-    sentence. Two rows are neighbours where `document` is equal and `position` one apart:
-    blocks go across the borders of documents, and an epoch around the end of the text. Equal
-    numbers in `sentence` are sentences of equal tokens within this batch.
+    (sentences,)}`, all int32. `ids` are word ids of the vocabulary, zero after the end of each
+    sentence. Two rows are neighbours if their `document` is equal and their `position` differs by one:
+    blocks may contain several documents, and an epoch wraps around at the end of the text. Equal
+    numbers in `sentence` mark sentences with equal tokens within the batch.
 
     Args:
         split: the documents.
-        vocabulary: of the words.
-        block_size: sentences of a block; one of all sentences where there are fewer.
-        seed: of where the blocks begin and of their order, see `BlockOrder`; `None`: always the
+        vocabulary: the vocabulary.
+        block_size: sentences per block; if there are fewer sentences, all are one block.
+        seed: seed of the start and the order of the blocks, see `BlockOrder`; `None`: always the
             same blocks, in order, for validation.
-        max_words: further words of a sentence are cut off.
+        max_words: maximum number of words per sentence; further words are cut off.
 
     Raises:
-        InputError: there are less than two sentences; `block_size` is below 2; `seed` or
+        InputError: there are fewer than two sentences; `block_size` is below 2; `seed` or
             `max_words` is too small.
 
     Example:
@@ -73,19 +73,19 @@ def sentence_blocks(
 def sentence_triples(
     split: TextSplit, vocabulary: Vocabulary, batch_size: int, seed: int | None, *, max_words: int = 30
 ) -> BatchStream:
-    """Sentences with the one before and the one after, see `BatchStream`.
+    """Return batches of sentences with the previous and the next sentence, see `BatchStream`.
 
     A batch is `{"ids", "previous", "next": (sentences, words), "lengths", "previous_lengths",
-    "next_lengths": (sentences,)}`, all int32. Each sentence comes once an epoch, unless it is
-    the first or last of its document. The sentences of a batch are alike in length, see
-    `BucketedOrder`; their neighbours need not be.
+    "next_lengths": (sentences,)}`, all int32. Each sentence occurs once per epoch, except the
+    first and last of each document. The sentences of a batch have similar lengths, see
+    `BucketedOrder`; their neighbours may have any length.
 
     Args:
         split: the documents.
-        vocabulary: of the words.
-        batch_size: triples of a batch; one batch of an epoch may be smaller.
-        seed: of the order; `None`: by length, always the same, for validation.
-        max_words: further words of a sentence are cut off.
+        vocabulary: the vocabulary.
+        batch_size: triples per batch; one batch of an epoch may be smaller.
+        seed: seed of the order; `None`: sorted by length, always the same, for validation.
+        max_words: maximum number of words per sentence; further words are cut off.
 
     Raises:
         InputError: no document has three sentences; `batch_size`, `seed` or `max_words` is too
@@ -121,7 +121,7 @@ def _stream(order, make, signature):
 
 
 def _padded(vocabulary, tokens, max_words):
-    """Ids `(sentences, words)` and lengths `(sentences,)`, int32."""
+    """Return ids `(sentences, words)` and lengths `(sentences,)`, int32."""
     lengths = np.array([len(words) for words in tokens], "int32")
     longest = max(1, lengths.max(initial=0))
     ids = np.zeros((len(tokens), min(max_words, -(-longest // PADDED_TO) * PADDED_TO)), "int32")

@@ -12,15 +12,15 @@ from keras_ae.training.datasets.text._store import SentenceStore
 
 
 class TextSplit:
-    """Some documents of a source, or parts of documents; sentences are read when they are asked for.
+    """Subset of the documents of a source, or of parts of documents; sentences are loaded when read.
 
-    The sentences of the split have numbers 0, 1, ... in reading order; `len` is their number.
-    Iterating gives the documents, each a list of consecutive sentences.
+    The sentences of the split have indices 0, 1, ... in reading order; `len` is their number.
+    Iterating yields the documents, each a list of consecutive sentences.
 
     Args:
         store: the sentences.
         spans: first sentence in the store, and the one after the last, of each document or part
-            of one, int64 `(documents, 2)`.
+            of a document, int64 `(documents, 2)`.
 
     Example:
 
@@ -44,30 +44,30 @@ class TextSplit:
 
     @property
     def words(self) -> np.ndarray:
-        """Tokens of each sentence, int32 `(sentences,)`."""
+        """Number of tokens of each sentence, int32 `(sentences,)`."""
         return self.store.words[self._rows(np.arange(len(self)))]
 
     def document(self, indices) -> np.ndarray:
-        """The number of the document of each of these sentences, int32 `(sentences,)`."""
+        """Return the index of the document of each of these sentences, int32 `(sentences,)`."""
         return (np.searchsorted(self._firsts, indices, "right") - 1).astype("int32")
 
     def position(self, indices) -> np.ndarray:
-        """The place of each of these sentences in its document, int32 `(sentences,)`."""
+        """Return the position of each of these sentences in its document, int32 `(sentences,)`."""
         return (np.asarray(indices) - self._firsts[self.document(indices)]).astype("int32")
 
     def inner(self) -> np.ndarray:
-        """The sentences that have one before and one after them in their document, int64 `(sentences,)`."""
+        """Return the sentences with a previous and a next one in their document, int64 `(sentences,)`."""
         inside = np.ones(len(self), bool)
         if len(self):
             inside[self._firsts[:-1]] = inside[self._firsts[1:] - 1] = False
         return np.flatnonzero(inside)
 
     def sentences(self, indices: Sequence[int]) -> list[str]:
-        """The sentences of these numbers."""
+        """Return the sentences with these indices."""
         return self.store.sentences(self._rows(np.asarray(indices, "int64")))
 
     def tokens(self) -> Iterator[list[str]]:
-        """The tokens of each sentence, in order; never all in memory."""
+        """Yield the tokens of each sentence, in order; never all in memory."""
         for start, stop in self.spans:
             for row in range(start, stop):
                 yield tokenize(self.store.sentences([row])[0])
@@ -84,10 +84,10 @@ class TextData:
     Attributes:
         name: short name of the source.
         train: documents to train on.
-        validation: documents held out, to choose the best epoch by.
-        test: documents to measure on.
-        description: where the text comes from, how much there is, how it was split, and under
-            "problems" a line for each file that is left out or suspicious; JSON takes it.
+        validation: documents held out, by which the best epoch is chosen.
+        test: documents for measurements.
+        description: source and amount of the text, method of the split, and under
+            "problems" a line for each file that is left out or suspicious; serialisable as JSON.
     """
 
     name: str
@@ -99,15 +99,15 @@ class TextData:
 
 @dataclass(frozen=True)
 class TextSource:
-    """The documents of one source.
+    """Documents of one source.
 
     Attributes:
         name: short name.
-        origin: kind and place, for reports and errors.
+        origin: kind and location, for reports and errors.
         store: the sentences.
-        splits: "train", "validation" or "test" of each document; `None`: to be drawn.
-        left_out: files that are not read, and suspicious ones.
-        details: more for the description of the data.
+        splits: "train", "validation" or "test" for each document; `None`: to be drawn.
+        left_out: files that are not read, and suspicious files.
+        details: additional entries for the description of the data.
     """
 
     name: str
@@ -123,19 +123,19 @@ class SentenceData(TextData):
     """Documents for training, validation and test, and a vocabulary of the training documents.
 
     Attributes:
-        vocabulary: the words.
-        others: as of `TextData`.
+        vocabulary: vocabulary of the training documents.
+        others: as in `TextData`.
     """
 
     vocabulary: Vocabulary
 
     @classmethod
     def of(cls, data: TextData, size: int = 20_000, min_count: int = 1) -> "SentenceData":
-        """Text with its most frequent words.
+        """Return the text with a vocabulary of its most frequent words.
 
         Args:
             data: the text.
-            size, min_count: as of `Vocabulary.of`.
+            size, min_count: as in `Vocabulary.of`.
 
         Raises:
             InputError: no word is frequent enough.

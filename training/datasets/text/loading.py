@@ -28,39 +28,38 @@ def load_text(
     test_fraction: float = 0.1,
     seed: int = 0,
 ) -> TextData:
-    """Documents of consecutive sentences, split into training, validation and test.
+    """Load documents of consecutive sentences, split into training, validation and test documents.
 
-    A text file is a document; empty lines separate its paragraphs, in which lines are joined
-    and cut into sentences. Files are read once, piece by piece, however large they are; the
-    sentences and where each begins are kept in the cache (`KERAS_AE_CACHE`, else
-    `~/.cache/keras_ae`), from where they are read as they are needed. A file that cannot be
-    used is left out and named in one `DataWarning`, in `description["left_out"]` and, with what is wrong
-    with it, in `description["problems"]`.
+    A text file is a document; empty lines separate its paragraphs, whose lines are joined and then
+    split into sentences. Files of any size are read once, in parts; the sentences and their start
+    positions are kept in the cache (`KERAS_AE_CACHE`, by default `~/.cache/keras_ae`), from which they
+    are read when they are needed. Unusable files are left out and named in one `DataWarning`, in
+    `description["left_out"]` and, with the reason, in `description["problems"]`.
 
     Args:
         source: "docstrings": the English prose of the docstrings of installed packages, each
             docstring of at least two sentences a document; a text file, plain or gzip;
             a folder, in which and below which `.txt`, `.text` and `.gz` files are read. Folders
             `train`, `validation` and `test` in it (or `training`, `val`, `valid`, `dev`,
-            `testing`, in small or capital letters) are splits, also within one outer folder, and so
+            `testing`, in lower or upper case) are splits, also within one outer folder, and so
             are files `train.txt`, `valid.txt` and `test.txt` or `NAME.train.txt` and so on.
         sentence_per_line: each line that is not empty is one sentence.
-        language: ISO 639 code of the language whose sentences are cut.
-        packages: for "docstrings"; "python" is the standard library. `None`: that and numpy,
-            scipy, scikit-learn, matplotlib, keras and tensorflow, where they are installed.
-        encoding: of the files, such as "latin-1". `None`: UTF-8, or what a byte order mark says
-            (UTF-8, UTF-16, UTF-32); a file in which other bytes are found is left out.
-        validation_fraction: share of the training documents held out for validation, where the
+        language: ISO 639 code of the language, by which sentences are split.
+        packages: packages for "docstrings"; "python" is the standard library. `None`: "python" and
+            numpy, scipy, scikit-learn, matplotlib, keras and tensorflow, if they are installed.
+        encoding: encoding of the files, such as "latin-1". `None`: UTF-8, or the encoding of a byte
+            order mark (UTF-8, UTF-16, UTF-32); files with invalid bytes are left out.
+        validation_fraction: share of the training documents held out for validation, if the
             source has no folder for it.
-        test_fraction: share held out for test, where the source has no folder for it.
-        seed: of the splits.
+        test_fraction: share held out for test, if the source has no folder for it.
+        seed: seed of the splits.
 
     Returns:
         `TextData`.
 
     Raises:
-        ImportError: sentences have to be cut and sentencex is missing; names the extra.
-        InputError: the source is missing, has no text, or is of no known kind.
+        ImportError: sentences must be split and sentencex is not installed; the message names the extra.
+        InputError: the source is missing, has no text, or is of an unknown kind.
 
     Example:
 
@@ -111,11 +110,11 @@ def open_text(
     packages: Sequence[str] | None = None,
     encoding: str | None = None,
 ) -> TextSource:
-    """Open any of the sources that `load_text` names.
+    """Open any of the sources of `load_text`.
 
     Raises:
-        ImportError: a package is needed that is not there; names the extra.
-        InputError: the source is missing, of no known kind, or cannot be used.
+        ImportError: a required package is not installed; the message names the extra.
+        InputError: the source is missing, of an unknown kind, or cannot be used.
     """
     if source in (None, "docstrings"):
         return _open_docstrings(packages)
@@ -152,7 +151,7 @@ def open_text(
 
 
 def _files_and_splits(path, left_out):
-    """Names of the files of text at `path`, and `{name: split}`, empty where the names are of no splits."""
+    """Return the names of the text files at `path`, and `{name: split}`; empty without names of splits."""
     if not path.is_dir():
         return [path.name], {}
     names = list_files(path, EXTENSIONS, left_out, "text")
@@ -167,7 +166,7 @@ def _files_and_splits(path, left_out):
 
 
 def _identities(folder, names):
-    """Path, size and time of change of each file: sentences in the cache are of the same ones."""
+    """Return path, size and modification time of each file, which identify its sentences in the cache."""
     stats = [(folder / name).stat() for name in names]
     return [
         (str((folder / name).resolve()), stat.st_size, stat.st_mtime_ns)
@@ -186,7 +185,7 @@ def _open_docstrings(packages):
         split = sentence_splitter("en")
         for name, group, paragraphs in docstring_documents(list(folders.values())):
             sentences = [sentence for paragraph in paragraphs for sentence in split(paragraph)]
-            if len(sentences) > 1:  # one alone has no neighbour
+            if len(sentences) > 1:  # a single sentence has no neighbour
                 yield TextDocument(name, group, sentences)
 
     return TextSource(
@@ -216,20 +215,20 @@ def _remarks(file):
     return [f"{file.path}: {file.unreadable} characters are not {file.encoding}."]
 
 
-ENOUGH = 10  # documents, or groups of them, from which on whole ones are held out
+ENOUGH = 10  # least number of documents, or groups of documents, from which whole ones are held out
 
 
 def split_spans(source: TextSource, fractions: dict[str, float], seed: int) -> tuple[dict, dict[str, str]]:
-    """The spans of each split, see `TextSplit`, and how each split besides "train" came about.
+    """Return the spans of each split, see `TextSplit`, and the origin of each split other than "train".
 
-    A split that the source has is taken. Another one is drawn from the training documents:
-    whole groups if there are at least 10 of them, else whole documents if there are 10, else the
-    last sentences of each document.
+    A split that the source provides is used. The other splits are drawn from the training documents:
+    whole groups if there are at least 10 groups, otherwise whole documents if there are at least 10,
+    otherwise the last sentences of each document.
 
     Args:
         source: the documents.
-        fractions: shares of the splits besides "train", in the order of drawing.
-        seed: of the draws.
+        fractions: shares of the splits other than "train", in the order of drawing.
+        seed: seed of the draws.
 
     Raises:
         InputError: there are no documents for training.
@@ -253,7 +252,7 @@ def split_spans(source: TextSource, fractions: dict[str, float], seed: int) -> t
 
 
 def _ends(spans, fraction):
-    """What stays of each span, and its last sentences: the share `fraction`, of one span at least one."""
+    """Divide each span into its first and its last sentences, the share `fraction`, at least one in all."""
     starts, stops = spans.T
     held_out = (fraction * (stops - starts)).astype("int64")
     if not held_out.any():

@@ -24,26 +24,26 @@ def word_vectors(
     epochs: int = 3,
     seed: int = 0,
 ) -> WordVectors:
-    """Skip-gram vectors with negative sampling, by gensim; the same seed gives the same vectors.
+    """Train skip-gram vectors with negative sampling with gensim; the same seed gives the same vectors.
 
     For each word w and each word c within the window around it,
     `log sigmoid(v_w . u_c) + sum over k negatives of E log sigmoid(-v_w . u_n)` is maximised;
-    the vectors v are returned, most frequent words first. Every token list ends a window.
+    the vectors v are returned, most frequent words first. Windows do not extend beyond a token list.
     (Mikolov et al., 2013, https://arxiv.org/abs/1310.4546)
 
     Args:
-        sentences: returns the token lists, such as `data.train.tokens`; called once an epoch
-            and once to count, so that they are never all in memory.
-        dim: numbers of a vector.
-        window: words on each side, at most; drawn evenly from 1 to it.
-        min_count: words that come less often get no vector.
-        negatives: k.
+        sentences: function that returns the token lists, such as `data.train.tokens`; called once per
+            epoch and once for counting, so that they are never all in memory.
+        dim: dimension of a vector.
+        window: maximum number of words on each side; the number is drawn uniformly from 1 to `window`.
+        min_count: minimum frequency of a word; rarer words have no vector.
+        negatives: number of negatives k.
         epochs: passes over the text.
-        seed: of the start and of all draws.
+        seed: seed of the initial vectors and of all draws.
 
     Raises:
-        ImportError: gensim is not installed; names the extra.
-        InputError: no word comes `min_count` times.
+        ImportError: gensim is not installed; the message names the extra.
+        InputError: no word occurs `min_count` times.
     """
     try:
         with warnings.catch_warnings():
@@ -59,7 +59,7 @@ def word_vectors(
         negative=negatives,
         epochs=epochs,
         seed=seed,
-        workers=1,  # with more, the order of the updates is chance
+        workers=1,  # with more workers, the order of the updates is random
     )
     corpus = _Corpus(sentences)
     model.build_vocab(corpus)
@@ -70,7 +70,7 @@ def word_vectors(
 
 
 class _Corpus:
-    """Can be iterated anew, as gensim does."""
+    """Iterable of token lists that can be iterated several times, as gensim requires."""
 
     def __init__(self, sentences):
         self._sentences = sentences
@@ -79,23 +79,23 @@ class _Corpus:
         return iter(self._sentences())
 
 
-VERSION = 1  # of the training
+VERSION = 1  # version of the training
 
 
 def cached_word_vectors(
     split: TextSplit, dim: int = 300, *, min_count: int = 3, seed: int = 0
 ) -> WordVectors:
-    """`word_vectors` of the sentences of a split, from the cache where the same text was trained on.
+    """Return `word_vectors` of the sentences of a split, from the cache if the same text was used before.
 
-    Vectors are kept in `KERAS_AE_CACHE`, else `~/.cache/keras_ae`; a damaged file is made anew.
+    Vectors are kept in `KERAS_AE_CACHE`, by default `~/.cache/keras_ae`; a damaged file is replaced.
 
     Args:
         split: the text.
-        dim, min_count, seed: as of `word_vectors`.
+        dim, min_count, seed: as in `word_vectors`.
 
     Raises:
         ImportError: gensim is not installed.
-        InputError: no word comes `min_count` times.
+        InputError: no word occurs `min_count` times.
     """
     settings = {"version": VERSION, "dim": dim, "min_count": min_count, "seed": seed}
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
