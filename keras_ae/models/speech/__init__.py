@@ -1,1 +1,1 @@
-"""Models of speech: auto-encoders and voice conversion."""
+"""Models of speech: auto-encoder and voice converters."""

@@ -1,4 +1,4 @@
-"""The functions of a voice converter that are exported."""
+"""Functions of a voice converter for export."""
 
 from dataclasses import replace
 
@@ -10,16 +10,17 @@ from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.sequences import mask_of, samples_per_frame
 
-FRAMES = 10  # the deviation over two or three may be so small that it makes a rounding of 1e-7 a 1e-3
+FRAMES = 10  # with two or three, a deviation may be so small that it amplifies rounding from 1e-7 to 1e-3
 
 
 def conversion_endpoints(model) -> dict[str, Endpoint]:
-    """The endpoints of a `VoiceConverter`.
+    """Return the endpoints of a `VoiceConverter`.
 
-    `encode`, `content`, `reconstruct` take `x` and `lengths`, `decode` an `embedding` and `code_lengths`,
-    `convert` a source `x`, `lengths` and a target: `target` and `target_lengths`. Without a speaker encoder
-    `speaker`, a number, stands for the target and goes beside what is decoded; with one, `speaker` is an
-    endpoint too. With a front end of log-mel frames `convert_waveform` returns what one can listen to.
+    `encode`, `content` and `reconstruct` take `x` and `lengths`, `decode` takes an `embedding` and
+    `code_lengths`, and `convert` takes a source `x`, `lengths` and a target: `target` and `target_lengths`.
+    Without a speaker encoder, the integer `speaker` replaces the target, and is a further input of `decode`
+    and `reconstruct`; with one, `speaker` is also an endpoint. With a front end of log-mel frames,
+    `convert_waveform` returns waveforms.
     """
     inputs, number = _utterances(model, "x", "lengths"), {}
     wanted = _utterances(model, "target", "target_lengths")
@@ -45,7 +46,7 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
         table["speaker"] = Endpoint(functions["speaker"], inputs)
     layers = [] if model.front_end is None else model.front_end.layers
     if any(isinstance(layer, LogMelSpectrogram) for layer in layers):
-        # Fourier transforms do not convert to ONNX
+        # A SavedModel only: Fourier transforms cannot be converted to ONNX.
         options = {**inputs, **wanted}
         table["convert_waveform"] = Endpoint(functions["convert_waveform"], options, ("saved_model",))
     samples = 1 if model.front_end is None else samples_per_frame(model.front_end)
@@ -100,5 +101,5 @@ def _functions(model):
 
 
 def _count(tensor):
-    """Real positions of each example, by the mask of the tensor."""
+    """Return the number of real positions of each example, from the mask of the tensor."""
     return ops.sum(ops.cast(mask_of(tensor), "int32"), axis=1)

@@ -1,4 +1,4 @@
-"""Voice conversion by instance normalisation: one utterance of a voice is enough."""
+"""Voice conversion by instance normalisation, from one utterance of the target voice."""
 
 from dataclasses import replace
 
@@ -14,12 +14,12 @@ from keras_ae.models.speech.voice_converter import VoiceConverter
 from keras_ae.ops.sequences import combine, crop, mask_of
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
-SEGMENTS = 8  # parts of an utterance whose contents should not tell the speaker
+SEGMENTS = 8  # parts of an utterance, from whose mean contents the speaker should not be predictable
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AdaINVoiceConverter(VoiceConverter):
-    """Parts what was said from who says it by architecture: no adversary, no loss of conversion.
+    """Voice converter that separates content and speaker by its architecture, without an adversary.
 
     ```
     [mean, v]    = content_encoder(y),   log_variance = 10 tanh(v / 10)
@@ -29,42 +29,45 @@ class AdaINVoiceConverter(VoiceConverter):
     kl_loss      = mean over real codes and channels of KL(N(mean, exp(log_variance)) || N(0, 1)),  nats
     ```
 
-    Instance normalisation in the content encoder takes the utterance's mean and deviation of every channel
-    away, AdaIN in the decoder puts those of the voice back (`networks.content_encoder`,
-    `networks.adain_decoder`). That alone leaves much of the speaker in the content: a narrow content of a
-    low rate, and the KL, take more of it.
+    Converted frames are not part of the loss. Instance normalisation in the content encoder removes the
+    utterance's mean and standard deviation of every channel, and AdaIN in the decoder adds those of the
+    voice (`networks.content_encoder`, `networks.adain_decoder`). Normalisation alone leaves much of the
+    speaker in the content: a content with few channels and a low rate, and the KL, remove more of it.
 
-    Two options take the rest, where the data allow. With `perturbation`, such as
-    `layers.SpectralPerturbation`, every utterance is heard in a voice of its own at each step: the content
-    encoder hears one draw, speaker encoder and target have another, so that the voice can come through the
-    speaker encoder alone, and there are more voices than speakers. With `voice_of="speaker"` the voice
-    is that of the next utterance of the same speaker in the batch (its own where there is none), so that the
-    voice cannot tell what was said.
+    Two options remove the rest, if the data permit. With `perturbation`, such as
+    `layers.SpectralPerturbation`, the apparent voice of every utterance is changed at each step: the input
+    of the content encoder is one draw, speaker encoder and target use another, so that the voice can only
+    come from the speaker encoder, and there are more voices than speakers. With `voice_of="speaker"` the
+    voice is computed from the next utterance of the same speaker in the batch (from the utterance itself if
+    there is no other), so that the voice cannot contain what was said.
 
     Args:
-        content_encoder: as in `VoiceConverter`, with channels for mean and log variance: twice those of
+        content_encoder: as in `VoiceConverter`, with channels for mean and log variance: twice as many as
             the content that the decoder takes.
         speaker_encoder: as in `VoiceConverter`.
         decoder: as in `VoiceConverter`, for voices that are vectors.
         front_end: as in `VoiceConverter`.
-        reconstruction_weight: of the reconstruction loss.
-        kl_weight: float, or a `keras.optimizers.schedules.LearningRateSchedule` of the training steps
-            (warm-up), counted in a saved variable. The current value is the variable `kl_weight`.
-        reconstruction_loss: as in `AutoEncoder`; the mean absolute error.
-        perturbation: a layer from frames to frames, in training only; one draw holds for an example.
-        voice_of: "utterance", or "speaker", which asks for `speaker` in training.
-        consistency_weight: of the mean square of the difference between the contents of two draws of the
-            perturbation (this one, and layers in the content encoder that draw in training).
-        independence_weight: of `layers.LinearDependence` between the content, its means over eight parts of
-            the utterance, and the `speaker`; a batch should hold several utterances of each.
-        seed: of the noise.
+        reconstruction_weight: weight of the reconstruction loss.
+        kl_weight: weight of the KL; a float, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            training steps (warm-up), counted in a saved variable. The current value is the variable
+            `kl_weight`.
+        reconstruction_loss: as in `AutoEncoder`; by default the mean absolute error.
+        perturbation: a layer from frames to frames, used in training only, with one draw for each example.
+        voice_of: "utterance", or "speaker", which requires `speaker` in training.
+        consistency_weight: weight of the mean squared difference between the contents of two draws of the
+            perturbation (this one, and random layers in the content encoder).
+        independence_weight: weight of `layers.LinearDependence` between the `speaker` and the means of the
+            content over eight parts of the utterance; a batch should contain several utterances of each
+            speaker.
+        seed: seed of the noise.
 
     Metrics:
-        `loss`, `reconstruction_loss`, `kl_loss`; `consistency_loss`, `speaker_dependence` where weighted.
+        `loss`, `reconstruction_loss`, `kl_loss`; `consistency_loss` and `speaker_dependence` if their
+        weights are positive.
 
     Raises:
-        InputError: networks that do not fit each other; no `speaker` where one is needed.
-        ValueError: an unknown `voice_of`.
+        InputError: the shapes of the networks do not match; `speaker` is required and missing.
+        ValueError: `voice_of` is unknown.
 
     Example:
 
@@ -130,14 +133,14 @@ class AdaINVoiceConverter(VoiceConverter):
 
     @property
     def kl_weight(self):
-        """The variable that holds the current weight of the KL."""
+        """Variable with the current weight of the KL."""
         return self.warm_up.variable
 
     def content_of(self, features):
         return features[..., : features.shape[-1] // 2]
 
     def posterior(self, features):
-        """`(mean, log_variance)` of the content, float32 `(batch, codes, content_dim)`."""
+        """Return `(mean, log_variance)` of the content, both float32 `(batch, codes, content_dim)`."""
         mean, raw = ops.split(ops.cast(features, "float32"), 2, axis=-1)
         return mean, LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)
 
@@ -175,20 +178,20 @@ class AdaINVoiceConverter(VoiceConverter):
         return scalars({"loss": loss, **terms})
 
     def _view(self, frames, training):
-        """What the content encoder hears: new in every call."""
+        """Return the input of the content encoder; in training, each call perturbs it differently."""
         if self.perturbation is None or not training:
             return frames
         return self.perturbation(frames, training=True)
 
     def _spoken_and_voice(self, x, frames, target, mask, sample_weight, training):
-        """`(target, voice)`: what is to be said, and the voice of it."""
+        """Return `(target, voice)`: the frames to reconstruct, and their voice."""
         example, example_mask = frames, mask
         if self.voice_of == "speaker" and training:
             partner = _next_of_the_speaker(self.speaker_numbers(x), sample_weight)
             example = ops.take(frames, partner, axis=0)
             example_mask = None if mask is None else ops.take(mask, partner, axis=0)
         if self.perturbation is not None and training:
-            # one draw for both: the voice of the example is that of the target
+            # One draw for both, so that the example has the voice of the target.
             both = self.perturbation(ops.concatenate([target, example], axis=1), training=True)
             target, example = both[:, : ops.shape(target)[1]], both[:, ops.shape(target)[1] :]
         return target, self.voice(x, example, example_mask, training)
@@ -215,7 +218,7 @@ def _as_dict(x):
 
 
 def _next_of_the_speaker(speaker, sample_weight=None):
-    """For each utterance the number of the next one of its speaker that counts, around the batch; int32."""
+    """Return the index of the next utterance of the same speaker with non-zero weight, cyclic, int32."""
     total = ops.shape(speaker)[0]
     places = ops.arange(total, dtype="int32")
     ahead = (places[None, :] - places[:, None] - 1) % total

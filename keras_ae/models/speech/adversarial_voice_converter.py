@@ -1,4 +1,4 @@
-"""Voice conversion by an adversary that looks for the speaker in the content."""
+"""Voice conversion with an adversary that removes the speaker from the content."""
 
 from dataclasses import replace
 
@@ -19,19 +19,19 @@ from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars, take_lo
 
 
 class ConvertedFrames(VoiceConverter):
-    """Base of `AdversarialVoiceConverter`: the objectives that are told by converted frames.
+    """Base class of `AdversarialVoiceConverter` with the objectives that use converted frames.
 
-    `x` everywhere is what `prepare` returns: `{"frames":, "mask":, "speaker":, "features":}`, the last one
-    the content encoder's output.
+    In all methods `x` is the result of `prepare`: `{"frames":, "mask":, "speaker":, "features":}`, where
+    `features` is the content encoder's output.
     """
 
     def decoder_output(self, content, voice, mask, training):
-        """Frames of a content and a voice, with what the generator adds."""
+        """Return the frames of a content and a voice, including the generator's output."""
         frames = self.without_generator(content, voice, mask, training)
         return frames if self.generator is None else frames + self._added(content, voice, mask, training)
 
     def without_generator(self, content, voice, mask, training):
-        """Frames of the decoder alone."""
+        """Return the frames of the decoder only."""
         return super().decoder_output(content, voice, mask, training)
 
     def _added(self, content, voice, mask, training):
@@ -39,11 +39,11 @@ class ConvertedFrames(VoiceConverter):
         return call_under_mask(self.generator, [content, voice], masks, training)
 
     def voice_of(self, x, training):
-        """The voices of what `prepare` returns."""
+        """Return the voices of `x`."""
         return self.voice({"speaker": x["speaker"]}, x["frames"], x["mask"], training)
 
     def decoder_terms(self, x, target, sample_weight, training):
-        """Of the decoder alone: its error, and what the content encoder hears in another voice."""
+        """Return the decoder's terms: reconstruction error, and change of the content in another voice."""
         content, mask = self.content_of(x["features"]), mask_of(x["features"])
         voice = self.voice_of(x, False)
         frames = self.without_generator(content, voice, mask, training)
@@ -57,11 +57,11 @@ class ConvertedFrames(VoiceConverter):
         difference = mean_term(difference, combine(mask, sample_weight))
         loss = error + self.consistency_weight * difference + take_losses(self.decoder)
         take_losses(self.content_encoder)
-        terms = {"reconstruction_loss": error} if training else {}  # evaluation has that of the model
+        terms = {"reconstruction_loss": error} if training else {}  # evaluation reports that of the model
         return scalars({"loss": loss, "consistency_loss": difference, **terms})
 
     def residual_terms(self, x, sample_weight, training, player):
-        """Of the generator or the discriminator, see `models.residual_terms`."""
+        """Return the terms of the generator or the discriminator, by the two functions of this module."""
 
         def judge(frames):
             score, speaker = call_under_mask(self.discriminator, frames, x["mask"], training)
@@ -80,7 +80,7 @@ class ConvertedFrames(VoiceConverter):
         return scalars({**terms, "loss": LossTerm.of(terms["loss"]) + added[player]})
 
     def _converted(self, x, training, of_generator):
-        """`(frames in the voice of another utterance of the batch, its speaker)`."""
+        """Return `(frames in the voice of another utterance of the batch, speaker of that utterance)`."""
         content, mask = self.content_of(x["features"]), mask_of(x["features"])
         others = self._others(ops.shape(x["speaker"])[0], training)
         voice = ops.take(self.voice_of(x, False), others, axis=0)
@@ -89,18 +89,20 @@ class ConvertedFrames(VoiceConverter):
         return crop(ops.cast(frames, "float32"), x["frames"]), ops.take(x["speaker"], others, axis=0)
 
     def _others(self, count, training):
-        """For each row of the batch the number of another one: they are shifted by a random step."""
+        """Return for each row of the batch the index of another row: all are shifted by one random step."""
         noise = uniform_noise((1,), self.seed_generator) if training else ops.zeros((1,), "float32")
         shift = 1 + ops.cast(noise * ops.cast(count - 1, "float32"), "int32")
         return ops.mod(ops.arange(count, dtype="int32") + shift, count)
 
 
-SEGMENTS = 8  # parts of an utterance whose means the linear adversary sees
+SEGMENTS = 8  # parts of an utterance, whose mean contents are the input of the linear adversary
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AdversarialVoiceConverter(ConvertedFrames):
-    """A content that an adversary cannot tell the speaker from, a decoder that is told the speaker.
+    """Voice converter whose content is trained against an adversary that predicts the speaker.
+
+    The decoder is conditioned on the speaker.
 
     ```
     z     = content_encoder(frames)
@@ -110,15 +112,16 @@ class AdversarialVoiceConverter(ConvertedFrames):
     adversary_loss = CE(softmax(adversary(z)), speaker)         # z held fixed
     ```
 
-    `linear` is the best linear adversary in closed form. The decoder trails behind a content that moves all
-    the time; with `decoder_steps` it goes on alone then, and learns to say the same in another voice `s'`:
+    `linear` is the best linear adversary in closed form. While the content changes, the decoder lags
+    behind it. With `decoder_steps`, a stage follows in which only the decoder is trained, and learns to keep
+    the content in another voice `s'`:
 
     ```
     loss  = mean |frames - y_hat| + consistency_weight * mean (content_encoder(decoder(z, s')) - z)^2
     ```
 
-    With a `generator` and a `discriminator` a last part follows. To the frames of another voice the
-    generator adds what makes them look real:
+    With a `generator` and a `discriminator` a last stage follows. The generator adds a residual to the
+    frames of another voice, which makes them look like recorded ones:
 
     ```
     y'    = decoder(z, s') + generator(z, s')
@@ -126,38 +129,40 @@ class AdversarialVoiceConverter(ConvertedFrames):
     generator:     -D(y') + CE(D_speaker(y'), s')
     ```
 
-    `s'` is the speaker of another utterance of the batch. One `fit` goes through the stages "auto_encoder",
-    "adversary" (it alone), "joint", "decoder" and "residual".
+    `s'` is the speaker of another utterance of the batch. One `fit` runs through the stages "auto_encoder",
+    "adversary" (only the adversary), "joint", "decoder" and "residual".
 
     Args:
-        content_encoder: as in `VoiceConverter`; `networks.conv_bank_encoder`.
-        decoder: as in `VoiceConverter`; `networks.speaker_decoder` or `networks.table_adain_decoder`,
-            which take numbers of speakers.
-        adversary: a Keras model from the content to logits of the speakers, see `models.Adversary`;
+        content_encoder: as in `VoiceConverter`, such as `networks.conv_bank_encoder`.
+        decoder: as in `VoiceConverter`, such as `networks.speaker_decoder` or
+            `networks.table_adain_decoder`, which take integer speakers.
+        adversary: a Keras model from the content to logits of the speakers, see `models.Adversary`, such as
             `networks.speaker_classifier`.
         front_end: as in `VoiceConverter`.
-        speaker_encoder: as in `VoiceConverter`; `None`: a table of speakers in the decoder.
-        generator: a network like the decoder whose untrained result is 0
+        speaker_encoder: as in `VoiceConverter`; `None`: the decoder contains a table of speakers.
+        generator: a network with the inputs and outputs of the decoder, whose untrained output is 0
             (`networks.speaker_decoder(..., starts_at_zero=True)`), or `None`.
-        discriminator: a Keras model from frames to `[score (batch,), speaker logits]`,
+        discriminator: a Keras model from frames to `[score (batch,), speaker logits]`, such as
             `networks.patch_discriminator`, or `None`.
         adversarial_loss: "confusion", "entropy", "negative_cross_entropy" or "gradient_reversal", see
             `models.Adversary`.
         adversarial_weight: a float, or a `keras.optimizers.schedules` schedule of the joint steps.
-        linear_weight: of the linear adversary beside the other one.
-        correlation_weight: of what the channels of the content repeat, `losses.channel_correlation`.
-        consistency_weight: of the content of the converted frames, where the decoder is alone.
-        adversary_updates, discriminator_updates: in each step of their stage.
-        autoencoder_steps, adversary_steps, joint_steps, decoder_steps: lengths of the stages, 0: none. The
-            last stage goes on to the end; `joint_steps=None` where that is "joint".
-        gradient_penalty_weight: of the discriminator.
+        linear_weight: weight of the linear adversary relative to the trained one.
+        correlation_weight: weight of the correlation penalty between content channels,
+            `losses.channel_correlation`.
+        consistency_weight: weight of the change of the content in converted frames, in the stage "decoder".
+        adversary_updates, discriminator_updates: number of updates in each step of their stages.
+        autoencoder_steps, adversary_steps, joint_steps, decoder_steps: lengths of the stages in training
+            steps, 0: the stage is skipped. The last stage continues until the end; `joint_steps=None` if
+            this is "joint".
+        gradient_penalty_weight: weight of the gradient penalty of the discriminator.
         reconstruction_loss: as in `VoiceConverter`.
-        seed: of the draws of `s'` and of the points of the gradient penalty.
+        seed: seed of the draws of `s'` and of the points of the gradient penalty.
 
     Inputs of `fit`, `evaluate`:
-        x: `{"x":, "lengths": (batch,), "speaker": (batch,)}` as in `VoiceConverter`; the number of the
-            speaker is always needed here.
-        y: waveforms or frames that are to be reconstructed, if not `x` itself (denoising).
+        x: `{"x":, "lengths": (batch,), "speaker": (batch,)}` as in `VoiceConverter`; the integer `speaker`
+            is always required here.
+        y: waveforms or frames to reconstruct, if not `x` itself (denoising).
         sample_weight: `(batch,)`; weights every term.
 
     Metrics:
@@ -168,8 +173,8 @@ class AdversarialVoiceConverter(ConvertedFrames):
         `generator_loss`, `converted_speaker_loss`.
 
     Raises:
-        ValueError: an unknown `adversarial_loss`, a weight or a number below its least.
-        InputError: networks that do not fit each other; no speaker in the inputs.
+        ValueError: `adversarial_loss` is unknown; a weight or a number is below its minimum.
+        InputError: the shapes of the networks do not match; no speaker in the inputs.
 
     Example:
 
@@ -278,11 +283,11 @@ class AdversarialVoiceConverter(ConvertedFrames):
 
     @property
     def num_speakers(self):
-        """How many speakers the adversary, and the table of the decoder if there is one, know."""
+        """Number of speakers of the adversary, and of the decoder's table if it has one."""
         return self.adversary.num_classes
 
     def players(self):
-        """Encoders and decoder together; the adversary; the decoder alone; discriminator and generator."""
+        """Return the players: the model, the adversary, the decoder alone, discriminator and generator."""
         further = {"adversary": self.adversary}
         if self.decoder_steps:
             further["decoder"] = self.decoder
@@ -301,10 +306,10 @@ class AdversarialVoiceConverter(ConvertedFrames):
         parts = (self.content_encoder, self.speaker_encoder, self.decoder)
         return [v for part in parts if part is not None for v in part.trainable_variables]
 
-    # training
+    # Training
 
     def prepare(self, x, y, training):
-        """Frames of the inputs and of the target, the speakers and the content, made once for all players."""
+        """Return frames of inputs and target, speakers and content, computed once for all players."""
         speaker = x.get("speaker") if isinstance(x, dict) else None
         if speaker is None:
             raise InputError(
@@ -314,7 +319,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({"x": y, "lengths": unpack_inputs(x)[1]})[0]
         batch = {"frames": frames, "mask": mask, "speaker": ops.cast(speaker, "int32")}
-        if not training or self.stage != "auto_encoder":  # all updates of the adversary see this content
+        if not training or self.stage != "auto_encoder":  # all updates of the adversary use this content
             moving = training and self.stage not in ("decoder", "residual")
             batch["features"] = self.content_features(frames, mask, moving)
             take_losses(self.content_encoder)
@@ -357,7 +362,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
         if training and self.stage == "auto_encoder":
             return scalars({"loss": loss, **terms})
         term = LossTerm.of(self.adversary.encoder_loss(content, x["speaker"], mask, sample_weight))
-        take_losses(self.adversary)  # regularisers of the classifier are its own
+        take_losses(self.adversary)  # drops the regularisers of the classifier, which belong to its own loss
         weight = self.adversary.weight.next(advance=bool(training) and self.trainable)
         terms["adversarial_loss"] = term
         if self.linear_weight:
@@ -394,14 +399,19 @@ RESIDUAL_TERMS = (
 
 
 def discriminator_terms(judge, real, fake, speaker, mix, penalty_weight, sample_weight=None) -> dict:
-    """`mean D(fake) - mean D(real) + CE(D_speaker(real), speaker) + penalty_weight * penalty`.
+    """Return the terms of the discriminator.
+
+    ```
+    loss = mean D(fake) - mean D(real) + CE(D_speaker(real), speaker) + penalty_weight * penalty
+    ```
 
     Args:
         judge: a function from frames to `(score (batch,), speaker logits (batch, speakers))`.
         real, fake: frames `(batch, frames, mels)`; no gradient reaches `fake`.
-        speaker: of `real`, `(batch,)`.
-        mix: `(batch,)` in [0, 1], where the gradient penalty is taken between `fake` and `real`.
-        penalty_weight: of the gradient penalty.
+        speaker: speakers of `real`, `(batch,)`.
+        mix: `(batch,)` in [0, 1], position between `fake` and `real` of the point where the gradient
+            penalty is computed.
+        penalty_weight: weight of the gradient penalty.
         sample_weight: `(batch,)`.
     """
     fake = ops.stop_gradient(fake)
@@ -417,7 +427,7 @@ def discriminator_terms(judge, real, fake, speaker, mix, penalty_weight, sample_
 
 
 def generator_terms(judge, fake, wanted, sample_weight=None) -> dict:
-    """`-mean D(fake) + CE(D_speaker(fake), wanted)`; arguments as in `discriminator_terms`."""
+    """Return the terms of `-mean D(fake) + CE(D_speaker(fake), wanted)`; see `discriminator_terms`."""
     score, logits = judge(fake)
     terms = {
         "generator_loss": -mean_term(score, sample_weight),

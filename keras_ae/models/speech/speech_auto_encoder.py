@@ -1,4 +1,4 @@
-"""Waveform to units, units and a speaker to the mel bands of what was said."""
+"""Auto-encoder of speech with a decoder that is conditioned on the speaker."""
 
 from dataclasses import replace
 
@@ -27,41 +27,41 @@ from keras_ae.ops.sequences import (
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SpeechAutoEncoder(AutoEncoder):
-    """Auto-encoder of speech whose decoder is told who speaks, so that the codes need not tell.
+    """Auto-encoder of speech with a decoder conditioned on the speaker, so that codes need not contain it.
 
     ```
     y     = target(x)                                       # log-mel frames, normalised
     y_hat = decoder(bottleneck(encoder(x)), speaker)
-    loss  = mean |y - y_hat| over real frames and bands  +  what the bottleneck adds
+    loss  = mean |y - y_hat| over real frames and bands  +  losses added by the bottleneck
     ```
 
     With `layers.VectorQuantizer` as bottleneck this is the VQ-VAE whose codes are phone-like
-    units. The front ends are inside of the encoder and of `target` and saved with them: the model takes
-    waveforms. To convert a voice, give `decode` or `reconstruct` another speaker.
+    units. The front ends are parts of the encoder and of `target` and are saved with them: the model takes
+    waveforms. To convert a voice, pass another speaker to `decode` or `reconstruct`.
 
     Args:
         encoder: a Keras model from `(batch, samples)` to `(batch, codes, dim)`, such as
             `networks.frame_encoder`.
         decoder: a Keras model from `[embedding (batch, codes, dim), speaker (batch,)]` to
-            `(batch, frames, mels)`, such as `networks.frame_decoder`; frames past those of the
-            target are cut.
+            `(batch, frames, mels)`, such as `networks.frame_decoder`; frames after the last frame of the
+            target are cut off.
         target: a Keras model from `(batch, samples)` to `(batch, frames, mels)`, such as
             `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; it is not trained.
         bottleneck: `None`, a discrete bottleneck of `keras_ae.layers`, `GaussianBottleneck`, or any layer.
-        reconstruction_loss: as in `AutoEncoder`; the mean absolute error.
+        reconstruction_loss: as in `AutoEncoder`; by default the mean absolute error.
 
     Inputs of `fit`, `evaluate`:
         x: `{"x": (batch, samples), "lengths": (batch,), "speaker": (batch,)}`; `lengths` in
-            samples, of batches padded to one length; `speaker`: number of the speaker.
+            samples, for batches padded to one length; `speaker`: integer speaker ids.
             `encode` and `embed` need no speaker.
-        y: waveforms that are to be reconstructed, if not `x` itself (denoising).
-        sample_weight: `(batch,)`; weights every term, that of the bottleneck too.
+        y: waveforms to reconstruct, if not `x` itself (denoising).
+        sample_weight: `(batch,)`; weights every term, including the terms of the bottleneck.
 
     Metrics:
-        `loss`, `reconstruction_loss`, and those of the bottleneck.
+        `loss`, `reconstruction_loss`, and the metrics of the bottleneck.
 
     Raises:
-        InputError: decoder and target differ in their bands; no speaker where one is needed.
+        InputError: decoder and target have different numbers of bands; `speaker` is required and missing.
 
     Example:
 
@@ -79,7 +79,7 @@ class SpeechAutoEncoder(AutoEncoder):
     """
 
     def __init__(self, encoder, decoder, target, bottleneck=None, *, reconstruction_loss="mae", **kwargs):
-        # autocast: half precision starts after the front end, not at the waveform
+        # autocast=False: half precision starts after the front end, not at the waveform.
         settings = {"reconstruction_loss": reconstruction_loss, **kwargs, "autocast": False}
         super().__init__(encoder, decoder, bottleneck, **settings)
         self.target = target
@@ -89,7 +89,7 @@ class SpeechAutoEncoder(AutoEncoder):
         check_loss(reconstruction_loss, target.output_shape[1:])
 
     def _build_on_encoder(self):
-        if hasattr(self, "target"):  # a built model takes no further parts: not before the last one
+        if hasattr(self, "target"):  # a built model accepts no further parts: wait for the last one
             super()._build_on_encoder()
 
     def build(self, input_shape):
@@ -105,11 +105,11 @@ class SpeechAutoEncoder(AutoEncoder):
     def input_rules(self):
         shapes = {"x": (None, None), "lengths": (None,), "speaker": (None,)}
         sizes = {"speaker": embedding_rows(self.decoder)}
-        # the loss is that of the frames
+        # No bounds of the waveforms, since the loss is computed on frames.
         return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
 
     def decode(self, codes, lengths=None, *, speaker):
-        """`(batch, frames, mels)` of codes, or of an embedding, in the voice of `speaker` `(batch,)`.
+        """Return frames `(batch, frames, mels)` from codes or an embedding given `speaker` `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
@@ -118,7 +118,7 @@ class SpeechAutoEncoder(AutoEncoder):
         return self._decode_embedding(embedding, speaker, mask, training=False)
 
     def reconstruct(self, x):
-        """The frames of `{"x":, "lengths":, "speaker":}` as `speaker` says them, `(batch, frames, mels)`."""
+        """Return the frames `(batch, frames, mels)` of `{"x":, "lengths":, "speaker":}` in that voice."""
         values, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(values, lengths)
         embedding, mask = self._embedding(self._code(features)), mask_of(features)
@@ -126,7 +126,7 @@ class SpeechAutoEncoder(AutoEncoder):
         return crop(frames, self.target_of(values, input_mask(values, lengths))[0])
 
     def target_of(self, values, mask):
-        """`(log-mel frames, their mask)`."""
+        """Return `(log-mel frames, their mask)`."""
         frames = call_masked(self.target, values, mask, training=False)
         return frames, mask_of(frames)
 
@@ -141,10 +141,10 @@ class SpeechAutoEncoder(AutoEncoder):
             check_mask(frames, self.decoder.name)
         return frames
 
-    # exports
+    # Exports
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of `AutoEncoder`; all but `encode` take a `speaker`, `lengths` count samples."""
+        """Return the endpoints of `AutoEncoder`, all but `encode` with `speaker`; `lengths` count samples."""
         unit = samples_per_frame(self.target)
         table = {
             name: replace(endpoint, unit=unit if "x" in endpoint.inputs else 1)

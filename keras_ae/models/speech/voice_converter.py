@@ -1,4 +1,4 @@
-"""What was said and who says it, taken apart and put together with another voice."""
+"""Base class of voice converters, with separate representations of content and speaker."""
 
 import keras
 import numpy as np
@@ -29,39 +29,41 @@ from keras_ae.ops.sequences import (
 
 
 class VoiceConverter(BaseModel):
-    """Base of the models that convert a voice: a content encoder, a voice, a decoder.
+    """Base class of voice converters with a content encoder, a voice and a decoder.
 
     ```
-    y       = front_end(x)                                    # frames, made once, not trained
+    y       = front_end(x)                                    # frames, computed once, not trained
     content = content_encoder(y)                              # what was said, (batch, codes, content_dim)
-    voice   = speaker_encoder(y')  or  number of a speaker    # who says it
+    voice   = speaker_encoder(y')  or  integer speaker id     # who says it
     y_hat   = decoder(content, voice)                         # (batch, frames, mels)
     ```
 
-    To convert, `y` is one utterance and `y'` another, of any speaker. A subclass writes the objective
-    (`compute_terms`), and where its networks return more than these equations say, overrides `content_of` or
-    `decoder_output`; its constructor ends with `self.build_networks()`.
+    For conversion, `y` is one utterance and `y'` another, of any speaker. A subclass implements the
+    objective (`compute_terms`). If its networks return more than in these equations, it overrides
+    `content_of` or `decoder_output`. Its constructor ends with `self.build_networks()`.
 
     Args:
         content_encoder: a Keras model from `(batch, frames, mels)` to `(batch, codes, channels)`.
         speaker_encoder: a Keras model from `(batch, frames, mels)` to `(batch, speaker_dim)`, a mean
-            over real frames; `None`: a speaker is a number.
+            over real frames; `None`: speakers are integers.
         decoder: a Keras model from `[content (batch, codes, content_dim), voice]` to
-            `(batch, frames, mels)`, the voice a vector `(batch, speaker_dim)` or a number `(batch,)`;
-            frames past those of the input are cut.
+            `(batch, frames, mels)`, where the voice is a vector `(batch, speaker_dim)` or an integer
+            `(batch,)`; frames after the last frame of the input are cut off.
         front_end: a Keras model from waveforms `(batch, samples)` to `(batch, frames, mels)`, such as
             `networks.front_end([LogMelSpectrogram(), FrameNormalization()])`; `None`: inputs are frames.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function `f(x, x_hat)`.
-        match_variance: whether what it says moves as much as recorded speech (`layers.GlobalVariance`).
-        match_target: whether `convert` moves mean and deviation of each band by what the voice misses of
-            the target (`models.target_matching`): it makes a voice that was never heard in training.
+        match_variance: whether outputs are rescaled to the variance of recorded speech
+            (`layers.GlobalVariance`).
+        match_target: whether `convert` corrects mean and standard deviation of each band for what the voice
+            vector does not contain of the target (function `matched`); useful for voices that are not in
+            the training data.
 
     Inputs of `fit`, `evaluate` and all methods that take `x`: waveforms or frames, alone or as
     `{"x":, "lengths": (batch,), "speaker": (batch,)}`. `lengths` count samples, or frames without a front
-    end; `speaker`, a number, is asked for where there is no speaker encoder.
+    end; the integer `speaker` is required if there is no speaker encoder.
 
     Raises:
-        InputError: networks that do not fit each other; no speaker where one is needed.
+        InputError: the shapes of the networks do not match; `speaker` is required and missing.
     """
 
     discrete = False
@@ -95,7 +97,7 @@ class VoiceConverter(BaseModel):
             front_end.trainable = False
 
     def build_networks(self):
-        """Check that the networks fit each other; a built model takes no further parts."""
+        """Build, and check that the shapes of the networks match; a built model accepts no further parts."""
         first = self.content_encoder if self.front_end is None else self.front_end
         self.build(first.input_shape)
 
@@ -128,14 +130,14 @@ class VoiceConverter(BaseModel):
                 f"Received: {content_dim} channels of the content encoder, voices (batch, *{given})"
             )
 
-    # what a subclass may override
+    # Methods that a subclass may override
 
     def content_of(self, features):
-        """The content `(batch, codes, content_dim)` of the content encoder's output."""
+        """Return the content `(batch, codes, content_dim)` in the content encoder's output."""
         return features
 
     def decoder_output(self, content, voice, mask, training):
-        """Frames `(batch, frames, mels)` of a content under its `mask`, and a voice."""
+        """Return the frames `(batch, frames, mels)` of a content under its `mask`, and a voice."""
         masks = None if mask is None else [mask, None]
         frames = call_under_mask(self.decoder, [content, voice], masks, training)
         if mask is not None:
@@ -146,18 +148,18 @@ class VoiceConverter(BaseModel):
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         trained_on = ("speaker",) if self.speaker_encoder is None else ()
-        # rows of a table, or labels that are only compared with each other
+        # Speakers are rows of a table, or labels that are only compared with each other.
         sizes = {"speaker": self._num_voices() if self.speaker_encoder is None else None}
         return InputRules(shapes, trained_on=trained_on, target=True, sizes=sizes)
 
     def _num_voices(self):
-        """Number of rows of the decoder's table of speakers; `None` without one."""
+        """Return the number of rows of the decoder's table of speakers; `None` without one."""
         return embedding_rows(self.decoder)
 
-    # what it says
+    # Encoding, decoding and conversion
 
     def frames(self, x):
-        """`(frames (batch, frames, mels), mask or None)`: what is encoded and what is reconstructed."""
+        """Return `(frames (batch, frames, mels), mask or None)`, the input of the encoders and the target."""
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
         if self.front_end is None:
@@ -166,18 +168,18 @@ class VoiceConverter(BaseModel):
         return frames, mask_of(frames)
 
     def content(self, x):
-        """What was said: `(batch, codes, content_dim)`, with its mask."""
+        """Return the content, `(batch, codes, content_dim)`, with its mask."""
         return self._content(*self.frames(self.checked_inputs(x)))
 
     def speaker(self, x):
-        """The voice of each utterance: `(batch, speaker_dim)`, or the numbers `x["speaker"]`."""
+        """Return the voice of each utterance: `(batch, speaker_dim)`, or the integers `x["speaker"]`."""
         x = self.checked_inputs(x)
         return self.voice(x, *(self.frames(x) if self.speaker_encoder is not None else (None, None)))
 
     def encode(self, x):
-        """`(batch, codes, content_dim + speaker_dim)`: the content, then the voice at every code.
+        """Return the content and the voice at every code, `(batch, codes, content_dim + speaker_dim)`.
 
-        Without a speaker encoder the content alone.
+        Without a speaker encoder, return the content only.
         """
         x = self.checked_inputs(x)
         frames, mask = self.frames(x)
@@ -188,16 +190,16 @@ class VoiceConverter(BaseModel):
         voice = ops.repeat(voice[:, None], ops.shape(content)[1], axis=1)
         return under_mask(ops.concatenate([content, voice], axis=-1), mask_of(content))
 
-    embed = encode  # the embedding is made of floats
+    embed = encode  # the result of `encode` is a float embedding
 
     def decode(self, embedding, lengths=None, speaker=None):
-        """Frames `(batch, frames, mels)` of what `encode` returns.
+        """Return the frames `(batch, frames, mels)` of an embedding from `encode`.
 
         Args:
             embedding: `(batch, codes, content_dim + speaker_dim)`; the voice is the mean over the codes.
-            lengths: `(batch,)`, real codes of padded sequences.
-            speaker: another voice than that of the embedding, `(batch, speaker_dim)`, as `speaker` returns
-                it; where there is no speaker encoder, numbers `(batch,)`.
+            lengths: `(batch,)`, number of real codes of padded sequences.
+            speaker: voice to use in place of the embedding's, `(batch, speaker_dim)`, as returned by
+                `speaker`; without a speaker encoder, integers `(batch,)`.
         """
         embedding = ops.convert_to_tensor(checked_array("embedding", embedding))
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
@@ -212,14 +214,14 @@ class VoiceConverter(BaseModel):
         return self._said(frames, mask_of(frames))
 
     def reconstruct(self, x):
-        """The frames of `x` as its content and its own voice make them, `(batch, frames, mels)`."""
+        """Return the frames from the content and the voice of `x`, `(batch, frames, mels)`."""
         return self.call(self.checked_inputs(x), training=False)
 
     def convert(self, source, target):
-        """The words of `source` in the voice of `target`, frames `(batch, frames, mels)`.
+        """Convert `source` to the voice of `target`; returns frames `(batch, frames, mels)`.
 
-        `target`: as many utterances of the wanted voice; where there is no speaker encoder, numbers of
-        speakers `(batch,)`.
+        `target` contains one utterance of the target voice for each utterance of `source`; without a speaker
+        encoder, integer speaker ids `(batch,)`.
         """
         frames, mask = self.frames(self.checked_inputs(source))
         content = self._content(frames, mask)
@@ -236,22 +238,22 @@ class VoiceConverter(BaseModel):
         return spoken
 
     def to_waveform(self, frames, lengths=None, *, iterations: int = 32) -> np.ndarray:
-        """Frames of `reconstruct` or `convert` to listen to, by `audio.mel_to_waveform`.
+        """Return waveforms of frames from `reconstruct` or `convert`, by `audio.mel_to_waveform`.
 
         Args:
-            frames: `(batch, frames, mels)`, normalised as the front end leaves them.
-            lengths: `(batch,)`, real frames.
-            iterations: of `audio.griffin_lim`.
+            frames: `(batch, frames, mels)`, normalised as by the front end.
+            lengths: `(batch,)`, number of real frames.
+            iterations: number of iterations of `audio.griffin_lim`.
 
         Returns:
-            `(batch, samples)` float32, 0 past the end of an utterance.
+            `(batch, samples)` float32, 0 after the end of an utterance.
         """
         mel, frames = self.log_mel(frames)
         frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
         return mel_to_waveforms(frames, mel, lengths, iterations)
 
     def log_mel(self, frames):
-        """`(the LogMelSpectrogram of the front end, frames before they were normalised)`."""
+        """Return `(the LogMelSpectrogram of the front end, frames without their normalisation)`."""
         for layer in reversed([] if self.front_end is None else self.front_end.layers):
             if isinstance(layer, FrameNormalization):
                 frames = layer.denormalize(frames)
@@ -262,24 +264,24 @@ class VoiceConverter(BaseModel):
             "front_end=networks.front_end([LogMelSpectrogram(), FrameNormalization()]). Received: none such"
         )
 
-    # parts
+    # Parts
 
     def voice(self, x, frames, mask, training=False):
-        """The voice of `x`, whose frames are given: a vector, or the number of `x["speaker"]`."""
+        """Return the voice of `x`, whose frames are given: a vector, or the integer `x["speaker"]`."""
         if self.speaker_encoder is not None:
             return call_under_mask(self.speaker_encoder, frames, mask, training)
         return self.speaker_numbers(x)
 
     def speaker_numbers(self, x):
-        """The numbers of the speakers of `x`, int32."""
+        """Return the speaker ids of `x`, int32."""
         return speaker_numbers_of(x.get("speaker") if isinstance(x, dict) else None)
 
     def content_features(self, frames, mask, training=False):
-        """The content encoder's output, with its mask."""
+        """Return the content encoder's output, with its mask."""
         return call_masked(self.content_encoder, frames, mask, training)
 
     def element_losses(self, target, frames):
-        """The reconstruction loss before its mean: `(batch, frames)`, float32."""
+        """Return the reconstruction loss before its mean: `(batch, frames)`, float32."""
         return reconstruction_losses(self.reconstruction_loss, target, crop(frames, target))
 
     def _content(self, frames, mask, training=False):
@@ -287,15 +289,15 @@ class VoiceConverter(BaseModel):
         return under_mask(self.content_of(features), mask_of(features))
 
     def _spoken(self, content, voice, frames, mask, training=False):
-        """What the decoder says, as long as `frames`."""
+        """Return the decoder's output, cut to the length of `frames`."""
         return self._said(crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask)
 
     def _said(self, frames, mask):
-        """Frames as they leave the model."""
+        """Return the model's output frames: masked, with their variance matched if this is set."""
         return under_mask(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
 
     def observe_variance(self, target, frames, mask, sample_weight=None):
-        """For a training step: count how much `target` and the decoder's `frames` move."""
+        """Update the statistics of the variances of `target` and of the decoder's `frames` in training."""
         if self.match_variance and self.trainable:
             self.global_variance.observe(target, crop(frames, target), mask, sample_weight)
 
@@ -308,7 +310,7 @@ class VoiceConverter(BaseModel):
         return self.frames_shape
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """The functions that are exported; see `keras_ae.models.Endpoint`."""
+        """Return the functions to export, by name; see `keras_ae.models.Endpoint`."""
         return conversion_endpoints(self)
 
     def get_config(self):
@@ -319,7 +321,7 @@ class VoiceConverter(BaseModel):
 
 
 def under_mask(tensor, mask):
-    """`tensor` under its mask, 0 where there is padding."""
+    """Return `tensor` with its mask, and 0 in padding."""
     if mask is not None:
         tensor = zero_padding(tensor, mask)
         tensor._keras_mask = mask
@@ -327,7 +329,7 @@ def under_mask(tensor, mask):
 
 
 def speaker_numbers_of(speaker):
-    """`speaker` as int32 `(batch,)`; an `InputError` where there is none."""
+    """Return `speaker` as int32 `(batch,)`, or raise `InputError` for `None`."""
     if speaker is None:
         raise InputError(
             'The decoder is told who speaks: give {"x":, "lengths":, "speaker": numbers}, and `decode` '
@@ -337,35 +339,36 @@ def speaker_numbers_of(speaker):
 
 
 def mean_over_codes(voice, mask):
-    """`(batch, codes, speaker_dim)` -> `(batch, speaker_dim)`, over real codes."""
+    """Return the mean over real codes: `(batch, codes, speaker_dim)` -> `(batch, speaker_dim)`."""
     if mask is None:
         return ops.mean(voice, axis=1)
     weights = ops.cast(mask, voice.dtype)[..., None]
     return ops.divide_no_nan(ops.sum(zero_padding(voice, mask), axis=1), ops.sum(weights, axis=1))
 
 
-SMALL, LARGEST = 0.05, 2.0  # beside the deviation of a band; the most that it is widened
+SMALL, LARGEST = 0.05, 2.0  # added to the deviation of a band; largest factor of its change
 
 
 def matched(frames, mask, own, target, target_mask):
-    """`frames`, said in the voice of a target, with mean and deviation of each band as the target has them.
+    """Return `frames`, which are in a target's voice, with the target's mean and deviation of each band.
 
     ```
     y     = mean(frames) + scale (frames - mean(frames)) + shift           for each band, over real frames
     shift = mean(target) - mean(own),    scale = (sd(target) + 0.05) / (sd(own) + 0.05) in [1/2, 2]
     ```
 
-    `own` are the target's words, said in its voice by the same decoder. The words are in both and cancel
-    out; what is left is what the voice vector does not tell of the target and its microphone. Mean and
-    deviation of the target itself would bring its words along, which is why one utterance does not do for a
-    plain shift. Of voices that were heard in training it is next to nothing.
+    `own` is the target's reconstruction by the same decoder in the same voice. `own` and `target` contain
+    the same words, which cancel out; what remains are the properties of the target and its microphone that
+    the voice vector does not contain. Mean and deviation of the target alone would depend on its words,
+    so that one utterance would not be enough for a plain shift. For voices in the training data the
+    correction is small.
 
     Args:
         frames: `(batch, frames, mels)` under `mask` `(batch, frames)`.
         own, target: `(batch, target frames, mels)` under `target_mask`.
 
     Returns:
-        as `frames`.
+        frames in the shape of `frames`.
     """
     mean, _ = band_moments(frames, mask)
     own_mean, own_variance = band_moments(own, target_mask)
