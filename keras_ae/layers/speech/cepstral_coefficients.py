@@ -1,4 +1,4 @@
-"""Cepstral coefficients of log-mel frames, with their slopes."""
+"""Cepstral coefficients of log-mel frames, with their time derivatives."""
 
 import math
 
@@ -9,12 +9,12 @@ from keras import ops
 
 from keras_ae.layers.base import Float32Layer
 
-_REACH = 4  # frames to either side that a delta sees
+_REACH = 4  # frames on each side of the window of a delta
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CepstralCoefficients(Float32Layer):
-    """The coarse shape of the spectrum of each frame, and how it changes.
+    """Cepstral coefficients: spectral envelope of each frame, with its time derivatives.
 
     ```
     c[t, k] = s_k sum_m cos(pi k (m + 1/2) / mels) x[t, m]
@@ -23,22 +23,23 @@ class CepstralCoefficients(Float32Layer):
     dd[t]   = second derivative at t of the parabola through them
     ```
 
-    `MFCC` is `LogMelSpectrogram` in decibels and this layer; apart, something can be done to the frames
-    in between. Edges and padding are treated as described there. Float32 under every dtype policy.
+    `MFCC` is `LogMelSpectrogram` in decibels followed by this layer; used separately, the frames can be
+    processed in between. Edges and padding are treated as described there. Float32 under every dtype
+    policy.
 
     Args:
-        num_coefficients: coefficients a frame, the first among them, which is the loudness.
-        deltas: 0; 1, with `d`; or 2, with `d` and `dd`.
+        num_coefficients: number of coefficients per frame, including the first one, the loudness.
+        deltas: 0: coefficients only; 1: also `d`; 2: also `d` and `dd`.
 
     Call arguments:
-        x: `(batch, frames, mels)`, logarithms.
+        x: `(batch, frames, mels)`, logarithms of mel energies.
         mask: `(batch, frames)`, 1 = real; the padding is at the end.
 
     Output shape:
         `(batch, frames, num_coefficients * (1 + deltas))`, in the compute dtype, with the mask of `x`.
 
     Raises:
-        ValueError: settings out of range, fewer mels than coefficients.
+        ValueError: for settings out of range, or fewer mels than coefficients.
 
     Example:
 
@@ -87,12 +88,15 @@ class CepstralCoefficients(Float32Layer):
 
 
 def _derivative(x, last, order):
-    """Of `order`, at every frame of `(batch, frames, channels)`; `last`: number of the last real frame."""
+    """Return the derivative of `order` at every frame of `(batch, frames, channels)`.
+
+    `last`: number of the last real frame.
+    """
     frames = ops.shape(x)[1]
     repeated = _frames_at(x, _between(ops.arange(-_REACH, frames + _REACH, dtype="int32"), 0, last))
     weights = _derivative_weights(order)
     inner = sum(weight * repeated[:, i : i + frames] for i, weight in enumerate(weights))
-    # a polynomial's derivative of its own order is constant: the edges have that of the nearest whole window
+    # the derivative of a polynomial of the same order is constant: edges use the nearest whole window
     first = ops.minimum(_REACH, last // 2)
     return _frames_at(
         inner, _between(ops.arange(frames, dtype="int32"), first, ops.maximum(first, last - _REACH))
@@ -100,23 +104,23 @@ def _derivative(x, last, order):
 
 
 def _between(index, least, most):
-    return ops.minimum(ops.maximum(index[None], least), most)  # the bounds are of every example
+    return ops.minimum(ops.maximum(index[None], least), most)  # the bounds differ between examples
 
 
 def _frames_at(x, index):
-    """Frames `index`, `(batch or 1, n)`, of `(batch, frames, channels)`."""
+    """Return the frames `index`, `(batch or 1, n)`, of `(batch, frames, channels)`."""
     index = ops.broadcast_to(index, (ops.shape(x)[0], ops.shape(index)[1]))
     return tf.gather(x, index, batch_dims=1)  # ops.take_along_axis does not convert to ONNX
 
 
 def _derivative_weights(order):
-    """Of the frames around: derivative of the polynomial of least squares of degree `order`."""
+    """Return frame weights: the derivative of the least-squares polynomial of degree `order`."""
     powers = np.arange(-_REACH, _REACH + 1)[:, None] ** np.arange(order + 1)
     return (math.factorial(order) * np.linalg.pinv(powers)[order]).astype("float32")
 
 
 def _cosines(num_mels, num_coefficients):
-    """The orthonormal DCT-II, `(num_mels, num_coefficients)` float32."""
+    """Return the orthonormal DCT-II, `(num_mels, num_coefficients)` float32."""
     angles = np.pi / num_mels * np.outer(np.arange(num_mels) + 0.5, np.arange(num_coefficients))
     scale = np.where(np.arange(num_coefficients) == 0, np.sqrt(0.5), 1.0) * np.sqrt(2.0 / num_mels)
     return (scale * np.cos(angles)).astype("float32")

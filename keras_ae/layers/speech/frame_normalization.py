@@ -10,7 +10,7 @@ from keras_ae.ops.sequences import zero_padding
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class FrameNormalization(Float32Layer):
-    """Subtracts each channel's mean and divides by its deviation over the real frames of some data.
+    """Standardisation of each channel by mean and deviation over the real frames of a data set.
 
     ```
     y = (x - mean) / max(sqrt(variance), epsilon),   0 where padded
@@ -18,13 +18,13 @@ class FrameNormalization(Float32Layer):
     variance_c = sum_i (x_ic - mean_c)^2 / n
     ```
 
-    `i` runs over all `n` real frames that `adapt` has seen: those of the training data, never those of
-    the validation or test data. The statistics are weights that no optimiser changes; until `adapt` they
-    are 0 and 1, as in `keras.layers.Normalization`, which takes no mask. One example is
-    normalised as in any batch. `denormalize` is the way back. Float32 under every dtype policy.
+    `i` runs over all `n` real frames passed to `adapt`: those of the training data, never those of the
+    validation or test data. The statistics are weights that no optimiser changes; before `adapt` they are
+    0 and 1, as in `keras.layers.Normalization`, which takes no mask. An example is normalised alone as in
+    any batch. `denormalize` is the inverse. Float32 under every dtype policy.
 
     Args:
-        epsilon: least deviation, in units of the input: a constant channel becomes 0, not noise.
+        epsilon: least deviation, in units of the input: a constant channel becomes 0 instead of noise.
 
     Call arguments:
         x: `(batch, frames, channels)`.
@@ -34,7 +34,7 @@ class FrameNormalization(Float32Layer):
         as `x`, in the compute dtype.
 
     Raises:
-        ValueError: an unknown number of channels.
+        ValueError: for an unknown number of channels.
 
     Example:
 
@@ -62,13 +62,13 @@ class FrameNormalization(Float32Layer):
         """Replace the statistics by those of the real frames of `batches`, in one pass.
 
         Args:
-            batches: an iterable of batches, or one: `x`, `(x, mask)` or `{"x":[, "lengths":]}`, where
-                `x` is `(batch, frames, channels)`.
-            front_end: a layer or model that makes frames, with their mask, of what `batches` holds, such
-                as `LogMelSpectrogram` of waveforms; `None`: they hold frames.
+            batches: an iterable of batches, or a single batch: `x`, `(x, mask)` or `{"x":[,
+                "lengths":]}`, where `x` is `(batch, frames, channels)`.
+            front_end: a layer or model that computes frames, with their mask, from the values in
+                `batches`, such as `LogMelSpectrogram` for waveforms; `None`: the batches contain frames.
 
         Raises:
-            ValueError: no real frame, frames that are not finite, or a front end that loses the mask.
+            ValueError: if there is no real frame, frames are not finite, or the front end loses the mask.
         """
         total = _Moments()
         for batch in [batches] if _is_one_batch(batches) else batches:
@@ -89,7 +89,7 @@ class FrameNormalization(Float32Layer):
         return ops.cast(zero_padding(y, mask), self.compute_dtype)
 
     def denormalize(self, y):
-        """The frames that `call` maps to `y`: `mean + y * deviation`, float32."""
+        """Return the frames that `call` maps to `y`: `mean + y * deviation`, float32."""
         return ops.cast(y, "float32") * self._deviation() + ops.convert_to_tensor(self.mean)
 
     def _deviation(self):
@@ -124,7 +124,7 @@ def _is_one_batch(batches):
 
 
 def _real_frames(batch, front_end):
-    """`(real frames, channels)` float64 of one batch."""
+    """Return `(real frames, channels)` float64 of one batch."""
     x, mask = batch if isinstance(batch, tuple) else (batch, None)
     if isinstance(batch, dict):
         x, lengths = batch["x"], batch.get("lengths")

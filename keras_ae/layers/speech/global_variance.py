@@ -1,4 +1,4 @@
-"""Generated frames with as much movement as recorded ones have."""
+"""Global variance of generated frames, rescaled to the variance of recorded speech."""
 
 import keras
 from keras import ops
@@ -7,12 +7,12 @@ from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.core import assign_finite, sum_over_replicas, where_counted
 from keras_ae.ops.sequences import zero_padding
 
-EPSILON = 1e-6  # beside a variance of frames
+EPSILON = 1e-6  # added to variances, so that their ratio is finite
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GlobalVariance(Float32Layer):
-    """Widens each band of an utterance around its mean, as far as recorded utterances are wider.
+    """Postfilter that scales each band of an utterance around its mean to the variance of recordings.
 
     ```
     y_tm   = mean_t x_tm + gain_m (x_tm - mean_t x_tm)                        over real frames
@@ -20,14 +20,14 @@ class GlobalVariance(Float32Layer):
     recorded_m, generated_m:  means over utterances of the variance of band m over time
     ```
 
-    A network that minimises an error says the mean of all that could come: its frames move less than those of
-    speech, and sound muffled. In training, `observe` counts both variances as moving averages; nothing
-    is learned by gradient. Before the first of them the gain is 1. A batch that is not finite changes
-    neither. Float32 inside.
+    A network that minimises an error outputs the mean of all possible frames: its frames vary less than
+    those of speech, and sound muffled. In training, `observe` tracks both variances as moving averages;
+    nothing is learned by gradient. Before the first update the gain is 1. A batch that is not finite
+    changes neither. Float32 inside.
 
     Args:
-        momentum: of the moving averages.
-        largest: the most that a gain can be.
+        momentum: momentum of the moving averages.
+        largest: upper limit of a gain; its inverse is the lower limit.
 
     Call arguments:
         x: frames `(batch, frames, mels)`.
@@ -37,7 +37,7 @@ class GlobalVariance(Float32Layer):
         as `x`; 0 where there is padding.
 
     Raises:
-        ValueError: `momentum` out of [0, 1), or `largest` below 1.
+        ValueError: if `momentum` is outside of [0, 1), or `largest` is below 1.
 
     Example:
 
@@ -70,14 +70,14 @@ class GlobalVariance(Float32Layer):
 
     @property
     def gain(self):
-        """`(mels,)`, 1 before anything was observed."""
+        """Gain of each band, `(mels,)`; 1 before the first `observe`."""
         ratio = (ops.convert_to_tensor(self.recorded) + EPSILON) / (
             ops.convert_to_tensor(self.generated) + EPSILON
         )
         return ops.clip(ops.sqrt(ratio), 1.0 / self.largest, self.largest)
 
     def observe(self, recorded, generated, mask=None, sample_weight=None):
-        """Count the variances of `(batch, frames, mels)`; `sample_weight` `(batch,)` weights utterances."""
+        """Update the variances with `(batch, frames, mels)`; `sample_weight` `(batch,)` is per utterance."""
         if not self.built:
             self.build(recorded.shape)
         shown = ops.ones_like(recorded[:, :, 0]) if mask is None else ops.cast(mask, "float32")
@@ -108,7 +108,7 @@ class GlobalVariance(Float32Layer):
 
 
 def band_moments(frames, mask=None):
-    """`(mean, variance)` of each band over the real frames, float32 `(batch, mels)` each.
+    """Return `(mean, variance)` of each band over the real frames, float32 `(batch, mels)` each.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram as a layer that exports."""
+"""Log-mel spectrogram as a layer that can be exported."""
 
 import math
 
@@ -13,32 +13,33 @@ from keras_ae.ops.sequences import zero_padding
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class LogMelSpectrogram(Float32Layer):
-    """Log energies of a waveform in mel bands, one frame every `hop` samples.
+    """Log-mel spectrogram of a waveform, one frame every `hop` samples.
 
     ```
     X[t, k] = sum_n hann[n] x[t hop + n - window_length / 2] exp(-2 pi i k n / fft_length)
     y[t, m] = log max(sum_k W[k, m] |X[t, k]|^power, floor)
     ```
 
-    Frame `t` is centred at sample `t hop`; beyond both ends of an example the waveform is 0, so that
-    an example alone and in any batch gives the same frames. `W` are the triangles of
-    `keras_ae.audio.mel_weights`. The transform is a convolution with cosines and sines: it converts to ONNX
-    at any length and is about as fast on a CPU as an FFT of this size. The result is that of
-    `librosa.feature.melspectrogram(center=True, pad_mode="constant")` and a logarithm. Float32 under every
+    Frame `t` is centred at sample `t hop`; beyond both ends of an example the waveform is 0, so that an
+    example alone and in any batch gives the same frames. `W` are the triangular filters of
+    `keras_ae.audio.mel_weights`. The transform is a convolution with cosines and sines: it converts to
+    ONNX at any length and is about as fast on a CPU as an FFT of this size. The result equals the
+    logarithm of `librosa.feature.melspectrogram(center=True, pad_mode="constant")`. Float32 under every
     dtype policy; nothing is trained.
 
     Args:
-        num_mels: mel bands.
-        sample_rate: of the waveforms, Hz.
-        window_length: samples under the periodic Hann window: 400 are 25 ms at 16 kHz.
-        hop: samples between frames: 160 are 10 ms at 16 kHz.
-        fft_length: samples under the transform, even, at least `window_length`; beyond the window zeros.
+        num_mels: number of mel bands.
+        sample_rate: sample rate of the waveforms, Hz.
+        window_length: length of the periodic Hann window in samples: 400 are 25 ms at 16 kHz.
+        hop: number of samples between frames: 160 are 10 ms at 16 kHz.
+        fft_length: length of the transform in samples, even, at least `window_length`; zeros beyond the
+            window.
         mel_scale: "slaney" or "htk".
         mel_norm: "slaney", bands of equal area, or `None`, of equal height.
         min_frequency: lower edge of the lowest band, Hz.
         max_frequency: upper edge of the highest band, Hz; `None`: half of the sample rate.
-        power: 2.0, energies, or 1.0, magnitudes.
-        floor: the least value of a band; silence is `log(floor)`.
+        power: 2.0 for energies, or 1.0 for magnitudes.
+        floor: least value of a band; silence is `log(floor)`.
         log: "natural", or "db" for decibels: `10 log10` of energies, `20 log10` of magnitudes.
 
     Call arguments:
@@ -46,11 +47,11 @@ class LogMelSpectrogram(Float32Layer):
         mask: `(batch, samples)`, 1 = real; the padding is at the end.
 
     Output shape:
-        `(batch, 1 + samples // hop, num_mels)`, in the compute dtype; its mask has
-        `1 + length // hop` real frames where `length` samples are real, and none where none is.
+        `(batch, 1 + samples // hop, num_mels)`, in the compute dtype; its mask has `1 + length // hop`
+        real frames for `length` real samples, and none for an example without real samples.
 
     Raises:
-        ValueError: settings that do not fit each other; a waveform that is not `(batch, samples)`.
+        ValueError: for settings that do not fit each other, or a waveform that is not `(batch, samples)`.
 
     Example:
 
@@ -118,7 +119,7 @@ class LogMelSpectrogram(Float32Layer):
 
     @property
     def log_scale(self) -> float:
-        """What the natural logarithm is multiplied by."""
+        """Factor of the natural logarithm."""
         return 1.0 if self.log == "natural" else 20.0 / (self.power * math.log(10.0))
 
     def build(self, input_shape):
@@ -134,24 +135,24 @@ class LogMelSpectrogram(Float32Layer):
         return ops.cast(self.log_scale * ops.log(ops.maximum(bands, self.floor)), self.compute_dtype)
 
     def _spectrum(self, x):
-        """`|X|^power`, `(batch, frames, fft_length // 2 + 1)`, of `(batch, samples, 1)`."""
+        """Return `|X|^power`, `(batch, frames, fft_length // 2 + 1)`, of `(batch, samples, 1)`."""
         before = self.fft_length // 2 - (self.fft_length - self.window_length) // 2
         x = ops.pad(x, ((0, 0), (before, self.window_length - before), (0, 0)))
         products = ops.conv(x, self._basis, strides=self.hop, padding="valid", data_format="channels_last")
         real, imaginary = ops.split(products, 2, axis=-1)
         energy = ops.square(real) + ops.square(imaginary)
-        # the slope of the square root at 0 is infinite
+        # the gradient of the square root at 0 is infinite
         return energy if self.power == 2.0 else ops.sqrt(ops.maximum(energy, 1e-20))
 
     def compute_mask(self, inputs, previous_mask=None):
         if previous_mask is None:
             return None
-        # frame t is real where sample t hop - 1 is: the last frame is centred at the end or before it
+        # frame t is real if sample t hop - 1 is: the last frame is centred at the end or before it
         mask = ops.cast(previous_mask, "bool")
         return ops.concatenate([mask[:, :1], mask], axis=1)[:, :: self.hop]
 
     def frames_of(self, samples):
-        """Number of frames of so many samples: an integer, an array or a tensor."""
+        """Return the number of frames for a number of samples: an integer, an array or a tensor."""
         return 1 + samples // self.hop
 
     def compute_output_shape(self, input_shape):
@@ -177,7 +178,7 @@ class LogMelSpectrogram(Float32Layer):
 
 
 def _windowed_basis(window_length, fft_length):
-    """Cosines, then sines, under a periodic Hann window: `(window_length, 1, 2 bins)` float32."""
+    """Return cosines, then sines, under a periodic Hann window: `(window_length, 1, 2 bins)` float32."""
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window_length) / window_length)
     turns = np.outer(np.arange(window_length), np.arange(fft_length // 2 + 1)) % fft_length / fft_length
     basis = np.concatenate([np.cos(2.0 * np.pi * turns), np.sin(2.0 * np.pi * turns)], axis=1)

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients as a layer that exports."""
+"""Mel-frequency cepstral coefficients as a layer that can be exported."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class MFCC(Float32Layer):
-    """Cepstral coefficients of a waveform with their slopes: what is said rather than at which pitch.
+    """Mel-frequency cepstral coefficients of a waveform with derivatives; the pitch is mostly removed.
 
     ```
     c[t, k] = s_k sum_m cos(pi k (m + 1/2) / num_mels) mel[t, m]
@@ -19,17 +19,17 @@ class MFCC(Float32Layer):
     dd[t]   = second derivative at t of the parabola through them
     ```
 
-    `mel` is `LogMelSpectrogram` in decibels; lines and parabolas are of least squares. The first and the
-    last 4 frames of an example take the derivatives of the nearest frame that has 4 neighbours on each
-    side. That is `librosa.feature.mfcc` and `librosa.feature.delta` to rounding, also in a padded batch.
-    An example of less than 9 frames, which librosa refuses, has one derivative, that of its middle
-    frame, for which the first and the last frame are repeated.
+    `mel` is `LogMelSpectrogram` in decibels; lines and parabolas are least-squares fits. The first and
+    the last 4 frames of an example take the derivatives of the nearest frame that has 4 neighbours on
+    each side. This equals `librosa.feature.mfcc` and `librosa.feature.delta` up to rounding, also in a
+    padded batch. An example of fewer than 9 frames, which librosa refuses, has one derivative, that of
+    its middle frame, with the first and the last frame repeated.
 
     Args:
-        num_coefficients: coefficients a frame, the first among them, which is the loudness.
-        num_mels: mel bands.
-        deltas: 0; 1, with `d`; or 2, with `d` and `dd`.
-        floor: the least energy of a band.
+        num_coefficients: number of coefficients per frame, including the first one, the loudness.
+        num_mels: number of mel bands.
+        deltas: 0: coefficients only; 1: also `d`; 2: also `d` and `dd`.
+        floor: least energy of a band.
         **kwargs: further arguments of `LogMelSpectrogram`, such as `sample_rate`, `window_length`, `hop`, and
             of `keras.layers.Layer`.
 
@@ -42,7 +42,7 @@ class MFCC(Float32Layer):
         of `LogMelSpectrogram`.
 
     Raises:
-        ValueError: settings out of range; a waveform that is not `(batch, samples)`.
+        ValueError: for settings out of range, or a waveform that is not `(batch, samples)`.
 
     Example:
 
@@ -91,7 +91,7 @@ class MFCC(Float32Layer):
         return self.spectrogram.compute_mask(inputs, previous_mask)
 
     def frames_of(self, samples):
-        """Number of frames of so many samples: an integer, an array or a tensor."""
+        """Return the number of frames for a number of samples: an integer, an array or a tensor."""
         return self.spectrogram.frames_of(samples)
 
     def compute_output_shape(self, input_shape):

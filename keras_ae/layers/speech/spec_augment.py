@@ -1,4 +1,4 @@
-"""Spectrograms with holes, for training."""
+"""SpecAugment: masking of time spans and frequency bands in training."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_ae.ops.core import uniform_noise
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SpecAugment(keras.layers.Layer):
-    """In training, hides some spans of frames and some bands of channels of each example.
+    """SpecAugment: in training, sets some spans of frames and some bands of each example to 0.
 
     ```
     y[t, c] = 0 if start <= t < start + width for any time mask, or c for any frequency mask, else x[t, c]
@@ -17,28 +17,28 @@ class SpecAugment(keras.layers.Layer):
     start ~ uniform {0, ..., size - width},   size = real frames, or channels
     ```
 
-    The spans lie inside of the real frames, so that an example loses as much alone as in a padded batch.
-    Hidden values are 0, the mean of features that `FrameNormalization` has normalised: put this layer
-    behind it. Inference changes nothing.
+    The spans lie inside of the real frames, so that an example loses equally many frames alone and in a
+    padded batch. Masked values are 0, the mean of features that `FrameNormalization` has normalised: put
+    this layer after it. Inference changes nothing.
 
     Args:
-        time_masks: spans of frames an example.
-        time_width: the most frames of a span.
-        frequency_masks: bands an example.
-        frequency_width: the most channels of a band.
-        time_fraction: the most of an example's real frames that one span hides.
-        seed: of the noise; replicas draw different masks.
+        time_masks: number of spans of frames per example.
+        time_width: largest number of frames in a span.
+        frequency_masks: number of bands per example.
+        frequency_width: largest number of channels in a band.
+        time_fraction: largest fraction of an example's real frames in one span.
+        seed: seed of the noise; replicas draw different masks.
 
     Call arguments:
         x: `(batch, frames, channels)`.
         mask: `(batch, frames)`, 1 = real; the padding is at the end.
-        training: whether to hide anything.
+        training: whether to mask anything.
 
     Output shape:
         as `x`, with its mask.
 
     Raises:
-        ValueError: negative numbers or widths, or a fraction out of [0, 1].
+        ValueError: for negative numbers or widths, or a fraction outside of [0, 1].
 
     Example:
 
@@ -101,7 +101,7 @@ class SpecAugment(keras.layers.Layer):
         return ops.where(hidden, ops.zeros_like(x), x)
 
     def _hidden(self, batch, size, count, real, most):
-        """`(batch, size)` bool: what any of `count` spans of up to `most` of the `real` places covers."""
+        """Return the union of `count` spans of at most `most` of the `real` places: `(batch, size)` bool."""
         drawn = uniform_noise((2, batch, count), self.seed_generator)
         width = ops.floor(drawn[0] * (most + 1.0))
         start = ops.floor(drawn[1] * (real - width + 1.0))

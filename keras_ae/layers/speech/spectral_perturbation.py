@@ -1,4 +1,4 @@
-"""Log-mel frames as another throat and another microphone would give them, for training."""
+"""Perturbation of log-mel frames in training: as from a different vocal tract and microphone."""
 
 import keras
 import numpy as np
@@ -11,32 +11,32 @@ SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a s
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SpectralPerturbation(keras.layers.Layer):
-    """In training, stretches the frequency axis of each example and bends its spectrum.
+    """In training, stretches the frequency axis of each example and tilts its spectrum.
 
     ```
     y[t, m] = x[t, min(a m, M - 1)] + sum_k c_k P_k(2 m / (M - 1) - 1),   k = 1, 2, 3
     a ~ uniform [1 - warp, 1 + warp],   c_k ~ uniform [-tilt, tilt],   P_k Legendre polynomials
     ```
 
-    Between bands `x` is interpolated. One draw holds for all frames of an example: what stays the same in
-    an utterance, the length of the vocal tract and the colour of voice and channel, changes, what is
-    said stays. An encoder behind it learns to pass over the speaker. Inference changes nothing.
+    `x` is interpolated between bands. One draw holds for all frames of an example: what is constant in an
+    utterance, the length of the vocal tract and the timbre of voice and channel, changes; the content
+    does not. An encoder after this layer learns to ignore the speaker. Inference changes nothing.
 
     Args:
-        warp: the most by which frequencies are stretched or squeezed, below 1.
-        tilt: the most that each polynomial adds at the highest band, in units of the frames: 1.0 is
-            4.3 dB where they are natural logarithms of energies.
-        seed: of the noise; replicas draw different noise.
+        warp: largest relative change of the frequencies, below 1.
+        tilt: largest change that each polynomial adds at the highest band, in units of the frames: 1.0 is
+            4.3 dB for natural logarithms of energies.
+        seed: seed of the noise; replicas draw different noise.
 
     Call arguments:
         x: `(batch, frames, mels)`, logarithms.
-        training: whether to change anything.
+        training: whether to change the frames.
 
     Output shape:
         as `x`, with its mask.
 
     Raises:
-        ValueError: `warp` out of [0, 1), a negative `tilt`, or fewer than two mels.
+        ValueError: if `warp` is outside of [0, 1), `tilt` is negative, or there are fewer than two mels.
 
     Example:
 
@@ -84,7 +84,7 @@ class SpectralPerturbation(keras.layers.Layer):
         return ops.cast(y + ops.matmul(bend, self.shapes)[:, None], self.compute_dtype)
 
     def _interpolation(self, stretch):
-        """Weights `(batch, mels, mels)` from the bands of `x` to those of `y`."""
+        """Return weights `(batch, mels, mels)` from the bands of `x` to those of `y`."""
         places = ops.minimum(stretch * self.bands, self.bands[-1])
         return ops.relu(1.0 - ops.abs(places[:, None, :] - self.bands[:, None]))
 

@@ -1,4 +1,4 @@
-"""Frames that swap in their neighbours: a regulariser of sequences of codes."""
+"""Time jitter of frames: a regulariser of sequences of codes."""
 
 import keras
 import tensorflow as tf
@@ -9,21 +9,22 @@ from keras_ae.ops.core import uniform_noise
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class TimeJitter(keras.layers.Layer):
-    """In training, each frame is replaced by its left or its right neighbour, rarely.
+    """In training, replaces frames at random by their left or right neighbour.
 
     ```
     y[t] = x[t + j_t],   P(j_t = -1) = P(j_t = 1) = probability, else j_t = 0
     ```
 
-    independently, but never three equal frames in a row: of `j = (1, 0, -1)`, which would show frame
-    `t` three times, one of the two outer frames stays, either as likely. So an inner frame is replaced
-    from each side with `p - p^2 (1 - 2 p) / 2`, 0.1145 at `p` = 0.12. The first and the last real frame
-    have one neighbour; nothing crosses the end of the real frames, and padded ones stay. Codes whose
-    neighbours may stand in for them agree on what lasts, such as the phone; inference changes nothing.
+    independently, but never three equal frames in a row: of `j = (1, 0, -1)`, which would show frame `t`
+    three times, one of the two outer replacements is undone, each with equal probability. So an inner
+    frame is replaced from each side with probability `p - p^2 (1 - 2 p) / 2`, 0.1145 at `p` = 0.12. The
+    first and the last real frame have one neighbour; no frame crosses the end of the real frames, and
+    padded frames stay. Codes that their neighbours may replace represent what lasts, such as the phone.
+    Inference changes nothing.
 
     Args:
-        probability: of each neighbour, up to 0.5.
-        seed: of the noise; replicas draw different noise.
+        probability: probability of each of the two neighbours, at most 0.5.
+        seed: seed of the noise; replicas draw different noise.
 
     Call arguments:
         x: `(batch, frames, channels)`.
@@ -34,7 +35,7 @@ class TimeJitter(keras.layers.Layer):
         as `x`, with its mask.
 
     Raises:
-        ValueError: a probability out of range.
+        ValueError: for a probability out of range.
 
     Example:
 
@@ -65,17 +66,17 @@ class TimeJitter(keras.layers.Layer):
         if mask is not None:
             last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
         sources = ops.maximum(ops.minimum(places + self._jumps((batch, frames)), last), 0)
-        # whole frames, row by row: ops.take_along_axis would ask for an index of every channel
+        # gathers whole frames: ops.take_along_axis would need an index for every channel
         return tf.gather(x, ops.where(places <= last, sources, places), batch_dims=1)
 
     def _jumps(self, shape):
-        """-1, 0 or 1 for every frame, never 1, 0, -1 in a row; int32."""
+        """Return -1, 0 or 1 for every frame, never 1, 0, -1 in a row; int32."""
         noise = uniform_noise((2, *shape), self.seed_generator)
         moves, choice = noise[0], noise[1]
         left = moves < self.probability
         right = moves >= 1.0 - self.probability
         stays = ops.logical_not(ops.logical_or(left, right))
-        triple = ops.logical_and(_before(right), ops.logical_and(stays, _after(left)))  # by its middle
+        triple = ops.logical_and(_before(right), ops.logical_and(stays, _after(left)))  # marked at its middle
         keep_left = ops.logical_and(triple, choice < 0.5)
         keep_right = ops.logical_and(triple, choice >= 0.5)
         left = ops.logical_and(left, ops.logical_not(_before(keep_left)))
@@ -93,10 +94,10 @@ class TimeJitter(keras.layers.Layer):
 
 
 def _before(flags):
-    """The flag of the frame before each; false before the first."""
+    """Return the flag of the frame before each; false before the first."""
     return ops.pad(flags, ((0, 0), (1, 0)), constant_values=False)[:, :-1]
 
 
 def _after(flags):
-    """The flag of the frame after each; false after the last."""
+    """Return the flag of the frame after each; false after the last."""
     return ops.pad(flags, ((0, 0), (0, 1)), constant_values=False)[:, 1:]

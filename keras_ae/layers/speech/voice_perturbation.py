@@ -1,4 +1,4 @@
-"""Waveforms as another throat and another microphone would give them, for training."""
+"""Perturbation of waveforms in training: as from a different vocal tract and microphone."""
 
 import keras
 import numpy as np
@@ -7,12 +7,12 @@ from keras import ops
 from keras_ae.ops.core import uniform_noise
 
 SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
-FLOOR = 1e-4  # of magnitudes: 120 dB under those of a full-scale tone
+FLOOR = 1e-4  # least magnitude: 120 dB below those of a full-scale tone
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class VoicePerturbation(keras.layers.Layer):
-    """In training, moves the formants of each waveform and bends its spectrum; the timing stays.
+    """In training, shifts the formants of each waveform and tilts its spectrum; the timing is kept.
 
     ```
     log |Y[t, f]| = log |X[t, f]| + E[t, a f] - E[t, f] + sum_k c_k P_k(2 f - 1),   k = 1, 2, 3
@@ -20,29 +20,30 @@ class VoicePerturbation(keras.layers.Layer):
     a ~ uniform [1 - warp, 1 + warp],   c_k ~ uniform [-tilt, tilt],   P_k Legendre polynomials
     ```
 
-    `X` is the short-time spectrum, `f` from 0 to 1 at half of the sample rate, `a f` at most 1; the phase
-    of `Y` is that of `X`, so that the pitch stays too. One draw holds for all of an example, and the level
-    is put back to that of `x`. What stays the same in an utterance, the length of the vocal tract and the
-    colour of voice and channel, changes, what is said stays. Inference changes nothing.
+    `X` is the short-time spectrum, `f` ranges from 0 to 1 at half of the sample rate, `a f` is at most 1;
+    the phase of `Y` is that of `X`, so that the pitch is kept too. One draw holds for the whole example,
+    and the level is restored to that of `x`. What is constant in an utterance, the length of the vocal
+    tract and the timbre of voice and channel, changes; the content does not. Inference changes nothing.
 
     Args:
-        warp: the most by which formants are moved, below 1; 0.15 is 15 %.
-        tilt: the most that each polynomial adds at the highest frequency, in nepers: 1.0 is 8.7 dB.
-        window: samples of a spectrum, even: 32 ms hold the lowest pitch of speech. Four windows overlap.
-        order: numbers of the cepstrum that make the envelope; up to `window / 2`.
-        seed: of the noise; replicas draw different noise.
+        warp: largest relative change of the formants, below 1; 0.15 is 15 %.
+        tilt: largest change that each polynomial adds at the highest frequency, in nepers: 1.0 is 8.7 dB.
+        window: length of a spectrum's window in samples, even: 32 ms resolve the lowest pitch of speech.
+            Four windows overlap.
+        order: number of cepstral coefficients of the envelope; at most `window / 2`.
+        seed: seed of the noise; replicas draw different noise.
 
     Call arguments:
         x: `(batch, samples)`.
         mask: `(batch, samples)`, 1 = real; the padding is at the end and is 0 in the output.
-        training: whether to change anything.
+        training: whether to change the waveform.
 
     Output shape:
         as `x`, with its mask.
 
     Raises:
-        ValueError: `warp` out of [0, 1), a negative `tilt`, a window that is no multiple of 4, or an order
-            out of range.
+        ValueError: if `warp` is outside of [0, 1), `tilt` is negative, `window` is not a multiple of 4,
+            or `order` is out of range.
 
     Example:
 
@@ -87,7 +88,7 @@ class VoicePerturbation(keras.layers.Layer):
         self._frequencies = np.linspace(0.0, 1.0, window // 2 + 1, dtype="float32")
         places = 2.0 * self._frequencies - 1.0
         self._shapes = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:].T.astype("float32")
-        # rows of the inverse cosine transform: the ends count half, all but the mean twice
+        # rows of the inverse cosine transform: the ends have weight 1/2; all rows but the mean are doubled
         self._analysis = self._cosines(self._frequencies).T * 2.0 / (window // 2)
         self._analysis[[0, -1]] /= 2.0
         self._analysis[:, 0] /= 2.0
@@ -119,7 +120,7 @@ class VoicePerturbation(keras.layers.Layer):
         return ops.stft(x, self.window, self.window // 4, self.window, center=False)
 
     def _log_gain(self, magnitude):
-        """`(batch, frames, frequencies)`: what moves the envelope and bends the spectrum."""
+        """Return the log gain of the new envelope and the tilt, `(batch, frames, frequencies)`."""
         noise = 2.0 * uniform_noise((ops.shape(magnitude)[0], 1 + SHAPES), self.seed_generator) - 1.0
         stretch, bend = 1.0 + self.warp * noise[:, :1], self.tilt * noise[:, 1:]
         cepstrum = ops.matmul(ops.log(magnitude + FLOOR), self._analysis)
@@ -128,7 +129,7 @@ class VoicePerturbation(keras.layers.Layer):
         return ops.matmul(cepstrum, change) + ops.matmul(bend, self._shapes)[:, None]
 
     def _cosines(self, frequencies):
-        """`cos(pi n f)` in an axis of its own before that of `frequencies`."""
+        """Return `cos(pi n f)`, with the axis of `n` before that of `frequencies`."""
         n = np.pi * np.arange(self.order, dtype="float32")[:, None]
         angles = n * frequencies[..., None, :]
         return np.cos(angles) if isinstance(angles, np.ndarray) else ops.cos(angles)

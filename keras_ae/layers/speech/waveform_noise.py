@@ -1,4 +1,4 @@
-"""Waveforms as they sound in noise, for training."""
+"""Additive noise on waveforms in training."""
 
 import keras
 import tensorflow as tf
@@ -7,39 +7,40 @@ from keras import ops
 from keras_ae.layers.base import Float32Layer
 from keras_ae.ops.core import uniform_noise
 
-_LEAST_POWER = 1e-10  # of silence, whose noise is silence
+_LEAST_POWER = 1e-10  # power of silence, whose noise is also silence
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WaveformNoise(Float32Layer):
-    """In training, adds noise to some examples: white, or several others of the batch at once (babble).
+    """In training, adds white noise or babble (several other examples of the batch) to some examples.
 
     ```
     y = x + 10^(-s / 20) rms(x) / rms(n) n,   s ~ uniform [least, most] decibels
     n = white noise,   or   sum_j a_j x_j / rms(x_j) over `talkers` others, a_j ~ uniform [0, 1]
     ```
 
-    An example is left alone with `1 - probability`; the other ones have one kind of noise or the other,
-    by a coin. An encoder behind it, whose decoder is asked for the clean frames, learns to leave the noise
-    out. Inference changes nothing; padding stays 0.
+    An example stays unchanged with probability `1 - probability`; each of the others gets one kind of
+    noise, chosen with equal probability. An encoder after this layer, whose decoder is trained on clean
+    frames, learns to discard the noise. Inference changes nothing; padding stays 0.
 
     Args:
-        probability: that an example gets noise.
-        least, most: range of the signal-to-noise ratio, decibels.
-        talkers: other examples that make babble; all others where the batch has fewer. A batch
-            of one example has white noise alone.
-        seed: of the noise; replicas draw different noise.
+        probability: probability that an example gets noise.
+        least, most: range of the signal-to-noise ratio, in decibels.
+        talkers: number of other examples in babble; all others if the batch has fewer. A batch of one
+            example gets only white noise.
+        seed: seed of the noise; replicas draw different noise.
 
     Call arguments:
         waveform: `(batch, samples)`.
-        mask: `(batch, samples)`, 1 = real; padding counts in no energy.
-        training: whether to change anything.
+        mask: `(batch, samples)`, 1 = real; padding does not count in energies.
+        training: whether to change the waveform.
 
     Output shape:
         as `waveform`, with its mask.
 
     Raises:
-        ValueError: `probability` out of [0, 1], `least` above `most`, or fewer than one talker.
+        ValueError: if `probability` is outside of [0, 1], `least` is above `most`, or there are fewer
+            than one talker.
 
     Example:
 
@@ -50,8 +51,9 @@ class WaveformNoise(Float32Layer):
     [10.0, 10.0]
 
     Reference:
-        Mixing at random ratios: Snyder et al., 2018, X-vectors, https://doi.org/10.1109/ICASSP.2018.8461375;
-        with speech of the batch: Chen et al., 2022, WavLM, https://arxiv.org/abs/2110.13900.
+        Mixing at random ratios: Snyder et al., 2018, X-vectors,
+        https://doi.org/10.1109/ICASSP.2018.8461375; with speech of the batch: Chen et al., 2022, WavLM,
+        https://arxiv.org/abs/2110.13900.
     """
 
     def __init__(
@@ -95,12 +97,12 @@ class WaveformNoise(Float32Layer):
         return ops.cast(y, self.compute_dtype)
 
     def _babble(self, x, real):
-        """The sum of some other examples, each at one energy and then at a random level."""
+        """Return the sum of some other examples, each normalised in energy and then scaled at random."""
         batch = ops.shape(x)[0]
         draws = uniform_noise((2, batch, batch), self.seed_generator)
         order, level = draws[0], draws[1]
-        order = ops.where(ops.eye(batch, dtype="bool"), -1.0, order)  # itself comes last
-        # ops.top_k takes no number that is known later
+        order = ops.where(ops.eye(batch, dtype="bool"), -1.0, order)  # the example itself is sorted last
+        # ops.top_k requires a number that is known when tracing
         least = tf.math.top_k(order, ops.minimum(self.talkers, ops.maximum(batch - 1, 1))).values[:, -1:]
         return ops.matmul(ops.where(order >= least, level, 0.0), x / _rms(x, real))
 
@@ -113,7 +115,7 @@ class WaveformNoise(Float32Layer):
 
 
 def _rms(x, real):
-    """Root of the mean square over real samples, `(batch, 1)`."""
+    """Return the root mean square over real samples, `(batch, 1)`."""
     power = ops.sum(ops.square(x), axis=1, keepdims=True) / ops.maximum(
         ops.sum(real, axis=1, keepdims=True), 1.0
     )
