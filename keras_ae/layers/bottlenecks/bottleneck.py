@@ -102,7 +102,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
     least_code = 0  # in some bottlenecks a negative code marks a part that was left out
 
     def codes_per_position(self):
-        """Length of the last axis of the codes if a position has several codes; `None`: one code each."""
+        """Return the length of the last axis of codes, if a position has several; `None`: one code each."""
         return None
 
     def pack(self, codes):

@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation: a style vector sets what normalisation removed."""
+"""Adaptive instance normalisation: mean and deviation are set by a style vector."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_ae.layers.masked.instance_normalization import check_channels, instan
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AdaIN(keras.layers.Layer):
-    """Removes the statistics of the content, puts in those that the style asks for.
+    """Adaptive instance normalisation: replaces the channel statistics of the content by those of a style.
 
     ```
     y = gamma(style) * IN(content) + beta(style)
@@ -19,27 +19,26 @@ class AdaIN(keras.layers.Layer):
     Mean and variance are those of each example and channel over its real positions, as
     in `InstanceNormalization`. The arithmetic is float32 under every dtype policy.
 
-    The layer starts near gamma = 1, beta = 0: the bias holds these values and the kernel
-    is small. A usual start would draw gamma around 0, so that each layer of a stack
-    flips half of the channels, silences others, and the content is lost before the
-    decoder learns anything. The kernel is not 0, or else the style encoder would get no
-    gradient at first.
+    Initially gamma is near 1 and beta near 0: the bias has these values and the kernel is small. A usual
+    initialisation would draw gamma around 0, so that each layer of a stack flips half of the channels and
+    silences others, and the content is lost before the decoder learns anything. The kernel is not 0,
+    because the style encoder would otherwise get no gradient at first.
 
     Args:
-        epsilon: added to the variance.
+        epsilon: constant added to the variance.
 
     Call arguments:
         content: `(batch, ..., channels)`.
         style: `(batch, style_dim)`.
-        content_mask: `(batch, ...)`, 1 = real. Fractions weight a position.
+        content_mask: `(batch, ...)`, 1 = real; fractions weight a position.
 
     Output shape:
-        as `content`, in the compute dtype, with its mask. Padded positions are finite
-        and mean nothing.
+        as `content`, in the compute dtype, with its mask. The values at padded positions are finite but
+        undefined.
 
     Raises:
-        ValueError: `content` without an axis between batch and channels, `style` that is
-            not a vector per example, unknown sizes; a mask of another rank.
+        ValueError: if `content` has no axis between batch and channels, `style` is not one vector per
+            example, sizes are unknown, or the mask has another rank.
 
     Example:
 
@@ -65,9 +64,9 @@ class AdaIN(keras.layers.Layer):
                 f"Received: style of shape {tuple(style_shape)}"
             )
         channels = content_shape[-1]
-        # scale 0.01: a style of unit variance moves gamma and beta by 0.1
+        # scale 0.01: a style of unit variance changes gamma and beta by 0.1
         small = keras.initializers.VarianceScaling(0.01, mode="fan_in", distribution="normal")
-        # autocast=False: the mixed precision of a layer that uses `call` alone must not round them
+        # autocast=False: the mixed precision of a layer that only uses `call` must not round the weights
         self.kernel = self.add_weight(
             shape=(style_shape[-1], 2 * channels), initializer=small, autocast=False, name="kernel"
         )
@@ -80,12 +79,12 @@ class AdaIN(keras.layers.Layer):
         y = gamma * instance_normalize(content, content_mask, self.epsilon) + beta
         y = ops.cast(y, self.compute_dtype)
         if content_mask is not None:
-            # Keras hands on an attached mask, but not one passed by name to a layer of several inputs
+            # Keras passes on an attached mask, but not one passed by name to a layer of several inputs
             y._keras_mask = content_mask
         return y
 
     def _affine(self, style, rank):
-        """gamma and beta, each `(batch, 1, ..., channels)` float32."""
+        """Return gamma and beta, each `(batch, 1, ..., channels)` float32."""
         kernel, bias = ops.cast(self.kernel, "float32"), ops.cast(self.bias, "float32")
         affine = ops.matmul(ops.cast(style, "float32"), kernel) + bias
         affine = ops.reshape(affine, (-1, *(1,) * (rank - 2), bias.shape[0]))
@@ -99,6 +98,6 @@ class AdaIN(keras.layers.Layer):
 
 
 def _ones_then_zeros(shape, dtype=None):
-    """gamma = 1 for the first half, beta = 0 for the second."""
+    """Return the initial bias: gamma = 1 in the first half, beta = 0 in the second."""
     half = (shape[0] // 2,)
     return ops.concatenate([ops.ones(half, dtype), ops.zeros(half, dtype)])

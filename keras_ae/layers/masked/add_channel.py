@@ -1,4 +1,4 @@
-"""A waveform as a sequence of one channel."""
+"""Channel axis for waveforms."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AddChannel(keras.layers.Layer):
-    """`(batch, samples)` to `(batch, samples, 1)`, with the mask of the samples.
+    """Adds a channel axis: `(batch, samples)` to `(batch, samples, 1)`, with the mask of the samples.
 
     Example:
 

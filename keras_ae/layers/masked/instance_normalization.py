@@ -1,4 +1,4 @@
-"""Instance normalisation that leaves padding out of its statistics."""
+"""Instance normalisation whose statistics exclude padding."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_ae.ops.sequences import zero_padding
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalises each channel of each example over its real positions.
+    """Instance normalisation: each channel of each example over its real positions.
 
     ```
     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
@@ -16,27 +16,26 @@ class InstanceNormalization(keras.layers.Layer):
     variance_c = sum_t mask_t (x_tc - mean_c)^2 / sum_t mask_t
     ```
 
-    `t` runs over all axes between batch and channels. An example alone and the same
-    example padded in a batch give the same outputs (`keras.layers.GroupNormalization`
-    counts the padding). The arithmetic is float32 under every dtype policy. Training
-    and inference are the same.
+    `t` runs over all axes between batch and channels. An example alone and the same example padded in a
+    batch give the same outputs (`keras.layers.GroupNormalization` includes the padding). The arithmetic
+    is float32 under every dtype policy. Training and inference give the same result.
 
     Args:
-        epsilon: added to the variance.
-        center: learn beta, `(channels,)`.
-        scale: learn gamma, `(channels,)`.
+        epsilon: constant added to the variance.
+        center: whether to learn beta, `(channels,)`.
+        scale: whether to learn gamma, `(channels,)`.
 
     Call arguments:
         x: `(batch, ..., channels)`.
-        mask: `(batch, ...)`, 1 = real. Fractions weight a position.
+        mask: `(batch, ...)`, 1 = real; fractions weight a position.
 
     Output shape:
-        as `x`, in the compute dtype. Padded positions are finite and mean nothing; an
-        example of one position, or of padding alone, becomes beta.
+        as `x`, in the compute dtype. The values at padded positions are finite but undefined; an example
+        of one position, or of padding alone, becomes beta.
 
     Raises:
-        ValueError: `x` without an axis between batch and channels, or with an unknown
-            number of channels; a mask of another rank.
+        ValueError: if `x` has no axis between batch and channels or an unknown number of channels, or the
+            mask has another rank.
 
     Example:
 
@@ -60,7 +59,7 @@ class InstanceNormalization(keras.layers.Layer):
         check_channels(self, input_shape)
         shape = (input_shape[-1],)
         self.gamma = self.beta = None
-        # autocast=False: the mixed precision of a layer that uses `call` alone must not round them
+        # autocast=False: the mixed precision of a layer that only uses `call` must not round the weights
         if self.scale:
             self.gamma = self.add_weight(shape=shape, initializer="ones", autocast=False, name="gamma")
         if self.center:
@@ -83,12 +82,12 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 def instance_normalize(x, mask=None, epsilon: float = 1e-5):
-    """`(x - mean) / sqrt(variance + epsilon)` over the real positions, float32.
+    """Return `(x - mean) / sqrt(variance + epsilon)` over the real positions, float32.
 
     Args:
         x: `(batch, ..., channels)`, any float dtype.
-        mask: `(batch, ...)`, 1 = real, fractions weight a position; `None`: all real.
-        epsilon: added to the variance.
+        mask: `(batch, ...)`, 1 = real; fractions weight a position; `None`: all real.
+        epsilon: constant added to the variance.
 
     Returns:
         `(batch, ..., channels)` float32.
@@ -101,7 +100,7 @@ def instance_normalize(x, mask=None, epsilon: float = 1e-5):
 
 
 def check_channels(layer, shape):
-    """Refuse a `shape` that is not `(batch, ..., channels)` with known channels."""
+    """Raise a `ValueError` unless `shape` is `(batch, ..., channels)` with known channels."""
     if len(shape) < 3 or shape[-1] is None:
         raise ValueError(
             f"{type(layer).__name__} '{layer.name}' expects (batch, ..., channels) with at least one axis "
@@ -110,7 +109,7 @@ def check_channels(layer, shape):
 
 
 def _mean_over_positions(x, weights):
-    """Weighted mean over the axes between batch and channels, kept as 1; 0 where nothing is real."""
+    """Return the weighted mean over the axes between batch and channels, kept as 1; 0 if nothing is real."""
     axes = tuple(range(1, len(x.shape) - 1))
     if weights is None:
         return ops.mean(x, axis=axes, keepdims=True)

@@ -1,4 +1,4 @@
-"""Average pooling over time that padding cannot reach."""
+"""Average pooling over time that ignores padding."""
 
 import keras
 from keras import ops
@@ -8,18 +8,18 @@ from keras_ae.ops.sequences import zero_padding
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class MaskedAveragePooling1D(keras.layers.Layer):
-    """Means of so many frames in a row, over the real ones among them.
+    """Average pooling over the real frames of windows of `pool_size` frames.
 
     ```
     y[i] = sum_j mask[i s + j] x[i s + j] / sum_j mask[i s + j],   j = 0 ... s - 1,   s = pool_size
     ```
 
-    `keras.layers.AveragePooling1D` drops the mask and lets padded frames into the mean. Here an example
-    of `length` real frames has `ceil(length / pool_size)` real outputs, as a `MaskedConv1D` of that
-    stride has, the same alone and in any batch.
+    `keras.layers.AveragePooling1D` drops the mask and includes padded frames in the mean. Here an example
+    of `length` real frames has `ceil(length / pool_size)` real outputs, as with a `MaskedConv1D` of that
+    stride, the same alone and in any batch.
 
     Args:
-        pool_size: frames of one mean.
+        pool_size: number of frames averaged.
 
     Call arguments:
         x: `(batch, length, channels)`.
@@ -29,7 +29,7 @@ class MaskedAveragePooling1D(keras.layers.Layer):
         `(batch, ceil(length / pool_size), channels)`; its mask is `mask[:, ::pool_size]`.
 
     Raises:
-        ValueError: a `pool_size` below 1; a mask that is not `(batch, length)`.
+        ValueError: if `pool_size` is below 1, or the mask is not `(batch, length)`.
 
     Example:
 
@@ -50,7 +50,7 @@ class MaskedAveragePooling1D(keras.layers.Layer):
         return ops.divide_no_nan(self._mean(zero_padding(x, mask)), self._mean(weights))
 
     def _mean(self, x):
-        """Means under the window, zeros past the end."""
+        """Return means under the window, zeros past the end."""
         x = ops.pad(x, ((0, 0), (0, self.pool_size - 1), (0, 0)))
         return ops.average_pool(x, self.pool_size, self.pool_size, "valid", data_format="channels_last")
 

@@ -9,7 +9,7 @@ from keras_ae.ops.core import assign_finite, finite_padding, sum_over_replicas
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class MaskedBatchNormalization(Float32Layer):
-    """Normalises each channel over all real positions of all examples.
+    """Batch normalisation of each channel over the real positions of all examples.
 
     ```
     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
@@ -17,25 +17,23 @@ class MaskedBatchNormalization(Float32Layer):
     variance_c = sum_i w_i (x_ic - mean_c)^2 / sum_i w_i
     ```
 
-    `i` runs over batch and positions, `w` is the mask. In training the statistics are those
-    of the global batch: two replicas normalise as one device does, also with unequal shares
-    (`keras.layers.BatchNormalization` takes no mask where it is synchronised). In inference,
-    and where `trainable` is false, they are moving averages, which a batch that is not finite
-    does not change. Float32 inside.
+    `i` runs over batch and positions, `w` is the mask. In training the statistics are those of the global
+    batch: two replicas give the same result as one device, also with unequal shares
+    (`keras.layers.BatchNormalization` takes no mask when synchronised). In inference, and if `trainable`
+    is false, they are moving averages, which a batch that is not finite does not change. Float32 inside.
 
     Args:
-        momentum: of the moving averages.
-        epsilon: added to the variance.
-        affine: learn gamma and beta, `(channels,)`.
+        momentum: momentum of the moving averages.
+        epsilon: constant added to the variance.
+        affine: whether to learn gamma and beta, `(channels,)`.
 
     Call arguments:
         x: `(batch, ..., channels)`.
-        mask: `(batch, ...)`, 1 = real, or fractions, by which a position counts; axes that
-            it lacks at the end are added.
-        training: whether to use the batch's statistics.
+        mask: `(batch, ...)`, 1 = real; fractions weight a position. Missing trailing axes are added.
+        training: whether to use the statistics of the batch.
 
     Output shape:
-        as `x`, in the compute dtype. Padded positions are finite and mean nothing.
+        as `x`, in the compute dtype. The values at padded positions are finite but undefined.
 
     Example:
 
@@ -73,7 +71,7 @@ class MaskedBatchNormalization(Float32Layer):
         return ops.cast(y, self.compute_dtype)
 
     def _statistics(self, x, mask):
-        """Mean and variance of the global batch; the moving averages take a step towards them."""
+        """Return mean and variance of the global batch, and update the moving averages with them."""
         axes = tuple(range(len(x.shape) - 1))
         weights = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, "float32")
         while len(weights.shape) < len(x.shape):

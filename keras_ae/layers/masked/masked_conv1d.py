@@ -1,4 +1,4 @@
-"""A convolution over time that padding cannot reach."""
+"""Convolution over time whose outputs do not depend on padding."""
 
 import keras
 from keras import ops
@@ -16,20 +16,19 @@ class MaskedConv1D(keras.layers.Conv1D):
     left = (kernel_size - 1) * dilation_rate           "causal"
     ```
 
-    Keras' own layer drops the mask, lets padded frames into the sum, and with
-    `padding="same"` and a stride chooses `left` by the length of the batch. Here padded
-    frames are zeroed first, `left` is fixed, and the mask is handed on: an example of
-    `length` real frames has `ceil(length / strides)` real outputs, the same alone and
-    in any batch. Padding belongs at the end of an example.
+    Keras' own layer drops the mask, includes padded frames in the sum, and with `padding="same"` and a
+    stride chooses `left` by the length of the batch. Here padded frames are zeroed first, `left` is
+    fixed, and the mask is passed on: an example of `length` real frames has `ceil(length / strides)` real
+    outputs, the same alone and in any batch. Padding must be at the end of an example.
 
     Args:
-        filters: output channels.
-        kernel_size: frames under the kernel.
-        strides: frames between outputs.
+        filters: number of output channels.
+        kernel_size: number of frames under the kernel.
+        strides: number of frames between outputs.
         padding: `"same"` or `"causal"`; both give `ceil(length / strides)` frames.
-        dilation_rate: frames between taps of the kernel; 1 if `strides` is above 1.
+        dilation_rate: number of frames between taps of the kernel; must be 1 if `strides` is above 1.
         **kwargs: further arguments of `keras.layers.Conv1D`: `activation`, `use_bias`,
-            `groups` (above 1 they do not convert to ONNX), initialisers, regularisers and
+            `groups` (values above 1 do not convert to ONNX), initialisers, regularisers and
             constraints of kernel and bias.
 
     Call arguments:
@@ -40,8 +39,8 @@ class MaskedConv1D(keras.layers.Conv1D):
         `(batch, ceil(length / strides), filters)`; its mask is `mask[:, ::strides]`.
 
     Raises:
-        ValueError: another padding; `strides` and `dilation_rate` both above 1; a mask
-            that is not `(batch, length)`.
+        ValueError: for another padding, `strides` and `dilation_rate` both above 1, or a mask that is not
+            `(batch, length)`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A transposed convolution over time that padding cannot reach."""
+"""Transposed convolution over time whose outputs do not depend on padding."""
 
 import keras
 from keras import ops
@@ -15,16 +15,15 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
     left = max(kernel_size - strides, 0) // 2
     ```
 
-    Padded frames are zeroed first and the mask is handed on: an example of `length`
-    real frames has `length * strides` real outputs, the same alone and in any batch.
-    After a `MaskedConv1D` of the same stride that is the original length rounded up to
-    a multiple of the stride.
+    Padded frames are zeroed first and the mask is passed on: an example of `length` real frames has
+    `length * strides` real outputs, the same alone and in any batch. After a `MaskedConv1D` of the same
+    stride this is the original length rounded up to a multiple of the stride.
 
     Args:
-        filters: output channels.
-        kernel_size: outputs that an input frame reaches.
-        strides: output frames per input frame. A kernel shorter than this leaves
-            frames that hold the bias alone.
+        filters: number of output channels.
+        kernel_size: number of outputs that an input frame affects.
+        strides: number of output frames per input frame. With a kernel shorter than this, some frames
+            contain only the bias.
         padding: `"same"`, the only choice.
         **kwargs: further arguments of `keras.layers.Conv1DTranspose`: `activation`,
             `use_bias`, initialisers, regularisers and constraints of kernel and bias.
@@ -37,7 +36,7 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
         `(batch, length * strides, filters)`; its mask repeats each entry `strides` times.
 
     Raises:
-        ValueError: another padding; a mask that is not `(batch, length)`.
+        ValueError: for another padding, or a mask that is not `(batch, length)`.
 
     Example:
 
@@ -74,6 +73,6 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
 
     def get_config(self):
         config = super().get_config()
-        for fixed in ("data_format", "output_padding"):  # lengths and masks rest on them
+        for fixed in ("data_format", "output_padding"):  # lengths and masks depend on them
             config.pop(fixed)
         return config

@@ -1,4 +1,4 @@
-"""Channels that become frames: upsampling over time by a convolution of the lower rate."""
+"""Pixel shuffle over time: channels become frames, so that a convolution at the lower rate upsamples."""
 
 import keras
 from keras import ops
@@ -6,10 +6,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class PixelShuffle1D(keras.layers.Layer):
-    """`y[factor t + j, c] = x[t, factor c + j]`: each frame becomes `factor` frames of fewer channels.
+    """Pixel shuffle over time: each frame becomes `factor` frames of fewer channels.
+
+    `y[factor t + j, c] = x[t, factor c + j]`
 
     Args:
-        factor: frames made of one.
+        factor: number of output frames per input frame.
 
     Call arguments:
         x: `(batch, length, factor * channels)`.
@@ -18,7 +20,7 @@ class PixelShuffle1D(keras.layers.Layer):
         `(batch, factor * length, channels)`; its mask repeats each entry `factor` times.
 
     Raises:
-        ValueError: `factor` below 1, or channels that it does not divide.
+        ValueError: if `factor` is below 1, or does not divide the number of channels.
 
     Example:
 

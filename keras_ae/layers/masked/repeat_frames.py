@@ -6,10 +6,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class RepeatFrames(keras.layers.Layer):
-    """`y[t] = x[t // times]`: `keras.layers.UpSampling1D` that hands the mask on.
+    """Repetition of frames, `y[t] = x[t // times]`: `keras.layers.UpSampling1D` that passes the mask on.
 
     Args:
-        times: how often each frame is repeated.
+        times: number of times that each frame is repeated.
 
     Call arguments:
         x: `(batch, length, channels)`.
@@ -18,7 +18,7 @@ class RepeatFrames(keras.layers.Layer):
         `(batch, times * length, channels)`; its mask repeats each entry `times` times.
 
     Raises:
-        ValueError: `times` below 1.
+        ValueError: if `times` is below 1.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A sequence of any length as so many means."""
+"""A fixed number of segment means of a sequence."""
 
 import keras
 from keras import ops
@@ -8,18 +8,18 @@ from keras_ae.ops.sequences import zero_padding
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SegmentMeans(keras.layers.Layer):
-    """Means over equal parts of the real positions of a sequence.
+    """Means over equal segments of the real positions of a sequence.
 
     ```
     y[k] = (segments / length) sum_t overlap([t, t + 1], [k, k + 1] length / segments) x[t]
     ```
 
     A position on the border of two segments counts in both, in proportion, so that sequences shorter than
-    the number of segments have them all. What happens early and what happens late stays apart, which
-    one mean over time forgets.
+    the number of segments still have all of them. Unlike one mean over time, the result distinguishes
+    early from late positions.
 
     Args:
-        segments: how many.
+        segments: number of segments.
 
     Call arguments:
         x: `(batch, length, channels)`.
@@ -29,7 +29,7 @@ class SegmentMeans(keras.layers.Layer):
         `(batch, segments, channels)`, without a mask; 0 for an example of padding alone.
 
     Raises:
-        ValueError: fewer than one segment.
+        ValueError: for fewer than one segment.
 
     Example:
 
