@@ -1,25 +1,25 @@
-"""The words of a batch, each once."""
+"""Distinct words of a batch."""
 
 import keras
-import tensorflow as tf  # there is no unique in keras.ops
+import tensorflow as tf  # keras.ops has no unique
 
 from keras_ae.ops.core import has_fixed_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class DistinctWords(keras.layers.Layer):
-    """The distinct numbers of a batch of sentences, and which of them stands where.
+    """Distinct word ids of a batch of sentences, and the index of each word in them.
 
-    What is computed of a word alone, such as its vector or the product of its vector and a matrix, is then
-    computed once for a batch, however often the word comes.
+    A value that depends on a word alone, such as its vector or the product of its vector and a matrix, is
+    then computed once per batch, however often the word occurs.
 
     Input shape:
-        int32 `(batch, words)`, zero after the end of each sentence.
+        int32 word ids `(batch, words)`, zero after the end of each sentence.
 
     Returns:
-        `words`: int32 `(distinct,)`; `places`: int32 `(batch, words)`, the place in `words` of
-        each word, -1 after the end of a sentence: `ids == words[places]`. In an export and under XLA,
-        whose shapes are fixed, `words` are all words as they come.
+        `words`: int32 `(distinct,)`; `places`: int32 `(batch, words)`, the index in `words` of each word,
+        -1 after the end of a sentence: `ids == words[places]`. In an export and under XLA, where shapes
+        are fixed, `words` contains all words in order, with duplicates.
 
     Example:
 

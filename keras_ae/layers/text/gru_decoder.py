@@ -1,7 +1,7 @@
-"""A recurrent network that is told a vector and writes words."""
+"""GRU decoder conditioned on a vector."""
 
 import keras
-import tensorflow as tf  # packed sequences, whose sizes are values
+import tensorflow as tf  # packed sequences, whose sizes depend on values
 from keras import ops
 
 from keras_ae.layers.base import QuantizableLayer
@@ -15,36 +15,36 @@ CONDITIONINGS = ("state", "every_step")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GRUDecoder(QuantizableLayer):
-    """The states of a GRU that reads the words before, and knows a vector `v`.
+    """GRU decoder: states from the previous words, conditioned on a vector `v`.
 
     ```
     r_t, z_t = sigmoid(x_t W + h_(t-1) U + v C + b)
     h~_t     = tanh(x_t W_h + r_t * (h_(t-1) U_h) + v C_h + b_h)
     h_t      = z_t h_(t-1) + (1 - z_t) h~_t
     conditioning="state":        C = 0,  h_0 = v, or tanh(v P + p) where v has another size
-    conditioning="every_step":   h_0 = 0, and C = 0 before the training
+    conditioning="every_step":   h_0 = 0, and C = 0 at the start of training
     ```
 
-    The reset gate `r` multiplies after the product, as in Keras (`reset_after=True`) and in the
-    released code of Skip-Thought; the paper has it before.
+    The reset gate `r` is applied after the product, as in Keras (`reset_after=True`) and in the released
+    code of Skip-Thought; the paper applies it before.
 
     Args:
         units: size of the state.
         conditioning: "state", as in the released code, or "every_step", as in the paper.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: `(batch, words, embedding_dim)`: row `t` is what is known before word `t` is written,
-            the embedding of word `t - 1`, and zeros before the first one.
+        inputs: `(batch, words, embedding_dim)`: row `t` is the embedding of word `t - 1`, the last word
+            known when word `t` is predicted, and zeros for the first word.
         vector: `(batch, dim)`.
-        lengths: int `(batch,)`: words to predict of each sentence; `None`: all. On the CPU no step is made
-            for others.
+        lengths: int `(batch,)`, the number of words to predict in each sentence; `None`: all. On the CPU
+            no steps are computed for the others.
 
     Output shape:
         `(batch, words, units)`: the state from which word `t` is predicted; zeros after `lengths`.
 
     Raises:
-        ValueError: `units` below 1, unknown `conditioning`.
+        ValueError: if `units` is below 1, or `conditioning` is unknown.
 
     Example:
 
@@ -82,7 +82,7 @@ class GRUDecoder(QuantizableLayer):
         self.bias = self.add_weight(name="bias", shape=(gates,), initializer="zeros")
         self.condition = self.projection = None
         if self.conditioning == "every_step":
-            # zeros: a decoder that ignores the vector is where its use can be learnt from
+            # zeros: training starts from a decoder that ignores the vector and learns to use it
             self.condition = self.add_weight(name="condition", shape=(dim, gates), initializer="zeros")
         elif dim != self.units:
             self.projection = keras.layers.Dense(
@@ -95,7 +95,7 @@ class GRUDecoder(QuantizableLayer):
         state, given = self.start(vector)
         if lengths is not None and not has_fixed_shapes() and not tf.config.list_physical_devices("GPU"):
             return ops.cast(self._without_padding(inputs, state, given, lengths), self.compute_dtype)
-        # one product for all words: within the loop it would be one for each
+        # one product for all words: inside of the loop there would be one per word
         gates = ops.matmul(inputs, self.kernel) + given[:, None]
         states = self.recurrence(gates, initial_state=[state])
         if lengths is None:
@@ -104,7 +104,7 @@ class GRUDecoder(QuantizableLayer):
         return zero_padding(states, places[None] < ops.cast(lengths, "int32")[:, None])
 
     def _without_padding(self, inputs, state, given, lengths):
-        # float32: CPUs have no arithmetic of halves
+        # float32: CPUs have no half-precision arithmetic
         weights = (self.kernel, self.cell.recurrent_kernel)
         inputs, state, given, kernel, recurrent = (
             tf.cast(part, tf.float32) for part in (inputs, state, given, *weights)
@@ -119,7 +119,7 @@ class GRUDecoder(QuantizableLayer):
         return tf.reshape(padded, (batch, longest, self.units))
 
     def start(self, vector):
-        """`(h_0 (batch, units), v C + b (batch, 3 units))`."""
+        """Return `(h_0 (batch, units), v C + b (batch, 3 units))`."""
         vector = ops.cast(vector, self.compute_dtype)
         given = ops.broadcast_to(ops.cast(self.bias, vector.dtype), (ops.shape(vector)[0], 3 * self.units))
         if self.condition is not None:
@@ -128,7 +128,7 @@ class GRUDecoder(QuantizableLayer):
         return vector if self.projection is None else self.projection(vector), given
 
     def step(self, inputs, state, given):
-        """The next state, of the embedding `(batch, embedding_dim)` of the word before."""
+        """Return the next state, given the embedding `(batch, embedding_dim)` of the previous word."""
         inputs = ops.cast(inputs, self.compute_dtype)
         gates = ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + given
         return self.cell(gates, [state])[0]

@@ -1,4 +1,4 @@
-"""One step of a GRU whose inputs are multiplied already."""
+"""GRU cell with precomputed input projections."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GRUStep(keras.layers.Layer):
-    """A cell of `keras.layers.RNN` that takes `x_t W + b`, made for all steps at once.
+    """GRU cell for `keras.layers.RNN` whose inputs are `x_t W + b`, computed for all steps at once.
 
     ```
     z, r = sigmoid(x_z + h U_z), sigmoid(x_r + h U_r)
@@ -14,14 +14,14 @@ class GRUStep(keras.layers.Layer):
     h    = z h + (1 - z) h~
     ```
 
-    Each of `U_z`, `U_r`, `U_h` starts orthogonal.
+    Each of `U_z`, `U_r`, `U_h` is initialised orthogonal.
 
     Args:
         units: size of the state.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: `(batch, 3 units)`: of the gates `z`, `r` and of the candidate, in the order of Keras.
+        inputs: `(batch, 3 units)`, projections for the gates `z`, `r` and the candidate, in Keras' order.
         states: `[h (batch, units)]`.
 
     Returns:
@@ -63,7 +63,7 @@ class GRUStep(keras.layers.Layer):
 
 
 def _orthogonal_gates(shape, dtype=None):
-    """An orthogonal matrix for each gate: of the three as one matrix only the rows would be orthogonal."""
+    """Return an orthogonal matrix for each gate: jointly initialised, only the rows would be orthogonal."""
     units, gates = shape[0], shape[1] // shape[0]
     parts = [keras.initializers.Orthogonal()((units, units), dtype) for _ in range(gates)]
     return ops.concatenate(parts, axis=1)

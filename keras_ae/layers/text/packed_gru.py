@@ -1,24 +1,24 @@
-"""A GRU over sequences of different lengths without a step for padding.
+"""GRU over sequences of different lengths without steps for padding.
 
-Rows are sorted by length, the longest first: at step `t` the first `counts[t]` rows are left. All values
-of step 0, then all of step 1, and so on, are the rows of one matrix, the packed sequences.
+Rows are sorted by length, the longest first: at step `t` the first `counts[t]` rows remain. The packed
+sequences are one matrix whose rows are all values of step 0, then all of step 1, and so on.
 """
 
 from typing import NamedTuple
 
 import keras
-import tensorflow as tf  # arrays of values of different sizes, and gradients of one's own
+import tensorflow as tf  # arrays of values of different sizes, and custom gradients
 from keras import ops
 
 
 class Packing(NamedTuple):
-    """Where the values of sequences lie in packed form.
+    """Positions of the values of sequences in packed form.
 
     Attributes:
-        order: `(batch,)`: the rows, the longest first.
-        lengths: `(batch,)`, in this order.
-        counts: `(steps,)`: rows that have a value at each step.
-        starts: `(steps,)`: number of the first of them.
+        order: `(batch,)`, indices of the rows, the longest first.
+        lengths: `(batch,)`, in that order.
+        counts: `(steps,)`, number of rows that have a value at each step.
+        starts: `(steps,)`, index of the first of them in the packed values.
     """
 
     order: tf.Tensor
@@ -28,7 +28,7 @@ class Packing(NamedTuple):
 
     @classmethod
     def of(cls, lengths) -> "Packing":
-        """The packing of sequences of these lengths, int32 `(batch,)`.
+        """Return the packing of sequences of these lengths, int32 `(batch,)`.
 
         Example:
 
@@ -36,19 +36,19 @@ class Packing(NamedTuple):
         [2, 1, 1]
         """
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
-        # a step at least: of no steps there are no states
+        # at least one step: without steps there are no states
         steps = tf.range(tf.maximum(1, tf.reduce_max(lengths)))
         counts = tf.math.count_nonzero(lengths[None, :] > steps[:, None], axis=1, dtype=tf.int32)
         return cls(order, tf.gather(lengths, order), counts, tf.cumsum(counts, exclusive=True))
 
     def pack(self, values):
-        """`(batch, length)` -> the packed values `(sum of lengths,)`."""
+        """Pack `(batch, length)` values into `(sum of lengths,)`."""
         values = tf.gather(values, self.order)
         real = tf.sequence_mask(self.lengths, tf.shape(values)[1])
         return tf.boolean_mask(tf.transpose(values), tf.transpose(real))
 
     def last(self, states):
-        """The state after the last value of each sequence, in the order of the batch; zeros of no value."""
+        """Return the state after the last value of each sequence, in batch order; zeros without values."""
         place = tf.gather(self.starts, tf.maximum(self.lengths - 1, 0)) + tf.range(tf.size(self.order))
         # a row of zeros in front, for sequences without a value
         states = tf.pad(states, [[1, 0], [0, 0]])
@@ -57,21 +57,21 @@ class Packing(NamedTuple):
 
 
 def packed_gru(inputs, kernel, bias, packing, first=None):
-    """All states of a GRU on packed sequences.
+    """Return all states of a GRU on packed sequences.
 
     ```
     z, r = sigmoid(x_zr + h U_zr + b_zr),  c = tanh(x_c + r (h U_c + b_c)),  h' = z h + (1 - z) c
     ```
 
-    Only the product with `h` is made step by step. For the gradients, written out by hand, the gates of all
-    steps are made again at once, and what is a sum over steps is one product.
+    Only the product with `h` is computed step by step. For the gradients, which are written explicitly,
+    the gates of all steps are recomputed at once, and sums over steps are single products.
 
     Args:
-        inputs: `(values, 3 units)`: `x W` and its bias, packed; gates in Keras' order z, r, c.
-        kernel: `(units, 3 units)`: `U`.
-        bias: `(3 units,)`: `b`.
+        inputs: `(values, 3 units)`, `x W` plus its bias, packed; gates in Keras' order z, r, c.
+        kernel: `U`, `(units, 3 units)`.
+        bias: `b`, `(3 units,)`.
         packing: `Packing` of the sequences.
-        first: `(batch, units)`: `h` before the first value, in the order of the packing; `None`: zeros.
+        first: `(batch, units)`, `h` before the first value, in the order of the packing; `None`: zeros.
 
     Returns:
         `(values, units)`.
@@ -101,11 +101,11 @@ def _states(inputs, kernel, bias, first, packing):
 
 
 def _gradients(upstream, states, inputs, kernel, bias, first, packing):
-    """Gradients of `inputs`, `kernel`, `bias` and `first`."""
+    """Return the gradients of `inputs`, `kernel`, `bias` and `first`."""
     counts, starts, units = packing.counts, packing.starts, kernel.shape[0]
     before = _states_before(states, first, packing)
     z, r, c, inner = _gates(inputs, tf.matmul(before, kernel) + bias)
-    # the new state's derivatives by x_z, x_r, x_c, and by the three parts of h U
+    # the new state's derivatives with respect to x_z, x_r, x_c, and the three parts of h U
     by_z, by_c = (before - c) * z * (1 - z), (1 - z) * (1 - c * c)
     by_r = by_c * inner * r * (1 - r)
     by_inputs = tf.stack([by_z, by_r, by_c], axis=1)
@@ -124,13 +124,13 @@ def _gradients(upstream, states, inputs, kernel, bias, first, packing):
     of_states = of_states[:, None]
     of_inputs, of_products = (tf.reshape(of_states * by, (-1, 3 * units)) for by in (by_inputs, by_products))
     of_kernel = tf.matmul(before, of_products, transpose_a=True)
-    # sequences without a value do not read what is before it
+    # sequences without a value do not use their first state
     of_first = tf.pad(of_first, [[0, tf.shape(first)[0] - counts[0]], [0, 0]])
     return of_inputs, of_kernel, tf.reduce_sum(of_products, axis=0), of_first
 
 
 def _gates(x, products):
-    """`z, r, c, h U_c + b_c`."""
+    """Return `z, r, c, h U_c + b_c`."""
     units = x.shape[-1] // 3
     z, r = tf.split(tf.sigmoid(x[:, : 2 * units] + products[:, : 2 * units]), 2, axis=1)
     inner = products[:, 2 * units :]
@@ -138,7 +138,7 @@ def _gates(x, products):
 
 
 def _states_before(states, first, packing):
-    """The state before each step."""
+    """Return the state before each step."""
     count = packing.counts[0]
     with_first = tf.concat([first[:count], states], axis=0)
     starts_before = tf.concat([[0], count + packing.starts[:-1]], 0)
@@ -147,7 +147,7 @@ def _states_before(states, first, packing):
 
 
 def _collected(steps, function, state):
-    """`state, output = function(t, state)` for `t` in `steps`; the last state, and the outputs by `t`."""
+    """Run `state, output = function(t, state)` for `t` in `steps`; return the last state and all outputs."""
     count = tf.size(steps)
     outputs = tf.TensorArray(state.dtype, count, element_shape=(None, state.shape[-1]), infer_shape=False)
 
@@ -162,10 +162,10 @@ def _collected(steps, function, state):
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class GRU(keras.layers.GRU):
-    """`keras.layers.GRU`, also for sequences that are masked entirely.
+    """`keras.layers.GRU` that also accepts entirely masked sequences.
 
-    The GRU of cuDNN does not accept a row without a real step. The first step of such a row is read, and
-    its outputs are zeros, as those of Keras on a CPU. The weights are those of Keras' layer.
+    The GRU of cuDNN does not accept a row without a real step. The first step of such a row is processed,
+    and its outputs are set to zero, as in Keras on a CPU. The weights are those of Keras' layer.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Sentences as the last states of GRUs."""
+"""Sentence vectors from the last states of GRUs."""
 
 import keras
 import tensorflow as tf
@@ -10,22 +10,23 @@ from keras_ae.ops.core import has_fixed_shapes
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SentenceGRU(keras.layers.Layer):
-    """The last state of a GRU over the words of each sentence; of two GRUs, one from each end.
+    """Last state of a GRU over the words of each sentence, or of two GRUs, one from each end.
 
     ```
     z, r = sigmoid(x W_zr + h U_zr + b_zr),   c = tanh(x W_c + r (h U_c + b_c)),   h' = z h + (1 - z) c
     ```
 
     The GRUs are `keras.layers.GRU`s, in the attribute `directions`. On the CPU their states are computed
-    otherwise than by Keras: `x W` once for each distinct word of the batch, and no step for padding.
+    differently: `x W` once for each distinct word of the batch, and no steps for padding.
 
     Args:
-        units: of each GRU.
+        units: number of units of each GRU.
         bidirectional: whether a second GRU reads from the last word to the first.
 
     Call arguments:
-        words: `(distinct, features)`: vectors of words.
-        places: int `(batch, words)`: which of them stands where; negative after the end of a sentence.
+        words: `(distinct, features)`, vectors of words.
+        places: int `(batch, words)`, the index in `words` of each word; negative after the end of a
+            sentence.
 
     Returns:
         `(batch, units)`, with two directions `(batch, 2 units)`, forward first; zeros for a sentence
@@ -38,7 +39,7 @@ class SentenceGRU(keras.layers.Layer):
     TensorShape([2, 8])
 
     Reference:
-        Cho et al., 2014, https://arxiv.org/abs/1406.1078, with the reset gate behind the product.
+        Cho et al., 2014, https://arxiv.org/abs/1406.1078, with the reset gate applied after the product.
     """
 
     def __init__(self, units: int, *, bidirectional: bool = True, **kwargs):
@@ -76,9 +77,9 @@ class SentenceGRU(keras.layers.Layer):
 
 
 def _last_state(gru, words, places, packing):
-    """What `gru` makes of `words[places]`."""
+    """Return the last state of `gru` over `words[places]`."""
     weights = (gru.cell.kernel, gru.cell.recurrent_kernel, gru.cell.bias)
-    # float32: CPUs have no arithmetic of halves
+    # float32: CPUs have no half-precision arithmetic
     words, kernel, recurrent, bias = (tf.cast(part, tf.float32) for part in (words, *weights))
     products = tf.matmul(words, kernel) + bias[0]
     inputs = tf.gather(products, packing.pack(places))

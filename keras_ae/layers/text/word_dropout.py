@@ -1,4 +1,4 @@
-"""Words taken out of sentences."""
+"""Word dropout."""
 
 import keras
 from keras import ops
@@ -8,20 +8,20 @@ from keras_ae.text.vocabulary import PADDING, UNKNOWN
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WordDropout(keras.layers.Layer):
-    """Replaces words by the unknown word, in training only.
+    """Word dropout: replaces random words by the unknown word, in training only.
 
-    A small corpus is learnt by heart within an epoch or two: a sentence that is a little different each
-    time is not. It also trains the vector of the unknown word, which else few sentences do.
+    A small corpus is memorised within an epoch or two; sentences that differ slightly each time are not.
+    It also trains the vector of the unknown word, which occurs in few sentences otherwise.
 
     Args:
-        rate: probability of each word.
-        seed: of the draws.
+        rate: probability that a word is replaced.
+        seed: seed of the draws.
 
     Input and output shape:
-        int `(batch, words)`; padding, 0, stays padding.
+        int word ids `(batch, words)`; padding, 0, stays padding.
 
     Raises:
-        ValueError: a `rate` outside of [0, 1).
+        ValueError: for a `rate` outside of [0, 1).
 
     Example:
 

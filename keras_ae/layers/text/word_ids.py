@@ -1,4 +1,4 @@
-"""Sentences as numbers of words."""
+"""Word ids of sentences."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from keras_ae.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WordIds(keras.Layer):
-    """The numbers of the words of each sentence, for models that take strings.
+    """Word ids of each sentence, for models that take strings.
 
-    Sentences are cut into tokens by `keras_ae.text.tokens`. The numbers are those of
-    `Vocabulary`: 0 is padding, 1 any unknown word. A SavedModel holds the words in a lookup
-    table, `layer.table`, which the export has to be given; ONNX has no such table: there
-    `tokenize` and the file of the vocabulary stand beside the model.
+    Sentences are split into tokens by `keras_ae.text.tokens`. The ids are those of `Vocabulary`: 0 is
+    padding, 1 any unknown word. A SavedModel contains the words in a lookup table, `layer.table`, which
+    must be passed to the export; ONNX has no such table: there `tokenize` and the vocabulary file
+    accompany the model.
 
     Args:
-        vocabulary: a `Vocabulary`, or its words.
-        max_words: further words of a sentence are cut off; `None`: all are kept.
+        vocabulary: a `Vocabulary`, or a sequence of its words.
+        max_words: number of words after which a sentence is cut off; `None`: all words are kept.
 
     Returns:
-        of strings `(batch,)`: `{"ids": int32 (batch, words), "lengths": int32 (batch,)}`.
+        for strings `(batch,)`: `{"ids": int32 (batch, words), "lengths": int32 (batch,)}`.
 
     Example:
 
@@ -40,7 +40,7 @@ class WordIds(keras.Layer):
         self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(vocabulary)
         self.max_words = max_words
         words = self.vocabulary.words
-        # a table of a graph would be lost with the graph
+        # a table created inside of a graph would be lost with the graph
         with tf.init_scope():
             start = tf.lookup.KeyValueTensorInitializer(
                 tf.constant(words, tf.string), tf.range(FIRST_WORD, FIRST_WORD + len(words), dtype=tf.int64)
@@ -52,7 +52,7 @@ class WordIds(keras.Layer):
         cut = tokens(strings)[:, : self.max_words]
         ids = cut.with_flat_values(tf.cast(self.table.lookup(cut.flat_values), tf.int32))
         dense = ids.to_tensor()
-        # a column at least: of no columns a recurrent layer makes nothing
+        # at least one column: recurrent layers fail without columns
         dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
         return {"ids": dense, "lengths": tf.cast(ids.row_lengths(), tf.int32)}
 

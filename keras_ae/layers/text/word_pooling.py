@@ -1,4 +1,4 @@
-"""Sentences as bags of words."""
+"""Pooling of word vectors."""
 
 import keras
 import tensorflow as tf
@@ -11,10 +11,10 @@ POOLINGS = ("sum", "mean", "max")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WordPooling(keras.layers.Layer):
-    """The sum, the mean or the largest values of the vectors of a sentence's words; zeros without words.
+    """Sum, mean or maximum of the vectors of a sentence's words; zeros for a sentence without words.
 
     Args:
-        pooling: "sum", "mean" or "max", of each number of the vectors.
+        pooling: "sum", "mean" or "max", per dimension.
 
     Call arguments:
         x: `(batch, words, dim)`.
@@ -24,7 +24,7 @@ class WordPooling(keras.layers.Layer):
         `(batch, dim)`.
 
     Raises:
-        ValueError: unknown `pooling`.
+        ValueError: if `pooling` is unknown.
 
     Example:
 
@@ -33,7 +33,7 @@ class WordPooling(keras.layers.Layer):
     [[2.0]]
 
     Reference:
-        Shen et al., 2018, https://arxiv.org/abs/1805.09843: mean and max side by side.
+        Shen et al., 2018, https://arxiv.org/abs/1805.09843, which concatenates mean and max.
     """
 
     def __init__(self, pooling: str = "sum", **kwargs):
@@ -51,7 +51,7 @@ class WordPooling(keras.layers.Layer):
         number = ops.sum(words, axis=1)
         if self.pooling == "mean":
             return ops.divide_no_nan(ops.sum(zero_padding(x, mask), axis=1), number)
-        # not -inf: where ONNX multiplies by the condition, it would make NaN of it
+        # not -inf: ONNX may multiply by the condition, and 0 * inf is NaN
         lowest = tf.as_dtype(x.dtype).min
         return ops.where(number > 0, ops.max(ops.where(words > 0, x, lowest), axis=1), 0.0)
 

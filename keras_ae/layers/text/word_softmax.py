@@ -1,4 +1,4 @@
-"""The distribution over the words of a vocabulary, whole or sampled."""
+"""Softmax over the words of a vocabulary, full or sampled."""
 
 import keras
 from keras import ops
@@ -13,34 +13,35 @@ from keras_ae.losses.sampled_softmax import (
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WordSoftmax(keras.layers.Layer):
-    """`p(k | h) = softmax_k(h . w_k + b_k)` over `V` words, and its cross-entropy.
+    """Word softmax `p(k | h) = softmax_k(h . w_k + b_k)` over `V` words, and its cross-entropy.
 
-    With `num_sampled` the cross-entropy in training is that of telling the true word from so many
-    words drawn from `q`, the same ones for all words of a call, see `losses.sampled_cross_entropy`:
-    its cost no longer grows with the vocabulary. Evaluation takes the whole softmax.
+    With `num_sampled`, the training loss is the cross-entropy of identifying the true word among that
+    number of words drawn from `q`, the same ones for all words of a call, see
+    `losses.sampled_cross_entropy`: its cost does not grow with the vocabulary. Evaluation uses the full
+    softmax.
 
     ```
     q(k) = log((k + 2) / (k + 1)) / log(V + 1)
     ```
 
-    That is Zipf's law where numbers of words follow falling frequency, as in `text.Vocabulary`, and it
-    is where training starts: `b = log q`. Adam moves a number by a learning rate a step, and would
-    need thousands of steps to find out from zeros which words are rare.
+    This is Zipf's law if word ids are in order of falling frequency, as in `text.Vocabulary`, and it is
+    the initial distribution: `b = log q`. Adam changes a weight by about the learning rate per step, and
+    would need thousands of steps to learn from zeros which words are rare.
 
     Args:
         vocabulary_size: `V`.
-        num_sampled: words drawn in training; `None`: the whole softmax.
-        seed: of the draws.
-        **kwargs: of `keras.layers.Layer`.
+        num_sampled: number of words drawn in training; `None`: the full softmax.
+        seed: seed of the draws.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: `(..., units)`: `h`.
+        inputs: `h`, `(..., units)`.
 
     Output shape:
-        `(..., V)` float32, the logits.
+        logits `(..., V)`, float32.
 
     Raises:
-        ValueError: `vocabulary_size` or `num_sampled` below 1.
+        ValueError: if `vocabulary_size` or `num_sampled` is below 1.
 
     Example:
 
@@ -65,7 +66,7 @@ class WordSoftmax(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        # a row for each word, so that the rows of some can be taken
+        # one row per word, so that the rows of some words can be gathered
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.vocabulary_size, input_shape[-1]),
@@ -78,15 +79,15 @@ class WordSoftmax(keras.layers.Layer):
         return ops.cast(scores, "float32") + ops.cast(self.bias, "float32")
 
     def cross_entropy(self, inputs, targets, training=False):
-        """`-log p(target | h)` in nats, `(words,)` float32.
+        """Return `-log p(target | h)` in nats, `(words,)` float32.
 
         Args:
-            inputs: `(words, units)`: `h`.
+            inputs: `h`, `(words, units)`.
             targets: int `(words,)`, below `vocabulary_size`.
-            training: whether the words of the softmax may be sampled.
+            training: whether to use sampled words, if `num_sampled` is given.
 
         Raises:
-            InputError: targets out of range; in a graph they are clamped to it.
+            InputError: if targets are out of range; in a graph they are clamped to it.
         """
         targets = integers_in("targets", targets, self.vocabulary_size)
         if not training or self.num_sampled is None:
@@ -102,7 +103,7 @@ class WordSoftmax(keras.layers.Layer):
         return sampled_cross_entropy(scores, log_probs[0], sampled_scores, log_probs[1])
 
     def _rows(self, words, dtype):
-        """Rows of the kernel in `dtype`, and of the bias in float32."""
+        """Return the rows of the kernel in `dtype`, and of the bias in float32."""
         kernel = ops.take(self.kernel, words, axis=0)
         return ops.cast(kernel, dtype), ops.cast(ops.take(self.bias, words, axis=0), "float32")
 
