@@ -1,4 +1,4 @@
-"""Ready encoders and decoders, plain Keras."""
+"""Ready-made encoders and decoders, plain Keras models."""
 
 from keras_ae.networks.adversarial_voice_conversion import (
     conv_bank_encoder,
@@ -41,5 +41,5 @@ __all__ = [
     "waveform_encoder",
 ]
 
-# NumPy scalars are accepted as sizes, which the layers of Keras refuse
+# the wrapped functions accept NumPy scalars as sizes, which the layers of Keras refuse
 globals().update({name: with_plain_arguments(globals()[name]) for name in __all__})

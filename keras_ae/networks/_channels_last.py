@@ -1,6 +1,6 @@
-"""Layers of Keras with the channels last, whatever `keras.config.image_data_format()` is.
+"""Keras layers with channels last, whatever `keras.config.image_data_format()` is.
 
-The models, their masks and their local maps have the channels on the last axis.
+The models, their masks and their local maps require the channels on the last axis.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""Networks of voice conversion by an adversary: content encoder, decoder, classifier, discriminator."""
+"""Networks for adversarial voice conversion: content encoder, decoder, classifier, discriminator."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ from keras_ae.layers.masked.segment_means import SegmentMeans
 from keras_ae.networks._channels_last import Flatten, GlobalAveragePooling1D
 from keras_ae.networks.voice_conversion import adain_decoder
 
-SLOPE = 0.01  # of the leaky rectifiers
-MOMENTUM = 0.95  # of batch normalisation
+SLOPE = 0.01  # negative slope of the leaky rectifiers
+MOMENTUM = 0.95  # momentum of batch normalisation
 
 
 def conv_bank_encoder(
@@ -34,26 +34,30 @@ def conv_bank_encoder(
     seed: int | None = None,
     name: str = "content_encoder",
 ) -> keras.Model:
-    """`(batch, frames, num_mels)` -> `(batch, ceil(frames / 2^halvings), output_dim)`, what was said.
+    """Return a content encoder with a convolution bank and instance normalisation.
 
-    A bank of convolutions of 1, 2, ... `bank` frames beside the frames themselves; blocks that halve
-    the time, each instance-normalised; residual blocks, normalised too; a linear map. Normalising over
-    time takes mean and deviation of an utterance, much of the speaker, out on the way. The recurrent
-    layer of the paper is left out.
+    `(batch, frames, num_mels)` -> `(batch, ceil(frames / 2^halvings), output_dim)`.
+
+    A bank of convolutions of 1, 2, ... `bank` frames, concatenated with the frames themselves; blocks
+    that halve the time resolution and residual blocks, all instance-normalised; a linear map. Normalising
+    over time removes mean and deviation of an utterance, which carry much of the speaker. The recurrent
+    layer of the paper is omitted.
 
     Args:
-        num_mels: mel bands of the frames.
-        output_dim: channels of the result, the knob between conversion and copying (512 in the paper).
-        parts: layers through which the frames go first, such as `SpectralPerturbation`.
-        filters: channels inside (512 in the paper).
-        bank: widest convolution of the bank (7 in the paper).
-        halvings: blocks that halve the time (3 in the paper); utterances of half a second bear 2.
-        residual_blocks: after them.
-        dropout: after each block, in training (0.5 in the paper).
-        standardize: batch normalisation of the result. Its channels keep their deviation then, beside which
-            noise in the decoder has a meaning; an adversary could shrink them otherwise.
-        seed: of the dropout.
-        name: of the model.
+        num_mels: number of mel bands of the frames.
+        output_dim: number of channels of the result, which trades conversion against copying (512 in the
+            paper).
+        parts: layers applied to the frames first, such as `SpectralPerturbation`.
+        filters: number of hidden channels (512 in the paper).
+        bank: widest convolution of the bank, in frames (7 in the paper).
+        halvings: number of blocks that halve the time resolution (3 in the paper); for utterances of half
+            a second use at most 2.
+        residual_blocks: number of residual blocks after them.
+        dropout: dropout rate after each block, in training (0.5 in the paper).
+        standardize: whether to batch-normalise the result. Its channels then keep their deviation, so
+            that noise in the decoder has a fixed relative size; an adversary could shrink them otherwise.
+        seed: seed of the dropout.
+        name: name of the model.
 
     Example:
 
@@ -94,23 +98,26 @@ def speaker_decoder(
     starts_at_zero: bool = False,
     name: str = "decoder",
 ) -> keras.Model:
-    """`[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+    """Return a decoder conditioned on the speaker in every layer.
 
-    What the speaker's vector says is added before every layer. The decoder knows the speaker, so
-    the content need not tell. The paper's decoder normalises over time, which takes out what a single word
-    has in common over its length; this one does not.
+    `[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+
+    A linear map of the speaker vector is added before every layer. Because the decoder is conditioned on
+    the speaker, the content need not represent it. The paper's decoder normalises over time, which
+    removes what is constant within a single word; this one does not.
 
     Args:
-        num_mels: mel bands of the result.
-        input_dim: channels of the content.
-        num_speakers: rows of the table of learned vectors; the speaker is then a number `(batch,)`.
-            `None`: the speaker is a vector `(batch, speaker_dim)`, that of a speaker encoder.
-        speaker_dim: size of the speaker's vector.
-        filters: channels inside.
-        halvings: of the encoder: as many blocks double the time.
-        residual_blocks: before them.
-        starts_at_zero: the untrained result is 0, as that of a generator whose result is added should be.
-        name: of the model.
+        num_mels: number of mel bands of the result.
+        input_dim: number of channels of the content.
+        num_speakers: number of rows of the table of learned vectors; the speaker is then an integer id
+            `(batch,)`. `None`: the speaker is a vector `(batch, speaker_dim)`, from a speaker encoder.
+        speaker_dim: size of the speaker vector.
+        filters: number of hidden channels.
+        halvings: number of halvings in the encoder: as many blocks double the time resolution.
+        residual_blocks: number of residual blocks before them.
+        starts_at_zero: whether the untrained result is 0, as suits a generator whose result is added to
+            frames.
+        name: name of the model.
 
     Example:
 
@@ -155,24 +162,26 @@ def table_adain_decoder(
     seed: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
-    """`[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+    """Return an `adain_decoder`, optionally with a table of speaker vectors and noise on the content.
 
-    `networks.adain_decoder`, whose channels take mean and deviation from the speaker's vector; the
-    content's own way past that normalisation is open.
+    `[content (batch, codes, input_dim), speaker]` -> `(batch, 2^halvings codes, num_mels)`.
+
+    In `networks.adain_decoder` the channels take mean and deviation from the speaker vector; here the
+    content is not normalised first, so that its own mean and deviation pass along the skip path.
 
     Args:
-        num_mels: mel bands of the result.
-        input_dim: channels of the content.
-        num_speakers: rows of the table of learned vectors; the speaker is then a number `(batch,)`.
-            `None`: the speaker is a vector `(batch, speaker_dim)`, that of a speaker encoder.
-        speaker_dim: size of the speaker's vector.
-        filters: channels inside.
-        halvings: of the encoder: as many blocks double the time.
-        noise: standard deviation of what is added to the content in training, behind the adversary's
-            back: the adversary sees the content as a probe sees it, and what is as small as
-            the noise does not help the decoder.
-        seed: of the noise.
-        name: of the model.
+        num_mels: number of mel bands of the result.
+        input_dim: number of channels of the content.
+        num_speakers: number of rows of the table of learned vectors; the speaker is then an integer id
+            `(batch,)`. `None`: the speaker is a vector `(batch, speaker_dim)`, from a speaker encoder.
+        speaker_dim: size of the speaker vector.
+        filters: number of hidden channels.
+        halvings: number of halvings in the encoder: as many blocks double the time resolution.
+        noise: standard deviation of the noise added to the content in training, inside of the decoder:
+            the adversary sees the content without noise, as a probe does, and components smaller than the
+            noise do not help the decoder.
+        seed: seed of the noise.
+        name: name of the model.
 
     Example:
 
@@ -186,7 +195,7 @@ def table_adain_decoder(
         speaker = voice = keras.Input((speaker_dim,), name="speaker")
     else:
         speaker = keras.Input((), dtype="int32", name="speaker")
-        start = keras.initializers.RandomNormal(stddev=1.0)  # AdaIN starts with a small map of the voice
+        start = keras.initializers.RandomNormal(stddev=1.0)  # AdaIN's map of the voice is small at first
         table = layers.Embedding(num_speakers, speaker_dim, embeddings_initializer=start, name="speakers")
         voice = table(speaker)
     if noise:
@@ -209,24 +218,27 @@ def speaker_classifier(
     seed: int | None = None,
     name: str = "classifier",
 ) -> keras.Model:
-    """`(batch, codes, input_dim)` of any length -> logits `(batch, heads, num_speakers)`.
+    """Return a speaker classifier of segment means, the adversary of the content.
 
-    The means of the codes over equal parts of the utterance, standardised, and perceptrons side by side
-    that start at different weights: each gives a verdict of its own. It is what a probe of such means sees,
-    and as it sees it, so that a speaker cannot hide in channels of small deviation. The paper's convolutions
-    normalise over time, which would hide mean and deviation of the codes from it, and fit one length.
+    `(batch, codes, input_dim)` of any length -> logits `(batch, heads, num_speakers)`.
+
+    The means of the codes over equal parts of the utterance are standardised and classified by several
+    perceptrons, in parallel and from different initial weights, with one prediction each. These are the
+    inputs of a probe on such means, so that a speaker cannot be hidden in channels of small deviation.
+    The paper's convolutions normalise over time, which would hide mean and deviation of the codes from
+    the classifier, and require a fixed length.
 
     Args:
-        input_dim: channels of the content.
-        num_speakers: classes.
-        units: of the hidden layer of a perceptron.
-        segments: parts of the utterance.
-        heads: perceptrons.
-        standardize: `False` takes the means as they are. The statistics are those of the batch: examples
-            whose `sample_weight` is 0 count in them, as in every batch normalisation.
-        dropout: before each dense layer, in training.
-        seed: of the dropout.
-        name: of the model.
+        input_dim: number of channels of the content.
+        num_speakers: number of classes.
+        units: number of units in the hidden layer of a perceptron.
+        segments: number of parts of the utterance.
+        heads: number of perceptrons.
+        standardize: whether to standardise the means. The statistics are those of the batch: examples
+            whose `sample_weight` is 0 are included, as in every batch normalisation.
+        dropout: dropout rate before each dense layer, in training.
+        seed: seed of the dropout.
+        name: name of the model.
 
     Example:
 
@@ -256,19 +268,21 @@ def patch_discriminator(
     blocks: int = 3,
     name: str = "discriminator",
 ) -> keras.Model:
-    """`(batch, frames, num_mels)` -> `[score (batch,), speaker logits (batch, num_speakers)]`.
+    """Return a discriminator of patches of frames that also classifies the speaker.
 
-    Strided convolutions over time judge each patch of frames, of all bands at once; the mean over the
-    real patches is the verdict on the utterance: high for real frames. Nothing is normalised, since the
-    gradient penalty wants each utterance judged by itself, and the paper's two-dimensional
-    convolutions are one-dimensional.
+    `(batch, frames, num_mels)` -> `[score (batch,), speaker logits (batch, num_speakers)]`.
+
+    Strided convolutions over time score each patch of frames, over all bands; the mean over the real
+    patches is the score of the utterance: high for real frames. There is no normalisation, since the
+    gradient penalty requires each utterance to be scored independently, and the paper's two-dimensional
+    convolutions are replaced by one-dimensional ones.
 
     Args:
-        num_mels: mel bands of the frames.
-        num_speakers: classes of the second verdict.
-        filters: channels of the first convolution; they double.
-        blocks: convolutions of 5 frames and stride 2.
-        name: of the model.
+        num_mels: number of mel bands of the frames.
+        num_speakers: number of classes of the second output.
+        filters: number of channels of the first convolution; each further one doubles it.
+        blocks: number of convolutions of 5 frames and stride 2.
+        name: name of the model.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The encoder of Deep InfoMax for small images, and its mirror image for an auto-encoder."""
+"""Encoder of Deep InfoMax for small images, and the mirrored decoder for an auto-encoder."""
 
 import math
 
@@ -8,8 +8,8 @@ from keras import layers
 from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.networks._channels_last import Conv2D, Conv2DTranspose, Flatten
 
-LEAST_ROWS = 5  # of the local map
-SMALL = 30  # images below get the filters of 5x5, as the paper's 28x28 do
+LEAST_ROWS = 5  # least number of rows of the local map
+SMALL = 30  # smaller images get filters of 5x5, as the paper's 28x28 images do
 
 
 def deep_info_max_encoder(
@@ -23,22 +23,25 @@ def deep_info_max_encoder(
     noise: float = 0.0,
     name: str = "encoder",
 ) -> keras.Model:
-    """`(batch, height, width, channels)` -> `(batch, output_dim)`.
+    """Return the convolutional encoder of Deep InfoMax.
 
-    Convolutions of stride 2 without bias, each with batch normalisation and ReLU; a dense
-    layer of `units` with the same; a linear map. The output of the convolution
-    `local_level` is the layer "local", the last of them otherwise "conv", the dense layer "fc".
+    `(batch, height, width, channels)` -> `(batch, output_dim)`.
+
+    Convolutions of stride 2 without bias, each with batch normalisation and ReLU; a dense layer of
+    `units` with the same; a linear map. The layer "local" is the output of the convolution `local_level`,
+    "conv" that of the last convolution if it is another one, "fc" that of the dense layer.
 
     Args:
         input_shape: `(height, width, channels)`.
         output_dim: size of the embedding.
-        filters: of each convolution; by default 64, 128, 256, for images below 30 pixels 64, 128.
-        kernel_size: by default 4, below 30 pixels 5.
-        units: of the dense layer.
-        local_level: number of the convolution that is the local map, from 0; by default the
-            last one whose map has 5 rows and columns: the second, for the paper's images.
+        filters: number of channels of each convolution; by default 64, 128, 256, for images below 30
+            pixels 64, 128.
+        kernel_size: size of the kernels in pixels; by default 4, for images below 30 pixels 5.
+        units: number of units of the dense layer.
+        local_level: index of the convolution whose output is the local map, from 0; by default the last
+            one whose map has at least 5 rows and columns: the second, for the paper's images.
         noise: standard deviation of Gaussian noise added to the image in training.
-        name: of the model.
+        name: name of the model.
 
     Batch normalisation is `MaskedBatchNormalization`: over all replicas at once, and a batch that is not
     finite does not change its moving averages.
@@ -74,13 +77,13 @@ def deep_info_max_decoder(
     units: int = 1024,
     name: str = "decoder",
 ) -> keras.Model:
-    """The mirror image of `deep_info_max_encoder`, for an auto-encoder on the same encoder.
+    """Return the mirror image of `deep_info_max_encoder`, for an auto-encoder on the same encoder.
 
     Args:
         output_shape: `(height, width, channels)`, multiples of `2^(number of filters)`.
         input_dim: size of the embedding.
-        filters, kernel_size, units: as in the encoder, in its order.
-        name: of the model.
+        filters, kernel_size, units: as in the encoder, in the encoder's order.
+        name: name of the model.
 
     Example:
 

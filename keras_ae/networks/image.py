@@ -20,21 +20,22 @@ def image_encoder(
     noise: float = 0.0,
     name: str = "encoder",
 ) -> keras.Model:
-    """`(batch, height, width, channels)` -> `(batch, height / 2^n, width / 2^n, output_dim)`.
+    """Return a convolutional image encoder.
 
-    `n = downsampling` convolutions of stride 2, residual blocks of a 3x3 and a 1x1
-    convolution, a 1x1 convolution to `output_dim` channels; with `flatten` a dense map to
-    `(batch, output_dim)` instead.
+    `(batch, height, width, channels)` -> `(batch, height / 2^n, width / 2^n, output_dim)`.
+
+    `n = downsampling` convolutions of stride 2, residual blocks of a 3x3 and a 1x1 convolution, and a 1x1
+    convolution to `output_dim` channels; with `flatten` a dense map to `(batch, output_dim)` instead.
 
     Args:
         input_shape: `(height, width, channels)`; odd sizes round up.
-        output_dim: channels of the result.
-        downsampling: how often the resolution is halved.
-        filters: channels inside.
+        output_dim: number of channels of the result.
+        downsampling: number of times that the resolution is halved.
+        filters: number of hidden channels.
         residual_blocks: number of residual blocks.
-        flatten: one vector per image instead of a map.
+        flatten: whether to return one vector per image instead of a map.
         noise: standard deviation of Gaussian noise added to the image in training.
-        name: of the model.
+        name: name of the model.
 
     Reference:
         van den Oord et al., 2017, section 4.1, https://arxiv.org/abs/1711.00937.
@@ -65,14 +66,14 @@ def image_decoder(
     activation: str | None = None,
     name: str = "decoder",
 ) -> keras.Model:
-    """The mirror image of `image_encoder`: transposed convolutions of stride 2.
+    """Return the mirror image of `image_encoder`, with transposed convolutions of stride 2.
 
     Args:
-        output_shape: `(height, width, channels)` of the image; sizes that are no
-            multiple of `2^downsampling` are cropped.
-        input_dim: channels of the embedding.
-        activation: of the output, such as `"sigmoid"` for pixels in [0, 1].
-        name: of the model.
+        output_shape: `(height, width, channels)` of the image; sizes that are not multiples of
+            `2^downsampling` are cropped.
+        input_dim: number of channels of the embedding.
+        activation: activation of the output, such as `"sigmoid"` for pixels in [0, 1].
+        name: name of the model.
         downsampling, filters, residual_blocks, flatten: as in `image_encoder`.
     """
     height, width, channels = output_shape
@@ -119,15 +120,17 @@ def spatial_broadcast_decoder(
     activation: str | None = None,
     name: str = "decoder",
 ) -> keras.Model:
-    """`(batch, input_dim)` -> `(batch, height, width, channels)`, every pixel by itself.
+    """Return a spatial broadcast decoder, which computes every pixel independently.
+
+    `(batch, input_dim)` -> `(batch, height, width, channels)`.
 
     Args:
         output_shape: `(height, width, channels)` of the image.
         input_dim: size of the embedding.
-        filters: channels inside.
-        depth: 1x1 convolutions between `SpatialBroadcast` and the output.
-        activation: of the output, such as `"sigmoid"` for pixels in [0, 1].
-        name: of the model.
+        filters: number of hidden channels.
+        depth: number of 1x1 convolutions between `SpatialBroadcast` and the output.
+        activation: activation of the output, such as `"sigmoid"` for pixels in [0, 1].
+        name: name of the model.
 
     Example:
 

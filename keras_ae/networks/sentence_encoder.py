@@ -1,4 +1,4 @@
-"""Networks from sentences, given as numbers of words, to vectors."""
+"""Sentence encoders: from word ids to vectors."""
 
 import keras
 from keras import layers
@@ -9,7 +9,7 @@ from keras_ae.layers.text.sentence_gru import SentenceGRU
 from keras_ae.layers.text.word_dropout import WordDropout
 from keras_ae.layers.text.word_pooling import WordPooling
 
-WORDS = "words"  # name of the layer that holds the word vectors
+WORDS = "words"  # name of the layer with the word vectors
 
 
 def recurrent_sentence_encoder(
@@ -24,31 +24,31 @@ def recurrent_sentence_encoder(
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """A GRU over the words of a sentence: int32 `(batch, words)` -> `(batch, dim)`.
+    """Return a GRU encoder of sentences: int32 `(batch, words)` -> `(batch, dim)`.
 
     ```
     vector = h[last word]                                   one direction
     vector = [forward h[last word] ; backward h[first word]]     two, of dim / 2 units each
     ```
 
-    Zeros after the end of a sentence are padding and change nothing; a sentence without words
-    gets the zero vector. The layer `words` holds the word vectors.
+    Zeros after the end of a sentence are padding and change nothing; a sentence without words gets the
+    zero vector. The layer `words` contains the word vectors.
 
     Args:
-        vocabulary_size: numbers of words, padding and the unknown word included: `len(vocabulary)`.
-        dim: of the sentence vector; even with two directions.
-        embedding_dim: of the word vectors; that of `word_vectors` where they are given.
+        vocabulary_size: number of word ids, including padding and the unknown word: `len(vocabulary)`.
+        dim: size of the sentence vector; must be even with two directions.
+        embedding_dim: size of the word vectors; that of `word_vectors` if they are given.
         bidirectional: whether a second GRU reads from the last word to the first.
-        word_vectors: float `(vocabulary_size, embedding_dim)` to start from, such as
+        word_vectors: initial word vectors, float `(vocabulary_size, embedding_dim)`, such as
             `WordVectors.rows(vocabulary)`; `None`: uniform in [-0.1, 0.1].
         trainable_words: whether the word vectors are trained.
-        word_dropout: probability that a word is read as the unknown word, in training.
-        seed: of `word_dropout`.
-        name: of the model.
+        word_dropout: probability that a word is replaced by the unknown word, in training.
+        seed: seed of `word_dropout`.
+        name: name of the model.
 
     Raises:
-        ValueError: `dim` is odd with two directions; `word_dropout` is out of range.
-        InputError: `word_vectors` are not one for each number.
+        ValueError: if `dim` is odd with two directions, or `word_dropout` is out of range.
+        InputError: if `word_vectors` does not have one row for each word id.
 
     Example:
 
@@ -82,24 +82,25 @@ def bag_of_words_encoder(
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """The sum, mean or maximum of the word vectors: int32 `(batch, words)` -> `(batch, dim)`.
+    """Return a bag-of-words encoder: pooled word vectors, int32 `(batch, words)` -> `(batch, dim)`.
 
     ```
     vector = sum_t E[word_t]     or     mean_t E[word_t]     or     max_t E[word_t]
     ```
 
     Zeros after the end of a sentence are padding; a sentence without words gets the zero vector.
-    The layer `words` holds `E`.
+    The layer `words` contains `E`.
 
     Args:
-        vocabulary_size: numbers of words, padding and the unknown word included: `len(vocabulary)`.
-        dim: of the word vectors and of the sentence vector; that of `word_vectors` where they are given.
+        vocabulary_size: number of word ids, including padding and the unknown word: `len(vocabulary)`.
+        dim: size of the word vectors and of the sentence vector; that of `word_vectors` if they are
+            given.
         pooling: "sum", "mean" or "max".
         word_vectors, trainable_words, word_dropout, seed, name: as in `recurrent_sentence_encoder`.
 
     Raises:
-        ValueError: unknown `pooling`; `word_dropout` is out of range.
-        InputError: `word_vectors` are not one for each number.
+        ValueError: if `pooling` is unknown, or `word_dropout` is out of range.
+        InputError: if `word_vectors` does not have one row for each word id.
 
     Example:
 
@@ -108,7 +109,7 @@ def bag_of_words_encoder(
     TensorShape([2, 4])
 
     Reference:
-        Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893: the encoder BoW.
+        Logeswaran and Lee, 2018, https://arxiv.org/abs/1803.02893, where it is called BoW.
     """
     words = _words(vocabulary_size, dim, word_vectors, trainable_words, mask_zero=True)
     inputs, read = _input(word_dropout, seed)
@@ -117,7 +118,7 @@ def bag_of_words_encoder(
 
 
 def _input(word_dropout, seed):
-    """The input, and what is read of it."""
+    """Return the input tensor, and the ids after word dropout."""
     inputs = keras.Input((None,), dtype="int32", name="ids")
     return inputs, WordDropout(word_dropout, seed=seed)(inputs) if word_dropout else inputs
 
@@ -136,7 +137,7 @@ def _words(vocabulary_size, dim, word_vectors, trainable, **options):
 
 
 def _started(model, word_vectors):
-    # set, not an initialiser: the configuration would hold all the numbers
+    # set_weights instead of an initialiser, whose configuration would contain all the values
     if word_vectors is not None:
         model.get_layer(WORDS).set_weights([word_vectors])
     return model

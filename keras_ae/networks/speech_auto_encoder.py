@@ -1,4 +1,4 @@
-"""Encoder from a waveform to units of 20 ms, decoder from units and a speaker to mel bands."""
+"""Encoder from a waveform to codes of 20 ms, and decoder from codes and a speaker to mel bands."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,10 @@ from keras_ae.layers.speech.time_jitter import TimeJitter
 
 
 def front_end(parts: Sequence[keras.layers.Layer], name: str = "front_end") -> keras.Model:
-    """`(batch, samples)` -> `(batch, frames, channels)`: layers in turn, such as `LogMelSpectrogram`."""
+    """Return layers in sequence as a model: `(batch, samples)` -> `(batch, frames, channels)`.
+
+    The first layer is typically a `LogMelSpectrogram`.
+    """
     inputs = x = keras.Input((None,), name="x")
     for layer in parts:
         x = layer(x)
@@ -27,18 +30,21 @@ def frame_encoder(
     residual_blocks: int = 2,
     name: str = "encoder",
 ) -> keras.Model:
-    """`(batch, samples)` -> `(batch, ceil(frames / 2), output_dim)`: one vector every two frames.
+    """Return an encoder with one vector for every two frames.
 
-    Two convolutions of 3 frames, one of 4 frames and stride 2, then residual blocks of 3 frames and
-    as many of 1 frame, a linear map to `output_dim`. Frames of 10 ms become codes of 20 ms, and a
-    vector sees about 15 frames with two blocks.
+    `(batch, samples)` -> `(batch, ceil(frames / 2), output_dim)`.
+
+    Two convolutions of 3 frames, one of 4 frames and stride 2, then residual blocks of 3 frames and the
+    same number of 1 frame, and a linear map to `output_dim`. Frames of 10 ms become codes of 20 ms, and
+    with two blocks the receptive field of a vector is about 15 frames.
 
     Args:
-        parts: the front end, layers from the waveform to `(batch, frames, channels)` in turn.
-        output_dim: channels of the result.
-        filters: channels inside (768 in the paper).
-        residual_blocks: of either kind.
-        name: of the model.
+        parts: the front end: layers, applied in sequence, from the waveform to `(batch, frames,
+            channels)`.
+        output_dim: number of channels of the result.
+        filters: number of hidden channels (768 in the paper).
+        residual_blocks: number of residual blocks of each kind.
+        name: name of the model.
 
     Reference:
         Chorowski et al., 2019, https://arxiv.org/abs/1901.08810.
@@ -66,23 +72,25 @@ def frame_decoder(
     seed: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
-    """`[(batch, codes, input_dim), speaker (batch,)]` -> `(batch, 2 codes, num_mels)`.
+    """Return a decoder conditioned on the speaker.
 
-    In training the embedding is jittered in time. Residual blocks, each told the speaker's learned vector,
-    lie at 20 ms and, every frame repeated, at 10 ms. What the decoder knows of the speaker the codes
-    need not carry.
+    `[(batch, codes, input_dim), speaker (batch,)]` -> `(batch, 2 codes, num_mels)`.
+
+    In training the embedding is jittered in time. Residual blocks, each conditioned on a learned speaker
+    vector, operate at 20 ms and, after repeating every frame, at 10 ms. Because the decoder is
+    conditioned on the speaker, the codes need not represent it.
 
     Args:
-        num_mels: mel bands of the result.
-        input_dim: channels of the embedding.
-        num_speakers: speakers of the table.
-        filters: channels inside.
-        residual_blocks: at 20 ms, and as many at 10 ms.
-        speaker_dim: size of a speaker's vector.
-        jitter: probability that a frame is replaced by its left neighbour, and as much for its
-            right one; see `layers.TimeJitter`.
-        seed: of the jitter.
-        name: of the model.
+        num_mels: number of mel bands of the result.
+        input_dim: number of channels of the embedding.
+        num_speakers: number of speakers in the table of learned vectors.
+        filters: number of hidden channels.
+        residual_blocks: number of residual blocks at 20 ms, and again at 10 ms.
+        speaker_dim: size of a speaker vector.
+        jitter: probability that a frame is replaced by its left neighbour, and the same for its right
+            one; see `layers.TimeJitter`.
+        seed: seed of the jitter.
+        name: name of the model.
     """
     embedding = keras.Input((None, input_dim), name="embedding")
     speaker = keras.Input((), dtype="int32", name="speaker")
@@ -100,6 +108,6 @@ def frame_decoder(
 
 
 def _residual(x, filters, kernel_size, voice=None):
-    """`x + conv(relu(x))`, plus what the speaker's vector says."""
+    """Return `x + conv(relu(x))`, plus a linear map of the speaker vector if given."""
     y = layers.Add()([x, MaskedConv1D(filters, kernel_size)(layers.ReLU()(x))])
     return y if voice is None else AddCondition()(y, voice)

@@ -1,4 +1,4 @@
-"""Networks of contrastive predictive coding: frames from a waveform, a context from frames."""
+"""Networks for contrastive predictive coding: frames from a waveform, a context from frames."""
 
 import keras
 from keras import layers
@@ -15,26 +15,26 @@ def waveform_encoder(
     filters: tuple[int, ...] | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """Strided convolutions on the samples: `(batch, samples)` -> `(batch, frames, dim)`.
+    """Return strided convolutions on samples: `(batch, samples)` -> `(batch, frames, dim)`.
 
     ```
     h = relu(normalize(conv(h)))        each convolution; normalize over the channels of one frame
     frames = ceil(samples / hop),  hop = product of strides: 160 samples, 10 ms at 16 kHz
     ```
 
-    Frame `t` reads the 465 samples from `160 t - 159` on. For 8 kHz take `kernels=(10, 8, 4, 4)`,
-    `strides=(5, 4, 2, 2)`: a hop of 80 samples, 10 ms again. Nothing is normalised over time
-    or batch, which would let a frame know of the frames after it.
+    The receptive field of frame `t` is the 465 samples starting at `160 t - 159`. For 8 kHz use
+    `kernels=(10, 8, 4, 4)`, `strides=(5, 4, 2, 2)`: a hop of 80 samples, also 10 ms. Nothing is
+    normalised over time or batch, which would give a frame information about later frames.
 
     Args:
-        dim: channels of the frames.
-        kernels: samples or frames under each kernel.
-        strides: of each convolution.
-        filters: channels of each convolution but the last; `None`: `dim`.
-        name: of the model.
+        dim: number of channels of the frames.
+        kernels: number of samples or frames under each kernel.
+        strides: stride of each convolution.
+        filters: number of channels of each convolution except the last; `None`: `dim`.
+        name: name of the model.
 
     Raises:
-        ValueError: as many kernels, strides and filters (one less) are needed.
+        ValueError: unless there are as many kernels as strides, and one fewer filters.
 
     Example:
 
@@ -68,23 +68,23 @@ def log_mel_encoder(
     kernels: tuple[int, ...] = (3, 3),
     name: str = "encoder",
 ) -> keras.Model:
-    """Convolutions on log-mel frames: `(batch, samples)` -> `(batch, 1 + samples / hop, dim)`.
+    """Return convolutions on log-mel frames: `(batch, samples)` -> `(batch, 1 + samples / hop, dim)`.
 
     ```
     h = log_mel(waveform)                        25 ms every 10 ms
     h = relu(normalize(conv(h)))                 each convolution; normalize over the channels of one frame
     ```
 
-    With minutes of speech to learn from it is ahead of `waveform_encoder`, which has to find out what a
-    spectrum is first. Frame `t` reads the waveform up to 12.5 ms and the frames of all kernels around it.
-    Nothing is normalised over time or batch.
+    With only minutes of training speech it performs better than `waveform_encoder`, which has to learn a
+    spectrum first. The receptive field of frame `t` extends 12.5 ms of waveform beyond the frames of all
+    kernels around it. Nothing is normalised over time or batch.
 
     Args:
-        dim: channels of the frames.
-        sample_rate: of the waveforms, Hz.
-        mels: bands of the spectrogram.
-        kernels: frames under each convolution.
-        name: of the model.
+        dim: number of channels of the frames.
+        sample_rate: sample rate of the waveforms, Hz.
+        mels: number of bands of the spectrogram.
+        kernels: number of frames under each kernel.
+        name: name of the model.
 
     Example:
 
@@ -108,13 +108,13 @@ def log_mel_encoder(
 def recurrent_context(
     input_dim: int, units: int = 256, *, depth: int = 1, name: str = "context"
 ) -> keras.Model:
-    """A causal GRU over frames: `(batch, frames, input_dim)` -> `(batch, frames, units)`.
+    """Return a causal GRU over frames: `(batch, frames, input_dim)` -> `(batch, frames, units)`.
 
     Args:
-        input_dim: channels of the frames.
+        input_dim: number of channels of the frames.
         units: size of the context.
-        depth: layers of it.
-        name: of the model.
+        depth: number of GRU layers.
+        name: name of the model.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The networks of a two-level auto-encoder of images, plain Keras models."""
+"""Networks of a two-level auto-encoder of images, plain Keras models."""
 
 import math
 
@@ -18,18 +18,17 @@ def two_level_networks(
     noise: float = 0.0,
     activation: str | None = None,
 ) -> dict[str, keras.Model]:
-    """The networks that `models.TwoLevelAutoEncoder` takes, by the names of its arguments.
+    """Return the networks of a `models.TwoLevelAutoEncoder`, by the names of its arguments.
 
-    The bottom grid has `1 / 2^downsampling` of the resolution of the image, the top grid
-    half of that.
+    The bottom grid has `1 / 2^downsampling` of the resolution of the image, the top grid half of that.
 
     Args:
         image_shape: `(height, width, channels)`; odd sizes round up.
-        embedding_dim: channels of both embeddings.
-        downsampling: how often the bottom encoder halves the resolution.
-        filters, residual_blocks: inside of each network, as in `image_encoder`.
+        embedding_dim: number of channels of both embeddings.
+        downsampling: number of times that the bottom encoder halves the resolution.
+        filters, residual_blocks: settings of each network, as in `image_encoder`.
         noise: standard deviation of Gaussian noise added to the image in training.
-        activation: of the reconstruction.
+        activation: activation of the reconstruction.
 
     Example:
 
@@ -53,14 +52,14 @@ def two_level_networks(
 
 
 def _merge(features, embedding_dim):
-    """Bottom features beside the decoded top, by a 1x1 convolution to the bottom embedding."""
+    """Return a model that maps bottom features and the decoded top to the bottom embedding, by a 1x1 conv."""
     inputs = [keras.Input(features, name="bottom"), keras.Input(features, name="top")]
     joint = keras.layers.Concatenate()(inputs)
     return keras.Model(inputs, Conv2D(embedding_dim, 1)(joint), name="merge")
 
 
 def _decoder(image_shape, embedding, downsampling, activation, inside):
-    """The top embedding is brought to the size of the bottom one; both are decoded together."""
+    """Return a decoder of both embeddings, the top one upsampled to the size of the bottom one."""
     rows, columns, dim = embedding
     top = keras.Input((math.ceil(rows / 2), math.ceil(columns / 2), dim), name="top")
     bottom = keras.Input(embedding, name="bottom")

@@ -1,4 +1,4 @@
-"""Content encoder, speaker encoder and decoder that a voice passes only through AdaIN."""
+"""Content encoder, speaker encoder and decoder with the speaker only through AdaIN."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,9 @@ def content_encoder(
     instance_norm: bool = True,
     name: str = "content_encoder",
 ) -> keras.Model:
-    """What was said: `(batch, frames, num_mels)` -> `(batch, ceil(frames / product of strides), output_dim)`.
+    """Return a content encoder whose instance normalisation removes speaker statistics.
+
+    `(batch, frames, num_mels)` -> `(batch, ceil(frames / product of strides), output_dim)`.
 
     ```
     h = relu(norm(W [bank(y), y]))                     bank: convolutions of 1, 2, ... `bank` frames
@@ -34,22 +36,22 @@ def content_encoder(
     output = W h
     ```
 
-    `norm` is `InstanceNormalization` without weights: at every depth it takes mean and deviation of each
-    channel over the utterance away, which are the same for all that a speaker says. It sits before the
-    activation, and the skip path is not normalised again.
+    `norm` is `InstanceNormalization` without weights: at every depth it removes mean and deviation of
+    each channel over the utterance, which are the same for everything a speaker says. It is applied
+    before the activation, and the skip path is not normalised again.
 
     Args:
-        num_mels: mel bands of the frames.
-        output_dim: channels of the result: for `models.AdaINVoiceConverter` twice those of the content,
-            mean and log variance.
-        filters: channels inside.
+        num_mels: number of mel bands of the frames.
+        output_dim: number of channels of the result: for `models.AdaINVoiceConverter` twice that of the
+            content, for mean and log variance.
+        filters: number of hidden channels.
         bank: the longest convolution of the bank, in frames; 0: no bank.
-        strides: frames that become one, block by block. Short utterances need few: over 5 codes a
-            deviation is noise.
-        parts: layers that the frames pass first, in turn, such as `CepstralCoefficients`, which hide the
-            pitch, or `SpectralPerturbation`.
-        instance_norm: `False` leaves the normalisation out, for comparison.
-        name: of the model.
+        strides: number of frames merged into one by each block. Short utterances need small strides: a
+            deviation over 5 codes is mostly noise.
+        parts: layers applied to the frames first, in sequence, such as `CepstralCoefficients`, which
+            remove the pitch, or `SpectralPerturbation`.
+        instance_norm: whether to normalise; `False` for comparison.
+        name: name of the model.
 
     Reference:
         Chou et al., 2019, https://arxiv.org/abs/1904.05742.
@@ -76,19 +78,19 @@ def speaker_encoder(
     dense_blocks: int = 2,
     name: str = "speaker_encoder",
 ) -> keras.Model:
-    """Who says it: `(batch, frames, num_mels)` -> `(batch, speaker_dim)`.
+    """Return a speaker encoder: `(batch, frames, num_mels)` -> `(batch, speaker_dim)`.
 
-    As `content_encoder`, without its normalisation; then the mean over the real frames, and dense
-    residual blocks.
+    As `content_encoder`, without normalisation; then the mean over the real frames, and dense residual
+    blocks.
 
     Args:
-        num_mels: mel bands of the frames.
+        num_mels: number of mel bands of the frames.
         speaker_dim: size of the result.
-        filters: channels inside.
+        filters: number of hidden channels.
         bank: the longest convolution of the bank, in frames; 0: no bank.
-        strides: frames that become one, block by block.
-        dense_blocks: after the mean.
-        name: of the model.
+        strides: number of frames merged into one by each block.
+        dense_blocks: number of dense blocks after the mean.
+        name: name of the model.
 
     Reference:
         Chou et al., 2019, https://arxiv.org/abs/1904.05742.
@@ -117,7 +119,9 @@ def adain_decoder(
     adain: bool = True,
     name: str = "decoder",
 ) -> keras.Model:
-    """`[content (batch, codes, content_dim), voice (batch, speaker_dim)]` -> `(batch, frames, num_mels)`.
+    """Return a decoder in which the voice sets the channel statistics by AdaIN.
+
+    `[content (batch, codes, content_dim), voice (batch, speaker_dim)]` -> `(batch, frames, num_mels)`.
 
     ```
     h = relu(IN(W content))
@@ -126,20 +130,21 @@ def adain_decoder(
     y = W h
     ```
 
-    The voice sets deviation and mean of every channel, twice in each block, and nothing else.
+    The voice sets deviation and mean of every channel, twice in each block, and has no other effect.
     `frames = codes * product of strides`.
 
     Args:
-        num_mels: mel bands of the result.
-        content_dim: channels of the content.
-        speaker_dim: size of the voice.
-        filters: channels inside.
-        strides: frames that one becomes, block by block: those of the content encoder, in any order.
-        normalize_content: `False` leaves out the first normalisation, so that the skip path carries the
-            content's own mean and deviation past AdaIN. In an utterance of one word they are a good
-            part of the word, of which the voice alone would know nothing.
-        adain: `False` adds a linear map of the voice instead, for comparison.
-        name: of the model.
+        num_mels: number of mel bands of the result.
+        content_dim: number of channels of the content.
+        speaker_dim: size of the voice vector.
+        filters: number of hidden channels.
+        strides: number of frames that each block makes of one: those of the content encoder, in any
+            order.
+        normalize_content: whether to use the first normalisation. Without it, the skip path carries the
+            content's own mean and deviation past AdaIN. In an utterance of one word they are a large part
+            of the word's content, which the voice vector does not contain.
+        adain: whether to use AdaIN; `False` adds a linear map of the voice instead, for comparison.
+        name: name of the model.
 
     Reference:
         Chou et al., 2019, https://arxiv.org/abs/1904.05742.
@@ -154,13 +159,13 @@ def adain_decoder(
         y = MaskedConv1D(filters * stride, 5)(y)
         y = layers.ReLU()(tell()(PixelShuffle1D(stride)(y) if stride > 1 else y, voice))
         x = layers.Add()([y, RepeatFrames(stride)(x) if stride > 1 else x])
-    # float32: what is compared with the target is not rounded
+    # float32: the output that is compared with the target must not be rounded
     outputs = layers.Dense(num_mels, dtype="float32", name="reconstruction")(x)
     return keras.Model([content, voice], outputs, name=name)
 
 
 def conv_bank(x, filters: int, bank: int):
-    """`x` with what convolutions of 1, 2, ... `bank` frames see of it: `bank * filters` channels more."""
+    """Return `x` concatenated with convolutions of 1 to `bank` frames: `bank * filters` more channels."""
     seen = [MaskedConv1D(filters, size, activation="relu")(x) for size in range(1, bank + 1)]
     return layers.Concatenate()([*seen, x]) if seen else x
 
