@@ -1,4 +1,4 @@
-"""What a linear classifier reads from vectors of sentences, as SentEval fits it."""
+"""Linear classifiers and regressions on sentence vectors, fitted as in SentEval."""
 
 from collections.abc import Callable
 
@@ -8,26 +8,27 @@ from keras_ae.errors import InputError, require
 from keras_ae.evaluation.text._logistic_path import MAX_STEPS, LogisticPath, PrincipalAxes, TypicalWeights
 from keras_ae.evaluation.text.sentence_tasks import SentenceTask
 
-PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C, of standardised features
-SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # of words as they are
-INNER_FOLDS = 3  # by which C is chosen where there is no validation part
+PENALTIES = tuple(2.0**power for power in (-12, -9, -6, -3, 0, 3))  # C for standardised features
+SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # C for unscaled word counts
+INNER_FOLDS = 3  # number of folds to choose C by if there is no validation part
 
 
 def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
-    """Return predictions for the held-out examples.
+    """Fit a linear model to a task and return its predictions for the held-out examples.
 
     Args:
-        task: with a test, or none: then every fold of the training examples is held out once.
-        features: of `LabelledSentences`, `(examples, features)`, dense or sparse.
-        folds: of the training examples; fewer where a class is rarer.
-        seed: of the folds.
-        progress: called with the fold that is read, such as "fold 2 of 10".
+        task: the task. Without a test part, every fold of the training examples is held out once.
+        features: function from `LabelledSentences` to `(examples, features)`, dense or sparse.
+        folds: number of folds of the training examples; fewer if a class has fewer examples.
+        seed: seed of the folds.
+        progress: function called with a description of each fold, such as "fold 2 of 10".
 
     Returns:
-        `truth` and `said` `(examples,)`; `penalties`, the C of each fit; `folds`; `n_train`.
+        `truth` and the predictions `said`, both `(examples,)`; `penalties`, the C of each fit; `folds`;
+        `n_train`.
 
     Raises:
-        InputError: a single class, or a single example of a class.
+        InputError: there is a single class, or a class with a single example.
     """
     reader, say = reader_of(task, seed), progress or (lambda text: None)
     x, y = features(task.train), task.train.target
@@ -48,7 +49,7 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
     for number, (train, held_out) in enumerate(splits, 1):
         say(f"fold {number} of {len(splits)}")
         of_train, of_held_out = _standardised(x[train], x[held_out])
-        axes = axes or PrincipalAxes(of_train)  # those of the first fold serve all
+        axes = axes or PrincipalAxes(of_train)  # the axes of the first fold are used for all folds
         said[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
         penalties.append(penalty)
     n_train = min(len(train) for train, _ in splits)
@@ -56,10 +57,10 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
 
 
 def reader_of(task: SentenceTask, seed: int):
-    """Return the reader of the scores or of the classes of a task.
+    """Return the linear model for the scores or the classes of a task.
 
     Raises:
-        InputError: a single class, or a single example of a class.
+        InputError: there is a single class, or a class with a single example.
     """
     reader = (_Scores if task.kind == "scores" else _Classes)(seed)
     reader.check(task.train.target, task.name)
@@ -67,7 +68,7 @@ def reader_of(task: SentenceTask, seed: int):
 
 
 def _read(reader, x, y, held_out, axes, validation=None):
-    """`(predictions for the held-out examples, the C that was chosen)`."""
+    """Return `(predictions for the held-out examples, chosen C)`."""
     if validation is not None:
         path = reader.path(x, y, axes)
         penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
@@ -87,32 +88,33 @@ def _penalties(x):
 
 
 def best_penalty(reader, tries, penalties):
-    """Return the C with the best score over all parts; the smallest of equally good ones.
+    """Return the C with the best score over all parts; of equally good values, the smallest.
 
-    They are tried in rising order, until two in a row are worse than the best.
+    The values are tried in rising order, until two in a row are worse than the best.
 
     Args:
-        reader: scores predictions.
-        tries: `[(path, held-out features, truth), ...]`, the inner folds or the validation part.
-        penalties: in rising order, so that each fit starts near its minimum.
+        reader: object whose method `score` scores predictions.
+        tries: `[(path, held-out features, truth), ...]` of the inner folds or of the validation part.
+        penalties: values of C in rising order, so that each fit starts near its minimum.
     """
     scores = []
     for c in penalties:
         scores.append(sum(reader.score(truth, path.said(some, c)) for path, some, truth in tries))
         if max(scores[-2:]) < max(scores):
-            break  # past the best one
+            break  # past the best value
     return penalties[int(np.argmax(scores))]
 
 
 class _Path:
-    """Logistic regressions of the same examples, one for each C, and their predictions.
+    """Logistic regressions on the same examples, one for each C, and their predictions.
 
     Args:
         x: features `(examples, features)`.
-        labels: sorted distinct labels of the columns of `shares`.
-        shares: `(examples, labels)`, the share of each label in an example.
+        labels: sorted distinct labels, one for each column of `shares`.
+        shares: `(examples, labels)`, the weight of each label in an example.
         axes, typical: see `LogisticPath`.
-        expected: predict the mean of the labels by their probabilities, not the most probable one.
+        expected: whether to predict the mean of the labels under their probabilities instead of the
+            most probable label.
     """
 
     def __init__(self, x, labels, shares, axes, typical, expected=False):
@@ -126,7 +128,7 @@ class _Path:
             self.path.start(np.mean(known, axis=0))
 
     def said(self, x, penalty):
-        """Predict for the examples `x` by the fit for `penalty`; a single label is predicted without one."""
+        """Predict the examples `x` by the fit for `penalty`; a single label is predicted without a fit."""
         if self.path is None:
             return np.repeat(self.labels, x.shape[0])
         if penalty not in self.path.weights:
@@ -136,16 +138,16 @@ class _Path:
 
 
 class _WordCounts:
-    """`_Path` for counts of words and two classes: by liblinear, many times faster there than L-BFGS."""
+    """`_Path` for word counts and two classes, by liblinear, which is many times faster than L-BFGS here."""
 
     def __init__(self, x, y):
         self.x, self.y = x, y
 
     def start_from(self, others, penalty):
-        """Do nothing: liblinear starts from zero."""
+        """Do nothing, because liblinear always starts from zero."""
 
     def said(self, x, penalty):
-        """Predict the class of each of the examples `x`."""
+        """Predict the class of each example of `x`."""
         linear = require("sklearn.linear_model", extra="evaluation")
         model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver="liblinear")
         return model.fit(self.x, self.y).predict(x)
@@ -155,7 +157,7 @@ class _Classes:
     """Logistic regression with an L2 penalty.
 
     Args:
-        seed: of the folds, which keep the shares of the classes.
+        seed: seed of the folds, which are stratified by class.
     """
 
     def __init__(self, seed: int):
@@ -172,12 +174,12 @@ class _Classes:
     def splits(self, y, folds):
         selection = require("sklearn.model_selection", extra="evaluation")
         folds = min(folds, np.unique(y, return_counts=True)[1].min())
-        if folds < 2:  # too few of a class in a part: its only example is in training or held out
+        if folds < 2:  # a class with a single example, which is either in training or held out
             return list(selection.KFold(2, shuffle=True, random_state=self.seed).split(y))
         return list(selection.StratifiedKFold(folds, shuffle=True, random_state=self.seed).split(y, y))
 
     def path(self, x, y, axes, typical=False):
-        """Return fits to the class of each example; `typical`: start from those of the other inner folds."""
+        """Return fits to the classes; with `typical`, they start from the fits of the other inner folds."""
         labels, numbers = np.unique(y, return_inverse=True)
         if not isinstance(x, np.ndarray) and len(labels) == 2:
             return _WordCounts(x, y)
@@ -185,19 +187,19 @@ class _Classes:
         return _Path(x, labels, shares, axes, self.typical if typical else None)
 
     def score(self, truth, said):
-        """Share of examples that are right."""
+        """Return the share of correct predictions."""
         return float(np.mean(truth == said))
 
 
 class _Scores:
-    """Scores as the mean of whole levels, whose probabilities a softmax regression gives.
+    """Softmax regression to integer levels, whose mean under the probabilities is the predicted score.
 
     ```
     score = sum_k k p(k | x),    fitted to p(floor y) = 1 - (y - floor y), p(floor y + 1) = y - floor y
     ```
 
     Args:
-        seed: of the folds.
+        seed: seed of the folds.
 
     Reference:
         Tai, Socher and Manning, 2015, https://arxiv.org/abs/1503.00075.
@@ -216,10 +218,10 @@ class _Scores:
         return list(folds.split(y))
 
     def path(self, x, y, axes, typical=False):
-        """Return fits to the levels next to the score of each example; `typical` as in `_Classes`."""
+        """Return fits to the two levels around the score of each example; `typical` as in `_Classes`."""
         lower = np.floor(y)
         levels = np.unique(np.concatenate([lower, lower[y > lower] + 1]))
-        # a level without a score next to it has no column, as in a regression of the levels
+        # a level without a score next to it has no column, as in a regression on the levels
         shares, rows = np.zeros((len(y), len(levels)), "float32"), np.arange(len(y))
         shares[rows, np.searchsorted(levels, lower)] = 1 - (y - lower)
         above = y > lower
@@ -227,16 +229,16 @@ class _Scores:
         return _Path(x, levels, shares, axes, self.typical if typical else None, expected=True)
 
     def score(self, truth, said):
-        """Pearson's correlation."""
+        """Return Pearson's correlation."""
         return correlation(truth, said)
 
 
 def _standardised(x, *others):
-    """Features less the mean over the deviation of the first ones; counts of words as they are."""
+    """Standardise dense features by the mean and deviation of `x`; return sparse word counts unchanged."""
     if not isinstance(x, np.ndarray):
         return x, *others
     mean, deviation = x.mean(axis=0), x.std(axis=0)
-    deviation[deviation <= 1e-6 * (1 + np.abs(mean))] = 1  # constant, but for rounding
+    deviation[deviation <= 1e-6 * (1 + np.abs(mean))] = 1  # constant up to rounding errors
     return tuple((part - mean) / deviation for part in (x, *others))
 
 

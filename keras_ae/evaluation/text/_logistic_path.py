@@ -5,23 +5,23 @@ import numpy as np
 from keras_ae.errors import require
 
 MAX_STEPS = 300
-# largest entry, in coordinates in which the curvature is about 1
+# largest entry of the gradient, in coordinates where the curvature is about 1
 GRADIENT_TOLERANCE = {"float32": 5e-5, "float64": 1e-7}
-LOSS_TOLERANCE = {"float32": 1e-8, "float64": 1e-14}  # relative change of a step: float32 does not give more
-EXACT_SIZE = 1_000_000  # size of the features up to which arithmetic is in float64
-MOST_EXACT = 4_096  # features up to which all principal axes are computed; of more, the first ones
+LOSS_TOLERANCE = {"float32": 1e-8, "float64": 1e-14}  # relative change per step, at the limit of the dtype
+EXACT_SIZE = 1_000_000  # number of feature values up to which arithmetic is in float64
+MOST_EXACT = 4_096  # number of features up to which all principal axes are computed, not only the first
 FIRST_AXES = 256
 ROWS_FOR_AXES = 8_192
-FEWEST_ROWS = 2  # examples per feature from which the axes save more time than they cost
+FEWEST_ROWS = 2  # examples per feature above which the axes save more time than they cost
 
 
 class PrincipalAxes:
-    """Principal axes of standardised features, in which the curvature of the loss is nearly diagonal.
+    """Principal axes of standardised features, along which the curvature of the loss is nearly diagonal.
 
-    Only the number of steps of the optimiser depends on them, not the minimum.
+    They affect only the number of steps of the optimiser, not the minimum.
 
     Args:
-        x: dense features `(examples, features)`, or sparse ones, whose axes are the features.
+        x: dense features `(examples, features)`; or sparse features, for which the axes are the features.
     """
 
     def __init__(self, x):
@@ -29,7 +29,7 @@ class PrincipalAxes:
         if not isinstance(x, np.ndarray):
             self.variances = np.asarray(x.multiply(x).mean(axis=0)).ravel()
             return
-        if len(x) < FEWEST_ROWS * x.shape[1]:  # the curvature differs in every direction: no gain
+        if len(x) < FEWEST_ROWS * x.shape[1]:  # with few examples, the axes do not save steps
             self.variances = np.square(x).mean(axis=0)
             return
         x = x[np.linspace(0, len(x) - 1, min(len(x), ROWS_FOR_AXES)).astype(int)]
@@ -51,7 +51,7 @@ class PrincipalAxes:
             ridge: weight of the penalty.
 
         Returns:
-            the functions `S v`, `S' g` and `S^-1 w` of columns `(features, columns)`.
+            the functions `S v`, `S' g` and `S^-1 w` on columns `(features, columns)`.
         """
         scales = 1.0 / np.sqrt(curvature * np.maximum(self.variances, 0.0) + ridge)[:, None]
         if self.axes is None:
@@ -75,7 +75,7 @@ class PrincipalAxes:
 
 
 class TypicalWeights:
-    """Mean weights of the fits for each penalty, from which the next fits start."""
+    """Mean weights of the fits for each penalty, used as the start of the next fits."""
 
     def __init__(self):
         self.means, self.counts = {}, {}
@@ -90,7 +90,7 @@ class TypicalWeights:
         mean += (weights - mean) / self.counts[penalty]
 
     def predicted(self, weights, before, penalty):
-        """Return initial weights for `penalty`, from a fit of the same examples for `before`, or `None`."""
+        """Return initial weights for `penalty` from the weights for the penalty `before` (or `None`)."""
         mean = self.means.get(penalty)
         if mean is None or mean.shape != weights.shape:
             return weights
@@ -101,30 +101,31 @@ class TypicalWeights:
 
 
 class LogisticPath:
-    """Logistic regression of the same examples for one penalty after another.
+    """Logistic regression on the same examples for one penalty after another.
 
     ```
     min over W, b of  sum_i  CE(t_i, softmax(W' x_i + b)) + |W|^2 / 2C
     ```
 
-    With two classes, one vector of weights and the logistic function. Each fit starts from the
-    weights of the fit before, and L-BFGS works in coordinates in which the curvature is about 1:
-    a fit takes about ten steps, where one from zero in the features' own coordinates takes hundreds.
+    With two classes, the model is one vector of weights and the logistic function. Each fit starts
+    from the weights of the previous fit, and L-BFGS works in coordinates where the curvature is
+    about 1: a fit takes about ten steps, whereas a fit from zero in the coordinates of the features
+    takes hundreds.
 
     Args:
         x: `(examples, features)`, dense or sparse.
         targets: `(examples, classes)`, the share of each class in each example.
         axes: `PrincipalAxes` of these or similar examples.
-        typical: of fits to similar examples with the same classes; fits start from how these differ between
-            penalties, and are added to them.
+        typical: `TypicalWeights` of fits to similar examples with the same classes. Each fit starts from
+            the change of these weights between penalties, and its result is added to them; or `None`.
 
     Attributes:
-        weights: `{C: (features + 1, columns)}` of each fit, the last row is `b`.
+        weights: `{C: (features + 1, columns)}` of each fit; the last row is `b`.
     """
 
     def __init__(self, x, targets, axes: PrincipalAxes, typical: "TypicalWeights | None" = None):
         self.typical, self._penalty = typical, None
-        # float32 halves the time of large fits; single examples near the border matter in small ones
+        # float32 halves the time of large fits; in small fits, single examples near the boundary matter
         self.dtype = "float64" if x.shape[0] * x.shape[1] <= EXACT_SIZE else "float32"
         self.x, self.axes = x.astype(self.dtype), axes
         self.binary = targets.shape[1] == 2
@@ -139,7 +140,7 @@ class LogisticPath:
         self._last = np.asarray(weights, "float64")
 
     def fit(self, penalty: float) -> "LogisticPath":
-        """Fit for `C = penalty`, from the weights of the fit before."""
+        """Fit with `C = penalty`, starting from the weights of the previous fit."""
         optimize = require("scipy.optimize", extra="evaluation")
         ridge = 1.0 / (penalty * self.x.shape[0])
         into, back, out_of = self.axes.scaling(self.curvature, ridge)
@@ -179,7 +180,7 @@ class LogisticPath:
         return x @ weights[:-1].astype(self.dtype) + weights[-1].astype(self.dtype)
 
     def _loss(self, weights, ridge):
-        """Mean loss with its penalty, and the gradient `(features + 1, columns)`."""
+        """Return the mean loss with its penalty, and the gradient `(features + 1, columns)`."""
         logits, number = self._logits(self.x, weights), self.x.shape[0]
         if self.binary:
             total = np.logaddexp(0, logits)
@@ -196,6 +197,6 @@ class LogisticPath:
 
 
 def _log_sum(logits):
-    """`log sum exp` of each row, `(examples, 1)`."""
+    """Return `log sum exp` of each row, `(examples, 1)`."""
     largest = logits.max(axis=1, keepdims=True)
     return largest + np.log(np.exp(logits - largest).sum(axis=1, keepdims=True))

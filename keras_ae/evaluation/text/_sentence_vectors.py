@@ -1,4 +1,4 @@
-"""Vectors of sentences, each encoded once."""
+"""Vectors of sentences, with each sentence encoded once."""
 
 import io
 import json
@@ -12,22 +12,22 @@ import numpy as np
 from keras_ae.errors import InputError, check_finite
 from keras_ae.files import write_atomically
 
-COMPARED = 8  # sentences by which a kept file is known to be of the same encoder
-TOLERANCE = 1e-3  # relative to the largest value: sums in another order differ by far less
+COMPARED = 8  # number of sentences encoded again to check that a stored file is from the same encoder
+TOLERANCE = 1e-3  # relative to the largest value; sums in another order differ by far less
 
 
 class SentenceVectors:
-    """The vectors of a set of sentences.
+    """Vectors of a set of sentences.
 
     Args:
-        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
-            of str, returns `(sentences, dim)`.
-        sentences: any number, also repeated.
-        path: an .npz file from which vectors are read, and to which they are written; those of
-            another encoder are noticed and made anew.
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; it takes a list
+            of str and returns `(sentences, dim)`.
+        sentences: any number of sentences; they may be repeated.
+        path: an .npz file from which vectors are read and to which they are written. Vectors of
+            another encoder are detected, and computed again with a warning.
 
     Raises:
-        InputError: `encode` returns no finite vector for each sentence.
+        InputError: `encode` does not return one finite vector per sentence, or the file is not readable.
 
     Example:
 
@@ -50,7 +50,7 @@ class SentenceVectors:
         self._places, self._vectors = known, vectors
 
     def __call__(self, sentences: Sequence[str]) -> np.ndarray:
-        """The vectors of some of the sentences, `(sentences, dim)`."""
+        """Return the vectors of some of the sentences, `(sentences, dim)`."""
         return self._vectors[[self._places[sentence] for sentence in sentences]]
 
     def _encoded(self, sentences):
@@ -65,7 +65,7 @@ class SentenceVectors:
         return vectors
 
     def _kept(self, sentences):
-        """`({sentence: row}, vectors)` of the file, if it is of this encoder."""
+        """Return `({sentence: row}, vectors)` of the file if it is from this encoder, else `({}, None)`."""
         if self._path is None or not self._path.is_file():
             return {}, None
         try:

@@ -1,4 +1,4 @@
-"""A trained model of sentences that knows more words."""
+"""Vocabulary expansion of a trained sentence model."""
 
 import copy
 from collections.abc import Iterator
@@ -15,24 +15,25 @@ from keras_ae.text.word_vectors import WordVectors
 def with_larger_vocabulary(
     model, vectors: WordVectors, *, ridge: float = 0.0
 ) -> tuple[keras.Model, list[ExpandedVocabulary]]:
-    """A copy of a trained model that also reads the words of a table of word vectors.
+    """Return a copy of a trained model whose vocabulary also includes the words of a word-vector table.
 
     Each word embedding of the model is expanded by its own linear map, see `text.expand_vocabulary`.
-    Vectors of sentences without new words stay as they are. The copy saves and exports like the model.
-    Of a `models.SkipThought` it is the encoder alone: the decoders have no word for the new vectors.
+    Vectors of sentences without new words do not change. The copy can be saved and exported like the
+    model. For a `models.SkipThought`, the copy has the encoder only, because the decoders have no
+    outputs for the new words.
 
     Args:
         model: a `SentenceModel` with a vocabulary.
-        vectors: a large table.
-        ridge: penalty of the map.
+        vectors: a table with many words.
+        ridge: L2 penalty of the linear map.
 
     Returns:
-        the copy (of `SkipThought` a `CombinedSentenceEncoder`), and one `ExpandedVocabulary` for each
+        the copy (a `CombinedSentenceEncoder` for `SkipThought`), and one `ExpandedVocabulary` for each
         embedding, with the R^2 of its map.
 
     Raises:
-        InputError: the model has no vocabulary or no embedding of it; other weights depend on the number of
-            words; as `text.expand_vocabulary`.
+        InputError: the model has no vocabulary or no embedding of it, other weights depend on the number of
+            words, or `text.expand_vocabulary` raises an error.
 
     Example:
 
@@ -76,7 +77,7 @@ def with_larger_vocabulary(
 
 
 def _settings(config) -> Iterator[dict]:
-    """All dicts in the settings of a model."""
+    """Yield all dicts in the configuration of a model."""
     if isinstance(config, dict):
         yield config
         for part in config.values():

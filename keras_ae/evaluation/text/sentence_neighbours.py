@@ -15,20 +15,21 @@ from keras_ae.text.word_vectors import WordVectors
 def nearest_sentences(
     encode: Callable, queries: str | Sequence[str], sentences: Sequence[str], k: int = 5
 ) -> list:
-    """The `k` sentences whose vectors have the largest cosine with that of each query.
+    """Return the `k` sentences whose vectors have the largest cosine with the vector of each query.
 
     Args:
-        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
-            of str, returns `(sentences, dim)`.
-        queries: a sentence, or a list of them.
-        sentences: among which is searched; equal ones count once, the query itself never.
-        k: neighbours; fewer where there are fewer.
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; it takes a list
+            of str and returns `(sentences, dim)`.
+        queries: a sentence, or a list of sentences.
+        sentences: sentences to search. Equal sentences count once, and a query is never its own
+            neighbour.
+        k: number of neighbours; fewer are returned if there are fewer sentences.
 
     Returns:
-        `[(sentence, cosine), ...]`, nearest first; of a list of queries a list of these.
+        `[(sentence, cosine), ...]`, nearest first; for a list of queries, a list of such lists.
 
     Raises:
-        InputError: there are no sentences; `k` is below 1.
+        InputError: there are no sentences, or `k` is below 1.
 
     Example:
 
@@ -45,18 +46,18 @@ def nearest_sentences(
 
 
 def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
-    """The `k` words whose vectors have the largest cosine with that of each word.
+    """Return the `k` words whose vectors have the largest cosine with the vector of each word.
 
     Args:
-        vectors: `WordVectors`, or a `SentenceModel`, whose own are taken.
-        words: a word, or a list of them.
-        k: neighbours; fewer where there are fewer.
+        vectors: `WordVectors`, or a `SentenceModel`, whose trained word vectors are used.
+        words: a word, or a list of words.
+        k: number of neighbours; fewer are returned if there are fewer words.
 
     Returns:
-        as `nearest_sentences`.
+        `[(word, cosine), ...]`, nearest first; for a list of words, a list of such lists.
 
     Raises:
-        InputError: a word has no vector; `k` is below 1.
+        InputError: a word has no vector, or `k` is below 1.
 
     Example:
 
@@ -76,7 +77,7 @@ def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
 
 
 def trained_word_vectors(model) -> WordVectors:
-    """The word vectors of a `SentenceModel`; those of several encoders beside each other.
+    """Return the word vectors of a `SentenceModel`; those of several encoders are concatenated.
 
     Raises:
         InputError: the model has no vocabulary, or no embedding of it.
@@ -87,7 +88,7 @@ def trained_word_vectors(model) -> WordVectors:
 
 
 def word_embeddings(model) -> list[keras.layers.Embedding]:
-    """The layers of a `SentenceModel` that hold a vector for each number of its vocabulary.
+    """Return the layers of a `SentenceModel` that have a vector for each number of its vocabulary.
 
     Raises:
         InputError: the model has no vocabulary, or no such layer.
@@ -107,7 +108,7 @@ def word_embeddings(model) -> list[keras.layers.Embedding]:
 
 
 def _nearest(z, texts, points, queries, k, what):
-    """For each query the `k` texts with the largest cosine, but not the query itself."""
+    """Return for each query the `k` texts with the largest cosine, without the query itself."""
     if k < 1:
         raise InputError(f"k is at least 1. Received: {k}")
     if not len(texts):

@@ -1,4 +1,4 @@
-"""Transfer tasks of sentence embeddings, and how they are read from files."""
+"""Transfer tasks for sentence embeddings, and reading them from files."""
 
 import os
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from keras_ae.text.text_file import TextFile
 
 @dataclass(frozen=True)
 class LabelledSentences:
-    """Sentences, or pairs of them, each with a class or a score.
+    """Sentences or pairs of sentences, each with a class or a score.
 
     Attributes:
         sentences: list of str.
-        seconds: the other sentence of each pair; `None`: there are no pairs.
+        seconds: the second sentence of each pair; `None`: single sentences.
         target: `(examples,)`; floating-point numbers are scores, anything else is a class.
 
     Raises:
-        InputError: numbers of examples differ; there are none; a score is not finite.
+        InputError: the numbers of examples differ, there are no examples, or a score is not finite.
     """
 
     sentences: Sequence[str]
@@ -46,16 +46,18 @@ class LabelledSentences:
 
 @dataclass(frozen=True)
 class SentenceTask:
-    """Labelled sentences to fit a classifier on, and others to read it on.
+    """Task with labelled sentences to fit a classifier on and to test it on.
 
     Attributes:
-        name: short, such as "trec".
-        train: `LabelledSentences`.
-        validation: by which the penalty of the classifier is chosen; `None`: by folds of `train`.
-        test: `None`: every tenth of `train` is held out once.
+        name: short name, such as "trec".
+        train: `LabelledSentences` to fit the classifier on.
+        validation: `LabelledSentences` to choose the penalty of the classifier by; `None`: folds of
+            `train` are used.
+        test: `LabelledSentences` to test on; `None`: each of the folds of `train` (10 by default) is held
+            out once.
 
     Raises:
-        InputError: one part has scores or pairs, another has not.
+        InputError: one part has scores or pairs, and another has not.
 
     Example:
 
@@ -78,30 +80,30 @@ class SentenceTask:
 
     @property
     def parts(self) -> list[LabelledSentences]:
-        """Those that are there: train, validation, test."""
+        """Existing parts, in the order train, validation, test."""
         return [part for part in (self.train, self.validation, self.test) if part is not None]
 
     @property
     def kind(self) -> str:
-        """ "classes" or "scores"."""
+        """Kind of the targets, "classes" or "scores"."""
         return "scores" if self.train.target.dtype.kind == "f" else "classes"
 
     @property
     def pairs(self) -> bool:
-        """Whether an example is a pair of sentences."""
+        """Whether each example is a pair of sentences."""
         return self.train.seconds is not None
 
     def texts(self) -> list[str]:
-        """All sentences, each once."""
+        """Return all sentences, each once."""
         texts = {}
         for part in self.parts:
             texts |= dict.fromkeys(part.sentences) | dict.fromkeys(part.seconds or ())
         return list(texts)
 
 
-# columns of the target, of the sentence and of the second one, and whether the target is a score
+# columns of the target, the sentence and the second sentence, and whether the target is a score
 LABELLED = (0, 1, None, False)
-COLUMNS = {  # by the name of the file: tasks that it holds
+COLUMNS = {  # tasks in a file, by the name of the file
     "mrpc": {"mrpc": (0, 1, 2, False)},
     "sick": {"sick-r": (0, 2, 3, True), "sick-e": (1, 2, 3, False)},
     "stsb": {"stsb": (0, 1, 2, True)},
@@ -109,11 +111,11 @@ COLUMNS = {  # by the name of the file: tasks that it holds
 
 
 def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None = None) -> list[SentenceTask]:
-    """The tasks in the .tsv files of a folder.
+    """Load the tasks in the .tsv files of a folder.
 
-    `NAME.train.tsv`, `NAME.dev.tsv` (or `val`, `valid`, `validation`) and `NAME.test.tsv` are a task, and
-    so is `NAME.all.tsv` or `NAME.tsv`, whose folds are held out in turn. A line is a label, a
-    tab and a sentence; further columns are left out. Files of pairs have these columns:
+    `NAME.train.tsv`, `NAME.dev.tsv` (or `val`, `valid`, `validation`) and `NAME.test.tsv` form a task.
+    `NAME.all.tsv` or `NAME.tsv` is a task whose folds are held out in turn. Each line has a label, a
+    tab and a sentence; further columns are ignored. Files of pairs have these columns:
 
     | NAME | columns | tasks |
     |---|---|---|
@@ -122,15 +124,15 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     | `sick` | score, class, sentence, second sentence | `sick-r`, `sick-e` |
 
     Args:
-        folder: of the files; other files in it are named in one `DataWarning`.
-        names: of the tasks wanted; `None`: all.
+        folder: folder of the files; other files in it are listed in one `DataWarning`.
+        names: names of the tasks to load; `None`: all tasks.
 
     Returns:
-        list of `SentenceTask`, by name.
+        list of `SentenceTask`, sorted by name.
 
     Raises:
-        InputError: there are no such files; a name does not exist; a line has too few columns, no label,
-            or a score that is not a number; a file cannot be read; a test file has no training file.
+        InputError: there are no such files, a name does not exist, a line has too few columns, no label
+            or a score that is not a number, a file cannot be read, or a test file has no training file.
 
     Example:
 
@@ -158,7 +160,7 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
 
 
 def _files(folder):
-    """`{stem: {part: path}}`, by stem."""
+    """Return `{stem: {part: path}}`, sorted by stem."""
     found: dict[str, dict[str, Path]] = {}
     left_out = LeftOut()
     for path in sorted(path for path in folder.glob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""What vectors of sentences are worth for tasks they were not made for."""
+"""Transfer of sentence vectors to other tasks, by the protocol of SentEval."""
 
 import hashlib
 import json
@@ -31,40 +31,41 @@ def transfer(
     progress: Callable[[str], None] | None = None,
     verbose: bool = True,
 ) -> dict:
-    """Fits a linear classifier on the vectors of each task: the protocol of SentEval.
+    """Fit a linear classifier to the vectors of each task by the protocol of SentEval.
 
-    The encoder is not trained. Vectors are standardised by the training examples; a logistic
-    regression with an L2 penalty reads them. Its C is chosen by the validation part of the task, or
-    by three folds of the training examples, within each fold that is held out. A pair of
-    sentences with vectors u and v is `[|u - v|, u v]`.
+    The encoder is not trained. Vectors are standardised by the training examples and classified by
+    a logistic regression with an L2 penalty. Its C is chosen on the validation part of the task, or
+    by three folds of the training examples, separately for each held-out fold. The features of a
+    pair of sentences with vectors u and v are `[|u - v|, u v]`.
 
-    Scores of pairs are read in two ways: by a regression (the mean of levels, `pearson`,
-    `spearman`), and without any training by the cosine of u and v (`cosine_pearson`,
+    Scores of pairs are predicted in two ways: by a regression (the mean of levels, `pearson`,
+    `spearman`), and without training by the cosine of u and v (`cosine_pearson`,
     `cosine_spearman`).
 
     Args:
-        encode: a model with `encode`, such as `models.QuickThought`, or a function; takes a list
-            of str, returns `(sentences, dim)`. Every sentence is encoded once for all tasks.
-        tasks: of `load_sentence_tasks`, or the folder it reads.
-        folds: of tasks without a test.
-        seed: of the folds.
-        cache: an .npz file that keeps the vectors; those of another encoder are noticed.
-        figures_cache: folder that keeps the results of each task by the content of its vectors, labels and
-            folds: the same vectors are not read twice, whichever encoder returned them.
-        progress: called with the name of each task; `None`: a line on the terminal.
+        encode: a model with `encode`, such as `models.QuickThought`, or a function; it takes a list
+            of str and returns `(sentences, dim)`. Every sentence is encoded once for all tasks.
+        tasks: tasks from `load_sentence_tasks`, or the folder to load them from.
+        folds: number of folds of tasks without a test part.
+        seed: seed of the folds.
+        cache: an .npz file in which the vectors are stored; vectors of another encoder are detected.
+        figures_cache: folder in which the results of each task are stored by the content of its
+            vectors, labels and folds: the same vectors are not classified twice, whichever encoder
+            returned them.
+        progress: function called with the name of each task; `None`: a line on the terminal.
         verbose: whether to show that line.
 
     Returns:
-        `{task: figures}`, which JSON takes. Of classes: `accuracy` and its 95 % `interval`
-        (Wilson's), `classes`, and of two classes of pairs `f1` and `f1_interval` of the
-        class whose name is last. Of scores: `pearson` and `interval` (the bootstrap over
-        examples), `spearman`, and of pairs `cosine_pearson`, `cosine_spearman`,
-        `cosine_interval` (of the latter). Of both: `kind`, `penalties` (each C), `folds`,
-        `n_train` (of the smallest fold), `n_test`. A task that cannot be read, since it has a
-        single class or a class with a single example, has `kind` and `left_out`, the reason.
+        `{task: results}`, JSON-compatible. For classes: `accuracy` and its 95 % `interval`
+        (Wilson's), `classes`, and for pairs with two classes `f1` and `f1_interval` of the class
+        whose name is last in order. For scores: `pearson` and its `interval` (the bootstrap over
+        examples), `spearman`, and for pairs `cosine_pearson`, `cosine_spearman`,
+        `cosine_interval` (of the latter). For both: `kind`, `penalties` (each C), `folds`,
+        `n_train` (of the smallest fold), `n_test`. A task that cannot be measured, because it has
+        a single class or a class with a single example, has `kind` and `left_out`, the reason.
 
     Raises:
-        InputError: there are no tasks, or none that can be read; vectors are missing or not finite.
+        InputError: there are no tasks, no task can be measured, or vectors are missing or not finite.
         ImportError: scikit-learn is not installed.
 
     Example:
@@ -88,21 +89,21 @@ def transfer(
 
 
 def tasks_of(tasks) -> list[SentenceTask]:
-    """Tasks, of the folder where they are files."""
+    """Return the tasks as a list; a path is the folder to load them from."""
     return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
 
 
 def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, figures_cache=None) -> dict:
-    """Return `{task: results}`, with the reason under `left_out` where a task cannot be read.
+    """Return `{task: results}`, with the reason under `left_out` if a task cannot be measured.
 
     Args:
         tasks: list of `SentenceTask`.
-        vectors_of: function from a task to `vectors` of `task_figures`.
+        vectors_of: function from a task to the argument `vectors` of `task_figures`.
         folds, seed, figures_cache: as in `transfer`.
-        say: called with the name of each task.
+        say: function called with the name of each task.
 
     Raises:
-        InputError: no task can be read.
+        InputError: no task can be measured.
     """
     unreadable = {task.name: reason for task in tasks if (reason := why_unreadable(task, seed))}
     if unreadable and len(unreadable) == len(tasks):
@@ -120,7 +121,7 @@ def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, fi
 
 
 def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
-    """Return why no classifier can be fitted to a task, such as a single class; `None` if one can."""
+    """Return the reason why no classifier can be fitted to a task, or `None` if one can."""
     try:
         reader_of(task, seed)
     except InputError as error:
@@ -131,13 +132,13 @@ def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
 def task_figures(
     task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED, progress=None
 ) -> dict:
-    """Figures of one task, see `transfer`.
+    """Return the results of one task, see `transfer`.
 
     Args:
         task: the task.
-        vectors: of a list of str, `(sentences, dim)`, dense or sparse.
-        folds, seed: as of `transfer`.
-        progress: called with each fold.
+        vectors: function from a list of str to `(sentences, dim)`, dense or sparse.
+        folds, seed: as in `transfer`.
+        progress: function called with a description of each fold.
     """
     read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
     truth, said = read["truth"], read["said"]
@@ -152,7 +153,7 @@ def task_figures(
 
 
 def features_of(part: LabelledSentences, vectors: Callable):
-    """Vectors of sentences, or `[|u - v|, u v]` of pairs, `(examples, features)`."""
+    """Return the vectors of sentences, or `[|u - v|, u v]` of pairs, `(examples, features)`."""
     u = vectors(part.sentences)
     if part.seconds is None:
         return u
@@ -189,7 +190,7 @@ def _of_cosines(part, vectors, seed):
 
 
 def cosines(u, v) -> np.ndarray:
-    """`u . v / |u| |v|` of each row, `(examples,)`; 0 where a vector is zero.
+    """Return `u . v / |u| |v|` of each row, `(examples,)`; 0 if a vector is zero.
 
     Example:
 
@@ -211,12 +212,12 @@ def rank_correlation(a, b) -> float:
 
 
 def _f1(truth, said):
-    """F1 of class 1; 0 if it occurs neither in `truth` nor in `said`."""
+    """Return the F1 score of class 1, or 0 if it occurs neither in `truth` nor in `said`."""
     f1_score = require("sklearn.metrics", extra="evaluation").f1_score
     return float(f1_score(truth, said, zero_division=0.0))
 
 
-PROTOCOL = 2  # to increase when the same vectors and labels give other results
+PROTOCOL = 2  # increase this number when the same vectors and labels yield other results
 
 
 def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
@@ -224,8 +225,8 @@ def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
 
     Args:
         task: a `SentenceTask`.
-        vectors: of a list of str, `(sentences, dim)`, dense or sparse.
-        folds, seed: as of `transfer`.
+        vectors: function from a list of str to `(sentences, dim)`, dense or sparse.
+        folds, seed: as in `transfer`.
     """
     digest = hashlib.sha256(f"{PROTOCOL} {task.kind} {folds} {seed}".encode())
     for name in ("train", "validation", "test"):
@@ -240,9 +241,9 @@ def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
 
 
 def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) -> dict:
-    """Return the results under `key` in `folder`, or those of `measure()`, which are then stored there.
+    """Return the results stored under `key` in `folder`, or call `measure()` and store its results there.
 
-    A damaged file is measured again; a folder that cannot be written to gives a warning.
+    Results in a damaged file are measured again. A folder that cannot be written to triggers a warning.
     """
     if folder is None:
         return measure()

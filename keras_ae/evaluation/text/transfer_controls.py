@@ -1,4 +1,4 @@
-"""Rows without any encoder, beside which figures of transfer are read."""
+"""Controls for transfer results: the same tasks without a trained encoder."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,23 +34,23 @@ def transfer_controls(
     progress: Callable[[str], None] | None = None,
     verbose: bool = True,
 ) -> dict:
-    """The same tasks without what an encoder learns.
+    """Measure the same tasks without a trained encoder.
 
-    | row | |
+    | row | control |
     |---|---|
-    | `majority` | always the most frequent class of the training examples, as in `probe` |
-    | `bag of words` | which words there are, as many features as words: learns from the task alone |
-    | `mean of word vectors` | of the table `word_vectors` |
+    | `majority` | prediction of the most frequent class of the training examples, as in `probe` |
+    | `bag of words` | binary features, one per word: learns from the task alone |
+    | `mean of word vectors` | mean of the vectors in the table `word_vectors` |
     | `untrained encoder` | `untrained`, the encoder with its initial weights |
 
     Args:
-        tasks, folds, seed, figures_cache, progress, verbose: as in `transfer`. With `figures_cache` the
-            row `bag of words`, and every other row of the same vectors, is read once for all runs.
-        word_vectors: of the same text as the encoder; `None`: without this row.
-        untrained: as `encode` of `transfer`; `None`: without this row.
+        tasks, folds, seed, figures_cache, progress, verbose: as in `transfer`. With `figures_cache`, the
+            row `bag of words`, and every other row with the same vectors, is measured once for all runs.
+        word_vectors: word vectors from the text that the encoder was trained on; `None`: without this row.
+        untrained: the untrained encoder, as `encode` in `transfer`; `None`: without this row.
 
     Returns:
-        `{row: {task: figures}}`, figures as of `transfer`.
+        `{row: {task: results}}`, with results as in `transfer`.
 
     Example:
 
@@ -80,7 +80,7 @@ def transfer_controls(
 
 
 class _Named:
-    """Progress with the name of the row before that of each task."""
+    """Progress function that puts the name of the row before the name of each task."""
 
     def __init__(self, progress, row):
         self.progress, self.row, self.detail = progress, row, detail_of(progress)
@@ -90,9 +90,9 @@ class _Named:
 
 
 def mean_of_words(vectors: WordVectors) -> Callable:
-    """A function from a list of str to the mean vector of their words, `(sentences, dim)`.
+    """Return a function from a list of str to the mean vector of their words, `(sentences, dim)`.
 
-    Words without a vector count for nothing; where no word has one, the mean is zero.
+    Words without a vector are ignored. If no word has a vector, the mean is zero.
 
     Example:
 
@@ -113,10 +113,10 @@ def mean_of_words(vectors: WordVectors) -> Callable:
 
 
 def bag_of_words(texts: Sequence[str]) -> Callable:
-    """A function from some of these texts to which words they have, sparse `(sentences, words)`.
+    """Return a function from some of these texts to binary word features, sparse `(sentences, words)`.
 
-    Words that are in no training example have a weight of 0, whatever the penalty: that the
-    test's words have columns too changes nothing.
+    Words that are in no training example have a weight of 0 for every penalty, so the columns for
+    the words of the test set do not change the result.
     """
     text = require("sklearn.feature_extraction.text", extra="evaluation")
     counts = text.CountVectorizer(
@@ -128,7 +128,7 @@ def bag_of_words(texts: Sequence[str]) -> Callable:
 
 
 def _majority(task, folds, seed):
-    """Accuracy of the most frequent class of the training examples, in each fold if there is no test."""
+    """Return the accuracy of predicting the most frequent training class, per fold without a test part."""
     reason = why_unreadable(task, seed)
     if reason:
         return {"kind": "classes", "left_out": reason}
