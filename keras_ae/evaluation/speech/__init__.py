@@ -1,1 +1,1 @@
-"""Evaluation of speech: distances, verification, judges of conversions, vocoding, units."""
+"""Evaluation of speech: distances, speaker verification, judging of conversions, vocoding, units."""

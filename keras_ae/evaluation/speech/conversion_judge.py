@@ -1,4 +1,4 @@
-"""Whose voice a converted utterance is in, and what it says."""
+"""Classifiers of the speaker and the content of converted utterances."""
 
 import hashlib
 import io
@@ -17,25 +17,26 @@ from keras_ae.layers import MFCC
 
 FACTORS = ("speaker", "content")
 PENALTY = 10.0  # C of the support vector machines
-VERSION = 1  # of the features: other features, another judge
+VERSION = 1  # version of the features; a judge with other features is a different judge
 
 
 class ConversionJudge:
-    """Two classifiers that judge conversions, of speaker and of content, and know nothing of any converter.
+    """Pair of classifiers, of speaker and of content, that judge conversions independently of any converter.
 
     ```
     speaker(x), content(x) = SVM_rbf(standardised conversion_features(x)),   C = 10
     both = mean over conversions of [speaker(x) = target and content(x) = content of the source]
     ```
 
-    They are fitted on recordings *and* on copies of these that went through the vocoder, so that
-    the sound of the vocoder is no evidence of anything: never on conversions, and never on
-    recordings that are converted later. "both" is what counts: playing any recording of the
-    target has all of the speaker, and doing nothing has all of the content. `save` keeps features, labels
-    and settings, `load` fits the same judge again; `hash` names it.
+    They are fitted on recordings *and* on vocoded copies of these, so that the sound of the vocoder
+    is not evidence for any class. They are never fitted on conversions, nor on recordings that are
+    converted later. "both" is the relevant result: playing any recording of the target speaker is
+    always right in the speaker, and returning the input unchanged is always right in the content.
+    `save` stores features, labels and settings, `load` fits the same judge again, and `hash`
+    identifies it.
 
     Args:
-        sample_rate: of all waveforms, Hz.
+        sample_rate: sample rate of all waveforms in Hz.
 
     Example:
 
@@ -52,17 +53,17 @@ class ConversionJudge:
         self.sample_rate = int(sample_rate)
 
     def fit(self, waveforms: Sequence[np.ndarray], *, speaker, content, copies: Sequence[np.ndarray] = ()):
-        """Fit both classifiers; returns the judge.
+        """Fit both classifiers and return the judge.
 
         Args:
             waveforms: float `(samples,)` of each training utterance.
-            speaker, content: their labels, integers or strings `(utterances,)`.
-            copies: the same utterances in the same order through the vocoder, such as
-                `copy_synthesis` makes.
+            speaker, content: labels of the utterances, integers or strings `(utterances,)`.
+            copies: vocoded copies of the same utterances in the same order, such as the result of
+                `copy_synthesis`.
 
         Raises:
-            InputError: numbers of waveforms and labels differ; fewer than two speakers or contents;
-                waveforms that are not finite.
+            InputError: the numbers of waveforms and labels differ, there are fewer than two speakers or
+                contents, or waveforms are not finite.
             ImportError: scikit-learn is not installed.
         """
         labels = {"speaker": np.asarray(speaker), "content": np.asarray(content)}
@@ -97,28 +98,28 @@ class ConversionJudge:
         return self
 
     def predict(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """`{"speaker": (utterances,), "content": (utterances,)}` of waveforms."""
+        """Return the predicted `{"speaker": (utterances,), "content": (utterances,)}` of waveforms."""
         self._check_fitted()
         x = conversion_features(waveforms, self.sample_rate)
         check_finite(x, "waveforms")
         return {name: classifier.predict(x) for name, classifier in self._classifiers.items()}
 
     def table_row(self, waveforms: Sequence[np.ndarray], *, source, target, content) -> dict:
-        """What became of conversions: a row of the table of converters.
+        """Judge conversions, and return one row of a table of converters.
 
         Args:
             waveforms: the conversions.
-            source, target: the speaker of the source and the one that was wanted, `(conversions,)`.
-            content: what the source says, `(conversions,)`.
+            source, target: the speaker of the source, and the target speaker, `(conversions,)`.
+            content: the content of the source, `(conversions,)`.
 
         Returns:
-            `{"n", "target_speaker", "source_speaker", "content", "both", "both_interval"}`: shares of the
-            conversions that are in the voice of the target, still in that of the source, that
-            say the right thing, that are right in both; and Wilson's 95 % interval of the latter, which
-            takes conversions as independent.
+            `{"n", "target_speaker", "source_speaker", "content", "both", "both_interval"}`: the shares of
+            the conversions that are in the voice of the target, that are still in the voice of the
+            source, that have the right content, and that are right in both; and Wilson's 95 % interval
+            of the last share, which assumes independent conversions.
 
         Raises:
-            InputError: numbers differ, the judge is not fitted, or waveforms are not finite.
+            InputError: the lengths differ, the judge is not fitted, or waveforms are not finite.
         """
         source, target, content = np.asarray(source), np.asarray(target), np.asarray(content)
         check_lengths(waveforms=waveforms, source=source, target=target, content=content)
@@ -135,7 +136,7 @@ class ConversionJudge:
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits of SHA-256 over settings, training features and labels."""
+        """First 16 hexadecimal digits of the SHA-256 of settings, training features and labels."""
         self._check_fitted()
         digest = hashlib.sha256(self._settings().encode())
         for values in (self.features, *(self.labels[name] for name in FACTORS)):
@@ -153,10 +154,10 @@ class ConversionJudge:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "ConversionJudge":
-        """The judge that was saved, fitted again on the same features: it says the same.
+        """Load a saved judge by fitting it again on the same features; its predictions are the same.
 
         Raises:
-            InputError: no file of a judge, or one of other settings than this version's.
+            InputError: the file is not that of a judge, or its settings differ from those of this version.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -184,23 +185,24 @@ class ConversionJudge:
 
 
 COEFFICIENTS = 13
-BINS = 8  # equal parts of an utterance
+BINS = 8  # number of equal parts of an utterance
 TINY = 1e-9
 
 
 def conversion_features(waveforms: Sequence[np.ndarray], sample_rate: int) -> np.ndarray:
-    """Cepstra of whole utterances and of their eighths, `(utterances, 182)` float32.
+    """Compute the cepstra of whole utterances and of their eighths, float32 `(utterances, 182)`.
 
     ```
     [mean_t c[t], sd_t c[t], mean_{t in part 1} c'[t], ..., mean_{t in part 8} c'[t]]
     ```
 
-    `c` are 13 MFCC with slopes and curvatures (39 numbers), `c'` the 13 alone: windows of 25 ms
-    every 10 ms, 40 bands, of the waveform with peak 1. Parts share a frame where their border falls into it.
+    `c` are 13 MFCC with their first and second derivatives over time (39 numbers), `c'` the 13 MFCC
+    alone: windows of 25 ms every 10 ms and 40 bands, of the waveform scaled to a peak of 1. Two
+    neighbouring parts share the frame at their border if the border lies within it.
 
     Args:
         waveforms: float `(samples,)` of each utterance.
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
 
     Example:
 

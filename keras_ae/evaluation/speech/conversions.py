@@ -1,4 +1,4 @@
-"""All conversions of a set of utterances by a trained voice converter, and the judge that hears them."""
+"""Conversions of a set of utterances by a trained voice converter, and their judgement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from keras_ae.evaluation.speech.frame_probes import encode_utterances
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from keras_ae.layers import LogMelSpectrogram
 
-BATCH = 50  # conversions that are decoded together
+BATCH = 50  # number of conversions decoded together
 
 
 @dataclass(frozen=True)
 class Conversions:
-    """Conversions of utterances to voices, one entry each.
+    """Conversions of utterances to voices, with one entry per conversion.
 
     Attributes:
         frames: log-mel frames `(frames, mels)`, not normalised.
-        rows: which utterance was converted, int64 `(conversions,)`.
-        target: number of the speaker whose voice was wanted, int64 `(conversions,)`.
+        rows: index of the converted utterance, int64 `(conversions,)`.
+        target: number of the target speaker, int64 `(conversions,)`.
     """
 
     frames: list[np.ndarray]
@@ -39,7 +39,7 @@ class Conversions:
 
 
 def conversion_frames(sample_rate: int) -> LogMelSpectrogram:
-    """The frames of voice conversion: logarithms of magnitudes in 80 bands, 32 ms every 8 ms."""
+    """Return the frame layer for voice conversion: log magnitudes in 80 bands, 32 ms every 8 ms."""
     window = sample_rate * 32 // 1000
     return LogMelSpectrogram(
         80,
@@ -53,17 +53,17 @@ def conversion_frames(sample_rate: int) -> LogMelSpectrogram:
 
 
 def waveforms_of(*splits) -> list[np.ndarray]:
-    """All utterances of some `SpeechSplit`s."""
+    """Return the waveforms of all utterances of some `SpeechSplit`s."""
     return [split.waveform(i) for split in splits for i in range(len(split))]
 
 
 def fit_judge(splits: Sequence, sample_rate: int, path: str | Path | None = None) -> ConversionJudge:
-    """A judge fitted on all utterances of `splits`, recorded and copy-synthesised.
+    """Return a judge fitted on all utterances of `splits`, recorded and copy-synthesised.
 
     Args:
-        splits: `SpeechSplit`s with speakers and labels, none of which is converted.
-        sample_rate: of their waveforms, Hz.
-        path: the judge is read from this file if it is there, else written to it.
+        splits: `SpeechSplit`s with speakers and labels; their utterances must not be converted later.
+        sample_rate: sample rate of their waveforms in Hz.
+        path: file to load the judge from if it exists, and to save it to otherwise.
     """
     if path is not None and Path(path).exists():
         return ConversionJudge.load(path)
@@ -80,7 +80,7 @@ def fit_judge(splits: Sequence, sample_rate: int, path: str | Path | None = None
 
 
 def contents_of(model, split) -> list[np.ndarray]:
-    """The content of each utterance, `(codes, content_dim)`."""
+    """Return the content of each utterance, `(codes, content_dim)`."""
     function = tf.function(model.endpoints()["content"].function, reduce_retracing=True, autograph=False)
 
     def encode(batch):
@@ -91,7 +91,7 @@ def contents_of(model, split) -> list[np.ndarray]:
 
 
 def voices_of(model, split) -> np.ndarray:
-    """The voice of each utterance by the speaker encoder, `(utterances, speaker_dim)`."""
+    """Return the output of the speaker encoder for each utterance, `(utterances, speaker_dim)`."""
     function = tf.function(model.endpoints()["speaker"].function, reduce_retracing=True, autograph=False)
 
     def encode(batch):
@@ -102,26 +102,26 @@ def voices_of(model, split) -> np.ndarray:
 
 
 def mean_voices(voices: np.ndarray, speaker: np.ndarray) -> dict[int, np.ndarray]:
-    """`{speaker: mean voice of all its utterances}`."""
+    """Return `{speaker: mean voice of all utterances of the speaker}`."""
     return {int(s): voices[speaker == s].mean(axis=0) for s in np.unique(speaker)}
 
 
 def other_speakers(speaker: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """`(rows, target)`: every utterance once to each of `targets` that is not its own speaker."""
+    """Return `(rows, target)`: every utterance paired with each of `targets` other than its own speaker."""
     pairs = [(row, t) for row, own in enumerate(speaker) for t in targets if t != own]
     rows, target = np.array(pairs, "int64").reshape(-1, 2).T
     return rows, target
 
 
 def convert_all(model, split, contents, rows, target, voices=None) -> Conversions:
-    """Decode the content of utterance `rows[i]` in the voice `voices[i]`.
+    """Decode the content of utterance `rows[i]` in the voice `voices[i]` for all `i`.
 
     Args:
         model: a `VoiceConverter` with a front end.
-        split: the utterances.
-        contents: of `contents_of`.
-        rows, target: which conversions, int64 `(conversions,)`.
-        voices: `(conversions, speaker_dim)`; `None`: `target` itself, of a model with a table of speakers.
+        split: `SpeechSplit` of the utterances.
+        contents: the result of `contents_of`.
+        rows, target: utterance and target speaker of each conversion, int64 `(conversions,)`.
+        voices: `(conversions, speaker_dim)`; `None`: `target` itself, for a model with a table of speakers.
     """
     voices = np.asarray(target, "int32") if voices is None else np.asarray(voices, "float32")
 
@@ -145,12 +145,12 @@ def convert_all(model, split, contents, rows, target, voices=None) -> Conversion
 
 
 def convert_pairs(model, sources, rows, examples, chosen) -> Conversions:
-    """What `convert` makes of utterance `rows[i]` of `sources` and, for its voice, `chosen[i]` of `examples`.
+    """Convert utterance `rows[i]` of `sources` to the voice of utterance `chosen[i]` of `examples`.
 
     Args:
         model: a `VoiceConverter` with a front end and a speaker encoder.
         sources, examples: `SpeechSplit`s; `examples` with speakers.
-        rows, chosen: which utterances, int64 `(conversions,)`.
+        rows, chosen: indices of the utterances, int64 `(conversions,)`.
     """
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -178,28 +178,28 @@ def _padded(waveforms):
 
 
 def mel_layer(model) -> LogMelSpectrogram:
-    """The `LogMelSpectrogram` of a model's front end."""
+    """Return the `LogMelSpectrogram` of a model's front end."""
     if model.front_end is None:
         raise InputError("Conversions are heard by a front end that takes waveforms. Received: frames alone")
     return next(layer for layer in model.front_end.layers if isinstance(layer, LogMelSpectrogram))
 
 
 def judged(conversions: Conversions, split, layer, judge, recorded=None, distances: bool = True) -> dict:
-    """What became of conversions: a row of the table of converters.
+    """Judge conversions, and return one row of a table of converters.
 
     Args:
-        conversions: of utterances of `split`.
+        conversions: conversions of utterances of `split`.
         split: `SpeechSplit` with speakers and labels.
-        layer: the `LogMelSpectrogram` whose frames they are.
+        layer: the `LogMelSpectrogram` that defines the frames.
         judge: a `ConversionJudge`.
-        recorded: `(split, frames of its utterances)` with recordings of the target speakers to compare
-            with; `None`: those of `split`.
-        distances: `False`: the row of the judge alone.
+        recorded: `(split, frames of its utterances)` with recordings of the target speakers for
+            comparison; `None`: the recordings of `split`.
+        distances: whether to measure `mcd` and `gv`; if false, the row has the results of the judge only.
 
     Returns:
-        The row of `ConversionJudge.table_row`; `mcd`, the distortion to the nearest recording of the
-        target that says the same, mean over the conversions that have one; `gv`, the variance ratio,
-        mean over conversions.
+        The row of `ConversionJudge.table_row` with `mcd`, the distortion with respect to the nearest
+        recording of the target with the same content, averaged over the conversions for which there is
+        one; and `gv`, the variance ratio, averaged over conversions.
     """
     source, content = split.speaker[conversions.rows], split.label[conversions.rows]
     heard = vocode(conversions.frames, layer)
@@ -214,7 +214,7 @@ def judged(conversions: Conversions, split, layer, judge, recorded=None, distanc
 
 
 def _distortions(conversions, content, references, frames, scale):
-    """To the nearest recording of the target that says the same, of the conversions that have one."""
+    """Return the distortions with respect to the nearest recording of the target with the same content."""
     found = []
     for one, target, said in zip(conversions.frames, conversions.target, content, strict=True):
         same = np.flatnonzero((references.speaker == target) & (references.label == said))
@@ -224,7 +224,7 @@ def _distortions(conversions, content, references, frames, scale):
 
 
 def _variance(conversions, references, frames):
-    """The variance ratio, mean over conversions."""
+    """Return the variance ratio, averaged over conversions."""
     total = 0.0
     for target in np.unique(conversions.target):
         of = np.flatnonzero(conversions.target == target)

@@ -1,4 +1,4 @@
-"""Figures of a trained voice converter: what its two codes tell, and what its conversions are worth."""
+"""Evaluation of a trained voice converter: probes of its two codes, and quality of its conversions."""
 
 import numpy as np
 
@@ -14,19 +14,19 @@ from keras_ae.evaluation.speech.conversions import (
 )
 from keras_ae.evaluation.speech.frame_probes import eight_bins, linear_accuracy
 
-STEPS = 1000  # of logistic regression
+STEPS = 1000  # largest number of steps of logistic regression
 
 
 class ProbedUtterances:
-    """Speaker and word of utterances of two splits: what probes of a code are fitted on and read on.
+    """Speakers and words of the utterances of two splits, the targets of the probes of a code.
 
     Args:
-        train, test: `SpeechSplit`s, or lists of these, with speakers.
+        train, test: `SpeechSplit`s with speakers, or lists of them.
 
     Attributes:
-        speaker, word: of all utterances, training first; `word` is `None` unless all test words occur
-            in training.
-        is_test: bool `(utterances,)`.
+        speaker, word: labels of all utterances, training utterances first; `word` is `None` unless all
+            test words occur in training.
+        is_test: bool `(utterances,)`, true for test utterances.
     """
 
     def __init__(self, train, test):
@@ -41,7 +41,12 @@ class ProbedUtterances:
                 self.word = word
 
     def of_content(self, z, seed: int = 0) -> dict:
-        """`content_*` of a code `(utterances, features)` that should tell the word and not the speaker."""
+        """Return the results `content_*` of a code that should contain the word but not the speaker.
+
+        Args:
+            z: code `(utterances, features)`.
+            seed: seed of the probes.
+        """
         of_speaker = self._both_probes(z, self.speaker, seed)
         found = {"content_speaker_linear": of_speaker["linear"], "content_speaker_mlp": of_speaker["mlp"]}
         if self.word is not None:
@@ -52,7 +57,11 @@ class ProbedUtterances:
         return found
 
     def of_voice(self, z) -> dict:
-        """`speaker_*` of a code `(utterances, features)` that should tell the speaker and not the word."""
+        """Return the results `speaker_*` of a code that should contain the speaker but not the word.
+
+        Args:
+            z: code `(utterances, features)`.
+        """
         found = {"speaker_speaker": self._linear(z, self.speaker, ~self.is_test, self.is_test)}
         if self.word is not None:
             found["speaker_digit"] = self._linear(z, self.word, ~self.is_test, self.is_test)
@@ -60,12 +69,12 @@ class ProbedUtterances:
         return found
 
     def leave_one_speaker_out(self, z) -> float:
-        """The word, mean over speakers whose utterances the probe has not heard."""
+        """Return the accuracy of the word for speakers that are not in training, averaged over speakers."""
         of_speakers = [self.speaker == speaker for speaker in np.unique(self.speaker)]
         return float(np.mean([self._linear(z, self.word, ~own, own) for own in of_speakers]))
 
     def speaker_of_new_words(self, z) -> float:
-        """The speaker of words that the probe has not heard: of either half, fitted on the other one."""
+        """Return the accuracy of the speaker for words that are not in training, by halves of the words."""
         first = self.word < np.median(self.word)
         train, test = ~self.is_test, self.is_test
         pairs = ((first, ~first), (~first, first))
@@ -80,15 +89,16 @@ class ProbedUtterances:
 
 
 class Codes:
-    """Content and voice of the utterances of two splits by a trained `VoiceConverter`.
+    """Content and voice codes of the utterances of two splits from a trained `VoiceConverter`.
 
     Args:
         model: the converter.
-        train, test: `SpeechSplit`s, or lists of these, with speakers.
+        train, test: `SpeechSplit`s with speakers, or lists of them.
 
     Attributes:
-        contents: of the last test split, `(codes, content_dim)` each.
-        voices: of all utterances, training first, `(utterances, speaker_dim)`; `None` with a table of voices.
+        contents: content of each utterance of the last test split, `(codes, content_dim)`.
+        voices: voices of all utterances, training utterances first, `(utterances, speaker_dim)`; `None`
+            with a table of voices.
     """
 
     def __init__(self, model, train, test):
@@ -102,14 +112,17 @@ class Codes:
             self.voices = np.concatenate([voices_of(model, split) for split in splits])
 
     def figures(self, seed: int = 0) -> dict:
-        """Accuracies of probes that are fitted on the training split and read on the other one.
+        """Return the accuracies of probes that are fitted on the training split, on the test split.
 
-        `content_*` are of the means of the content over eight equal parts of the utterance,
-        `speaker_*` of the voice: `content_speaker_linear`, `content_speaker_mlp` the speaker; where words
-        are known and shared by the splits `content_digit`, `content_digit_mlp` the word, `content_loso`
-        the word, mean over speakers that the probe has not heard, `content_speaker_newdigits` the speaker,
-        of words that the probe has not heard; `speaker_speaker`, `speaker_digit`, `speaker_newdigits`
-        likewise.
+        The probes of `content_*` read the means of the content over eight equal parts of the utterance,
+        and those of `speaker_*` the voice:
+
+        - `content_speaker_linear`, `content_speaker_mlp`, `speaker_speaker`: the speaker;
+        - `content_digit`, `content_digit_mlp`, `speaker_digit`: the word;
+        - `content_loso`: the word for speakers that are not in training, averaged over speakers;
+        - `content_speaker_newdigits`, `speaker_newdigits`: the speaker for words that are not in training.
+
+        All but the first line require that words are known and shared by the splits.
         """
         found = self.utterances.of_content(self.pooled, seed)
         return found if self.voices is None else found | self.utterances.of_voice(self.voices)
@@ -118,24 +131,24 @@ class Codes:
 def conversion_figures(
     model, train, test, judge, *, codes=None, most: int | None = None, one_utterance=True, seed: int = 0
 ) -> dict:
-    """The utterances of `test` in the voices of all other speakers, heard by a judge.
+    """Convert the utterances of `test` to the voices of all other speakers, and judge the conversions.
 
     Args:
         model: a `VoiceConverter`.
-        train: `SpeechSplit`s (a list, or one) with utterances of the voices that are wanted.
-        test: the `SpeechSplit` that is converted, with speakers and labels.
-        judge: a `ConversionJudge` that has heard none of `test`.
-        codes: `Codes(model, train, test)` if there are any already.
-        most: utterances that are converted, drawn with `seed`; `None`: all.
-        one_utterance: convert with one utterance of the target speaker, too.
-        seed: of what is drawn.
+        train: `SpeechSplit`, or a list of them, with utterances of the target voices.
+        test: the `SpeechSplit` to convert, with speakers and labels.
+        judge: a `ConversionJudge` that was not fitted on any utterance of `test`.
+        codes: existing `Codes(model, train, test)`; `None`: computed.
+        most: number of utterances to convert, drawn with `seed`; `None`: all utterances.
+        one_utterance: whether to convert with a single utterance of the target speaker as well.
+        seed: seed of all draws.
 
     Returns:
-        `both_seen`, `target_seen`, `source_seen`, `digit_seen`, `mcd`, `gv`: the voice is the number of the
-        speaker, or the mean of its training utterances. `both_own`, `digit_own`: the utterance in its own
-        voice, which says how much the codes lose. With a speaker encoder also `both_one_utterance`,
-        `target_one_utterance`, `source_one_utterance`, `digit_one_utterance`: the voice is that of one
-        training utterance that says something else.
+        `both_seen`, `target_seen`, `source_seen`, `digit_seen`, `mcd`, `gv`: the voice is given by the
+        number of the speaker, or by the mean over its training utterances. `both_own`, `digit_own`: the
+        utterance is converted to its own voice, which measures the loss by the codes. With a speaker
+        encoder also `both_one_utterance`, `target_one_utterance`, `source_one_utterance`,
+        `digit_one_utterance`: the voice is that of one training utterance with another content.
     """
     codes = Codes(model, train, test) if codes is None else codes
     rng, layer = np.random.default_rng(seed), mel_layer(model)
@@ -163,14 +176,14 @@ _SHARES = {"both": "both", "target": "target_speaker", "source": "source_speaker
 
 
 def _mean_voice_each(codes, target):
-    """The mean voice of all training utterances of each target."""
+    """Return the mean voice of all training utterances of each target."""
     training = ~codes.utterances.is_test
     means = mean_voices(codes.voices[training], codes.utterances.speaker[training])
     return np.stack([means[int(t)] for t in target])
 
 
 def _one_voice_each(codes, said, target, rng):
-    """The voice of one training utterance of each target that says something else."""
+    """Return the voice of one training utterance of each target with another content."""
     chosen, known = [], codes.utterances
     for word, speaker in zip(said, target, strict=True):
         of_target = (known.speaker == speaker) & ~known.is_test & (known.word != word)
@@ -179,5 +192,5 @@ def _one_voice_each(codes, said, target, rng):
 
 
 def listed(splits):
-    """A list of splits, also of one."""
+    """Return splits as a list; a single split becomes a list of one."""
     return list(splits) if isinstance(splits, list | tuple) else [splits]

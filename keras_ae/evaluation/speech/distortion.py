@@ -1,4 +1,4 @@
-"""Distances of converted speech from recordings: mel cepstral distortion, ratio of global variances."""
+"""Distances between converted speech and recordings: mel cepstral distortion, global variance ratio."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ DECIBELS = 10.0 * math.sqrt(2.0) / math.log(10.0)
 
 
 def mel_cepstral_distortion(a: np.ndarray, b: np.ndarray, *, num_coefficients: int = 12) -> float:
-    """Mean distance in decibels of the cepstra of two utterances along the best alignment.
+    """Compute the mean distance in dB of the cepstra of two utterances along the best alignment.
 
     ```
     c[t, k] = 2 / M sum_m cos(pi k (m + 1/2) / M) y[t, m],   k = 1, ..., num_coefficients
@@ -19,16 +19,18 @@ def mel_cepstral_distortion(a: np.ndarray, b: np.ndarray, *, num_coefficients: i
     MCD     = 1 / |P| sum_{(i, j) in P} d[i, j],   P = argmin_P sum_P d
     ```
 
-    `P` leads from the first frames to the last ones by steps of one in either or both (dynamic time
-    warping). The loudness `c[t, 0]` does not count. Figures of different front ends do not compare.
+    `P` is a path from the first frames to the last frames by steps of one in either or both utterances
+    (dynamic time warping). The loudness `c[t, 0]` is ignored. Results with different front ends are not
+    comparable.
 
     Args:
         a, b: `y`, natural logarithms of *magnitudes* in mel bands, `(frames, M)`: `LogMelSpectrogram` with
-            `power=1.0`; those of energies are to be halved.
-        num_coefficients: cepstral coefficients, less than `M`.
+            `power=1.0`. Logarithms of energies must be halved.
+        num_coefficients: number of cepstral coefficients, less than `M`.
 
     Raises:
-        InputError: other bands, no frame, values that are not finite, too many coefficients.
+        InputError: the numbers of bands differ, there are no frames, values are not finite, or there are
+            too many coefficients.
 
     Example:
 
@@ -45,7 +47,7 @@ def mel_cepstral_distortion(a: np.ndarray, b: np.ndarray, *, num_coefficients: i
     bands = a.shape[1]
     angles = np.outer(np.arange(bands) + 0.5, np.arange(1, num_coefficients + 1)) * np.pi / bands
     basis = np.cos(angles) * (2.0 / bands)
-    # differences first: the sum of squares less twice the product would lose equal frames to rounding
+    # subtract first: |a|^2 + |b|^2 - 2ab would not be exactly zero for equal frames, due to rounding
     distances = np.linalg.norm((a @ basis)[:, None] - (b @ basis)[None], axis=-1)
     path = _best_path(distances)
     return float(DECIBELS * np.mean([distances[step] for step in path]))
@@ -65,24 +67,24 @@ def _check(a, b, num_coefficients):
 
 
 def _best_path(distances):
-    """The cells `(i, j)` of the alignment of least total distance, from the last one to the first."""
+    """Return the cells `(i, j)` of the alignment with the least total distance, last cell first."""
     total = _least_totals(distances)
     i, j = distances.shape[0] - 1, distances.shape[1] - 1
     path = [(i, j)]
     while i or j:
         steps = [(i - 1, j - 1), (i, j - 1), (i - 1, j)]
-        # row 0 and column 0 of the totals lie before the first frames
+        # row 0 and column 0 of `total` precede the first frames
         i, j = min(steps, key=lambda step: total[step[0] + 1, step[1] + 1])
         path.append((i, j))
     return path
 
 
 def _least_totals(distances):
-    """`total[i + 1, j + 1]`: the least sum of distances on a path from `(0, 0)` to `(i, j)`."""
+    """Return `total[i + 1, j + 1]`, the least sum of distances on a path from `(0, 0)` to `(i, j)`."""
     rows, columns = distances.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
-    for diagonal in range(rows + columns - 1):  # cells of a diagonal do not need each other
+    for diagonal in range(rows + columns - 1):  # cells of a diagonal do not depend on each other
         i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
         j = diagonal - i
         before = np.minimum(np.minimum(total[i, j], total[i + 1, j]), total[i, j + 1])
@@ -91,21 +93,23 @@ def _least_totals(distances):
 
 
 def global_variance_ratio(converted: Sequence[np.ndarray], recorded: Sequence[np.ndarray]) -> float:
-    """Variance of converted frames over time, relative to recordings of the target speaker.
+    """Compute the variance of converted frames over time, relative to recordings of the target speaker.
 
     ```
     v_m   = mean over recordings of var_t y[t, m]
     ratio = mean over conversions and bands m of var_t y_hat[t, m] / v_m
     ```
 
-    Below 1: smoothed, as by an average of voices; 1 is what recordings have on average.
+    Values below 1 mean that the frames are smoothed, as by an average of voices. Recordings have a
+    ratio of 1 on average.
 
     Args:
         converted: log-mel frames `(frames, bands)` of each conversion to one speaker.
-        recorded: log-mel frames of each recording of that speaker, of the same front end.
+        recorded: log-mel frames of each recording of that speaker, from the same front end.
 
     Raises:
-        InputError: nothing converted or recorded, other bands, a band that never moves in the recordings.
+        InputError: there are no conversions or no recordings, the numbers of bands differ, or a band is
+            constant in the recordings.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What a linear classifier reads from the frames of utterances: the phone of each, the speaker of all."""
+"""Linear probes of the frames of utterances: the phone of each frame, the speaker of each utterance."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -8,21 +8,21 @@ import numpy as np
 from keras_ae.errors import require
 from keras_ae.evaluation.probes.held_out import check_classes, most_frequent
 
-PHONE_FRAMES = (30_000, 15_000)  # drawn for training and test of a probe of phones
+PHONE_FRAMES = (30_000, 15_000)  # numbers of frames drawn for training and test of a phone probe
 BATCH = 16
 
 
 def encode_utterances(split, encode: Callable, batch_size: int = BATCH) -> list[np.ndarray]:
-    """Frames of each utterance of a `SpeechSplit`, in its order.
+    """Return the encoded frames of each utterance of a `SpeechSplit`, in its order.
 
     Args:
-        split: the utterances.
-        encode: takes a batch `{"x":, "lengths":, ...}`, returns `(frames (batch, frames, dim), counts
-            (batch,))`, the number of real frames of each.
-        batch_size: utterances of a batch.
+        split: `SpeechSplit` of the utterances.
+        encode: function from a batch `{"x":, "lengths":, ...}` to `(frames (batch, frames, dim), counts
+            (batch,))`, where `counts` is the number of real frames of each utterance.
+        batch_size: number of utterances per batch.
 
     Returns:
-        float32 `(frames, dim)` each.
+        list of float32 `(frames, dim)`, one per utterance.
     """
     found = [None] * len(split)
     batches = split.batches(batch_size).as_numpy_iterator()
@@ -34,29 +34,29 @@ def encode_utterances(split, encode: Callable, batch_size: int = BATCH) -> list[
 
 
 def standardized(frames):
-    """Mean 0 and deviation 1 over the frames of an utterance, in each channel."""
+    """Scale each channel to mean 0 and standard deviation 1 over the frames of an utterance."""
     return (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-5)
 
 
 def shifted(frames, by: int):
-    """At each frame the one `by` later, or earlier where negative; edges repeat."""
+    """Return the frame that is `by` frames later for each frame; edge frames are repeated."""
     return frames[np.clip(np.arange(len(frames)) + by, 0, len(frames) - 1)]
 
 
 def with_neighbours(frames, each_side: int):
-    """Each frame with those around it, `(frames, (2 each_side + 1) dim)`; edges repeat."""
+    """Join each frame with its neighbours, `(frames, (2 each_side + 1) dim)`; edge frames are repeated."""
     shifts = np.arange(-each_side, each_side + 1)
     at = np.clip(np.arange(len(frames))[:, None] + shifts, 0, len(frames) - 1)
     return frames[at].reshape(len(frames), -1)
 
 
 def mean_and_deviation(frames):
-    """Mean and standard deviation over the frames of an utterance, `(2 dim,)`."""
+    """Return the mean and standard deviation over the frames of an utterance, `(2 dim,)`."""
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
 
 
 def eight_bins(frames):
-    """Means of eight equal parts of an utterance, `(8 dim,)`."""
+    """Return the means of eight equal parts of an utterance, `(8 dim,)`."""
     ends = np.linspace(0, len(frames), 9)
     return np.concatenate(
         [
@@ -67,10 +67,10 @@ def eight_bins(frames):
 
 
 def linear_accuracy(x, y, x_test, y_test, max_iter: int = 200) -> float:
-    """Accuracy of logistic regression (L2, C = 1) on features standardised by the training part.
+    """Return the test accuracy of logistic regression (L2, C = 1) on features standardised by training.
 
     Raises:
-        InputError: the training part has one class only.
+        InputError: the training part has a single class.
     """
     check_classes(y, "the labels that a probe is fitted on")
     linear = require("sklearn.linear_model", extra="evaluation")
@@ -79,19 +79,21 @@ def linear_accuracy(x, y, x_test, y_test, max_iter: int = 200) -> float:
     scale = preprocessing.StandardScaler()
     classifier = linear.LogisticRegression(C=1.0, max_iter=max_iter, tol=1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # all rows stop at the same count
+        # all results use the same number of steps, whether or not the fit has converged
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         classifier.fit(scale.fit_transform(np.asarray(x, "float32")), y)
     return float(np.mean(classifier.predict(scale.transform(np.asarray(x_test, "float32"))) == y_test))
 
 
 def phone_accuracy(train, test, features: Callable, hop: int, seed: int = 0) -> float:
-    """How often the phone at a frame is read right, on utterances that the probe has not seen.
+    """Return the accuracy of the phone at each frame, on utterances that are not in training.
 
     Args:
         train, test: `(split, frames of each of its utterances)`.
-        features: what the probe sees of the frames of an utterance, `(frames, dim)` -> `(frames, features)`.
-        hop: samples between frames.
-        seed: of the frames that are drawn, `PHONE_FRAMES` of each part.
+        features: function from the frames of an utterance to the inputs of the probe, `(frames, dim)` ->
+            `(frames, features)`.
+        hop: number of samples between frames.
+        seed: seed of the draw of `PHONE_FRAMES` frames from each part.
     """
     parts = []
     rng = np.random.default_rng(seed)
@@ -104,11 +106,11 @@ def phone_accuracy(train, test, features: Callable, hop: int, seed: int = 0) -> 
 
 
 def speaker_accuracy(train, test, features: Callable = mean_and_deviation) -> float:
-    """How often the speaker of an utterance is read right from its pooled frames.
+    """Return the accuracy of the speaker of an utterance, predicted from its pooled frames.
 
     Args:
         train, test: `(split, frames of each of its utterances)`.
-        features: `(frames, dim)` -> `(features,)`.
+        features: pooling function, `(frames, dim)` -> `(features,)`.
     """
     parts = []
     for split, utterances in (train, test):
@@ -117,12 +119,12 @@ def speaker_accuracy(train, test, features: Callable = mean_and_deviation) -> fl
 
 
 def majority(train_labels: Sequence, test_labels: Sequence) -> float:
-    """Accuracy of always saying the most frequent label of training."""
+    """Return the accuracy of always predicting the most frequent training label."""
     return float(np.mean(np.asarray(test_labels) == most_frequent(train_labels)))
 
 
 def _rows(blocks, chosen, total):
-    """The rows `chosen` of all blocks, in that order, without holding the blocks."""
+    """Return the rows `chosen` of all blocks, in that order, with one block in memory at a time."""
     place = np.full(total, -1)
     place[chosen] = np.arange(len(chosen))
     rows, first = None, 0

@@ -1,4 +1,4 @@
-"""Whether two embeddings are of one speaker."""
+"""Speaker verification: whether two embeddings belong to the same speaker."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_ae.evaluation._checks import as_embedding, check_lengths
 
 
 def equal_error_rate(embeddings, speakers) -> float:
-    """The error of accepting and rejecting pairs of utterances by the cosine of their embeddings.
+    """Compute the equal error rate of verifying pairs of utterances by the cosine of their embeddings.
 
     ```
     miss(t)  = share of the pairs of one speaker with cos(z_i, z_j) < t
@@ -15,16 +15,17 @@ def equal_error_rate(embeddings, speakers) -> float:
     EER      = miss(t*) = alarm(t*)
     ```
 
-    All pairs `i < j` are taken. Between two thresholds that some pair can tell apart, both shares are
-    interpolated linearly. 0: embeddings of a speaker are nearer to each other than to any others;
-    0.5: chance. Cosines depend on the origin: embeddings should be centred by other recordings' mean.
+    All pairs `i < j` are used. Between two neighbouring distinct thresholds, both shares are
+    interpolated linearly. At 0, embeddings of the same speaker are nearer to each other than those of
+    different speakers; chance is 0.5. Cosines depend on the origin: centre the embeddings by the
+    mean of other recordings.
 
     Args:
         embeddings: `(utterances, ...)`.
         speakers: `(utterances,)`, integers or strings.
 
     Raises:
-        InputError: numbers differ, values that are not finite, or pairs of one kind only.
+        InputError: the lengths differ, values are not finite, or all pairs are of one kind.
 
     Example:
 
@@ -44,15 +45,15 @@ def equal_error_rate(embeddings, speakers) -> float:
             "equal_error_rate needs pairs of one speaker and pairs of two. "
             f"Received: {int(same.sum())} and {int((~same).sum())}"
         )
-    # rounded: equal directions must have equal cosines
+    # round, because equal directions must have equal cosines
     return _crossing(np.round((directions @ directions.T)[first, second], 12), same)
 
 
 def _crossing(scores, same):
-    """Where the polygon through `(alarm, miss)` at all thresholds meets `alarm = miss`."""
+    """Return the point where the polygon through `(alarm, miss)` at all thresholds meets `alarm = miss`."""
     order = np.argsort(-scores, kind="stable")
     scores, same = scores[order], same[order]
-    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # pairs of equal scores go together
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # one threshold for equal scores
     miss = np.append(1.0, 1.0 - np.cumsum(same)[last] / same.sum())
     alarm = np.append(0.0, np.cumsum(~same)[last] / (~same).sum())
     after = int(np.argmax(alarm >= miss))

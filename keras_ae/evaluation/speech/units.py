@@ -1,4 +1,4 @@
-"""What units of speech, one code for a few frames, tell of the phone and of the speaker."""
+"""Phone and speaker information in speech units, where a unit is one code for a few frames."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_ac
 
 
 def units_and_embeddings(model, split) -> tuple[list | None, list[np.ndarray]]:
-    """Units and embedding of each utterance of a `SpeechSplit`, by a trained `SpeechAutoEncoder`.
+    """Return units and embedding of each utterance of a `SpeechSplit` from a trained `SpeechAutoEncoder`.
 
     Returns:
-        `(units, embeddings)`: int64 `(codes,)` and float32 `(codes, dim)` of each utterance; units are
-        `None` without a discrete bottleneck. Several bits or levels of a code make one number.
+        `(units, embeddings)`: int64 `(codes,)` and float32 `(codes, dim)` of each utterance. Units are
+        `None` without a discrete bottleneck. The bits or levels of a code are combined into one number.
     """
     function = tf.function(model.endpoints()["encode"].function, reduce_retracing=True)
 
@@ -35,27 +35,27 @@ def units_and_embeddings(model, split) -> tuple[list | None, list[np.ndarray]]:
 
 
 def number_of_units(model) -> int:
-    """How many different units the bottleneck of a discrete model has."""
+    """Return the number of different units of the bottleneck of a discrete model."""
     columns = 1 if len(model.code_shape) == 1 else model.code_shape[-1]
     return model.bottleneck.num_values**columns
 
 
 def phones_of_frames(split, hop: int) -> list[np.ndarray]:
-    """The phone that sounds at each frame of each utterance, int64 `(frames,)`."""
+    """Return the phone at each frame of each utterance, int64 `(frames,)`."""
     return [split.phone_frames(i, 1 + length // hop, hop) for i, length in enumerate(split.lengths)]
 
 
 def units_of_frames(units: Sequence[np.ndarray], phones: Sequence[np.ndarray], frames_per_unit: int):
-    """`(unit of each frame, its phone)`, all utterances in one."""
+    """Return `(unit of each frame, phone of each frame)`, with all utterances concatenated."""
     spread = [np.repeat(u, frames_per_unit)[: len(p)] for u, p in zip(units, phones, strict=True)]
     return np.concatenate(spread), np.concatenate(phones)
 
 
 def majority_phones(units, phones, num_units: int) -> np.ndarray:
-    """The phone that most frames of each unit have, int64 `(num_units,)`; -1 where it has no frame.
+    """Return the most frequent phone of each unit, int64 `(num_units,)`; -1 for a unit without frames.
 
     Args:
-        units, phones: of training frames, `(frames,)`.
+        units, phones: unit and phone of each training frame, `(frames,)`.
 
     Example:
 
@@ -68,26 +68,26 @@ def majority_phones(units, phones, num_units: int) -> np.ndarray:
 
 
 def purity(phone_of_unit, units, phones) -> float:
-    """Share of frames whose phone is the one that stands for their unit.
+    """Return the share of frames whose phone is the majority phone of their unit.
 
     Args:
-        phone_of_unit: of `majority_phones`, made of training frames.
-        units, phones: of test frames, `(frames,)`.
+        phone_of_unit: the result of `majority_phones` on training frames.
+        units, phones: unit and phone of each test frame, `(frames,)`.
     """
     return float(np.mean(phone_of_unit[np.asarray(units)] == np.asarray(phones)))
 
 
 def histograms(units: Sequence[np.ndarray], num_units: int) -> np.ndarray:
-    """Share of each unit in each utterance, `(utterances, num_units)`."""
+    """Return the share of each unit in each utterance, `(utterances, num_units)`."""
     return np.stack([np.bincount(one, minlength=num_units) / len(one) for one in units])
 
 
 def usage(units: Sequence[np.ndarray], num_units: int) -> float:
-    """Share of the units that occur at least once."""
+    """Return the share of the units that occur at least once."""
     return len(np.unique(np.concatenate(units))) / num_units
 
 
 def histogram_speaker_accuracy(units, speaker, test_units, test_speaker, num_units: int) -> float:
-    """How often a linear probe reads the speaker of a test utterance from how often it has each unit."""
+    """Return the accuracy of a linear probe of the speaker from the unit histograms of test utterances."""
     x, x_test = histograms(units, num_units), histograms(test_units, num_units)
     return linear_accuracy(x, speaker, x_test, test_speaker, max_iter=2000)

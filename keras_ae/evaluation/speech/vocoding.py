@@ -1,4 +1,4 @@
-"""Many utterances from their log-mel frames to waveforms."""
+"""Vocoding of many utterances, from log-mel frames to waveforms."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,29 @@ import numpy as np
 
 from keras_ae.audio import griffin_lim
 
-ITERATIONS = 40  # of Griffin-Lim
-PADDED = 64  # utterances that are turned into frames together
-INVERTED = 8  # utterances of equal length that are inverted together: more do not fit into the cache
+ITERATIONS = 40  # iterations of Griffin-Lim
+PADDED = 64  # utterances whose frames are computed together
+INVERTED = 8  # utterances of equal length that are inverted together; more do not fit into the cache
 
 
 def vocode(log_mels: Sequence[np.ndarray], layer, *, iterations: int = ITERATIONS) -> list[np.ndarray]:
-    """A waveform of each utterance's log-mel frames, quickly: for judges, of which thousands are to be heard.
+    """Compute a waveform for the log-mel frames of each utterance, fast enough to judge thousands of them.
 
     ```
     A = max(0, mel W^+)^(1 / power)        mel = exp(log_mel / log_scale)
     x = griffin_lim(A)
     ```
 
-    The pseudo-inverse `W^+` takes the place of the non-negative least squares of `audio.mel_to_waveform`,
-    which sound a little better and take longer than Griffin-Lim itself.
+    The pseudo-inverse `W^+` replaces the non-negative least squares of `audio.mel_to_waveform`, which
+    sounds slightly better and takes longer than Griffin-Lim itself.
 
     Args:
-        log_mels: `(frames, num_mels)` of each utterance, of `layer`, not normalised.
-        layer: the `layers.LogMelSpectrogram` whose frames they are.
-        iterations: of `audio.griffin_lim`.
+        log_mels: `(frames, num_mels)` of each utterance, computed by `layer`, not normalised.
+        layer: the `layers.LogMelSpectrogram` that computed the frames.
+        iterations: number of iterations of `audio.griffin_lim`.
 
     Returns:
-        float32 `((frames - 1) * hop,)` of each utterance.
+        list of float32 `((frames - 1) * hop,)`, one per utterance.
 
     Example:
 
@@ -55,7 +55,7 @@ def vocode(log_mels: Sequence[np.ndarray], layer, *, iterations: int = ITERATION
 
 
 def _equal_lengths(counts):
-    """Indices of utterances with as many frames as each other, at least two."""
+    """Yield the indices of utterances that have the same number of frames, at least two."""
     for count in np.unique(counts[counts > 1]):
         same = np.flatnonzero(counts == count)
         yield from np.split(same, range(INVERTED, len(same), INVERTED))
@@ -64,12 +64,12 @@ def _equal_lengths(counts):
 def copy_synthesis(
     waveforms: Sequence[np.ndarray], layer, *, iterations: int = ITERATIONS
 ) -> list[np.ndarray]:
-    """Each waveform through `layer` and back by `vocode`: how recordings sound that no model has touched.
+    """Convert each waveform to frames by `layer` and back by `vocode`, without any model in between.
 
     Args:
         waveforms: float `(samples,)` of each utterance.
         layer: a `layers.LogMelSpectrogram`.
-        iterations: of `audio.griffin_lim`.
+        iterations: number of iterations of `audio.griffin_lim`.
 
     Returns:
         float32 waveforms, at most `layer.hop - 1` samples shorter.
@@ -84,9 +84,9 @@ def copy_synthesis(
 
 
 def frames_of_waveforms(waveforms: Sequence[np.ndarray], layer) -> list[np.ndarray]:
-    """What `layer`, such as `LogMelSpectrogram` or `MFCC`, makes of each waveform, `(frames, channels)` each.
+    """Apply `layer`, such as `LogMelSpectrogram` or `MFCC`, to each waveform, `(frames, channels)` each.
 
-    Waveforms alike in length go through it together, padded, under a mask.
+    Waveforms of similar length are processed together, padded and with a mask.
 
     Example:
 
