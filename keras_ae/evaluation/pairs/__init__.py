@@ -1,1 +1,1 @@
-"""L_D*: how well a discriminator tells matching pairs of inputs and embeddings from others."""
+"""L_D*: discrimination of matched and mismatched pairs of inputs and embeddings."""

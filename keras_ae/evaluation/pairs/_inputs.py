@@ -1,4 +1,4 @@
-"""Inputs of pair discrimination: checks, and features of images, sequences and vectors."""
+"""Inputs of pair discrimination: checks, and feature networks for images, sequences and vectors."""
 
 import math
 import random
@@ -21,12 +21,12 @@ TOKEN_DIM = 64
 
 
 class InputFeatures:
-    """`f(x)`: `(batch, ...)` -> `(batch, features)`, from a fresh copy of a network.
+    """Features `f(x)`, `(batch, ...)` -> `(batch, features)`, by a freshly initialised copy of a network.
 
     Args:
-        inputs: `as_inputs` of the training examples; shapes and statistics are theirs.
-        network: a `keras.Model` or layer on `x` as it is, with a mask where there are
-            lengths; `None`: chosen by the shape of `x`, which is standardised.
+        inputs: `as_inputs` of the training examples, which determine shapes and statistics.
+        network: a `keras.Model` or layer, applied to the unscaled `x`, with a mask if there are
+            lengths; `None`: a network chosen by the shape of `x`, applied to the standardised `x`.
     """
 
     def __init__(self, inputs, network=None):
@@ -35,7 +35,7 @@ class InputFeatures:
         if network is not None:
             self.network = _copy(network)
         elif is_tokens(inputs):
-            self.vocabulary = int(inputs["x"].max()) + 1  # numbers beyond share the last one
+            self.vocabulary = int(inputs["x"].max()) + 1  # larger numbers share the last embedding
             self.embedding = keras.layers.Embedding(self.vocabulary + 1, TOKEN_DIM, dtype="float32")
             self.network = default_network((None, TOKEN_DIM))
         else:
@@ -54,12 +54,12 @@ class InputFeatures:
 
     @property
     def trainable_variables(self):
-        """What the optimiser changes."""
+        """Variables that the optimiser updates."""
         return [variable for layer in self._layers() for variable in layer.trainable_variables]
 
     @property
     def variables(self):
-        """All state, statistics too."""
+        """All variables, including statistics."""
         return [*self.statistics, *(variable for layer in self._layers() for variable in layer.variables)]
 
     def _layers(self):
@@ -69,14 +69,14 @@ class InputFeatures:
         if self.embedding is not None:
             return self.embedding(ops.minimum(ops.cast(x, "int32"), self.vocabulary))
         if not self.statistics:
-            return x  # as it is, for the user's network
+            return x  # unscaled, for the user's network
         mean, deviation = self.statistics
         return ops.clip((ops.cast(x, "float32") - mean) / deviation, -CLIP, CLIP)
 
 
 @contextmanager
 def seeded(seed):
-    """Keras draws the seeds of weights and dropout from Python's generator: set it, put it back."""
+    """Seed Python's generator, from which Keras draws the seeds of weights and dropout, and restore it."""
     state = random.getstate()
     random.seed(seed)
     try:
@@ -86,7 +86,7 @@ def seeded(seed):
 
 
 def default_network(shape):
-    """A network for inputs of `shape`, without the batch: `None` for vectors."""
+    """Return a network for inputs of `shape` (without the batch axis), or `None` for vectors."""
     layers = keras.layers
     if len(shape) == 1:
         return None
@@ -112,7 +112,7 @@ def _convolutions(kind, strides, x, **options):
 
 
 def _copy(network):
-    """The same network with weights drawn anew."""
+    """Return the same network with newly initialised weights."""
     try:
         return type(network).from_config(network.get_config())
     except Exception as error:
@@ -126,13 +126,13 @@ def _called(network, x, mask, training):
     if mask is None:
         return network(x, training=training)
     with warnings.catch_warnings():
-        # Keras says it of every functional model that ends without its mask
+        # Keras warns about every functional model whose output has no mask
         warnings.filterwarnings("ignore", message=f"Layer '{re.escape(network.name)}' .of type")
         return network(x, mask=mask, training=training)
 
 
 def _pooled(x, mask):
-    """Sequences to the mean and the largest value of their real frames; others are flattened."""
+    """Pool sequences to the mean and the maximum over real frames; flatten other arrays."""
     if len(x.shape) != 3:
         return ops.reshape(x, (-1, math.prod(x.shape[1:])))
     if mask is None:
@@ -143,18 +143,19 @@ def _pooled(x, mask):
     return ops.concatenate([mean, largest], axis=-1)
 
 
-MOST_FOR_STATISTICS = 10_000  # examples that mean and standard deviation are taken from
-ONE_SCALE = 10.0  # times the median deviation: the largest one of features of one scale
-CLIP = 10.0  # standard deviations: a pixel that is lit once in 1,000 images would be 30 away
+MOST_FOR_STATISTICS = 10_000  # largest number of examples for the mean and standard deviation
+ONE_SCALE = 10.0  # largest ratio of the largest to the median deviation for features of one scale
+CLIP = 10.0  # in standard deviations; a pixel that is lit once in 1,000 images would be at 30
 
 
 def as_inputs(x) -> dict[str, np.ndarray]:
-    """`{"x": (examples, ...)}`, with `"lengths"` `(examples,)` for padded sequences.
+    """Return `{"x": (examples, ...)}`, with `"lengths"` `(examples,)` for padded sequences.
 
-    Padded frames are set to zero, whatever they held.
+    Padded frames are set to zero.
 
     Raises:
-        InputError: no numbers; another dict; lengths that do not fit; values that are not finite.
+        InputError: `x` is not numeric, is a dict with other keys, has lengths that do not fit, or has
+            values that are not finite.
 
     Example:
 
@@ -176,7 +177,7 @@ def as_inputs(x) -> dict[str, np.ndarray]:
         )
     values = values[:, None] if values.ndim == 1 else values
     tokens = "lengths" in parts and values.ndim == 2 and values.dtype.kind in "iu"
-    if values.dtype != np.uint8:  # which may be many images, a quarter of the memory
+    if values.dtype != np.uint8:  # uint8 images stay as they are, with a quarter of the memory
         values = values.astype("int32" if tokens else "float32")
     lengths = parts.get("lengths")
     if lengths is None:
@@ -186,21 +187,21 @@ def as_inputs(x) -> dict[str, np.ndarray]:
 
 
 def take(inputs, rows):
-    """The examples `rows` of `as_inputs`."""
+    """Return the examples `rows` of the result of `as_inputs`."""
     return {name: values[rows] for name, values in inputs.items()}
 
 
 def is_tokens(inputs) -> bool:
-    """Whether the inputs are token numbers: integers `(examples, length)` with lengths."""
+    """Return whether the inputs are token numbers: integers `(examples, length)` with lengths."""
     values = inputs["x"]
     return "lengths" in inputs and values.ndim == 2 and values.dtype.kind in "iu"
 
 
 def input_statistics(inputs):
-    """`(mean, standard deviation)`: of each feature of a vector, else of each channel.
+    """Return `(mean, standard deviation)` of each feature of vectors, or of each channel of other inputs.
 
-    Features of about one scale, such as pixels, share one deviation: a pixel that is hardly
-    ever lit would be blown up otherwise, and the discriminator learn it by heart.
+    Features of about the same scale, such as pixels, share one deviation. Otherwise a pixel that is
+    rarely lit would be scaled up, and the discriminator would memorise it.
     """
     values = inputs["x"][:MOST_FOR_STATISTICS].astype("float64")
     if values.ndim == 2:
@@ -230,7 +231,7 @@ def _padded(values, lengths):
 
 
 def _frame_weights(inputs):
-    """`(examples, length, 1, ...)`: 1 where real."""
+    """Return weights `(examples, length, 1, ...)`, which are 1 for real frames and 0 for padding."""
     values = inputs["x"]
     shape = (*values.shape[:2], *[1] * (values.ndim - 2))
     if "lengths" not in inputs:

@@ -1,4 +1,4 @@
-"""Held-out figures of a fitted score of pairs."""
+"""Held-out results of a fitted score of pairs."""
 
 import math
 
@@ -7,23 +7,23 @@ import tensorflow as tf  # traced blocks of pairs
 
 from keras_ae.errors import require
 
-FEATURE_BATCH = 512  # inputs that pass through their network at once
+FEATURE_BATCH = 512  # inputs per batch of the feature networks
 OFFSETS = 8  # mismatched pairs per example
-MOST_GROUPS = 8  # groups of candidates that are ranked
-BLOCK_FLOATS = 2**22  # of pairs held at once: 16 MiB
+MOST_GROUPS = 8  # largest number of ranked groups of candidates
+BLOCK_FLOATS = 2**22  # floats of pairs in memory at a time: 16 MiB
 
 
 class TracedScore:
-    """The functions of a score as graphs, kept as long as the score: to trace them takes seconds.
+    """Functions of a score as graphs, reused as long as the score exists, because tracing takes seconds.
 
     Args:
         score: `MLPScore` or `DecoderScore`.
-        inputs, codes: some examples.
+        inputs, codes: examples, which determine shapes and dtypes.
     """
 
     def __init__(self, score, inputs, codes):
         self.score = score
-        free = 2 if "lengths" in inputs else 1  # axes of any size: the batch, the length
+        free = 2 if "lengths" in inputs else 1  # axes of any size: the batch, and the length
         x = _specs({name: tf.constant(values[:2]) for name, values in inputs.items()}, free)
         z = _specs(tf.constant(codes[:2]))
         self.input_features = tf.function(score.input_features, input_signature=[x])
@@ -43,13 +43,13 @@ def _specs(tensors, free=1):
 
 
 class PairRanking:
-    """A fitted score over held-out examples: the features of each are made once.
+    """Fitted score on held-out examples, with the features of each example computed once.
 
     Args:
         traced: `TracedScore`.
         inputs, codes: the held-out examples.
         noise: `(features,)`, standard deviation of the noise on the codes.
-        seed: of pairs, groups and noise.
+        seed: seed of pairs, groups and noise.
     """
 
     def __init__(self, traced, inputs, codes, noise, seed=0):
@@ -61,17 +61,17 @@ class PairRanking:
         )
 
     def discrimination(self) -> dict:
-        """`{"ld", "auc"}` over all matched pairs and several derangements."""
+        """Return `{"ld", "auc"}` over all matched pairs and several derangements."""
         number = len(self.codes)
         offsets = 1 + self.generator.choice(number - 1, min(OFFSETS, number - 1), replace=False)
         matched, mismatched, codes = [], [], None
         for offset in offsets:
-            if codes is None or np.any(self.noise):  # noise is drawn anew
+            if codes is None or np.any(self.noise):  # draw new noise for each derangement
                 codes = self._codes()
                 matched.append(self.traced.pairs(self.inputs, codes).numpy())
             order = self.generator.permutation(number)
             partner = np.empty_like(order)
-            partner[order] = np.roll(order, offset)  # a roll within a fresh order
+            partner[order] = np.roll(order, offset)  # roll within a new random order
             mismatched.append(self.traced.pairs(self.inputs, tf.gather(codes, partner)).numpy())
         loss = float(self.score.loss(np.float64(matched), np.float64(mismatched)))
         truth = np.repeat([1, 0], [np.size(matched), np.size(mismatched)])
@@ -81,7 +81,7 @@ class PairRanking:
         return {"ld": loss, "auc": float(auc)}
 
     def ranking(self, candidates) -> dict:
-        """`{"info_nce", "retrieval", "info_nce_candidates"}` of finding `x` by `z` among candidates.
+        """Return `{"info_nce", "retrieval", "info_nce_candidates"}` of finding `x` by `z` among candidates.
 
         ```
         info_nce = log N - mean_j -log softmax_i T(x_i, z_j) [i = j]      nats, at most log N
@@ -93,7 +93,7 @@ class PairRanking:
         order, codes = self.generator.permutation(number), self._codes()
         starts = [*range(0, number - size + 1, size)][:MOST_GROUPS]
         if number % size and len(starts) < MOST_GROUPS:
-            starts.append(number - size)  # the rest, filled up
+            starts.append(number - size)  # the last examples, overlapping the previous group
         parts = [self._group(order[start : start + size], codes) for start in starts]
         log_likelihood, first = np.mean(np.concatenate(parts, axis=1), axis=1)
         return {
@@ -103,11 +103,11 @@ class PairRanking:
         }
 
     def squared_error(self):
-        """Mean squared error of the score's decoder."""
+        """Return the mean squared error of the score's decoder."""
         return self.score.squared_error(self.inputs, self._codes())
 
     def matched(self):
-        """`T(x_i, z_i)`, `(examples,)`."""
+        """Return `T(x_i, z_i)`, `(examples,)`."""
         return self.traced.pairs(self.inputs, self._codes()).numpy()
 
     def _codes(self):
@@ -117,15 +117,15 @@ class PairRanking:
         return _in_batches(self.traced.code_features, self.codes + drawn)
 
     def _group(self, rows, codes):
-        """`(log softmax of the own input, 1 where it is the best)` for each code of a group."""
+        """Return `(log softmax of the matched input, 1 if it is the best)` for each code of a group."""
         scores = self.matrix(rows, codes)
         own, best = np.diagonal(scores), scores.max(axis=0)
         log_likelihood = own - best - np.log(np.exp(scores - best).sum(axis=0))
-        # of several equally good ones each is first with equal chance
+        # of several equally good inputs, each is first with equal probability
         return log_likelihood, (own == best) / (scores == best).sum(axis=0)
 
     def matrix(self, rows, codes=None):
-        """`T(x_i, z_j)` of the examples `rows`, float64 `(inputs, codes)`, in blocks."""
+        """Return `T(x_i, z_j)` of the examples `rows`, float64 `(inputs, codes)`, computed in blocks."""
         codes = tf.gather(self._codes() if codes is None else codes, rows)
         inputs = tf.nest.map_structure(lambda values: tf.gather(values, rows), self.inputs)
         size = max(1, BLOCK_FLOATS // (len(rows) * self.score.width))
@@ -137,7 +137,7 @@ class PairRanking:
 
 
 def _in_batches(function, values):
-    """`function` over tensors with the examples first, a batch at a time."""
+    """Apply `function` in batches to tensors whose first axis is the examples."""
     length = len(tf.nest.flatten(values)[0])
     parts = []
     for start in range(0, length, FEATURE_BATCH):

@@ -1,4 +1,4 @@
-"""Scores of pairs: a decoder, or an MLP on both, and the loss of the discriminator."""
+"""Scores of pairs, by an MLP on input and code or by a decoder, and the loss of the discriminator."""
 
 import math
 
@@ -9,20 +9,20 @@ import tensorflow as tf  # the score of all pairs is traced
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pairs._inputs import InputFeatures
 
-DTYPE = "float32"  # whatever the dtype policy: the figure is a difference of small numbers
+DTYPE = "float32"  # independent of the dtype policy, because the result is a difference of small numbers
 
 
 class DecoderNetwork:
-    """A perceptron from codes to inputs, fitted by `min_Dec mean |x - Dec(z)|^2`.
+    """Perceptron from codes to inputs, fitted by `min_Dec mean |x - Dec(z)|^2`.
 
-    This is discrimination with `T = -|x - Dec(z)|^2` that keeps the matched term only: the loss
-    of an auto-encoder's decoder, `I(x; z) >= H(x) + E log p_Dec(x | z)`. It trains as the other
-    scores do, and never uses the mismatched pairs.
+    This is discrimination with `T = -|x - Dec(z)|^2` and with the matched term only, which is the
+    loss of an auto-encoder's decoder, `I(x; z) >= H(x) + E log p_Dec(x | z)`. It is trained like the
+    other scores, and ignores the mismatched pairs.
 
     Args:
         inputs: `as_inputs` of the training examples.
         codes: standardised embeddings `(examples, features)`.
-        hidden_units: widths of the hidden layers, in reverse.
+        hidden_units: widths of the hidden layers, in reverse order.
     """
 
     def __init__(self, inputs, codes, hidden_units=(256, 128)):
@@ -31,7 +31,7 @@ class DecoderNetwork:
         self.deviation = float(target.std()) or 1.0
         self.mean = target.mean(axis=0, dtype="float64").astype("float32")
         hidden = [keras.layers.Dense(units, "relu", dtype=DTYPE) for units in reversed(hidden_units)]
-        # zeros: the decoder that knows nothing comes first, and wins where nothing can be known
+        # zeros: training starts at the mean input, which remains the best state if codes have no information
         last = keras.layers.Dense(target.shape[1], kernel_initializer="zeros", dtype=DTYPE)
         self.network = keras.Sequential([keras.Input((codes.shape[1],)), *hidden, last])
 
@@ -39,42 +39,42 @@ class DecoderNetwork:
         return self.mean + self.deviation * self.network(codes)
 
     def input_features(self, inputs, training=False):
-        """`(x, mask)`, flat."""
+        """Return flat `(x, mask)`."""
         return flat_and_mask(inputs, self.shape)
 
     def code_features(self, codes, training=False):
-        """The reconstruction of each code, flat."""
+        """Return the flat reconstruction of each code."""
         return self(codes)
 
     def pairs(self, inputs, codes):
-        """Negative mean squared error of each pair in units of the variance, `(batch,)`."""
+        """Return the negative mean squared error of each pair in units of the variance, `(batch,)`."""
         x, mask = inputs
         error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1) / tf.reduce_sum(mask, axis=1)
         return -error / self.deviation**2
 
     @staticmethod
     def loss(matched, mismatched):
-        """The matched term alone."""
+        """Return the matched term of the loss."""
         return -tf.reduce_mean(matched)
 
     @property
     def trainable_variables(self):
-        """What the optimiser changes."""
+        """Variables that the optimiser updates."""
         return self.network.trainable_variables
 
     @property
     def variables(self):
-        """All state."""
+        """All variables."""
         return self.network.variables
 
 
 def frozen_decoder(decoder, restore, shape):
-    """A function from standardised codes to flat reconstructions.
+    """Return a function from standardised codes to flat reconstructions by a given decoder.
 
     Args:
         decoder: a Keras model or layer, or a function, from embeddings to reconstructions.
         restore: function from standardised codes to embeddings.
-        shape: of an input, without the batch.
+        shape: shape of an input, without the batch axis.
     """
 
     def decode(codes):
@@ -92,10 +92,10 @@ def frozen_decoder(decoder, restore, shape):
 
 
 def pair_discrimination_loss(matched, mismatched):
-    """`L_D = mean softplus(-T(x_i, z_i)) + mean softplus(T(x_i, z_j)), j != i`, in nats.
+    """Compute `L_D = mean softplus(-T(x_i, z_i)) + mean softplus(T(x_i, z_j)), j != i`, in nats.
 
-    Two binary cross-entropies, each a mean of its own, however many pairs there are of either
-    kind. The best `T` is `log p(x, z) / p(x) p(z)`, the loss then
+    The loss is the sum of two binary cross-entropies, each averaged separately, whatever the numbers
+    of matched and mismatched pairs. The optimal `T` is `log p(x, z) / p(x) p(z)`, with the loss
     `2 log 2 - 2 JSD(p(x, z), p(x) p(z))`.
 
     Args:
@@ -110,11 +110,11 @@ def pair_discrimination_loss(matched, mismatched):
 
 
 class MLPScore:
-    """`T(x, z) = w . relu(W relu(A f(x) + B z))`, each map with its bias.
+    """Score `T(x, z) = w . relu(W relu(A f(x) + B z))`, where each map but `B` has a bias.
 
-    It is the perceptron of `[f(x), z]`, but `A f(x)` and `B z` are made once per example,
-    however many pairs an example is in. `w` starts at zero: the first `T` is that of pairs
-    that cannot be told apart.
+    It is a perceptron of `[f(x), z]` in which `A f(x)` and `B z` are computed once per example,
+    whatever the number of its pairs. `w` is initialised to zero, so that the initial `T` is the same
+    for all pairs.
 
     Args:
         inputs: `as_inputs` of the training examples.
@@ -128,7 +128,7 @@ class MLPScore:
     def __init__(self, inputs, codes, network=None, hidden_units=(256, 128)):
         first, *others = hidden_units
         dense = keras.layers.Dense
-        self.width = first  # floats held for one pair of `matrix`
+        self.width = first  # number of floats in memory per pair of `matrix`
         self.features = InputFeatures(inputs, network)
         self.of_input = dense(first, dtype=DTYPE)
         self.of_code = dense(first, use_bias=False, dtype=DTYPE)
@@ -138,28 +138,28 @@ class MLPScore:
         self.pairs(self.input_features(start), self.code_features(tf.constant(codes[:2])))  # builds
 
     def input_features(self, inputs, training=False):
-        """What the score needs of each input: `(batch, width)`."""
+        """Return the features of each input for the score, `(batch, width)`."""
         return self.of_input(self.features(inputs, training))
 
     def code_features(self, codes, training=False):
-        """What the score needs of each embedding: `(batch, width)`."""
+        """Return the features of each embedding for the score, `(batch, width)`."""
         return self.of_code(codes)
 
     def pairs(self, inputs, codes):
-        """`T(x_i, z_i)` of features that stand beside each other, `(batch,)`."""
+        """Return `T(x_i, z_i)` of the features in corresponding rows, `(batch,)`."""
         x = tf.nn.relu(inputs + codes)
         for layer in self.hidden:
             x = layer(x)
         return tf.squeeze(self.last(x), axis=-1)
 
     def matrix(self, inputs, codes):
-        """`T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
+        """Return `T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
         sums = tf.reshape(inputs[:, None] + codes[None], (-1, self.width))
         return tf.reshape(self.pairs(sums, 0.0), (tf.shape(inputs)[0], tf.shape(codes)[0]))
 
     @property
     def trainable_variables(self):
-        """What the optimiser changes."""
+        """Variables that the optimiser updates."""
         layers = [self.of_input, self.of_code, *self.hidden, self.last]
         return [
             *self.features.trainable_variables,
@@ -168,36 +168,36 @@ class MLPScore:
 
     @property
     def variables(self):
-        """All state: that of two scores of one make corresponds."""
+        """All variables, in the same order for all scores with the same settings."""
         layers = [self.of_input, self.of_code, *self.hidden, self.last]
         return [*self.features.variables, *(v for layer in layers for v in layer.variables)]
 
 
-SCALES = 4.0 ** np.arange(-4, 12)  # of the variance, around the mean squared error
+SCALES = 4.0 ** np.arange(-4, 12)  # candidates for the variance, relative to the mean squared error
 MOST_FOR_SCALE = 1024
 BISECTIONS = 40
 
 
 class DecoderScore:
-    """`T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`, summed over the elements of `x`.
+    """Score `T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`, summed over the elements of `x`.
 
     ```
     c(x) = a |x - mean|^2 / 2 sigma^2 + b + v . relu(V f(x)),      a = 0 or 1
     ```
 
-    The decoder stands still. `a`, `sigma` and `b` are searched first, on a part of the training
-    examples; then `sigma`, `b` and the network minimise the loss of the pairs.
+    The decoder is frozen. First, `a`, `sigma` and `b` are found by a search on a part of the training
+    examples. Then `sigma`, `b` and the network are trained to minimise the loss of the pairs.
 
     Args:
         inputs: `as_inputs` of the training examples.
         codes: standardised embeddings `(examples, features)`.
         decoder: function from standardised codes to reconstructions `(batch, elements)`.
-        network: of `c`, see `InputFeatures`.
+        network: the network `f` of `c`, see `InputFeatures`.
         hidden_units: width of the hidden layer of `c`.
     """
 
     loss = staticmethod(pair_discrimination_loss)
-    width = 1  # floats held for one pair of `matrix`
+    width = 1  # number of floats in memory per pair of `matrix`
 
     def __init__(self, inputs, codes, decoder, network=None, hidden_units=256):
         self.shape = inputs["x"].shape[1:]
@@ -212,22 +212,22 @@ class DecoderScore:
         self._search_scale(few, tf.constant(codes[:MOST_FOR_SCALE]))
 
     def input_features(self, inputs, training=False):
-        """`(x, mask, v . relu(V f(x)))` of each input, `x` and its mask flat."""
+        """Return `(x, mask, v . relu(V f(x)))` of each input, with flat `x` and mask."""
         learnt = self.last(self.hidden(self.features(inputs, training)))
         return *flat_and_mask(inputs, self.shape), tf.squeeze(learnt, axis=-1)
 
     def code_features(self, codes, training=False):
-        """The reconstruction of each embedding, flat: `(batch, elements)`."""
+        """Return the flat reconstruction of each embedding, `(batch, elements)`."""
         return self.decoder(codes)
 
     def pairs(self, inputs, codes):
-        """`T(x_i, z_i)` of features that stand beside each other, `(batch,)`."""
+        """Return `T(x_i, z_i)` of the features in corresponding rows, `(batch,)`."""
         x, mask, learnt = inputs
         error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1)
         return (self._own(x, mask) - error) / self._twice_variance() + self.offset + learnt
 
     def matrix(self, inputs, codes):
-        """`T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
+        """Return `T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
         x, mask, learnt = inputs
         own, x, codes = self._own(x, mask), (x - self.mean) * mask, codes - self.mean
         # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, over real elements
@@ -238,19 +238,19 @@ class DecoderScore:
         return (own[:, None] - error) / self._twice_variance() + self.offset + learnt[:, None]
 
     def squared_error(self, inputs, codes):
-        """Mean squared error of the matched pairs over their real elements."""
+        """Return the mean squared error of the matched pairs over their real elements."""
         x, mask, _ = inputs
         return float(tf.reduce_sum(tf.square(x - codes) * mask) / tf.reduce_sum(mask))
 
     @property
     def trainable_variables(self):
-        """What the optimiser changes: `sigma` and `c`."""
+        """Variables that the optimiser updates: `sigma` and `c`."""
         layers = [*self.hidden.trainable_variables, *self.last.trainable_variables]
         return [self.log_variance, self.offset, *self.features.trainable_variables, *layers]
 
     @property
     def variables(self):
-        """All state but the decoder's."""
+        """All variables except those of the decoder."""
         layers = [*self.hidden.variables, *self.last.variables]
         own = [self.mean, self.own_part, self.log_variance, self.offset]
         return [*own, *self.features.variables, *layers]
@@ -262,7 +262,7 @@ class DecoderScore:
         return 2.0 * tf.exp(self.log_variance)
 
     def _search_scale(self, inputs, codes):
-        """`a`, `sigma` and `b` of the lowest loss on a part of the training examples."""
+        """Set `a`, `sigma` and `b` to the values with the lowest loss on a part of the training examples."""
         x, decoded = self.input_features(inputs), self.code_features(codes)
         error = max(self.squared_error(x, decoded), 1e-12)
         found = []
@@ -280,7 +280,7 @@ class DecoderScore:
 
 
 def best_offset(matched, mismatched):
-    """The constant that added to all logits minimises the loss: its derivative there is 0.
+    """Return the constant that minimises the loss when it is added to all logits, by bisection.
 
     Example:
 
@@ -300,7 +300,7 @@ def _sigmoid(x):
 
 
 def flat_and_mask(inputs, shape):
-    """`x` as float32 `(batch, elements)`, and 1 where an element is real."""
+    """Return `x` as float32 `(batch, elements)`, and a mask that is 1 for real elements."""
     x = tf.reshape(tf.cast(inputs["x"], tf.float32), (-1, math.prod(shape)))
     if "lengths" not in inputs:
         return x, tf.ones_like(x)

@@ -1,29 +1,30 @@
-"""Fits the score of pairs, with fresh mismatched pairs in every pass over the data."""
+"""Training of the score of pairs, with new mismatched pairs in every epoch."""
 
 import keras
 import numpy as np
 import tensorflow as tf  # the loop over steps is one graph
 
-CHECK_EVERY = 50  # steps between two looks at the validation pairs
+CHECK_EVERY = 50  # steps between two validations
 VALIDATION_OFFSETS = 8  # mismatched pairs per validation example
-MOST_VALIDATION = 2048  # examples looked at: they pass through the network at once, and often
+MOST_VALIDATION = 2048  # largest number of validation examples, which are one batch and validated often
 
 
 class PairTraining:
-    """Trains a score by Adam until its loss on the validation pairs stops falling.
+    """Training of a score by AdamW until its loss on the validation pairs stops decreasing.
 
-    Every pass over the data is a fresh order, cut into batches; inside a batch each input meets
-    its own code and, by rolls of random offsets >= 1, those of other examples: a derangement,
-    never a matched pair by accident. The first state counts as a candidate.
+    Every epoch has a new order of the examples, cut into batches. Within a batch, each input is
+    paired with its own code and, by rolls with random offsets >= 1, with the codes of other examples:
+    a derangement, so that a mismatched pair is never matched by accident. The initial state is also a
+    candidate for the best state.
 
     Args:
         score: `MLPScore`, `DecoderScore` or `DecoderNetwork`.
-        learning_rate: first of a cosine that ends at 0 after `max_steps`.
-        weight_decay: of AdamW.
-        batch_size: examples of a step.
-        max_steps: at most so many steps.
-        patience: looks at the validation pairs without a better one before it stops.
-        negatives: mismatched pairs per example and step.
+        learning_rate: initial learning rate of a cosine decay to 0 over `max_steps`.
+        weight_decay: weight decay of AdamW.
+        batch_size: number of examples per step.
+        max_steps: largest number of steps.
+        patience: number of validations without improvement before training stops.
+        negatives: number of mismatched pairs per example and step.
     """
 
     def __init__(self, score, *, learning_rate, weight_decay, batch_size, max_steps, patience, negatives):
@@ -36,14 +37,14 @@ class PairTraining:
         self._scores = tf.function(self._matched_and_mismatched, reduce_retracing=True)
 
     def run(self, train, validation, *, noise=0.0, active=1.0, seed=0, progress=None):
-        """Train, leave the score in its best state, return the validation losses.
+        """Train, restore the best state of the score, and return the validation losses.
 
         Args:
             train, validation: `(inputs, codes)`.
-            noise: standard deviation of the noise added to the codes, drawn anew each time.
-            active: `(features,)`, 0 where a feature is constant and gets no noise.
-            seed: of orders, offsets and noise.
-            progress: called with `(step, maximum number of steps)` at each validation.
+            noise: standard deviation of the noise added to the codes, drawn again in every step.
+            active: `(features,)`, 0 for constant features, to which no noise is added.
+            seed: seed of orders, offsets and noise.
+            progress: function called with `(step, maximum number of steps)` at each validation.
 
         Returns:
             `[(step, validation loss), ...]`.
@@ -72,7 +73,7 @@ class PairTraining:
         return history
 
     def scores(self, inputs, codes, rolls):
-        """`(matched, mismatched)` logits of examples rolled by each of `rolls`."""
+        """Return the `(matched, mismatched)` logits of examples with codes rolled by each of `rolls`."""
         return self._scores(inputs, codes, tf.constant(rolls, tf.int32))
 
     def _run_steps(self, inputs, codes, order, rolls, noise, seed):
@@ -101,12 +102,12 @@ class PairTraining:
 
 
 class ValidationPairs:
-    """The same pairs at every look, so that two looks differ by the score alone.
+    """Validation pairs that are the same at every validation, so that losses differ by the score alone.
 
     Args:
         examples: `(inputs, codes)`.
-        noise: `(features,)`, added once.
-        seed: of order, offsets and noise.
+        noise: `(features,)`, standard deviation of the noise, which is drawn once.
+        seed: seed of order, offsets and noise.
     """
 
     def __init__(self, examples, noise, seed):
@@ -117,16 +118,16 @@ class ValidationPairs:
         self.inputs = {name: tf.constant(values[order]) for name, values in inputs.items()}
         drawn = generator.standard_normal(codes.shape).astype("float32")
         self.codes = tf.constant(codes) + noise * drawn
-        repeat = len(codes) <= VALIDATION_OFFSETS  # a fixed number of them is traced once
+        repeat = len(codes) <= VALIDATION_OFFSETS  # a fixed number of offsets avoids tracing again
         self.rolls = 1 + generator.choice(len(codes) - 1, VALIDATION_OFFSETS, replace=repeat)
 
     def loss(self, training):
-        """The loss of the score in training."""
+        """Return the current loss of the score that `training` trains."""
         return float(training.score.loss(*training.scores(self.inputs, self.codes, self.rolls)))
 
 
 def _orders(examples, batch_size, seed):
-    """Batches of example numbers, a fresh order each pass; what does not fill a batch is left out of it."""
+    """Yield batches of example indices in a new order each epoch; incomplete batches are left out."""
     generator, size = np.random.default_rng([seed, 2]), min(batch_size, examples)
     while True:
         order = generator.permutation(examples).astype("int32")

@@ -1,4 +1,4 @@
-"""`L_D*` of an embedding, with its companions, over several seeds."""
+"""`L_D*` of an embedding and related results over several seeds."""
 
 import numpy as np
 
@@ -28,45 +28,45 @@ def pair_discrimination(
     verbose: bool = True,
     **settings,
 ) -> dict:
-    """How well matched pairs of input and frozen embedding are told from mismatched ones.
+    """Measure how well matched pairs of input and frozen embedding are discriminated from mismatched pairs.
 
     ```
     L_D* = min_T mean softplus(-T(x_i, z_i)) + mean softplus(T(x_i, z_j)),  j != i      nats, held out
     ```
 
-    From 0 (the embedding identifies its input) to 2 log 2 = 1.386 (independent). It measures
-    information, not usefulness, and is no ranking of embeddings for a task: a principal
-    component can have a lower one than the true class. Print it beside `probe`, with rows of
-    noise (1.386) and of the labels (`log(1 + 1/K) + log(1 + K) / K`) from the same settings:
-    they tell whether the discriminator is strong enough for these inputs.
+    `L_D*` ranges from 0 (the embedding identifies its input) to 2 log 2 = 1.386 (independent). It
+    measures information, not usefulness, and must not be used to rank embeddings for a task: a
+    principal component can have a lower `L_D*` than the true class. Report it next to `probe`, with
+    rows for noise (1.386) and for the labels (`log(1 + 1/K) + log(1 + K) / K`) with the same
+    settings: they show whether the discriminator is strong enough for these inputs.
 
-    Each seed draws its own split, weights and pairs; with equal seeds, every embedding of the
-    same inputs gets the same split, discriminator and budget. `noise` are separate trainings on
-    the embedding with noise of `s` standard deviations, and do not saturate.
+    Each seed has its own split, weights and pairs. With equal seeds, all embeddings of the same
+    inputs have the same split, discriminator and budget. The results `noise` come from separate
+    trainings on the embedding with noise of `s` standard deviations, and do not saturate.
 
     Args:
         x: inputs, see `PairDiscriminator`.
         z: their embeddings `(examples, ...)`.
         test: `(x, z)` held out by the caller; `None`: the last share of `split`.
-        seeds: number of repetitions, at least 3 for a figure that is published.
-        split: shares for fitting, for stopping, and held out.
-        code_noise: values of `s`; `()`: none.
-        num_candidates: inputs among which that of an embedding is searched.
+        seeds: number of repetitions; use at least 3 for publication.
+        split: shares of the examples for fitting, for early stopping, and held out.
+        code_noise: values of `s`; `()`: no training with noise.
+        num_candidates: number of inputs among which the input of an embedding is searched.
         network, score, decoder: see `PairDiscriminator`.
-        seed: the first seed.
-        progress: called with a description of each step; `None`: a line on the terminal.
+        seed: first seed.
+        progress: function called with a description of each step; `None`: a line on the terminal.
         verbose: whether to show that line.
         **settings: further arguments of `PairDiscriminator`, such as `max_steps`.
 
     Returns:
-        means over seeds, each with its standard deviation under the name with `_sd`: `ld_star`,
-        `auc`, `info_nce` (nats, at most `log info_nce_candidates`), `retrieval` (top-1 among
-        as many), `mse` with a decoder; `noise` and `noise_sd`, `{str(s): ld_star}`;
-        `info_nce_candidates`, `n_train`, `n_validation`, `n_test`, `seeds`.
+        means over seeds, each with its standard deviation under the name with the suffix `_sd`:
+        `ld_star`, `auc`, `info_nce` (nats, at most `log info_nce_candidates`), `retrieval` (top-1
+        among `info_nce_candidates`), `mse` with a decoder; `noise` and `noise_sd`,
+        `{str(s): ld_star}`; `info_nce_candidates`, `n_train`, `n_validation`, `n_test`, `seeds`.
 
     Raises:
-        InputError: numbers of examples differ, or too few; NaN.
-        ValueError: shares that are not three positive ones of sum 1, settings out of range.
+        InputError: the numbers of examples differ, there are too few examples, or there is NaN.
+        ValueError: `split` is not three positive shares that sum to 1, or a setting is out of range.
 
     Example:
 
@@ -111,7 +111,7 @@ def pair_discrimination(
 
 
 def _named(say, done, seeds, noise):
-    """Return a function of the steps of one training that adds which training it is."""
+    """Return a progress function for one training that adds the seed and the noise to the text."""
     text = f"seed {done + 1} of {seeds}" + (f", noise {noise:g}" if noise else "")
     show = getattr(say, "detail", say)
     return lambda step, steps: show(f"{text}, step {step:,} of {steps:,}")
@@ -127,7 +127,7 @@ def _check(seeds, split):
 
 
 def _split(inputs, z, test, split, seed):
-    """`(x, z)` for fitting, stopping and held out."""
+    """Return `(x, z)` for fitting, for early stopping, and held out."""
     if len(z) != len(inputs["x"]):
         raise InputError(
             f"x and z must have one entry per example. Received: x with {len(inputs['x'])}, z with {len(z)}"

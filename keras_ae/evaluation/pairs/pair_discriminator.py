@@ -1,4 +1,4 @@
-"""A discriminator of (input, embedding) pairs, over frozen embeddings."""
+"""Discriminator of pairs of inputs and frozen embeddings."""
 
 import math
 
@@ -16,7 +16,7 @@ FEWEST = 8  # examples to fit on
 
 
 class PairDiscriminator:
-    """Tells an embedding's own input from another one; how well it can is `L_D*`.
+    """Discriminator of matched and mismatched pairs of input and embedding, whose lowest loss is `L_D*`.
 
     ```
     L_D  = mean_i softplus(-T(x_i, z_i)) + mean_{i != j} softplus(T(x_i, z_j))      nats
@@ -24,43 +24,45 @@ class PairDiscriminator:
     ```
 
     The embedding is frozen: only `T` is fitted, on training pairs, until its loss on
-    validation pairs stops falling. On held-out pairs its loss is an upper bound of `L_D*`,
+    validation pairs stops decreasing. On held-out pairs, its loss is an upper bound of `L_D*`,
     which lies between 0 (the embedding identifies its input) and 1.386 (independent).
 
-    It measures information, not usefulness: one principal component can have a lower `L_D*`
-    than the true class. It is no ranking of embeddings for a task; print it beside probes. It
-    saturates too: `info_nce` and `retrieval` of `evaluate`, and `code_noise`, do so later.
+    `L_D*` measures information, not usefulness: one principal component can have a lower `L_D*`
+    than the true class. It must not be used to rank embeddings for a task; report it next to
+    probes. It saturates earlier than `info_nce` and `retrieval` of `evaluate`, and than the
+    results with `code_noise`.
 
     With `score="decoder"`, `T(x, z) = -|x - Dec(z)|^2 / 2 sigma^2 + c(x)`: the reconstruction
-    error of an auto-encoder, with its mean squared error reported beside `L_D`.
+    error of an auto-encoder, whose mean squared error is reported together with `L_D`.
 
     Args:
-        network: of the inputs, a `keras.Model` or layer from `x` (with its mask, where there are
-            lengths) to features; every `fit` starts from fresh weights. `None`: nothing for
-            vectors, small convolutions for images, sequences, tokens and volumes.
+        network: network of the inputs, a `keras.Model` or layer from `x` (with a mask if there are
+            lengths) to features; every `fit` starts from newly initialised weights. `None`: no
+            network for vectors, small convolutions for images, sequences, tokens and volumes.
         score: `"mlp"`, a perceptron of `[network(x), z]`, or `"decoder"`.
-        decoder: for `score="decoder"`: a Keras model or a function from embeddings to
-            reconstructions, used as it is; `None`: a perceptron, fitted to the squared error of
-            the matched pairs alone.
+        decoder: for `score="decoder"`, a Keras model or a function from embeddings to
+            reconstructions, which is not trained; `None`: a perceptron, fitted to the squared error
+            of the matched pairs alone.
         hidden_units: widths of the perceptron.
-        code_noise: `s` of the noise `N(0, s^2)` on standardised embeddings, drawn anew in every
-            step and evaluation: `L_D*` of the noisy embedding.
-        learning_rate, weight_decay, batch_size: of AdamW.
-        max_steps: at most so many steps.
-        patience: looks at the validation pairs (one in 50 steps) without a better one
-            before it stops.
-        negatives: mismatched pairs per example and step.
-        seed: of weights, pairs, noise and split.
+        code_noise: standard deviation `s` of the noise `N(0, s^2)` on standardised embeddings,
+            drawn again in every step and evaluation. The result is `L_D*` of the noisy embedding.
+        learning_rate, weight_decay, batch_size: settings of AdamW.
+        max_steps: largest number of steps.
+        patience: number of validations (one every 50 steps) without improvement before training
+            stops.
+        negatives: number of mismatched pairs per example and step.
+        seed: seed of weights, pairs, noise and split.
 
     Inputs of `fit`, `evaluate`:
         x: `(examples, ...)`: vectors, images `(height, width, channels)`, sequences
-            `(length, features)`; or `{"x":, "lengths": (examples,)}` for padded sequences,
-            integers `(examples, length)` being token numbers.
-        z: embeddings `(examples, ...)`, of any scale: standardised by the training examples.
+            `(length, features)`; or `{"x":, "lengths": (examples,)}` for padded sequences, where
+            integers `(examples, length)` are token numbers.
+        z: embeddings `(examples, ...)` of any scale; they are standardised by the training examples.
 
     Raises:
-        InputError: different numbers of examples or fewer than 8; NaN; a decoder of another shape.
-        ValueError: settings out of their range; `evaluate` before `fit`.
+        InputError: the numbers of examples differ or are less than 8, there is NaN, or the decoder has
+            another output shape.
+        ValueError: a setting is out of range, or `evaluate` is called before `fit`.
 
     Example:
 
@@ -113,17 +115,17 @@ class PairDiscriminator:
             "patience": patience,
             "negatives": negatives,
         }
-        self.progress = None  # called with (step, maximum number of steps) at each validation
+        self.progress = None  # function called with (step, maximum number of steps) at each validation
         self.history, self._training, self._traced = None, None, None
 
     def fit(self, x, z, *, validation=0.15):
-        """Fit `T` on the pairs of `x` and `z`, from fresh weights.
+        """Fit `T` on the pairs of `x` and `z`, from newly initialised weights.
 
         Args:
-            validation: share of the examples held out for stopping, or `(x, z)` of others.
+            validation: share of the examples held out for early stopping, or `(x, z)` of other examples.
 
         Returns:
-            this discriminator; `history` holds `(step, validation loss)` of each look.
+            this discriminator; its `history` has `(step, validation loss)` of each validation.
         """
         train, held_out = self._split(x, z, validation)
         if len(train[1]) < FEWEST or len(held_out[1]) < 2:
@@ -142,14 +144,14 @@ class PairDiscriminator:
         return self
 
     def evaluate(self, x, z, *, num_candidates: int | None = 256) -> dict:
-        """Figures of held-out pairs.
+        """Return the results on held-out pairs.
 
         Args:
-            num_candidates: inputs among which the one of an embedding is searched; the
-                number of examples if there are fewer; `None`: no search.
+            num_candidates: number of inputs among which the input of an embedding is searched, at
+                most the number of examples; `None`: no search.
 
         Returns:
-            `ld` (nats) and `auc` of matched against mismatched pairs, from 8 derangements; `info_nce`
+            `ld` (nats) and `auc` of matched versus mismatched pairs, from 8 derangements; `info_nce`
             (nats, a lower bound of the information, at most `log N`) and `retrieval` (top-1, share)
             of the input among `info_nce_candidates`; `n`; `mse` with `score="decoder"`.
         """
@@ -164,11 +166,11 @@ class PairDiscriminator:
         return figures
 
     def scores(self, x, z) -> np.ndarray:
-        """`T(x_i, z_i)` of each pair, `(examples,)`."""
+        """Return `T(x_i, z_i)` of each pair, `(examples,)`."""
         return self._ranking(x, z).matched()
 
     def score_matrix(self, x, z) -> np.ndarray:
-        """`T(x_i, z_j)` of all pairs, `(inputs, embeddings)`; the memory of the result is yours."""
+        """Return `T(x_i, z_j)` of all pairs, `(inputs, embeddings)`; memory grows with their number."""
         ranking = self._ranking(x, z)
         return ranking.matrix(np.arange(len(ranking.codes)))
 
@@ -216,7 +218,7 @@ class PairDiscriminator:
         return tf.reshape(embedding, (-1, *self.shape))
 
     def _fitted_decoder(self, train, held_out, noise):
-        """From standardised codes to flat inputs; `None` for another score."""
+        """Return a decoder from standardised codes to flat inputs, or `None` for another score."""
         if self.score != "decoder":
             return None
         if self.decoder is not None:
@@ -231,7 +233,7 @@ class PairDiscriminator:
         return MLPScore(inputs, codes, self.network, self.hidden_units)
 
     def _start(self, score, inputs, codes):
-        """Train `score` from its state; a graph that fits is used again, to trace it takes seconds."""
+        """Prepare training from the state of `score`; reuse a fitting graph, as tracing takes seconds."""
         old = None if self._training is None else self._training.score
         if self.score == "mlp" and old is not None and _shapes(old) == _shapes(score):
             for variable, new in zip(old.variables, score.variables, strict=True):
@@ -243,7 +245,7 @@ class PairDiscriminator:
 
 
 def _layout(inputs):
-    """What the inputs of `fit` and `evaluate` have in common, for errors."""
+    """Return a text of the shape and dtype that inputs of `fit` and `evaluate` share, for error messages."""
     values = inputs["x"]
     shape = ("length", *values.shape[2:]) if "lengths" in inputs else values.shape[1:]
     return f"examples of shape {tuple(shape)}, {values.dtype}"
