@@ -109,7 +109,7 @@ class SpeechAutoEncoder(AutoEncoder):
         return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
 
     def decode(self, codes, lengths=None, *, speaker):
-        """Return frames `(batch, frames, mels)` from codes or an embedding given `speaker` `(batch,)`.
+        """Return frames `(batch, frames, mels)` from codes or an embedding, given `speaker` `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """

@@ -1,1 +1,1 @@
-"""Models of sentences."""
+"""Models of sentences: encoders, and decoders that write sentences."""

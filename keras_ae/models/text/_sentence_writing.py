@@ -1,4 +1,4 @@
-"""Text from vectors: what models share whose decoders write sentences."""
+"""Decoding of vectors to sentences, with beam search."""
 
 import keras
 import numpy as np
@@ -10,31 +10,31 @@ from keras_ae.models._data_checks import checked_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.text.vocabulary import PADDING, UNKNOWN
 
-DECODED_AT_ONCE = 64  # sentences: scores are held for each of their beginnings and words
+DECODED_AT_ONCE = 64  # sentences per batch: memory holds a score for each of their beams and words
 
 
 class SentenceWriting:
-    """Part of a `SentenceModel` that has decoders.
+    """Mixin of a `SentenceModel` with decoders.
 
     The model has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
-    `word_vectors()`, the `keras.layers.Embedding` of what decoders read; `told(vectors)`, what they
-    are told of vectors; `max_target_words`, after which a sentence ends.
+    `word_vectors()`, the `keras.layers.Embedding` of the decoders' inputs; `told(vectors)`, the condition of
+    the decoders for given vectors; `max_target_words`, the maximum length of a sentence.
     """
 
     def decode(self, vectors, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None):
-        """The most probable sentence, as text: words with blanks between them.
+        """Return the most probable sentence of each vector as text, with spaces between the words.
 
         Args:
-            vectors: `(sentences, dim)`, or `(dim,)`, as `encode` gives them.
-            decoder: which sentence to write: "next", "previous" or "this", if the model has it.
-            beam_size: beginnings that are kept while searching; 1: the most probable word each time.
-            max_words: sentences end there at the latest; `None`: `max_target_words`.
+            vectors: `(sentences, dim)`, or `(dim,)`, as returned by `encode`.
+            decoder: the sentence to write: "next", "previous" or "this", if the model has this decoder.
+            beam_size: number of beams; 1: greedy search, which takes the most probable word each time.
+            max_words: maximum number of words; `None`: `max_target_words`.
 
         Returns:
-            list of strings; of one vector, a string. The unknown word is never written.
+            list of strings, or one string for one vector. The unknown word is never written.
 
         Raises:
-            InputError: the model has no such decoder, no vocabulary, or vectors of another size.
+            InputError: the model has no such decoder or no vocabulary, or the vectors have another size.
         """
         vectors = np.asarray(checked_array("vectors", vectors), "float32")
         if vectors.ndim == 1:
@@ -49,12 +49,12 @@ class SentenceWriting:
         return texts
 
     def interpolate(self, first: str, second: str, *, steps: int = 5, **options) -> list[str]:
-        """Decoded text on the way from one sentence's vector to another's, both ends included.
+        """Return decoded text of vectors between those of two sentences, both included.
 
         Args:
             first, second: sentences.
-            steps: vectors, at equal distances on the straight line.
-            **options: of `decode`.
+            steps: number of vectors, at equal distances on the straight line.
+            **options: arguments of `decode`.
         """
         if steps < 2:
             raise ValueError(f"steps is at least 2, the two ends. Received: steps={steps}")
@@ -63,11 +63,13 @@ class SentenceWriting:
         return self.decode((1 - share) * start + share * end, **options)
 
     def decode_ids(self, vectors, *, decoder="next", beam_size=1, max_words=None) -> dict:
-        """As `decode`, in numbers; can be traced and exported.
+        """Return the word ids of the most probable sentences; can be traced and exported.
+
+        The arguments are those of `decode`.
 
         Returns:
             `{"ids": int32 (sentences, max_words), "lengths", "score", "gap": (sentences,)}`, see
-            `models.word_search.beam_search`.
+            `beam_search`.
         """
         if decoder not in self.decoders:
             raise InputError(f"Expected a decoder of {list(self.decoders)}. Received: {decoder!r}.")
@@ -79,7 +81,7 @@ class SentenceWriting:
 
         def step(words, state):
             hidden, given = state
-            # the end stands before the first word, which is told zeros
+            # The end precedes the first word; its vector is zero.
             read = table(words) * ops.cast(words[:, None] > 0, table.compute_dtype)
             hidden = network.step(read, hidden, given)
             return ops.log_softmax(self.softmax(hidden) + known), (hidden, given)
@@ -89,15 +91,15 @@ class SentenceWriting:
         return beam_search(step, state, beam_size, max_words)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of a `SentenceModel`, and `decode`: an embedding to the numbers of the words around it."""
+        """Return the endpoints of `SentenceModel`, and `decode` from an embedding to word ids."""
         inputs = {"embedding": tf.TensorSpec((None, self.dim), tf.float32, name="embedding")}
         files = {} if self.vocabulary is None else {"vocabulary.txt": self.vocabulary.save}
         decode = Endpoint(self._decode_endpoint, inputs, margin=self._margin_endpoint, files=files)
         return {**super().endpoints(), "decode": decode}
 
     def _search(self, decoder, beam_size, max_words):
-        """`decode_ids` as a graph, made once for each way to search."""
-        # not an attribute set on the model: Keras would wrap the dictionary to save what is in it
+        """Return `decode_ids` as a graph, traced once for each combination of options."""
+        # Bypasses Keras' attribute tracking, which would wrap the dictionary to save its contents.
         searches, key = vars(self).setdefault("_searches", {}), (decoder, beam_size, max_words)
         if key not in searches:
 
@@ -118,31 +120,31 @@ class SentenceWriting:
         return ops.min(ops.stack(gaps), axis=0)
 
 
-END = PADDING  # the number of padding, as a word to predict, ends the sentence
-IMPOSSIBLE = np.float32(-1e9)  # log probability; sums of it stay finite
+END = PADDING  # the id of padding, as a predicted word, ends the sentence
+IMPOSSIBLE = np.float32(-1e9)  # log probability; finite, so that its sums are finite too
 
 
 def beam_search(step, state, beam_size: int, max_words: int):
-    """The best sentence found when the `beam_size` best beginnings are kept after each word.
+    """Return the best sentence by beam search, which keeps the `beam_size` best beginnings after each word.
 
     ```
-    score = sum_t log p(word t | words before),  the end of the sentence included
+    score = sum_t log p(word t | words before),  including the end of the sentence
     ```
 
-    With `beam_size=1` that is the most probable word, one after the other. The search of a sentence
-    ends when its best beginning has ended: what is added to the others only lowers their scores.
+    With `beam_size=1` this is greedy search: the most probable word is taken each time. The search for a
+    sentence ends when its best beginning has ended, since further words can only lower the other scores.
 
     Args:
-        step: `(words (rows,), state) -> (log_prob (rows, V), state)`: what may follow `words`; the word
-            0, the end, stands before the first one.
-        state: tensor or nest of tensors `(batch, ...)` at the beginning; rows are repeated and chosen.
-        beam_size: beginnings kept.
-        max_words: sentences end there at the latest.
+        step: `(words (rows,), state) -> (log_prob (rows, V), state)`: log probabilities of the words after
+            `words`; the word 0, the end, precedes the first one.
+        state: initial state, a tensor or nest of tensors `(batch, ...)`; rows are repeated and selected.
+        beam_size: number of beginnings that are kept.
+        max_words: maximum number of words of a sentence.
 
     Returns:
         dict of `ids` `(batch, max_words)` int32, zero after the end; `lengths` `(batch,)` int32;
-        `score` `(batch,)`; `gap` `(batch,)`: the least relative difference of neighbouring scores by which
-        beginnings were chosen; where it is within rounding, two runtimes may choose differently.
+        `score` `(batch,)`; `gap` `(batch,)`: the smallest relative difference between neighbouring scores in
+        any selection; if it is within rounding, two runtimes may select different words.
     """
     batch = ops.shape(keras.tree.flatten(state)[0])[0]
     beams = _Beams(batch, beam_size, max_words)
@@ -166,7 +168,7 @@ def beam_search(step, state, beam_size: int, max_words: int):
 
 
 class _Beams:
-    """Rows `batch * beam_size`, the beginnings of a sentence one after the other, the best one first."""
+    """Beams as `batch * beam_size` rows: the beginnings of each sentence are adjacent, the best one first."""
 
     def __init__(self, batch, size, max_words):
         self.batch = batch
@@ -178,14 +180,14 @@ class _Beams:
         words = ops.zeros((rows,), "int32")
         ids = ops.zeros((rows, self.max_words), "int32")
         state = keras.tree.map_structure(lambda part: ops.repeat(part, self.size, axis=0), state)
-        # all beginnings are the empty one: a single one of them is to be continued
+        # All beginnings are empty and equal, so that only one of them may be continued.
         first = ops.where(ops.arange(self.size, dtype="int32") == 0, 0.0, IMPOSSIBLE)
         scores = ops.broadcast_to(first[None], (self.batch, self.size))
         gap = ops.ones((self.batch,), "float32")
         return ops.convert_to_tensor(0, "int32"), words, state, ids, scores, ops.zeros((rows,), "bool"), gap
 
     def choose(self, scores, log_prob, done):
-        """`(scores, row of the beginning, word, gap)` of the best continuations."""
+        """Return `(scores, row of the beginning, word, gap)` of the best continuations."""
         num_words = log_prob.shape[-1]
         ended = ops.where(ops.arange(num_words, dtype="int32") == END, 0.0, IMPOSSIBLE)
         log_prob = ops.where(done[:, None], ended[None], log_prob)
@@ -203,6 +205,6 @@ class _Beams:
 
 
 def _relative_gap(best):
-    """Of sorted scores `(batch, scores)`; those that are impossible alike are no tie."""
+    """Return the smallest relative gap of sorted scores `(batch, scores)`; impossible ones are not ties."""
     gap = (best[:, :-1] - best[:, 1:]) / ops.maximum(1.0, ops.abs(best[:, :-1]))
     return ops.min(ops.where(best[:, 1:] > IMPOSSIBLE / 2, gap, 1.0), axis=-1)

@@ -1,4 +1,4 @@
-"""Several embeddings of a sentence, side by side."""
+"""Concatenation of several embeddings of a sentence."""
 
 import keras
 from keras import ops
@@ -10,25 +10,26 @@ from keras_ae.text.vocabulary import Vocabulary
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CombinedSentenceEncoder(SentenceModel):
-    """The vectors of several encoders of one vocabulary, one after the other.
+    """Sentence encoder that concatenates the vectors of several encoders of one vocabulary.
 
     ```
     vector = [v_1(s) ; v_2(s) ; ...]
     ```
 
-    Encoders that are trained apart, one with word vectors that stand still and one with its own, a
-    recurrent one and a bag of words, know different things of a sentence. It is not trained: train its parts.
+    Separately trained encoders, such as one with fixed and one with trained word vectors, or a recurrent
+    one and a bag of words, represent different properties of a sentence. The combination is not trained:
+    train its parts.
 
     Args:
         encoders: trained sentence models, and any other models from int32 `(batch, words)`, zero after the
-            end of each sentence, to `(batch, dim)`, such as a `networks.bag_of_words_encoder` of the
-            mean of word vectors.
-        normalize: whether each part gets length 1, so that none outweighs the others in a cosine.
-        vocabulary: `None`: that of the sentence models.
-        max_words: see `SentenceModel`; a sentence model keeps a limit of its own.
+            end of each sentence, to `(batch, dim)`, such as a `networks.bag_of_words_encoder` that averages
+            word vectors.
+        normalize: whether each part is scaled to length 1, so that none outweighs the others in a cosine.
+        vocabulary: as in `SentenceModel`; `None`: the vocabulary of the sentence models.
+        max_words: see `SentenceModel`; each sentence model also applies its own limit.
 
     Raises:
-        InputError: no encoders; their vocabularies are not one and the same.
+        InputError: there are no encoders, or their vocabularies differ.
 
     Example:
 
@@ -40,8 +41,8 @@ class CombinedSentenceEncoder(SentenceModel):
     (9,)
 
     Reference:
-        Kiros et al., 2015, https://arxiv.org/abs/1506.06726: combine-skip; Logeswaran and Lee, 2018,
-        https://arxiv.org/abs/1803.02893: MC-QT.
+        Combine-skip: Kiros et al., 2015, https://arxiv.org/abs/1506.06726; MC-QT: Logeswaran and Lee, 2018,
+        https://arxiv.org/abs/1803.02893.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""Sentence embeddings from picking the neighbours of a sentence: no decoder."""
+"""Quick-thought: sentence embeddings trained by classification of neighbours, without a decoder."""
 
 from dataclasses import replace
 
 import keras
 import numpy as np
-import tensorflow as tf  # gradients of one's own, and an order of operations, are not in keras.ops
+import tensorflow as tf  # keras.ops has no custom gradients and no control dependencies
 from keras import ops
 
 from keras_ae.errors import InputError
@@ -18,7 +18,7 @@ SELF_MASKS = ("exclude", "zero")
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class QuickThought(SentenceModel):
-    """Tells the neighbours of a sentence from the other sentences of the batch.
+    """Quick-thought vectors: the neighbours of a sentence are picked out of the sentences of the batch.
 
     ```
     u[i, k] = f(s_i) . g(s_k)
@@ -26,36 +26,36 @@ class QuickThought(SentenceModel):
     vector  = [f(s) ; g(s)]
     ```
 
-    Batches are blocks of consecutive sentences, `training.datasets.sentence_blocks`: what makes a sentence
-    the neighbour of another is that they follow each other in one document. Never shuffle sentences.
-    Candidates that are equal to a neighbour take no part, see `losses.context_masks`. The number of
-    sentences in a batch sets how hard the task is: take hundreds.
+    Batches are blocks of consecutive sentences, `training.datasets.sentence_blocks`: two sentences are
+    neighbours if they follow each other in one document. Never shuffle sentences.
+    Candidates that are equal to a neighbour are excluded, see `losses.context_masks`. The number of
+    sentences in a batch determines how hard the task is: use hundreds.
 
     Args:
         encoder: `f`, any model from int32 `(batch, words)`, zero after the end of each sentence, to
-            `(batch, dim)`; `networks.recurrent_sentence_encoder` or `bag_of_words_encoder`.
-        context_encoder: `g`, another one with weights of its own and the same `dim`.
-        self_mask: "exclude": a sentence is no candidate of its own; "zero": its own score is 0,
+            `(batch, dim)`, such as `networks.recurrent_sentence_encoder` or `bag_of_words_encoder`.
+        context_encoder: `g`, another model with separate weights and the same `dim`.
+        self_mask: "exclude": a sentence is not a candidate for itself; "zero": its own score is 0,
             as in the code of the authors.
-        sub_batches: encode a batch in so many parts, whose intermediate values are made a second time for the
-            gradients instead of kept: the same gradients in less memory. `None`: all at once.
+        sub_batches: number of parts in which a batch is encoded. Intermediate values are recomputed for the
+            gradients and not stored: the same gradients in less memory. `None`: all at once.
         vocabulary, max_words: see `SentenceModel`.
 
     Inputs of `fit`, `evaluate`:
         x: `{"ids": (batch, words), "lengths", "document", "position", "sentence": (batch,)}`, integers;
-            `sentence`, equal numbers for equal sentences, may be left out.
-        sample_weight: `(batch,)`; a sentence of weight 0 is no candidate either.
+            `sentence`, equal integers for equal sentences, is optional.
+        sample_weight: `(batch,)`; a sentence of weight 0 is not a candidate either.
 
     Metrics:
-        `loss`; `gain`, the nats by which it is below that of equal scores: log(candidates - 1) where no two
-        sentences are equal; `context_accuracy`, how often the best candidate is a neighbour (two in
-        candidates - 1 by chance).
+        `loss`; `gain`, the difference in nats between the loss of equal scores and `loss`: the loss of equal
+        scores is log(candidates - 1) if no two sentences are equal; `context_accuracy`, the share of
+        sentences whose best candidate is a neighbour (2 / (candidates - 1) by chance).
 
     Under replicas the candidates are the sentences of the global batch.
 
     Raises:
-        ValueError: unknown `self_mask`; `sub_batches` is below 1.
-        InputError: the encoders do not return vectors of one size; no `document` or `position`.
+        ValueError: `self_mask` is unknown; `sub_batches` is below 1.
+        InputError: the encoders do not return vectors of the same size; no `document` or `position`.
 
     Example:
 
@@ -143,7 +143,7 @@ class QuickThought(SentenceModel):
         return scalars({"loss": loss + added + more, **terms})
 
     def _encoded(self, encoder, ids, training):
-        """The vectors in float32, and the losses that the encoder adds."""
+        """Return the vectors in float32, and the losses that the encoder adds."""
         if self.sub_batches is None or not training:
             vectors, added = encoder(ids, training=training), take_losses(encoder)
         else:
@@ -151,7 +151,7 @@ class QuickThought(SentenceModel):
         return ops.cast(vectors, "float32"), added
 
     def _masks(self, x, sample_weight):
-        """`context_masks` of the batch among all sentences of the global batch that have a weight."""
+        """Return `context_masks` of the batch among all sentences of the global batch that have a weight."""
         missing = [name for name in ("document", "position") if not isinstance(x, dict) or name not in x]
         if missing:
             raise InputError(
@@ -182,7 +182,7 @@ def _gathered(part):
 
 
 def _weights(neighbour, sample_weight):
-    """The weight of each sentence; 0 of those without neighbours."""
+    """Return the weight of each sentence, 0 for sentences without neighbours."""
     weights = ops.cast(ops.any(neighbour, axis=1), "float32")
     if sample_weight is None:
         return weights
@@ -190,20 +190,20 @@ def _weights(neighbour, sample_weight):
 
 
 def encode_in_parts(encoder, ids, parts: int):
-    """`encoder(ids, training=True)`, `parts` sub-batches one after the other, each forgotten at once.
+    """Return `encoder(ids, training=True)`, computed in `parts` sub-batches to save memory.
 
-    Only the vectors are kept. For the gradients, each part is encoded again, with the same random numbers,
-    and its gradients are added to those of the parts before. The gradients are those of the whole batch;
-    intermediate values are held of one part at a time. An encoder whose examples depend on each
-    other, by batch normalisation, sees the statistics of a part.
+    Only the vectors are stored. For the gradients, each part is encoded again, with the same random numbers,
+    and its gradients are added to those of the previous parts. The gradients are those of the whole batch,
+    but intermediate values are in memory for one part at a time. An encoder whose examples depend on each
+    other, such as by batch normalisation, uses the statistics of a part.
 
     Args:
         encoder: any built model or layer.
         ids: `(batch, ...)`.
-        parts: how many.
+        parts: number of sub-batches.
 
     Returns:
-        the vectors `(batch, dim)`; the sum of the losses that the encoder adds, mean over parts.
+        the vectors `(batch, dim)`; the sum of the losses that the encoder adds, averaged over parts.
 
     Reference:
         Gao et al., 2021, https://arxiv.org/abs/2101.06983.
@@ -233,7 +233,7 @@ def encode_in_parts(encoder, ids, parts: int):
         def gradient(of_vectors, of_added, *_):
             total = [tf.zeros_like(weight) for weight in weights]
             for part in range(parts):
-                # after the part before, and not before the loss is known: else all are held at once
+                # Wait for the previous part and for the loss, so that only one part is in memory at a time.
                 with tf.control_dependencies([of_vectors, *total]), tf.GradientTape() as tape:
                     tape.watch(weights)
                     own, losses, _ = encoded(part, weights, states[part])
@@ -250,7 +250,7 @@ def encode_in_parts(encoder, ids, parts: int):
 
 
 def _keep(variables, values):
-    """Assign the state: seeds always, statistics if all are finite."""
+    """Assign the state: seeds always, statistics only if all are finite."""
     pairs = list(zip(variables, values, strict=True))
     statistics = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
     for variable, value in pairs:

@@ -1,4 +1,4 @@
-"""What all embeddings of sentences share: strings in, vectors out."""
+"""Base class of sentence encoders, from strings or word ids to vectors."""
 
 from pathlib import Path
 
@@ -20,18 +20,18 @@ from keras_ae.text.vocabulary import FIRST_WORD, Vocabulary
 
 
 class SentenceModel(BaseModel):
-    """A model whose embedding of a sentence is one vector, whatever stands beside it in the batch.
+    """Base class of models that embed each sentence as one vector, independent of the rest of the batch.
 
-    A subclass writes `vectors`, the vectors of sentences as numbers of words, calls
-    `build_vectors` when its encoders are made, and has its objective as every `BaseModel`.
+    A subclass implements `vectors`, from word ids to the vectors of sentences, calls `build` when
+    its encoders exist, and defines its objective like every `BaseModel`.
 
     Args:
-        vocabulary: `Vocabulary` of the words, or its words; without it the model takes numbers only.
-        max_words: further words of a sentence are cut off; `None`: all are read.
+        vocabulary: `Vocabulary` of the words, or its words; without it the model takes word ids only.
+        max_words: maximum number of words of a sentence, further words are cut off; `None`: no maximum.
 
     Inputs of `encode`, `embed` and of the model itself:
-        strings, see `encode`; or `{"ids": int32 (batch, words), "lengths": (batch,)}`, or `ids` alone,
-        zero after the end of each sentence. What lies behind `lengths` is not read.
+        strings, see `encode`; or `{"ids": int32 (batch, words), "lengths": (batch,)}`, or only `ids`,
+        zero after the end of each sentence. Words after `lengths` are ignored.
     """
 
     discrete = False
@@ -48,7 +48,7 @@ class SentenceModel(BaseModel):
 
     @property
     def vocabulary(self) -> Vocabulary | None:
-        """The words the model knows."""
+        """Vocabulary of the model; `None` without one."""
         return None if self.word_ids is None else self.word_ids.vocabulary
 
     def own_preprocessing(self):
@@ -57,10 +57,10 @@ class SentenceModel(BaseModel):
         rule = {"tokenization": "keras_ae.text.tokenize", "lowercase": True}
         return Preprocessing(modality="text", **rule, **known, max_words=self.max_words)
 
-    # for subclasses
+    # Methods for subclasses
 
     def vectors(self, ids, training=False):
-        """The vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
+        """Return vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
         raise TypeError(f"{type(self).__name__} must define vectors(ids, training)")
 
     def input_rules(self):
@@ -73,7 +73,7 @@ class SentenceModel(BaseModel):
         )
 
     def compile(self, optimizer="adam", *positional, jit_compile="auto", **others):
-        """As `BaseModel.compile`; "auto" is without XLA, which would compile for every length anew."""
+        """Compile as `BaseModel`, but "auto" is without XLA, which would recompile for every length."""
         super().compile(optimizer, *positional, jit_compile=jit_compile is True, **others)
 
     def build(self, input_shape=None):
@@ -87,7 +87,7 @@ class SentenceModel(BaseModel):
         self.built = True
 
     def padded_ids(self, x):
-        """`ids` of any input of the model, as a tensor, zero after the end of each sentence."""
+        """Return the word ids of any input of the model as a tensor, zero after the end of each sentence."""
         if isinstance(x, dict):
             ids, lengths = ops.convert_to_tensor(x["ids"]), x.get("lengths")
             if lengths is not None:
@@ -98,24 +98,24 @@ class SentenceModel(BaseModel):
                 return self._word_ids()(ids)["ids"]
         return integers_in("ids", ids[:, : self.max_words], self._known_words())
 
-    # for users
+    # Methods for users
 
     def encode(self, sentences, *, batch_size: int = 256, normalize: bool = False):
-        """One vector for each sentence, the same whatever the other sentences are.
+        """Return one vector for each sentence, independent of the other sentences.
 
         Args:
-            sentences: a string; a list of strings, encoded in batches of similar length, in any
-                order of lengths; or tensors as the model takes them, in one batch.
-            batch_size: sentences encoded at once; fewer where they are very long.
-            normalize: whether vectors get length 1; those that are zero stay zero.
+            sentences: a string; a list of strings in any order, which are encoded in batches of similar
+                length; or tensors as the model takes them, encoded in one batch.
+            batch_size: number of sentences encoded at once; fewer if they are very long.
+            normalize: whether vectors are scaled to length 1; zero vectors are not changed.
 
         Returns:
-            of a string: `(dim,)`; of a list: `(sentences, dim)` in its order, both numpy float32;
-            of tensors: a tensor `(batch, dim)`.
+            for a string `(dim,)`, for a list `(sentences, dim)` in its order, both NumPy float32;
+            for tensors a tensor `(batch, dim)`.
 
         Raises:
-            InputError: an entry of the list is not a string; strings without a vocabulary; inputs of
-                another kind.
+            InputError: an entry of the list is not a string; the model has no vocabulary for strings; the
+                inputs are of another kind.
         """
         if isinstance(sentences, str):
             return self.encode([sentences], normalize=normalize)[0]
@@ -135,18 +135,18 @@ class SentenceModel(BaseModel):
         return result
 
     def embed(self, x):
-        """The vectors of `x`: `encode` without its options."""
+        """Return the vectors of `x`: `encode` with its default options."""
         return self.encode(x)
 
     def call(self, x, training=None):
-        """The vectors of `x`."""
+        """Return the vectors of `x`."""
         return self.vectors(self.padded_ids(x), training=training)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """`encode` of `ids` and `lengths`; with a vocabulary `encode_text` of strings, the server's default.
+        """Return `encode` from `ids` and `lengths`, and with a vocabulary `encode_text` from strings.
 
-        ONNX has no strings: beside `encode.onnx` lie the vocabulary and the tokenizer that make
-        `ids` of strings.
+        With a vocabulary `encode_text` is also the server's default. ONNX files do not tokenise strings: the
+        vocabulary and the tokenizer that convert strings to `ids` are written next to `encode.onnx`.
         """
         inputs = {
             "ids": tf.TensorSpec((None, None), tf.int32, name="ids"),
@@ -167,7 +167,7 @@ class SentenceModel(BaseModel):
         )
         return {"serving_default": text, "encode": Endpoint(**encode, files=files), "encode_text": text}
 
-    # parts
+    # Parts
 
     def _word_ids(self):
         if self.word_ids is None:
@@ -178,7 +178,7 @@ class SentenceModel(BaseModel):
         return self.word_ids
 
     def _traced(self):
-        """`vectors`, traced once for every shape."""
+        """Return `vectors` as a graph, traced once for all shapes."""
         if self.run_eagerly:
             return self.vectors
         if self._traced_vectors is None:
@@ -193,13 +193,13 @@ class SentenceModel(BaseModel):
         return {"embedding": self.vectors(self.padded_ids(text))}
 
     def _sample_ids(self, inputs):
-        """Numbers of the first words, behind the end of sentences too: they must not be read."""
+        """Return word ids, also after the end of sentences, where they must be ignored."""
         shape = inputs["ids"].shape
         ids = 1 + np.arange(np.prod(shape)).reshape(shape) % (self._num_words() - 1)
         return {**inputs, "ids": ids}
 
     def _sample_text(self, inputs):
-        """Sentences of different lengths, one of them without words."""
+        """Return sentences of different lengths, one of them without words."""
         words = self.vocabulary.words
         texts = [" ".join(words[: 3 * row]) for row in range(len(inputs["text"]))]
         return {"text": np.array([text.encode() for text in texts])}
@@ -208,7 +208,7 @@ class SentenceModel(BaseModel):
         return self._known_words() or min(self._table_sizes(), default=FIRST_WORD)
 
     def _known_words(self):
-        """Number of word ids; `None`: there are several tables, and which one has the words is unknown."""
+        """Return the number of word ids; `None` if it is unknown which of several tables has the words."""
         if self.word_ids is not None:
             return len(self.vocabulary)
         sizes = self._table_sizes()
@@ -233,22 +233,22 @@ def _copy_tokenizer(path):
 def _are_strings(x):
     if isinstance(x, (dict, keras.KerasTensor)) or ops.is_tensor(x):
         return False
-    return getattr(getattr(x, "dtype", None), "kind", "O") in "USO"  # arrays and columns of tables
+    return getattr(getattr(x, "dtype", None), "kind", "O") in "USO"  # also arrays and columns of tables
 
 
 def unit_length(vectors):
-    """The vectors divided by their lengths; those that are zero stay zero."""
+    """Return the vectors divided by their lengths; zero vectors are not changed."""
     return ops.normalize(vectors, axis=-1, epsilon=1e-12)
 
 
-WORDS_AT_ONCE = 2**15  # rows x longest of a batch: bounds the memory of a very long sentence's batch
+WORDS_AT_ONCE = 2**15  # rows x longest sentence of a batch; bounds the memory for very long sentences
 
 
 def check_sentences(sentences) -> list[str]:
-    """The sentences as a list.
+    """Return the sentences as a list.
 
     Raises:
-        InputError: not a list, or an entry is not a string.
+        InputError: the sentences are not a list, or an entry is not a string.
     """
     expected = "sentences must be a string or a list of strings."
     if is_table(sentences):
@@ -268,11 +268,11 @@ def check_sentences(sentences) -> list[str]:
 
 
 def batches_by_length(lengths, batch_size: int):
-    """Numbers of the rows of each batch, the longest first, so that little is padded.
+    """Return the row indices of each batch, the longest sentences first, so that there is little padding.
 
     Args:
-        lengths: words of each sentence.
-        batch_size: rows of a batch at most; fewer of long sentences.
+        lengths: number of words of each sentence.
+        batch_size: maximum number of rows of a batch; fewer for long sentences.
 
     Example:
 
@@ -289,12 +289,12 @@ def batches_by_length(lengths, batch_size: int):
 
 
 def numbers_of(sentences, vocabulary, max_words=None) -> list[list[int]]:
-    """The numbers of each sentence's words."""
+    """Return the word ids of each sentence."""
     return [vocabulary.ids(tokenize(sentence)[:max_words]) for sentence in sentences]
 
 
 def padded(numbers) -> np.ndarray:
-    """int32 `(sentences, words)`, zero after the end of each; one column at least."""
+    """Return int32 `(sentences, words)`, zero after the end of each, with at least one column."""
     ids = np.zeros((len(numbers), max(1, max(map(len, numbers), default=0))), "int32")
     for row, own in zip(ids, numbers, strict=True):
         row[: len(own)] = own

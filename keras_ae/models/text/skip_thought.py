@@ -1,4 +1,4 @@
-"""A vector of a sentence from which the sentences around it can be written."""
+"""Skip-thought: sentence embeddings trained by decoding the neighbouring sentences."""
 
 from dataclasses import replace
 
@@ -23,12 +23,12 @@ SENTENCES = {
     "next": "next",
 }  # names of the decoders and of their inputs
 
-MOMENTUM = 0.9  # of the moving averages: encoders move fast
+MOMENTUM = 0.9  # momentum of the moving averages; low, because encoders change fast
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SkipThought(SentenceWriting, SentenceModel):
-    """The vector of a sentence tells two decoders what was written before it and after it.
+    """Skip-thought vectors: from the vector of a sentence, decoders predict the previous and next one.
 
     ```
     v = encoder(s_i),   u = (v - mean(v)) / sqrt(variance(v) + 0.001)
@@ -36,45 +36,46 @@ class SkipThought(SentenceWriting, SentenceModel):
     p(w_t | w_(<t), u) = softmax(W h_t + b),   h_t = GRU(E w_(t-1), h_(t-1), u),   E w_0 = 0
     ```
 
-    in nats for each triple, the mean over triples; the sum is over the words and the end of the
-    sentence. Each decoder has a GRU of its own; the softmax `W`, `b` is shared by the decoders, the word
-    vectors `E` by them and the encoder.
+    The loss is in nats per triple, averaged over triples; the sum is over the words and the end of the
+    sentence. Each decoder has its own GRU; the softmax `W`, `b` is shared by the decoders, and the word
+    vectors `E` are shared by decoders and encoder.
 
     Args:
         encoder: any model from `ids` `(batch, words)` to vectors `(batch, dim)` with its word vectors
-            in a `keras.layers.Embedding`: `networks.recurrent_sentence_encoder`.
-        vocabulary: `Vocabulary` of the words, or its words; without it the model knows numbers only.
-        units: of the decoders' states; `None`: `dim`.
-        conditioning: how decoders are told the vector, "state" or "every_step", see `layers.GRUDecoder`.
-        num_sampled: words of the softmax that are drawn in each step of training, see
+            in a `keras.layers.Embedding`, such as `networks.recurrent_sentence_encoder`.
+        vocabulary: `Vocabulary` of the words, or its words; without it the model takes word ids only.
+        units: number of units of the decoders' states; `None`: `dim`.
+        conditioning: how decoders are conditioned on the vector, "state" or "every_step", see
+            `layers.GRUDecoder`.
+        num_sampled: number of words of the softmax that are drawn in each training step, see
             `layers.WordSoftmax`; `None`: all.
-        decoders: the sentences to write, of "previous", "this" and "next". With "this" a vector
+        decoders: the sentences to write, among "previous", "this" and "next". With "this" a vector
             can be decoded into its own sentence.
-        batch_normalization: tell the decoders `u`, standardised over the batch, moving averages in
-            inference; with `False`, `v` as in the paper. What all vectors have in common could be a
-            bias of the decoders as well; an encoder that is trained to give it may saturate, and all
-            its vectors are then alike.
-        use_vector: with `False` the decoders are told zeros and the encoder is not trained: what the same
-            decoders reach without it.
-        max_words: further words of a sentence are not encoded; `None`: all are.
-        max_target_words: further words of a sentence are not predicted, nor is the end of one
-            that has so many, since it may have been cut.
+        batch_normalization: whether decoders are conditioned on `u`, which is standardised over the batch,
+            with moving averages in inference; with `False`, on `v` as in the paper. A component that all
+            vectors share is equivalent to a bias of the decoders; an encoder that is trained to provide it
+            may saturate, and all its vectors are then similar.
+        use_vector: whether decoders are conditioned on the vector. With `False` they are conditioned on
+            zeros and the encoder is not trained, which gives the baseline of the same decoders without it.
+        max_words: maximum number of encoded words of a sentence; `None`: no maximum.
+        max_target_words: maximum number of predicted words of a sentence. The end of a sentence of this
+            length is not predicted, since the sentence may have been cut off.
         word_layer: name of the encoder's layer of word vectors; `None`: it has only one.
-        seed: of the words drawn.
+        seed: seed of the drawn words.
 
     Inputs of `fit`, `evaluate`:
         x: `{"ids", "previous", "next": int32 (batch, words), "lengths", "previous_lengths", "next_lengths":
-            (batch,)}`, as `training.datasets.sentence_triples` makes them.
+            (batch,)}`, as returned by `training.datasets.sentence_triples`.
         sample_weight: `(batch,)`; weights the triples.
 
     Metrics:
-        `loss`; `previous_loss`, `next_loss`, nats for each sentence; `previous_perplexity`,
-        `next_perplexity` of a word, over all words since the last reset. With `num_sampled` those of
-        training are of a choice among the words drawn, those of validation of the whole vocabulary.
+        `loss`; `previous_loss`, `next_loss` in nats per sentence; `previous_perplexity`,
+        `next_perplexity` per word, over all words since the last reset. With `num_sampled`, training metrics
+        are computed over the drawn words, validation metrics over the whole vocabulary.
 
     Raises:
-        ValueError: unknown decoders or conditioning; sizes below 1.
-        InputError: the encoder gives no vectors, or not one table of word vectors can be found in it.
+        ValueError: decoders or conditioning are unknown; sizes are below 1.
+        InputError: the encoder does not return vectors, or does not have exactly one table of word vectors.
 
     Example:
 
@@ -148,7 +149,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         self.softmax.build((None, units))
 
     def word_vectors(self) -> keras.layers.Embedding:
-        """The layer of the word vectors that encoder and decoders share."""
+        """Return the layer of word vectors that encoder and decoders share."""
         found = [la for la in self.encoder._flatten_layers() if isinstance(la, keras.layers.Embedding)]
         named = [la for la in found if self.word_layer in (None, la.name)]
         if len(named) != 1:
@@ -168,7 +169,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         return self.encoder(ids, training=training)
 
     def told(self, vectors, sample_weight=None, training=False):
-        """What the decoders are told of vectors `(batch, dim)`."""
+        """Return the condition of the decoders for vectors `(batch, dim)`."""
         if not self.use_vector:
             return ops.zeros_like(vectors)
         if self.normalization is None:
@@ -194,13 +195,13 @@ class SkipThought(SentenceWriting, SentenceModel):
             self.perplexities[name].update_state(
                 nats, None if weights is None else ops.take(weights, sentence)
             )
-            # tf: segments of a number that is not known before
+            # TensorFlow's function accepts a dynamic number of segments.
             sums = tf.math.unsorted_segment_sum(nats, sentence, ops.shape(ids)[0])
             terms[f"{name}_loss"] = mean_term(sums, weights)
             loss = loss + terms[f"{name}_loss"]
         return scalars({"loss": loss, **terms})
 
-    # parts
+    # Parts
 
     def _check_triples(self, x):
         wanted = {"ids", *(SENTENCES[name] for name in self.sentences)}
@@ -217,7 +218,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         return [v for v in self.trainable_variables if id(v) not in own]
 
     def _nats(self, name, x, vector, training):
-        """`-log p` of every word of the sentences `name`, and the number of its row: `(words,)` both."""
+        """Return `-log p` of every word of the sentences `name`, and its row's index: both `(words,)`."""
         key = SENTENCES[name]
         ids = ops.cast(ops.convert_to_tensor(x[key])[:, : self.max_target_words], "int32")
         lengths = x.get("lengths" if name == "this" else f"{name}_lengths")
@@ -229,7 +230,8 @@ class SkipThought(SentenceWriting, SentenceModel):
         read = ops.pad(self.word_vectors()(ids), ((0, 0), (1, 0), (0, 0)))
         states = self.decoders[name](read, vector, predicted)
         targets = ops.pad(ids, ((0, 0), (0, 1)))  # the end of a sentence is the word 0
-        # tf: only the words that are there, half of a padded batch; keras.ops.where has no such form
+        # Selects the real words only, about half of a padded batch. keras.ops.where does not return a tensor
+        # of indices.
         places = tf.where(sequence_mask(predicted, ops.shape(targets)[1]))
         states, targets = tf.gather_nd(states, places), tf.gather_nd(targets, places)
         return self.softmax.cross_entropy(states, targets, training), places[:, 0]
