@@ -1,4 +1,4 @@
-"""Operations that several layers and models share."""
+"""Operations shared by layers and models."""
 
 from keras_ae.ops.core import (
     argmax,

@@ -7,14 +7,14 @@ import sys
 import keras
 import tensorflow as tf
 from keras import ops
-from tensorflow.python.ops import control_flow_util  # no public function says whether XLA compiles
+from tensorflow.python.ops import control_flow_util  # no public function detects compilation by XLA
 
 _exporting = contextvars.ContextVar("keras_ae_exporting", default=False)
 
 
 @contextlib.contextmanager
 def exporting():
-    """Trace for an artifact: nothing updates metrics, the search is one matrix product."""
+    """Trace for an artifact: no metric is updated, and the search is a single matrix product."""
     token = _exporting.set(True)
     try:
         yield
@@ -23,39 +23,39 @@ def exporting():
 
 
 def is_exporting() -> bool:
-    """Whether the code runs inside `exporting()`."""
+    """Return whether the code runs inside of `exporting()`."""
     return _exporting.get()
 
 
 def has_fixed_shapes() -> bool:
-    """Whether the code is traced for an artifact or for XLA, where sizes cannot depend on values."""
+    """Return whether the code is traced for an artifact or XLA, where sizes cannot depend on values."""
     graph = tf.compat.v1.get_default_graph()
     return is_exporting() or control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def straight_through(x, quantized):
-    """`quantized` forward, the gradient of `x` backward."""
+    """Return `quantized` in the forward pass, with the gradient of `x` in the backward pass."""
     return x + ops.stop_gradient(quantized - x)
 
 
 def num_replicas() -> int:
-    """Replicas of the current `tf.distribute` strategy; 1 outside of its `run`."""
+    """Return the number of replicas of the current `tf.distribute` strategy; 1 outside of its `run`."""
     if tf.distribute.in_cross_replica_context():
         return 1
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def sum_over_replicas(tensors):
-    """All-reduced sum of a tensor or a nest of tensors; the tensor itself on one replica."""
+    """Return the all-reduced sum of a tensor or a nest of tensors; the tensor itself on one replica."""
     if num_replicas() == 1:
         return tensors
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
 def gather_over_replicas(rows):
-    """`(rows of all replicas, number of the first of this replica's)`: replica 0 first, then replica 1, ...
+    """Return `(rows of all replicas, index of this replica's first row)`, in the order of replicas.
 
-    Differentiable: a replica's rows receive the gradients of all. Shares may differ in size.
+    Differentiable: the rows of a replica receive the gradients of all replicas. Shares may differ in size.
     """
     if num_replicas() == 1:
         return rows, 0
@@ -64,15 +64,15 @@ def gather_over_replicas(rows):
     shares = sum_over_replicas(local * tf.one_hot(replica, num_replicas(), dtype=tf.int32))
     first = tf.reduce_sum(shares[:replica])
     after = tf.reduce_sum(shares) - first - local
-    # each replica fills its own place: one sum, whose gradient TensorFlow knows
+    # each replica fills its own rows: one sum, whose gradient TensorFlow implements
     return sum_over_replicas(tf.pad(rows, [[first, after]] + [[0, 0]] * (len(rows.shape) - 1))), first
 
 
 def where_counted(values, weights):
     """Return `values` with zeros where `weights` is 0, even for NaN.
 
-    By selection, not by a product: `0 * NaN` is NaN, forward and backward. Applied to the *inputs* of a
-    function, it also keeps NaN out of the function's gradient.
+    The values are selected, not multiplied: `0 * NaN` is NaN, forward and backward. Applied to the
+    *inputs* of a function, it also keeps NaN out of the function's gradient.
 
     Args:
         values: tensor.
@@ -112,13 +112,13 @@ def finite_padding(x, weights):
 
 
 def spread(weights, values):
-    """`weights` with as many axes as `values`."""
+    """Return `weights` with as many axes as `values`."""
     weights = ops.convert_to_tensor(weights)
     return ops.reshape(weights, (*ops.shape(weights), *[1] * (len(values.shape) - len(weights.shape))))
 
 
 def is_finite(x):
-    """Return whether each entry is neither NaN nor infinite, in operations that every runtime has."""
+    """Return whether each entry is neither NaN nor infinite, in operations that every runtime supports."""
     return ops.abs(x) <= _largest(x)
 
 
@@ -135,9 +135,9 @@ def finite_rows(x):
 def assign_finite(*updates):
     """Assign `(variable, value)` pairs: all of them, or none if any value is not finite.
 
-    One batch that is not finite (an overflow of half precision, a corrupt file) would stay in a
-    running statistic for ever. The choice is a selection, not a conditional: replicas with the same
-    all-reduced values choose alike.
+    A single batch that is not finite (an overflow of half precision, a corrupt file) would stay in a
+    running statistic forever. The values are selected, not assigned conditionally: replicas with the same
+    all-reduced values make the same choice.
     """
     finite = [ops.all(is_finite(ops.stop_gradient(value))) for _, value in updates]
     finite = ops.all(ops.stack(finite))
@@ -151,18 +151,17 @@ def _largest(x):
 
 
 def rotate_onto(x, quantized):
-    """`quantized` forward; backward the gradient is rotated and scaled as `x` is onto its code.
+    """Return `quantized`; in the backward pass, the gradient is rotated and scaled as `x` is onto its code.
 
     ```
     y = sg[|q|/|x| R] x,   R x/|x| = q/|q|,   R = I - 2 r r^T + 2 q^ x^^T,   r = (x^ + q^)/|x^ + q^|
     ```
 
-    Vectors for which there is no such rotation (zeros, or opposite to their code) take the
-    straight-through gradient.
+    Vectors without such a rotation (zeros, or opposite to their code) get the straight-through gradient.
 
     Args:
         x: `(..., dim)`.
-        quantized: `(..., dim)`, taken as a constant.
+        quantized: `(..., dim)`, treated as a constant.
 
     Returns:
         `(..., dim)`: `quantized`, up to rounding.
@@ -196,41 +195,41 @@ def _norm(x):
     return ops.maximum(ops.sqrt(_dot(x, x)), 1e-12)
 
 
-_APART = 1_000_003  # seeds from replica to replica: other layers of a model have seeds near by
+_APART = 1_000_003  # distance between the seeds of replicas: other layers of a model have nearby seeds
 
 
 def replica_number():
-    """Number of the current replica of `tf.distribute`; 0 outside of its `run`."""
+    """Return the index of the current replica of `tf.distribute`; 0 outside of its `run`."""
     if tf.distribute.in_cross_replica_context():
         return 0
     return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
 def uniform_noise(shape, seed_generator):
-    """Float32, uniform in [0, 1): new numbers at every call, others in every replica.
+    """Return float32 noise, uniform in [0, 1): different at every call and in every replica.
 
-    A `keras.random.SeedGenerator` counts in step on all replicas, so that `keras.random.uniform` would give
-    each of them the same numbers.
+    A `keras.random.SeedGenerator` has the same state on all replicas, so that `keras.random.uniform`
+    would give them the same numbers.
 
-    Compiled by XLA the numbers are others than without.
+    XLA yields different random numbers.
 
     Args:
-        shape: of the numbers.
-        seed_generator: `keras.random.SeedGenerator`, whose counter goes up by one.
+        shape: shape of the result.
+        seed_generator: `keras.random.SeedGenerator`, whose counter is incremented by one.
     """
     seed = tf.cast(seed_generator.next(), "int32")
     return tf.random.stateless_uniform(shape, seed + tf.stack([_APART * replica_number(), 0]))
 
 
 STEPS = ("train_step", "test_step")
-# only as functions of Keras' modules: other functions may have these names, and overrides call Keras' own
+# matched only as functions of Keras' modules: others may have these names, and overrides call Keras' own
 LOOPS = ("fit", "evaluate", "predict", "predict_step")
 
 
 def is_recording() -> bool:
-    """Return whether the metrics of a layer count the current call.
+    """Return whether layer metrics are updated by the current call.
 
-    | call | counts |
+    | call | updates metrics |
     |---|---|
     | in a training or evaluation step | yes |
     | by a callback during `fit` or `evaluate` | no: the results of an epoch are those of its steps |
@@ -238,7 +237,8 @@ def is_recording() -> bool:
     | outside of all of them | yes |
 
     Keras does not pass this information to a layer, so the innermost of these functions on the call stack
-    decides. In a compiled step the stack is that of the tracing, which fixes the answer for the graph.
+    decides. In a compiled step this is the call stack of the tracing, so the answer is fixed for the
+    graph.
     """
     if is_exporting():
         return False
@@ -256,6 +256,6 @@ def is_recording() -> bool:
 def argmax(scores):
     """Return the index of the largest entry of the last axis, int32.
 
-    `keras.ops.argmax` traces a Bitcast, which has no equal in ONNX.
+    `keras.ops.argmax` traces a Bitcast, which has no equivalent in ONNX.
     """
     return tf.argmax(scores, axis=-1, output_type=tf.int32)

@@ -1,4 +1,4 @@
-"""Search of the nearest code of each vector: one matrix product, exact wherever the data lie.
+"""Search for the nearest code of each vector: one matrix product, exact wherever the data lie.
 
 ```
 argmin_k |x - c_k|^2 = argmax_k (x - m).(c_k - m) - |c_k - m|^2 / 2        for any m
@@ -13,11 +13,11 @@ from keras import ops
 
 from keras_ae.ops.core import argmax, finite_or_zero, has_fixed_shapes, is_exporting, is_finite
 
-BLOCK_SCORES = 2**20  # scores held at once by the search: 4 MiB of float32, near the cores' caches
+BLOCK_SCORES = 2**20  # number of scores computed at once: 4 MiB of float32, about the size of the caches
 
 
 def in_row_blocks(function, x, columns):
-    """int32 `function(block, number of its first row)` of all rows of `x`, block by block."""
+    """Return int32 `function(block, index of its first row)` for all rows of `x`, block by block."""
 
     def step(block, result):
         found = function(block.rows_of(x), block.start)
@@ -29,7 +29,7 @@ def in_row_blocks(function, x, columns):
 def row_blocks(step, state, x, columns, count=None):
     """Repeat `state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
 
-    `count`: rows from the first that matter; the last block may reach beyond. `None`: all.
+    `count`: number of leading rows to process; the last block may extend beyond. `None`: all.
     """
     total = tf.shape(x)[0]
     rows = max(1, BLOCK_SCORES // columns)
@@ -37,56 +37,56 @@ def row_blocks(step, state, x, columns, count=None):
     rows = tf.minimum(rows, total)
 
     def body(index, state):
-        # all blocks are of one size, which XLA asks for: the last one overlaps
+        # all blocks have the same size, as XLA requires: the last one overlaps the one before
         block = RowBlock(tf.minimum(index * rows, total - rows), rows, index * rows)
         return index + 1, step(block, state)
 
-    # one block at a time: parallel iterations would hold several blocks of scores
+    # one block at a time: parallel iterations would keep several blocks of scores in memory
     return tf.while_loop(lambda i, _: i < blocks, body, (0, state), parallel_iterations=1)[1]
 
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Rows `start` to `start + size` of a tensor; those before `fresh_from` were in the block before."""
+    """Rows `start` to `start + size` of a tensor; those before `fresh_from` belong to earlier blocks."""
 
     start: tf.Tensor
     size: tf.Tensor
     fresh_from: tf.Tensor
 
     def rows_of(self, x):
-        """The block's rows of `x`."""
+        """Return the block's rows of `x`."""
         return tf.slice(x, [self.start] + [0] * (len(x.shape) - 1), [self.size, *x.shape[1:]])
 
     def numbers(self):
-        """The numbers of the rows."""
+        """Return the indices of the rows."""
         return self.start + tf.range(self.size)
 
     def fresh(self):
-        """1.0 for each row that no earlier block had, else 0.0: for sums."""
+        """Return 1.0 for each row that is in no earlier block, else 0.0; for sums."""
         return tf.cast(self.numbers() >= self.fresh_from, tf.float32)
 
 
-CANDIDATES = 8  # best scores whose distances are compared
-CODES_AT_ONCE = 1024  # of the comparison of all codes with each other before an export
-SMALL = 1e-30  # in place of a squared distance of 0
-MOST_COLUMNS = 1024  # indices that a product represents exactly in every float format of a GPU
-WINDOW = 64  # rows that are searched again at once where sizes are fixed
-GROUP = 64  # scores whose maximum is computed first: vectorised, unlike the argmax of a row
+CANDIDATES = 8  # number of best scores whose distances are compared
+CODES_AT_ONCE = 1024  # block size when all codes are compared with each other before an export
+SMALL = 1e-30  # replaces a squared distance of 0
+MOST_COLUMNS = 1024  # number of indices that a product represents exactly in every float format of a GPU
+WINDOW = 64  # number of rows that are searched again at once where sizes are fixed
+GROUP = 64  # number of scores whose maximum is computed first: vectorised, unlike the argmax of a row
 
 
 def nearest_code(x, codebook, candidates=None):
     """Return the index of the nearest row of `codebook` in Euclidean distance, int32.
 
     `argmin_k |x - c_k|^2 = argmax_k x.c_k - |c_k|^2 / 2`, after both are shifted by a centre of the
-    codebook. The scores are one float32 product, in blocks of rows, so that memory does not grow
-    with vectors x codes. Where the best two scores differ by less than their rounding errors, the
-    row is searched again in float64: the code is the nearest up to float32
-    rounding of the *distance*, wherever the data lie. Equal distances: the lowest index.
+    codebook. The scores are one float32 product, in blocks of rows, so that memory does not grow with
+    vectors x codes. If the best two scores differ by less than their rounding errors, the row is searched
+    again in float64: the code is the nearest up to float32 rounding of the *distance*, wherever the data
+    lie. Of equal distances, the lowest index is returned.
 
-    A row of the codebook that is not finite is never chosen (index 0 where none is finite). An
-    entry of `x` that is not finite counts as 0.
+    A row of the codebook that is not finite is never chosen (the result is 0 if none is finite). An entry
+    of `x` that is not finite counts as 0.
 
-    While `exporting()` the search is one product and the exact distances of the `candidates` best.
+    While `exporting()`, the search is one product and the exact distances of the `candidates` best scores.
 
     Args:
         x: `(vectors, dim)` float32.
@@ -111,7 +111,7 @@ def nearest_code(x, codebook, candidates=None):
         squared = tf.reduce_sum(tf.square(shifted), axis=1)
 
         def slack(largest):
-            # codes that could be the nearest are no longer than this: it bounds their scores' errors
+            # no code that could be the nearest is longer than this, which bounds the errors of the scores
             reach = tf.sqrt(squared) + tf.sqrt(tf.maximum(squared - 2.0 * largest, 0.0))
             return rounding * tf.square(reach)
 
@@ -152,16 +152,18 @@ def nearest_of_best(x, codebook, scores, candidates):
 
 
 def squared_distances(x, codebook, indices):
-    """Return `|x - c|^2` for the codes `indices` `(vectors, n)`; codes that are not finite are farthest."""
+    """Return `|x - c|^2` for the codes `indices` `(vectors, n)`; codes that are not finite come last."""
     squared = tf.reduce_sum(tf.square(x[:, None] - tf.gather(codebook, indices)), axis=-1)
     return tf.where(is_finite(squared), squared, squared.dtype.max)
 
 
 def export_candidates(codebook) -> int:
-    """Return the number of scores that rounding can confuse: an exported search compares their distances.
+    """Return the number of best scores whose distances an exported search must compare.
+
+    Rounding may change the order of these scores.
 
     Args:
-        codebook: `(codes, dim)` NumPy array, the one that is exported.
+        codebook: `(codes, dim)` NumPy array, the exported codebook.
     """
     codebook = np.asarray(codebook)
     centre = recentred(tf.constant(codebook))[2].numpy().astype("float64")
@@ -179,9 +181,9 @@ def export_candidates(codebook) -> int:
 def recentred(codebook):
     """Return `(codes, bias, centre)`: `(x - centre).codes_k + bias_k` is largest at the nearest row.
 
-    Any centre gives the same order; one among most of the codes gives the least rounding. It is the mean
-    weighted by the inverse square of each code's distance from the plain mean: a few codes far from all
-    others hardly move it. Rows whose square is not finite are zeros with the lowest bias.
+    Any centre gives the same order; one among most of the codes gives the least rounding error. It is the
+    mean weighted by the inverse square of each code's distance from the plain mean: a few codes far from
+    all others hardly change it. Rows whose square is not finite become zeros with the lowest bias.
     """
     codebook = tf.convert_to_tensor(codebook)
     usable = is_finite(tf.reduce_sum(tf.square(codebook), axis=1))
@@ -201,16 +203,16 @@ def _mean_row(rows, weights):
 def similarities(x, codes, bias, centre=None):
     """Return `(x - centre).codes_k + bias_k`, `(vectors, K)`."""
     x = x if centre is None else x - centre
-    # bias_add, not +: TensorFlow fuses it with the product, one pass over the scores less
+    # bias_add instead of +: TensorFlow fuses it with the product, which saves one pass over the scores
     return tf.nn.bias_add(tf.matmul(x, codes, transpose_b=True), bias)
 
 
 def sole_best(scores, slack):
     """Return the index of the largest score of each row of `(rows, K)`; -1 if another is within `slack`.
 
-    Where `GROUP` divides a large `K`, the search has two stages: the maxima of the groups are one
-    vectorised pass; the rest reads `K / GROUP + GROUP` values of a row instead of `K`. A row with NaN,
-    or with a `slack` that is NaN, has no sole best.
+    If `GROUP` divides a large `K`, the search has two stages: the maxima of the groups are one vectorised
+    pass; the rest reads `K / GROUP + GROUP` values of a row instead of `K`. A row with NaN, or with a
+    `slack` that is NaN, has no sole best.
     """
     if scores.shape[1] < 4 * GROUP:
         return _sole(scores, tf.reduce_max(scores, axis=1) - slack(tf.reduce_max(scores, axis=1)))
@@ -225,20 +227,20 @@ def sole_best(scores, slack):
 
 
 def _sole(scores, least):
-    """Index of the only score of each row that is at least `least`, else -1."""
+    """Return the index of the only score of each row that is at least `least`, else -1."""
     columns = scores.shape[1]
     reached = scores >= least[:, None]
     if columns > MOST_COLUMNS:
         count = tf.math.count_nonzero(reached, axis=1, dtype=tf.int32)
         return tf.where(count == 1, argmax(scores), -1)
-    # their number, and the sum of their indices: the index, if there is one. A product is faster than argmax
+    # number of such scores and sum of their indices: the index if there is one; faster than argmax
     read = tf.constant(np.stack([np.ones(columns), np.arange(columns)], axis=1), tf.float32)
     found = tf.matmul(tf.cast(reached, tf.float32), read)
     return tf.where(found[:, 0] == 1.0, tf.cast(found[:, 1], tf.int32), -1)
 
 
 def _whole_groups(codes, bias):
-    """Append codes that are never chosen, up to a multiple of `GROUP`, where there are groups."""
+    """Append codes that are never chosen, up to a multiple of `GROUP`, if there are groups."""
     missing = -codes.shape[0] % GROUP if codes.shape[0] >= 4 * GROUP else 0
     if not missing:
         return codes, bias
@@ -247,7 +249,7 @@ def _whole_groups(codes, bias):
 
 
 def _search_again(found, x, codebook, table):
-    """`found`, with the rows where it is negative searched again in float64."""
+    """Return `found`, with the rows where it is negative searched again in float64."""
     if has_fixed_shapes():
         return _search_again_in_windows(found, x, codebook, table)
     order = tf.cast(tf.where(found < 0)[:, 0], tf.int32)
@@ -265,10 +267,10 @@ def _search_again(found, x, codebook, table):
 
 
 def _search_again_in_windows(found, x, codebook, table):
-    """`_search_again` for XLA: windows of rows, each from the first row where `found` is negative.
+    """Search again for XLA, in windows of rows, each from the first row where `found` is negative.
 
-    Their number depends on the values, their size does not. Lists of rows, or the best of several
-    scores, would need a scatter of all rows or a sort, which take XLA long to compile.
+    The number of windows depends on the values, their size does not. Lists of rows, or the best of
+    several scores, would need a scatter of all rows or a sort, which XLA compiles slowly.
     """
     total = tf.shape(x)[0]
     size = tf.minimum(WINDOW, total)
@@ -284,6 +286,6 @@ def _search_again_in_windows(found, x, codebook, table):
 
 
 def _roundoff() -> float:
-    """Unit roundoff of a float32 product: that of TensorFloat-32 if a GPU may use it."""
+    """Return the unit roundoff of a float32 product: that of TensorFloat-32 if a GPU may use it."""
     rounds = tf.config.experimental.tensor_float_32_execution_enabled()
     return 2.0**-11 if rounds and tf.config.list_physical_devices("GPU") else 2.0**-24

@@ -1,4 +1,4 @@
-"""Padded sequences: lengths, masks and weights on their way through a model."""
+"""Lengths, masks and weights of padded sequences in a model."""
 
 import re
 import warnings
@@ -8,42 +8,42 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.ops.core import is_exporting, where_counted
 
-MANY = 2**15  # samples: the ends count little
+MANY = 2**15  # number of samples, large enough that boundary effects are small
 
 
 def is_sequence(sample_shape):
-    """Whether `(length, features)` has a free length."""
+    """Return whether `(length, features)` has a variable length."""
     return len(sample_shape) == 2 and sample_shape[0] is None
 
 
 def unpack_inputs(x):
-    """`(values, lengths or None)` of a tensor or of `{"x":, "lengths":}`; padding becomes 0."""
+    """Return `(values, lengths or None)` of a tensor or of `{"x":, "lengths":}`; padding becomes 0."""
     if isinstance(x, dict):
         values, lengths = ops.convert_to_tensor(x["x"]), x.get("lengths")
         if lengths is None or is_exporting():
             return values, lengths
-        # always: NaN in padding would reach the gradients of layers that skip it
+        # unconditionally: NaN in padding would reach the gradients of layers that skip it
         return where_counted(values, input_mask(values, lengths)), lengths
     return ops.convert_to_tensor(x), None
 
 
 def sequence_mask(lengths, maximum):
-    """`(batch, maximum)` bool, true at the first `lengths` positions."""
+    """Return a `(batch, maximum)` bool mask, true at the first `lengths` positions."""
     return ops.arange(maximum, dtype="int32")[None, :] < ops.cast(lengths, "int32")[:, None]
 
 
 def input_mask(values, lengths):
-    """Mask of `(batch, length, ...)` inputs, or `None` where no lengths are given."""
+    """Return the mask of `(batch, length, ...)` inputs, or `None` if no lengths are given."""
     return None if lengths is None else sequence_mask(lengths, ops.shape(values)[1])
 
 
 def mask_of(tensor):
-    """The mask that Keras attached to a layer's output, or `None`."""
+    """Return the mask that Keras attached to a layer's output, or `None`."""
     return getattr(tensor, "_keras_mask", None)
 
 
 def samples_per_frame(network):
-    """Samples of a waveform `(batch, samples)` between two frames of a network's output; of frames 1."""
+    """Return the samples of a waveform `(batch, samples)` per output frame of a network; 1 for frames."""
     if len(network.input_shape) > 2:
         return 1
     few, many = (network.compute_output_shape((1, size))[1] for size in (MANY, 2 * MANY))
@@ -51,13 +51,13 @@ def samples_per_frame(network):
 
 
 def code_lengths(features):
-    """Number of real positions of the encoder's output, from its mask."""
+    """Return the number of real positions of the encoder's output, from its mask."""
     mask = mask_of(features)
     return None if mask is None else ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
 def combine(mask, sample_weight):
-    """Weights of the target's positions: the mask times the weight of the example; `None` if neither."""
+    """Return the weights of target positions: mask times example weight; `None` if neither is given."""
     if sample_weight is None:
         return mask
     weights = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
@@ -67,7 +67,7 @@ def combine(mask, sample_weight):
 
 
 def sum_per_example(values, mask):
-    """Sum over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
+    """Return the sum over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
     values = where_counted(values, mask)
     return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
@@ -79,14 +79,14 @@ def mean_per_example(losses, mask):
 
 
 def crop(reconstruction, target):
-    """Cut what a transposed convolution returns past the length of the target."""
+    """Cut the frames of a transposed convolution beyond the length of the target."""
     if len(target.shape) == 3 and (target.shape[1] is None or target.shape[1] != reconstruction.shape[1]):
         return reconstruction[:, : ops.shape(target)[1]]
     return reconstruction
 
 
 def call_masked(layer, x, mask=None, training=None):
-    """`layer(x)` under a mask, with an error where the layer loses it."""
+    """Return `layer(x)` under a mask; raise an error if the layer loses the mask."""
     outputs = call_under_mask(layer, x, mask, training)
     if mask is not None:
         check_mask(outputs, layer.name)
@@ -94,10 +94,10 @@ def call_masked(layer, x, mask=None, training=None):
 
 
 def call_under_mask(layer, x, mask=None, training=None):
-    """`layer(x)`, under a mask if there is one.
+    """Return `layer(x)`, under a mask if there is one.
 
-    Keras warns that a functional model drops the mask although its layers hand it on:
-    that one warning is silenced, those of the layers inside are not.
+    Keras warns that a functional model drops the mask although its layers pass it on: only this warning
+    is silenced, not those of the layers inside.
     """
     if mask is None:
         return layer(x, training=training)
@@ -107,7 +107,7 @@ def call_under_mask(layer, x, mask=None, training=None):
 
 
 def check_mask(tensor, name):
-    """Raise `InputError` where the model `name` returned `tensor` without its mask."""
+    """Raise `InputError` if the model `name` returned `tensor` without its mask."""
     if mask_of(tensor) is None:
         raise InputError(
             f"The model `{name}` loses the mask of padded sequences: build it of layers that keep "
@@ -116,7 +116,7 @@ def check_mask(tensor, name):
 
 
 def zero_padding(x, mask=None):
-    """`x` with its padded positions set to 0, whatever they held, NaN included.
+    """Return `x` with its padded positions set to 0, whatever their values, including NaN.
 
     Args:
         x: `(batch, ..., channels)`.
@@ -126,7 +126,7 @@ def zero_padding(x, mask=None):
         `(batch, ..., channels)`; no gradient reaches the padded positions.
 
     Raises:
-        ValueError: a mask that has not exactly one axis less than `x`.
+        ValueError: if the mask does not have exactly one axis less than `x`.
 
     Example:
 

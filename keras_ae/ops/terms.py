@@ -1,4 +1,4 @@
-"""Terms of an objective: scalars of a batch with the weights that they are averaged with over an epoch."""
+"""Loss terms: scalars of a batch with the weights by which they are averaged over an epoch."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae.ops.core import num_replicas, spread, sum_over_replicas, where_counted
 
-TAG = "_keras_ae_parts"  # attribute of scalar tensors that a `LossTerm` has returned
+TAG = "_keras_ae_parts"  # attribute of the scalar tensors returned by `LossTerm.value`
 
 
 class LossTerm:
@@ -19,14 +19,14 @@ class LossTerm:
     epoch mean = sum_i ( sum_batches weight_i value_i / sum_batches weight_i )
     ```
 
-    Terms are added to each other and multiplied by numbers as scalars are, so that a model's equation
-    stays `loss = error + beta * kl`; each part keeps its weight. `value` is the scalar
-    tensor, for gradients, `add_loss` and every other operation.
+    Terms are added to each other and multiplied by numbers like scalars, so that a model's equation
+    remains `loss = error + beta * kl`; each part keeps its weight. `value` is the scalar tensor, for
+    gradients, `add_loss` and every other operation.
 
     Args:
-        parts: pairs `(value, weight)` of scalars. `value` belongs to the global batch: a replica holds its
-            share times the number of replicas. `weight` is the sum of the weights of the global batch;
-            `None`: the number of its examples.
+        parts: pairs `(value, weight)` of scalars. `value` refers to the global batch: on a replica it is
+            the replica's share times the number of replicas. `weight` is the sum of the weights of the
+            global batch; `None`: the number of its examples.
 
     Example:
 
@@ -43,7 +43,7 @@ class LossTerm:
 
     @classmethod
     def of(cls, scalar):
-        """Return the term that a scalar was the `value` of, else one that is weighted by examples."""
+        """Return the term whose `value` the scalar is; for other scalars, a term weighted by examples."""
         if isinstance(scalar, cls):
             return scalar
         return cls(getattr(scalar, TAG, ((scalar, None),)))
@@ -52,7 +52,7 @@ class LossTerm:
     def value(self):
         """Scalar of the batch, a float32 tensor; `LossTerm.of` returns its parts."""
         values = [ops.cast(value, "float32") for value, _ in self.parts]
-        # always a new tensor: the tag must not mark a tensor of another meaning
+        # always a new tensor: the tag must not be set on a tensor with another meaning
         total = ops.sum(ops.stack(values)) if values else ops.zeros((), "float32")
         setattr(total, TAG, self.parts)
         return total
@@ -109,18 +109,18 @@ tf.register_tensor_conversion_function(LossTerm, _refuse)
 def mean_term(values, weights=None) -> LossTerm:
     """Return the mean of `values` over real elements, with its denominator: a term of an objective.
 
-    `sum(values * weights) / sum(weights)`, where both sums run over the global
-    batch: a replica returns its share times the number of replicas, so that the
-    mean over replicas is the global mean, also where they hold unequal shares. Terms are added and
-    scaled as numbers are, and each one is averaged over an epoch by its own `sum(weights)`.
+    `sum(values * weights) / sum(weights)`, where both sums are over the global batch: a replica returns
+    its share times the number of replicas, so that the mean over replicas is the global mean, also with
+    unequal shares. Terms are added and scaled like numbers, and each one is averaged over an epoch by its
+    own `sum(weights)`.
 
     Args:
-        values: float tensor. Where the weight is 0 it may be NaN.
+        values: float tensor; it may be NaN where the weight is 0.
         weights: tensor that broadcasts to `values` (trailing axes are added),
             1 = real, 0 = padding; `None`: all real.
 
     Returns:
-        `LossTerm` of one part; its value is 0 where nothing is real.
+        `LossTerm` of one part; its value is 0 if nothing is real.
 
     Example:
 
@@ -142,8 +142,8 @@ def mean_term(values, weights=None) -> LossTerm:
 def batch_term(value, weights) -> LossTerm:
     """Return a scalar that is not a mean over examples, such as the entropy of a mean, as a term.
 
-    The result of an epoch is its mean over batches, each weighted by the sum of `weights` over the global
-    batch: by the examples or vectors that the scalar is computed from.
+    The result of an epoch is the mean over batches, each weighted by the sum of `weights` over the global
+    batch, that is by the examples or vectors from which the scalar is computed.
 
     Args:
         value: scalar of the global batch.
@@ -156,16 +156,16 @@ def batch_term(value, weights) -> LossTerm:
 def weighted_mean(values, weights=None):
     """Return `mean_term(values, weights)` as a scalar tensor, for a loss with a single term.
 
-    Returned by `compute_terms` or passed to `add_loss` unchanged, it is averaged over an epoch by its own
-    weights. A sum of such tensors is weighted by examples: write sums with `mean_term`.
+    If returned by `compute_terms` or passed to `add_loss` unchanged, it is averaged over an epoch by its
+    own weights. A sum of such tensors is weighted by examples: write sums with `mean_term`.
 
     Returns:
-        scalar; 0 where nothing is real.
+        scalar; 0 if nothing is real.
     """
     return mean_term(values, weights).value
 
 
-MOST_PARTS = 64  # parts of one term; further ones are counted with the weight of the last
+MOST_PARTS = 64  # largest number of parts of a term; further parts get the weight of the last
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -173,7 +173,7 @@ class TermMean(keras.metrics.Metric):
     """Mean of a term over an epoch: `sum_i (sum_batches weight_i value_i / sum_batches weight_i)`.
 
     `i` runs over the parts of a `keras_ae.ops.terms.LossTerm`, in the order in which they were added. The
-    result does not depend on how the data are cut into batches. Part 0 holds all scalars without a
+    result does not depend on how the data are cut into batches. Part 0 contains all scalars without a
     weight. The sums are float64: an epoch has more elements than float32 can count.
 
     Args:
@@ -200,8 +200,8 @@ class TermMean(keras.metrics.Metric):
         """Add the term of a batch.
 
         Args:
-            term: a `LossTerm` or a scalar.
-            sample_weight: scalar, the weight of parts that have none, such as the number of examples of the
+            term: `LossTerm` or scalar.
+            sample_weight: scalar, the weight of parts without one, such as the number of examples of the
                 global batch; `None`: 1.
         """
         self._warn_of_parts(LossTerm.of(term))
@@ -241,10 +241,10 @@ def _padded(values):
 
 
 def take_losses(layer):
-    """Sum of what the call of `layer` just added by `add_loss` and its regularisers; 0.0 if nothing.
+    """Return the sum of the losses that the last call of `layer` and its regularisers added; 0.0 if none.
 
-    The result is a `LossTerm`: the losses of our layers keep their weights. Replicas share the layer: each
-    takes its own losses before the next one adds others, so that none is counted twice.
+    The result is a `LossTerm`: the losses of layers of this package keep their weights. Replicas share
+    the layer: each takes its own losses before the next one adds others, so that none is counted twice.
     """
     total = sum((LossTerm.of(loss) for loss in layer.losses), 0.0)
     layer._clear_losses()
