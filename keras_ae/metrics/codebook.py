@@ -1,11 +1,11 @@
-"""Use of a codebook: share of the codes that occur, and their perplexity."""
+"""Usage and perplexity of a codebook."""
 
 import keras
 from keras import ops
 
 
 class CodeCounts(keras.metrics.Metric):
-    """Base of the code metrics: `counts`, `(heads, K)`, summed over replicas."""
+    """Base class of the code metrics: `counts`, `(heads, K)`, summed over replicas."""
 
     def __init__(self, num_embeddings, num_heads=1, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -14,7 +14,7 @@ class CodeCounts(keras.metrics.Metric):
         self.counts = self.add_variable((num_heads, num_embeddings), "zeros", dtype="float32", name="counts")
 
     def update_state(self, codes, sample_weight=None):
-        """Add integer codes `(...)`, with several heads `(..., heads)`; those out of range do not count.
+        """Add integer codes `(...)`, with several heads `(..., heads)`; codes out of range do not count.
 
         `sample_weight` has the shape of `codes` without the axis of heads.
         """
@@ -25,7 +25,7 @@ class CodeCounts(keras.metrics.Metric):
         self.add_counts(count_codes(codes, weights, self.num_embeddings))
 
     def add_counts(self, counts):
-        """Add `(heads, K)` counts made elsewhere."""
+        """Add `(heads, K)` counts that are already computed."""
         self.counts.assign_add(counts)
 
     def get_config(self):
@@ -40,7 +40,7 @@ def count_codes(codes, weights, num_embeddings):
     """Return weighted counts `(heads, K)` of the `codes` `(vectors, heads)` in `[0, K)`, by segment sums."""
     heads = codes.shape[1]
     segments = codes + num_embeddings * ops.arange(heads, dtype="int32")
-    # segment -1 does not exist; a code out of range would be counted for the next head
+    # segment -1 does not exist; otherwise a code out of range would be counted for the next head
     segments = ops.where((codes >= 0) & (codes < num_embeddings), segments, -1)
     repeated = ops.broadcast_to(weights[:, None], ops.shape(codes))
     counts = ops.segment_sum(
@@ -56,10 +56,10 @@ class CodebookUsage(CodeCounts):
     `usage = |{k : count_k > 0}| / K`, over all heads.
 
     Args:
-        num_embeddings: `K`, codes per head.
-        num_heads: independent code variables per vector.
+        num_embeddings: `K`, number of codes per head.
+        num_heads: number of codes per vector.
         name: name of the metric.
-        sizes: codes of each head where they differ; `num_embeddings` is then the largest.
+        sizes: number of codes of each head if they differ; `num_embeddings` is then the largest.
 
     Example:
 
@@ -83,15 +83,15 @@ class CodebookUsage(CodeCounts):
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class CodebookPerplexity(CodeCounts):
-    """`exp(-sum_k p_k log p_k)` of the code frequencies since the last reset.
+    """Perplexity `exp(-sum_k p_k log p_k)` of the code frequencies since the last reset.
 
-    1 where a single code is used, `K` where all are used alike; with several heads
-    the mean over heads. The frequencies are those of the whole epoch: the
-    perplexity of one batch can never exceed the vectors in it.
+    1 if a single code is used, `K` if all are used equally; with several heads the mean over heads. The
+    frequencies are those of the whole epoch: the perplexity of one batch cannot exceed the number of its
+    vectors.
 
     Args:
-        num_embeddings: `K`, codes per head.
-        num_heads: independent code variables per vector.
+        num_embeddings: `K`, number of codes per head.
+        num_heads: number of codes per vector.
         name: name of the metric.
 
     Example:

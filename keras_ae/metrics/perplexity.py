@@ -8,9 +8,11 @@ from keras_ae.ops.core import where_counted
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class Perplexity(keras.metrics.Metric):
-    """`exp(sum_t w_t nats_t / sum_t w_t)` over the words since the last reset; `nats_t = -log p(word t)`.
+    """Perplexity of a language model over the words since the last reset.
 
-    A model that takes each of `V` words to be as likely as the others has `V`. The mean is over
+    `exp(sum_t w_t nats_t / sum_t w_t)`, where `nats_t = -log p(word t)`.
+
+    A model that assigns the same probability to each of `V` words has perplexity `V`. The mean is over
     words, not over batches or sentences: it does not depend on how the text is cut into batches.
 
     Args:
@@ -30,7 +32,7 @@ class Perplexity(keras.metrics.Metric):
         self.words = self.add_variable((), "zeros", dtype="float32", name="words")
 
     def update_state(self, nats, sample_weight=None):
-        """Add words of any shape; `sample_weight` has the same one."""
+        """Add the `nats` of words, of any shape; `sample_weight` must have the same shape."""
         nats = ops.cast(nats, "float32")
         weights = ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, "float32")
         self.nats.assign_add(ops.sum(where_counted(nats, weights) * weights))
