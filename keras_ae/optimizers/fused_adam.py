@@ -1,4 +1,4 @@
-"""Adam in one pass over each variable."""
+"""Adam with one pass over each variable."""
 
 import keras
 import tensorflow as tf
@@ -7,7 +7,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, its step made by one operation that reads and writes each variable once.
+    """Keras' Adam, with one operation per step that reads and writes each variable once.
 
     ```
     m <- m + (1 - beta_1) (g - m)
@@ -15,16 +15,16 @@ class FusedAdam(keras.optimizers.Adam):
     w <- w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)  m / (sqrt(v) + epsilon)
     ```
 
-    The weights are those of `keras.optimizers.Adam` up to rounding; of a row of a table that a batch reads
-    more than once, the gradients are summed before they are squared. Where a step is mostly memory, as with
-    the vectors of a large vocabulary, it takes a fraction of the time on a CPU. With `weight_decay` it is
-    AdamW, as in Keras.
+    The result equals that of `keras.optimizers.Adam` up to rounding; if a batch reads a row of a table
+    more than once, its gradients are summed before they are squared. Where a step is limited by memory
+    access, as with the word vectors of a large vocabulary, it takes a fraction of the time on a CPU. With
+    `weight_decay` it is AdamW, as in Keras.
 
     Args:
-        learning_rate, beta_1, beta_2, epsilon, kwargs: as of `keras.optimizers.Adam`.
+        learning_rate, beta_1, beta_2, epsilon, kwargs: as in `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: `amsgrad` is asked for, which the operation does not know.
+        ValueError: if `amsgrad` is set, which the operation does not support.
 
     Example:
 
