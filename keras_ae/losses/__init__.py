@@ -1,4 +1,4 @@
-"""Terms of the objectives, one function each."""
+"""Loss terms of the objectives, one function each."""
 
 from keras_ae.losses.contrastive import (
     chance_loss,

@@ -1,8 +1,8 @@
 """Bounds on mutual information from the scores of all pairs of a batch, as losses.
 
-Row `n` of the scores belongs to the vector of example `n`, `[m, l]` to location `l` of
-example `m`: `n = m` is a matched pair, `n != m` a mismatched one. All three losses are in
-nats; a batch without a single mismatched pair tells nothing, and its loss is 0.
+Row `n` of the scores belongs to the vector of example `n`, entry `[m, l]` to location `l` of example `m`:
+`n = m` is a matched pair, `n != m` a mismatched one. All three losses are in nats; a batch without a
+mismatched pair gives no information, and its loss is 0.
 """
 
 import math
@@ -11,23 +11,23 @@ from keras import ops
 
 from keras_ae.ops.core import where_counted
 
-ABSENT = -1e9  # logarithm of no weight: exp of it is 0 in float32, and so is its gradient
+ABSENT = -1e9  # logarithm of a zero weight: its exp is 0 in float32, and so is the gradient
 
 
 def contrastive_prediction(positive, negatives, mask=None):
-    """Cross-entropy of picking the positive among it and the negatives, one for each prediction.
+    """Return the InfoNCE loss: cross-entropy of picking the positive among the negatives.
 
     ```
     loss = -log( exp u / (exp u + sum_n exp v_n) ),    I >= log C - E[loss],    C = 1 + number of negatives
     ```
 
     Args:
-        positive: `(...)`: `u`, the scores of the true frames.
-        negatives: `(..., negatives)`: `v`, the scores of other frames.
-        mask: broadcasts to `negatives`, 0 = takes no part; `None`: all do.
+        positive: `u`, `(...)`, the scores of the true frames.
+        negatives: `v`, `(..., negatives)`, the scores of other frames.
+        mask: broadcasts to `negatives`, 0 = excluded; `None`: all are included.
 
     Returns:
-        `(...)` in nats, float32, at least 0; 0 where no negative takes part.
+        `(...)` in nats, float32, at least 0, one loss per prediction; 0 if all negatives are excluded.
 
     Reference:
         van den Oord et al., 2018, equation 4, https://arxiv.org/abs/1807.03748.
@@ -43,7 +43,7 @@ def contrastive_prediction(positive, negatives, mask=None):
 
 
 def prediction_accuracy(positive, negatives, mask=None):
-    """1 where the positive scores above every negative, else 0; a tie is no hit.
+    """Return 1 where the positive scores above every negative, else 0; a tie counts as 0.
 
     Args:
         positive, negatives, mask: as in `contrastive_prediction`.
@@ -66,19 +66,19 @@ def _present(negatives, mask):
 
 
 def jensen_shannon_mi(scores, mask=None, weights=None):
-    """Binary cross-entropy of matched against mismatched pairs, less `2 log 2`.
+    """Return the Jensen-Shannon loss: cross-entropy of matched against mismatched pairs, less `2 log 2`.
 
     ```
     loss = mean_n mean_l softplus(-u[n, n, l]) + mean_{m != n} mean_l softplus(u[n, m, l]) - 2 log 2
     ```
 
-    Each of the two means counts by itself, however many mismatched pairs there are. At its
-    least the loss is `-2 JSD(p(x, z) || p(x) p(z))`, between `-2 log 2` and 0.
+    The two means have equal weight, however many mismatched pairs there are. The minimum of the loss is
+    `-2 JSD(p(x, z) || p(x) p(z))`, between `-2 log 2` and 0.
 
     Args:
-        scores: `(examples, examples, locations)`, or `(examples, examples)`: `u`, any real numbers.
-        mask: `(examples, locations)`, 1 = a real location; `None`: all.
-        weights: `(examples,)`, of each example; `None`: all alike.
+        scores: `u`, `(examples, examples, locations)` or `(examples, examples)`, any real numbers.
+        mask: `(examples, locations)`, 1 = real location; `None`: all are real.
+        weights: `(examples,)`, weight of each example; `None`: all equal.
 
     Returns:
         scalar.
@@ -99,19 +99,19 @@ def jensen_shannon_mi(scores, mask=None, weights=None):
 
 
 def info_nce(scores, mask=None, weights=None):
-    """Cross-entropy of picking the own location among it and all locations of other examples.
+    """Return the InfoNCE loss of picking an example's own location among locations of other examples.
 
     ```
     loss = -mean_n mean_l log( exp u[n, n, l] / (exp u[n, n, l] + sum_{m != n, k} exp u[n, m, k]) )
     I >= log C - loss,    C = 1 + number of locations of the other examples
     ```
 
-    The other locations of the own example are no candidates. The bound cannot exceed
-    `log C`: it wants large batches.
+    The other locations of the same example are not candidates. The bound cannot exceed `log C`: it
+    requires large batches.
 
     Args:
         scores, mask: as in `jensen_shannon_mi`.
-        weights: `(examples,)`; a candidate counts by its weight.
+        weights: `(examples,)`; a candidate is weighted by its example.
 
     Returns:
         scalar, at least 0.
@@ -132,14 +132,14 @@ def info_nce(scores, mask=None, weights=None):
 
 
 def donsker_varadhan(scores, mask=None, weights=None):
-    """Negative Donsker-Varadhan bound: matched mean against the log-mean-exp of the mismatched.
+    """Return the negative Donsker-Varadhan bound: matched mean against log-mean-exp of the mismatched.
 
     ```
     loss = -( mean_n mean_l u[n, n, l] - log mean_{m != n} mean_l exp u[n, m, l] ),    I >= -loss
     ```
 
-    One mean over all mismatched pairs of the batch stands inside of the logarithm: its
-    gradient is biased in small batches.
+    The mean inside of the logarithm is over all mismatched pairs of the batch: its gradient is biased in
+    small batches.
 
     Args:
         scores, mask, weights: as in `jensen_shannon_mi`.
@@ -168,15 +168,16 @@ def _log(weight):
 
 
 class _Pairs:
-    """Scores of a batch with the shares of their means.
+    """Scores of a batch with the weights of their means.
 
     Attributes:
         scores: `(n, m, l)` float32.
-        matched: `(n, l)`, those with `n = m`.
-        matched_share: `(n, l)`, sums to 1 over all; an example's locations share its weight alike.
+        matched: `(n, l)`, the scores with `n = m`.
+        matched_share: `(n, l)`, sums to 1 in total; an example's weight is divided equally among its
+            locations.
         mismatched_weight: `(n, m, l)`, 0 where `n = m`: weight of example `m` where its location is real.
-        mismatched_share: `(n, m, l)`, sums to 1 over all.
-        any_mismatched: 1.0 where there is a mismatched pair, else 0.0.
+        mismatched_share: `(n, m, l)`, sums to 1 in total.
+        any_mismatched: 1.0 if there is a mismatched pair, else 0.0.
     """
 
     def __init__(self, scores, mask, weights):
@@ -192,7 +193,7 @@ class _Pairs:
         total = ops.sum(other * own[None])
         self.any_mismatched = ops.cast(total > 0, "float32")
         self.matched_share = ops.divide_no_nan(own, ops.sum(own)) * self.any_mismatched
-        # a candidate counts by its own weight; that of the one who picks is in the share of its row
+        # a candidate has its own weight; that of the example that picks is in the share of its row
         self.mismatched_weight = ops.where(other > 0, (mask * weights[:, None])[None], 0.0)
         self.mismatched_share = ops.divide_no_nan(other * own[None], total)
         self.matched = where_counted(ops.sum(where_counted(scores, same), axis=1), own)
@@ -200,19 +201,19 @@ class _Pairs:
 
 
 def context_masks(document, position, sentence=None, candidates=None):
-    """Which candidates are neighbours of each sentence, and which take part at all.
+    """Return masks of the candidates that are neighbours of each sentence, and of those that take part.
 
     ```
     neighbour[i, k] = document_i == document_k  and  |position_i - position_k| == 1
     part[i, k]      = k is a neighbour, or neither i itself nor equal to one of i's neighbours
     ```
 
-    A sentence that is equal to a neighbour, somewhere else in the batch, would be a false negative.
+    A sentence elsewhere in the batch that equals a neighbour would be a false negative.
 
     Args:
         document: int `(sentences,)`.
-        position: int `(sentences,)`, in the document.
-        sentence: int `(sentences,)`, at least 0, equal numbers for equal sentences; `None`: no two are equal.
+        position: int `(sentences,)`, position in the document.
+        sentence: int `(sentences,)`, at least 0, equal for equal sentences; `None`: all sentences differ.
         candidates: `(document, position, sentence)` of the candidates; `None`: the sentences themselves.
 
     Returns:
@@ -240,16 +241,16 @@ def context_masks(document, position, sentence=None, candidates=None):
 
 
 def context_prediction(scores, neighbour, part):
-    """Cross-entropy of picking the neighbours among the candidates, one for each sentence.
+    """Return the cross-entropy of picking the neighbours among the candidates, one for each sentence.
 
     ```
     loss_i = -mean_{j in neighbours of i} log( exp u_ij / sum_{k takes part} exp u_ik )
     ```
 
     Args:
-        scores: `(sentences, candidates)`: `u`.
+        scores: `u`, `(sentences, candidates)`.
         neighbour: bool of the same shape.
-        part: bool of the same shape: the candidates that take part, neighbours among them.
+        part: bool of the same shape: the candidates that take part, including the neighbours.
 
     Returns:
         `(sentences,)` in nats, float32; 0 for a sentence without neighbours.
@@ -272,10 +273,10 @@ def context_prediction(scores, neighbour, part):
 
 
 def context_accuracy(scores, neighbour, part):
-    """1 where the best candidate is a neighbour, else 0, one for each sentence; a tie is no hit.
+    """Return 1 where the best candidate is a neighbour, else 0, one for each sentence; a tie counts as 0.
 
-    Chance is 2 in (candidates - 1). The accuracies of the next and of the previous sentence that are
-    published of Quick-Thought add up to it.
+    Chance level is 2 in (candidates - 1). It corresponds to the sum of the accuracies for the next and
+    the previous sentence published for Quick-Thought.
 
     Args:
         scores, neighbour, part: as in `context_prediction`.
@@ -296,7 +297,7 @@ def context_accuracy(scores, neighbour, part):
 
 
 def chance_loss(part):
-    """What `context_prediction` is where all candidates score alike: the logarithm of their number.
+    """Return the `context_prediction` of equal scores: the logarithm of the number of candidates.
 
     Args:
         part: as in `context_prediction`.

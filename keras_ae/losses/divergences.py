@@ -1,9 +1,9 @@
-"""Divergences and log-probabilities: categorical and Bernoulli variables given by logits, Gaussians.
+"""Divergences and log-probabilities of categorical and Bernoulli variables (logits) and Gaussians.
 
-The functions of discrete variables use `log_softmax` and `softplus`: results stay finite for logits of
-any size. Logits may be infinite: `-inf` forbids a class, or a bit of 1, and adds nothing to a divergence.
-A pair `(G, K)` of axes is G variables of K classes, and an axis of bits is that number of Bernoulli
-variables; both are independent, so their terms are added.
+The functions of discrete variables use `log_softmax` and `softplus`: results are finite for logits of any
+size. Logits may be infinite: `-inf` excludes a class, or a bit of 1, and adds nothing to a divergence. A
+pair `(G, K)` of axes is G variables of K classes, and an axis of bits is that number of Bernoulli
+variables; all are independent, so their terms are added.
 """
 
 import math
@@ -16,7 +16,7 @@ from keras_ae.ops.terms import weighted_mean
 
 
 def categorical_kl(logits, prior_logits):
-    """`KL(softmax(logits) || softmax(prior_logits))` in nats, `(..., K)` -> `(...)`.
+    """Return `KL(softmax(logits) || softmax(prior_logits))` in nats, `(..., K)` -> `(...)`.
 
     Example:
 
@@ -30,7 +30,7 @@ def categorical_kl(logits, prior_logits):
 
 
 def bernoulli_kl(logits, prior_logits):
-    """`KL(sigmoid(logits) || sigmoid(prior_logits))` in nats, elementwise.
+    """Return `KL(sigmoid(logits) || sigmoid(prior_logits))` in nats, elementwise.
 
     `q log(q / p) + (1 - q) log((1 - q) / (1 - p))`, where `q = sigmoid(l)`, `log q = -softplus(-l)`.
 
@@ -64,9 +64,9 @@ def categorical_log_prob(logits, one_hot):
 
 
 def bernoulli_log_prob(logits, bits):
-    """`log Bernoulli(bits; sigmoid(logits)) = b l - softplus(l)` in nats, elementwise.
+    """Return `log Bernoulli(bits; sigmoid(logits)) = b l - softplus(l)` in nats, elementwise.
 
-    Bits between 0 and 1 give the cross-entropy, as in the likelihood of grey pixels.
+    Bits between 0 and 1 give the negative cross-entropy, as in the likelihood of grey pixels.
 
     Example:
 
@@ -83,15 +83,15 @@ def bernoulli_log_prob(logits, bits):
 
 
 def relaxed_categorical_log_prob(logits, log_sample, temperature):
-    """Log-density of the Gumbel-softmax at the sample `y`, given as `log_sample = log y`.
+    """Return the log-density of the Gumbel-softmax at the sample `y`, given as `log_sample = log y`.
 
     ```
     log p(y) = log (K-1)! + (K-1) log t - K logsumexp_k(l_k - t log y_k) + sum_k (l_k - (t + 1) log y_k)
     ```
 
-    with normalised logits. It takes the logarithm of the sample because a sample at a low
-    temperature has entries that float32 cannot represent. Classes whose logit is `-inf` are left out, and
-    `K` is the number of the others.
+    with normalised logits. The argument is the logarithm of the sample because samples at a low
+    temperature have entries that float32 cannot represent. Classes whose logit is `-inf` are left out,
+    and `K` is the number of the others.
 
     Args:
         logits: `(..., K)`.
@@ -116,13 +116,13 @@ def relaxed_categorical_log_prob(logits, log_sample, temperature):
 
 
 def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
-    """Log-density of the binary concrete at `y = sigmoid(sample_logits)`, elementwise.
+    """Return the log-density of the binary concrete at `y = sigmoid(sample_logits)`, elementwise.
 
     `log t + l - t s - 2 softplus(l - t s) - log y - log(1 - y)`, with `s = logit y`.
-    A bit with an infinite logit is certain: 0 for the sample of the same infinity, `-inf` for others.
+    A bit with an infinite logit is certain: 0 for a sample of the same infinity, `-inf` for others.
 
     Args:
-        logits: of the Bernoulli variable that is relaxed.
+        logits: logits of the Bernoulli variable that is relaxed.
         sample_logits: `(logits + logistic noise) / temperature`.
         temperature: scalar `t`.
 
@@ -142,7 +142,7 @@ def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
 
 
 def categorical_kl_to_uniform(logits):
-    """`KL(q || uniform) = log K - H(q)` in nats, `(..., K)` -> `(...)`.
+    """Return `KL(q || uniform) = log K - H(q)` in nats, `(..., K)` -> `(...)`.
 
     Example:
 
@@ -154,17 +154,17 @@ def categorical_kl_to_uniform(logits):
 
 
 def bernoulli_entropy(logits):
-    """`H(sigmoid(l)) = softplus(l) - l sigmoid(l)` in nats, elementwise; 0 for infinite logits."""
+    """Return `H(sigmoid(l)) = softplus(l) - l sigmoid(l)` in nats, elementwise; 0 for infinite logits."""
     certain = ops.abs(logits) == math.inf
     finite = ops.where(certain, 0.0, logits)
     return ops.where(certain, 0.0, ops.softplus(finite) - finite * ops.sigmoid(finite))
 
 
 def sign_entropy(logits):
-    """`H(q) = sum_bits H(sigmoid(l_bit))` in nats, `(..., bits)` -> `(...)`.
+    """Return `H(q) = sum_bits H(sigmoid(l_bit))` in nats, `(..., bits)` -> `(...)`.
 
-    It is the entropy of the softmax over all `2^bits` sign vectors, exactly: independent
-    bits have the sum of their entropies. To be made small: each vector sure of its code.
+    This is exactly the entropy of the softmax over all `2^bits` sign vectors: the entropies of
+    independent bits add up. Minimising it makes each vector certain of its code.
 
     Example:
 
@@ -178,12 +178,12 @@ def sign_entropy(logits):
 
 
 def bernoulli_kl_to_uniform(logits):
-    """`sum_bits log 2 - H(q_bit)` in nats, `(..., bits)` -> `(...)`."""
+    """Return `sum_bits log 2 - H(q_bit)` in nats, `(..., bits)` -> `(...)`."""
     return ops.sum(math.log(2.0) - bernoulli_entropy(logits), axis=-1)
 
 
 def gaussian_kl(mean, log_variance):
-    """`KL(N(mean, exp(log_variance)) || N(0, 1))` in nats, elementwise.
+    """Return `KL(N(mean, exp(log_variance)) || N(0, 1))` in nats, elementwise.
 
     `(mean^2 + exp(log_variance) - 1 - log_variance) / 2`
 
@@ -202,7 +202,7 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 
 
 def log_likelihood_of(likelihood, target, parameters, scale=1.0):
-    """`log p(target | parameters)` in nats, elementwise.
+    """Return `log p(target | parameters)` in nats, elementwise.
 
     Args:
         likelihood: `"bernoulli"` (the parameters are logits) or `"gaussian"` (means).
@@ -235,7 +235,7 @@ class KLDecomposition(NamedTuple):
 def kl_decomposition(
     z, mean, log_variance, dataset_size=None, *, sample_weight=None, sampling="weighted"
 ) -> KLDecomposition:
-    """What the code says of the example, how its dimensions depend, how far each is from the prior.
+    """Decompose the KL into index-code mutual information, total correlation and dimension-wise KL.
 
     ```
     index_code_mi     = E log q(z|x) - log q(z)
@@ -244,21 +244,21 @@ def kl_decomposition(
     ```
 
     with `p = N(0, I)`, one sample `z` of each example's `q(z|x) = N(mean, exp(log_variance))`,
-    and `q(z) = E_x q(z|x)` estimated from the `M` examples of the batch, of a data set of `N`:
+    and `q(z) = E_x q(z|x)` estimated from the `M` examples of a batch, for a data set of `N` examples:
 
     ```
     weighted:   q(z_i) = mean over j of q(z_i|x_j)
     stratified: q(z_i) = q(z_i|x_i) / N  +  (N - 1) / N * mean over j != i of q(z_i|x_j)
     ```
 
-    Weighted is the paper's minibatch-weighted sampling without its factor `1 / N`, which adds
-    constants to the parts; the index-code MI is then at most `log M`. Stratified is the
-    paper's appendix C.2 averaged over the order of the batch: unbiased for the density, exact
-    where the batch is the data set. But where codes tell more than `log M` nats, its total
-    correlation is negative by far, and a model that is paid for that makes it more so.
+    Weighted is the paper's minibatch-weighted sampling without its factor `1 / N`, which adds constants
+    to the parts; the index-code MI is then at most `log M`. Stratified is the paper's appendix C.2
+    averaged over the order of the batch: unbiased for the density, and exact if the batch is the data
+    set. But if the codes carry more than `log M` nats, its total correlation is far below 0, and an
+    objective that rewards this makes it more so.
 
-    Under replicas the batch is the global batch: posteriors are gathered, and the terms and
-    their gradients are those of one device.
+    Under `tf.distribute` the batch is the global batch: posteriors are gathered, and the terms and their
+    gradients are those of one device.
 
     Args:
         z, mean, log_variance: `(batch, dimensions)`.
@@ -267,7 +267,7 @@ def kl_decomposition(
         sampling: `"weighted"` or `"stratified"`.
 
     Raises:
-        ValueError: an unknown `sampling`, or `"stratified"` without `dataset_size`.
+        ValueError: for an unknown `sampling`, or `"stratified"` without `dataset_size`.
 
     Example:
 
@@ -298,7 +298,7 @@ def kl_decomposition(
 
 
 def check_sampling(sampling, dataset_size):
-    """Raise a `ValueError` for what `kl_decomposition` cannot do."""
+    """Raise a `ValueError` for arguments that `kl_decomposition` does not support."""
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling is one of {SAMPLINGS}. Received: sampling={sampling!r}")
     if sampling == "stratified" and not (dataset_size and dataset_size >= 1):
@@ -309,7 +309,7 @@ def check_sampling(sampling, dataset_size):
 
 
 def gaussian_log_density(z, mean, log_variance):
-    """`log N(z; mean, exp(log_variance))` in nats, elementwise.
+    """Return `log N(z; mean, exp(log_variance))` in nats, elementwise.
 
     Example:
 
@@ -321,7 +321,7 @@ def gaussian_log_density(z, mean, log_variance):
 
 
 def _columns(z, mean, log_variance, dataset_size, sample_weight, sampling):
-    """All posteriors of the global batch, and the log-weight of each in `q(z_i)`: `(i, j)`."""
+    """Return all posteriors of the global batch, and the log-weight of each in `q(z_i)`: `(i, j)`."""
     weights = ops.ones_like(z[:, 0])
     if sample_weight is not None:
         weights = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
@@ -337,7 +337,7 @@ def _columns(z, mean, log_variance, dataset_size, sample_weight, sampling):
 
 
 def _shares(weights, own, dataset_size, sampling):
-    """Weight of the posterior of example j in the aggregate posterior at `z_i`, `(i, j)`."""
+    """Return the weight of the posterior of example j in the aggregate posterior at `z_i`, `(i, j)`."""
     if sampling == "weighted":
         return ops.divide_no_nan(weights, ops.sum(weights))[None] + ops.zeros_like(own)
     others = weights[None] * (1.0 - own)

@@ -1,29 +1,28 @@
-"""Penalties: correlation between the channels of an embedding, and the Lipschitz constant of a network."""
+"""Penalties: correlation between the channels of an embedding, and the gradient norm of a critic."""
 
-import tensorflow as tf  # keras.ops has no gradient inside of a loss
+import tensorflow as tf  # keras.ops has no gradients inside of a loss
 from keras import ops
 
 from keras_ae.ops.core import sum_over_replicas, where_counted
 
-_EPSILON = 1e-5  # beside the variance of a channel
+_EPSILON = 1e-5  # added to the variance of a channel
 
 
 def channel_correlation(z, weights=None):
-    """Mean squared correlation of two different channels: 0 where none tells what another one tells.
+    """Return the mean squared correlation of pairs of different channels; 0 if all are uncorrelated.
 
     ```
     r_cd = cov(z_c, z_d) / sqrt((var z_c + 1e-5) (var z_d + 1e-5))           over all positions of a batch
     mean over c != d of r_cd^2
     ```
 
-    Standardised channels may still all carry the same few directions, and hide the rest in directions of
-    small variance, where distances and penalties of `z` do not see it. Under `tf.distribute` the
+    Even standardised channels may all carry the same few directions, and hide the rest in directions of
+    small variance, to which distances and penalties of `z` are insensitive. Under `tf.distribute` the
     positions are those of the global batch.
 
     Args:
-        z: `(batch, ..., channels)`, two channels at least.
-        weights: `(batch, ...)`; how much a position counts, such as a mask; axes that it lacks at the end
-            are added.
+        z: `(batch, ..., channels)`, with at least two channels.
+        weights: `(batch, ...)`, weight of each position, such as a mask; missing trailing axes are added.
 
     Returns:
         float32 scalar in [0, 1].
@@ -55,13 +54,16 @@ def channel_correlation(z, weights=None):
 
 
 def gradient_penalty(critic, real, fake, mix):
-    """`(|grad_u critic(u)| - 1)^2` at `u = mix * real + (1 - mix) * fake`, `(batch,)` float32.
+    """Return the gradient penalty `(|grad_u critic(u)| - 1)^2`, `(batch,)` float32.
+
+    It is computed at `u = mix * real + (1 - mix) * fake`.
 
     The gradient is that of each example's own score; its norm is over all other axes. A critic that
-    does not look at padding has no gradient there.
+    ignores padding has no gradient there.
 
     Args:
-        critic: a function from `(batch, ...)` to scores `(batch,)`, of which each looks at its own example.
+        critic: a function from `(batch, ...)` to scores `(batch,)`; each score may depend on its own
+            example only.
         real, fake: `(batch, ...)`.
         mix: `(batch,)`, in [0, 1].
 
@@ -82,5 +84,5 @@ def gradient_penalty(critic, real, fake, mix):
         score = ops.sum(ops.cast(critic(between), "float32"))
     gradient = tape.gradient(score, between)
     squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
-    # the root of 0 has no gradient
+    # the square root has no finite gradient at 0
     return ops.square(ops.sqrt(ops.maximum(squares, 1e-12)) - 1.0)

@@ -1,8 +1,8 @@
 """Losses of quantisers: distances to the codebook, and penalties on the use of codes and bits.
 
-Lookup-free quantisation: a vector of logits `l` gives each of the `2^bits` sign vectors `c` the probability
-`q(c) = softmax_c(l.c / 2)`, which is a product of independent bits,
-`q(c) = prod_i sigmoid(c_i l_i)`. No function here makes a table of vectors x `2^bits`.
+Lookup-free quantisation: a vector of logits `l` gives each of the `2^bits` sign vectors `c` the
+probability `q(c) = softmax_c(l.c / 2)`, which is a product over independent bits, `q(c) = prod_i
+sigmoid(c_i l_i)`. No function here computes a table of vectors x `2^bits`.
 """
 
 import math
@@ -16,11 +16,11 @@ from keras_ae.ops.terms import weighted_mean
 
 
 def commitment_loss(x, quantized, weights=None):
-    """`mean (x - sg[q])^2`: keeps the encoder near the code it chose.
+    """Return the commitment loss `mean (x - sg[q])^2`, which keeps the encoder near the chosen code.
 
     Args:
-        x: `(..., dim)` output of the encoder.
-        quantized: `(..., dim)` the chosen codes.
+        x: `(..., dim)`, output of the encoder.
+        quantized: `(..., dim)`, the chosen codes.
         weights: `x.shape[:-1]`, 1 = real.
 
     Returns:
@@ -33,17 +33,17 @@ def commitment_loss(x, quantized, weights=None):
 
 
 def codebook_loss(x, quantized, weights=None):
-    """`mean (sg[x] - q)^2`: moves the chosen codes towards the encoder's output.
+    """Return the codebook loss `mean (sg[x] - q)^2`, which moves the chosen codes to the encoder's output.
 
-    Args and returns as in `commitment_loss`; the gradient goes to the codes.
+    Arguments and result as in `commitment_loss`; only the codes receive a gradient.
     """
     return _weighted_square(ops.stop_gradient(x) - quantized, weights)
 
 
 def orthogonality_loss(codes):
-    """`|E E^T - I|^2 / K^2` of the codes scaled to unit length: pushes them apart in direction.
+    """Return `|E E^T - I|^2 / K^2` of the codes scaled to unit length, which separates their directions.
 
-    `|E E^T - I|^2 = |E^T E|^2 - K`: O(K dim^2), without a table of K x K.
+    It equals `(|E^T E|^2 - K) / K^2`: O(K dim^2), without a table of K x K.
 
     Args:
         codes: `(K, dim)`.
@@ -65,15 +65,15 @@ def orthogonality_loss(codes):
 
 
 def _weighted_square(difference, weights):
-    # over the elements first: the weights then meet vectors, not elements
+    # mean over the elements first: the weights then multiply vectors, not elements
     return weighted_mean(ops.mean(ops.square(where_counted(difference, weights)), axis=-1), weights)
 
 
-FLAT = 2.0  # tanh(2) = 0.96, in the outermost level of up to 27; there the slope is 0.07
+FLAT = 2.0  # tanh(2) = 0.96, inside of the outermost level for up to 27 levels; the slope is 0.07
 
 
 def saturation_loss(x, weights=None):
-    """`mean max(|x| - 2, 0)^2` of the argument of a tanh: 0 where it is not saturated.
+    """Return `mean max(|x| - 2, 0)^2` of the argument of a tanh: 0 if it is not saturated.
 
     Args:
         x: `(vectors, ...)`.
@@ -92,23 +92,23 @@ def saturation_loss(x, weights=None):
 
 
 def code_diversity_loss(x, codes, weights=None, temperature=1.0):
-    """`log K - H(p)` in nats, where `p` is the mean over the batch of the softmax over the codes.
+    """Return `log K - H(p)` in nats, where `p` is the mean over the batch of the softmax over the codes.
 
     ```
     p_k = mean_n softmax_k(-|x_n - e_k|^2 / temperature),   H(p) = -sum_k p_k log p_k
     ```
 
-    0 where the batch falls on all codes alike. The softmax is made in blocks of rows, in the
-    gradient once more: memory does not grow with vectors x codes.
+    0 if the batch uses all codes equally. The softmax is computed in blocks of rows, and again for the
+    gradient: memory does not grow with vectors x codes.
 
     Args:
         x: `(vectors, dim)`.
         codes: `(K, dim)`.
         weights: `(vectors,)`, 1 = real; `None`: all.
-        temperature: of the softmax, in the units of `x` squared.
+        temperature: temperature of the softmax, in the units of `x` squared.
 
     Returns:
-        scalar, of the global batch under replicas.
+        scalar; under `tf.distribute` that of the global batch.
     """
     x = where_counted(x, weights)
     weights = tf.ones_like(x[:, 0]) if weights is None else tf.cast(weights, x.dtype)
@@ -120,7 +120,7 @@ def code_diversity_loss(x, codes, weights=None, temperature=1.0):
         log_share = tf.math.log(tf.maximum(share, 1e-30))
 
         def gradient(upstream):
-            # every replica gives its part times their number, as all losses do
+            # every replica returns its share times the number of replicas, as all losses do
             scale = upstream * num_replicas() / total
             return _gradients(x, codes, weights * scale, log_share, temperature)
 
@@ -136,7 +136,7 @@ def _softmax(rows, codes, temperature):
 
 
 def _mean_softmax(x, codes, weights, temperature):
-    """`sum_n weight_n softmax_n`, `(K,)`."""
+    """Return `sum_n weight_n softmax_n`, `(K,)`."""
 
     def step(block, share):
         soft = _softmax(block.rows_of(x), codes, temperature)
@@ -146,7 +146,10 @@ def _mean_softmax(x, codes, weights, temperature):
 
 
 def _gradients(x, codes, weights, log_share, temperature):
-    """With `L = sum_k p_k log p_k`: `dL/ds_nk = weight_n p_nk (log p_k - sum_j p_nj log p_j)`."""
+    """Return the gradients of `L = sum_k p_k log p_k`.
+
+    `dL/ds_nk = weight_n p_nk (log p_k - sum_j p_nj log p_j)`
+    """
 
     def step(block, gradients):
         to_x, to_codes = gradients
@@ -164,29 +167,29 @@ def _gradients(x, codes, weights, log_share, temperature):
 
 
 def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):
-    """KL of the batch's mean distribution over the sign vectors from the uniform one, nats.
+    """Return the KL of the batch's mean distribution over sign vectors from the uniform one, in nats.
 
     ```
     q_mean(c) = sum_n w_n q_n(c) / sum_n w_n
     KL(q_mean || uniform) = bits log 2 - H(q_mean)
     ```
 
-    To be made small: 0 where the batch as a whole uses all codes alike. `H(q_mean)` is that
-    of all bits jointly if there are at most `group_bits`; else the bits are cut into
-    groups of nearly equal size, and their entropies are added. That is an upper bound of
-    the joint entropy, which does not see that a bit copies one of another group.
+    To be minimised: 0 if the batch as a whole uses all codes equally. `H(q_mean)` is that of all bits
+    jointly if there are at most `group_bits`; else the bits are cut into groups of nearly equal size, and
+    their entropies are added. This is an upper bound of the joint entropy, which ignores dependence
+    between bits of different groups.
 
-    The table of `2^group` means is one matrix product of two tables of vectors x
-    `2^(group / 2)`, because the first half of the bits and the second are independent given
-    the vector. Under replicas the mean is that of the global batch.
+    The table of `2^group` means is one matrix product of two tables of vectors x `2^(group / 2)`, because
+    the first half of the bits and the second are independent given the vector. Under `tf.distribute` the
+    mean is that of the global batch.
 
     Args:
-        logits: `(vectors, heads, bits)`; the heads are taken one by one, and averaged.
+        logits: `(vectors, heads, bits)`; the result is the mean over heads.
         weights: `(vectors,)`, 1 = real; `None`: all real.
-        group_bits: most bits whose joint distribution is made.
+        group_bits: largest number of bits whose joint distribution is computed.
 
     Returns:
-        scalar; 0 where nothing is real.
+        scalar; 0 if nothing is real.
 
     Example:
 
@@ -208,20 +211,20 @@ def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):
 
 
 def _shares(row, weights):
-    """Weight of each vector of this replica in the mean of the global batch."""
+    """Return the weight of each vector of this replica in the mean of the global batch."""
     weights = ops.ones_like(row) if weights is None else ops.cast(weights, row.dtype)
     return ops.divide_no_nan(weights, sum_over_replicas(ops.sum(weights)))
 
 
 def _groups(bits, group_bits):
-    """`[(start, stop)]` of as few groups as needed, of nearly equal size."""
+    """Return `[(start, stop)]` of as few groups as needed, of nearly equal size."""
     count = -(-bits // group_bits)
     edges = [round(bits * index / count) for index in range(count + 1)]
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _weighted_joint(logits, shares):
-    """`sum_n w_n q_n(c)`, `(heads, bits, vectors)` -> `(heads, 2^half, 2^(bits - half))`."""
+    """Return `sum_n w_n q_n(c)`, `(heads, bits, vectors)` -> `(heads, 2^half, 2^(bits - half))`."""
     half = logits.shape[1] // 2
     ones = ops.ones_like(logits[:, :1])
     first = _sign_table(logits[:, :half], ones * shares)
@@ -230,23 +233,23 @@ def _weighted_joint(logits, shares):
 
 
 def _sign_table(logits, table):
-    """`table` times `q_n(c)` of a few bits, `(heads, bits, vectors)` -> `(heads, 2^bits, vectors)`."""
+    """Return `table` times `q_n(c)` of a few bits, `(heads, bits, vectors)` -> `(heads, 2^bits, vectors)`."""
     for bit in range(logits.shape[1]):
         logit = logits[:, bit : bit + 1]
-        # both by a sigmoid: 1 - sigmoid(l) would round a small probability to 0
+        # both as sigmoids: 1 - sigmoid(l) would round a small probability to 0
         table = ops.concatenate([table * ops.sigmoid(-logit), table * ops.sigmoid(logit)], axis=1)
     return table
 
 
 def bit_balance_loss(probabilities, weights=None):
-    """`mean_bits (2 mean_n p_n - 1)^2`: 0 where each bit is 1 half of the time, 1 where none varies.
+    """Return `mean_bits (2 mean_n p_n - 1)^2`: 0 if each bit is 1 half of the time, 1 if none varies.
 
     Args:
         probabilities: `(vectors, bits)`, the probability of a 1.
         weights: `(vectors,)`, 1 = real; `None`: all real.
 
     Returns:
-        scalar; the mean is that of the global batch under replicas. 0 where nothing is real.
+        scalar; under `tf.distribute` the mean is that of the global batch. 0 if nothing is real.
 
     Example:
 
@@ -265,10 +268,10 @@ def bit_balance_loss(probabilities, weights=None):
 
 
 def bit_decorrelation_loss(probabilities, weights=None):
-    """`mean_(i != j) (16 cov(p_i, p_j)^2)`: 0 where the bits are uncorrelated, 1 where fair bits are copies.
+    """Return `mean_(i != j) (16 cov(p_i, p_j)^2)`: 0 for uncorrelated bits, 1 if fair bits are copies.
 
-    Args and returns as in `bit_balance_loss`; 0 also for a single bit. It costs
-    vectors x bits^2, and no table of codes.
+    Arguments and result as in `bit_balance_loss`; 0 also for a single bit. The cost is vectors x bits^2,
+    without a table of codes.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The cross-entropy of a softmax over many words, from some of them."""
+"""Sampled softmax: cross-entropy over many words, estimated from some of them."""
 
 import keras
 from keras import ops
@@ -7,13 +7,13 @@ from keras_ae.losses.contrastive import contrastive_prediction
 
 
 def log_uniform_words(count: int, vocabulary_size: int, seed):
-    """Draw words with replacement, those of small numbers more often.
+    """Draw words with replacement, small ids more often.
 
     ```
     q(k) = log((k + 2) / (k + 1)) / log(V + 1),    k = 0 .. V - 1
     ```
 
-    That is Zipf's law where numbers follow falling frequency, as in `text.Vocabulary`.
+    This is Zipf's law if ids are in order of falling frequency, as in `text.Vocabulary`.
 
     Args:
         count: number of draws.
@@ -31,11 +31,11 @@ def log_uniform_words(count: int, vocabulary_size: int, seed):
     """
     uniform = keras.random.uniform((count,), dtype="float32", seed=seed)
     words = ops.cast(ops.exp(uniform * ops.log(ops.cast(vocabulary_size + 1, "float32"))), "int32") - 1
-    return ops.clip(words, 0, vocabulary_size - 1)  # rounding may reach V
+    return ops.clip(words, 0, vocabulary_size - 1)  # rounding may give V
 
 
 def log_uniform_log_prob(words, vocabulary_size: int):
-    """`log q(k)` of `log_uniform_words`, float32 of the shape of `words`.
+    """Return `log q(k)` of `log_uniform_words`, float32 of the shape of `words`.
 
     Example:
 
@@ -47,21 +47,21 @@ def log_uniform_log_prob(words, vocabulary_size: int):
 
 
 def sampled_cross_entropy(scores, log_prob, sampled_scores, sampled_log_prob):
-    """Cross-entropy of telling the true word from `S` words drawn from `q`.
+    """Return the cross-entropy of identifying the true word among `S` words drawn from `q`.
 
     ```
     loss = -log( e^(s_t) / q(t) / ( e^(s_t) / q(t) + sum_i e^(s_(k_i)) / q(k_i) ) ),    k_i ~ q
     ```
 
-    In the mean over draws it is least where `softmax(s)` is the distribution of the words, for any
-    `S` and `q`. For that the true word is divided by `q` as the others are, and stays among them where
-    it is drawn. The loss is that of a choice among `S + 1`, not that of the whole softmax.
+    In expectation over draws it is minimal if `softmax(s)` is the distribution of the words, for any `S`
+    and `q`. For this, the true word is divided by `q` like the others, and is kept among them if it is
+    drawn. The loss is that of a choice among `S + 1`, not that of the full softmax.
 
     Args:
-        scores: `(words,)`: `s_t`, of the true words.
-        log_prob: `(words,)`: `log q` of them.
-        sampled_scores: `(words, S)`: `s_k`, of the words drawn.
-        sampled_log_prob: `(S,)`: `log q` of them.
+        scores: `s_t`, `(words,)`, of the true words.
+        log_prob: `log q`, `(words,)`, of the true words.
+        sampled_scores: `s_k`, `(words, S)`, of the drawn words.
+        sampled_log_prob: `log q`, `(S,)`, of the drawn words.
 
     Returns:
         nats `(words,)`, float32.
@@ -73,7 +73,7 @@ def sampled_cross_entropy(scores, log_prob, sampled_scores, sampled_log_prob):
     4.0
 
     Reference:
-        the ranking objective of Ma and Collins, 2018, https://arxiv.org/abs/1809.01812; for large
+        The ranking objective of Ma and Collins, 2018, https://arxiv.org/abs/1809.01812; for large
         vocabularies: Jean et al., 2015, https://arxiv.org/abs/1412.2007.
     """
     return contrastive_prediction(scores - log_prob, sampled_scores - sampled_log_prob)
