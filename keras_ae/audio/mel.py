@@ -1,8 +1,8 @@
 """Mel filter bank, and waveforms from log-mel frames.
 
-The magnitudes are found by least squares, the phases by the fast Griffin-Lim algorithm. There are two
-versions. One is NumPy. The other runs inside a TensorFlow graph, for models that are served: `keras.ops`
-has no overlap-add of a free length, and Fourier transforms do not convert to ONNX.
+The magnitudes are estimated by least squares, the phases by the fast Griffin-Lim algorithm. There are two
+versions: one in NumPy, the other inside of a TensorFlow graph, for serving: `keras.ops` has no
+overlap-add of variable length, and Fourier transforms do not convert to ONNX.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 
-_SLANEY_STEP = 200.0 / 3.0  # Hz a mel below the corner
-_SLANEY_CORNER = 1000.0  # Hz; logarithmic above
-_SLANEY_RATIO = np.log(6.4) / 27.0  # of log frequency, a mel
+_SLANEY_STEP = 200.0 / 3.0  # Hz per mel below the corner
+_SLANEY_CORNER = 1000.0  # Hz; the scale is logarithmic above
+_SLANEY_RATIO = np.log(6.4) / 27.0  # log frequency per mel above the corner
 
 
 def mel_weights(
@@ -25,21 +25,21 @@ def mel_weights(
     scale: str = "slaney",
     norm: str | None = "slaney",
 ) -> np.ndarray:
-    """The matrix that sums the bins of a spectrum to mel bands.
+    """Return the matrix that maps the bins of a spectrum to mel bands.
 
     ```
     W[k, m] = a_m max(0, min((f_k - l_m) / (c_m - l_m), (r_m - f_k) / (r_m - c_m)))
     f_k = k sample_rate / fft_length
     ```
 
-    The left edge `l`, centre `c` and right edge `r` of filter `m` are numbers `m`, `m + 1` and `m + 2` of
-    `num_mels + 2` frequencies that are evenly spaced in mel; `a_m` is `2 / (r_m - l_m)` under the norm
-    "slaney", so that white noise has equal power in all bands, and 1 under none.
+    The left edge `l`, centre `c` and right edge `r` of filter `m` are the entries `m`, `m + 1` and `m +
+    2` of `num_mels + 2` frequencies that are evenly spaced in mel; `a_m` is `2 / (r_m - l_m)` for the
+    norm "slaney", so that white noise has equal power in all bands, and 1 for `None`.
 
     Args:
-        num_mels: bands.
-        sample_rate: in Hz.
-        fft_length: samples under the transform.
+        num_mels: number of bands.
+        sample_rate: sample rate in Hz.
+        fft_length: length of the transform in samples.
         min_frequency: left edge of the first filter, Hz.
         max_frequency: right edge of the last filter, Hz; `None`: half of the sample rate.
         scale: "slaney" (linear up to 1 kHz, as in librosa) or "htk" (`2595 log10(1 + f / 700)`,
@@ -50,8 +50,8 @@ def mel_weights(
         `(fft_length // 2 + 1, num_mels)` float32.
 
     Raises:
-        ValueError: an unknown scale or norm, frequencies out of order, or filters so narrow that
-            no bin falls into them.
+        ValueError: for an unknown scale or norm, frequencies out of order, or filters so narrow that they
+            contain no bin.
 
     Example:
 
@@ -112,22 +112,22 @@ def _htk_hertz(mel):
 _SCALES = {"slaney": (_slaney_mel, _slaney_hertz), "htk": (_htk_mel, _htk_hertz)}
 
 
-_UPDATES = 100  # of the magnitudes: the bands are met to a percent or two
+_UPDATES = 100  # number of updates of the magnitudes: the bands are reached within one or two percent
 
 
 def mel_to_magnitudes(log_mel: np.ndarray, layer) -> np.ndarray:
-    """Magnitudes of a spectrum with these mel bands: non-negative least squares.
+    """Return the magnitudes of a spectrum with these mel bands, by non-negative least squares.
 
     ```
     min_S |S W - mel|^2,   S >= 0
     ```
 
-    Bands are fewer than bins, so that many spectra have them: this one starts at the pseudo-inverse and is
-    refined by multiplicative updates, which never leave `S >= 0`.
+    There are fewer bands than bins, so that the solution is not unique: the estimate starts from the
+    pseudo-inverse and is refined by multiplicative updates, which keep `S >= 0`.
 
     Args:
-        log_mel: `(..., frames, num_mels)`, of `layer`; normalised frames must be denormalised first.
-        layer: the `layers.LogMelSpectrogram` whose bands these are.
+        log_mel: `(..., frames, num_mels)`, from `layer`; normalised frames must be denormalised first.
+        layer: the `layers.LogMelSpectrogram` of these bands.
 
     Returns:
         `(..., frames, fft_length // 2 + 1)` float32.
@@ -146,20 +146,20 @@ def mel_to_magnitudes(log_mel: np.ndarray, layer) -> np.ndarray:
 
 
 def mel_to_waveform(log_mel: np.ndarray, layer, iterations: int = 32, samples: int | None = None):
-    """A waveform that sounds like these log-mel frames: `mel_to_magnitudes`, then `griffin_lim`.
+    """Return a waveform for log-mel frames: `mel_to_magnitudes`, then `griffin_lim`.
 
-    Log-mel frames hold neither phases nor fine structure: what comes back is understood, and is hollow.
-    Compare a model's reconstruction with the same inversion of the original's frames, not with the
-    recording.
+    Log-mel frames contain neither phases nor fine structure: the result is intelligible, but sounds
+    hollow. Compare a model's reconstruction with the same inversion of the original's frames, not with
+    the recording.
 
     Args:
-        log_mel: `(..., frames, num_mels)`, of `layer`.
-        layer: the `layers.LogMelSpectrogram` that made them, or one of the same settings.
-        iterations: of `griffin_lim`.
-        samples: length of the waveform; `None`: `(frames - 1) * hop`.
+        log_mel: `(..., frames, num_mels)`, from `layer`.
+        layer: the `layers.LogMelSpectrogram` that computed them, or one of the same settings.
+        iterations: number of iterations of `griffin_lim`.
+        samples: length of the waveform in samples; `None`: `(frames - 1) * hop`.
 
     Returns:
-        `(..., samples)` float32, about in [-1, 1] at `layer.sample_rate`.
+        `(..., samples)` float32, roughly in [-1, 1], at `layer.sample_rate`.
 
     Example:
 
@@ -179,13 +179,13 @@ def mel_to_waveform(log_mel: np.ndarray, layer, iterations: int = 32, samples: i
 
 
 def mel_to_waveforms(log_mel: np.ndarray, layer, lengths=None, iterations: int = 32) -> np.ndarray:
-    """`mel_to_waveform` of each utterance of a padded batch alone: what is padded does not sound.
+    """Return `mel_to_waveform` of each utterance of a padded batch separately; padding is silent.
 
     Args:
-        log_mel: `(batch, frames, num_mels)`, of `layer`.
-        layer: the `layers.LogMelSpectrogram` that made them, or one of the same settings.
-        lengths: `(batch,)`, real frames; `None`: all.
-        iterations: of `griffin_lim`.
+        log_mel: `(batch, frames, num_mels)`, from `layer`.
+        layer: the `layers.LogMelSpectrogram` that computed them, or one of the same settings.
+        lengths: `(batch,)`, number of real frames; `None`: all.
+        iterations: number of iterations of `griffin_lim`.
 
     Returns:
         `(batch, (frames - 1) * hop)` float32, 0 past the end of an utterance.
@@ -205,17 +205,17 @@ _TINY = np.finfo("float32").tiny
 
 
 def waveforms_of_frames(log_mel, lengths, layer, iterations: int = 32):
-    """`mel_to_waveforms` as a function of tensors, at any number of frames.
+    """Return `mel_to_waveforms` as a function of tensors, for any number of frames.
 
-    The same two steps: the magnitudes by non-negative least squares, their phases by the fast algorithm
-    of Griffin and Lim. The phases start as those of steady tones at the centres of the bins, so that an
-    utterance alone and in any batch gives the same waveform.
+    It has the same two steps: the magnitudes by non-negative least squares, the phases by the fast
+    algorithm of Griffin and Lim. The initial phases are those of steady tones at the centres of the bins,
+    so that an utterance alone and in any batch gives the same waveform.
 
     Args:
-        log_mel: float32 `(batch, frames, num_mels)`, of `layer`.
-        lengths: int32 `(batch,)`, real frames.
-        layer: the `layers.LogMelSpectrogram` that made them, or one of the same settings.
-        iterations: of Griffin-Lim.
+        log_mel: float32 `(batch, frames, num_mels)`, from `layer`.
+        lengths: int32 `(batch,)`, number of real frames.
+        layer: the `layers.LogMelSpectrogram` that computed them, or one of the same settings.
+        iterations: number of iterations of Griffin-Lim.
 
     Returns:
         `(batch, (frames - 1) * hop)` float32, 0 past the end of an utterance.
@@ -227,7 +227,7 @@ def waveforms_of_frames(log_mel, lengths, layer, iterations: int = 32):
     real = tf.sequence_mask(lengths, frames, tf.float32)
     samples = tf.maximum(0, frames - 1) * layer.hop
     sounding = tf.sequence_mask(tf.maximum(0, lengths - 1) * layer.hop, samples, tf.float32)
-    # `where`: what is padded may be anything, NaN included
+    # `where`: padding may have any value, including NaN
     quiet = tf.where(real[..., None] > 0, log_mel, tf.zeros_like(log_mel))
     magnitudes = _magnitudes(quiet, layer) * real[..., None]
     transform = _Transform(layer, real, samples)
@@ -245,7 +245,7 @@ def waveforms_of_frames(log_mel, lengths, layer, iterations: int = 32):
 
 
 def _magnitudes(log_mel, layer):
-    """`(batch, frames, bins)`: `mel_to_magnitudes`."""
+    """Return magnitudes `(batch, frames, bins)`, as `mel_to_magnitudes`."""
     bands = tf.exp(log_mel / layer.log_scale)
     weights = tf.constant(layer.mel_weights)
     tiny = 1e-12 * tf.maximum(tf.reduce_max(bands, axis=(1, 2), keepdims=True), 1e-12)
@@ -261,7 +261,7 @@ def _magnitudes(log_mel, layer):
 
 
 def _steady_phases(frames, layer):
-    """`exp(2 pi i (k hop t / fft_length + phase_k))`, `(frames, bins)`."""
+    """Return phases of steady tones `exp(2 pi i (k hop t / fft_length + phase_k))`, `(frames, bins)`."""
     bins = layer.fft_length // 2 + 1
     advance = tf.constant(np.arange(bins) * layer.hop % layer.fft_length, tf.int32)
     turns = tf.cast(tf.range(frames)[:, None] * advance % layer.fft_length, tf.float32) / layer.fft_length
@@ -270,9 +270,9 @@ def _steady_phases(frames, layer):
 
 
 class _Transform:
-    """The short-time Fourier transform of `LogMelSpectrogram`, and its inverse of least squares.
+    """Short-time Fourier transform of `LogMelSpectrogram`, and its least-squares inverse.
 
-    The inverse is that of the real frames: `real` is 1 where a frame is one, `(batch, frames)`.
+    The inverse uses the real frames only: `real` `(batch, frames)` is 1 for a real frame.
     """
 
     def __init__(self, layer, real, samples):
@@ -284,7 +284,7 @@ class _Transform:
         window[first : first + layer.window_length] = 0.5 - 0.5 * np.cos(2.0 * np.pi * turns)
         self.window = tf.constant(window)
         weights = self._overlap_add(real[..., None] * self.window**2)
-        self.weights = tf.where(weights > _TINY, weights, tf.ones_like(weights))  # no window reaches there
+        self.weights = tf.where(weights > _TINY, weights, tf.ones_like(weights))  # 1 where no window reaches
 
     def forward(self, waveform):
         half = self.length // 2
@@ -315,7 +315,7 @@ def griffin_lim(
     momentum: float = 0.99,
     seed: int | None = 0,
 ) -> np.ndarray:
-    """A waveform whose short-time spectrum has nearly these magnitudes, for listening.
+    """Return a waveform whose short-time spectrum has nearly these magnitudes, for listening.
 
     ```
     z_0     = A exp(i phase_0)
@@ -328,19 +328,19 @@ def griffin_lim(
 
     Args:
         magnitudes: `A`, `(..., frames, fft_length // 2 + 1)`, at least 0.
-        hop: samples between frames.
-        window_length: samples under the window.
-        fft_length: samples under the transform; `None`: `2 * (bins - 1)`.
-        samples: length of the waveform; `None`: `(frames - 1) * hop`.
-        iterations: more sound less hollow.
-        momentum: 0: the algorithm of Griffin and Lim; 0.99: the fast one.
-        seed: of the phases it starts from, uniform; `None`: all phases 0.
+        hop: number of samples between frames.
+        window_length: length of the window in samples.
+        fft_length: length of the transform in samples; `None`: `2 * (bins - 1)`.
+        samples: length of the waveform in samples; `None`: `(frames - 1) * hop`.
+        iterations: number of iterations; with more, the result sounds less hollow.
+        momentum: 0 for the algorithm of Griffin and Lim; 0.99 for the fast one.
+        seed: seed of the uniform initial phases; `None`: all phases 0.
 
     Returns:
         `(..., samples)` float32.
 
     Raises:
-        InputError: magnitudes that are negative, not finite, or of another number of bins.
+        InputError: for magnitudes that are negative, not finite, or of another number of bins.
 
     Example:
 
@@ -377,14 +377,14 @@ def _check_magnitudes(magnitudes, fft_length):
 
 
 def _first_phases(shape, seed):
-    """Complex numbers of size 1."""
+    """Return initial phases as complex numbers of size 1."""
     if seed is None:
         return np.ones(shape, "complex64")
     return np.exp(2j * np.pi * np.random.default_rng(seed).random(shape, "float32")).astype("complex64")
 
 
 class _ShortTimeTransform:
-    """The short-time Fourier transform of waveforms of one length, and its inverse of least squares."""
+    """Short-time Fourier transform of waveforms of one length, and its least-squares inverse."""
 
     def __init__(self, hop, window_length, fft_length, frames, samples):
         self.hop, self.fft_length, self.frames, self.samples = hop, fft_length, frames, samples
@@ -393,10 +393,10 @@ class _ShortTimeTransform:
         turns = np.arange(window_length) / window_length
         self.window[first : first + window_length] = 0.5 - 0.5 * np.cos(2.0 * np.pi * turns)
         self.weights = self._overlap_add(np.tile(self.window**2, (frames, 1)))
-        self.weights[self.weights <= _TINY] = 1.0  # no window reaches there
+        self.weights[self.weights <= _TINY] = 1.0  # no window reaches these samples
 
     def forward(self, waveform):
-        """`(..., samples)` -> `(..., frames, bins)`."""
+        """Return the spectrum, `(..., samples)` -> `(..., frames, bins)`."""
         half = self.fft_length // 2
         after = max(0, (self.frames - 1) * self.hop + self.fft_length - half - self.samples)
         padded = np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(half, after)])
@@ -405,12 +405,12 @@ class _ShortTimeTransform:
         return np.fft.rfft(starts * self.window, axis=-1).astype("complex64")
 
     def inverse(self, spectrum):
-        """`(..., frames, bins)` -> `(..., samples)`: the waveform whose spectrum is nearest."""
+        """Return the waveform with the nearest spectrum, `(..., frames, bins)` -> `(..., samples)`."""
         frames = np.fft.irfft(spectrum, self.fft_length, axis=-1).astype("float32")
         return self._overlap_add(frames * self.window) / self.weights
 
     def _overlap_add(self, frames):
-        """`(..., frames, fft_length)` -> `(..., samples)`, frames centred at multiples of the hop."""
+        """Add frames centred at multiples of the hop, `(..., frames, fft_length)` -> `(..., samples)`."""
         blocks = -(-self.fft_length // self.hop)
         outer = [(0, 0)] * (frames.ndim - 1)
         frames = np.pad(frames, [*outer, (0, blocks * self.hop - self.fft_length)])

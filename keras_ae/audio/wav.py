@@ -1,4 +1,4 @@
-"""Waveforms as wav files, for players."""
+"""Waveforms as wav files."""
 
 import io
 import os
@@ -11,14 +11,14 @@ from keras_ae.files import write_atomically
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """A mono wav file of 16 bits a sample.
+    """Return a mono wav file with 16 bits per sample.
 
     Args:
-        waveform: `(samples,)` in [-1, 1]; what is beyond is clipped.
-        sample_rate: in Hz.
+        waveform: `(samples,)` in [-1, 1]; values beyond are clipped.
+        sample_rate: sample rate in Hz.
 
     Raises:
-        InputError: another shape, or samples that are not finite.
+        InputError: for another shape, or samples that are not finite.
 
     Example:
 
@@ -41,5 +41,5 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
 
 
 def write_wav(path: str | os.PathLike, waveform: np.ndarray, sample_rate: int) -> None:
-    """`wav_bytes(waveform, sample_rate)` as a file."""
+    """Write `wav_bytes(waveform, sample_rate)` to a file."""
     write_atomically(path, wav_bytes(waveform, sample_rate))
