@@ -1,4 +1,4 @@
-"""The model of the epoch that validates best."""
+"""Callback that keeps the model of the best validation epoch."""
 
 import math
 import os
@@ -11,16 +11,16 @@ from keras_ae.files import named_errors
 
 
 class BestModel(keras.callbacks.Callback):
-    """Keeps the weights whose `monitor` was lowest, in memory and as the file `path`.
+    """Callback that keeps the weights with the lowest `monitor`, in memory and in the file `path`.
 
-    At the end of the training the model itself has these weights. A training whose losses do not
-    tell how good it is, as that against an adversary, has no such entry: `monitor=None` keeps the last epoch
+    At the end of the training the model itself has these weights. Some losses do not measure the quality
+    of the model, such as those of an adversarial training: `monitor=None` keeps the last epoch
     whose loss is a number.
 
     Args:
         path: a `.keras` file, replaced as a whole.
         monitor: entry of the epoch's logs, lower is better; `None`: the last epoch.
-        seconds: least time between two writes of the file before the end.
+        seconds: minimum time between two writes of the file before the end, in seconds.
     """
 
     def __init__(self, path, monitor="val_loss", seconds=30.0):

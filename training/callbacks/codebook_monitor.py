@@ -1,4 +1,4 @@
-"""Which codes of a discrete bottleneck are in use."""
+"""Callback that shows which codes of a discrete bottleneck are in use."""
 
 import numpy as np
 from keras import ops
@@ -7,27 +7,27 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.report.plots import code_histogram
 
-COLLAPSE = 0.1  # share of the codes beyond the one per head that every embedding needs
+COLLAPSE = 0.1  # share of the codes, not counting the one code per head that is always used
 
 
 class CodebookMonitor(FigureCallback):
-    """Draws `codebook_usage.png`, the sorted code frequencies of a training epoch.
+    """Callback that draws `codebook_usage.png`, the sorted code frequencies of a training epoch.
 
-    Adds `used_codes` and `dead_codes` to the logs (so put it before a `CSVLogger`) and
-    prints one line when fewer than a tenth of the codes are in use (collapse). Names carry the
-    prefix of the layer's metrics, where it has one.
+    It adds `used_codes` and `dead_codes` to the logs (therefore put it before a `CSVLogger`) and
+    prints one line when fewer than a tenth of the codes are in use (collapse). Names have the
+    prefix of the layer's metrics, if there is one.
 
     Args:
-        layer_name: the bottleneck to watch; `None`: every one of the model.
+        layer_name: name of the monitored bottleneck; `None`: all bottlenecks of the model.
         directory: folder of the pictures.
         every: epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Attributes:
-        collapsed: names of the bottlenecks below a tenth when last seen.
+        collapsed: names of the bottlenecks that used less than a tenth of their codes in the last epoch.
 
     Raises:
-        ValueError: when training begins, where the model has no such bottleneck.
+        ValueError: when training begins, if the model has no such bottleneck.
 
     Example:
 
@@ -49,7 +49,7 @@ class CodebookMonitor(FigureCallback):
         self._counts = None
 
     def on_test_begin(self, logs=None):
-        # the validation inside `fit` resets the metrics: what they hold now is the epoch
+        # the validation inside `fit` resets the metrics: now they still contain the training epoch
         if self._counts is None:
             self._counts = self._read_counts()
 
@@ -93,7 +93,7 @@ class CodebookMonitor(FigureCallback):
         return {layer.name: ops.convert_to_numpy(layer.perplexity.counts) for layer in self._bottlenecks()}
 
     def _bottlenecks(self):
-        # `model.layers` does not go below the first level
+        # `model.layers` contains the first level only
         found = [layer for layer in self.model._flatten_layers() if isinstance(layer, Bottleneck)]
         chosen = [layer for layer in found if self.layer_name in (None, layer.name)]
         if not chosen:

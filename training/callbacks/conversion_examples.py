@@ -1,4 +1,4 @@
-"""Converted voices to hear and to see in the report of a run."""
+"""Callback that writes audio and pictures of converted voices for the report of a run."""
 
 import numpy as np
 from keras import ops
@@ -10,16 +10,16 @@ from keras_ae.training.report.speech_plots import speech_timeline
 
 
 class ConversionExamples(SpeechExamples):
-    """Writes `listening/` at the end of the training of a `models.VoiceConverter`.
+    """Callback that writes `listening/` at the end of the training of a `models.VoiceConverter`.
 
-    Each example is a test utterance (the source) and one of the next speaker shown (the target), then
-    what Griffin-Lim alone makes of the source's mel bands, the reconstruction, and the words of
-    the source in the voice of the target.
+    Each example contains a test utterance (the source), an utterance of the speaker of the next example
+    (the target), the source's mel bands inverted by Griffin-Lim, the reconstruction, and the source
+    converted to the voice of the target.
 
     Args:
-        data: `SpeechData`; the test utterances are shown.
-        directory: of the run.
-        examples: how many, of different speakers where there are.
+        data: `SpeechData`, from which test utterances are chosen.
+        directory: the run directory.
+        examples: number of examples, of different speakers if there are several.
     """
 
     def _example(self, row):
@@ -39,7 +39,7 @@ class ConversionExamples(SpeechExamples):
         return Listening(self._names(row, other), recordings, picture)
 
     def _frames(self, row, other):
-        """`{name: (1, frames, mels)}` of the source, its reconstruction and its conversion."""
+        """Return `{name: (1, frames, mels)}` of the source, its reconstruction and its conversion."""
         model, source, target = self.model, self._inputs(row), self._inputs(other)
         voice = target if model.speaker_encoder is not None else target["speaker"]
         return {
@@ -61,7 +61,7 @@ class ConversionExamples(SpeechExamples):
         return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
 
     def _names(self, row, other):
-        """The source's title, and whose voice the target's is."""
+        """Return the title of the source, with the speaker of the target."""
         split = self.data.test
         voice = f"utterance {other}" if split.speaker is None else self.data.speakers[split.speaker[other]]
         return f"{self._title(row)}, in the voice of {voice}"

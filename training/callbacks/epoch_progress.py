@@ -1,4 +1,4 @@
-"""One line that tells how far the training is."""
+"""Callback that shows the progress of the training in one line."""
 
 import sys
 import time
@@ -7,12 +7,12 @@ import keras
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Redraws one line per step on a terminal; elsewhere prints ten lines in all.
+    """Callback that updates one line at each step on a terminal, and otherwise prints ten lines in total.
 
     Args:
-        epochs: of the whole training.
-        steps: of one epoch.
-        stream: where to write; `None`: the standard output at the time.
+        epochs: number of epochs of the whole training.
+        steps: number of steps per epoch.
+        stream: output stream; `None`: the current standard output.
     """
 
     def __init__(self, epochs, steps, stream=None):

@@ -1,4 +1,4 @@
-"""What every callback that draws a picture does."""
+"""Base class of callbacks that draw pictures."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from keras_ae.files import write_atomically
 
 
 class FigureCallback(keras.callbacks.Callback):
-    """Base of the callbacks that draw: PNG files, and TensorBoard images on request.
+    """Base class of callbacks that draw pictures as PNG files and, optionally, TensorBoard images.
 
-    A subclass writes `draw(epoch)`, which returns `{name: PNG bytes}`. The files
-    `directory/<name>.png` always show the latest drawing; TensorBoard keeps them all.
-    The last epoch is always drawn. A drawing that fails is logged, and the training goes on.
+    A subclass implements `draw(epoch)`, which returns `{name: PNG bytes}`. The files
+    `directory/<name>.png` show the latest drawing; TensorBoard keeps all drawings.
+    The last epoch is always drawn. A drawing that fails is logged, and the training continues.
 
     Args:
-        directory: folder of the PNG files, made as needed.
-        every: epochs between two drawings.
+        directory: folder of the PNG files, created if it does not exist.
+        every: number of epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Attributes:
-        epoch: the last epoch seen, counted from 0; -1 before.
+        epoch: the last finished epoch, counted from 0; -1 before the first.
     """
 
     def __init__(self, directory, *, every=1, log_dir=None):
@@ -38,11 +38,11 @@ class FigureCallback(keras.callbacks.Callback):
         self._writer = None
 
     def draw(self, epoch: int) -> dict[str, bytes]:
-        """`{name: PNG bytes}` of this epoch."""
+        """Return `{name: PNG bytes}` of this epoch."""
         raise NotImplementedError(f"{type(self).__name__} expects a method `draw(epoch)`")
 
     def check(self, model) -> None:
-        """Raise a `ValueError`, before the first step, for a model that cannot be drawn."""
+        """Raise a `ValueError`, before the first step, if the pictures cannot be drawn for this model."""
 
     def on_train_begin(self, logs=None):
         self.check(self.model)

@@ -1,4 +1,4 @@
-"""What each coordinate of an embedding does to the picture."""
+"""Callback that draws the effect of each coordinate of an embedding on the decoded image."""
 
 import numpy as np
 from keras import ops
@@ -10,31 +10,30 @@ from keras_ae.training.report.plots import image_grid
 
 
 class LatentTraversal(FigureCallback):
-    """Draws `latent_traversal.png`: one row per coordinate of the first image's embedding.
+    """Callback that draws `latent_traversal.png`: one row per coordinate of the first image's embedding.
 
     Row `d`, column `s` shows `decode(z + (c_d + s u_d - z_d) e_d)`, `z = embed(image)`:
-    coordinate `d` runs over `c_d + s u_d` for `s` in `[-span, span]`, the others stay.
-    With a prior `N(0, I)` (a model with `latent_dim`) `c = 0` and `u = 1`; otherwise
+    coordinate `d` takes the values `c_d + s u_d` for `s` in `[-span, span]`, the others are unchanged.
+    With a prior `N(0, I)` (a model with `latent_dim`), `c = 0` and `u = 1`; otherwise
     they are mean and standard deviation of the coordinate over `images`. The rows
-    are the coordinates that vary most over `images`, first the most; a coordinate
-    that does not vary carries nothing.
+    are the coordinates that vary most over `images`, in descending order; a coordinate
+    that does not vary carries no information.
 
-    Works with every model that has `embed(x)` -> `(batch, latent_dim)` and
+    It works with every model that has `embed(x)` -> `(batch, latent_dim)` and
     `decode(embedding)` -> images.
 
     Args:
-        images: `(images, height, width[, channels])` in [0, 1], as the model takes
-            them; at least two.
+        images: `(images, height, width[, channels])` in [0, 1], inputs of the model; at least two.
         directory: folder of the picture.
-        dims: rows, at most the dimension of the embedding.
-        steps: columns.
-        span: the ends, in standard deviations.
-        every: epochs between two drawings.
+        dims: number of rows, at most the dimension of the embedding.
+        steps: number of columns.
+        span: largest deviation from the centre, in standard deviations.
+        every: number of epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Raises:
-        ValueError: fewer than two images; at the beginning of the training, a model without `embed`
-            and `decode`. Embeddings that are not vectors are logged in place of a drawing.
+        ValueError: fewer than two images; when training begins, a model without `embed`
+            and `decode`. If embeddings are not vectors, this is logged and nothing is drawn.
 
     Example:
 
@@ -76,7 +75,7 @@ class LatentTraversal(FigureCallback):
         return {"latent_traversal": png}
 
     def _traverse(self, embeddings, order, offsets):
-        """Embeddings `(dims * steps, latent_dim)`, row after row."""
+        """Return embeddings `(dims * steps, latent_dim)`, row after row."""
         latent_dim = embeddings.shape[1]
         centre, unit = np.zeros(latent_dim), np.ones(latent_dim)
         if not hasattr(self.model, "latent_dim"):

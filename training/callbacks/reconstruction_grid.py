@@ -1,4 +1,4 @@
-"""Originals above their reconstructions."""
+"""Callback that draws images above their reconstructions."""
 
 import math
 
@@ -12,21 +12,22 @@ from keras_ae.training.report.plots import image_grid
 
 
 class ReconstructionGrid(FigureCallback):
-    """Draws `reconstructions.png`: each image above what the model makes of it.
+    """Callback that draws `reconstructions.png`: each image above its reconstruction.
 
-    Works with every model that has `reconstruct(x)`, or whose call returns the
-    reconstruction. Drawing changes nothing: metrics and losses stay as they are.
+    It works with every model that has `reconstruct(x)`, or whose call returns the
+    reconstruction. Drawing does not change metrics and losses.
 
     Args:
         images: `(images, height, width)` or `(images, height, width, channels)` in
-            [0, 1], as the model takes them.
+            [0, 1], inputs of the model.
         directory: folder of the picture.
-        every: epochs between two drawings.
+        every: number of epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
-        columns: most images a row; more go on in further pairs of rows of equal length.
+        columns: maximum number of images per row; more images continue in further pairs of rows of equal
+            length.
 
     Raises:
-        ValueError: while drawing, where the model returns another shape.
+        ValueError: while drawing, if the model returns another shape.
 
     Example:
 
@@ -59,7 +60,7 @@ class ReconstructionGrid(FigureCallback):
 
 
 def reconstruct(model, images):
-    """`model.reconstruct(images)`, else the call, as float32 with the shape of `images`."""
+    """Return `model.reconstruct(images)`, or else `model(images)`, as float32 with the shape of `images`."""
     with exporting():  # the bottleneck counts no codes and adds no losses
         if hasattr(model, "reconstruct"):
             result = model.reconstruct(ops.convert_to_tensor(images))

@@ -1,4 +1,4 @@
-"""Checkpoints from which a training goes on exactly where it was."""
+"""Callback that writes checkpoints from which a training continues exactly."""
 
 import csv
 import io
@@ -12,19 +12,19 @@ from keras_ae.training.run_directory.checkpoint import Checkpoint, plain_state, 
 
 
 class RunState(keras.callbacks.Callback):
-    """Writes a checkpoint every so many seconds and at the end of each epoch; restores one.
+    """Callback that writes a checkpoint at fixed intervals and after each epoch, and restores one.
 
-    A checkpoint holds the position in the data, all variables of the training, the
+    A checkpoint contains the position in the data, all variables of the training, the
     epoch's running metrics, the state of `others` and the history, which is also kept
-    as `history.csv` beside it. Put it last in the list of callbacks, so that it sees
-    them after they have done their part.
+    as `history.csv` next to it. Put this callback last in the list of callbacks, so that it
+    saves the others after they have finished.
 
     Args:
         path: file of the checkpoint, replaced as a whole each time.
-        stream: an `EpochStream`; its epoch and first step are set here.
+        stream: an `EpochStream`, whose epoch and first step are set by this callback.
         others: callbacks whose plain attributes are saved and restored.
-        restored: a `Checkpoint` to go on from.
-        seconds: least time between two checkpoints inside of an epoch.
+        restored: a `Checkpoint` from which the training continues; `None`: a new training.
+        seconds: minimum time between two checkpoints within an epoch, in seconds.
     """
 
     def __init__(self, path, stream, others=(), restored: Checkpoint | None = None, seconds=20.0):
@@ -40,7 +40,7 @@ class RunState(keras.callbacks.Callback):
         self.saved_at = time.monotonic()
 
     def on_train_begin(self, logs=None):
-        # what a callback was given stays its own; only what changes in training is saved
+        # attributes set by the user are kept; only those that change in training are saved
         self.given = [plain_state(callback) for callback in self.others]
         if self.restored is not None:
             self.rows = self.restored.state["history"]
@@ -49,10 +49,10 @@ class RunState(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.start = epoch, 0
         if self.restored is not None:
-            # Keras has just reset the metrics: the epoch's running means come back here
+            # Keras has just reset the metrics: the epoch's running means are restored here
             self.restored.restore_model(self.model)
             self.start = self.restored.state["step"]
-            if not self.start:  # what the metrics held was the validation of the epoch before
+            if not self.start:  # the metrics contained the validation of the previous epoch
                 self.model.reset_metrics()
             self.restored = None
         self.stream.epoch, self.stream.start_step = epoch, self.start
@@ -62,8 +62,8 @@ class RunState(keras.callbacks.Callback):
         if time.monotonic() - self.saved_at >= self.seconds:
             self.save(self.epoch, step)
         if self.start and step >= self.stream.steps_per_epoch:
-            # Keras ends the epoch. Were it to find the data exhausted by itself, what does not
-            # depend on the data (counters, seeds) would have moved one step too far
+            # Keras ends the epoch. If Keras ran out of data instead, all state that does not
+            # depend on the data (counters, seeds) would have advanced one step too far
             raise StopIteration
 
     def on_epoch_end(self, epoch, logs=None):
@@ -72,14 +72,14 @@ class RunState(keras.callbacks.Callback):
         self.save(epoch + 1, 0)
 
     def save(self, epoch, step):
-        """Write the checkpoint of the training that goes on at `step` of `epoch`."""
+        """Write the checkpoint of a training that continues at `step` of `epoch`."""
         state = {"epoch": epoch, "step": step, "history": self.rows}
         save_checkpoint(self.path, self.model, state, zip(self.others, self.given, strict=True))
         self.saved_at = time.monotonic()
 
 
 def as_csv(rows) -> str:
-    """Rows of one dictionary each, as CSV with a header."""
+    """Format rows, one dictionary each, as CSV with a header."""
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, names, lineterminator="\n")

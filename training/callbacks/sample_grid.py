@@ -1,4 +1,4 @@
-"""What a generative model draws."""
+"""Callback that draws samples of a generative model."""
 
 import numpy as np
 from keras import ops
@@ -9,18 +9,18 @@ from keras_ae.training.report.plots import image_grid
 
 
 class SampleGrid(FigureCallback):
-    """Draws `samples.png`: images from `model.sample(num, seed=seed)`.
+    """Callback that draws `samples.png`: images from `model.sample(num, seed=seed)`.
 
-    The seed is the same each time, so that the pictures of two epochs compare. The last one
-    is drawn when the training has ended, with the weights that the model then has.
+    The seed is the same each time, so that the pictures of two epochs are comparable. The last picture
+    is drawn after the training, with the final weights of the model.
 
     Args:
         directory: folder of the picture.
-        rows, columns: of the grid.
-        seed: of the draws.
-        labels: class numbers, one row of the grid for each, in place of `rows`; for a
-            model whose `sample` takes `labels`.
-        every: epochs between two drawings.
+        rows, columns: numbers of rows and columns of the grid.
+        seed: seed of the samples.
+        labels: class numbers, one row of the grid for each, instead of `rows`; for a
+            model whose `sample` has an argument `labels`.
+        every: number of epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
 
     Example:
@@ -45,7 +45,7 @@ class SampleGrid(FigureCallback):
             )
 
     def on_train_end(self, logs=None):
-        if self.epoch >= 0:  # a callback before this one may have put the best weights in place
+        if self.epoch >= 0:  # an earlier callback may have restored the best weights
             self._title, self._drawn = "draws", False
         super().on_train_end(logs)
 

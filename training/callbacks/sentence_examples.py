@@ -1,4 +1,4 @@
-"""Sentences to read in the report of a run."""
+"""Callback that writes example sentences for the report of a run."""
 
 import keras
 import numpy as np
@@ -10,21 +10,21 @@ from keras_ae.training.report.examples import SentenceReading, write_reading
 MOST_SENTENCES = 5_000  # among which neighbours are searched
 SHORTEST, LONGEST = 4, 25  # words of the sentences that are shown
 NEIGHBOURS = 5
-FIRST_WORD = 100  # of the most frequent words, those before say little
-BETWEEN = 5  # steps from one sentence to another
+FIRST_WORD = 100  # rank in the vocabulary: more frequent words are not informative
+BETWEEN = 5  # number of steps from one sentence to another
 
 
 class SentenceExamples(keras.callbacks.Callback):
-    """Writes `reading.json` at the end of the training: nearest neighbours of sentences and of words.
+    """Callback that writes nearest neighbours of sentences and words to `reading.json` after the training.
 
-    Sentences are of the test documents, their neighbours of the training documents. Of a model that
-    decodes (`models.SkipThought`) also what lies between two sentences.
+    Sentences are drawn from the test documents, their neighbours from the training documents. For a model
+    that decodes (`models.SkipThought`), interpolations between two sentences are also written.
 
     Args:
         data: `SentenceData`.
-        directory: of the run.
-        examples: how many sentences and words.
-        seed: of which are drawn.
+        directory: the run directory.
+        examples: number of sentences and of words.
+        seed: seed of the draw of sentences.
     """
 
     def __init__(self, data, directory, *, examples: int = 8, seed: int = 0):
@@ -51,20 +51,20 @@ class SentenceExamples(keras.callbacks.Callback):
         write_reading(self.directory, SentenceReading(sentences, words, self._between(queries)))
 
     def _drawn(self, split, number):
-        """Different sentences of some words each."""
+        """Draw different sentences of 4 to 25 words."""
         fit = np.flatnonzero((split.words >= SHORTEST) & (split.words <= LONGEST))
         rows = np.random.default_rng([self.seed, 13]).permutation(fit)[:number]
         return list(dict.fromkeys(split.sentences(np.sort(rows))))
 
     def _words(self):
-        """Words of letters, evenly from the frequent to the rare ones."""
+        """Return words that consist of letters, spaced evenly in log rank from frequent to rare."""
         words = [word for word in self.data.vocabulary.words if word.isalpha()]
         first = min(FIRST_WORD, len(words) // 2)
         places = np.geomspace(first + 1, len(words), self.examples) - 1 if words else ()
         return list(dict.fromkeys(words[int(place)] for place in places))
 
     def _between(self, queries):
-        """What the decoder says on the way from one sentence to the next."""
+        """Return the decoded sentences on the path from one sentence to the next."""
         if len(queries) < 2 or not hasattr(self.model, "interpolate"):
             return []
         pairs = zip(queries[::2], queries[1::2], strict=False)

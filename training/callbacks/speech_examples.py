@@ -1,4 +1,4 @@
-"""Utterances to hear and to see in the report of a run."""
+"""Callback that writes audio and pictures of utterances for the report of a run."""
 
 import keras
 import numpy as np
@@ -11,20 +11,20 @@ from keras_ae.ops.core import exporting
 from keras_ae.training.report.examples import Listening, write_listening
 from keras_ae.training.report.speech_plots import speech_timeline
 
-ITERATIONS = 32  # of Griffin-Lim
+ITERATIONS = 32  # iterations of Griffin-Lim
 
 
 class SpeechExamples(keras.callbacks.Callback):
-    """Writes `listening/` at the end of the training: sounds, spectrograms, codes under the phones.
+    """Callback that writes `listening/` at the end of the training: audio, spectrograms, phones and codes.
 
-    Of a model that decodes to the mel bands of its `target` (`models.SpeechAutoEncoder`): the
-    original, what Griffin-Lim alone makes of its mel bands, the reconstruction, and the same
-    words in another voice. Of any other model: the original.
+    For a model that decodes to the mel bands of its `target` (`models.SpeechAutoEncoder`) these are the
+    original, its mel bands inverted by Griffin-Lim, the reconstruction, and the same
+    words in another voice. For any other model only the original is written.
 
     Args:
-        data: `SpeechData`; the test utterances are shown.
-        directory: of the run.
-        examples: how many, of different speakers where there are.
+        data: `SpeechData`, from which test utterances are chosen.
+        directory: the run directory.
+        examples: number of examples, of different speakers if there are several.
     """
 
     def __init__(self, data, directory, *, examples=4):
@@ -58,7 +58,7 @@ class SpeechExamples(keras.callbacks.Callback):
         return Listening(self._title(row), recordings, picture)
 
     def _decoded(self, row, waveform, recordings):
-        """Adds what the decoder says to the recordings; returns the spectrograms."""
+        """Add the decoded audio to `recordings`; return the spectrograms."""
         voices = {"reconstruction": self.data.test.speaker[row], **self._other_voice(row)}
         target = self.model.target
         frames = {"input": to_numpy(target(waveform[None]))}
@@ -70,7 +70,7 @@ class SpeechExamples(keras.callbacks.Callback):
         return {label: values[0] for label, values in frames.items() if label in ("input", "reconstruction")}
 
     def _other_voice(self, row):
-        """`{label: number}` of the next speaker, if there is one."""
+        """Return `{label: number}` of another speaker; empty if there is only one."""
         speakers = self.data.speakers
         if len(speakers) < 2:
             return {}
@@ -78,7 +78,7 @@ class SpeechExamples(keras.callbacks.Callback):
         return {f"in the voice of {speakers[other]}": other}
 
     def _sound(self, frames):
-        """WAV bytes of the target's frames, `(1, frames, mels)`."""
+        """Return the WAV bytes of frames of the target, `(1, frames, mels)`."""
         layers = [
             layer for layer in self.model.target.layers if not isinstance(layer, keras.layers.InputLayer)
         ]
@@ -101,7 +101,7 @@ class SpeechExamples(keras.callbacks.Callback):
 
 
 def _of_different_speakers(split, examples):
-    """Numbers of the first utterances of as many speakers, spread over all; of the first without any."""
+    """Return one utterance each of speakers spread over all; without speakers, the first utterances."""
     if split.speaker is None:
         return list(range(min(examples, len(split))))
     first = np.sort(np.unique(split.speaker, return_index=True)[1])
@@ -109,10 +109,10 @@ def _of_different_speakers(split, examples):
 
 
 def _combined(codes):
-    """One number for each frame of several codes: equal numbers are equal codes."""
+    """Return one number per frame of several codes: equal numbers mean equal codes."""
     return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def to_numpy(tensor) -> np.ndarray:
-    """The array of a tensor, floats as float32."""
+    """Convert a tensor to an array, floats to float32."""
     return ops.convert_to_numpy(ops.cast(tensor, "float32") if "float" in str(tensor.dtype) else tensor)

@@ -1,20 +1,20 @@
-"""A temperature or a weight moved by hand during training."""
+"""Callback that changes a temperature or a weight during training."""
 
 from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf  # a user's layer may hold a plain tf.Variable
+import tensorflow as tf  # a user's layer may contain a plain tf.Variable
 from keras import ops
 
 
 class VariableSchedule(keras.callbacks.Callback):
-    """Sets a variable of the model from a schedule: `variable <- schedule(t)`.
+    """Callback that sets a variable of the model from a schedule: `variable <- schedule(t)`.
 
-    `t` is the training step for a keras `LearningRateSchedule`, the epoch for any
+    `t` is the training step for a Keras `LearningRateSchedule`, the epoch for any
     other callable; both count from 0. A scalar is logged under the variable's name.
-    (The layers of keras_ae anneal by themselves when they are given a schedule; this
-    callback is for control by hand.)
+    (The layers of keras_ae accept schedules as arguments and do not need this callback; it is for
+    other variables.)
 
     Args:
         target: path of a variable from the model, such as `"bottleneck.temperature"`,
@@ -28,7 +28,7 @@ class VariableSchedule(keras.callbacks.Callback):
         step: training steps taken so far.
 
     Raises:
-        ValueError: when training begins, where the target is no variable.
+        ValueError: when training begins, if the target is not a variable.
 
     Example:
 
@@ -62,7 +62,7 @@ class VariableSchedule(keras.callbacks.Callback):
             self._variable().assign(self.schedule(self.step))
 
     def on_train_batch_end(self, batch, logs=None):
-        # one call may stand for several steps, the last of an epoch for fewer (steps_per_execution)
+        # one call may cover several steps, the last of an epoch fewer (steps_per_execution)
         last = min(batch, (self.params.get("steps") or np.inf) - 1)
         self.step += int(last) - self._first_step + 1
 
