@@ -1,4 +1,4 @@
-"""Word vectors whose sums are vectors of sentences."""
+"""Scaling of word vectors for sentence vectors that are their sums."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,19 +10,21 @@ from keras_ae.text.word_vectors import WordVectors
 
 
 def scaled_for_sums(vectors: WordVectors, sentences: Iterable[list[str]]) -> WordVectors:
-    """A table to start a bag of words from: products of two sums of its vectors have a deviation of 1.
+    """Return vectors scaled so that products of two sentence sums have a standard deviation of 1.
+
+    The result is an initial table for a bag of words:
 
     ```
     v'_w = a (v_w - m),    m = sum_w p_w v_w,    a^2 = 1 / (n |C|_F),    C = sum_w p_w (v_w - m)(v_w - m)^T
     ```
 
-    `p_w` are the shares of the words in the text, `n` is the mean number of words of a sentence. Word
-    vectors point to one side, by `m`: sums of n words would have products of n^2 |m|^2, whatever the words
-    are, and a softmax of such products is hard to train.
+    `p_w` are the shares of the words in the text, `n` is the mean number of words of a sentence. The mean
+    `m` of word vectors is not zero: without subtracting it, products of sums of n words would be near
+    n^2 |m|^2 for any words, and a softmax of such products is hard to train.
 
     Args:
-        vectors: the table, such as skip-gram.
-        sentences: tokens of each sentence of the text; words without a vector do not count.
+        vectors: table of word vectors, such as skip-gram.
+        sentences: tokens of each sentence of the text; words without a vector are ignored.
 
     Raises:
         InputError: the text has fewer than two of the words of the table.

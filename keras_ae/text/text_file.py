@@ -76,7 +76,7 @@ class TextFile:
             yield from _pieces(rest, longest)
 
     def paragraphs(self) -> Iterator[str]:
-        """Yield the paragraphs, separated by empty lines, each as one line; long ones in pieces."""
+        """Yield the paragraphs, which are separated by empty lines, each as one line; long ones in pieces."""
         lines, size = [], 0
         for line in self.lines(PIECE):
             if line.strip():
@@ -89,7 +89,7 @@ class TextFile:
             yield " ".join(lines)
 
     def _with_line_ends(self):
-        """The text in pieces, in which `\\n` alone ends lines."""
+        """Yield the text in pieces, in which only `\\n` ends lines."""
         universal = None
         for text in self._decoded():
             if universal is None and ("\n" in text or "\r" in text):
@@ -98,7 +98,7 @@ class TextFile:
             yield universal.decode(text, final=not text) if universal else text
 
     def _decoded(self):
-        """The text in pieces, the last of which is empty or the rest of a decoder."""
+        """Yield the decoded text in pieces; the last one is empty or the rest in the decoder."""
         try:
             with self._opened() as file:
                 piece, place, begun = file.read(PIECE), 0, False
@@ -125,14 +125,14 @@ class TextFile:
         try:
             return decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
-            # a decoder keeps the bytes of a character that is not complete, and drops byte order marks
+            # A decoder keeps the bytes of an incomplete character, and drops byte order marks.
             at = place + len(piece) - len(error.object) + error.start
             raise InputError(
                 f"{self.path} must be {error.encoding.upper()} text. Received: byte {at} "
                 f"({error.object[error.start]:#04x}) does not fit. Save it as UTF-8, or name its encoding, "
                 "such as latin-1."
             ) from None
-        except UnicodeError:  # UTF-16 and UTF-32 by their names without a byte order
+        except UnicodeError:  # raised for "utf-16" and "utf-32" without a byte order mark
             raise InputError(
                 f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; name "
                 f"the byte order: {self.encoding}-le or {self.encoding}-be."
@@ -167,7 +167,7 @@ def _encoding(start):
 
 
 def _pieces(line, longest):
-    """A line in pieces of at most `longest` characters that end at spaces where there are some."""
+    """Yield a line in pieces of at most `longest` characters, which end at spaces where possible."""
     while longest is not None and len(line) > longest:
         piece, space, rest = line[:longest].rpartition(" ")
         if not space:

@@ -1,4 +1,4 @@
-"""The rule of `tokenize` inside of TensorFlow graphs."""
+"""Tokeniser for TensorFlow graphs, with the rule of `tokenize`."""
 
 from functools import cache
 
@@ -16,7 +16,7 @@ from keras_ae.text.tokenizer import (
 
 
 def tokens(strings) -> tf.RaggedTensor:
-    """The tokens of each string, equal to those of `tokenize`, in a graph or outside of one.
+    """Return the tokens of each string, equal to those of `tokenize`, eagerly or in a graph.
 
     Args:
         strings: string tensor `(batch,)`, UTF-8.
@@ -30,7 +30,7 @@ def tokens(strings) -> tf.RaggedTensor:
     [[b'how', b'much', b'?'], [], [b'\\xc3\\xa9t\\xc3\\xa9']]
     """
     codes, kinds, rows, count = _characters(strings)
-    # a word goes on where the character before, in the same string, is of a word too
+    # A word continues if the previous character in the same string is part of a word.
     before = tf.concat([[SPACE], kinds[:-1]], 0)
     same_string = tf.concat([[False], rows[1:] == rows[:-1]], 0)
     goes_on = (kinds == WORD) & (before == WORD) & same_string
@@ -50,7 +50,7 @@ def tokens(strings) -> tf.RaggedTensor:
 
 
 def _characters(strings):
-    """Small letters, kinds and string numbers of all characters that count; the number of strings."""
+    """Return lower-case code points, kinds and string indices of relevant characters; number of strings."""
     decoded = tf.strings.unicode_decode(strings, "UTF-8", errors="replace")
     starts, kinds, shifts = _intervals()
     place = tf.searchsorted(starts, decoded.flat_values, side="right") - 1
@@ -63,7 +63,7 @@ def _characters(strings):
 
 @cache
 def _intervals():
-    """First code points of the intervals of one kind and one distance to the small letter, and these."""
+    """Return the first code points of intervals of equal kind and offset to lower case, and both values."""
     kinds = np.frombuffer(character_kinds(), "uint8").astype("int32")
     shifts = np.zeros(CODE_POINTS, "int32")
     for code, small in lower_case(character_kinds()).items():

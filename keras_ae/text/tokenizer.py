@@ -1,13 +1,14 @@
-"""Words and signs of a text: one rule, in plain Python.
+"""Tokeniser that splits text into words and signs, in plain Python.
 
-This file needs the standard library alone: copy it next to an ONNX model. Its twin inside of
-TensorFlow graphs is `tf_tokenizer`.
+This file needs only the standard library, so that it can be copied next to an ONNX model. The equivalent
+for TensorFlow graphs is `tf_tokenizer`.
 """
 
 import re
 
-# Runs of code points that are in turn not and are letters, marks or digits: general categories
-# L, M and N of Unicode 14. Kept here because every Python and TensorFlow has a Unicode of its own.
+# Lengths of alternating runs of code points that are not, and are, letters, marks or digits: general
+# categories L, M and N of Unicode 14. Stored here because versions of Python and TensorFlow differ in their
+# version of Unicode.
 RUNS = """
 48 10 7 26 6 26 47 1 7 2 1 1 3 2 1 3 1 23 1 31 1 458 4 12 14 5 7 1 1 1 17 117 1 2 2 4 1 1 6 1 1 3 1 1 1
 20 1 83 1 139 1 173 1 38 2 1 6 41 8 45 1 1 1 2 1 2 1 1 8 27 4 4 29 11 5 74 4 102 1 8 2 10 1 19 2 1 16 59
@@ -47,23 +48,23 @@ RUNS = """
 1 2 4 1 7 1 4 1 4 1 1 1 10 1 17 5 3 1 5 1 17 580 13 2787 10 1030 42720 32 4153 7 222 2 5762 14 7473 3103
 542 1506 4939 716213 240
 """
-# Han, Hiragana and Katakana, whose writing has no spaces
+# Han, Hiragana and Katakana, which are written without spaces.
 IDEOGRAPHS = (
     *((0x3005, 0x3007), (0x3021, 0x303C), (0x3041, 0x30FF), (0x3190, 0x319F), (0x31F0, 0x31FF)),
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F)),
     (0x20000, 0x3FFFF),
 )
-# the last two of each plane and 32 more: never characters, and TensorFlow 2.16 does not write them
+# The last two of each plane and 32 more: never characters, and TensorFlow 2.16 does not encode them.
 NONCHARACTERS = (
     (0xFDD0, 0xFDEF),
     *((plane + 0xFFFE, plane + 0xFFFF) for plane in range(0, 0x110000, 0x10000)),
 )
-# separators, controls, halves of surrogate pairs, and what stands for bytes that could not be read
+# Separators, controls, halves of surrogate pairs, and the replacement character of invalid bytes.
 SPACES = (
     *((0x00, 0x20), (0x7F, 0xA0), (0x1680, 0x1680), (0x2000, 0x200B), (0x2028, 0x2029), (0x202F, 0x202F)),
     *((0x205F, 0x205F), (0x3000, 0x3000), (0xD800, 0xDFFF), (0xFFFD, 0xFFFD), *NONCHARACTERS),
 )
-# format controls such as soft hyphens, joiners and directions, and variation selectors
+# Format controls such as soft hyphens, joiners and directions, and variation selectors.
 IGNORED = (
     *((0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F), (0x890, 0x891)),
     *((0x8E2, 0x8E2), (0x180B, 0x180F), (0x200C, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F)),
@@ -75,7 +76,7 @@ CODE_POINTS = 0x110000
 
 
 def character_kinds() -> bytearray:
-    """`WORD`, `SIGN`, `SPACE` or `NOTHING` for each of the 1,114,112 code points."""
+    """Return `WORD`, `SIGN`, `SPACE` or `NOTHING` for each of the 1,114,112 code points."""
     kinds = bytearray([SIGN]) * CODE_POINTS
     first = 0
     for number, length in enumerate(map(int, RUNS.split())):
@@ -89,9 +90,9 @@ def character_kinds() -> bytearray:
 
 
 def lower_case(kinds: bytearray) -> dict[int, int]:
-    """`{code point: code point}` of every letter that has a small one.
+    """Return `{code point: code point in lower case}` of every letter that has a lower case.
 
-    Each letter has one small letter, whatever stands beside it: of the two small sigmas it is
+    The lower case of a letter does not depend on its neighbours: of the two lower-case sigmas it is
     the one within words, and the dotted I becomes an i.
     """
     circled = range(0x24B6, 0x24D0)
@@ -114,19 +115,19 @@ CHANGES, TOKEN = _compiled()
 
 
 def tokenize(text: str | bytes) -> list[str]:
-    """The tokens of a text, in small letters.
+    """Return the tokens of a text in lower case.
 
-    A word is a run, as long as it goes, of letters, marks and digits. Each sign of punctuation,
-    each symbol, and each character of Han, Hiragana and Katakana is a token of its own. White
-    space separates and is dropped, as are noncharacters such as U+FFFE and surrogates; characters that
-    cannot be seen are left out. Nothing depends on the language, on neighbouring words or on the version
-    of Python and TensorFlow.
+    A word is the longest possible run of letters, marks and digits. Each punctuation mark,
+    each symbol, and each character of Han, Hiragana and Katakana is a separate token. White
+    space separates tokens and is dropped, as are noncharacters such as U+FFFE and surrogates; invisible
+    characters are removed. The result does not depend on the language, on neighbouring words or on the
+    version of Python and TensorFlow.
 
     Args:
-        text: any string; of bytes, those that are not UTF-8 separate like white space.
+        text: any string, or bytes, in which invalid UTF-8 separates tokens like white space.
 
     Returns:
-        the tokens, none of them empty; none for an empty text.
+        the tokens, which are not empty; an empty list for an empty text.
 
     Example:
 

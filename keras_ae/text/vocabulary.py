@@ -1,4 +1,4 @@
-"""Words and their numbers."""
+"""Vocabulary of words and their ids."""
 
 import hashlib
 import os
@@ -17,17 +17,17 @@ FORMAT = "# keras_ae vocabulary 1"
 
 
 class Vocabulary:
-    """Numbers of words: 0 is padding, 1 any unknown word, 2 the first word.
+    """Mapping between words and integer ids: 0 is padding, 1 any unknown word, 2 the first word.
 
     Args:
-        words: in the order of their numbers, usually by falling frequency; each once, without
+        words: words in the order of their ids, usually by descending frequency, without repetition and
             white space.
 
     Attributes:
-        words: tuple of the words; `words[0]` has number 2.
+        words: tuple of the words; `words[0]` has id 2.
 
     Raises:
-        InputError: a word is empty, has white space in it, or comes twice.
+        InputError: a word is empty, contains white space, or occurs twice.
 
     Example:
 
@@ -50,12 +50,12 @@ class Vocabulary:
 
     @classmethod
     def of(cls, token_lists: Iterable[Sequence[str]], size: int = 20_000, min_count: int = 1) -> "Vocabulary":
-        """The most frequent tokens; among equally frequent ones, the first in the alphabet.
+        """Return a vocabulary of the most frequent tokens; ties are resolved alphabetically.
 
         Args:
-            token_lists: such as the sentences for training, tokenised.
-            size: numbers at most, those of padding and of unknown words included.
-            min_count: how often a word comes at least.
+            token_lists: lists of tokens, such as the tokenised training sentences.
+            size: maximum number of ids, including those of padding and unknown words.
+            min_count: minimum number of occurrences of a word.
 
         Raises:
             InputError: no word is frequent enough; `size` is below 3.
@@ -89,14 +89,14 @@ class Vocabulary:
         return hash(self.words)
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The numbers of the tokens, 1 for those that are unknown."""
+        """Return the ids of the tokens, 1 for unknown ones."""
         return [self._ids.get(token, UNKNOWN) for token in tokens]
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """The words of the numbers, `<unk>` for 1; padding is left out.
+        """Return the words of the ids, `<unk>` for 1; padding is omitted.
 
         Raises:
-            InputError: a number is beyond the vocabulary.
+            InputError: an id is outside of the vocabulary.
         """
         names = ("", UNKNOWN_WORD, *self.words)
         ids = [int(number) for number in ids]
@@ -107,7 +107,7 @@ class Vocabulary:
         return [names[number] for number in ids if number != PADDING]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write a UTF-8 file: a line with the format and a hash, then one word a line, number 2 first."""
+        """Write a UTF-8 file: a line with the format and a hash, then one word per line, from id 2."""
         body = _body(self.words)
         return write_atomically(path, f"{FORMAT} sha256={_hash(body)}\n".encode() + body)
 
@@ -116,7 +116,7 @@ class Vocabulary:
         """Read a file that `save` wrote.
 
         Raises:
-            InputError: the file is missing, of another kind, or was changed.
+            InputError: the file is missing, has another format, or was changed.
         """
         try:
             header, _, body = Path(path).read_bytes().partition(b"\n")

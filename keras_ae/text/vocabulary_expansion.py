@@ -1,4 +1,4 @@
-"""Vectors for words that a model has never read."""
+"""Expansion of a trained vocabulary by words from a table of word vectors."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.vocabulary import Vocabulary
 from keras_ae.text.word_vectors import WordVectors
 
-FOLDS = 5  # of the shared words, each held out once
+FOLDS = 5  # folds of the shared words, each held out once
 FEWEST_SHARED = 2 * FOLDS
 
 
 @dataclass(frozen=True)
 class ExpandedVocabulary:
-    """What `expand_vocabulary` makes.
+    """Result of `expand_vocabulary`.
 
     Attributes:
-        vocabulary: the words of the old one with their numbers, then the new ones.
+        vocabulary: the old words with their ids, followed by the new words.
         embedding: float32 `(len(vocabulary), dim)`; the rows of the old words are unchanged.
-        r2: share of the variance of the shared words' rows that the linear map gives,
+        r2: share of the variance of the shared words' rows that the linear map explains,
             `1 - sum |e - e_hat|^2 / sum |e - mean e|^2`.
-        r2_held_out: the same of words that the map was not fitted to, in five folds.
-        shared: words to which it was fitted.
-        added: new words.
+        r2_held_out: the same for words to which the map was not fitted, in five folds.
+        shared: number of words to which the map was fitted.
+        added: number of new words.
     """
 
     vocabulary: Vocabulary
@@ -35,32 +35,32 @@ class ExpandedVocabulary:
     added: int
 
     def figures(self) -> dict:
-        """The numbers, which JSON takes."""
+        """Return the numbers, serialisable as JSON."""
         return {name: getattr(self, name) for name in ("r2", "r2_held_out", "shared", "added")}
 
 
 def expand_vocabulary(
     embedding, vocabulary: Vocabulary, vectors: WordVectors, *, ridge: float = 0.0
 ) -> ExpandedVocabulary:
-    """Rows of an embedding for all words of a table of word vectors, by a linear map.
+    """Return embedding rows for all words of a table of word vectors, computed by a linear map.
 
     ```
     W = argmin sum over shared words of |v W - e|^2 + ridge |W|^2,    e_new = v_new W
     ```
 
-    Words of the vocabulary keep their own rows. Words of the table that `tokenize` cuts in pieces
-    ("new_york") never come in a sentence and are left out; it makes letters small ("Paris"), so of
-    words that become equal the first one counts, or the one that is written so.
+    Words of the vocabulary keep their rows. Words of the table that `tokenize` splits ("new_york") never
+    occur as tokens and are left out. Since it converts to lower case ("Paris"), several words may give the
+    same token: the word that equals the token is used, otherwise the first one.
 
     Args:
-        embedding: `(len(vocabulary), dim)`, such as that of a trained encoder.
-        vocabulary: of its rows.
-        vectors: a large table, such as GloVe or skip-gram of other text.
-        ridge: penalty of the map; with few shared words more than 0.
+        embedding: `(len(vocabulary), dim)`, such as the embedding of a trained encoder.
+        vocabulary: the words of its rows.
+        vectors: a large table, such as GloVe or skip-gram trained on other text.
+        ridge: ridge penalty of the map; use more than 0 with few shared words.
 
     Raises:
-        InputError: the embedding is not of the vocabulary; less than 10 words are shared; `ridge` is
-            below 0.
+        InputError: the embedding does not have one row for each id of the vocabulary; fewer than 10 words
+            are shared; `ridge` is below 0.
 
     Example:
 
@@ -107,7 +107,7 @@ def expand_vocabulary(
 
 
 def _rows_of_tokens(vectors):
-    """`{token: row of the table}`; a word that is a token itself comes before those that become it."""
+    """Return `{token: row of the table}`; a word that equals the token precedes those that become it."""
     rows = {word: row for row, word in enumerate(vectors.words) if tokenize(word) == [word]}
     for row, word in enumerate(vectors.words):
         tokens = tokenize(word)
@@ -117,14 +117,14 @@ def _rows_of_tokens(vectors):
 
 
 def _least_squares(x, y, ridge):
-    if ridge:  # the penalty as further rows
+    if ridge:  # adds the penalty as further rows
         x = np.concatenate([x, np.sqrt(ridge) * np.eye(x.shape[1])])
         y = np.concatenate([y, np.zeros((x.shape[1], y.shape[1]))])
     return np.linalg.lstsq(x, y, rcond=None)[0]
 
 
 def _held_out(x, y, ridge):
-    """What maps that were fitted to the other folds make of each word."""
+    """Return the prediction for each word by the map that was fitted to the other folds."""
     fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
     made = np.empty_like(y)
     for number in range(FOLDS):

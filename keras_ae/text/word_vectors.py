@@ -1,4 +1,4 @@
-"""Vectors of words."""
+"""Tables of word vectors, and their files."""
 
 import os
 import zipfile
@@ -14,14 +14,14 @@ from keras_ae.text.vocabulary import FIRST_WORD, PADDING, Vocabulary
 
 
 class WordVectors:
-    """A table of word vectors, such as skip-gram, GloVe or fastText.
+    """Table of word vectors, such as skip-gram, GloVe or fastText.
 
     Args:
-        words: each once.
+        words: words, without repetition.
         vectors: float32 `(words, dim)`.
 
     Raises:
-        InputError: there is not one vector for each word; a word comes twice; a value is not
+        InputError: there is not one vector for each word; a word occurs twice; a value is not
             finite.
 
     Example:
@@ -48,7 +48,7 @@ class WordVectors:
 
     @property
     def dim(self) -> int:
-        """Numbers of a vector."""
+        """Number of components of a vector."""
         return self.vectors.shape[1]
 
     def __len__(self):
@@ -61,9 +61,9 @@ class WordVectors:
         return self.vectors[self._places[word]]
 
     def rows(self, vocabulary: Vocabulary) -> np.ndarray:
-        """The start of an embedding: float32 `(len(vocabulary), dim)`.
+        """Return the initial value of an embedding: float32 `(len(vocabulary), dim)`.
 
-        The row of padding is zero. A word without a vector, and the unknown word, get the mean
+        The row of padding is zero. The rows of words without a vector, and of the unknown word, are the mean
         of all vectors.
         """
         rows = np.tile(self.vectors.mean(axis=0), (len(vocabulary), 1))
@@ -74,7 +74,7 @@ class WordVectors:
         return rows
 
     def coverage(self, vocabulary: Vocabulary) -> float:
-        """Share of the vocabulary's words that have a vector."""
+        """Return the share of the vocabulary's words that have a vector."""
         return sum(word in self for word in vocabulary.words) / max(1, len(vocabulary.words))
 
     def save(self, path: str | os.PathLike) -> Path:
@@ -90,16 +90,16 @@ class WordVectors:
         """Read an `.npz` file that `save` wrote, or the text of word2vec, GloVe or fastText.
 
         In text (`.txt`, `.vec`, plain or gzip), a line is a word and its numbers, separated by spaces; the
-        first line may contain the two sizes. The numbers are the last ones of a line, so that words may
+        first line may contain the two sizes. The numbers are at the end of a line, so that words may
         contain spaces, as some of GloVe's do. A repeated word is left out.
 
         Args:
             path: the file.
-            limit: words to read at most, the first ones: usually the most frequent.
-            encoding: of text; `None`: UTF-8, or that of a byte order mark.
+            limit: maximum number of words; the first ones are read, which are usually the most frequent.
+            encoding: encoding of text; `None`: UTF-8, or that of a byte order mark.
 
         Raises:
-            InputError: the file is missing or of no such kind; the line is named.
+            InputError: the file is missing or has none of these formats; the message names the line.
         """
         path = Path(path)
         try:
@@ -125,7 +125,7 @@ def _read_lines(path, table, limit, encoding):
             break
         dim = dim or max(1, min(_numbers_at_the_end(parts), len(parts) - 1))
         word, vector = " ".join(parts[:-dim]), _vector(parts[-dim:])
-        # a word may contain spaces; one that ends in a number is more likely a line of another size
+        # A word may contain spaces, but a word that ends in a number is more likely a line of another size.
         longer = sized is None and len(parts) > dim + 1 and _numbers_at_the_end(parts[1:-dim])
         if vector is None or len(parts) <= dim or longer:
             raise InputError(
@@ -143,5 +143,5 @@ def _vector(parts):
 
 
 def _numbers_at_the_end(parts):
-    """How many of the last `parts` are numbers."""
+    """Return how many of the last `parts` are numbers."""
     return next((n for n, part in enumerate(reversed(parts)) if _vector([part]) is None), len(parts))
