@@ -1,1 +1,1 @@
-"""Pages of one file: style, tables and numbers that all reports share."""
+"""Self-contained HTML pages: style, tables and number formats for all reports."""

@@ -14,7 +14,7 @@ class Figure:
     definition: str
 
 
-# of an embedding: in embedding.json, on its page and in comparisons
+# Figures of an embedding, in embedding.json, on its page and in comparisons.
 EMBEDDING = {
     "linear": Figure(
         "linear probe of the embedding",
@@ -87,7 +87,7 @@ EMBEDDING = {
     "sap": Figure("SAP", "Mean gap of accuracy between the best and the second best coordinate."),
 }
 
-# of a run: in metrics.json, by the part of the key that follows the group, or by the whole key
+# Figures of a run, in metrics.json, by the part of the key after the group, or by the whole key.
 RUN = {
     "mse": Figure("MSE", "Mean squared error of the reconstructions of all test images, pixels in [0, 1]."),
     "psnr": Figure("PSNR", "10 log10(1 / MSE) of all test images, in dB."),
@@ -157,7 +157,7 @@ RUN = {
     ),
 }
 
-# of tasks of labelled sentences: in the group "transfer" of metrics.json
+# Figures of tasks with labelled sentences, in the group "transfer" of metrics.json.
 TRANSFER = {
     "accuracy": Figure("accuracy of a task", "Share of held-out sentences whose class is predicted."),
     "f1": Figure("F1", "F1 of the class whose name is last, of tasks with two classes of pairs."),
@@ -179,7 +179,7 @@ def run_figure(key: str) -> Figure | None:
     group, _, name = key.rpartition(".")
     found = RUN.get(key) or RUN.get(f"test.{key}") or RUN.get(name)
     prefix, _, last = name.rpartition("_")
-    if found is None and group == "codes" and f"codes.{last}" in RUN:  # of one of several levels
+    if found is None and group == "codes" and f"codes.{last}" in RUN:  # codes of one of several levels
         figure = RUN[f"codes.{last}"]
         return Figure(f"{prefix}: {figure.label}", figure.definition)
     return found

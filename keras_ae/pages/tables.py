@@ -1,4 +1,4 @@
-"""Tables and cards of a page, as plain values for its template."""
+"""Tables and cards of a page as plain values for its template."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ UNITS = {"psnr": "dB", "kl_loss": "nats"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: its text, whether it is a number, the length of its bar in [0, 1].
+    """Cell of a table: its text, whether it is a number, the length of its bar in [0, 1].
 
     `best` marks the best value of a column, `note` is smaller text below.
     """
@@ -26,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table; `own` marks what the page is about among what it is compared with."""
+    """Row of a table; `own` marks the subject of the page among the rows it is compared with."""
 
     name: str
     cells: Sequence[Cell]
@@ -36,24 +36,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Heads of the columns, the first above the names (none: no head row), and rows."""
+    """Table of rows, and heads of the columns with the first above the names; no heads give no head row."""
 
     heads: Sequence[str]
     rows: Sequence[Row]
     title: str = ""
 
     def is_number(self, column: int) -> bool:
-        """Whether any cell of the column is a number, so that all of it stands to the right."""
+        """Return whether any cell of the column is a number, so that the column is aligned to the right."""
         return column >= 0 and any(row.cells[column].number for row in self.rows)
 
     def has_bar(self, column: int) -> bool:
-        """Whether any cell of the column has a bar."""
+        """Return whether any cell of the column has a bar."""
         return column >= 0 and any(row.cells[column].bar is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A headline number: what it is, the number, a remark."""
+    """Headline number with its label and a remark."""
 
     label: str
     value: str
@@ -61,7 +61,9 @@ class Card:
 
 
 def pairs_table(values: dict, title: str = "", setting: bool = False, label=None) -> Table:
-    """Names and values; `setting` prints numbers as they were written, `label` makes names of keys.
+    """Return a table of names and values.
+
+    With `setting`, numbers are printed as the user wrote them. `label` converts keys to names.
 
     Example:
 
@@ -76,7 +78,7 @@ def pairs_table(values: dict, title: str = "", setting: bool = False, label=None
 
 
 def value_cell(value, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
-    """A cell of a number, with a bar where `largest` is given, or of anything else."""
+    """Return the cell of a number, with a bar if `largest` is given, or of any other value."""
     if not is_number(value):
         return Cell(format_value(value), **marks)
     bar = abs(value) / largest if largest and math.isfinite(value) else None
@@ -90,10 +92,10 @@ def column_label(key: str) -> str:
 
 
 def is_number(value) -> bool:
-    """Whether a value is an integer or a float, NaN too, and no bool."""
+    """Return whether a value is an integer or a float, including NaN but not bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_finite(value) -> bool:
-    """Whether a value is a finite number."""
+    """Return whether a value is a finite number."""
     return is_number(value) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Pages from templates next to the code, and the formats of their numbers."""
+"""Rendering of pages from templates, and formats of numbers, settings and names."""
 
 import base64
 import json
@@ -9,13 +9,13 @@ from keras_ae.errors import require
 
 
 def render(template: str, extra: str, **values) -> str:
-    """The page of a template, every value escaped.
+    """Return the page of a template, with every value escaped.
 
     Args:
         template: `package/file.html`, such as `keras_ae.pages/base.html`; a template extends
             and imports others by such names.
-        extra: which brings jinja2, for the error where it is missing.
-        **values: what the template shows.
+        extra: name of the extra that installs jinja2, for the error if it is missing.
+        **values: values of the template's variables.
     """
     jinja = require("jinja2", extra=extra)
     environment = jinja.Environment(
@@ -29,7 +29,7 @@ def render(template: str, extra: str, **values) -> str:
 
 
 def data_uri(png: bytes) -> str:
-    """A picture as it stands in the page."""
+    """Return a picture as a data URI, to be embedded in a page."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
@@ -56,11 +56,11 @@ ACRONYMS = {
     "url",
 }
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-LONGEST_LIST = 16  # entries of a list that are printed
+LONGEST_LIST = 16  # maximum number of printed entries of a list
 
 
 def format_number(value: float, digits: int = 4) -> str:
-    """A measured number with `digits` significant digits.
+    """Return a measured number as text with `digits` significant digits.
 
     Example:
 
@@ -85,7 +85,7 @@ def format_number(value: float, digits: int = 4) -> str:
 
 
 def format_value(value) -> str:
-    """A setting: what the user wrote, short.
+    """Return the value of a setting as short text, close to what the user wrote.
 
     Example:
 
@@ -107,7 +107,7 @@ def format_value(value) -> str:
 
 
 def format_name(name: str) -> str:
-    """A key of a record in words.
+    """Return a key of a record in words.
 
     Example:
 
@@ -119,7 +119,7 @@ def format_name(name: str) -> str:
 
 
 def flatten(mapping: dict, prefix: str = "") -> dict:
-    """Nested dicts as one, the keys joined by dots.
+    """Return nested dicts as one dict, with keys joined by dots.
 
     Example:
 
