@@ -13,7 +13,7 @@ from keras_ae.settings import take_numpy_scalars  # noqa: E402
 take_numpy_scalars("keras_ae")
 
 __version__ = "0.1.0"
-# loaded at their first use: they need packages other than Keras and TensorFlow
+# Loaded at first use, because they need packages other than Keras and TensorFlow.
 _LAZY = ("evaluation", "export", "training")
 __all__ = ["InputError", "layers", "losses", "metrics", "models", "networks", "optimizers"]
 

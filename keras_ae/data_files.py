@@ -1,4 +1,4 @@
-"""Files of a data set: splits by the names of files and folders, and a record of what is left out."""
+"""Files of a data set: splits by the names of files and folders, and a record of items left out."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -205,7 +205,7 @@ def splits_of_files(names: Sequence[str], origin: str) -> dict[str, str]:
 
 
 def _split_of_file(name):
-    """The split of `train.txt`, `train.txt.gz` and `NAME.train.txt`; `None`: no split."""
+    """Return the split of `train.txt`, `train.txt.gz` and `NAME.train.txt`; `None`: no split."""
     first, *parts = name.lower().removesuffix(".gz").split(".")
     return split_of(parts[-2] if len(parts) > 1 else first)
 
@@ -236,7 +236,7 @@ def splits_of_folders(folders: Iterable[str], origin: str) -> dict[str, str] | N
 
 
 def _checked(found, origin, kind):
-    """`found`, if every name denotes a split and one of them is for training."""
+    """Return `found` if every name denotes a split and one of them is for training; raise otherwise."""
     splits = {name: split for name, split in found.items() if split}
     others = [name for name in found if name not in splits]
     held_out = [name for name, split in splits.items() if split != "train"]

@@ -1,4 +1,4 @@
-"""Errors and warnings whose message is complete, and checks that raise them."""
+"""Errors and warnings for users, and checks that raise them."""
 
 import importlib
 from types import ModuleType
@@ -10,11 +10,11 @@ from keras import ops
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used: what was expected, what came, what to do."""
+    """Error for invalid input: its message says what was expected, what was received and what to do."""
 
 
 class DataWarning(UserWarning):
-    """Warning that names data which a reader left out, or kept although they are suspicious.
+    """Warning that names data that a reader left out, or kept although they are suspicious.
 
     The command line prints it as one line.
     """
@@ -30,7 +30,7 @@ def require(module: str, extra: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except Exception as error:  # a package that is too new for another one fails in many ways
+    except Exception as error:  # incompatible versions of packages raise many kinds of errors at import
         raise ImportError(
             f"This needs the package `{module.split('.')[0]}`, which could not be imported ({error}). "
             f"Install it with: pip install 'keras-ae[{extra}]'"
@@ -40,15 +40,15 @@ def require(module: str, extra: str) -> ModuleType:
 def integers_in(name, values, num_values, least=0):
     """Return `values` as int32, each from `least` to `num_values - 1`.
 
-    The effect of others depends on the device: a CPU raises an error in the middle of a graph or reads
-    another row, a GPU returns zeros. Eager values are refused; in a graph, where no error can be raised
-    on every device, they are clamped to the range.
+    The effect of values out of range depends on the device: a CPU raises an error in the middle of a graph
+    or reads another row, a GPU returns zeros. Here, such eager values raise an error; in a graph, where no
+    error can be raised on every device, they are clamped to the range.
 
     Args:
-        name: of the argument, for the message.
+        name: name of the argument, for the message.
         values: array or tensor of integers; whole numbers of a float dtype are accepted too.
-        num_values: number of values; `None`: unknown, all are accepted.
-        least: the smallest.
+        num_values: upper end of the range, exclusive; `None`: unknown, all values are accepted.
+        least: lower end of the range.
 
     Raises:
         InputError: eager values that are out of range, or not integers.
@@ -104,7 +104,7 @@ def is_eager(values) -> bool:
 
 
 def _cast(number, like):
-    """`number` in the dtype of `like`, within its range."""
+    """Return `number` in the dtype of `like`, clamped to its range."""
     dtype = tf.as_dtype(like.dtype)
     return ops.cast(max(dtype.min, min(number, dtype.max)) if dtype.is_integer else number, like.dtype)
 
@@ -114,17 +114,17 @@ def _shown(array):
     return ", ".join(str(value) for value in fractions.reshape(-1)[:3])
 
 
-TOLERANCE = 1e-3  # of the width of a range: half precision, and filters that overshoot when they resample
+TOLERANCE = 1e-3  # share of a range's width: for half precision, and for resampling filters that overshoot
 
 
 def check_finite(values, name, counted=None, *, first_row=0):
     """Raise `InputError` where an array of floats contains NaN or infinity.
 
     Args:
-        values: array, the examples first.
-        name: of the argument, for the message.
-        counted: bool, shaped as `values`: elsewhere they may be anything. `None`: all count.
-        first_row: number of the first row, where `values` are a part of an array.
+        values: array, with examples on axis 0.
+        name: name of the argument, for the message.
+        counted: bool array in the shape of `values`, true for values to check; `None`: all are checked.
+        first_row: index of the first row, if `values` are a part of an array.
     """
     if values.dtype.kind != "f" or not values.size:
         return
@@ -139,7 +139,7 @@ def check_finite(values, name, counted=None, *, first_row=0):
 
 
 def in_range(lowest, highest, value_range, *, exact=False) -> bool:
-    """Whether the least and the largest of some values lie in `(low, high)`; false for NaN.
+    """Return whether the least and the largest of some values lie in `(low, high)`; false for NaN.
 
     Unless `exact`, they may lie outside by `TOLERANCE`.
     """

@@ -1,4 +1,4 @@
-"""Writing of files: complete or not at all, with their names in errors, and never over an input."""
+"""Atomic writing of files, with file names in errors and protection of inputs."""
 
 import contextlib
 import errno
@@ -15,9 +15,9 @@ from keras_ae.errors import InputError
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> Path:
-    """Write `content` to `path` by rename of a finished sibling; folders are made as needed.
+    """Write `content` to `path` by renaming a complete temporary file; missing folders are created.
 
-    A reader, or a run killed half-way, sees the old file or the new one, never a part.
+    Readers always find the complete old or new file, also if the process is killed while writing.
 
     Args:
         path: the file.
@@ -62,7 +62,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         try:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
         except OSError as error:
-            error.filename = os.fspath(path)  # not that of the temporary file
+            error.filename = os.fspath(path)  # the error should not name the temporary file
             raise
         os.close(handle)
         try:
@@ -78,7 +78,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def named_errors(path: str | Path) -> Iterator[None]:
-    """Name `path` in each `OSError` of the body that names no file.
+    """Add the name `path` to each `OSError` of the body that names no file.
 
     `file.write`, zipfile, NumPy and HDF5 raise errors that do not say which file could not be written.
 
@@ -108,9 +108,9 @@ def output_paths(
     """Return the paths of the files to write, checked before anything is written.
 
     Args:
-        names: of the files, relative to `folder` where it is given.
+        names: names of the files, relative to `folder` if it is given.
         inputs: files that are read, and folders with everything inside. Missing ones are ignored.
-        folder: in which all outputs must lie.
+        folder: folder in which all outputs must lie.
         sources: the input of each output, for errors.
 
     Returns:
@@ -163,14 +163,14 @@ def page_outputs(
     Args:
         page: the .html file.
         inputs: as in `output_paths`.
-        endings: of the files next to the page, in place of `.html`.
+        endings: endings of the files next to the page, in place of `.html`.
 
     Returns:
         the page, and the file of each ending.
 
     Raises:
         InputError: `page` is not an .html file; a file is not a valid output; one of the files next to the
-            page exists without it, so that another program has written it.
+            page exists without the page, so that another program has written it.
 
     Example:
 
@@ -192,7 +192,7 @@ def page_outputs(
 
 
 class _Protected:
-    """Inputs, which must not be written to: by real path, and by device and inode."""
+    """Set of inputs that must not be overwritten, by real path and by device and inode."""
 
     def __init__(self, inputs):
         self.names = {Path(given).resolve(): os.fspath(given) for given in inputs if Path(given).exists()}
@@ -212,19 +212,19 @@ class _Protected:
 
 
 def _number(path):
-    """Device and inode of a file: equal for all its names, also on file systems that ignore case."""
+    """Return device and inode of a file: equal for all its names, also on file systems that ignore case."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def _key(real):
-    """A key that is equal for two names of one file that does not exist yet."""
+    """Return a key that is equal for all names of one file, which may not exist yet."""
     text = os.fspath(real)
     return unicodedata.normalize("NFC", text).casefold() if ignores_case(real) else text
 
 
 def ignores_case(path: Path) -> bool:
-    """Return whether the file system of `path` ignores case; an existing folder of it is tested."""
+    """Return whether the file system of `path` ignores case, tested with an existing parent folder."""
     for folder in path.parents:
         swapped = folder.with_name(folder.name.swapcase())
         if folder.exists() and swapped.name != folder.name:
@@ -233,9 +233,9 @@ def ignores_case(path: Path) -> bool:
 
 
 def _reason(error, path):
-    """`(errno, text)` of an error that names no file; NumPy and HDF5 omit the number."""
+    """Return `(errno, text)` of an error that names no file; NumPy and HDF5 omit the number."""
     if error.errno is not None:
-        return error.errno, os.strerror(error.errno)  # HDF5 writes a paragraph
+        return error.errno, os.strerror(error.errno)  # shorter than HDF5's own message
     folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
     full = "No space left" in str(error) or not shutil.disk_usage(folder).free
     if full:
@@ -244,23 +244,23 @@ def _reason(error, path):
 
 
 def _umask() -> int:
-    """The umask of the process; `mkstemp` creates files that only their owner can read."""
+    """Return the umask of the process, since `mkstemp` creates files that only their owner can read."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def cache_folder() -> Path:
-    """`KERAS_AE_CACHE`, else `keras_ae` below `XDG_CACHE_HOME`, else `~/.cache/keras_ae`."""
+    """Return `KERAS_AE_CACHE`, else `keras_ae` below `XDG_CACHE_HOME`, else `~/.cache/keras_ae`."""
     if chosen := os.environ.get("KERAS_AE_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_ae"
 
 
 def write_to_cache(path: Path, write: Callable) -> None:
-    """Let `write(file)` fill `path` by rename of a finished sibling, however many write at once.
+    """Write `path` with `write(file)` by renaming a complete temporary file; safe for concurrent writers.
 
-    A folder that cannot be written to, or a full disk, is a warning: the cache saves time only.
+    If the folder is not writable or the disk is full, only a warning is given: the cache only saves time.
     """
     try:
         with replacing(path) as part, part.open("wb") as file:
@@ -271,16 +271,16 @@ def write_to_cache(path: Path, write: Callable) -> None:
 
 @contextlib.contextmanager
 def staging_directory(directory: Path) -> Iterator[Path]:
-    """A hidden directory inside `directory`, on the same file system, removed at the end.
+    """Yield a hidden directory inside `directory`, on the same file system, which is removed at the end.
 
-    Whatever the body did not rename away is gone afterwards, and so is `directory`
-    if it was made here and stayed empty.
+    Files that the body did not move out of it are deleted, and so is `directory` if it was created here and
+    is still empty.
 
     Raises:
         InputError: `directory` cannot be written to.
     """
     made = _missing(directory)
-    temporary = directory / f".{uuid.uuid4().hex}"  # hidden: servers look for version numbers
+    temporary = directory / f".{uuid.uuid4().hex}"  # hidden, because servers search for version numbers
     try:
         try:
             temporary.mkdir(parents=True)
@@ -293,10 +293,10 @@ def staging_directory(directory: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         for path in made:
-            with contextlib.suppress(OSError):  # not empty: the artifact is in there
+            with contextlib.suppress(OSError):  # not empty: it contains the artifact
                 path.rmdir()
 
 
 def _missing(directory):
-    """`directory` and its parents that do not exist yet, innermost first."""
+    """Return those of `directory` and its parents that do not exist yet, innermost first."""
     return [path for path in (directory, *directory.parents) if not path.exists()]

@@ -1,8 +1,8 @@
-"""Keeps TensorFlow's own log lines out of the command line's stderr.
+"""Filter for TensorFlow's log lines in the command line's stderr.
 
-TensorFlow writes some lines before it reads `TF_CPP_MIN_LOG_LEVEL`, and calls some
-harmless things errors. They come from C++, by the file descriptor: the descriptor is led
-through a small process that leaves them out, while Python's stderr keeps the terminal.
+TensorFlow writes some lines before it reads `TF_CPP_MIN_LOG_LEVEL`, and reports some harmless events as
+errors. C++ writes them directly to the file descriptor. The descriptor is therefore redirected to a small
+process that removes them, while Python's stderr writes to the terminal.
 """
 
 import atexit
@@ -19,16 +19,16 @@ _CHATTER = re.compile(
     rb"|WARNING: All log messages before absl|To enable the following instructions:"
     rb"|E.*failed call to cuInit: .*(\(303\)|NO_DEVICE)"  # there is no GPU
     rb"|.*: E .*Unable to register cu(FFT|DNN|BLAS) factory"  # TensorFlow up to 2.18, on any machine
-    rb"|E.*meta_optimizer\.cc.* failed:"  # one rewriting of the graph is left out
+    rb"|E.*meta_optimizer\.cc.* failed:"  # TensorFlow skips one graph optimisation
 )
 
 
 def quiet_command_line() -> None:
-    """Where this process is `keras-ae`, filter what C++ writes to stderr from here on.
+    """Start filtering the output of C++ to stderr if this process is `keras-ae`.
 
-    A log level of the user's own, `TF_CPP_MIN_LOG_LEVEL=0`, leaves everything as it is.
-    To be called before the import of TensorFlow. Until the work begins, Ctrl-C ends the process with one
-    line: an interrupted import can raise many kinds of errors.
+    If the user sets `TF_CPP_MIN_LOG_LEVEL=0`, nothing is filtered. The function must be called before the
+    import of TensorFlow. Until the command starts, Ctrl-C ends the process with one line, since an
+    interrupted import can raise many kinds of errors.
     """
     if _is_command_line() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
@@ -37,7 +37,7 @@ def quiet_command_line() -> None:
 
 
 def without_chatter(text: bytes) -> bytes:
-    r"""`text` without the lines that TensorFlow always writes.
+    r"""Return `text` without the lines that TensorFlow always writes.
 
     Example:
 
@@ -76,7 +76,7 @@ def _filter_descriptor():
 
 
 def _forward(readable, terminal):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that works
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the main process
     try:
         os.close(0)
         os.close(1)
@@ -88,6 +88,6 @@ def _forward(readable, terminal):
 
 
 def _finish(terminal, child):
-    os.dup2(terminal, 2)  # the last writer of the pipe is gone: the child reads the rest and ends
+    os.dup2(terminal, 2)  # closes the last writer of the pipe: the child reads the rest and ends
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, 0)

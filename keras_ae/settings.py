@@ -1,4 +1,4 @@
-"""NumPy scalars as settings: `np.float32(0.5)` and `np.int64(3)` are accepted as 0.5 and 3."""
+"""Conversion of NumPy scalars in settings: `np.float32(0.5)` and `np.int64(3)` become 0.5 and 3."""
 
 import contextlib
 import functools
@@ -11,7 +11,7 @@ import numpy as np
 def plain(value):
     """Return `value` with each NumPy scalar in it as the Python number, string or bool of its value.
 
-    Lists, tuples and dictionaries are searched; arrays of one axis or more are left alone.
+    Lists, tuples and dictionaries are searched; arrays of one axis or more are not changed.
 
     Example:
 
@@ -57,7 +57,7 @@ def with_plain_arguments(function):
         return function(*plain(args), **plain(kwargs))
 
     with contextlib.suppress(ValueError):  # builtins have no signature
-        # Keras reads the names of a constructor's arguments, and does not follow a wrapper
+        # Keras reads the names of a constructor's arguments, and does not follow `__wrapped__`.
         called.__signature__ = inspect.signature(function)
     called.takes_numpy_scalars = True
     return called
