@@ -241,7 +241,7 @@ def _padded(values):
 
 
 def take_losses(layer):
-    """Return the sum of the losses that the last call of `layer` and its regularisers added; 0.0 if none.
+    """Return the sum of the losses of the last call of `layer`, by `add_loss` and regularisers; 0.0 if none.
 
     The result is a `LossTerm`: the losses of layers of this package keep their weights. Replicas share
     the layer: each takes its own losses before the next one adds others, so that none is counted twice.

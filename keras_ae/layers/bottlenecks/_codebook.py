@@ -166,7 +166,7 @@ class Codebook(keras.layers.Layer):
         return ops.take(rows, codes + self.num_embeddings * ops.arange(self.num_heads, dtype="int32"), axis=0)
 
     def margin(self, x):
-        """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances."""
+        """Return the gap `(d_2 - d_1) / d_2` of the two least squared distances, `(vectors, heads)`."""
         if self.num_embeddings == 1:
             return ops.ones_like(x[:, :, 0])
         table = self.codes()

@@ -10,7 +10,7 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flat_or_none
 from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import straight_through
 
-MOST_LEVELS = 2**16  # of a digit: more would approach the spacing of float32
+MOST_LEVELS = 2**16  # largest number of levels of a digit: more would approach the spacing of float32
 CODE_BITS = 31  # non-negative values of an int32
 COUNTED_CODES = 2**18  # codes of all heads: above this the metrics count digits instead of codes
 

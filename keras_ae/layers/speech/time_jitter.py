@@ -15,7 +15,7 @@ class TimeJitter(keras.layers.Layer):
     y[t] = x[t + j_t],   P(j_t = -1) = P(j_t = 1) = probability, else j_t = 0
     ```
 
-    independently, but never three equal frames in a row: of `j = (1, 0, -1)`, which would show frame `t`
+    independently, but never three equal frames in a row: in `j = (1, 0, -1)`, which would show frame `t`
     three times, one of the two outer replacements is undone, each with equal probability. So an inner
     frame is replaced from each side with probability `p - p^2 (1 - 2 p) / 2`, 0.1145 at `p` = 0.12. The
     first and the last real frame have one neighbour; no frame crosses the end of the real frames, and
