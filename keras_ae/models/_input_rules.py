@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 
-# classes and functions of keras.losses whose target is a probability
+# Classes and functions of keras.losses whose target is a probability.
 PROBABILITY_LOSSES = {
     *("BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "KLDivergence"),
     *("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "kl_divergence"),
@@ -227,7 +227,7 @@ def _check_target(rules, values, y):
     if expected is None or shape is None:
         return
     own = rules.shapes.get(rules.values)
-    if own is not None:  # for axes that are unknown in the data
+    if own is not None:  # fills in axes whose size the data do not specify
         expected = tuple(a if a is not None else b for a, b in zip(expected, (None, *own[1:]), strict=True))
     if fits(shape, expected):
         return

@@ -64,8 +64,9 @@ def checked_input(
 ) -> np.ndarray:
     """Convert `value` to an array of `dtype` where the conversion is unambiguous.
 
-    Floats may have any precision, and integers any dtype that holds their values. Pixels and samples as
-    they are stored (8 or 16 bits) are refused as floats, unless `value_range` is the range of their dtype.
+    Floats may have any precision, and integers any dtype that can represent their values. Pixels and samples
+    in their stored form (8 or 16 bits) are rejected as floats, unless `value_range` is the range of their
+    dtype.
 
     Args:
         label: name of the input in errors.

@@ -144,7 +144,7 @@ FIELDS = {  # fields of each modality
     "text": ("tokenization", "lowercase", "vocabulary_size", "max_words"),
     "values": ("value_range",),
 }
-RANKS = {"images": 4, "speech": 2}  # axes of a batch of raw data; of "values" any
+RANKS = {"images": 4, "speech": 2}  # number of axes of a batch of raw data; any for "values"
 COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
 
 
