@@ -1,1 +1,1 @@
-"""Encoders of any kind behind one interface: models, files, artifacts, functions."""
+"""Encoders of any kind behind one interface: models, files, exported artifacts and functions."""

@@ -1,4 +1,4 @@
-"""Exported encoders, whoever exported them: SavedModels and ONNX files."""
+"""Exported encoders from any source: SavedModels and ONNX files."""
 
 import json
 from pathlib import Path
@@ -20,10 +20,10 @@ NUMPY_TYPES = {
 
 
 class SavedModelFunction:
-    """One signature of a SavedModel, from named arrays to named arrays.
+    """Signature of a SavedModel as a function from named arrays to named arrays.
 
     Attributes:
-        inputs: `{name: (shape, dtype)}`; `None` for a free size, dtype `None` for strings.
+        inputs: `{name: (shape, dtype)}`; a free size is `None`, and the dtype of strings is `None`.
     """
 
     def __init__(self, loaded, signature):
@@ -38,13 +38,13 @@ class SavedModelFunction:
 
 
 class OnnxFunction:
-    """One ONNX file, from named arrays to named arrays; attributes as of `SavedModelFunction`."""
+    """ONNX file as a function from named arrays to named arrays; attributes as in `SavedModelFunction`."""
 
     def __init__(self, path):
         runtime = require("onnxruntime", extra="onnx")
         try:
             self._session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime has its own classes
+        except Exception as error:  # the runtime raises classes of its own
             reason = str(error).split("\n")[0]
             raise InputError(f"{path} is not a readable ONNX model ({reason}).") from error
         self.inputs = {one.name: _of_onnx(one) for one in self._session.get_inputs()}
@@ -61,17 +61,17 @@ class OnnxFunction:
 
 
 def open_artifact(path: Path, endpoint: str | None = None):
-    """`(encode, decode or None)` of a SavedModel directory, an ONNX directory or an ONNX file.
+    """Return `(encode, decode or None)` of a SavedModel directory, an ONNX directory or an ONNX file.
 
     Args:
-        path: the file, the directory, or one with versions of a SavedModel below it.
-        endpoint: which signature or file encodes; `None`: `encode`, else the only one.
+        path: the file, the directory, or a directory that contains versions of a SavedModel.
+        endpoint: name of the signature or file that encodes; `None`: `encode`, else the only one.
 
     Raises:
-        InputError: there is none, or several and none is called `encode`.
+        InputError: there is no encoder, or there are several and none is called `encode`.
     """
     if path.suffix == ".onnx":
-        # of ours, the decoder lies beside
+        # our own exports have the decoder next to the encoder
         beside = path.with_name(f"{DECODE}.onnx")
         ours = path.stem == ENCODE and beside.is_file()
         return OnnxFunction(path), OnnxFunction(beside) if ours else None
@@ -90,7 +90,7 @@ def open_artifact(path: Path, endpoint: str | None = None):
 
 
 def preprocessing_in(path: Path) -> Preprocessing | None:
-    """Return the preprocessing of an artifact by its `manifest.json`; `None` where there is none.
+    """Return the preprocessing of an artifact from its `manifest.json`, or `None` without a manifest.
 
     Raises:
         InputError: the manifest is damaged.
@@ -107,14 +107,14 @@ def preprocessing_in(path: Path) -> Preprocessing | None:
 
 
 def run_batch(function, inputs: dict) -> dict:
-    """Outputs for a batch, also where the function takes batches of one fixed size only."""
+    """Return the outputs for a batch, also if the function takes only batches of a fixed size."""
     fixed = next((shape[0] for shape, _ in function.inputs.values() if shape and shape[0]), None)
     length = len(next(iter(inputs.values())))
     if not fixed or fixed == length:
         return function(**inputs)
     parts = []
     for start in range(0, length, fixed):
-        rows = np.minimum(np.arange(start, start + fixed), length - 1)  # the last one fills up
+        rows = np.minimum(np.arange(start, start + fixed), length - 1)  # fill up with the last example
         outputs = function(**{name: np.asarray(value)[rows] for name, value in inputs.items()})
         parts.append({name: value[: length - start] for name, value in outputs.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -123,7 +123,7 @@ def run_batch(function, inputs: dict) -> dict:
 def _of_saved_model(folder, endpoint):
     try:
         loaded = tf.saved_model.load(str(folder))
-    except Exception as error:  # TensorFlow has many for a damaged directory
+    except Exception as error:  # TensorFlow raises many classes for a damaged directory
         reason = str(error).split("\n")[0]
         raise InputError(f"{folder} is not a readable SavedModel ({reason}).") from error
     names = [name for name in loaded.signatures if not name.startswith("__")]
@@ -144,7 +144,7 @@ def _chosen(names, endpoint, path):
 
 
 def _version(path):
-    """The directory itself, or its highest version."""
+    """Return the directory itself, or the subdirectory of its highest version."""
     if (path / "saved_model.pb").is_file() or not path.is_dir():
         return path
     numbers = [int(child.name) for child in path.iterdir() if child.name.isdecimal()]

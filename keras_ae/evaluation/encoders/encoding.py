@@ -1,4 +1,4 @@
-"""An encoder over a whole data set."""
+"""Encoding of whole data sets."""
 
 import keras
 import numpy as np
@@ -9,25 +9,25 @@ from keras_ae.ops.sequences import mask_of, zero_padding
 
 
 def encode_batches(encoder, data, *, batch_size: int = 256) -> np.ndarray:
-    """The float embedding of every example, `(examples, ...)`.
+    """Return the float embedding of every example, `(examples, ...)`.
 
     Args:
         encoder: a model of this package (its `embed` is used), any `keras.Model` or layer
             (called with `training=False`), or any function from a batch to an array.
         data: an array; a dict of arrays such as `{"x":, "lengths":}`; a list of strings; a
             batched `tf.data.Dataset`, a `keras.utils.PyDataset` or another iterable of
-            batches, where of `(x, y)` and `(x, y, sample_weight)` only `x` is taken.
-        batch_size: examples encoded at once, where `data` is not in batches already.
+            batches. Only `x` is used of batches `(x, y)` and `(x, y, sample_weight)`.
+        batch_size: number of examples per batch, if `data` is not batched already.
 
     Returns:
-        float32 `(examples, ...)`, in the order of `data`, with the embedding's own axes. Batches
-        of sequences that are padded to different lengths are filled up with zeros; padded frames
-        that the encoder's mask names are zero. Several outputs (two levels of codes) are flattened
-        and joined to `(examples, features)`.
+        float32 `(examples, ...)` in the order of `data`, with the axes of the embedding. Batches of
+        sequences with different padded lengths are padded with zeros to the longest. Frames that the
+        mask of the encoder marks as padding are set to zero. Several outputs (such as two levels of
+        codes) are flattened and concatenated to `(examples, features)`.
 
     Raises:
-        InputError: no encoder; no examples; batches that never end; embeddings whose shapes
-            differ in more than their lengths.
+        InputError: `encoder` is not an encoder, there are no examples, the batches are infinite, or
+            the shapes of embeddings differ in more than their lengths.
 
     Example:
 
@@ -58,7 +58,7 @@ def _function(encoder):
     if getattr(encoder, "run_eagerly", False):
         return lambda x: _without_padding(eager(x))
     traced = tf.function(lambda x: _without_padding(eager(x)), reduce_retracing=True)
-    # variables cannot be made in a second trace: a model that is not built yet starts eagerly
+    # variables cannot be created in a second trace, so a model that is not built yet runs eagerly first
     return lambda x: traced(_tensors(x)) if encoder.built else _without_padding(eager(x))
 
 
@@ -67,7 +67,7 @@ def _tensors(batch):
 
 
 def _without_padding(embedding):
-    """Padded frames set to zero, where the encoder says which they are."""
+    """Set padded frames to zero, if the encoder returns a mask."""
     return keras.tree.map_structure(lambda tensor: zero_padding(tensor, mask_of(tensor)), embedding)
 
 
@@ -98,7 +98,7 @@ def _slices(data, batch_size):
 
 
 def _array(part):
-    if hasattr(part, "shape"):  # it may lie on disk: only its slices are read
+    if hasattr(part, "shape"):  # the array may be on disk: only its slices are read
         return part
     try:
         return np.asarray(part)

@@ -1,4 +1,4 @@
-"""Examples of any modality: what is encoded, compared and shown."""
+"""Examples of any modality, to encode, compare and show."""
 
 import re
 from collections import Counter
@@ -11,29 +11,30 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation._checks import check_lengths
 from keras_ae.layers import LogMelSpectrogram
 
-MOST_WORDS = 2_000  # different words of texts that a discriminator tells apart
-LONGEST_TEXT = 64  # words of a text that it reads
-WAVEFORMS_AT_ONCE = 32  # whose frames are computed together
-SAMPLE_RATE = 16_000  # Hz, of waveforms of unknown rate
-WINDOW, HOP = 0.025, 0.01  # seconds, of log-mel frames
+MOST_WORDS = 2_000  # size of the vocabulary of a discriminator of texts
+LONGEST_TEXT = 64  # largest number of words that a discriminator reads of a text
+WAVEFORMS_AT_ONCE = 32  # waveforms whose frames are computed together
+SAMPLE_RATE = 16_000  # assumed sample rate of waveforms of unknown rate, in Hz
+WINDOW, HOP = 0.025, 0.01  # window and hop of log-mel frames, in seconds
 
 
 class Examples:
-    """Some examples: images, vectors, sequences, waveforms or strings.
+    """Examples of one kind: images, vectors, sequences, waveforms or strings.
 
     Args:
         data: an array `(examples, ...)`; `{"x":, "lengths":}` for padded sequences, and for
             waveforms `(examples, samples)` with their `lengths` in samples; a list of strings;
-            a `tf.data.Dataset` or another iterable of batches, of which `x` is kept.
-        sample_rate: of waveforms, Hz; `None`: that of `data` where it is an `Examples`, else unknown.
+            a `tf.data.Dataset` or another iterable of batches, whose `x` is used.
+        sample_rate: sample rate of waveforms in Hz; `None`: that of `data` if it is an `Examples`, else
+            unknown.
 
     Attributes:
-        data: what an encoder takes: an array, a dict of arrays, or a list of strings.
-        sample_rate: of waveforms, Hz; `None`: unknown.
+        data: the inputs for an encoder: an array, a dict of arrays, or a list of strings.
+        sample_rate: sample rate of waveforms in Hz; `None`: unknown.
         kind: "images", "vectors", "sequences", "waveforms", "tokens", "texts" or "arrays".
 
     Raises:
-        InputError: no examples, or arrays of different lengths.
+        InputError: there are no examples, or arrays have different lengths.
 
     Example:
 
@@ -52,7 +53,7 @@ class Examples:
         return len(self.data["x"] if isinstance(self.data, dict) else self.data)
 
     def take(self, rows) -> "Examples":
-        """The examples `rows`."""
+        """Return the examples with the indices `rows`."""
         if isinstance(self.data, dict):
             return Examples({name: part[rows] for name, part in self.data.items()}, self.sample_rate)
         if isinstance(self.data, list):
@@ -61,22 +62,22 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example; `()` of texts."""
+        """Shape of one example; `()` for texts."""
         return () if self.kind == "texts" else tuple(self.array.shape[1:])
 
     @property
     def array(self) -> np.ndarray:
-        """The values `x`."""
+        """Values `x` as an array."""
         return np.asarray(self.data["x"] if isinstance(self.data, dict) else self.data)
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """Real positions of each sequence."""
+        """Number of real positions of each sequence; `None` without lengths."""
         return np.asarray(self.data["lengths"]) if isinstance(self.data, dict) else None
 
     @property
     def kind(self) -> str:
-        """What the examples are."""
+        """Kind of the examples."""
         if isinstance(self.data, list):
             return "texts"
         array = self.array
@@ -89,7 +90,7 @@ class Examples:
         return "images" if array.ndim == 4 and array.shape[-1] in (1, 3) else "arrays"
 
     def pair_inputs(self, vocabulary: dict | None = None):
-        """What a pair discriminator reads: arrays, frames of waveforms, words of texts as numbers."""
+        """Return the inputs of a pair discriminator: arrays, frames of waveforms, word numbers of texts."""
         if self.kind == "waveforms":
             return self.frames().data
         if self.kind != "texts":
@@ -102,7 +103,7 @@ class Examples:
         return {"x": padded, "lengths": lengths}
 
     def frames(self) -> "Examples":
-        """Return the log-mel frames of waveforms as sequences; an unknown rate is taken as 16 kHz."""
+        """Return the log-mel frames of waveforms as sequences; an unknown sample rate counts as 16 kHz."""
         layer, parts = log_mel_of(self.sample_rate or SAMPLE_RATE), []
         real = np.arange(self.array.shape[1]) < self.lengths[:, None]
         for start in range(0, len(self), WAVEFORMS_AT_ONCE):
@@ -111,7 +112,7 @@ class Examples:
         return Examples({"x": np.concatenate(parts), "lengths": np.asarray(layer.frames_of(self.lengths))})
 
     def vocabulary(self) -> dict | None:
-        """`{word: number}` of texts, the most frequent words from 1 on."""
+        """Return `{word: number}` of the most frequent words of texts, from 1; `None` for other kinds."""
         if self.kind != "texts":
             return None
         counts = Counter(word for text in self.data for word in words(text))
@@ -119,10 +120,11 @@ class Examples:
         return {word: number for number, word in enumerate(ranked, 1)}
 
     def features(self, vocabulary: dict | None = None) -> np.ndarray:
-        """Plain numbers `(examples, features)` for principal components and bare comparisons.
+        """Return numeric features `(examples, features)` for principal components and simple comparisons.
 
-        Values of images and vectors; mean and deviation over real positions of sequences, and of
-        the log-mel frames of waveforms; shares of words of texts and tokens.
+        The features are the values of images and vectors; the mean and standard deviation over real
+        positions of sequences, and of the log-mel frames of waveforms; and the shares of words in texts
+        and of tokens.
         """
         if self.kind == "waveforms":
             return self.frames().features()
@@ -136,7 +138,7 @@ class Examples:
 
 
 def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
-    """Return the log-mel layer for a sample rate: windows of 25 ms every 10 ms, bands up to half of the rate.
+    """Return the log-mel layer for a sample rate: windows of 25 ms every 10 ms, bands up to half the rate.
 
     Example:
 
@@ -150,7 +152,7 @@ def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
 
 
 def words(text) -> list[str]:
-    """The first words of a text, in small letters.
+    """Return the first words of a text in lower case.
 
     Example:
 
@@ -161,7 +163,7 @@ def words(text) -> list[str]:
 
 
 def mean_and_deviation(sequences, lengths) -> np.ndarray:
-    """Mean and standard deviation over the real positions, `(examples, 2 * features)`.
+    """Return the mean and standard deviation over real positions, `(examples, 2 * features)`.
 
     Example:
 
@@ -220,7 +222,7 @@ def _padded(array, length):
 
 
 def _shares(tokens, lengths, size):
-    """How often each token occurs, as a share of the sequence."""
+    """Return the frequency of each token as a share of the sequence."""
     size = int(tokens.max()) + 1 if size is None else size
     real = np.arange(tokens.shape[1]) < np.asarray(lengths)[:, None]
     shares = np.zeros((len(tokens), size), "float32")

@@ -1,4 +1,4 @@
-"""Any encoder in the one shape that the report needs."""
+"""Loading of any encoder into the interface that the report requires."""
 
 import os
 from collections.abc import Callable
@@ -17,28 +17,28 @@ from keras_ae.models.endpoint import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
 BATCH = 256
-KINDS = {  # kinds of examples that are raw data of a modality
+KINDS = {  # kinds of examples that are raw data of each modality
     "images": ("images",),
     "speech": ("waveforms",),
     "text": (),
     "values": ("images", "vectors", "sequences", "arrays"),
 }
-WAVEFORMS = 16  # a batch: an encoder of waveforms holds many frames of many channels
+WAVEFORMS = 16  # batch size of waveforms, whose encoders need memory for many frames of many channels
 
 
 @dataclass(frozen=True)
 class LoadedEncoder:
-    """What `load_encoder` makes of an encoder.
+    """Encoder as `load_encoder` returns it.
 
     Attributes:
-        kind: what it is, in words.
-        name: of the model or the file.
-        embed: a batch, or `{"x":, "lengths":}`, to its float embedding.
-        codes: a batch to `{level: integer codes}`; `None` where the embedding is not discrete.
-        num_values: `{level: values of a code}`, as far as known.
-        reconstruct: a batch to the reconstruction; `None` where the encoder cannot decode.
-        model: the Keras model of the embedding, where it is one: it is traced.
-        preprocessing: how raw data become its inputs; `None`: unknown.
+        kind: description of the kind of encoder, such as "Keras file".
+        name: name of the model or the file.
+        embed: function from a batch, or `{"x":, "lengths":}`, to its float embedding.
+        codes: function from a batch to `{level: integer codes}`; `None` if the embedding is not discrete.
+        num_values: `{level: number of values of a code}`, as far as known.
+        reconstruct: function from a batch to its reconstruction; `None` if the encoder cannot decode.
+        model: the Keras model of the embedding, which is traced; `None` if there is no such model.
+        preprocessing: the steps from raw data to its inputs; `None`: unknown.
     """
 
     kind: str
@@ -54,20 +54,20 @@ class LoadedEncoder:
 def load_encoder(
     encoder, *, layer: str | None = None, endpoint: str | None = None, decode=None
 ) -> LoadedEncoder:
-    """Any encoder: a model, a file, or a function.
+    """Load an encoder from a model, a file or a function.
 
     Args:
         encoder: a model of this package; any `keras.Model` or layer; a path to a `.keras` file,
-            to a directory that holds `model.keras`, to a SavedModel or its version, or to an ONNX
-            file or a directory of them; or a function from a batch to an array.
+            to a directory that contains `model.keras`, to a SavedModel or its version, or to an ONNX
+            file or a directory of ONNX files; or a function from a batch to an array.
         layer: the layer of a functional Keras model whose output is the embedding; `None`: its
             only bottleneck of `keras_ae.layers`, else the output of the model.
         endpoint: signature of a SavedModel, or name of an ONNX file; `None`: `encode`, else
             the only one.
-        decode: function from embeddings to reconstructions, where the encoder brings none.
+        decode: function from embeddings to reconstructions, for an encoder without a decoder.
 
     Raises:
-        InputError: the path holds no encoder, or it is not clear which part of it encodes.
+        InputError: the path contains no encoder, or the part that encodes is ambiguous.
 
     Example:
 
@@ -112,7 +112,7 @@ def _described(loaded, model):
 def _keras_model(path):
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # a damaged file fails in many ways
+    except Exception as error:  # damaged files raise many classes of errors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a readable Keras model ({reason}).") from error
 
@@ -140,7 +140,7 @@ def _of_model(model, name, layer, decode, kind="Keras model"):
 
 
 def _part(model, layer):
-    """`(model up to the embedding, its bottleneck of ours or None)`."""
+    """Return `(model up to the embedding, its bottleneck from `keras_ae.layers` or None)`."""
     layers = getattr(model, "layers", [])
     functional = bool(getattr(model, "inputs", None))
     if layer is not None:
@@ -184,7 +184,7 @@ def _of_artifact(function, decoder, kind, path, decode):
 
 
 def _output_of(function):
-    """A function from the outputs to the embedding: what is called so, or the only float output."""
+    """Return a function from the outputs to the embedding: outputs with that name, or the only float one."""
 
     def chosen(outputs):
         named = [name for name in outputs if name == "embedding" or name.endswith("_embedding")]
@@ -204,7 +204,7 @@ def _output_of(function):
 
 
 def _named(batch, function):
-    """A batch as the inputs of an artifact, by name and type."""
+    """Return a batch as the inputs of an artifact, with their names and dtypes."""
     names = list(function.inputs)
     batch = batch if isinstance(batch, dict) else {"x" if "x" in names else names[0]: batch}
     if set(batch) != set(names):
@@ -257,7 +257,7 @@ def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
     """Return the embedding of every example, `(examples, ...)`.
 
     Raises:
-        InputError: the examples are not in the range of values that the encoder takes.
+        InputError: the examples are outside the range of values that the encoder expects.
     """
     known = encoder.preprocessing
     if known is not None and known.value_range is not None and examples.kind in KINDS[known.modality]:
@@ -267,7 +267,7 @@ def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
 
 
 def in_batches(function, examples, batch: int = BATCH) -> list:
-    """What a function returns for each batch of examples."""
+    """Apply a function to batches of examples and return the list of its results."""
     parts = []
     for start in range(0, len(examples), batch):
         data = examples.take(np.arange(start, min(start + batch, len(examples)))).data
