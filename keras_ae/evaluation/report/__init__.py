@@ -1,1 +1,1 @@
-"""The embedding report: what an embedding knows, and what it leaks, on one page."""
+"""The embedding report: the information that an embedding contains and leaks, on one page."""

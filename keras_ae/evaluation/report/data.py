@@ -1,4 +1,4 @@
-"""What a report is made of: training and held-out examples, their embeddings and factors."""
+"""Data of a report: training and held-out examples, their embeddings and their factors."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,15 +18,15 @@ MOST_COMPONENTS, MOST_VARIANCE = 64, 0.95
 
 @dataclass(frozen=True)
 class Material:
-    """Both parts of the data, encoded.
+    """Training and test examples with their embeddings.
 
     Attributes:
-        encoder: what encoded them.
-        train, test: the examples on which figures are fitted, and read.
+        encoder: the encoder of the examples.
+        train, test: the examples to fit on, and to measure on.
         z_train, z_test: their embeddings `(examples, features)`.
-        shape: of one embedding before it was flattened or pooled.
-        factors: `{name: (training values, test values)}`, what the embedding should know.
-        nuisances: likewise, what it should not.
+        shape: shape of one embedding before it was flattened or pooled.
+        factors: `{name: (training values, test values)}` that the embedding should contain.
+        nuisances: the same for values that it should not contain.
         settings: `ReportSettings`.
     """
 
@@ -42,12 +42,12 @@ class Material:
 
     @cached_property
     def vocabulary(self):
-        """Words of texts."""
+        """Vocabulary of the training texts; `None` for other kinds of examples."""
         return self.train.vocabulary()
 
     @cached_property
     def inputs(self):
-        """What a pair discriminator reads of the training and the test examples."""
+        """Inputs of a pair discriminator, for the training and the test examples."""
         return tuple(self._pair_inputs(part) for part in (self.train, self.test))
 
     def _pair_inputs(self, part):
@@ -56,34 +56,34 @@ class Material:
 
     @cached_property
     def components(self):
-        """Principal components of the inputs, the control: as many as the embedding has numbers.
+        """Principal components of the inputs as a control, as many as the embedding has features.
 
-        At most 64, and at most as many as hold 95 % of the variance.
+        There are at most 64, and at most as many as explain 95 % of the variance.
         """
         decomposition = require("sklearn.decomposition", extra="evaluation")
         train, test = (part.features(self.vocabulary) for part in (self.train, self.test))
         number = min(self.z_train.shape[1], MOST_COMPONENTS, *train.shape)
         pca = decomposition.PCA(number, random_state=0).fit(train)
-        # those of next to no variance are noise once they are standardised
+        # components with almost no variance become noise when they are standardised
         kept = int((np.cumsum(pca.explained_variance_ratio_) < MOST_VARIANCE).sum()) + 1
         return pca.transform(train)[:, :kept], pca.transform(test)[:, :kept]
 
     @property
     def control(self) -> str:
-        """Name of that control."""
+        """Name of the control `components`."""
         return f"PCA-{self.components[0].shape[1]}"
 
     def classes(self) -> dict:
-        """Factors and nuisances that are classes."""
+        """Return the factors and nuisances that are classes."""
         both = {**self.factors, **self.nuisances}
         return {name: values for name, values in both.items() if values[0].dtype.kind != "f"}
 
 
 def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> Material:
-    """Split, encode, and sort factors from nuisances.
+    """Split and encode the data, and separate factors from nuisances.
 
     Args:
-        encoder: of `load_encoder`.
+        encoder: the result of `load_encoder`.
         data, factors, nuisances, test, settings: as in `embedding_report`.
     """
     rate = None if encoder.preprocessing is None else encoder.preprocessing.sample_rate
@@ -119,7 +119,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
 
 
 def as_factors(factors) -> dict:
-    """Return `{name: values (examples,)}` of a dict, an array, or the columns of one, see `as_factor`.
+    """Return `{name: values (examples,)}` of a dict, an array, or the columns of an array.
 
     Example:
 
@@ -132,12 +132,12 @@ def as_factors(factors) -> dict:
 
 
 def _examples(data, rate):
-    """`Examples` with their own sample rate, or that of the encoder where they have none."""
+    """Return `Examples` with their own sample rate, or that of the encoder if they have none."""
     return Examples(data, getattr(data, "sample_rate", None) or rate)
 
 
 def _parts(examples, factors, test, settings, rate):
-    """`(examples, factors)` to fit on and to read on, each at most as many as the settings say."""
+    """Return `(examples, factors)` to fit on and to measure on, limited to the sizes in the settings."""
     generator = np.random.default_rng([settings.seed, 7])
     if test is None:
         order = generator.permutation(len(examples))
@@ -160,7 +160,7 @@ def _parts(examples, factors, test, settings, rate):
 
 
 def _embeddings(encoder, examples, settings):
-    """`(z (examples, features), shape of one embedding)`."""
+    """Return `(z (examples, features), shape of one embedding)`."""
     z = embeddings_of(encoder, examples)
     shape = z.shape[1:]
     pool = settings.pool

@@ -1,4 +1,4 @@
-"""All that a report says, measured."""
+"""Measurement of all sections of a report."""
 
 import dataclasses
 import hashlib
@@ -26,20 +26,20 @@ NO_NEIGHBOURS = {"k": 0, "queries": [], "indices": [], "distances": []}
 def measure_embedding(
     material, settings, *, title: str = "", about=None, progress=None, log=None
 ) -> EmbeddingRecord:
-    """All sections of a report.
+    """Measure all sections of a report.
 
-    A section that fails is in `figures["failed"]` with its reason, a factor that cannot be measured in
-    `figures["left_out"]`; the others are measured all the same.
+    A section that fails is in `figures["failed"]` with the reason, and a factor that cannot be measured is
+    in `figures["left_out"]`. All other sections and factors are measured.
 
     Args:
-        material: of `gather`.
+        material: the result of `gather`.
         settings: `ReportSettings`.
-        title: of the page; "": the name of the encoder.
+        title: title of the page; "": the name of the encoder.
         about: further facts for the page, `{name: value}`.
-        progress: called with the name of each section before it is measured.
-        log: file to which tracebacks of failures are appended; `None`: Python's logging.
+        progress: function called with the name of each section before it is measured.
+        log: file to which tracebacks of failures are appended; `None`: Python's logging is used.
     """
-    # small fits: several threads gain nothing, and on busy cores they wait for each other
+    # the fits are small: several threads do not help, and on busy cores they wait for each other
     threads = require("threadpoolctl", extra="evaluation").threadpool_limits(1)
     with threads, recorded(log) as attempts:
         figures, pictures = _measured(material, settings, progress or (lambda section: None))
@@ -58,7 +58,7 @@ def measure_embedding(
 
 
 def _measured(material, settings, say):
-    """`(figures, pictures)` of all sections."""
+    """Return `(results, pictures)` of all sections."""
     detail = detail_of(say)
     say("reconstructions")
     reconstruction, drawn = attempt(
@@ -127,14 +127,14 @@ def _data(material):
 
 
 def _duplicates(examples):
-    """Examples that equal an earlier one: as mismatched pairs they cannot be told from matched ones."""
+    """Count examples equal to an earlier one, whose mismatched pairs are the same as matched pairs."""
     if examples.kind == "texts":
         return len(examples) - len(set(examples.data))
     return len(examples) - len({row.tobytes() for row in np.ascontiguousarray(examples.array)})
 
 
 def _fingerprint(material):
-    """Of the held-out examples and their factors: equal ones were measured on the same."""
+    """Return a hash of the held-out examples and their factors; reports on the same data have the same."""
     digest = hashlib.sha256()
     data = material.test.data
     parts = data if isinstance(data, dict) else {"x": data}
@@ -150,7 +150,7 @@ def _fingerprint(material):
 
 def _codes(material, settings):
     encode = material.encoder.codes
-    # an artifact tells by its outputs alone whether it has codes
+    # whether an artifact has codes can be seen from its outputs only
     if encode is None or in_batches(encode, material.test.take(np.arange(1)))[0] is None:
         return None
     parts = [in_batches(encode, part) for part in (material.train, material.test)]
@@ -169,7 +169,7 @@ def _codes(material, settings):
 
 
 def _json(value):
-    """Plain Python numbers all the way down; NaN and infinity as `None`."""
+    """Convert nested values to plain Python values, with `None` for NaN and infinity."""
     if isinstance(value, dict):
         return {str(name): _json(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

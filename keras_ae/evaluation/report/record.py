@@ -1,4 +1,4 @@
-"""What was measured of an embedding, and how it is kept in a directory."""
+"""Records of measured embeddings, and their files in a directory."""
 
 import json
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 @dataclass(frozen=True)
 class EmbeddingRecord:
-    """Figures as JSON takes them, and sheets of pictures as PNG.
+    """Results in JSON-compatible form, and sheets of pictures as PNG.
 
     Attributes:
-        figures: what `embedding_report` returns.
+        figures: the results, as `embedding_report` returns them.
         pictures: `{name: PNG bytes}`.
     """
 
@@ -24,7 +24,7 @@ class EmbeddingRecord:
     pictures: dict
 
     def save(self, directory: str | Path) -> Path:
-        """Write `embedding.json` and `embedding/*.png`; the former last, so that it is never alone."""
+        """Write `embedding/*.png` and then `embedding.json`, which never exists without its pictures."""
         directory = Path(directory)
         for name, png in self.pictures.items():
             write_atomically(directory / PICTURES / f"{name}.png", png)
@@ -32,11 +32,11 @@ class EmbeddingRecord:
 
     @classmethod
     def load(cls, directory: str | Path) -> "EmbeddingRecord":
-        """The record that `save` left in a directory.
+        """Load the record that `save` wrote to a directory.
 
         Raises:
-            FileNotFoundError: there is none.
-            InputError: it is damaged.
+            FileNotFoundError: there is no record.
+            InputError: the record is damaged.
         """
         directory = Path(directory)
         figures = read_figures(directory / JSON)
@@ -51,16 +51,16 @@ class EmbeddingRecord:
 
 
 def as_json(figures: dict) -> str:
-    """The figures as they stand in a file."""
+    """Return results as the JSON text of a file."""
     return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_figures(path: str | Path) -> dict:
-    """The figures of a file that a report wrote.
+    """Read the results from a file that a report wrote.
 
     Raises:
-        FileNotFoundError: there is none.
-        InputError: it is no such file.
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not that of a report, or cannot be read.
     """
     path = Path(path)
     try:

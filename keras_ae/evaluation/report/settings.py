@@ -1,11 +1,11 @@
-"""How much a report measures."""
+"""Settings and budgets of a report."""
 
 from dataclasses import dataclass
 
 POOLS = ("auto", "none", "mean", "mean_and_deviation")
 METHODS = ("auto", "umap", "tsne", "pca")
 DEFAULT_BUDGET = "quick"  # the same on the command line and in Python
-# a report of the demo in half a minute; the figures of a paper need "full"
+# "quick" takes half a minute for the demo; results for publication need "full"
 BUDGETS = {
     "full": {},
     "quick": {
@@ -23,21 +23,22 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """Numbers of examples, seeds and steps of a report; all are printed in it.
+    """Settings of a report, all of which are printed in it.
 
     Attributes:
-        pairs: whether `pair_discrimination` is measured at all: it takes most of the time.
-        seeds: its repetitions.
-        seed: of everything that is drawn.
-        max_examples, max_test: examples to fit on and to read on, at most.
-        test_fraction: share held out where no test is given.
-        code_noise, num_candidates, max_steps, batch_size: of `pair_discrimination`.
-        pair_side: pixels to which its images are shrunk where they are larger; `None`: not.
-        num_trees: of `dci`.
-        neighbours: shown of each query.
-        method: of the map: auto, umap, tsne, pca.
-        pool: of embeddings of sequences: none, mean, mean_and_deviation; auto: the last
-            where the data have lengths.
+        pairs: whether to measure `pair_discrimination`, which takes most of the time.
+        seeds: number of repetitions of `pair_discrimination`.
+        seed: seed of all draws.
+        max_examples, max_test: largest numbers of examples to fit on and to measure on.
+        test_fraction: share of the examples that is held out if no test set is given.
+        code_noise, num_candidates, max_steps, batch_size: arguments of `pair_discrimination`.
+        pair_side: side in pixels to which larger images are shrunk for `pair_discrimination`; `None`: images
+            are not shrunk.
+        num_trees: argument of `dci`.
+        neighbours: number of neighbours shown per query.
+        method: projection method of the map: auto, umap, tsne, pca.
+        pool: pooling of embeddings of sequences: none, mean, mean_and_deviation; auto is
+            mean_and_deviation if the data have lengths.
     """
 
     pairs: bool = True
@@ -71,7 +72,7 @@ class ReportSettings:
 
 
 def settings_of(budget: str, given: dict) -> ReportSettings:
-    """Settings of a budget, with what was given instead; `None` is not given.
+    """Return the settings of a budget, overridden by the values in `given` that are not `None`.
 
     Example:
 

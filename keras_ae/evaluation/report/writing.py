@@ -1,4 +1,4 @@
-"""The embedding report: measured, and written as a page and as JSON."""
+"""The embedding report as a page and as JSON."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
 
 TEMPLATE = "keras_ae.evaluation.report/page.html"
-ENDINGS = (".json", ".failed.txt")  # of the figures and of the tracebacks, next to the page
+ENDINGS = (".json", ".failed.txt")  # endings of the files of results and tracebacks next to the page
 
 
 def embedding_report(
@@ -37,45 +37,48 @@ def embedding_report(
     verbose: bool = True,
     **settings,
 ) -> dict:
-    """What the embedding of any encoder knows, what it leaks, and how far to trust these figures.
+    """Measure what the embedding of an encoder contains and leaks, and how reliable these results are.
 
-    Writes one self-contained page to `path`, and the figures as JSON beside it. All figures are
-    read on held-out examples, and stand beside controls: principal components of the inputs,
-    the label, noise, the most frequent class, permuted labels.
+    The function writes one self-contained page to `path`, and the results as JSON next to it. All
+    results are measured on held-out examples and shown with controls: principal components of the
+    inputs, the label, noise, the most frequent class, permuted labels.
 
     Args:
-        encoder: see `load_encoder`: a model, a path to a `.keras` file, SavedModel or ONNX
-            file, or a function.
-        data: examples as `encoder` takes them: images `(examples, height, width, channels)`,
-            vectors, sequences `{"x":, "lengths":}`, a list of strings, or batches of these.
-        factors: what is known of the examples, `{name: (examples,)}`, or an array of one factor
-            or `(examples, factors)`. Integers and strings are classes, floats quantities. The
-            first one colours the map.
-        path: of the page; `None`: nothing is written.
-        nuisances: names of factors that the embedding should *not* know, or a dict of such.
+        encoder: a model, a path to a `.keras` file, SavedModel or ONNX file, or a function; see
+            `load_encoder`.
+        data: examples in the form that `encoder` takes: images `(examples, height, width,
+            channels)`, vectors, sequences `{"x":, "lengths":}`, a list of strings, or batches of
+            these.
+        factors: known values of the examples, `{name: (examples,)}`, or an array of one factor
+            or `(examples, factors)`. Integers and strings are classes, floats are quantities. The
+            first factor colours the map.
+        path: path of the page; `None`: nothing is written.
+        nuisances: names of factors that the embedding should *not* contain, or a dict of such factors.
         test: `(data, factors)` held out by the caller, or `data` alone; `None`: a third of `data`.
-        decode: function from embeddings to reconstructions, where the encoder brings none.
+        decode: function from embeddings to reconstructions, for an encoder without a decoder.
         layer, endpoint: see `load_encoder`.
-        title: of the page; "": the name of the encoder.
+        title: title of the page; "": the name of the encoder.
         budget: "quick", the default: half a minute on the digits, with one seed and a short training of the
-            discriminator on small images; or "full", for results to publish: minutes to hours on a CPU.
-        seeds: of `pair_discrimination`; `None`: that of the budget, 3 or 1.
-        seed: of everything that is drawn. The same seed gives the same page.
-        progress: called with the name of each section before it is measured; `None`: a line on the terminal.
+            discriminator on small images; or "full", for publication: minutes to hours on a CPU.
+        seeds: number of repetitions of `pair_discrimination`; `None`: that of the budget, 3 for "full" and
+            1 for "quick".
+        seed: seed of all draws. The same seed yields the same page.
+        progress: function called with the name of each section before it is measured; `None`: a line on the
+            terminal.
         verbose: whether to show that line.
         **settings: fields of `keras_ae.evaluation.report.settings.ReportSettings`, such as
-            `pairs` (whether `L_D*` is measured: it takes most of the time), `max_examples`,
+            `pairs` (whether to measure `L_D*`, which takes most of the time), `max_examples`,
             `code_noise`, `num_candidates`, `max_steps`, `neighbours`, `method` (of the map: auto,
             umap, tsne, pca) and `pool` (of sequences: auto, none, mean, mean_and_deviation).
 
     Returns:
-        the content of the JSON file. A section that fails is under "failed" with its reason; its traceback
-        is in a file next to the page, `embedding_report.failed.txt`. What the data do not allow is under
-        "left_out".
+        the content of the JSON file. A section that fails is under "failed" with the reason; its traceback
+        is in a file next to the page, `embedding_report.failed.txt`. Measurements that the data do not
+        allow are under "left_out".
 
     Raises:
-        InputError: no encoder, data or factors that it can use; the page cannot be written to `path`, which
-            is checked before anything is measured.
+        InputError: the encoder, the data or the factors cannot be used, or the page cannot be written to
+            `path`, which is checked before anything is measured.
         ImportError: scikit-learn, jinja2 or (for ONNX) onnxruntime is not installed.
 
     Example:
@@ -103,13 +106,13 @@ def embedding_report(
 
 
 def report_outputs(path, inputs=()) -> tuple[Path, Path, Path]:
-    """Return the paths of page, figures and tracebacks, checked by `keras_ae.files.page_outputs`."""
+    """Return the paths of page, results and tracebacks, checked by `keras_ae.files.page_outputs`."""
     page, figures, log = page_outputs(path, inputs, ENDINGS)
     return page, figures, log
 
 
 def write_page(record: EmbeddingRecord, path) -> Path:
-    """Write the page of a record to `path`, and its figures as JSON beside it."""
+    """Write the page of a record to `path`, and its results as JSON next to it."""
     path, figures = page_outputs(path)
     page = render(TEMPLATE, "evaluation", view=embedding_view(record), json_name=figures.name)
     try:

@@ -1,1 +1,1 @@
-"""The page of an embedding report, and the comparison of several."""
+"""The page of an embedding report, and the comparison of several reports."""

@@ -1,20 +1,20 @@
-"""The map as the template draws it: points, colours, names, pictures."""
+"""View of the map for the template: points, colours, names, pictures."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-SIDE, MARGIN = 720, 24  # of the drawing, and around the points
-FLATTEST = 0.4  # of the drawing, of its longer side
-NEAR = 6  # points of its own class around the name of a class
-MOST_FACTORS = 6  # by which it can be coloured
-MOST_CLASSES = 10  # with a colour each; more are joined
-STEPS = 8  # colours of a quantity
+SIDE, MARGIN = 720, 24  # side of the drawing, and margin around the points
+FLATTEST = 0.4  # least ratio of a side of the drawing to `SIDE`
+NEAR = 6  # least number of nearest points of the same class that determine the place of its name
+MOST_FACTORS = 6  # largest number of factors to colour the map by
+MOST_CLASSES = 10  # largest number of classes with their own colour; further classes share one
+STEPS = 8  # number of colours of a quantity
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """One factor as colours: `key` is its letter, `entries` (name, colour), `labels` (name, x, y)."""
+    """Colours of one factor: `key` is its letter, `entries` are (name, colour), `labels` (name, x, y)."""
 
     name: str
     key: str
@@ -23,7 +23,7 @@ class Colouring:
 
 
 def scatter(figures) -> dict:
-    """`{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
+    """Return `{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
     the_map = figures["map"]
     if not the_map["points"]:
         return {"width": SIDE, "height": SIDE, "points": [], "colourings": [], "radius": 3.2}
@@ -54,7 +54,7 @@ def scatter(figures) -> dict:
 
 
 def _with_missing(values):
-    """`_numbered`, with a separate colour for missing values."""
+    """Return the result of `_numbered` with a separate colour for missing values."""
     known = [one for one in values if one is not None]
     if len(known) == len(values):
         return _numbered(values)
@@ -65,7 +65,7 @@ def _with_missing(values):
 
 
 def _numbered(values):
-    """`(number of each value's colour, [(name, colour)], whether they are classes)`."""
+    """Return `(colour number of each value, [(name, colour)], whether the values are classes)`."""
     array = np.asarray(values)
     distinct, numbers, counts = np.unique(array, return_inverse=True, return_counts=True)
     if len(distinct) <= MOST_CLASSES and array.dtype.kind != "f":
@@ -90,7 +90,7 @@ def _numbered(values):
 
 
 def _labels(numbers, entries, positions):
-    """The name of each class where its points are densest."""
+    """Return the name of each class with the place where its points are densest."""
     found = []
     for number, (name, _) in enumerate(entries):
         own = positions[numbers == number]

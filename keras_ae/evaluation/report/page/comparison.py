@@ -16,7 +16,7 @@ HIGHER, LOWER, NEITHER = 1, -1, 0
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a comparison: its name, its heading, which values are better, how it is printed."""
+    """One result of a comparison: its key, its heading, which values are better, and its format."""
 
     key: str
     head: str
@@ -25,21 +25,22 @@ class Column:
 
 
 def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
-    """The figures of several reports, one row each, with the best value of each column.
+    """Return the results of several reports, one row per report, with the best value of each column.
 
-    Values that are equal as they are printed are all best. Where the data or the settings of
-    the reports differ, no value is.
+    Values that are equal when printed are all best. If the data or the settings of the reports
+    differ, no value is best.
 
     Args:
-        reports: `{name: figures}` of `embedding_report`, at least two.
-        different_data: compare reports on different data too.
+        reports: `{name: results}` with at least two results of `embedding_report`.
+        different_data: whether to compare reports on different data.
 
     Returns:
-        `{"columns": [{"key", "head", "better"}], "rows": {name: {key: value}}, "best": {key:
-        [names]}, "data": {name: description}, "differences": [sentences]}`; JSON takes it.
+        `{"columns": [{"key", "head", "better"}], "rows": {name: {key: value}}, "texts": {name: {key:
+        printed value}}, "best": {key: [names]}, "data": {name: description}, "differences":
+        [sentences]}`, JSON-compatible.
 
     Raises:
-        InputError: one report only; different data, and `different_data` is false.
+        InputError: there is a single report, or the data differ and `different_data` is false.
     """
     if len(reports) < 2:
         raise InputError(f"A comparison is of two or more embeddings. Received: {len(reports)}")
@@ -68,7 +69,7 @@ def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
 
 
 def comparison_table(comparison: dict) -> Table:
-    """A comparison as the template shows it."""
+    """Return a comparison as a table for the template."""
     rows = []
     for name in comparison["rows"]:
         cells = []
@@ -81,13 +82,13 @@ def comparison_table(comparison: dict) -> Table:
 
 
 def comparison_text(comparison: dict) -> str:
-    """A comparison for the terminal; `*` marks the best of a column."""
+    """Return a comparison as text for the terminal, where `*` marks the best values."""
     table = comparison_table(comparison)
     lines = [list(table.heads)]
     lines += [
         [row.name, *(f"{cell.text}{'*' if cell.best else ''}" for cell in row.cells)] for row in table.rows
     ]
-    # a column a line where they are many: reports are the columns then
+    # one result per line and one report per column, because there are many results
     lines = [list(line) for line in zip(*lines, strict=True)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = [
@@ -100,7 +101,7 @@ def comparison_text(comparison: dict) -> str:
 
 
 def data_of(figures: dict) -> str:
-    """What a report was measured on, in words; equal texts are equal data."""
+    """Return a description of the data of a report; equal descriptions mean equal data."""
     origin = figures["about"].get("data")
     data = figures["data"]
     shape = "x".join(map(str, data["shape"]))
@@ -174,7 +175,7 @@ def _row(figures):
 
 
 def _best(column, rows):
-    """The names of the rows whose value, as it is printed, is the best."""
+    """Return the names of the rows whose printed value equals the best printed value."""
     values = {name: row[column.key] for name, row in rows.items() if column.key in row}
     if len(values) < 2:
         return []
@@ -195,14 +196,14 @@ def _aligned(text, width, column):
 
 
 def write_comparison(comparison: dict, path: str | Path) -> Path:
-    """Write the page of a comparison to `path`, and itself as JSON beside it.
+    """Write the page of a comparison to `path`, and the comparison as JSON next to it.
 
     Args:
-        comparison: of `compare_reports`.
-        path: an .html file.
+        comparison: the result of `compare_reports`.
+        path: path of an .html file.
 
     Raises:
-        InputError: the path is none, or cannot be written to.
+        InputError: the path is not that of an .html file, or cannot be written to.
     """
     path, figures = page_outputs(path)
     page = render(
@@ -223,7 +224,7 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
 
 
 def _chart(comparison, column):
-    """Bars of one figure; `None` where fewer than two embeddings have it, or none is better."""
+    """Return the bars of one result, or `None` if it has fewer than two values or no better direction."""
     key = column["key"]
     values = {name: row[key] for name, row in comparison["rows"].items() if key in row}
     if len(values) < 2 or not column["better"]:

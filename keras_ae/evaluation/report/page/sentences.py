@@ -1,4 +1,4 @@
-"""What the figures of a report say, in words."""
+"""Summary of the results of a report in sentences."""
 
 from dataclasses import dataclass
 
@@ -14,38 +14,38 @@ NEXT_TO_NOTHING = 0.97  # of the L_D* of noise
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence; `tone` is "good", "plain" or "bad"."""
+    """Sentence about a result; `tone` is "good", "plain" or "bad"."""
 
     text: str
     tone: str = "plain"
 
 
 def percent(value) -> str:
-    """A fraction as a percentage.
+    """Format a fraction as a percentage.
 
     Example:
 
     >>> percent(0.8106), percent(None)
     ('81.1\\u202f%', '–')
     """
-    # a narrow space that does not break
+    # a narrow no-break space
     return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
 
 
 def score(value, figures) -> str:
-    """A figure of a probe: accuracy as a percentage, `R^2` as a number."""
+    """Format the result of a probe: accuracy as a percentage, `R^2` as a number."""
     if value is None or figures["kind"] != "regression":
         return percent(value)
     return f"{value:.3f}".replace("-", "−")
 
 
 def unit(figures) -> str:
-    """What the figures of a probe are."""
+    """Return the name of the measure of a probe, `R²` or accuracy."""
     return "R²" if figures["kind"] == "regression" else "accuracy"
 
 
 def cards(figures) -> list[Card]:
-    """The numbers one wants to see first."""
+    """Return cards with the most important results."""
     found = []
     for name, one in list(figures["probes"].items())[:2]:
         control, values = next(iter(one["controls"].items()))
@@ -79,23 +79,23 @@ def cards(figures) -> list[Card]:
 
 
 def label(key: str) -> str:
-    """Return the label of a figure of an embedding, the same on every page."""
+    """Return the label of a result of an embedding, which is the same on every page."""
     return EMBEDDING[key].label
 
 
 def leak_of(figures) -> float:
-    """Return the leak of a nuisance: the share of what can be known that a probe reads, at least 0."""
+    """Return the leak of a nuisance: the share of its information that a probe reads, at least 0."""
     return max(0.0, figures["share"])
 
 
 def _read(one):
-    """The accuracy of the better probe of a nuisance, next to the best constant."""
+    """Return a text of the result of the better probe of a nuisance, with the baseline."""
     best = score(max(one["linear"], one["mlp"]), one)
     return f"{one['verdict']}: a probe reads {best}, the {label('baseline')} {score(one['baseline'], one)}"
 
 
 def findings(figures) -> list[Finding]:
-    """What the embedding knows and what it leaks, one sentence each."""
+    """Return one sentence for each result of the embedding."""
     found = [_known(name, one) for name, one in figures["probes"].items()]
     found += [_leaked(name, one) for name, one in figures["leaks"].items()]
     found += [_identified(row) for row in figures["pairs"]["rows"][:1]]
@@ -109,7 +109,7 @@ def findings(figures) -> list[Finding]:
 
 
 def cautions(figures) -> list[str]:
-    """What a sceptic would say of these figures."""
+    """Return reservations about the results, one sentence each."""
     data, found = figures["data"], list(figures["doubts"])
     if data["n_test"] < FEW_TEST_EXAMPLES:
         found.append(f"There are {data['n_test']} held-out examples only: intervals are wide.")

@@ -1,4 +1,4 @@
-"""A record as its template shows it."""
+"""View of a record for its template."""
 
 from keras_ae.evaluation.report.page._map import scatter
 from keras_ae.evaluation.report.page.sentences import (
@@ -15,7 +15,7 @@ from keras_ae.pages.glossary import EMBEDDING, definitions
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
 from keras_ae.pages.template import data_uri, format_number
 
-COLUMNS = 32  # pictures in a row of a sheet, as `pictures.sheet` lays them
+COLUMNS = 32  # pictures in a row of a sheet, the same as in `sections.visual.sheet`
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}
 MEASURES = {
     "mig": "mig",
@@ -23,11 +23,11 @@ MEASURES = {
     "dci_completeness": "dci_completeness",
     "dci_informativeness": "dci_informativeness",
     "sap": "sap",
-}  # the label of the glossary for each key of the record
+}  # key of the glossary for each key of the record
 
 
 def embedding_view(record) -> dict:
-    """Plain values for `embedding.html`; the template escapes them all."""
+    """Return plain values for `embedding.html`, which escapes all of them."""
     figures = record.figures
     return {
         "title": figures["title"],
@@ -99,10 +99,10 @@ def _control(figures):
 
 
 def _probe(name, one):
-    """Places on a scale from 0 to 1 in per cent, and the numbers beside it."""
+    """Return positions on a scale from 0 to 1 in per cent, and the numbers next to the scale."""
     control = next(iter(one["controls"].values()))
     low, high = (_place(value) for value in one["interval"])
-    is_leak = "baseline" in one  # compared with the best constant
+    is_leak = "baseline" in one  # leaks are compared with the baseline
     return {
         "name": name,
         "what": "a quantity" if one["kind"] == "regression" else f"{one['classes']} classes",

@@ -1,1 +1,1 @@
-"""Sections of an embedding report, each of which measures one subject."""
+"""Sections of an embedding report, with one module per subject."""

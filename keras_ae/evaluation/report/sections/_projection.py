@@ -1,4 +1,4 @@
-"""An embedding in two dimensions."""
+"""Projection of embeddings to two dimensions."""
 
 import warnings
 
@@ -7,23 +7,24 @@ import numpy as np
 from keras_ae.errors import require
 
 MOST_POINTS = 1500
-FEWEST_POINTS = 30  # below, neighbourhoods are too small for t-SNE
-MOST_FEATURES = 50  # principal components that t-SNE and UMAP start from
+FEWEST_POINTS = 30  # with fewer points, neighbourhoods are too small for t-SNE
+MOST_FEATURES = 50  # largest number of features for t-SNE and UMAP; more are reduced by PCA
 
 
 def plane(z, *, method: str = "auto", seed: int = 0) -> dict:
-    """Points `(examples, 2)` that keep neighbours of `z` together, as far as a plane can.
+    """Project `z` to points `(examples, 2)` that preserve neighbourhoods as far as possible.
 
     Args:
         z: embeddings `(examples, features)`.
-        method: `"umap"` (needs the package umap-learn), `"tsne"`, `"pca"`; `"auto"`: the first
-            of these that there is, PCA for fewer than 30 examples, and the embedding itself
-            where it has two features.
-        seed: of UMAP and t-SNE.
+        method: `"umap"` (requires the package umap-learn), `"tsne"`, `"pca"`; `"auto"`: UMAP if it is
+            installed, else t-SNE. With every method, embeddings with at most two features are not
+            projected, and PCA is used for fewer than 30 examples.
+        seed: seed of UMAP and t-SNE.
 
     Returns:
-        `{"method", "points", "trustworthiness"}`: points in [0, 1]; trustworthiness in [0, 1]
-        tells whether neighbours on the plane are neighbours in the embedding (`None` for few).
+        `{"method", "points", "trustworthiness"}`: points in [0, 1]; trustworthiness in [0, 1],
+        which measures whether neighbours on the plane are neighbours in the embedding (`None` for
+        too few examples).
 
     Reference:
         van der Maaten and Hinton, 2008, https://jmlr.org/papers/v9/vandermaaten08a.html;
@@ -79,7 +80,7 @@ def _umap(z, seed):
     umap = require("umap", extra="evaluation")
     z = z if z.shape[1] <= MOST_FEATURES else _pca(z, seed, MOST_FEATURES)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that a seed makes it slower
+        warnings.simplefilter("ignore")  # UMAP warns that a seed makes it slower
         return np.asarray(umap.UMAP(random_state=seed).fit_transform(z), "float64")
 
 

@@ -1,4 +1,4 @@
-"""How the codes of a discrete embedding are used."""
+"""Usage of the codes of a discrete embedding."""
 
 import math
 
@@ -8,26 +8,26 @@ MOST_SHOWN = 512  # shares of codes that are listed, most frequent first
 
 
 def code_use(codes: dict, num_values: dict | None = None, lengths=None) -> dict:
-    """Usage, perplexity and bits of each level of codes.
+    """Measure usage, perplexity and bits of each level of codes.
 
     ```
-    usage      = codes chosen at least once / codes there are
+    usage      = number of codes chosen at least once / number of codes
     perplexity = exp(-sum_k p_k log p_k)             p_k: share of code k over examples and positions
     bits       = positions * log2 K                  length of the code of an example
-    entropy    = sum over positions of H(code there)     bits that it can carry at most as it is used
+    entropy    = sum over positions of H(code at that position)     upper bound of the bits it carries
     ```
 
     Args:
-        codes: `{level: integers (examples, ...)}`; one level is called "".
-        num_values: `{level: K}`; `None` or missing: one more than the largest code seen.
-        lengths: shares in (0, 1] of the positions that are real, `(examples,)`, for padded
-            sequences, whose positions then count alike.
+        codes: `{level: integers (examples, ...)}`; a single level is called "".
+        num_values: `{level: K}`; `None` or missing: one more than the largest observed code.
+        lengths: share of real positions in (0, 1] for each example, `(examples,)`, for padded
+            sequences. All positions then share one distribution of codes.
 
     Returns:
         `{"levels": {level: {"num_values", "values_known", "positions", "usage", "perplexity",
-        "bits", "entropy", "shares": [...]}}, "bits", "entropy", "usage", "perplexity"}`, the last
-        two of the first level. Bits (`K = 2`) have as `shares` that of ones at each position,
-        else shares are sorted.
+        "bits", "entropy", "shares": [...]}}, "bits", "entropy", "usage", "perplexity"}`; the last
+        two are those of the first level. For bits (`K = 2`), `shares` are the shares of ones at
+        each position; otherwise, they are the shares of the codes, sorted.
 
     Example:
 
@@ -47,7 +47,7 @@ def code_use(codes: dict, num_values: dict | None = None, lengths=None) -> dict:
 
 
 def _real(codes, lengths):
-    """`(codes of the real positions, real positions of an example)`."""
+    """Return `(codes of the real positions, mean number of real positions per example)`."""
     real = np.arange(codes.shape[1]) < np.ceil(lengths * codes.shape[1] - 1e-6)[:, None]
     return codes[real], float(real.sum() / len(codes))
 

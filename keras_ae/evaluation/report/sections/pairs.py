@@ -1,4 +1,4 @@
-"""`L_D*` of the embedding, between controls whose values are known."""
+"""`L_D*` of the embedding and of controls with known values."""
 
 import math
 
@@ -9,17 +9,17 @@ from keras_ae.evaluation.pairs.pair_discrimination import pair_discrimination
 from keras_ae.evaluation.progress_line import detail_of
 
 INDEPENDENT = 2 * math.log(2)
-TOLERANCE = 0.02  # of the noise row
-MOST_CLASSES = 200  # of a label that is a control
+TOLERANCE = 0.02  # accepted deviation of the noise row
+MOST_CLASSES = 200  # largest number of classes of a label that is used as a control
 NOISE_FEATURES = 64
 
 
 def pair_rows(material, settings, say=None) -> list[dict]:
-    """`pair_discrimination` of the embedding and of its controls, from the same settings.
+    """Measure `pair_discrimination` of the embedding and of its controls with the same settings.
 
     Returns:
-        one dict a row: `name`, `role` ("embedding", "components", "label", "noise"),
-        `closed_form` (or `None`) and the figures.
+        one dict per row: `name`, `role` ("embedding", "components", "label", "noise"),
+        `closed_form` (or `None`) and the results.
     """
     rows = []
     for name, role, parts, noise, closed_form in _candidates(material, settings):
@@ -43,10 +43,10 @@ def pair_rows(material, settings, say=None) -> list[dict]:
 
 
 def label_closed_form(labels) -> float:
-    """`L_D*` of the label of each input as its embedding, for these shares of the classes.
+    """Return `L_D*` in closed form for the label of each input as its embedding.
 
     ```
-    L_D* = sum_k p_k log(1 + p_k) + p_k^2 log(1 + 1 / p_k)
+    L_D* = sum_k p_k log(1 + p_k) + p_k^2 log(1 + 1 / p_k)        p_k: share of class k
          = log(1 + 1/K) + log(1 + K) / K                       for p_k = 1 / K
     ```
 
@@ -61,7 +61,7 @@ def label_closed_form(labels) -> float:
 
 
 def doubts(rows) -> list[str]:
-    """What the controls say against the figures of a table."""
+    """Return the doubts that the controls raise about the results of a table."""
     found = []
     for row in rows:
         if row["role"] == "noise" and abs(row["ld_star"] - INDEPENDENT) > TOLERANCE:
@@ -94,7 +94,7 @@ def _candidates(material, settings):
 
 
 def _label(material):
-    """The first factor with few classes and without missing values."""
+    """Return the first factor with few classes and without missing values, and its classes."""
     for name, (train, test) in material.factors.items():
         if train.dtype.kind == "O" or test.dtype.kind == "O":
             continue  # some values are missing
@@ -109,7 +109,7 @@ def _one_hot(labels, values):
 
 
 def measured_pairs(material, settings, say=None) -> dict:
-    """`{"rows", "independent"}`, or `{"rows": [], "left_out": why}` for inputs it cannot read."""
+    """Return `{"rows", "independent"}`, with `"left_out": reason` and no rows if it cannot be measured."""
     if not settings.pairs:
         return {**no_pairs(), "left_out": "it was not requested."}
     try:

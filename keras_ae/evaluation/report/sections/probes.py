@@ -1,4 +1,4 @@
-"""What can be read from the embedding: probes, leaks, neighbours, disentanglement."""
+"""Information in the embedding: probes, leaks, neighbours, disentanglement."""
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from keras_ae.evaluation.probes.neighbours import knn
 from keras_ae.evaluation.probes.probe import probe
 
 NEIGHBOURS = 5
-MOST_LATENTS = 64  # that DCI and SAP try one by one
-MOST_FOR_TREES = 1_500  # examples that boosted trees are grown on
-KEPT = ("linear", "mlp", "interval", "mlp_interval")  # of a control
+MOST_LATENTS = 64  # largest number of latents for DCI and SAP, which test each latent
+MOST_FOR_TREES = 1_500  # largest number of examples for boosted trees
+KEPT = ("linear", "mlp", "interval", "mlp_interval")  # recorded results of a control
 
 
 def probes(material, settings, detail=lambda text: None) -> dict:
-    """Return `{factor: probe of the embedding, with "knn" and {"controls": {"PCA-16": ...}}}`.
+    """Return `{factor: results of probes, with "knn" and "controls": {"PCA-16": ...}}`.
 
-    Factors that cannot be probed, such as constant ones, are left out, see `attempt`.
+    Factors that cannot be probed, such as constant factors, are left out, see `attempt`.
     """
     found = {}
     for name, pair in material.factors.items():
@@ -32,7 +32,7 @@ def probes(material, settings, detail=lambda text: None) -> dict:
 
 
 def leaks(material, settings, detail=lambda text: None) -> dict:
-    """Return `{nuisance: leakage, with the control}`, with the exceptions of `probes`."""
+    """Return `{nuisance: results of leakage, with the control}`; some are left out as in `probes`."""
     found = {}
     for name, pair in material.nuisances.items():
         detail(f"leak of {name}")
@@ -41,7 +41,7 @@ def leaks(material, settings, detail=lambda text: None) -> dict:
 
 
 def disentanglement(material, settings) -> dict | None:
-    """MIG, SAP, DCI where at least two factors are classes, of the embedding and of the control."""
+    """Measure MIG, SAP and DCI of the embedding and the control, or return `None` below two class factors."""
     classes = {}
     for name, (train, test) in material.classes().items():
         if _scored(name, train, test):
@@ -59,7 +59,7 @@ def disentanglement(material, settings) -> dict | None:
 
 
 def _scored(name, train, test):
-    """Whether both parts have the same repeating classes, at least two."""
+    """Return whether training has at least two repeating classes, and the test set no other classes."""
     known, held_out = known_values(train), known_values(test)
     if len(np.unique(known[:MOST_FOR_TREES])) < 2 or not np.isin(held_out, known).all():
         return False
@@ -68,7 +68,7 @@ def _scored(name, train, test):
 
 
 def _with_missing(columns):
-    """Classes `(examples, factors)` as whole floats, NaN where one is missing."""
+    """Return classes `(examples, factors)` as whole floats, with NaN for missing values."""
     columns = np.stack(columns, axis=1).astype("float64")
     return np.where(columns < 0, np.nan, columns)
 
@@ -90,7 +90,7 @@ def _leaked(material, pair, settings):
 
 
 def _measurable(pair):
-    """The values of both parts; raises an `InputError` with the reason why a factor is left out."""
+    """Return the values of both parts, or raise an `InputError` with the reason why a factor is left out."""
     reasons = [why_left_out(pair[0]), why_left_out(pair[1]) if pair[1].dtype.kind == "f" else None]
     for reason in filter(None, reasons):
         raise InputError(reason)
@@ -104,7 +104,7 @@ def _controls(material, train, test, settings):
 
 
 def code_probes(codes_train, codes_test, material, settings) -> dict:
-    """`{factor: linear probe of the codes themselves, one column a value}`, where they are not too many."""
+    """Return `{factor: results of probes of the one-hot codes}`; factors that fail are left out."""
     found = {}
     for name, (train, test) in material.factors.items():
         options = {"test": (codes_test, test), "seed": settings.seed, "one_hot": True}

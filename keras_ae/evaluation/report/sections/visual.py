@@ -9,16 +9,16 @@ from keras_ae.evaluation.encoders.loading import in_batches
 from keras_ae.evaluation.probes.neighbours import nearest_neighbours
 from keras_ae.evaluation.report.sections._projection import MOST_POINTS, plane
 
-SHOWN = 20  # reconstructions
+SHOWN = 20  # number of reconstructions shown
 QUERIES = 8
-MOST_RECONSTRUCTED = 1_000  # of which the error is measured
-MAP_SIDE = 28  # pixels of a picture on the map
-MOST_MAP_BYTES = 1_500_000  # of all pictures on the map before they are compressed
-TEXT = 140  # letters of a text that are shown
+MOST_RECONSTRUCTED = 1_000  # largest number of examples whose reconstruction error is measured
+MAP_SIDE = 28  # side of a picture on the map, in pixels
+MOST_MAP_BYTES = 1_500_000  # largest size of all pictures on the map, before compression
+TEXT = 140  # largest number of characters shown of a text
 
 
 def reconstructions(material) -> tuple[dict | None, dict]:
-    """`(figures, pictures)`: the error on held-out examples beside that of the mean example."""
+    """Return `(results, pictures)`: the error on held-out examples, and the error of the mean example."""
     if material.encoder.reconstruct is None or material.test.kind in ("texts", "tokens", "waveforms"):
         return None, {}
     some = material.test.take(np.arange(min(len(material.test), MOST_RECONSTRUCTED)))
@@ -48,7 +48,7 @@ def _reconstructed(some, made):
 
 
 def the_map(material, settings) -> tuple[dict, dict]:
-    """`(map, pictures)`: points, what colours them, and what they show."""
+    """Return `(map, pictures)`: the points, the factors that colour them, and their texts or pictures."""
     rows = np.sort(np.random.default_rng([settings.seed, 9]).permutation(len(material.test))[:MOST_POINTS])
     found = plane(material.z_test[rows], method=settings.method, seed=settings.seed)
     both = {**material.factors, **material.nuisances}
@@ -64,7 +64,7 @@ def the_map(material, settings) -> tuple[dict, dict]:
 
 
 def neighbours(material, settings) -> tuple[dict, dict]:
-    """`(neighbours, pictures)`: held-out queries and the training examples nearest to each."""
+    """Return `(neighbours, pictures)`: held-out queries, and the training examples nearest to each query."""
     number = min(settings.neighbours, len(material.train))
     rows = _queries(material, settings)
     indices, distances = nearest_neighbours(material.z_train, material.z_test[rows], number)
@@ -84,13 +84,13 @@ def neighbours(material, settings) -> tuple[dict, dict]:
 
 
 def sheets(pictures: dict) -> tuple[dict, dict]:
-    """`({name: count, height, width}, {name: PNG})` of `{name: uint8 pictures}`."""
+    """Return `({name: [count, height, width]}, {name: PNG})` of `{name: uint8 pictures}`."""
     sizes = {name: list(part.shape[:3]) for name, part in pictures.items()}
     return sizes, {name: sheet(part) for name, part in pictures.items()}
 
 
 def _queries(material, settings):
-    """Held-out examples of as many classes as there are, else at random."""
+    """Return the rows of held-out examples of as many classes as possible; random rows without classes."""
     order = np.random.default_rng([settings.seed, 10]).permutation(len(material.test))
     classes = material.classes()
     if classes:
@@ -105,7 +105,7 @@ def _queries(material, settings):
 
 
 def _plain(values):
-    """Values as JSON takes them; missing ones are `None`."""
+    """Return JSON-compatible values; missing values are `None`."""
     if values.dtype.kind != "f":
         return values.tolist()
     return [None if one != one else round(one, 6) for one in values.tolist()]
@@ -116,20 +116,19 @@ def _short(text):
 
 
 COLUMNS = 32  # pictures in a row of a sheet
-STRIP = 12  # height of the picture of a vector, a stripe of its values
+STRIP = 12  # height of the picture of a vector, which is a stripe of its values
 
 
 def thumbnails(examples, like=None, largest: int = 64) -> np.ndarray | None:
-    """uint8 pictures `(examples, height, width, 1 or 3)`; `None` of texts and tokens.
+    """Return uint8 pictures `(examples, height, width, 1 or 3)`, or `None` for texts and tokens.
 
-    Images as they are; sequences, and the log-mel frames of waveforms, with time to the right and
-    features upwards; vectors as stripes. Values that are not in [0, 1] are brought there by the
-    range of `like`.
+    Images are shown unchanged; sequences, and the log-mel frames of waveforms, with time to the right
+    and features upwards; vectors as stripes. Values outside [0, 1] are scaled by the range of `like`.
 
     Args:
         examples: `Examples`.
-        like: examples whose range of values is that of the grey levels; `None`: these.
-        largest: pixels of the longer side; larger pictures are shrunk.
+        like: examples whose range of values is the range of grey levels; `None`: `examples`.
+        largest: length of the longer side in pixels; larger pictures are shrunk.
     """
     if examples.kind == "waveforms":
         return thumbnails(examples.frames(), (like or examples).frames(), largest)
@@ -148,7 +147,7 @@ def thumbnails(examples, like=None, largest: int = 64) -> np.ndarray | None:
 
 
 def sheet(pictures: np.ndarray) -> bytes:
-    """All pictures on one PNG, `COLUMNS` in a row.
+    """Return all pictures on one PNG, with `COLUMNS` pictures per row.
 
     Example:
 
@@ -173,7 +172,7 @@ def _grey_range(array):
 
 
 def shrunk(values, largest: int) -> np.ndarray:
-    """Images `(examples, height, width, channels)` of which no side is longer than `largest` pixels.
+    """Shrink images `(examples, height, width, channels)` so that no side exceeds `largest` pixels.
 
     Example:
 
