@@ -1,4 +1,4 @@
-"""Verified export: SavedModel for TensorFlow Serving, ONNX for the edge."""
+"""Verified export: SavedModel for TensorFlow Serving, ONNX for edge devices."""
 
 from keras_ae.export.artifact import Artifact
 from keras_ae.export.endpoints import endpoints_of

@@ -1,4 +1,4 @@
-"""Exported artifacts, run without the code that made them."""
+"""Exported artifacts, which run without the code of the model."""
 
 import os
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from keras_ae.models.preprocessing import Preprocessing
 
 
 class Artifact:
-    """An exported model: a version of a SavedModel, or the ONNX files of a directory.
+    """Exported model: a version of a SavedModel, or the ONNX files of a directory.
 
     Attributes:
         path: the directory of the artifact.
         format: "saved_model" or "onnx".
         manifest: the contents of `manifest.json`.
-        preprocessing: how raw data become the inputs, a `models.Preprocessing`; `None` where the model
-            does not say.
+        preprocessing: the steps from raw data to the inputs, a `models.Preprocessing`; `None` if the model
+            does not declare them.
 
     Example:
 
@@ -46,10 +46,14 @@ class Artifact:
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Artifact":
-        """Open a version directory, the directory above it (its highest version), an ONNX directory or file.
+        """Open an artifact.
+
+        Args:
+            path: a version directory, the directory above it (whose highest version is opened), an ONNX
+                directory, or an ONNX file.
 
         Raises:
-            InputError: nothing is there, or the artifact is incomplete.
+            InputError: the path does not exist or is not an artifact, or the artifact is incomplete.
         """
         path = Path(path)
         if not path.exists():
@@ -73,14 +77,14 @@ class Artifact:
         return f"<Artifact {self.path}, {self.format}, endpoints {endpoints}, preprocessing {known}>"
 
     def run(self, endpoint: str, **inputs) -> dict[str, np.ndarray]:
-        """Outputs of an endpoint.
+        """Return the outputs of an endpoint.
 
-        Inputs must be prepared as `preprocessing` describes. Others are refused, such as pixels of 8 bits
-        where [0, 1] is expected, codes that are not integers, and NaN.
+        Inputs must be preprocessed as `preprocessing` describes. Invalid inputs raise an error, such as
+        8-bit pixels instead of values in [0, 1], codes that are not integers, and NaN.
 
         Raises:
-            InputError: no such endpoint, inputs of other names, shapes, dtypes or ranges, or a
-                damaged artifact.
+            InputError: the endpoint does not exist, the inputs have other names, shapes, dtypes or ranges,
+                or the artifact is damaged.
         """
         specs = self._endpoint(endpoint)["inputs"]
         if specs.keys() != inputs.keys():
@@ -96,14 +100,14 @@ class Artifact:
             return self._run(endpoint, arrays)
         except ImportError:
             raise
-        except Exception as error:  # each runtime has its own for a damaged file
+        except Exception as error:  # each runtime raises classes of its own for a damaged file
             raise InputError(
                 f"`{endpoint}` of the artifact in {self.path} cannot be run, perhaps a file is cut short "
                 f"({summary(error)}). Export it again."
             ) from error
 
     def input_shape(self, endpoint: str, name: str) -> tuple[int | None, ...]:
-        """Shape of an input, `None` where the size is free."""
+        """Return the shape of an input, with `None` for free sizes."""
         specs = self._endpoint(endpoint)["inputs"]
         if name not in specs:
             raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {name!r}.")
@@ -134,10 +138,10 @@ class Artifact:
 def locate(
     artifact: str | os.PathLike | Mapping[str, Path],
 ) -> tuple[str, Path | dict[str, Path], list[str] | None]:
-    """Format, location and endpoints (`None`: unknown) of an artifact, which may still lack its manifest.
+    """Return format, location and endpoints (`None`: unknown) of an artifact, with or without a manifest.
 
     Args:
-        artifact: `{endpoint: ONNX file}`, or a directory or file as `Artifact.open` takes it.
+        artifact: `{endpoint: ONNX file}`, or a directory or file as in `Artifact.open`.
     """
     if isinstance(artifact, Mapping):
         return "onnx", {name: Path(path) for name, path in artifact.items()}, list(artifact)
@@ -149,7 +153,7 @@ def locate(
 
 
 def versions(directory: Path) -> list[int]:
-    """The version numbers in a base directory, ascending."""
+    """Return the version numbers in a base directory in ascending order."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())

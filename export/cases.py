@@ -1,4 +1,4 @@
-"""What a model's endpoints give for some inputs: the figures an artifact must reproduce."""
+"""Test cases for verification: inputs of endpoints with the outputs that an artifact must reproduce."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,19 @@ from keras_ae.export.signature import call
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import exporting
 
-TIE = 1e-5  # relative gap of two scores that float32 rounding may close: sums of ~100 terms at 1.2e-7 each
+TIE = 1e-5  # relative gap of two scores within float32 rounding: sums of ~100 terms at 1.2e-7 each
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call of one endpoint.
+    """Call of one endpoint with fixed inputs.
 
     Attributes:
-        endpoint: its name.
-        sizes: `{axis name: size}`, `batch` among them.
+        endpoint: name of the endpoint.
+        sizes: `{axis name: size}`, including `batch`.
         inputs: `{name: array}`.
         expected: `{name: array}`, the outputs of the live model.
-        ties: `(batch,)`, true where the best two scores of some code are so close
+        ties: `(batch,)`, true for examples with a code whose best two scores are so close
             that two runtimes may choose differently.
     """
 
@@ -37,12 +37,12 @@ class Case:
 
     @property
     def batch(self) -> int:
-        """Examples in the case."""
+        """Number of examples in the case."""
         return self.sizes["batch"]
 
     @property
     def length(self) -> int | None:
-        """Size of the first free length; `None` where all sizes are fixed."""
+        """Size of the first free length; `None` if all sizes are fixed."""
         return next((size for name, size in self.sizes.items() if name != "batch"), None)
 
 
@@ -52,10 +52,10 @@ def make_cases(
     lengths: Sequence[int] = (5, 8),
     seed: int = 0,
 ) -> list[Case]:
-    """Every endpoint at every batch size and every length, called on the live model.
+    """Call every endpoint of the live model at every batch size and length, and return the cases.
 
     Raises:
-        InputError: an endpoint fails, gives no batches, or is not deterministic.
+        InputError: an endpoint fails, does not return batches, or is not deterministic.
     """
     cases = []
     for name, endpoint in endpoints.items():
@@ -70,7 +70,7 @@ def _sizes(endpoint, batch_sizes, lengths):
     free = free_lengths(endpoint.inputs)
     shifts = range(len(lengths)) if free else (0,)
     for batch, shift in itertools.product(batch_sizes, shifts):
-        # lengths that may differ do differ, so that an artifact which mixes them up is found out
+        # use different lengths where possible, so that an artifact that confuses them is detected
         chosen = {axis: lengths[(shift + i) % len(lengths)] for i, axis in enumerate(free)}
         yield {"batch": batch, **{axis: endpoint.unit * length for axis, length in chosen.items()}}
 
@@ -79,7 +79,7 @@ def _make(name, endpoint, sizes, rng):
     inputs = random_inputs(endpoint.inputs, sizes, rng, endpoint.unit)
     if endpoint.sample is not None:
         drawn = endpoint.sample(inputs)
-        # strings keep their lengths: numpy would cut them to that of the random ones
+        # no dtype for strings, because numpy would truncate them to the length of the random strings
         types = {key: None if value.dtype.kind == "S" else value.dtype for key, value in inputs.items()}
         inputs = {key: np.asarray(drawn[key], dtype) for key, dtype in types.items()}
     return Case(name, sizes, inputs, call(name, endpoint, inputs), _ties(endpoint, inputs, sizes["batch"]))
@@ -96,7 +96,7 @@ def _ties(endpoint, inputs, batch):
 def _check_deterministic(name, endpoint, case):
     again = call(name, endpoint, case.inputs)
     for key, value in case.expected.items():
-        # parallel sums may differ in the last bits; noise does not hide there
+        # parallel sums may differ in the last bits; noise differs by more
         numeric = value.dtype.kind == "f"
         same = (
             np.allclose(value, again[key], 1e-5, 1e-6, equal_nan=True)

@@ -1,4 +1,4 @@
-"""Which endpoints a model has, and which of them an export writes."""
+"""Endpoints of a model, and the selection that an export writes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,14 +12,14 @@ from keras_ae.models.endpoint import Endpoint
 
 
 def endpoints_of(model: keras.Model) -> dict[str, Endpoint]:
-    """The endpoints of a model: its own, or those of its graph.
+    """Return the endpoints of a model, defined by its method `endpoints()` or by its graph.
 
-    A model with a method `endpoints()` says itself. A functional or sequential model
-    of the user has `serving_default`, and `encode` and `decode` where its graph
-    splits at exactly one of our bottleneck layers.
+    A model with a method `endpoints()` defines its own. A user's functional or sequential
+    model has `serving_default`, and also `encode` and `decode` if its graph can be split at
+    exactly one bottleneck layer of `keras_ae.layers`.
 
     Raises:
-        InputError: the model has neither.
+        InputError: the model has neither such a method nor a graph.
 
     Example:
 
@@ -45,12 +45,12 @@ def select(
     format: str,
     further: Callable[[dict], dict] = dict,
 ) -> tuple[keras.Model, dict[str, Endpoint]]:
-    """The float32 model and the endpoints to write in `format`, `serving_default` first.
+    """Return the float32 model and the endpoints to write in `format`, `serving_default` first.
 
     Args:
-        model: any model; one of another precision is rebuilt in float32.
-        endpoints: a table of endpoints, or names out of `endpoints_of(model)`, or
-            `None` for all of these.
+        model: any model; a model of another precision is rebuilt in float32.
+        endpoints: a table of endpoints, or names from `endpoints_of(model)`, or
+            `None` for all of them.
         format: "saved_model" or "onnx".
         further: function that adds endpoints derived from the chosen ones.
     """
@@ -86,7 +86,7 @@ def _named(table, names):
 
 
 def _check(name, endpoint):
-    if not name.isidentifier():  # it becomes a signature, an attribute and a file name
+    if not name.isidentifier():  # the name is used for a signature, an attribute and a file
         raise InputError(f"The name of an endpoint must be a Python identifier. Received: {name!r}.")
     for label, spec in endpoint.inputs.items():
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank or spec.shape[0] is not None:

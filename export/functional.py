@@ -1,4 +1,4 @@
-"""Endpoints read off the graph of a user's own functional model."""
+"""Endpoints derived from the graph of a user's functional model."""
 
 import re
 
@@ -12,15 +12,14 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import exporting
 
-_AUTOMATIC = r"(keras_tensor|input|input_layer)(_\d+)?"  # names Keras counts up: other in every process
+_AUTOMATIC = r"(keras_tensor|input|input_layer)(_\d+)?"  # numbered by Keras, so not the same in every process
 
 
 def functional_endpoints(model: keras.Model) -> dict[str, Endpoint]:
-    """`serving_default`, and `encode`/`decode` where the graph splits at one bottleneck.
+    """Return `serving_default`, and `encode` and `decode` if the graph can be split at one bottleneck.
 
-    `encode` maps the inputs to `{"codes", "embedding"}`; `decode` maps `codes`
-    (int32) to `{"reconstruction"}`, if everything after the bottleneck depends on
-    nothing else.
+    `encode` maps the inputs to `{"codes", "embedding"}`. `decode` maps `codes` (int32) to
+    `{"reconstruction"}`, and exists only if the graph after the bottleneck depends on nothing else.
     """
     graph = keras.Model(model.inputs, model.outputs)
     specs = _specs(graph.inputs)
@@ -68,7 +67,7 @@ def _split(graph, specs, bottleneck, output_names):
 
 
 def _decode(graph, bottleneck, output_names):
-    """Codes to everything the graph makes of them; `None` where it needs more than them."""
+    """Return a function from codes to the outputs after the bottleneck, or `None` if codes do not suffice."""
     middle = keras.tree.flatten(bottleneck.output)  # the embedding, perhaps the codes
     rest = {n: x for n, x in zip(output_names, graph.outputs, strict=True) if not _among(x, middle)}
     if not rest:
@@ -90,7 +89,7 @@ def _decode(graph, bottleneck, output_names):
 
 
 def _margin(graph, specs, bottlenecks):
-    """Smallest margin of any code of an example, over all bottlenecks of the graph."""
+    """Return a function for the smallest margin of the codes of each example, over all bottlenecks."""
     if not bottlenecks:
         return None
     features = [keras.tree.flatten(layer.input)[0] for layer in bottlenecks]
@@ -114,7 +113,7 @@ def _apply(graph, specs, inputs):
 
 
 def _connect(inputs, outputs):
-    """The sub-model between tensors of a graph; `None` where it needs further inputs."""
+    """Return the sub-model between tensors of a graph, or `None` if it requires further inputs."""
     try:
         return keras.Model(inputs, outputs)
     except ValueError:
@@ -132,14 +131,14 @@ def _among(tensor, tensors):
 
 
 def _some_codes(encode, specs):
-    """Codes the encoder gives, of which the verification draws inputs for the decoder."""
+    """Return codes of the encoder for random inputs, from which the decoder's test inputs are drawn."""
     sizes = {"batch": 4, **dict.fromkeys(free_lengths(specs), 16)}
     with exporting():
         return ops.convert_to_numpy(encode(**random_inputs(specs, sizes, np.random.default_rng(0)))["codes"])
 
 
 def _redraw(inputs, codes):
-    """Codes of the shape asked for, in whole last axes: heads and levels differ in range."""
+    """Draw codes of the required shape by whole last axes, because heads and levels differ in range."""
     shape = inputs["codes"].shape
     rows = codes.reshape(-1, shape[-1]) if codes.shape[-1] == shape[-1] else codes.reshape(-1, 1)
     count = int(np.prod(shape)) // rows.shape[1]

@@ -1,4 +1,4 @@
-"""`manifest.json`: what an artifact is, beside what it does."""
+"""Metadata of an artifact in `manifest.json`."""
 
 import dataclasses
 import datetime
@@ -37,13 +37,13 @@ def write_manifest(
     """Write `manifest.json` into a finished artifact.
 
     Args:
-        directory: where the artifact is.
-        model: the model it was made of.
+        directory: directory of the artifact.
+        model: the exported model.
         format: "saved_model" or "onnx".
-        endpoints: `{name: description}` as `describe` makes them.
+        endpoints: `{name: description}` with the results of `describe`.
         report: the verification that the artifact passed.
-        preprocessing: of the inputs; the range of their values is kept with each input too.
-        **further: entries of one format, such as `opset`.
+        preprocessing: preprocessing of the inputs; the range of values is also stored with each input.
+        **further: format-specific entries, such as `opset`.
     """
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -62,10 +62,10 @@ def write_manifest(
 
 
 def read_manifest(directory: Path) -> dict:
-    """The manifest in `directory`.
+    """Read the manifest in `directory`.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: there is no manifest, or it cannot be read.
     """
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
@@ -84,13 +84,13 @@ def read_manifest(directory: Path) -> dict:
 
 
 def verification_table(directory: str | os.PathLike) -> str:
-    """The verification that the artifact in `directory` passed when it was written, as aligned text."""
+    """Return the verification of the artifact in `directory` from when it was written, as aligned text."""
     rows = (VerificationRow(**row) for row in read_manifest(Path(directory))["verification"])
     return VerificationReport(tuple(rows)).table()
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Hash of all weights: shapes, dtypes and values in order, without the names Keras counts up."""
+    """Hash the shapes, dtypes and values of all weights in order, without the names that Keras numbers."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(f"{weight.shape}{weight.dtype}".encode())
@@ -101,5 +101,5 @@ def weights_sha256(model: keras.Model) -> str:
 def _version(package):
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout, or a build under another name
+    except importlib.metadata.PackageNotFoundError:  # a checkout, or a build with another name
         return "not installed"

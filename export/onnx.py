@@ -18,7 +18,7 @@ from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
 
-OPSETS = range(14, 19)  # what tf2onnx tests; it refuses 19
+OPSETS = range(14, 19)  # the opsets that tf2onnx tests; it rejects 19
 
 
 def to_onnx(
@@ -33,33 +33,34 @@ def to_onnx(
     preprocessing: Preprocessing | Mapping | None = None,
     uint8_images: bool = False,
 ) -> dict[str, Path]:
-    """Write a verified `directory/<endpoint>.onnx` for each endpoint, and the files they need beside them.
+    """Write a verified `directory/<endpoint>.onnx` for each endpoint, and further files that they require.
 
-    Inputs, outputs and free axes keep their names: `batch`, `length`. The files are
-    finished and verified beside their place and replace older ones only then; if one
-    does not give what the model gives, there is none.
+    Inputs and outputs keep their names, and free axes are named, such as `batch` and `length`. The
+    files are written and verified in a temporary directory, and replace older files only then. If the
+    outputs of a file differ from those of the model, no file is written.
 
     Args:
-        model: any model that `endpoints_of` accepts, or any at all with a table of
-            `endpoints`. One that does not compute in float32 is rebuilt in float32.
-        directory: where the files and `manifest.json` go.
-        endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
+        model: a model that `endpoints_of` accepts, or any model with a table of `endpoints`. A
+            model that does not compute in float32 is rebuilt in float32.
+        directory: directory for the files and `manifest.json`.
+        endpoints: a table of endpoints, or names from `endpoints_of(model)`; `None`: all.
         opset: version of the ONNX operators, 14 to 18.
-        batch_sizes: sizes of the batch to verify at.
-        lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
+        batch_sizes: batch sizes to verify.
+        lengths: sizes of the free axes to verify, in multiples of the endpoint's `unit`,
+            such as the number of samples per frame.
         tolerance: relative and absolute tolerance of floats.
-        preprocessing: how raw data become the inputs, for a model that does not declare it: a dict or a
-            `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
-        uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
-            and scales them to the declared range of values.
+        preprocessing: the steps from raw data to the inputs, for a model that does not declare them: a
+            dict or a `models.Preprocessing`. They are stored in the manifest and checked by `Artifact.run`.
+        uint8_images: whether to add the endpoint `encode_uint8`, which takes stored images with values
+            from 0 to 255 and scales them to the declared range of values.
 
     Returns:
         `{endpoint: file}`.
 
     Raises:
-        InputError: the model, an endpoint or the directory cannot be used; a file that no export wrote
-            would be replaced; or an operation has no ONNX equivalent.
-        VerificationError: a file does not give what the model gives.
+        InputError: the model, an endpoint or the directory cannot be used, a file that no export wrote
+            would be replaced, or an operation has no ONNX equivalent.
+        VerificationError: the outputs of a file differ from those of the model.
 
     Example:
 
@@ -91,7 +92,7 @@ def to_onnx(
 def write_onnx(
     endpoints: Mapping[str, Endpoint], cases: Sequence[Case], directory: Path, opset: int = 17
 ) -> tuple[dict[str, Path], dict[str, dict]]:
-    """Write one file per endpoint, not yet verified; the files and their descriptions."""
+    """Write one unverified file per endpoint, and return the files and their descriptions."""
     files, described = {}, {}
     for name, endpoint in endpoints.items():
         own = [case for case in cases if case.endpoint == name]
@@ -103,7 +104,7 @@ def write_onnx(
 
 
 def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]:
-    """Write what the endpoints need beside their ONNX files; the names of the files."""
+    """Write the further files that the endpoints require, and return their names."""
     writers = {name: write for endpoint in endpoints.values() for name, write in endpoint.files.items()}
     for name, write in writers.items():
         write(directory / name)
@@ -111,7 +112,7 @@ def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]
 
 
 def _refuse_others(directory, endpoints):
-    """Refuse to replace files that no export has written: no manifest lies next to them."""
+    """Raise an error if files would be replaced that no export wrote, that is, without a manifest."""
     beside = {name for endpoint in endpoints.values() for name in endpoint.files}
     names = [MANIFEST, *(f"{name}.onnx" for name in endpoints), *sorted(beside)]
     existing = next((directory / name for name in names if (directory / name).exists()), None)
@@ -127,7 +128,7 @@ def _refuse_others(directory, endpoints):
 
 
 def _publish(temporary, directory, files, beside):
-    # without a manifest the directory is incomplete: whoever opens it meanwhile is told so
+    # remove the manifest first: opening the directory during the replacement then raises an error
     (directory / MANIFEST).unlink(missing_ok=True)
     for name in beside:
         (temporary / name).replace(directory / name)

@@ -1,4 +1,4 @@
-"""The conversion of one endpoint to an ONNX graph."""
+"""Conversion of one endpoint to an ONNX graph."""
 
 import contextlib
 import logging
@@ -14,11 +14,11 @@ from keras_ae.models.endpoint import Endpoint
 
 
 def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) -> tuple:
-    """The ONNX model of an endpoint, and the endpoint's description.
+    """Return the ONNX model of an endpoint, and the description of the endpoint.
 
     Raises:
-        InputError: an operation has no ONNX equal. tf2onnx would write it all the
-            same, and no runtime would load the file.
+        InputError: an operation has no ONNX equivalent. tf2onnx would write it nevertheless,
+            and no runtime would load the file.
     """
     tf2onnx = require("tf2onnx.convert", extra="onnx")
     traced = tf.function(positional(name, endpoint), input_signature=specs_of(endpoint), autograph=False)
@@ -40,7 +40,7 @@ def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) ->
 
 
 def name_axes(name: str, proto, described: dict):
-    """Give the inputs and outputs of the graph the axis names of the description, and check it whole."""
+    """Set the axis names of the inputs and outputs of the graph by the description, and check the graph."""
     onnx = require("onnx", extra="onnx")
     for side, values in (("inputs", proto.graph.input), ("outputs", proto.graph.output)):
         found = {value.name: value for value in values}
@@ -79,7 +79,7 @@ def _refuse_unknown_operations(name, proto, opset):
 
 
 def _nodes(graph):
-    """All nodes, also those in the bodies of loops and branches."""
+    """Yield all nodes, including those in the bodies of loops and branches."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -88,12 +88,12 @@ def _nodes(graph):
 
 
 def _handlers():
-    """Conversions that tf2onnx lacks, or makes wrong."""
+    """Return conversions that tf2onnx lacks or implements incorrectly."""
     return {"Erfc": (_erfc, []), "SelectV2": (_select, [])}
 
 
 def _select(ctx, node, _name, _args):
-    """`where`: tf2onnx adds products with 0 and 1, so that an infinite value that is not chosen gives NaN."""
+    """Convert `where`, because tf2onnx adds products with 0 and 1: unselected infinite values become NaN."""
     onnx = require("onnx", extra="onnx")
     controlflow = require("tf2onnx.onnx_opset.controlflow", extra="onnx")
     if ctx.get_dtype(node.output[0]) in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
@@ -103,7 +103,7 @@ def _select(ctx, node, _name, _args):
 
 
 def _erfc(ctx, node, _name, _args):
-    """`erfc(x) = 1 - erf(x)`: TensorFlow writes exact GELU with Erfc, which tf2onnx lacks."""
+    """Convert `erfc(x) = 1 - erf(x)`, which tf2onnx lacks and TensorFlow uses for exact GELU."""
     x, output = node.input[0], node.output[0]
     dtype, shape = ctx.get_dtype(output), ctx.get_shape(output)
     ctx.remove_node(node.name)
@@ -114,7 +114,7 @@ def _erfc(ctx, node, _name, _args):
 
 @contextlib.contextmanager
 def _quiet():
-    """Without the progress log of tf2onnx; what matters in it is checked afterwards."""
+    """Suppress the log of tf2onnx; its relevant errors are checked after the conversion."""
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

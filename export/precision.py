@@ -9,16 +9,16 @@ _OTHER = ("float16", "bfloat16", "float64")
 
 
 def computes_in_float32(model: keras.Model) -> bool:
-    """Whether no layer of the model computes in half or double precision."""
-    # _flatten_layers also finds layers of subclassed models, which no public list holds
+    """Return whether no layer of the model computes in half or double precision."""
+    # _flatten_layers also finds the layers of subclassed models, for which there is no public list
     return not any(layer.compute_dtype in _OTHER for layer in model._flatten_layers())
 
 
 def float32_copy(model: keras.Model) -> keras.Model:
-    """The same model under float32, with the same weights; the model itself if it is float32.
+    """Return a float32 copy of the model with the same weights, or the model itself if it is float32.
 
-    ONNX Runtime refuses bfloat16 graphs, and a served model should not depend on the
-    precision it happened to be trained in. The copy is not compiled.
+    ONNX Runtime rejects bfloat16 graphs, and a served model should not depend on the
+    precision of its training. The copy is not compiled.
 
     Raises:
         InputError: the model cannot be rebuilt from its configuration.
@@ -32,7 +32,7 @@ def float32_copy(model: keras.Model) -> keras.Model:
     if computes_in_float32(model):
         return model
     policy = keras.config.dtype_policy()
-    # layers made inside of a constructor take the global policy
+    # layers that are created inside a constructor use the global policy
     keras.config.set_dtype_policy("float32")
     try:
         copy = keras.saving.deserialize_keras_object(_in_float32(keras.saving.serialize_keras_object(model)))

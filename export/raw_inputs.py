@@ -1,4 +1,4 @@
-"""Raw-data inputs of endpoints, and the endpoint `encode_uint8` for images as they are stored."""
+"""Raw-data inputs of endpoints, and the endpoint `encode_uint8` for stored images."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,22 +12,22 @@ from keras_ae.errors import InputError
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
-INNER = ("embedding", "noise")  # never raw data; also with a prefix, as in `top_embedding`
+INNER = ("embedding", "noise")  # inputs that are never raw data, also with a prefix as in `top_embedding`
 UINT8 = "encode_uint8"
 
 
 def preprocessing_for(model: keras.Model, declared=None) -> Preprocessing | None:
-    """Return the preprocessing of `model`, completed by what was `declared` for an export.
+    """Return the preprocessing `declared` for an export, completed by the preprocessing of `model`.
 
     Raises:
-        InputError: a declaration is not valid, or contradicts the model.
+        InputError: the declaration is not valid, or contradicts the model.
     """
     declared, own = Preprocessing.of(declared), preprocessing_of(model)
     return own if declared is None else declared.filled_from(own)
 
 
 def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessing | None) -> dict:
-    """Return the descriptions of endpoints, with a `value_range` for each input that is raw data."""
+    """Return the descriptions of endpoints with a `value_range` for each input that is raw data."""
     if preprocessing is None or preprocessing.value_range is None:
         return dict(described)
     return {
@@ -47,12 +47,13 @@ def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessin
 def with_uint8_images(
     table: Mapping[str, Endpoint], preprocessing: Preprocessing | None
 ) -> dict[str, Endpoint]:
-    """Add `encode_uint8` to the endpoints: `encode` of images as they are stored, 0 to 255.
+    """Add the endpoint `encode_uint8`, which is `encode` for stored images with values from 0 to 255.
 
-    `x = low + (high - low) pixels / 255` is computed in the graph; `(low, high)` is the declared range.
+    `x = low + (high - low) pixels / 255` is computed in the graph, where `(low, high)` is the declared
+    range.
 
     Raises:
-        InputError: there is no `encode` of images, or their range of values is not known.
+        InputError: there is no endpoint `encode` of images, or their range of values is not known.
     """
     encode = table.get("encode")
     known = preprocessing is not None and preprocessing.value_range is not None

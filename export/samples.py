@@ -1,4 +1,4 @@
-"""Free axes of an endpoint's inputs, and inputs of any size to try it with."""
+"""Free axes of the inputs of an endpoint, and random test inputs of any size."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ import tensorflow as tf
 
 
 def axis_names(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, tuple[str | None, ...]]:
-    """Name of every free axis, `None` where the size is fixed.
+    """Return the name of every free axis, and `None` for axes of fixed size.
 
-    Axis 0 is `batch`. A free axis 1 is `length`, or `<name>_length` where the input
-    `<name>` has lengths of its own, `<name>_lengths`: two such inputs may differ in
-    length. Two free axes of a picture are `height` and `width`; any other is
-    `size_<axis>`. Equal names have equal sizes.
+    Axis 0 is `batch`. A free axis 1 is `length`, or `<name>_length` if the input `<name>`
+    has its own lengths `<name>_lengths`; two such inputs may differ in length. The two free
+    axes of a picture are `height` and `width`, and any other free axis is `size_<axis>`.
+    Axes with equal names have equal sizes.
 
     Example:
 
@@ -31,7 +31,7 @@ def _names(name, shape, inputs):
 
 
 def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
-    """Names of the free axes beside the batch, each once."""
+    """Return the names of the free axes other than the batch, each once."""
     names = [axis for axes in axis_names(inputs).values() for axis in axes[1:] if axis]
     return list(dict.fromkeys(names))
 
@@ -39,16 +39,16 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
 def random_inputs(
     inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng, shortest: int = 1
 ) -> dict[str, np.ndarray]:
-    """Inputs for the given sizes of the free axes.
+    """Return random inputs for the given sizes of the free axes.
 
-    Floats are uniform in [0, 1), lengths lie between `shortest` and the length they
-    speak of, Booleans (masks) are true, other integers zero, strings a word.
+    Floats are uniform in [0, 1), lengths are between `shortest` and the size of their axis,
+    Booleans (masks) are true, other integers are zero, and strings are a word.
 
     Args:
         inputs: the specs of an endpoint.
         sizes: `{axis name: size}` with `batch` and every free length.
         rng: `numpy.random.Generator`.
-        shortest: the least of the lengths, at most the free axis.
+        shortest: smallest length, limited by the size of the free axis.
     """
     axes = axis_names(inputs)
     shapes = {
@@ -75,7 +75,7 @@ def _random(name, dtype, shapes, rng, shortest):
 
 
 def _longest(name, shapes):
-    """Length of the axis that the lengths `name` speak of; `None` for any other input."""
+    """Return the size of the axis that the lengths `name` refer to, or `None` for any other input."""
     if name != "lengths":
         owner = shapes.get(name.removesuffix("_lengths"), ()) if name.endswith("_lengths") else ()
         return owner[1] if len(owner) > 1 else None

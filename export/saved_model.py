@@ -1,4 +1,4 @@
-"""SavedModels: all endpoints in one versioned directory, as TensorFlow Serving reads it."""
+"""SavedModels: all endpoints in one versioned directory for TensorFlow Serving."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,32 +37,34 @@ def to_saved_model(
 ) -> Path:
     """Write a verified SavedModel to `directory/<version>`.
 
-    Each endpoint becomes a signature. The artifact is finished and verified beside
-    its place, in a process without Keras, and appears there by one rename; if it
-    does not give what the model gives, there is no artifact.
+    Each endpoint becomes a signature. The artifact is written to a temporary directory, verified
+    in a process without Keras, and then moved to its place by one rename. If its outputs differ
+    from those of the model, there is no artifact.
 
     Args:
-        model: any model that `endpoints_of` accepts, or any at all with a table of
-            `endpoints`. One that does not compute in float32 is rebuilt in float32.
-        directory: the base directory, which holds the versions.
-        endpoints: a table, or names out of `endpoints_of(model)`; `None`: all.
-        version: positive integer; `None`: one more than the highest there.
-        warmup: whether to add requests that a server runs before it answers.
-        tables: lookup tables, or layers that hold them, which an endpoint reads, besides those it names.
-        batch_sizes: sizes of the batch to verify at.
-        lengths: sizes of the free axes to verify at, in units of the endpoint: samples come in frames.
+        model: a model that `endpoints_of` accepts, or any model with a table of `endpoints`. A
+            model that does not compute in float32 is rebuilt in float32.
+        directory: base directory, which contains the versions.
+        endpoints: a table of endpoints, or names from `endpoints_of(model)`; `None`: all.
+        version: positive integer; `None`: one more than the highest existing version.
+        warmup: whether to add requests that a server runs before it accepts others.
+        tables: lookup tables, or layers that contain them, that an endpoint reads in addition to the
+            tables that it declares.
+        batch_sizes: batch sizes to verify.
+        lengths: sizes of the free axes to verify, in multiples of the endpoint's `unit`,
+            such as the number of samples per frame.
         tolerance: relative and absolute tolerance of floats.
-        preprocessing: how raw data become the inputs, for a model that does not declare it: a dict or a
-            `models.Preprocessing`. It is kept in the manifest, and checked by `Artifact.run`.
-        uint8_images: add the endpoint `encode_uint8`, which takes images as they are stored, 0 to 255,
-            and scales them to the declared range of values.
+        preprocessing: the steps from raw data to the inputs, for a model that does not declare them: a
+            dict or a `models.Preprocessing`. They are stored in the manifest and checked by `Artifact.run`.
+        uint8_images: whether to add the endpoint `encode_uint8`, which takes stored images with values
+            from 0 to 255 and scales them to the declared range of values.
 
     Returns:
         the directory of the version.
 
     Raises:
         InputError: the model, an endpoint, the version or the directory cannot be used.
-        VerificationError: the SavedModel does not give what the model gives.
+        VerificationError: the outputs of the SavedModel differ from those of the model.
 
     Example:
 
@@ -90,9 +92,9 @@ def to_saved_model(
 def write_saved_model(
     endpoints: Mapping[str, Endpoint], cases: Sequence[Case], directory: Path, tables: Sequence = ()
 ) -> dict[str, dict]:
-    """Write a SavedModel, not yet verified, and describe its signatures."""
+    """Write an unverified SavedModel, and return the descriptions of its signatures."""
     archive = keras.export.ExportArchive()
-    # only lookup tables: a tracked model would write each of its weights a second time
+    # track lookup tables only, because a tracked model would write each of its weights a second time
     own = [table for endpoint in endpoints.values() for table in endpoint.tables]
     for table in {id(table): table for table in (*tables, *own)}.values():
         archive.track(table)
@@ -115,11 +117,11 @@ def _check_version(directory, version):
 
 
 def _publish(temporary, directory, version):
-    """Rename the finished artifact to its version."""
+    """Rename the finished artifact to its version directory."""
     while True:
         target = directory / str(version or max(versions(directory), default=0) + 1)
         try:
             return temporary.rename(target)
         except OSError:
             if version or not target.exists():
-                raise  # otherwise another export took the number meanwhile: take the next
+                raise  # otherwise another export has used the number meanwhile: try the next number

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving wants beside the SavedModel: configuration, example requests, warm-up records."""
+"""Files for TensorFlow Serving next to a SavedModel: configuration, example requests, warm-up records."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.export.artifact import Artifact
 
-MAX_WARMUP_RECORDS = 1000  # the server refuses more
+MAX_WARMUP_RECORDS = 1000  # the server rejects more
 _MODELS = """\
 model_config_list {{
   config {{
@@ -44,19 +44,19 @@ curl http://localhost:8501/v1/models/{name}/metadata
 
 
 def serving_config(name: str, directory: str | os.PathLike) -> dict[str, str]:
-    """Files for a server of one exported model, generated from its manifest.
+    """Generate the files for a server of one exported model from its manifest.
 
     Args:
         name: name of the model on the server.
-        directory: the base directory of the versions, or one version.
+        directory: base directory of the versions, or the directory of one version.
 
     Returns:
         `{file name: text}`: `models.config` and `batching.config` for the server,
-        `<endpoint>.json` with an example request of one example each, and
+        `<endpoint>.json` with a request of one example for each endpoint, and
         `commands.sh` with the commands that start the server and send the requests.
 
     Raises:
-        InputError: there is no SavedModel of ours.
+        InputError: the directory does not contain a SavedModel from `to_saved_model`.
     """
     artifact = Artifact.open(directory)
     if artifact.format != "saved_model" or not artifact.path.name.isdecimal():
@@ -85,11 +85,11 @@ def serving_config(name: str, directory: str | os.PathLike) -> dict[str, str]:
 def write_warmup(
     version_directory: str | os.PathLike, samples: Mapping[str, Mapping[str, np.ndarray]]
 ) -> Path:
-    """Write `assets.extra/tf_serving_warmup_requests`: one request per endpoint.
+    """Write one warm-up request per endpoint to `assets.extra/tf_serving_warmup_requests`.
 
-    A server replays them before it answers for a new version. The record is a
-    TFRecord of `tensorflow.serving.PredictionLog`, whose four nested messages are
-    written by hand, because the package that has them only adds requirements.
+    A server replays the requests before it serves a new version. Each record is a
+    `tensorflow.serving.PredictionLog` in a TFRecord file. Its four nested messages are encoded
+    by hand, to avoid a dependency on the package that defines them.
 
     Args:
         version_directory: directory of the SavedModel.
@@ -112,7 +112,7 @@ def _has_lengths(endpoints):
 
 
 def _example(spec, length):
-    """One example of ones, which are valid as pictures, lengths and ids alike; free lengths as verified."""
+    """Return one example of ones, which are valid pictures, lengths and ids, at the verified free length."""
     sizes = [1, *(length if size is None else size for size in spec["shape"][1:])]
     if spec["dtype"] == "string":
         return np.full(sizes, "word").tolist()
@@ -120,7 +120,8 @@ def _example(spec, length):
 
 
 def _prediction_log(endpoint, inputs):
-    """PredictionLog.predict_log (6) > PredictLog.request (1) > PredictRequest: model_spec (1), inputs (2)."""
+    """Encode PredictionLog.predict_log (6) > PredictLog.request (1) > PredictRequest: model_spec, inputs."""
+    # PredictRequest.model_spec (1), inputs (2)
     request = _field(1, _field(3, endpoint.encode()))  # ModelSpec.signature_name
     for name, array in inputs.items():
         tensor = tf.make_tensor_proto(array).SerializeToString()
@@ -129,7 +130,7 @@ def _prediction_log(endpoint, inputs):
 
 
 def _field(number, payload):
-    """A length-delimited protocol buffer field: key, length as a varint, bytes."""
+    """Encode a length-delimited protocol buffer field: key, length as a varint, bytes."""
     return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
 
 

@@ -1,4 +1,4 @@
-"""Endpoint functions as traced signatures, and what is written about them."""
+"""Endpoint functions as traced signatures, and their descriptions."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,18 +13,18 @@ from keras_ae.ops.core import exporting
 
 
 def summary(error: Exception) -> str:
-    """Class and first line of an error."""
+    """Return the class and the first line of an error."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
 
 def specs_of(endpoint: Endpoint) -> list[tf.TensorSpec]:
-    """The input specs in order, each under its name."""
+    """Return the input specs in order, each with its name."""
     return [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in endpoint.inputs.items()]
 
 
 def positional(name: str, endpoint: Endpoint) -> Callable[..., dict]:
-    """The function to trace: tensors in the order of the specs, a dict of distinct tensors out."""
+    """Return the function to trace, from tensors in the order of the specs to a dict of distinct tensors."""
 
     def function(*tensors):
         with exporting():
@@ -32,20 +32,20 @@ def positional(name: str, endpoint: Endpoint) -> Callable[..., dict]:
                 outputs = endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
             except Exception as error:
                 raise InputError(f"Endpoint `{name}` cannot be traced ({summary(error)}).") from error
-        # a tensor under two names, or an input handed through, would lose one of its names in ONNX
+        # a tensor with two names, or an input that is also an output, would lose one of its names in ONNX
         return {key: tf.identity(value) for key, value in outputs.items()}
 
     return function
 
 
 def call(name: str, endpoint: Endpoint, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Outputs of the live endpoint function, as arrays.
+    """Return the outputs of the live endpoint function as arrays.
 
     Raises:
         InputError: the function fails, or does not return a dict of batches.
     """
     try:
-        # on the CPU, as the artifact will be run: GPUs may multiply in lower precision
+        # use the CPU, on which the artifact will run, because GPUs may multiply in lower precision
         with exporting(), tf.device("CPU"):
             outputs = endpoint.function(**{key: tf.constant(value) for key, value in inputs.items()})
             if not isinstance(outputs, Mapping):
@@ -73,19 +73,19 @@ def _check_outputs(name, arrays, batch):
 
 
 def value_type(array: np.ndarray) -> str:
-    """Name of an array's dtype as TensorFlow spells it."""
+    """Return the TensorFlow name of the dtype of an array."""
     return "string" if array.dtype.kind == "S" else array.dtype.name
 
 
 def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
-    """Names, shapes, axes and dtypes of a traced endpoint, as the manifest holds them.
+    """Return names, shapes, axes and dtypes of a traced endpoint in the format of the manifest.
 
-    A free axis of an output takes the name of the free axis of an input, or of an
+    A free axis of an output has the name of the free axis of an input, or of an
     earlier output, that had the same size in all cases.
 
     Returns:
-        `{"inputs": {name: {"shape", "axes", "dtype"}}, "outputs": {...}}`; a free
-        size is `None` and has a name in `axes`. An input whose values are bounded has a `value_range`.
+        `{"inputs": {name: {"shape", "axes", "dtype"}}, "outputs": {...}}`. A free size is
+        `None` and has a name in `axes`. An input with bounded values has a `value_range`.
     """
     ranges = endpoint.value_ranges
     inputs = {
@@ -104,7 +104,7 @@ def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
 
 
 def _describe_output(name, tensor, cases, known):
-    """One output; its free axes are looked up among the `known` ones by their sizes in all cases."""
+    """Describe one output; its free axes are named by `known` axes with the same sizes in all cases."""
     arrays = [case.expected[name] for case in cases]
     sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [None] * arrays[0].ndim
     axes = ["batch"]

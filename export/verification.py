@@ -1,4 +1,4 @@
-"""Verification: outputs of an artifact compared with those of the model, in a process without Keras."""
+"""Verification: comparison of an artifact with its model, in a process without Keras."""
 
 import collections
 import dataclasses
@@ -22,8 +22,9 @@ from keras_ae.export.verification_report import VerificationError, VerificationR
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.quiet import without_chatter
 
-# Relative and absolute tolerance, elementwise. Runtimes fuse and order float32 sums in their own
-# ways: up to 3e-7 for common layers, 9e-5 relative for Fourier transforms; a wrong op is far beyond.
+# Relative and absolute tolerance, elementwise. Runtimes fuse and order float32 sums differently, which
+# changes outputs by up to 3e-7 for common layers, and by 9e-5 (relative) for Fourier transforms. A wrong
+# operation differs by far more.
 TOLERANCE = (1e-4, 1e-5)
 
 
@@ -33,7 +34,7 @@ def compare(
     actual: Sequence[Mapping[str, np.ndarray] | str],
     tolerance: tuple[float, float] = TOLERANCE,
 ) -> VerificationReport:
-    """The report of an artifact that gave `actual`, per case a dict of arrays or an error message."""
+    """Return the report of an artifact whose outputs are `actual`, a dict or an error message per case."""
     rows = []
     for case, outputs in zip(cases, actual, strict=True):
         for name, expected in case.expected.items():
@@ -78,15 +79,15 @@ def _close(expected, actual, tolerance):
 
 
 def _distance(expected, actual):
-    """Absolute difference, 0 or 1 for anything that is not a number."""
+    """Return the absolute difference, which is 0 or 1 for values that are not numbers."""
     if expected.dtype.kind in "bS":
         return (actual != expected).astype(float)
-    with np.errstate(invalid="ignore"):  # infinities that are equal
+    with np.errstate(invalid="ignore"):  # the difference of equal infinities is NaN, and is not used
         return np.where(actual == expected, 0.0, np.abs(actual.astype(float) - expected.astype(float)))
 
 
 def _refuse_all_ties(rows):
-    """Fail an output of which every example was set aside: nothing of it was compared."""
+    """Mark an output as failed if every example was excluded as a tie, so that nothing was compared."""
     compared = collections.Counter()
     for row in rows:
         compared[row.endpoint, row.output] += row.batch - row.ties
@@ -100,17 +101,17 @@ def verify(
 ) -> VerificationReport:
     """Run an artifact in a fresh process without Keras and compare it with the model.
 
-    Floats must be close, everything else equal. An example whose best two scores
-    differ by less than 1e-5 relative (`Endpoint.margin`) may differ; such ties are
+    Floats must be close, and other values must be equal. Outputs of an example whose best two
+    scores have a relative difference below 1e-5 (`Endpoint.margin`) may differ; such ties are
     counted.
 
     Args:
-        artifact: a version directory, an ONNX directory, or what `to_onnx` returned.
+        artifact: a version directory, an ONNX directory, or the result of `to_onnx`.
         endpoints: the table of endpoints, or the model that has them.
-        **options: as in `verify_many`.
+        **options: arguments of `verify_many`.
 
     Raises:
-        VerificationError: an output differs; the message shows the failing rows.
+        VerificationError: an output differs; the message lists the failing rows.
     """
     return verify_many([(artifact, endpoints)], **options)[0].check()
 
@@ -127,13 +128,14 @@ def verify_many(
 
     Args:
         artifacts: pairs `(artifact, endpoints)` as in `verify`.
-        batch_sizes: sizes of the batch to try.
-        lengths: sizes of the free axes to try, in units of the endpoint: samples come in frames.
+        batch_sizes: batch sizes to verify.
+        lengths: sizes of the free axes to verify, in multiples of the endpoint's `unit`,
+            such as the number of samples per frame.
         tolerance: relative and absolute tolerance of floats.
-        seed: of the random inputs.
+        seed: seed of the random inputs.
 
     Returns:
-        one report for each artifact; none is raised.
+        one report for each artifact. Failures in a report do not raise an error.
     """
     jobs = []
     for artifact, endpoints in artifacts:
@@ -147,7 +149,7 @@ def verify_many(
 def check_cases(
     jobs: Sequence[tuple[str, object, Sequence[Case]]], tolerance: tuple[float, float] = TOLERANCE
 ) -> list[VerificationReport]:
-    """Verify `(format, path or files, cases)`, one process per format."""
+    """Verify jobs `(format, path or files, cases)` with one process per format."""
     reports = [None] * len(jobs)
     for format in sorted({job[0] for job in jobs}):
         chosen = [i for i, job in enumerate(jobs) if job[0] == format]
@@ -157,11 +159,11 @@ def check_cases(
 
 
 def _run(jobs):
-    """What the artifacts give: per job, per case, a dict of arrays or an error message."""
+    """Return the outputs of the artifacts: per job and case, a dict of arrays or an error message."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         _write_job(directory, jobs)
-        # -I: no path of this process, no user packages. The expected figures come from the CPU too.
+        # -I: no paths of this process, no user packages. The expected outputs come from the CPU, too.
         process = subprocess.run(
             [sys.executable, "-I", verification_process.__file__, name],
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},

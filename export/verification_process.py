@@ -1,9 +1,9 @@
-"""Runs exported artifacts where nothing of Keras or keras_ae can be imported.
+"""Process that runs exported artifacts without Keras and keras_ae, which cannot be imported here.
 
-Started as a file: python -I verification_process.py DIRECTORY. The directory holds
+It is started as a file: python -I verification_process.py DIRECTORY. The directory contains
 `job.json`, a list of `{"format", "path", "calls": [{"endpoint", "inputs"}]}`, and
-`inputs.npz`, whose keys are artifact/call/name. It writes `outputs.npz` with keys of
-the same kind, and `errors.json`, `{artifact/call: message}`.
+`inputs.npz` with the keys artifact/call/name. The process writes `outputs.npz` with keys of
+the same form, and `errors.json`, `{artifact/call: message}`.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def run_saved_model(path):
-    """A function `(endpoint, inputs) -> outputs` over the signatures of a SavedModel."""
+    """Return a function `(endpoint, inputs) -> outputs` for the signatures of a SavedModel."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # must outlive its signatures, which hold no variables
@@ -27,7 +27,7 @@ def run_saved_model(path):
 
 
 def run_onnx(paths):
-    """A function `(endpoint, inputs) -> outputs` over `{endpoint: file}`."""
+    """Return a function `(endpoint, inputs) -> outputs` for `{endpoint: file}`."""
     import onnxruntime
 
     sessions = {}
@@ -45,7 +45,7 @@ def run_onnx(paths):
 
 
 def as_array(value):
-    """Strings as fixed-width bytes, which need no pickle; anything else as it is."""
+    """Return strings as fixed-width bytes, which do not require pickle, and other values unchanged."""
     return np.asarray(value, "S") if np.asarray(value).dtype == object else np.asarray(value)
 
 
@@ -53,7 +53,7 @@ RUNNERS = {"saved_model": run_saved_model, "onnx": run_onnx}
 
 
 def run_artifact(index, artifact, arrays, outputs, errors):
-    """Make all calls of one artifact; a call that fails leaves its message."""
+    """Make all calls of one artifact, and record the message of each call that fails."""
     try:
         run = RUNNERS[artifact["format"]](artifact["path"])
     except Exception as error:
@@ -70,7 +70,7 @@ def run_artifact(index, artifact, arrays, outputs, errors):
 
 def main(directory):
     """Run the job in `directory`."""
-    # the artifact must stand alone: an import of either of these now fails
+    # the artifact must not depend on these packages: importing either of them fails from here on
     sys.modules["keras"] = sys.modules["keras_ae"] = None
     outputs, errors = {}, {}
     with np.load(directory / "inputs.npz") as arrays:

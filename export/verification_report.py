@@ -1,28 +1,28 @@
-"""What a verification found."""
+"""Results of a verification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 class VerificationError(RuntimeError):
-    """An exported artifact does not give what the model gives."""
+    """Error for an exported artifact whose outputs differ from those of the model."""
 
 
 @dataclass(frozen=True)
 class VerificationRow:
-    """One output of one endpoint at one batch size and length.
+    """Verification of one output of one endpoint at one batch size and length.
 
     Attributes:
         format: "saved_model" or "onnx".
         endpoint: name of the endpoint.
         output: name of the output.
-        batch: examples in the batch.
-        length: size of the first free length, if there is any.
+        batch: number of examples in the batch.
+        length: size of the first free length; `None` without a free length.
         difference: largest absolute difference from the live model.
-        relative: the same, divided by the largest absolute value of the output.
-        ties: examples set aside because they differ where two codes are equally good.
+        relative: `difference` divided by the largest absolute value of the output.
+        ties: number of examples excluded because they differ where two codes are equally good.
         ok: whether the artifact passes.
-        note: why not.
+        note: reason for a failure.
     """
 
     format: str
@@ -42,7 +42,7 @@ _HEADER = ("format", "endpoint", "output", "batch", "length", "difference", "rel
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """All rows of one artifact.
+    """Report with all rows of one artifact.
 
     Example:
 
@@ -56,16 +56,16 @@ class VerificationReport:
 
     @property
     def failures(self) -> list[VerificationRow]:
-        """The rows that do not pass."""
+        """Rows that do not pass."""
         return [row for row in self.rows if not row.ok]
 
     @property
     def ok(self) -> bool:
-        """Whether every row passes, and there is any."""
+        """Whether every row passes and there is at least one row."""
         return bool(self.rows) and not self.failures
 
     def table(self, rows: Sequence[VerificationRow] | None = None) -> str:
-        """The rows as aligned plain text; differences are absolute and relative maxima."""
+        """Return the rows as aligned plain text; the differences are absolute and relative maxima."""
         cells = [_HEADER] + [_cells(row) for row in (self.rows if rows is None else rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join(
@@ -74,7 +74,7 @@ class VerificationReport:
         )
 
     def check(self) -> "VerificationReport":
-        """The report itself, or a `VerificationError` that shows the failing rows."""
+        """Return the report itself, or raise a `VerificationError` that lists the failing rows."""
         if not self.rows:
             raise VerificationError("There was nothing to verify.")
         if self.failures:
