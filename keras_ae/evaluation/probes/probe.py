@@ -201,12 +201,12 @@ def _accuracy(truth, said):
 
 
 HIDDEN = 256
-PENALTY = 1e-3  # of the perceptron
-MAX_STEPS = 2000  # of logistic regression
-MAX_PASSES = 200  # of the perceptron
+PENALTY = 1e-3  # L2 penalty of the perceptron
+MAX_STEPS = 2000  # largest number of steps of logistic regression
+MAX_PASSES = 200  # largest number of epochs of the perceptron
 STOPPING_FROM = 500  # examples; with fewer, a tenth of them is too few for early stopping
-MOST_ONE_HOT = 50_000  # columns
-ALPHAS = np.logspace(-3, 4, 8)  # of ridge regression, chosen by leave-one-out in training
+MOST_ONE_HOT = 50_000  # largest number of one-hot columns
+ALPHAS = np.logspace(-3, 4, 8)  # penalties of ridge regression, chosen by leave-one-out in training
 
 
 def linear_model(regression):

@@ -95,7 +95,7 @@ def embedding_report(
     loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
     material = gather(loaded, data, factors, nuisances, test, chosen)
     if log is not None:
-        log.unlink(missing_ok=True)  # of an earlier report
+        log.unlink(missing_ok=True)  # remove the log of an earlier report
     with shown(progress, verbose) as say:
         record = measure_embedding(
             material, chosen, title=title, about={"budget": budget}, progress=say, log=log

@@ -17,7 +17,7 @@ from keras_ae.evaluation.text.sentence_tasks import LabelledSentences, SentenceT
 from keras_ae.files import write_atomically
 
 FOLDS = 10
-SEED = 1111  # of SentEval
+SEED = 1111  # the default seed of SentEval
 
 
 def transfer(

@@ -9,7 +9,7 @@ from keras_ae.pages.template import format_number
 
 MOST_CARDS = 6
 FEW_TEST_EXAMPLES = 200
-NEXT_TO_NOTHING = 0.97  # of the L_D* of noise
+NEXT_TO_NOTHING = 0.97  # as a share of the L_D* of noise
 
 
 @dataclass(frozen=True)
