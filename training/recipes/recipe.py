@@ -1,4 +1,4 @@
-"""What every recipe has in common."""
+"""Base class of all recipes."""
 
 import math
 import re
@@ -11,7 +11,7 @@ import keras
 from keras_ae.errors import InputError
 from keras_ae.settings import plain
 
-# what the settings of all recipes may be, by name
+# valid ranges of the settings of all recipes, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
 AT_LEAST_ONE |= {"num_classes", "num_levels", "autoencoder_epochs", "code_bits"}
 AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim", "steps", "first_step"}
@@ -34,38 +34,38 @@ BELOW_ONE = {"dropout", "word_dropout", "adversary_dropout", "ema_decay", "warp"
 class Recipe:
     """Data, model and optimisation of one training; each field is an option of the command line.
 
-    A recipe for another kind of data is a subclass like `ImageRecipe` and `SpeechRecipe`: it says
-    how the data are read and handed out, what is drawn, and what is measured.
+    A recipe for another kind of data is a subclass like `ImageRecipe` and `SpeechRecipe`: it defines
+    how the data are read and batched, what is drawn, and what is measured.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    # lowest at the epoch whose weights are kept; None: they are those of the last epoch
+    # the weights of the epoch with the lowest value are kept; None: those of the last epoch
     monitor: ClassVar[str | None] = "val_loss"
-    examples: ClassVar[str] = "examples"  # what the data are made of, in words
+    examples: ClassVar[str] = "examples"  # name of the items of the data, in the plural
 
     data: str
-    """Where the data come from."""
+    """Source of the data."""
     epochs: int = 100
     """Passes over the training data."""
     batch_size: int = 64
-    """Examples of one step."""
+    """Examples per step."""
     learning_rate: float = 1e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01
-    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    """Weight decay of AdamW: each step shrinks the weights by learning rate x weight decay."""
     seed: int = 0
-    """Of the initial weights, the order of the data and all sampling."""
+    """Seed of the initial weights, the order of the data and all sampling."""
     dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the layers; the bottlenecks always compute in float32."""
+    """Dtype policy of the layers; the bottlenecks always compute in float32."""
 
     def __post_init__(self):
         for field in fields(self):
             value, option = plain(getattr(self, field.name)), f"--{field.name.replace('_', '-')}"
-            object.__setattr__(self, field.name, value)  # frozen
+            object.__setattr__(self, field.name, value)  # the dataclass is frozen
             if value is None:
                 continue
-            # "not >=" also refuses what is not a number
+            # "not >=" also rejects NaN
             if field.name in AT_LEAST_ONE and not value >= 1:
                 raise InputError(f"{option} must be at least 1. Received: {value}")
             if field.name in POSITIVE and not 0 < value < math.inf:
@@ -78,7 +78,7 @@ class Recipe:
                 raise InputError(f"{option} must be at least 0 and below 1. Received: {value}")
 
     def in_options(self, text: str) -> str:
-        """`text` about arguments of Python, in terms of the options of the command line.
+        """Replace Python arguments in `text` by the options of the command line.
 
         Example:
 
@@ -87,48 +87,48 @@ class Recipe:
         '--num-embeddings must be at least 2. Received: --num-embeddings=1'
         """
         for field in sorted(fields(self), key=lambda field: -len(field.name)):
-            alone = "" if "_" in field.name else "(?==)"  # a word such as "bits" is more than a name
+            alone = "" if "_" in field.name else "(?==)"  # a word such as "bits" also occurs in prose
             option = f"--{field.name.replace('_', '-')}"
             text = re.sub(rf"(?<![\w-]){field.name}\b{alone}", option, text)
         return text
 
-    # what a kind of data says
+    # methods that depend on the kind of data
 
     def load_data(self):
-        """The training, validation and test data."""
+        """Return the training, validation and test data."""
         raise TypeError(f"{type(self).__name__} must define load_data()")
 
     def training_batches(self, data):
-        """An `EpochStream` of the training data."""
+        """Return an `EpochStream` of the training data."""
         raise TypeError(f"{type(self).__name__} must define training_batches(data)")
 
     def validation_batches(self, data):
-        """A `tf.data.Dataset` of the validation data."""
+        """Return a `tf.data.Dataset` of the validation data."""
         raise TypeError(f"{type(self).__name__} must define validation_batches(data)")
 
     def preprocessing(self, description: dict) -> dict | None:
-        """How raw data become the model's inputs, kept in the model; `None` where the model itself says it.
+        """Return the conversion of raw data to inputs, stored in the model; `None`: the model defines it.
 
-        `description` is that of the data, which `config.json` holds too.
+        `description` is the description of the data, which `config.json` also contains.
         """
         return None
 
     def describe(self, data) -> str:
-        """What a model must fit, in words: "(8, 8, 1) images"."""
+        """Describe in words the data that a model must fit, such as "(8, 8, 1) images"."""
         raise TypeError(f"{type(self).__name__} must define describe(data)")
 
     def pictures(self, model, data, directory: Path) -> list[keras.callbacks.Callback]:
-        """Callbacks that draw or write examples into the run `directory`."""
+        """Return callbacks that draw pictures or write examples into the run `directory`."""
         return []
 
     def measure(self, model, data) -> dict:
-        """What the best model is worth on the test data: the content of `metrics.json`."""
+        """Evaluate the best model on the test data; return the content of `metrics.json`."""
         raise TypeError(f"{type(self).__name__} must define measure(model, data)")
 
     # the model
 
     def build(self, data, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
-        """The compiled model for `data`.
+        """Return the compiled model for `data`.
 
         `base` is the trained model that a recipe with `builds_on` builds on.
         """
@@ -141,26 +141,26 @@ class Recipe:
         return model
 
     def optimizer(self, schedule) -> keras.optimizers.Optimizer:
-        """What trains the model; `schedule` is its learning rate."""
+        """Return the optimiser; `schedule` is its learning rate."""
         return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
     def build_model(self, data, training_steps) -> keras.Model:
-        """The model; each recipe has its own."""
+        """Return the model; each recipe implements this method."""
         raise TypeError(f"{type(self).__name__} must define build_model(data, training_steps)")
 
     def builds_on(self) -> "Recipe | str | None":
-        """What is there before: a recipe that is trained first, the path of a trained model, or nothing."""
+        """Return the recipe to train first, the path of a trained model, or `None`."""
         return None
 
     # its settings
 
     def settings(self) -> dict:
-        """All fields, as JSON takes them."""
+        """Return all fields, serialisable as JSON."""
         return asdict(self)
 
     @classmethod
     def from_settings(cls, settings: dict):
-        """The opposite of `settings`."""
+        """Return the recipe with these `settings`."""
         names = {field.name for field in fields(cls)}
         unknown = sorted(set(settings) - names)
         if unknown:

@@ -5,24 +5,24 @@ import math
 import numpy as np
 
 LEVELS = (2, 17, 256)  # black and white, scikit-learn's digits, bytes
-MOST_FITTED = 500  # images by which the likelihood is fitted
+MOST_FITTED = 500  # number of images to which the likelihood is fitted
 BATCH = 256
 
 
 def likelihood_metrics(model, data) -> dict:
-    """Length of codes and images under the prior, on the test images.
+    """Compute the length of codes and images in bits under the prior, on the test images.
 
     ```
     rate_bits_per_dim = -log2 p(codes) / D
     bits_per_dim      = (-log2 p(codes) - log2 p(x | codes)) / D,   D = height x width x channels
     ```
 
-    The rate is the length of the codes alone: what a coder of the codes with this prior
-    needs, at the stated error of the reconstruction. `bits_per_dim` is a bound on the
-    length of the image itself (an encoder that gives one code makes the evidence lower
-    bound this sum): the pixels follow a logistic distribution around
-    `offset + slope * reconstruction`, cut into the levels that pixels have. Its three
-    numbers are the same for all pixels and fitted on validation images.
+    The rate is the length of the codes alone: the bits that an entropy coder with this prior
+    needs for the codes, at the reported reconstruction error. `bits_per_dim` is an upper bound on the
+    length of the image itself (for a deterministic encoder, the evidence lower bound is this
+    sum): the pixels follow a logistic distribution around
+    `offset + slope * reconstruction`, discretised to the levels of the pixels. Its three
+    parameters (scale, offset, slope) are the same for all pixels and are fitted to validation images.
 
     Args:
         model: `models.GenerativeAutoEncoder`.
@@ -30,7 +30,7 @@ def likelihood_metrics(model, data) -> dict:
 
     Returns:
         `rate_bits_per_dim`, `uniform_rate_bits_per_dim` (all codes equally probable),
-        `rate_bits_per_image`; and, where the pixels have 2, 17 or 256 levels,
+        `rate_bits_per_image`; and, if the pixels have 2, 17 or 256 levels,
         `bits_per_dim`, `pixel_levels`, and scale, offset and slope of the likelihood.
     """
     dims = math.prod(data.image_shape)
@@ -55,7 +55,7 @@ def likelihood_metrics(model, data) -> dict:
 
 
 def pixel_levels(images) -> int | None:
-    """How many levels from 0 to 1 the pixels have, of those that occur; `None` for any other.
+    """Return the number of levels of the pixels from 0 to 1: 2, 17 or 256; `None` for any other values.
 
     Example:
 
@@ -70,11 +70,11 @@ def pixel_levels(images) -> int | None:
 
 
 def logistic_nats(x, reconstruction, scale, offset=0.0, slope=1.0, *, levels):
-    """`-log p(x)` of each pixel, a logistic distribution whose mass is cut into `levels`.
+    """Compute `-log p(x)` of each pixel, for a logistic distribution discretised to `levels`.
 
     `p(x) = F(x + h) - F(x - h)`, `F(v) = sigmoid((v - mean) / scale)`, `h` half a level,
-    `mean = offset + slope * reconstruction`; the first level has all the mass below it,
-    the last all above.
+    `mean = offset + slope * reconstruction`; the first level includes all mass below it,
+    the last all mass above.
     """
     half = 0.5 / (levels - 1)
     x, mean = np.asarray(x, "float64"), offset + slope * np.asarray(reconstruction, "float64")
@@ -87,7 +87,7 @@ def logistic_nats(x, reconstruction, scale, offset=0.0, slope=1.0, *, levels):
 
 
 def fitted_likelihood(model, split, levels) -> dict:
-    """`{"scale", "offset", "slope"}` with the fewest nats on the first images of a split."""
+    """Return `{"scale", "offset", "slope"}` with the fewest nats on the first images of a split."""
     x = split.images(range(min(MOST_FITTED, len(split))))
     made = np.concatenate(
         [np.asarray(model.reconstruct(x[start : start + BATCH])) for start in range(0, len(x), BATCH)]
@@ -97,7 +97,7 @@ def fitted_likelihood(model, split, levels) -> dict:
         return logistic_nats(x, made, math.exp(log_scale), offset, slope, levels=levels).mean()
 
     best, steps = [math.log(0.03), 0.0, 1.0], [0.7, 0.05, 0.05]
-    for _ in range(12):  # one number after the other, ever finer
+    for _ in range(12):  # coordinate descent with decreasing step sizes
         for i, step in enumerate(steps):
             tried = [[*best[:i], best[i] + step * k, *best[i + 1 :]] for k in (-2, -1, 0, 1, 2)]
             best = min(tried, key=lambda numbers: nats(*numbers))
@@ -106,7 +106,7 @@ def fitted_likelihood(model, split, levels) -> dict:
 
 
 def _code_nats(model, split):
-    """Mean of `-log p(codes)` of an image, given its label where the prior is told labels."""
+    """Compute the mean of `-log p(codes)` of an image, given its label if the prior is class-conditional."""
     labelled, values = model.prior.settings["num_labels"], []
     for number, images in enumerate(_batches(split)):
         labels = split.labels[number * BATCH : (number + 1) * BATCH] if labelled else None

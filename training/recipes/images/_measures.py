@@ -1,4 +1,4 @@
-"""Measurement of image models on test data, and their baselines."""
+"""Measurement of image models and baselines on test data."""
 
 import math
 
@@ -10,18 +10,18 @@ from keras_ae.evaluation.probes.held_out import check_classes
 from keras_ae.layers.bottlenecks.grid_quantizer import GridQuantizer
 
 BATCH = 256
-MOST_ONE_HOT = 512  # values of a code that the probe sees as one-hot; beyond, its embedding: memory
+MOST_ONE_HOT = 512  # most values of a code for one-hot inputs of the probe; beyond, embeddings save memory
 
 
 def measure(model, recipe, data) -> dict:
-    """Metrics of `model` on the test images, with baselines and the linear probe of its codes.
+    """Compute metrics of `model` on the test images, with baselines and the linear probe of its codes.
 
     Returns:
         `{"test": {...}, "codes": {...}, "baselines": {...}}`: `mse` is the mean squared
-        error of pixels in [0, 1]; `psnr` in dB; `bits_per_image` the length of the
-        code; `usage` the share of the codes that one pass over the training images
-        chooses, `perplexity` their effective number. A model without a decoder has its
-        `loss`, and linear probes as baselines. What cannot be measured is left out, see `attempt`.
+        error of pixels in [0, 1]; `psnr` is in dB; `bits_per_image` is the length of the
+        code; `usage` is the share of the codes that are used in one pass over the training images,
+        `perplexity` their effective number. A model without a decoder has its `loss`, and linear
+        probes as baselines. Results that cannot be measured are left out, see `attempt`.
     """
     decodes = hasattr(model, "reconstruct")
     if decodes:
@@ -45,12 +45,12 @@ def measure(model, recipe, data) -> dict:
 
 
 def mean_loss(model, split, batch_size) -> float:
-    """The objective of a split, in batches as in training: pairs are of one batch."""
+    """Compute the loss of a split, in batches as in training: pairs are formed within a batch."""
     return float(model.evaluate(split.batches(batch_size), verbose=0, return_dict=True)["loss"])
 
 
 def reconstruction_metrics(model, split) -> dict:
-    """`{"mse", "psnr"}` of the reconstructions of a split."""
+    """Compute `{"mse", "psnr"}` of the reconstructions of a split."""
     total, count = 0.0, 0
     for images in _batches(split):
         error = np.square(np.asarray(model.reconstruct(images), "float64") - images)
@@ -60,7 +60,7 @@ def reconstruction_metrics(model, split) -> dict:
 
 
 def code_metrics(model, split) -> dict:
-    """Length of the code, and how the codes are used over one pass of a split."""
+    """Compute the length of the code, and the usage of the codes in one pass over a split."""
     levels = code_levels(model)
     metrics = [metric for _, layer, _ in levels for metric in (layer.usage, layer.perplexity)]
     for metric in metrics:
@@ -76,17 +76,17 @@ def code_metrics(model, split) -> dict:
 
 
 def code_levels(model):
-    """`(level, bottleneck, shape of its codes)` of a discrete model; the level "" where there is one."""
+    """Return `(level, bottleneck, shape of its codes)` of a discrete model; a single level is named ""."""
     if hasattr(model, "bottlenecks"):
         return [(level, layer, model.code_shapes[level]) for level, layer in model.bottlenecks.items()]
     return [("", model.bottleneck, model.code_shape)]
 
 
 def linear_probe(model, data, most=10_000) -> float:
-    """Accuracy on the test images of logistic regression on the codes of training images.
+    """Compute the test accuracy of a logistic regression on the codes of training images.
 
-    A categorical code is given as one-hot, a code on a grid as its embedding, bits and
-    vectors as they are; at most `most` training images.
+    A categorical code is encoded as one-hot, a code on a grid as its embedding, bits and
+    vectors are unchanged. At most `most` training images are used.
     """
     chosen = _some(data.train, most)
     x_train, x_test = probe_features(model, data.train, chosen), probe_features(model, data.test)
@@ -94,7 +94,7 @@ def linear_probe(model, data, most=10_000) -> float:
 
 
 def probe_baselines(data, dim, most=10_000) -> dict:
-    """`{name: {"probe_accuracy"}}`: the linear probe of the pixels, and of `dim` principal components."""
+    """Compute `{name: {"probe_accuracy"}}` of the pixels and of `dim` principal components."""
     chosen = _some(data.train, most)
     flat = [split.reshape(len(split), -1) for split in (data.train.images(chosen), data.test.images())]
     dim = min(dim, *flat[0].shape)
@@ -107,7 +107,7 @@ def probe_baselines(data, dim, most=10_000) -> dict:
 
 
 def _some(split, most):
-    """Numbers of at most `most` images of a split."""
+    """Return the indices of at most `most` images of a split."""
     return np.sort(np.random.default_rng(0).permutation(len(split))[:most])
 
 
@@ -123,7 +123,7 @@ def _linear_score(x_train, y_train, x_test, y_test):
 
 
 def probe_features(model, split, chosen=None) -> np.ndarray:
-    """`(images, features)` for a linear classifier."""
+    """Return features `(images, features)` for a linear classifier."""
     chosen = np.arange(len(split)) if chosen is None else chosen
     parts = []
     for start in range(0, len(chosen), BATCH):
@@ -146,7 +146,7 @@ def _code_features(bottleneck, codes):
 
 
 def _positions(model):
-    """Rows and columns of the grid of codes; one position where there is no grid."""
+    """Return the rows and columns of the grid of codes; one position if there is no grid."""
     shape = getattr(model, "code_shape", ())
     return tuple(shape[:2]) if len(shape) >= 2 else (1, 1)
 
@@ -157,16 +157,16 @@ def _batches(split):
 
 
 COMPONENTS = (1, 2, 4, 8, 16, 32)
-MOST_TRAINING_IMAGES = 10_000  # enough for both methods; more would take minutes
-KMEANS_CODES = 1024  # beyond, k-means has too few images a centre to mean anything
+MOST_TRAINING_IMAGES = 10_000  # sufficient for both methods; more would take minutes
+KMEANS_CODES = 1024  # with more codes, k-means has too few images per centre
 
 
 def image_baselines(data, bits_per_image: float | None, grid: tuple[int, int]) -> dict:
-    """`{name: {"mse", "bits_per_image"}}` on the test images.
+    """Compute `{name: {"mse", "bits_per_image"}}` of baselines on the test images.
 
-    The mean image; principal components, whose coefficients are real numbers and so
-    have no length in bits; and, where the model has a code of known length, k-means of
-    the image patches of each grid position at the same number of bits.
+    The baselines are the mean image; principal components, whose coefficients are real numbers and
+    have no length in bits; and, if the model has a code of known length, k-means of
+    the image patches of each grid position with the same number of bits.
     """
     chosen = np.random.default_rng(0).permutation(len(data.train))[:MOST_TRAINING_IMAGES]
     train, test = data.train.images(np.sort(chosen)), data.test.images()
@@ -179,7 +179,7 @@ def image_baselines(data, bits_per_image: float | None, grid: tuple[int, int]) -
 
 
 def pca_baselines(train, test) -> dict:
-    """Principal components, 1 to 32 of them."""
+    """Compute the errors of 1 to 32 principal components."""
     decomposition = require("sklearn.decomposition", extra="training")
     flat_train, flat_test = train.reshape(len(train), -1), test.reshape(len(test), -1)
     limit = min(flat_train.shape)
@@ -191,14 +191,14 @@ def pca_baselines(train, test) -> dict:
 
 
 def pca_codes(train, test, count) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` principal components of the training rows, of the rows of both."""
+    """Project the rows of both onto the first `count` principal components of the training rows."""
     decomposition = require("sklearn.decomposition", extra="training")
     pca = decomposition.PCA(count, random_state=0).fit(train)
     return pca.transform(train), pca.transform(test)
 
 
 def kmeans_baseline(train, test, bits_per_image: float, grid: tuple[int, int]) -> dict:
-    """K-means of the patches of each grid position, with as many bits an image as the model."""
+    """Compute the error of k-means of the patches of each grid position, with the model's bits per image."""
     height, width = train.shape[1:3]
     positions = grid[0] * grid[1]
     codes = round(2 ** (bits_per_image / positions))

@@ -1,4 +1,4 @@
-"""The plain auto-encoder."""
+"""Recipe of the plain auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar

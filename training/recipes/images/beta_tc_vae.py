@@ -1,4 +1,4 @@
-"""The beta-TC-VAE."""
+"""Recipe of the beta-TC-VAE."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -10,7 +10,7 @@ from keras_ae.training.recipes.images.vae import VaeRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class BetaTcVaeRecipe(VaeRecipe):
-    """Variational auto-encoder with a heavier total correlation (Chen et al., 2018)."""
+    """Variational auto-encoder with a larger weight of the total correlation (Chen et al., 2018)."""
 
     name: ClassVar[str] = "beta-tc-vae"
     summary: ClassVar[str] = "a Gaussian embedding of independent dimensions, by its total correlation"
@@ -18,11 +18,11 @@ class BetaTcVaeRecipe(VaeRecipe):
     latent_dim: int = 10
     """Size of the embedding."""
     total_correlation_weight: float = 6.0
-    """Weight of the total correlation; the other parts of the KL have 1."""
+    """Weight of the total correlation; the other parts of the KL have weight 1."""
     sampling: Literal["weighted", "stratified"] = "weighted"
-    """How the aggregate posterior is estimated from a batch."""
+    """Estimator of the aggregate posterior from a batch."""
     decoder: Literal["broadcast", "transposed"] = "broadcast"
-    """Point by point (positions come apart soonest), or transposed convolutions as in the recipe vae."""
+    """Decoder: spatial broadcast (separates positions soonest), or transposed convolutions as in vae."""
 
     def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}
@@ -30,7 +30,7 @@ class BetaTcVaeRecipe(VaeRecipe):
             image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
             self._decoder(data.image_shape, settings),
             self.latent_dim,
-            # training images, but for the batch that may be short
+            # number of training images, if the last batch is full
             dataset_size=training_steps // self.epochs * self.batch_size,
             total_correlation_weight=self.total_correlation_weight,
             sampling=self.sampling,

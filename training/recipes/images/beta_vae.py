@@ -1,4 +1,4 @@
-"""The beta-VAE."""
+"""Recipe of the beta-VAE."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from keras_ae.training.recipes.images.vae import VaeRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class BetaVaeRecipe(VaeRecipe):
-    """Variational auto-encoder with a heavier KL (Higgins et al., 2017), for disentangled dimensions."""
+    """Variational auto-encoder with a larger KL weight, for disentanglement (Higgins et al., 2017)."""
 
     name: ClassVar[str] = "beta-vae"
     summary: ClassVar[str] = "a Gaussian embedding whose KL weighs more; dimensions come apart"

@@ -1,4 +1,4 @@
-"""The binary auto-encoder."""
+"""Recipe of the binary auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,11 +17,11 @@ class BinaryRecipe(ImageRecipe):
     summary: ClassVar[str] = "a grid of bits; new combinations still mean something"
 
     bits: int = 6
-    """Bits of each position."""
+    """Bits per position."""
     stochastic: bool = False
-    """Draw the bits in training instead of thresholding at 0.5."""
+    """Sample the bits in training instead of thresholding at 0.5."""
     kl_weight: float = 0.0
-    """Weight of the KL to fair coins."""
+    """Weight of the KL to Bernoulli(0.5)."""
 
     def build_model(self, data, training_steps):
         settings = self.network_settings()

@@ -1,4 +1,4 @@
-"""Local Deep InfoMax: an embedding without a decoder."""
+"""Recipe of local Deep InfoMax: an embedding without a decoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class DeepInfoMaxRecipe(ImageRecipe):
-    """Encoder and discriminator trained together: the embedding tells its own image's patches from others."""
+    """Encoder and discriminator trained jointly to identify the patches of an embedding's own image."""
 
     name: ClassVar[str] = "deep-infomax"
     summary: ClassVar[str] = "an embedding that identifies its image, without a decoder"
@@ -20,27 +20,27 @@ class DeepInfoMaxRecipe(ImageRecipe):
     latent_dim: int = 16
     """Size of the embedding."""
     estimator: Literal["info_nce", "jensen_shannon", "donsker_varadhan"] = "info_nce"
-    """Bound on the mutual information; jensen_shannon is indifferent to the size of the batch."""
+    """Bound on the mutual information; jensen_shannon does not depend on the batch size."""
     alpha: float = 0.0
     """Weight of the global term: the embedding against the whole map of an image."""
     beta: float = 1.0
     """Weight of the local term: the embedding against each location of the map."""
     gamma: float = 0.0
-    """Weight of the term that draws the embedding to a uniform prior."""
+    """Weight of the term that matches the embedding to a uniform prior."""
     temperature: float = 16.0
-    """Divides the scores."""
+    """Temperature by which the scores are divided."""
     mi_units: int = 256
     """Channels of the networks whose outputs are compared."""
     epochs: int = 60
     """Passes over the training images."""
     learning_rate: float = 1e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01
-    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    """Weight decay of AdamW: each step shrinks the weights by learning rate x weight decay."""
     noise: float = 0.0
     """Standard deviation of the noise added to the encoder's input in training."""
     baselines: bool = True
-    """Measure the linear probe of the pixels and of as many principal components beside the model's."""
+    """Measure baselines of the linear probe: the pixels, and as many principal components."""
 
     def __post_init__(self):
         super().__post_init__()

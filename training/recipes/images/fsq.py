@@ -1,4 +1,4 @@
-"""The auto-encoder with finite scalar quantisation."""
+"""Recipe of the auto-encoder with finite scalar quantisation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,15 +12,15 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class FsqRecipe(ImageRecipe):
-    """Finite scalar quantisation: a grid of codes, each the digits of a few bounded channels."""
+    """Auto-encoder with finite scalar quantisation: each code consists of a few bounded, rounded channels."""
 
     name: ClassVar[str] = "fsq"
     summary: ClassVar[str] = "a grid of codes without a codebook: a few channels, rounded to a few levels"
 
     levels: tuple[int, ...] = (4, 4, 4)
-    """Levels of each channel: 4 x 4 x 4 = 64 codes are 6 bits a position."""
+    """Levels of each channel: 4 x 4 x 4 = 64 codes are 6 bits per position."""
     saturation_cost: float = 0.25
-    """Weight of the loss that keeps the channels where the tanh has a slope."""
+    """Weight of the loss that keeps the channels out of the saturation of the tanh."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -30,7 +30,7 @@ class FsqRecipe(ImageRecipe):
             raise InputError(f"--levels {' '.join(map(str, self.levels))}: {error}") from None
 
     def quantizer(self) -> FiniteScalarQuantizer:
-        """The bottleneck."""
+        """Return the bottleneck."""
         return FiniteScalarQuantizer(self.levels, saturation_cost=self.saturation_cost)
 
     def build_model(self, data, training_steps):

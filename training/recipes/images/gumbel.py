@@ -1,4 +1,4 @@
-"""The one-hot auto-encoder."""
+"""Recipe of the Gumbel-softmax auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,17 +13,17 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class GumbelRecipe(ImageRecipe):
-    """Gumbel-softmax auto-encoder: a grid of one-hot vectors, temperature annealed by itself."""
+    """Gumbel-softmax auto-encoder: a grid of one-hot vectors, with an annealed temperature."""
 
     name: ClassVar[str] = "gumbel"
     summary: ClassVar[str] = "a grid of one-hot vectors by the Gumbel-softmax"
 
     num_classes: int = 64
-    """Classes of each position: 64 are 6 bits."""
+    """Classes per position: 64 are 6 bits."""
     temperature: float = 1.0
-    """At the first step."""
+    """Temperature at the first step."""
     final_temperature: float = 0.5
-    """At the last step; in between it falls exponentially."""
+    """Temperature at the last step; it decays exponentially."""
     kl_weight: float = 1e-3
     """Weight of the KL to the uniform prior."""
 

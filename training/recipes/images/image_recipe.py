@@ -1,4 +1,4 @@
-"""What every recipe of images has in common."""
+"""Base class of recipes for images."""
 
 import math
 from dataclasses import dataclass
@@ -11,47 +11,48 @@ from keras_ae.training.recipes.images._measures import measure
 from keras_ae.training.recipes.recipe import Recipe
 
 SHOWN = 20  # images in the pictures of a run
-MOST_ROWS = 10  # classes whose generated images are shown
+MOST_ROWS = 10  # largest number of classes whose generated images are shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecipe(Recipe):
-    """A recipe whose data are images."""
+    """Recipe whose data are images."""
 
     monitor: ClassVar[str] = "val_reconstruction_loss"
     examples: ClassVar[str] = "images"
 
     data: str = "digits"
-    """"digits" (scikit-learn's), "sprites", a folder of images, an .npz file, or MNIST idx files."""
+    """Source of the images: "digits" (of scikit-learn), "sprites", a folder of images, an .npz file, or idx
+    files of MNIST."""
     image_size: tuple[int, int] | None = None
     """Height and width to which the images are resized."""
     scale: float | None = None
-    """Pixel value of an array that becomes 1, such as 255; without it uint8 is from 0 to 255, and other
+    """Pixel value of an array that is converted to 1, such as 255; None: uint8 is from 0 to 255, and other
     arrays must be in [0, 1]."""
     channels: Literal[1, 3] | None = None
     """Channels to which the images are converted: 1 (grey) or 3 (RGB, transparency on white)."""
     skip_broken: bool = False
-    """Leave out images that cannot be read; otherwise they are an error that names all of them."""
+    """Leave out images that cannot be read; otherwise an error names all of them."""
     epochs: int = 200
     """Passes over the training images."""
     batch_size: int = 64
-    """Images of one step."""
+    """Images per step."""
     learning_rate: float = 3e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.3
-    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    """Weight decay of AdamW: each step shrinks the weights by learning rate x weight decay."""
     filters: int = 64
-    """Channels inside of the convolutional encoder and decoder."""
+    """Channels of the hidden layers of the convolutional encoder and decoder."""
     downsampling: int = 2
-    """How often the encoder halves height and width."""
+    """Number of times the encoder halves height and width."""
     noise: float = 0.05
     """Standard deviation of the noise added to the encoder's input in training (denoising)."""
     seed: int = 0
-    """Of the initial weights, the order of the images and all sampling."""
+    """Seed of the initial weights, the order of the images and all sampling."""
     baselines: bool = True
-    """Measure k-means, PCA and the mean image beside the model."""
+    """Measure the baselines k-means, PCA and the mean image."""
     probe: bool = True
-    """Measure how well a linear classifier reads the labels off the codes."""
+    """Measure the accuracy of a linear classifier of the labels on the codes."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -63,7 +64,7 @@ class ImageRecipe(Recipe):
 
     @property
     def labelled(self) -> bool:
-        """Whether the model is given the labels of the images."""
+        """Whether the labels of the images are inputs of the model."""
         return False
 
     def load_data(self):
@@ -75,7 +76,7 @@ class ImageRecipe(Recipe):
             skip_broken=self.skip_broken,
         )
         height, width = data.image_shape[:2]
-        most = math.ceil(math.log2(max(height, width)))  # one position is left then
+        most = math.ceil(math.log2(max(height, width)))  # one position remains then
         if self.downsampling > most:
             raise InputError(
                 f"--downsampling must be at most {most} for images of {height}x{width} pixels. "
@@ -119,9 +120,9 @@ class ImageRecipe(Recipe):
         return measure(model, self, data)
 
     def network_settings(self):
-        """Arguments that encoder and decoder share."""
+        """Return the arguments common to encoder and decoder."""
         return {"downsampling": self.downsampling, "filters": self.filters}
 
     def _drawing(self, directory):
-        """How often pictures are drawn, and where TensorBoard finds them."""
+        """Return the interval between pictures and the TensorBoard folder."""
         return {"every": max(1, self.epochs // 10), "log_dir": directory / "logs"}

@@ -1,4 +1,4 @@
-"""The auto-encoder with lookup-free quantisation."""
+"""Recipe of the auto-encoder with lookup-free quantisation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,17 +11,17 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class LfqRecipe(ImageRecipe):
-    """Lookup-free quantisation: a grid of codes, each the signs of its channels, kept in use by entropy."""
+    """Auto-encoder with lookup-free quantisation: codes of signs, kept in use by an entropy loss."""
 
     name: ClassVar[str] = "lfq"
     summary: ClassVar[str] = "a grid of codes without a codebook: the signs of a few channels"
 
     bits: int = 6
-    """Channels, and so bits, of each position."""
+    """Bits per position, one per channel."""
     entropy_weight: float = 0.02
-    """Weight of the entropy of each code, which is made small."""
+    """Weight of the entropy of each code, which is minimised."""
     diversity_weight: float = 0.02
-    """Weight of the entropy of the mean code, which is made large."""
+    """Weight of the entropy of the mean code, which is maximised."""
     commitment_cost: float = 0.02
     """Weight of the commitment loss."""
 

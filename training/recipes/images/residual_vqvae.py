@@ -1,4 +1,4 @@
-"""The residual vector-quantised auto-encoder."""
+"""Recipe of the residual vector-quantised auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualVqVaeRecipe(ImageRecipe):
-    """Residual VQ-VAE: a grid of codes from coarse to fine, each level quantising what the last one left."""
+    """Residual VQ-VAE: codes from coarse to fine, each level quantises the residual of the previous one."""
 
     name: ClassVar[str] = "residual-vqvae"
     summary: ClassVar[str] = "a grid of sums of codes, coarse to fine"
@@ -19,13 +19,13 @@ class ResidualVqVaeRecipe(ImageRecipe):
     num_embeddings: int = 8
     """Size of the codebook of each level: 8 codes are 3 bits."""
     num_levels: int = 2
-    """Codes of each position."""
+    """Codes per position."""
     embedding_dim: int = 16
-    """Size of each code."""
+    """Dimension of each code vector."""
     commitment_cost: float = 0.25
     """Weight of the commitment loss."""
     quantizer_dropout: float = 0.0
-    """Share of the training images whose last levels are left out, a random number of them."""
+    """Fraction of the training images for which a random number of the last levels is dropped."""
 
     def build_model(self, data, training_steps):
         settings = self.network_settings()

@@ -1,4 +1,4 @@
-"""The variational auto-encoder."""
+"""Recipe of the variational auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,14 +12,14 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class VaeRecipe(ImageRecipe):
-    """Variational auto-encoder; the KL is warmed up over the first part of the training."""
+    """Variational auto-encoder with a KL warm-up over the first part of the training."""
 
     name: ClassVar[str] = "vae"
     summary: ClassVar[str] = "a Gaussian embedding; generates new images"
     monitor: ClassVar[str] = "val_loss"
 
     weight_decay: float = 0.01
-    """Of AdamW; with the 0.3 of the other recipes the posterior collapses in short trainings."""
+    """Weight decay of AdamW; with the 0.3 of the other recipes the posterior collapses in short trainings."""
     latent_dim: int = 8
     """Size of the embedding."""
     beta: float = 1.0
@@ -27,7 +27,7 @@ class VaeRecipe(ImageRecipe):
     warm_up: float = 0.1
     """Share of the training steps over which the weight of the KL rises from 0."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
-    """Of the pixels, which lie in [0, 1]."""
+    """Likelihood of the pixels, which are in [0, 1]."""
 
     def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}
@@ -41,7 +41,7 @@ class VaeRecipe(ImageRecipe):
         )
 
     def warmed_up_beta(self, training_steps):
-        """The weight of the KL, or a schedule of the training steps that leads to it."""
+        """Return the weight of the KL, or a schedule of the training steps that increases to it."""
         if self.warm_up == 0:
             return self.beta
         steps = max(1, round(self.warm_up * training_steps))

@@ -1,4 +1,4 @@
-"""The vector-quantised auto-encoder."""
+"""Recipe of the vector-quantised auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,21 +11,21 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class VqVaeRecipe(ImageRecipe):
-    """VQ-VAE: a grid of codes, each the nearest of a learned codebook."""
+    """VQ-VAE: a grid of codes, each the nearest vector of a learned codebook."""
 
     name: ClassVar[str] = "vqvae"
     summary: ClassVar[str] = "a grid of codes from a learned codebook"
 
     num_embeddings: int = 64
-    """Size of the codebook: 64 codes are 6 bits a position."""
+    """Size of the codebook: 64 codes are 6 bits per position."""
     embedding_dim: int = 16
-    """Size of each code."""
+    """Dimension of each code vector."""
     commitment_cost: float = 0.25
     """Weight of the commitment loss."""
     ema_decay: float = 0.99
-    """Of the running means of which the codebook is made."""
+    """Decay of the running means that define the codebook."""
     distance: Literal["euclidean", "cosine"] = "euclidean"
-    """By which the nearest code is chosen."""
+    """Distance by which the nearest code is chosen."""
 
     def build_model(self, data, training_steps):
         settings = self.network_settings()

@@ -1,4 +1,4 @@
-"""The two-level vector-quantised auto-encoder."""
+"""Recipe of the two-level vector-quantised auto-encoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class VqVae2Recipe(ImageRecipe):
-    """VQ-VAE-2: a coarse grid of codes for the whole, a fine one for the details."""
+    """VQ-VAE-2: a coarse grid of codes for the global structure and a fine grid for the details."""
 
     name: ClassVar[str] = "vqvae2"
     summary: ClassVar[str] = "two grids of codes, a coarse one and a fine one"
@@ -19,11 +19,11 @@ class VqVae2Recipe(ImageRecipe):
     num_embeddings: int = 64
     """Size of each of the two codebooks."""
     embedding_dim: int = 16
-    """Size of each code."""
+    """Dimension of each code vector."""
     commitment_cost: float = 0.25
     """Weight of the commitment loss."""
     ema_decay: float = 0.99
-    """Of the running means of which the codebooks are made."""
+    """Decay of the running means that define the codebooks."""
 
     def build_model(self, data, training_steps):
         networks = two_level_networks(

@@ -1,4 +1,4 @@
-"""A prior over the codes of a discrete auto-encoder."""
+"""Recipe of a prior over the codes of a discrete auto-encoder."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
@@ -20,9 +20,9 @@ OF_THE_PRIOR = {"epochs", "learning_rate", "weight_decay", "batch_size"}
 
 @dataclass(frozen=True, kw_only=True)
 class VqVaePriorRecipe(ImageRecipe):
-    """A prior over the codes of a discrete auto-encoder, by which it generates new images.
+    """Prior over the codes of a discrete auto-encoder, for generating new images.
 
-    Builds on a trained model, or trains one first, in the folder `autoencoder` of the run.
+    It uses a trained model, or trains one first in the folder `autoencoder` of the run.
     """
 
     name: ClassVar[str] = "vqvae-prior"
@@ -30,8 +30,8 @@ class VqVaePriorRecipe(ImageRecipe):
     monitor: ClassVar[str] = "val_loss"
 
     model: str | None = None
-    """Run directory or .keras file of a trained discrete model; without it one is trained first.
-    The data are those of the run, unless others are given."""
+    """Run directory or .keras file of a trained discrete model; None: a model is trained first.
+    The data are those of that run, unless others are given."""
     autoencoder: Literal["vqvae", "vqvae2", "gumbel", "binary"] = "vqvae"
     """Recipe that is trained first; --filters, --downsampling and --noise are its settings."""
     autoencoder_epochs: int = 200
@@ -41,20 +41,20 @@ class VqVaePriorRecipe(ImageRecipe):
     epochs: int = 30
     """Passes over the training images of the prior."""
     learning_rate: float = 2e-3
-    """Of the prior's AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of the prior's AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01
-    """Of the prior's AdamW."""
+    """Weight decay of the prior's AdamW."""
     dim: int = 64
-    """Size of a position inside of the prior."""
+    """Size of the hidden vector of a position in the prior."""
     depth: int = 3
     """Transformer blocks of the prior."""
     num_attention_heads: int = 4
-    """Of each block; a divisor of --dim."""
+    """Attention heads of each block; a divisor of --dim."""
     dropout: float = 0.1
-    """Share dropped in the prior's training."""
+    """Dropout rate in the prior's training."""
 
     class_conditional: bool = False
-    """Tell the prior the labels of the images; it then generates images of a class."""
+    """Condition the prior on the labels of the images, to generate images of a class."""
 
     @property
     def labelled(self):

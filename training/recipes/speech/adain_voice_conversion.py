@@ -1,4 +1,4 @@
-"""Voice conversion by instance normalisation, one utterance of a voice at hand."""
+"""Recipe of one-shot voice conversion by instance normalisation."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -20,7 +20,7 @@ from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_
 
 @dataclass(frozen=True, kw_only=True)
 class AdaINVoiceConversionRecipe(SpeechRecipe):
-    """Instance normalisation takes the voice out of what was said, AdaIN puts another one in (Chou, 2019)."""
+    """Voice conversion: instance normalisation removes the voice, AdaIN adds another (Chou, 2019)."""
 
     name: ClassVar[str] = "adain-voice-conversion"
     summary: ClassVar[str] = "voice conversion, also to a voice of which one utterance is there"
@@ -29,53 +29,53 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     content_dim: int = 32
     """Channels of the content."""
     speaker_dim: int = 8
-    """Size of the voice."""
+    """Dimension of the speaker embedding."""
     filters: int = 64
-    """Channels inside of the content encoder."""
+    """Channels of the hidden layers of the content encoder."""
     decoder_filters: int = 96
-    """Channels inside of the decoder."""
+    """Channels of the hidden layers of the decoder."""
     speaker_filters: int = 32
-    """Channels inside of the speaker encoder."""
+    """Channels of the hidden layers of the speaker encoder."""
     bank: int = 3
-    """Longest convolution of the banks that see the frames first; frames are 8 ms apart."""
+    """Kernel size, in frames of 8 ms, of the longest convolution of the first layers (convolution banks)."""
     strides: tuple[int, ...] = (2, 2)
-    """Frames that become one, block by block: short utterances need few."""
+    """Temporal stride of each block; use small strides for short utterances."""
     cepstra: int = 13
-    """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
+    """Number of cepstral coefficients, with deltas, as input of the content encoder; 0: the mel frames."""
     content_warp: float = 0.15
-    """The most by which the frequencies that the content encoder sees are stretched in training."""
+    """Maximum relative frequency warp of the content encoder's input in training."""
     warp: float = 0.0
-    """The most by which an utterance and its voice are stretched in training, which makes new voices."""
+    """Maximum relative frequency warp of an utterance and its voice in training, which adds new voices."""
     tilt: float = 0.0
-    """The most by which their spectrum is bent, in standard deviations of a band."""
+    """Maximum spectral tilt of an utterance and its voice in training, in standard deviations of a band."""
     voice_of: Literal["speaker", "utterance"] = "speaker"
-    """speaker: the voice in training is that of another utterance of the speaker; utterance: its own."""
+    """Source of the voice in training: another utterance of the speaker, or the utterance itself."""
     reconstruction_weight: float = 10.0
-    """Of the mean absolute error of the frames."""
+    """Weight of the mean absolute error of the frames."""
     kl_weight: float = 0.05
-    """Of the KL of the content, a mean over its elements in nats."""
+    """Weight of the KL of the content, a mean over its elements in nats."""
     warm_up: float = 0.3
-    """Share of the steps over which this weight rises from 0."""
+    """Share of the training steps over which the KL weight rises from 0."""
     consistency_weight: float = 0.0
-    """Of the difference between the contents of two stretchings of an utterance."""
+    """Weight of the difference between the contents of two perturbations of an utterance."""
     independence_weight: float = 0.03
-    """Of what a linear classifier could tell of the speaker by the content; asks for names of speakers."""
+    """Weight of the linear dependence of the content on the speaker; requires names of speakers."""
     instance_norm: bool = True
-    """Instance normalisation in the content encoder; without it, for comparison."""
+    """Instance normalisation in the content encoder; disable it for comparison."""
     normalize_content: bool = False
-    """Instance normalisation of what the decoder starts with: it takes a part of a single word away."""
+    """Instance normalisation of the decoder's input; it removes information from single words."""
     match_variance: bool = True
-    """Give what is said as much movement as recorded speech has."""
+    """Rescale the output frames to the variance of recorded speech."""
     match_target: bool = True
-    """Move mean and deviation of each band by what the voice misses of the target."""
+    """Correct mean and standard deviation of each band by the error of the reconstructed target."""
     adain: bool = True
-    """AdaIN in the decoder; without it a linear map of the voice is added, for comparison."""
+    """AdaIN in the decoder; if disabled, a linear map of the voice is added, for comparison."""
     epochs: int = 100
     """Passes over the training utterances."""
     batch_size: int = 32
-    """Utterances of one step."""
+    """Utterances per step."""
     learning_rate: float = 3e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -125,7 +125,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
         )
 
     def content_parts(self):
-        """What the frames pass on their way into the content encoder."""
+        """Return the layers applied to the frames before the content encoder."""
         parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
         if self.cepstra:
             parts.append(CepstralCoefficients(self.cepstra, deltas=2))
@@ -135,7 +135,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
         return SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
 
     def measure(self, model, data):
-        """Errors on the test utterances."""
+        """Compute the errors on the test utterances."""
         names = ("reconstruction_loss", "kl_loss")
         test = attempt("test utterances", losses_of_test, model, self, data, names, default={})
         return {"test": test}

@@ -1,4 +1,4 @@
-"""Voice conversion by an adversary that looks for the speaker in the content."""
+"""Recipe of voice conversion with an adversary that predicts the speaker from the content."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -27,79 +27,79 @@ from keras_ae.networks import (
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
 
 AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
-MELS = 80  # bands of `conversion_frames`
+MELS = 80  # mel bands of `conversion_frames`
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialVoiceConversionRecipe(SpeechRecipe):
-    """An adversary looks for the speaker in the content, the decoder is told who speaks (Chou, 2018)."""
+    """Voice conversion: an adversary predicts the speaker, the decoder is conditioned on it (Chou, 2018)."""
 
     name: ClassVar[str] = "adversarial-voice-conversion"
     summary: ClassVar[str] = "voice conversion: an adversary takes the speaker out of what was said"
-    monitor: ClassVar[str | None] = None  # the last epoch: an untrained adversary looks like a good encoder
+    monitor: ClassVar[str | None] = None  # last epoch: early losses are low, as the adversary is untrained
 
     speaker: Literal["table", "encoder"] = "table"
-    """table: a learned vector for each speaker of the training data; encoder: made of any utterance."""
+    """Speaker embedding: table (learned for each training speaker) or encoder (from any utterance)."""
     content_dim: int = 16
     """Channels of the content."""
     speaker_dim: int = 8
-    """Size of the voice."""
+    """Dimension of the speaker embedding."""
     halvings: int = 2
-    """How often the content's time is halved; frames are 8 ms apart."""
+    """Number of times the content's frame rate is halved; frames are 8 ms apart."""
     filters: int = 64
-    """Channels inside of encoder, decoder and generator."""
+    """Channels of the hidden layers of encoder, decoder and generator."""
     adversarial_loss: Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"] = (
         "confusion"
     )
-    """What the encoder does against the adversary; see models.Adversary."""
+    """Loss of the encoder against the adversary; see models.Adversary."""
     adversarial_weight: float = 0.008
-    """Of that term beside the mean absolute error; 0: no adversary in effect."""
+    """Weight of the adversarial loss relative to the mean absolute error; 0: the adversary has no effect."""
     linear_weight: float = 0.6
-    """Of the linear adversary in closed form, beside the other one, in that term."""
+    """Weight of the linear adversary in closed form within the adversarial loss."""
     ramp: float = 0.3
-    """Share of the joint steps over which the weight rises from 0."""
+    """Share of the joint steps over which the adversarial weight rises from 0."""
     adversary_updates: int = 3
-    """Of the adversary in each joint step."""
+    """Number of adversary updates per joint step."""
     adversary_learning_rate: float = 2e-3
-    """Of Adam of the adversary and the discriminator, constant."""
+    """Learning rate of Adam for the adversary and the discriminator, constant."""
     adversary_dropout: float = 0.1
-    """Dropout of the adversary."""
+    """Dropout rate of the adversary."""
     cepstra: int = 13
-    """Cepstral coefficients that the content encoder sees, with slopes; 0: the frames themselves."""
+    """Number of cepstral coefficients, with deltas, as input of the content encoder; 0: the mel frames."""
     normalize: bool = True
-    """Take mean and deviation of the utterance out of what the content encoder sees."""
+    """Standardise the content encoder's input over each utterance."""
     warp: float = 0.2
-    """The most by which the frequencies that the content encoder sees are stretched in training."""
+    """Maximum relative frequency warp of the content encoder's input in training."""
     tilt: float = 0.0
-    """The most by which their spectrum is bent in training, in standard deviations of a band."""
+    """Maximum spectral tilt of the content encoder's input in training, in standard deviations of a band."""
     noise: float = 0.1
-    """Standard deviation of noise on the standardised content that the decoder sees in training."""
+    """Standard deviation of the noise added to the standardised content before the decoder in training."""
     correlation_weight: float = 0.5
-    """Of what the channels of the content repeat of each other."""
+    """Weight of the correlation penalty between content channels."""
     consistency_weight: float = 0.3
-    """In the stage of the decoder: of the content of converted frames, which should be the same."""
+    """Weight of the change of content in converted frames, in the decoder stage."""
     autoencoder_epochs: int = 8
-    """Epochs without the adversary, at first."""
+    """Epochs of the first stage, without the adversary."""
     adversary_epochs: int = 1
-    """Epochs of the adversary alone, then."""
+    """Epochs of the second stage, the adversary alone."""
     decoder_epochs: int = 18
-    """Epochs of the decoder alone, after those of all together."""
+    """Epochs of the decoder alone, after the joint stage."""
     residual_epochs: int = 0
-    """Epochs of the residual generator and its discriminator alone, at last."""
+    """Epochs of the last stage, the residual generator and its discriminator alone."""
     discriminator_updates: int = 3
-    """Of the discriminator in each of their steps."""
+    """Number of discriminator updates per step of the last stage."""
     crop_seconds: float | None = 0.96
-    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 62
-    """Passes over the training utterances, all stages together."""
+    """Passes over the training utterances, in total over all stages."""
     batch_size: int = 32
-    """Utterances of one step."""
+    """Utterances per step."""
     learning_rate: float = 3e-3
-    """Of AdamW of the model, at the start; it falls to 0 by a cosine over the steps in which it moves, and
-    again in the stage of the decoder."""
+    """Initial learning rate of the model's AdamW; it decays to 0 by a cosine over the steps in which the
+    model is updated, and again in the decoder stage."""
 
     def build(self, data, steps_per_epoch, base=None):
-        """The compiled model; the adversary's optimiser is Adam at a rate of its own."""
+        """Return the compiled model; the adversary's optimiser is Adam with a separate learning rate."""
         keras.utils.set_random_seed(self.seed)
         model = self.build_model(data, self.epochs * steps_per_epoch)
         model.preprocessing = self.preprocessing(data.description)
@@ -207,6 +207,6 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         return keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.adversarial_weight)
 
     def measure(self, model, data):
-        """Errors on the test utterances."""
+        """Compute the errors on the test utterances."""
         test = attempt("test utterances", losses_of_test, model, self, data, default={})
         return {"test": test}

@@ -1,4 +1,4 @@
-"""Contrastive predictive coding of speech."""
+"""Recipe of contrastive predictive coding of speech."""
 
 import math
 from dataclasses import dataclass
@@ -27,47 +27,49 @@ LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
     8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
 }
 WAVEFORMS = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
-AROUND = (-5, 0, 3, 5)  # frames whose contexts a probe of phones sees: 50 ms to each side
+AROUND = (-5, 0, 3, 5)  # offsets of the contexts in the phone probe: up to 50 ms to each side
 
 
 @dataclass(frozen=True, kw_only=True)
 class CpcRecipe(SpeechRecipe):
-    """Frames of a waveform, and a context from which the frames ahead can be told from others."""
+    """Contrastive predictive coding: a context identifies future frames of a waveform among distractors."""
 
     name: ClassVar[str] = "cpc"
     summary: ClassVar[str] = "phones and speakers from raw speech, without labels and without a decoder"
     monitor: ClassVar[str] = "val_loss"
 
     sample_rate: Literal[16_000, 8_000] = 16_000
-    """Samples of a second, to which all audio is brought."""
+    """Sample rate in Hz, to which all audio is resampled."""
     front_end: Literal["waveform", "log-mel"] = "waveform"
-    """What the encoder sees: the samples, or log-mel frames, which need less speech to learn from."""
+    """Input of the encoder: the samples, or log-mel frames, which need less training speech."""
     dim: int = 256
     """Channels of the frames."""
     context_dim: int = 256
     """Size of the context."""
     steps: int = 12
-    """How many frames ahead are predicted, 10 ms each."""
+    """Number of future frames that are predicted, 10 ms each."""
     first_step: int = 1
     """The nearest frame that is predicted."""
     negatives: tuple[Literal["same_sequence", "same_speaker", "batch"], ...] = ("same_sequence", "batch")
-    """Where the frames come from that the true one is told from: the own sequence for content, the batch
-    for the speaker, both for both."""
+    """Sources of the distractor frames: the same sequence favours content, the batch favours the speaker,
+    both favour both."""
     negatives_of_each: tuple[int, ...] | None = (64, 192)
-    """How many of each; without it all there are."""
+    """Number of distractors from each source; None: all."""
     warp: float = 0.0
-    """The most by which formants are moved in training, 0.2 is 20 %: the context hears one voice, the frames
-    to be told apart come from another, so that speakers leave the embedding. 0: as recorded."""
+    """Maximum relative shift of the formants in training, 0.2 is 20 %. The context is computed from one
+    voice, the true frame and the distractors from another, which removes the speaker from the embedding.
+    0: no shift."""
     tilt: float = 0.0
-    """The most that a slope, a bow and a twist of the spectrum add in training, 1.0 is 8.7 dB; as `warp`."""
+    """Maximum of linear, quadratic and cubic terms added to the spectrum in training, 1.0 is 8.7 dB; as
+    --warp."""
     crop_seconds: float | None = 1.28
-    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 96
     """Passes over the training utterances."""
     batch_size: int = 8
-    """Utterances of one step."""
+    """Utterances per step."""
     probe: bool = True
-    """Measure linear probes of the phone and the speaker, where they are known."""
+    """Measure linear probes of the phone and the speaker, if they are known."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -98,14 +100,14 @@ class CpcRecipe(SpeechRecipe):
         return waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
 
     def _perturbation(self, sample_rate):
-        # 32 ms hold the lowest pitch of speech; 20 numbers at 8 kHz follow the formants, not the harmonics
+        # 32 ms contain the lowest pitch of speech; order 20 at 8 kHz follows the formants, not the harmonics
         window = 4 * round(sample_rate * 0.032 / 4)
         return VoicePerturbation(
             self.warp, self.tilt, window=window, order=round(sample_rate / 400), seed=self.seed
         )
 
     def measure(self, model, data):
-        """Loss, accuracy and probes on the test utterances, with the probes of the untrained model."""
+        """Compute loss, accuracy and probes on the test utterances, and probes of the untrained model."""
         test = attempt("test utterances", self.losses, model, data, default={})
         if not self.probe or not len(data.test):
             return {"test": test}
@@ -114,14 +116,15 @@ class CpcRecipe(SpeechRecipe):
         return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
 
     def losses(self, model, data) -> dict:
-        """`accuracy` and `loss` on the test utterances."""
+        """Compute `accuracy` and `loss` on the test utterances."""
         logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
         return {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
 
     def probes(self, model, data, prefix: str = "") -> dict:
-        """`phone_accuracy` and `speaker_accuracy` of linear probes fitted on train and read on test.
+        """Compute `phone_accuracy` and `speaker_accuracy` of linear probes, fitted on train, tested on test.
 
-        One that cannot be fitted, such as of a single speaker, is left out; `prefix` begins its name there.
+        A probe that cannot be fitted, such as with a single speaker, is recorded as left out, with
+        `prefix` at the beginning of its name.
         """
         if data.train.speaker is None and not data.phones:
             return {}
@@ -140,23 +143,23 @@ class CpcRecipe(SpeechRecipe):
         return {name: value for name, value in found.items() if value is not None}
 
     def _encoded(self, model, data):
-        """`(split, frames of its utterances)` of train and test."""
+        """Return `(split, frames of its utterances)` of train and test."""
         encode = frames_and_context(model)
         return [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
 
     def phone_features(self, frames):
-        """Frame, and the contexts up to 50 ms around it, each standardised over the utterance."""
+        """Concatenate each frame and the contexts up to 50 ms around it, standardised over the utterance."""
         frames = standardized(frames)
         context = [shifted(frames[:, self.dim :], by) for by in AROUND]
         return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
     def speaker_features(self, frames):
-        """Mean and deviation of frame and context over the utterance."""
+        """Return mean and standard deviation of frame and context over the utterance."""
         return mean_and_deviation(frames)
 
 
 def frames_and_context(model):
-    """An `encode` for `encode_utterances`: frame and context side by side."""
+    """Return an `encode` function for `encode_utterances` that concatenates frame and context."""
 
     @tf.function(input_signature=WAVEFORMS)
     def encode(x, lengths):

@@ -1,4 +1,4 @@
-"""What every recipe of speech has in common."""
+"""Base class of recipes for speech."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,23 +12,23 @@ from keras_ae.training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechRecipe(Recipe):
-    """A recipe whose data are utterances."""
+    """Recipe whose data are utterances."""
 
     examples: ClassVar[str] = "utterances"
 
     data: str = "espeak"
-    """"espeak" (sentences spoken by the library espeak-ng), a folder of wav, flac, ogg or mp3 files with a
-    manifest or names like <label>_<speaker>_<take>.wav, or an .npz file."""
+    """Source of the speech: "espeak" (sentences spoken by the library espeak-ng), a folder of wav, flac, ogg
+    or mp3 files with a manifest or names like <label>_<speaker>_<take>.wav, or an .npz file."""
     sample_rate: int = 16_000
-    """Samples of a second, to which all audio is brought."""
+    """Sample rate in Hz, to which all audio is resampled."""
     crop_seconds: float | None = None
-    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 50
     """Passes over the training utterances."""
     batch_size: int = 16
-    """Utterances of one step."""
+    """Utterances per step."""
     seed: int = 0
-    """Of the initial weights, the order of the utterances and all sampling."""
+    """Seed of the initial weights, the order of the utterances and all sampling."""
 
     def load_data(self):
         return load_speech(self.data, sample_rate=self.sample_rate)
@@ -63,6 +63,6 @@ class SpeechRecipe(Recipe):
 
 
 def losses_of_test(model, recipe, data, names=("reconstruction_loss",)) -> dict:
-    """Some of the metrics of `evaluate` on the test utterances."""
+    """Return the metrics `names` of `evaluate` on the test utterances."""
     logs = model.evaluate(data.test.batches(recipe.batch_size), verbose=0, return_dict=True)
     return {name: float(logs[name]) for name in names}

@@ -1,4 +1,4 @@
-"""The auto-encoder of speech with phone-like units."""
+"""Recipe of the speech auto-encoder with phone-like units."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -31,41 +31,41 @@ FRAMES_PER_CODE = 2
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechVqVaeRecipe(SpeechRecipe):
-    """One of so many units every 20 ms; the decoder is told the speaker, so the units tell the phones."""
+    """Speech VQ-VAE: one discrete unit per 20 ms; conditioning the decoder on the speaker favours phones."""
 
     name: ClassVar[str] = "speech-vqvae"
     summary: ClassVar[str] = "phone-like units of speech; the decoder is told who speaks"
     monitor: ClassVar[str] = "val_reconstruction_loss"
 
     bottleneck: Literal["vq", "none", "gaussian", "gumbel", "binary"] = "vq"
-    """vq: a learned codebook; the others for comparison."""
+    """Bottleneck: vq is a learned codebook; the others are for comparison."""
     num_embeddings: int = 128
-    """Units of the codebook (also classes of gumbel); binary has as many, a power of two."""
+    """Number of units in the codebook (vq), of classes (gumbel), or of codes, a power of two (binary)."""
     embedding_dim: int = 64
-    """Size of each unit's vector, and of the embedding of none and gaussian."""
+    """Dimension of each unit's vector (vq), and of the embedding (none, gaussian)."""
     beta: float = 1e-4
-    """Weight of the KL, a sum over the utterance in nats, beside the mean error (gaussian)."""
+    """Weight of the KL, a sum over the utterance in nats, relative to the mean error (gaussian)."""
     commitment_cost: float = 0.25
     """Weight of the commitment loss (vq)."""
     jitter: float = 0.12
-    """Probability that a unit is replaced by its left neighbour in training, as much for the right one."""
+    """Probability that a unit is replaced by its left neighbour in training; the same for the right one."""
     warp: float = 0.25
-    """The most by which the frequencies that the encoder sees are stretched in training."""
+    """Maximum relative frequency warp of the encoder's input in training."""
     noise: float = 0.5
-    """Share of the training utterances that the encoder hears in noise, white or of other voices, 5 to 20 dB
-    below; what is reconstructed is clean."""
+    """Share of the training utterances to which noise is added before the encoder, white or from other
+    voices, 5 to 20 dB below the speech; the reconstruction target is clean."""
     num_mels: int = 80
-    """Mel bands that are reconstructed."""
+    """Number of mel bands that are reconstructed."""
     filters: int = 128
-    """Channels inside of encoder and decoder."""
+    """Channels of the hidden layers of encoder and decoder."""
     crop_seconds: float | None = 1.28
-    """Length of the random part of each utterance that an epoch takes; without it whole utterances."""
+    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 140
     """Passes over the training utterances."""
     batch_size: int = 8
-    """Utterances of one step."""
+    """Utterances per step."""
     probe: bool = True
-    """Measure what the units tell of the phone and the speaker, where they are known."""
+    """Measure the information of the units on the phone and the speaker, if these are known."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -95,18 +95,18 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         return SpeechAutoEncoder(encoder, decoder, front_end([mel, normalization]), bottleneck)
 
     def cepstra(self, frames):
-        """Front end of the encoder: MFCC with slopes, standardised over the utterance."""
+        """Return the layers of the encoder's front end: MFCC with deltas, standardised over the utterance."""
         return [
             WaveformNoise(self.noise, seed=self.seed),
             LogMelSpectrogram(40, **frames),
-            # a bent spectrum would be straightened by the standardisation: the warp alone
+            # only the warp: the standardisation would remove a tilt of the spectrum
             SpectralPerturbation(self.warp, 0.0, seed=self.seed),
             CepstralCoefficients(13, deltas=2),
             InstanceNormalization(center=False, scale=False),
         ]
 
     def make_bottleneck(self):
-        """`(bottleneck, channels that the encoder gives it and the decoder takes)`."""
+        """Return `(bottleneck, number of channels between encoder, bottleneck and decoder)`."""
         if self.bottleneck == "none":
             return None, self.embedding_dim
         if self.bottleneck == "gaussian":
@@ -125,7 +125,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         return quantizer, self.embedding_dim
 
     def measure(self, model, data):
-        """Error and units on the test utterances, the speaker probe beside that of log-mel frames."""
+        """Measure error and units on the test utterances, and the speaker probe of log-mel frames."""
         loss = attempt("test utterances", losses_of_test, model, self, data, default={})
         if not self.probe or not model.discrete or not len(data.test):
             return {"test": loss}
@@ -150,7 +150,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
 
 
 def frames_at(sample_rate) -> dict:
-    """Settings of a front end: windows of 25 ms every 10 ms."""
+    """Return the settings of a front end with windows of 25 ms every 10 ms."""
     window = sample_rate // 40
     return {
         "sample_rate": sample_rate,
@@ -161,7 +161,7 @@ def frames_at(sample_rate) -> dict:
 
 
 def unit_purity(data, train_units, test_units, num_units) -> float:
-    """Purity on the test frames of 10 ms by the map of the training frames."""
+    """Compute the purity on the test frames of 10 ms, with units mapped to phones on the training frames."""
     hop = data.sample_rate // 100
     phones = [speech_units.phones_of_frames(split, hop) for split in (data.train, data.test)]
     train = speech_units.units_of_frames(train_units, phones[0], FRAMES_PER_CODE)
@@ -170,7 +170,7 @@ def unit_purity(data, train_units, test_units, num_units) -> float:
 
 
 def log_mel_speaker_accuracy(model, data) -> float:
-    """The speaker by mean and deviation of the frames of the model's target."""
+    """Compute the speaker accuracy from mean and standard deviation of the frames of the model's target."""
 
     def encode(batch):
         x = tf.convert_to_tensor(batch["x"])

@@ -1,4 +1,4 @@
-"""Sentences by telling their neighbours from others."""
+"""Recipe of sentence vectors learned by identifying neighbouring sentences."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,22 +11,22 @@ from keras_ae.training.recipes.text.text_recipe import TextRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class QuickThoughtRecipe(TextRecipe):
-    """A vector for each sentence, from which its neighbours can be told from other sentences."""
+    """Sentence vectors that identify the neighbours of a sentence among other sentences."""
 
     name: ClassVar[str] = "quick-thought"
     summary: ClassVar[str] = "vectors of sentences, by picking their neighbours among hundreds of others"
     headline: ClassVar[str] = "gain"
 
     epochs: int = 3
-    """Passes over the training sentences; with more, small corpora are learnt by heart."""
+    """Passes over the training sentences; more passes overfit small corpora."""
     batch_size: int = 400
-    """Consecutive sentences of a block, among which the neighbours are searched."""
+    """Consecutive sentences per block, among which the neighbours are searched."""
     max_words: int = 50
-    """Words of a sentence in training; further ones are cut off."""
+    """Maximum number of words per sentence in training; further words are cut off."""
     sub_batches: int | None = None
-    """Encode a block in so many parts, in less memory, with the same gradients."""
+    """Number of parts in which a block is encoded, to save memory; the gradients are the same."""
     learning_rate: float = 1e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Sentences by writing the ones around them."""
+"""Recipe of sentence vectors learned by generating the surrounding sentences."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -10,7 +10,7 @@ from keras_ae.training.recipes.text.text_recipe import TextRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class SkipThoughtRecipe(TextRecipe):
-    """A vector for each sentence, from which the sentence before and the one after can be written."""
+    """Sentence vectors from which the previous and the next sentence can be generated."""
 
     name: ClassVar[str] = "skip-thought"
     summary: ClassVar[str] = "vectors of sentences, by writing the sentences around them; they decode to text"
@@ -18,25 +18,25 @@ class SkipThoughtRecipe(TextRecipe):
     headline: ClassVar[str] = "next_perplexity"
 
     decoders: tuple[Literal["previous", "this", "next"], ...] = ("previous", "next")
-    """The sentences that are written; with "this" the vector decodes into its own sentence."""
+    """Sentences that are generated; with "this" the vector is decoded to its own sentence."""
     decoder_units: int | None = None
-    """Size of the state of a decoder; without it that of the vector."""
+    """Size of the state of a decoder; None: that of the sentence vector."""
     conditioning: Literal["state", "every_step"] = "state"
-    """How a decoder is told the vector: as its first state, or at every word."""
+    """Conditioning of a decoder on the sentence vector: as its initial state, or at every word."""
     batch_normalization: bool = True
-    """Tell decoders the vector standardised over the batch; otherwise as it is."""
+    """Standardise the sentence vector over the batch before the decoders."""
     use_vector: bool = True
-    """Tell the decoders the vector; without it they are the baseline of the perplexity."""
+    """Condition the decoders on the sentence vector; without it they are the baseline of the perplexity."""
     num_sampled: int | None = None
-    """Words among which a training step chooses, drawn at random; without it all of the vocabulary."""
+    """Number of words in the sampled softmax of a training step; None: the whole vocabulary."""
     max_words: int = 30
-    """Words of a sentence in training; further ones are cut off."""
+    """Maximum number of words per sentence in training; further words are cut off."""
     epochs: int = 5
     """Passes over the training sentences."""
     batch_size: int = 64
-    """Sentences of one step, each with its neighbours."""
+    """Sentences per step, each with its neighbours."""
     learning_rate: float = 1e-3
-    """Of AdamW, at the start; it falls to 0 by a cosine."""
+    """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 
     def batches_of(self, data, split, seed):
         return sentence_triples(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)

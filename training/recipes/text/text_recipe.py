@@ -1,4 +1,4 @@
-"""What every recipe of sentences has in common."""
+"""Base class of recipes for sentences."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,48 +19,48 @@ from keras_ae.training.datasets import SentenceData, load_text
 from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
 from keras_ae.training.recipes.recipe import Recipe
 
-GRADIENT_NORM = 5.0  # of all weights together; larger gradients are scaled to it
+GRADIENT_NORM = 5.0  # maximum global gradient norm; larger gradients are scaled to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextRecipe(Recipe):
-    """A recipe whose data are consecutive sentences of documents."""
+    """Recipe whose data are consecutive sentences of documents."""
 
     examples: ClassVar[str] = "sentences"
-    headline: ClassVar[str] = "loss"  # what the test is summed up by
+    headline: ClassVar[str] = "loss"  # metric that summarises the test
 
     data: str = "docstrings"
-    """"docstrings" (English prose of installed packages), a text file, or a folder of .txt, .text and .gz
-    files, one document each; folders train, validation and test in it are splits."""
+    """Source of the text: "docstrings" (English prose of installed packages), a text file, or a folder of
+    .txt, .text and .gz files, one document each; folders train, validation and test in it are splits."""
     sentence_per_line: bool = False
-    """Each line is a sentence; otherwise sentences are cut."""
+    """Read each line as one sentence; otherwise paragraphs are split into sentences."""
     language: str = "en"
-    """ISO 639 code of the language whose sentences are cut."""
+    """ISO 639 code of the language, by which sentences are split."""
     encoding: str | None = None
-    """Encoding of the files, such as latin-1; without it UTF-8, or what a byte order mark says."""
+    """Encoding of the files, such as latin-1; None: UTF-8, or the encoding of a byte order mark."""
     vocabulary_size: int = 20_000
-    """Words that the model knows, at most: the most frequent ones."""
+    """Maximum number of words in the vocabulary: the most frequent ones."""
     min_count: int = 2
-    """How often a word of the vocabulary comes at least."""
+    """Minimum frequency of a word in the vocabulary."""
     word_vectors: str = "train"
-    """What word vectors start from: "train" (skip-gram of the training sentences), "none" (random
-    numbers), or a file of word2vec, GloVe, fastText or .npz."""
+    """Initial word vectors: "train" (skip-gram of the training sentences), "none" (random numbers), or a file
+    of word2vec, GloVe, fastText or .npz."""
     embedding_dim: int = 300
-    """Numbers of a word vector, where no file says it."""
+    """Dimension of a word vector, if no file of word vectors is given."""
     trainable_words: bool = True
-    """Train the word vectors too."""
+    """Train the word vectors together with the model."""
     encoder: Literal["bi-gru", "gru", "bag-of-words"] = "bi-gru"
-    """What reads a sentence; "bag-of-words" adds its word vectors."""
+    """Sentence encoder; "bag-of-words" sums the word vectors."""
     dim: int = 256
-    """Size of the vector of an encoder; that of "bag-of-words" is the size of a word vector."""
+    """Dimension of the sentence vector; with "bag-of-words" it is that of a word vector."""
     word_dropout: float = 0.0
-    """Probability that a word is read as the unknown word, in training."""
+    """Probability that a word is replaced by the unknown word in training."""
     weight_decay: float = 0.0
-    """Of AdamW: each step takes learning rate x weight decay off the weights."""
+    """Weight decay of AdamW: each step shrinks the weights by learning rate x weight decay."""
     transfer: str | None = None
     """Folder of tasks of labelled sentences (.tsv files), on which the vectors are measured."""
     transfer_tasks: tuple[str, ...] | None = None
-    """Names of the tasks, such as mr trec; without it all that are in the folder."""
+    """Names of the tasks, such as mr trec; None: all tasks in the folder."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -83,7 +83,7 @@ class TextRecipe(Recipe):
 
     def training_batches(self, data):
         if self.transfer is not None:
-            self.tasks(self.transfer)  # a mistake is better found now than after the training
+            self.tasks(self.transfer)  # reports errors before the training instead of after it
         for name, split in (("validation", data.validation), ("test", data.test)):
             try:
                 self.batches_of(data, split, None)
@@ -97,7 +97,7 @@ class TextRecipe(Recipe):
         return self.batches_of(data, data.validation, None).dataset
 
     def batches_of(self, data, split, seed):
-        """A `BatchStream` of a split; `seed` `None`: always the same batches."""
+        """Return a `BatchStream` of a split; with `seed=None` the batches are always the same."""
         raise TypeError(f"{type(self).__name__} must define batches_of(data, split, seed)")
 
     def pictures(self, model, data, directory):
@@ -109,12 +109,12 @@ class TextRecipe(Recipe):
     # the model
 
     def optimizer(self, schedule) -> keras.optimizers.Optimizer:
-        # most of a step would be the vectors of the vocabulary; None: no decay, not one of 0
+        # None skips the decay; a decay of 0 would spend most of a step on the vectors of the vocabulary
         decay = self.weight_decay or None
         return FusedAdam(schedule, weight_decay=decay, global_clipnorm=GRADIENT_NORM)
 
     def start_vectors(self, data) -> WordVectors | None:
-        """The table that word vectors start from, `None` for random numbers."""
+        """Return the table of initial word vectors; `None`: random numbers."""
         if self.word_vectors == "none":
             return None
         if self.word_vectors == "train":
@@ -126,7 +126,7 @@ class TextRecipe(Recipe):
         return WordVectors.load(self.word_vectors)
 
     def start_rows(self, data) -> np.ndarray | None:
-        """`start_vectors` by number of the vocabulary; scaled, if sums of them are to be trained."""
+        """Return `start_vectors` in the order of the vocabulary; scaled, if their sums are to be trained."""
         table = self.start_vectors(data)
         if table is None:
             return None
@@ -135,7 +135,7 @@ class TextRecipe(Recipe):
         return table.rows(data.vocabulary)
 
     def sentence_encoder(self, data, rows, name: str = "encoder") -> keras.Model:
-        """A new encoder from numbers of words to a vector; its word vectors start from `start_rows`."""
+        """Return a new encoder from word ids to a vector, with word vectors initialised by `start_rows`."""
         shared = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
         shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
         size = len(data.vocabulary)
@@ -149,10 +149,10 @@ class TextRecipe(Recipe):
             **shared,
         )
 
-    # what its vectors are worth
+    # evaluation
 
     def measure(self, model, data):
-        """Losses on the test sentences, and the tasks of `transfer` with their control rows."""
+        """Compute losses on the test sentences, and the tasks of `transfer` with their control rows."""
         metrics = {"test": attempt("test sentences", self.losses, model, data, default={})}
         untrained = attempt("test sentences, untrained", self.untrained_losses, data)
         metrics["baselines"] = {} if untrained is None else {"untrained": untrained}
@@ -162,23 +162,23 @@ class TextRecipe(Recipe):
         return metrics
 
     def untrained_losses(self, data) -> dict:
-        """`losses` of a model with its initial weights."""
+        """Compute `losses` of a model with its initial weights."""
         untrained = self.build_model(data, 1)
         untrained.compile(jit_compile=False)
         return self.losses(untrained, data)
 
     def losses(self, model, data) -> dict:
-        """Loss and metrics on the test sentences, the most telling one first."""
+        """Compute loss and metrics on the test sentences, the most informative one first."""
         batches = self.batches_of(data, data.test, None).dataset
         logs = model.evaluate(batches, verbose=0, return_dict=True)
         return {name: float(logs[name]) for name in sorted(logs, key=lambda name: name != self.headline)}
 
     def tasks(self, folder) -> list[SentenceTask]:
-        """The tasks in a folder that were asked for."""
+        """Return the requested tasks in a folder."""
         return load_sentence_tasks(folder, self.transfer_tasks)
 
     def transfer_rows(self, model, data, tasks, progress=None) -> dict:
-        """`{row: {task: figures}}`: the model, then rows without its training."""
+        """Compute `{row: {task: results}}`: the model, then control rows without its training."""
         options = {"progress": progress or current_progress(), "figures_cache": cache_folder() / "transfer"}
         rows = attempt(f"transfer of {self.name}", transfer, model, tasks, **options)
         rows = {} if rows is None else {self.name: rows}
