@@ -365,10 +365,6 @@ def _complain(message, code=2):
     return code
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 @contextlib.contextmanager
 def data_warnings_as_lines():
     """Print each different `DataWarning` once, as one line on stderr without place and source.
@@ -388,3 +384,7 @@ def data_warnings_as_lines():
 
         warnings.showwarning = show_plainly
         yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
