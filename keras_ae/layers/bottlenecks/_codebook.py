@@ -21,7 +21,6 @@ from keras_ae.ops.core import (
     is_finite,
     num_replicas,
     sum_over_replicas,
-    where_counted,
 )
 from keras_ae.ops.search import (
     CANDIDATES,
@@ -331,8 +330,8 @@ def ema_step(state, rows, codes, decay):
 
 
 def code_sums(x, codes, weights, num_embeddings):
-    """Return weighted sums `(heads, K, dim)` of the vectors of each code."""
-    weighted = x if weights is None else where_counted(x, weights) * weights[:, None, None]
+    """Return the weighted sums `(heads, K, dim)` of the vectors of each code; code -1 leaves a vector out."""
+    weighted = x if weights is None else x * weights[:, None, None]
     sums = [
         tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], num_embeddings)
         for head in range(x.shape[1])
