@@ -247,7 +247,7 @@ def correlation(a, b) -> float:
 
     Example:
 
-    >>> correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+    >>> round(correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 6)
     1.0
     """
     a, b = (np.asarray(values, "float64") for values in (a, b))
