@@ -120,8 +120,22 @@ def finite_padding(x, weights):
     """
     if weights is None or is_exporting():
         return x
-    kept = ops.logical_or(_spread(ops.cast(weights, "bool"), x), ops.isfinite(x))
-    return ops.where(kept, x, ops.zeros_like(x))
+
+    def selected():
+        kept = ops.logical_or(_spread(ops.cast(weights, "bool"), x), ops.isfinite(x))
+        return ops.where(kept, x, ops.zeros_like(x))
+
+    return tf.cond(all_finite(x), lambda: x, selected) if is_concrete(x) else selected()
+
+
+def is_concrete(x) -> bool:
+    """Return whether conditions on the values of `x` save time: XLA and symbolic tensors select instead."""
+    return not isinstance(x, keras.KerasTensor) and not has_fixed_shapes()
+
+
+def all_finite(x):
+    """Return whether all entries of a float tensor and the sum of their squares are finite: one fast pass."""
+    return is_finite(tf.nn.l2_loss(x))
 
 
 def _spread(weights, values):

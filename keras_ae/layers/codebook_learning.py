@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.metrics.code_counts import count_codes
-from keras_ae.ops import sum_over_replicas, where_counted
+from keras_ae.ops import sum_over_replicas
 
 USAGE_DECAY = 0.99  # of the usage counts where the codebook learns by gradient
 
@@ -43,8 +43,8 @@ def ema_step(state, rows, codes, decay):
 
 
 def code_sums(x, codes, weights, num_embeddings):
-    """Weighted sums `(heads, K, dim)` of the vectors of each code."""
-    weighted = x if weights is None else where_counted(x, weights) * weights[:, None, None]
+    """Return the weighted sums `(heads, K, dim)` of the vectors of each code; code -1 leaves a vector out."""
+    weighted = x if weights is None else x * weights[:, None, None]
     sums = [
         tf.math.unsorted_segment_sum(weighted[:, head], codes[:, head], num_embeddings)
         for head in range(x.shape[1])

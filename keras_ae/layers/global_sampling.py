@@ -2,7 +2,15 @@
 
 import tensorflow as tf
 
-from keras_ae.ops import finite_rows, is_finite, num_replicas, sum_over_replicas
+from keras_ae.ops import (
+    all_finite,
+    finite_rows,
+    has_fixed_shapes,
+    is_concrete,
+    is_finite,
+    num_replicas,
+    sum_over_replicas,
+)
 
 
 class GlobalRows:
@@ -33,7 +41,7 @@ class GlobalRows:
         owned = (local >= 0) & (local < self.local)
         row = tf.searchsorted(self.real, local + 1)
         row = tf.where(owned, row, tf.shape(self.x)[0])
-        rows = tf.where(owned[:, None, None], tf.gather(_with_a_row_of_zeros(self.x), row), 0.0)
+        rows = tf.where(owned[:, None, None], rows_at(self.x, row), 0.0)
         return sum_over_replicas(rows)
 
     def spread(self, count, uniform):
@@ -64,13 +72,12 @@ class GlobalRows:
         cumulative = tf.cumsum(squared, axis=0)
         first, total = self._shares(self._last(cumulative))
         target = tf.minimum(uniforms, 1.0 - 1e-6) * total[:, None] - first[:, None]
-        x, quantized = _with_a_row_of_zeros(self.x), _with_a_row_of_zeros(quantized)
         places = []
         for head in range(self.x.shape[1]):
             row = tf.searchsorted(cumulative[:, head], target[head], side="right")
             owned = (target[head] >= 0.0) & (row < tf.shape(self.x)[0])
             row = tf.where(owned, row, tf.shape(self.x)[0])
-            halfway = 0.5 * (tf.gather(x[:, head], row) + tf.gather(quantized[:, head], row))
+            halfway = 0.5 * (rows_at(self.x, row) + rows_at(quantized, row))[:, head]
             places.append(tf.where(owned[:, None], halfway, 0.0))
         return sum_over_replicas(tf.stack(places))
 
@@ -91,9 +98,24 @@ class GlobalRows:
 def real_weights(x, weights):
     """Return `weights` `(vectors,)`, ones if `None`, with 0 for each vector of `x` that is not finite."""
     weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
-    return tf.where(finite_rows(x) & is_finite(weights) & (weights > 0), weights, 0.0)
+    weights = tf.where(is_finite(weights) & (weights > 0), weights, 0.0)
+
+    def selected():
+        return tf.where(finite_rows(x), weights, 0.0)
+
+    return tf.cond(all_finite(x), lambda: weights, selected) if is_concrete(x) else selected()
 
 
-def _with_a_row_of_zeros(x):
-    """`x` and a row of zeros at its end: a replica with an empty share needs a row to read."""
-    return tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1))
+def rows_at(x, row):
+    """Return the rows of `x` with the numbers `row`; zeros for `len(x)`, also where `x` has no row."""
+    if has_fixed_shapes():
+        return tf.gather(tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1)), row)
+    last = tf.shape(x)[0] - 1
+    there = tf.reshape(row <= last, (-1, *[1] * (len(x.shape) - 1)))
+    # a replica with an empty share has no row to read; all of `x` would be copied to append one
+    empty = tf.zeros((tf.shape(row)[0], *x.shape[1:]), x.dtype)
+
+    def gathered():
+        return tf.where(there, tf.gather(x, tf.minimum(row, last)), empty)
+
+    return tf.cond(last < 0, lambda: empty, gathered)
