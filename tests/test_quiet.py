@@ -70,6 +70,7 @@ def test_a_command_that_is_stopped_while_it_imports_says_one_line():
     # Ctrl-C at the moment when TensorFlow is imported
     finder = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "class Finder:\n"
         "    def find_spec(self, name, *_):\n"
         "        if name == 'tensorflow': os.kill(os.getpid(), signal.SIGINT)\n"
