@@ -15,8 +15,9 @@ from keras_ae.layers.bottlenecks._codebook_start import real_weights
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flatten_weights
 from keras_ae.layers.bottlenecks.vector_quantizer import (
     check_code_size,
+    check_codebook,
     check_initial_codebook,
-    check_residual_settings,
+    check_shared_settings,
 )
 from keras_ae.losses.quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.codebook import count_codes
@@ -115,7 +116,7 @@ class ResidualVectorQuantizer(Bottleneck):
         self.kmeans_samples = kmeans_samples
         self.revival_threshold = revival_threshold
         self.seed = seed
-        check_residual_settings(self)
+        check_settings(self)
         self.initial_codebook = check_initial_codebook(self, initial_codebook, num_levels)
         initial = self.initial_codebook
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -310,3 +311,15 @@ class ResidualVectorQuantizer(Bottleneck):
         temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
         codebook = codebook_from_config(config.get("initial_codebook"))
         return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})
+
+
+def check_settings(layer):
+    """Raise a `ValueError` for settings that are not valid for a `ResidualVectorQuantizer`."""
+    check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
+    check_shared_settings(layer)
+    if layer.num_levels < 1:
+        raise ValueError(
+            f"ResidualVectorQuantizer expects at least one level. Received: num_levels={layer.num_levels}"
+        )
+    if not 0.0 <= layer.quantizer_dropout <= 1.0:
+        raise ValueError(f"quantizer_dropout is in [0, 1]. Received: {layer.quantizer_dropout}")

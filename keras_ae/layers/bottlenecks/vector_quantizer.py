@@ -357,7 +357,7 @@ def check_settings(layer):
         layer: layer with the constructor's arguments as attributes.
     """
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
-    _check_shared(layer)
+    check_shared_settings(layer)
     if layer.num_heads < 1:
         raise ValueError(f"VectorQuantizer expects at least one head. Received: num_heads={layer.num_heads}")
     if layer.distance not in ("euclidean", "cosine"):
@@ -365,18 +365,6 @@ def check_settings(layer):
     if layer.diversity_temperature <= 0:
         raise ValueError(f"diversity_temperature is positive. Received: {layer.diversity_temperature}")
     _check_by_gradient(layer, "orthogonality_weight")
-
-
-def check_residual_settings(layer):
-    """Raise a `ValueError` for settings that are not valid for a `ResidualVectorQuantizer`."""
-    check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
-    _check_shared(layer)
-    if layer.num_levels < 1:
-        raise ValueError(
-            f"ResidualVectorQuantizer expects at least one level. Received: num_levels={layer.num_levels}"
-        )
-    if not 0.0 <= layer.quantizer_dropout <= 1.0:
-        raise ValueError(f"quantizer_dropout is in [0, 1]. Received: {layer.quantizer_dropout}")
 
 
 def check_codebook(num_embeddings, ema_decay, kmeans_samples):
@@ -420,7 +408,8 @@ def check_code_size(codebook, size):
         )
 
 
-def _check_shared(layer):
+def check_shared_settings(layer):
+    """Raise a `ValueError` for settings of both quantisers that are not valid."""
     if layer.codebook_dim is not None and layer.codebook_dim < 1:
         raise ValueError(f"codebook_dim is at least 1, or None. Received: {layer.codebook_dim}")
     if layer.gradient not in ("straight_through", "rotation"):
