@@ -1,1 +1,1 @@
-"""The commands of `keras-ae`."""
+"""Commands of `keras-ae`."""

@@ -1,4 +1,4 @@
-"""Images in, codes out: the encoder over more images than fit in memory."""
+"""Encoding of more images than fit in memory."""
 
 import contextlib
 import os
@@ -15,20 +15,20 @@ from keras_ae.files import named_errors, output_paths
 def encode_images(encode, stream, output, *, progress=None) -> Path:
     """Write what `encode` returns for every image of `stream` to the .npz file `output`.
 
-    The results go to disk batch by batch; the file appears when it is whole. Where an
-    image cannot be read, there is no file, and one that was there before stays.
+    The results are written to disk batch by batch; the file appears when it is complete. If an
+    image cannot be read, no file is written, and an existing file is kept.
 
     Args:
-        encode: takes a batch of images, returns `{name: array}` with the batch first.
+        encode: function of a batch of images that returns `{name: array}`, with the batch as first axis.
         stream: an `ImageStream`.
         output: the .npz file: the arrays of `encode`, and `names` of the images.
-        progress: called with the number of images done.
+        progress: function called with the number of encoded images.
 
     Returns:
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there, or is an input of `stream`; an image cannot be read.
+        InputError: the file cannot be written, or is an input of `stream`; an image cannot be read.
     """
     output = checked_output(output, getattr(stream, "inputs", ()))
     with temporary_folder(output) as folder:
@@ -39,14 +39,14 @@ def encode_images(encode, stream, output, *, progress=None) -> Path:
 
 
 def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
-    """Name and `(height, width, channels)` of the one input of an encoder of images.
+    """Return name and `(height, width, channels)` of the single input of an encoder of images.
 
     Args:
-        origin: what the encoder is called in errors.
+        origin: name of the encoder in errors.
         shapes: `{name: shape}` of the inputs of its endpoint `encode`.
 
     Raises:
-        InputError: it takes something else.
+        InputError: the input is not a single batch of images.
     """
     if len(shapes) == 1:
         ((name, shape),) = shapes.items()
@@ -61,7 +61,7 @@ def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
 
 
 def _write_arrays(encode, stream, folder, progress):
-    """One .npy file for each array of `encode`, written as the batches come; their names."""
+    """Write one .npy file for each array of `encode`, batch by batch; return their names."""
     with contextlib.ExitStack() as stack:
         files, kinds, done, expected = {}, {}, 0, len(stream)
         for images in stream:
@@ -73,11 +73,11 @@ def _write_arrays(encode, stream, folder, progress):
             done += len(images)
             if progress is not None:
                 progress(done)
-        if 0 < done < expected:  # images that cannot be read are left out
+        if 0 < done < expected:  # unreadable images were left out
             for name, file in files.items():
                 file.seek(0)
                 _write_header(file, *kinds[name], rows=done)
-        if not done:  # an empty shard has the same arrays, without rows
+        if not done:  # an empty shard has the same arrays with 0 rows
             blank = np.zeros((1, *stream.image_shape), "float32")
             for name, values in encode(blank).items():
                 files[name] = stack.enter_context(_array_file(folder, name, values, rows=0))
@@ -85,20 +85,20 @@ def _write_arrays(encode, stream, folder, progress):
 
 
 def _array_file(folder, name, values, rows):
-    """A .npy file of `rows` rows like those of `values`, open where the first row goes."""
+    """Open a .npy file for `rows` rows like those of `values`, positioned at the first row."""
     file = (folder / f"{name}.npy").open("wb")
     _write_header(file, values.dtype, values.shape[1:], rows)
     return file
 
 
 def _write_header(file, dtype, shape, rows):
-    """A header has the same size for every number of rows: NumPy leaves room for it."""
+    """Write a header, whose size is the same for every number of rows, because NumPy pads it."""
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
     np.lib.format.write_array_header_1_0(file, {**header, "shape": (rows, *shape)})
 
 
 def packed(folder, names) -> Path:
-    """One .npz file in `folder` of its files `<name>.npy`."""
+    """Combine the files `<name>.npy` of `folder` into one .npz file in it."""
     whole = folder / "whole.npz"
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
         for name in names:
@@ -108,7 +108,7 @@ def packed(folder, names) -> Path:
 
 @contextlib.contextmanager
 def temporary_folder(output):
-    """A folder beside `output`; on failure the folders that were made for it go too."""
+    """Create a folder next to `output`; on failure, folders that were created for it are removed too."""
     made = [folder for folder in output.parents if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -119,12 +119,12 @@ def temporary_folder(output):
             yield Path(folder)
     finally:
         for folder in made:
-            with contextlib.suppress(OSError):  # not empty: the output is there
+            with contextlib.suppress(OSError):  # not empty: it contains the output
                 folder.rmdir()
 
 
 def checked_output(output, inputs=()) -> Path:
-    """The path of an .npz file that can be written and is none of `inputs`; `InputError` otherwise."""
+    """Return the path of an .npz file; raise an `InputError` if it is not writable or is one of `inputs`."""
     output = Path(output)
     if output.suffix != ".npz":
         raise InputError(f"The output must be an .npz file. Received: {output}")

@@ -1,4 +1,4 @@
-"""Waveforms in, codes out: the encoder over utterances of any length."""
+"""Encoding of utterances of any length."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.training.commands._encode_images import checked_output, packed, temporary_folder
 
-BLANK = 16_000  # samples of silence that tell what an encoder returns where there is nothing to encode
-LENGTHS = ("code_lengths", "lengths")  # what an endpoint calls the number of its real frames
+BLANK = 16_000  # samples of silence that show the output arrays of an encoder if there are no utterances
+LENGTHS = ("code_lengths", "lengths")  # names of the output of an endpoint with the number of real frames
 
 
 def encode_utterances(
@@ -20,23 +20,23 @@ def encode_utterances(
 ) -> Path:
     """Write what `encode` returns for every utterance to the .npz file `output`.
 
-    The frames of all utterances follow one another: those of utterance `i` are
-    `codes[offsets[i] : offsets[i + 1]]`. The results go to disk one utterance after the other;
-    the file appears when it is whole.
+    The frames of all utterances are concatenated: those of utterance `i` are
+    `codes[offsets[i] : offsets[i + 1]]`. The results are written to disk one utterance after the other;
+    the file appears when it is complete.
 
     Args:
-        encode: takes `{"x": float32 (1, samples), "lengths": int32 (1,)}`, returns `{name: array}`
-            with the batch first, the frames second where there are some.
+        encode: function of `{"x": float32 (1, samples), "lengths": int32 (1,)}` that returns `{name:
+            array}` with the batch as first axis and frames, if any, as second axis.
         utterances: pairs of a name and a waveform, float32 `(samples,)`.
         output: the .npz file: the arrays of `encode`, `offsets` int64 `(utterances + 1,)`, and
             `names` of the utterances.
-        progress: called with the number of utterances done.
+        progress: function called with the number of encoded utterances.
 
     Returns:
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there, or is an input of `utterances`, such as those of
+        InputError: the file cannot be written, or is an input of `utterances`, such as those of
             `stream_speech`; an utterance cannot be read.
     """
     output = checked_output(output, getattr(utterances, "inputs", ()))
@@ -49,7 +49,7 @@ def encode_utterances(
                 names.append(name)
                 if progress is not None:
                     progress(len(names))
-            if not names:  # an empty shard has the same arrays, without rows
+            if not names:  # an empty shard has the same arrays with 0 rows
                 blank = np.zeros((1, BLANK), "float32")
                 arrays.add(encode({"x": blank, "lengths": np.array([BLANK], "int32")}), keep=False)
         np.save(folder / "names.npy", np.asarray(names, str))
@@ -59,13 +59,13 @@ def encode_utterances(
 
 
 def waveform_inputs(shapes) -> bool:
-    """Whether the inputs of an encoder, `{name: shape}`, are waveforms `x` with or without `lengths`."""
+    """Return whether the inputs of an encoder, `{name: shape}`, are waveforms `x` and optional `lengths`."""
     known = set(shapes) <= {"x", "lengths"}
     return known and "x" in shapes and tuple(shapes["x"]) == (None, None)
 
 
 class _FrameFiles(contextlib.ExitStack):
-    """One .npy file for each output of an encoder, whose number of frames is known at the end."""
+    """Files .npy of the outputs of an encoder, whose number of frames is known at the end."""
 
     def __init__(self, folder):
         super().__init__()
@@ -79,12 +79,12 @@ class _FrameFiles(contextlib.ExitStack):
         return list(self.kinds)
 
     def add(self, outputs, keep=True):
-        """Write the frames of one utterance; without `keep` their kinds alone are recorded."""
+        """Write the frames of one utterance; without `keep`, record only their dtypes and shapes."""
         outputs = {name: np.asarray(values) for name, values in outputs.items()}
         real = next((int(outputs.pop(name)[0]) for name in LENGTHS if name in outputs), None)
         counts = []
         for name, values in outputs.items():
-            # what has no frames is one of them
+            # an output without a frame axis counts as one frame
             frames = values if values.ndim < 3 and real is None else values[0][:real]
             if name not in self.files:
                 self.kinds[name] = (frames.dtype, frames.shape[1:])

@@ -15,20 +15,20 @@ from keras_ae.training.commands._encode_images import checked_output, packed, te
 
 
 class SentenceStream:
-    """The lines of a text file with their numbers; memory does not grow with their number.
+    """Stream of the lines of a text file with their numbers; memory does not grow with the number of lines.
 
-    Iterating yields `(number, sentence)`. It can be iterated again.
+    Iterating yields `(number, sentence)`. The stream can be iterated again.
 
     Args:
         path: the file; it is read by `TextFile`.
-        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none of them.
-        encoding: of the file; `None`: UTF-8, or what a byte order mark says.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none.
+        encoding: encoding of the file; `None`: UTF-8, or that of a byte order mark.
 
     Attributes:
         inputs: the file, which no output may replace.
 
     Raises:
-        InputError: on the way: the file cannot be read, is no text, or has no lines.
+        InputError: during iteration: the file cannot be read, is not text, or has no lines.
     """
 
     def __init__(self, path: str | os.PathLike, shard: tuple[int, int] = (0, 1), encoding: str | None = None):
@@ -59,21 +59,21 @@ def encode_sentences(
 ) -> Path:
     """Write what `encode` returns for every sentence to the .npz file `output`, in their order.
 
-    Sentences of similar length are encoded together. The results go to disk portion by portion; the file
-    appears when it is whole.
+    Sentences of similar length are encoded together. The results are written to disk in portions; the file
+    appears when it is complete.
 
     Args:
-        encode: takes a list of str, returns `{name: array}` with the sentences first.
-        sentences: pairs of a number and a sentence, such as `read_sentences` gives.
+        encode: function of a list of str that returns `{name: array}` with the sentences as first axis.
+        sentences: pairs of a number and a sentence, such as those of `read_sentences`.
         output: the .npz file: the arrays of `encode`, and `lines` int64 `(sentences,)`, the numbers.
-        batch_size: sentences encoded at once; fewer of long ones.
-        progress: called with the number of sentences done.
+        batch_size: sentences encoded at once; fewer if they are long.
+        progress: function called with the number of encoded sentences.
 
     Returns:
         the path of the file.
 
     Raises:
-        InputError: the file cannot be written there, or is an input of `sentences`.
+        InputError: the file cannot be written, or is an input of `sentences`.
     """
     output = checked_output(output, getattr(sentences, "inputs", ()))
     with temporary_folder(output) as folder:
@@ -87,7 +87,7 @@ def encode_sentences(
             lines += [number for number, _ in portion]
             if progress is not None:
                 progress(len(lines))
-        if not lines:  # an empty shard has the same arrays, without rows
+        if not lines:  # an empty shard has the same arrays with 0 rows
             for name, values in _encoded(encode, ["a"], batch_size).items():
                 kinds[name] = (values.dtype, values.shape[1:])
         for name, (dtype, shape) in kinds.items():
@@ -102,26 +102,26 @@ def encode_sentences(
 def read_sentences(
     path: str | os.PathLike, shard: tuple[int, int] = (0, 1), encoding: str | None = None
 ) -> SentenceStream:
-    """The lines of a text file, each a sentence, with their numbers from 0 on.
+    """Return the lines of a text file, each a sentence, with their numbers, starting at 0.
 
-    An empty line is a sentence without words, so that line and vector keep the same number.
+    An empty line is a sentence without words, so that lines and vectors have the same numbers.
 
     Args:
-        path: the file; it is read by `TextFile`, as texts for training are.
-        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none of them.
-        encoding: of the file; `None`: UTF-8, or what a byte order mark says.
+        path: the file; it is read by `TextFile`, like texts for training.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none.
+        encoding: encoding of the file; `None`: UTF-8, or that of a byte order mark.
 
     Returns:
         pairs of a number and a sentence.
 
     Raises:
-        InputError: on the way: the file cannot be read, is no text, or has no lines.
+        InputError: during iteration: the file cannot be read, is not text, or has no lines.
     """
     return SentenceStream(path, shard, encoding)
 
 
 def of_ids(encode: Callable, vocabulary: Vocabulary) -> Callable:
-    """A function of a list of str, of one that takes `{"ids": (batch, words), "lengths": (batch,)}`."""
+    """Convert a function of `{"ids": (batch, words), "lengths": (batch,)}` to one of a list of str."""
 
     def encode_text(sentences):
         numbers = numbers_of(sentences, vocabulary)
@@ -137,9 +137,9 @@ def _portions(sentences):
 
 
 def _encoded(encode, sentences, batch_size):
-    """`{name: array}` of the sentences of a portion."""
+    """Return `{name: array}` of the sentences of a portion."""
     found: dict[str, np.ndarray] = {}
-    # letters stand for words: an encoder cuts the words itself
+    # the number of characters approximates that of words, which only the encoder determines
     for rows in batches_by_length([len(sentence) for sentence in sentences], batch_size):
         for name, values in encode([sentences[row] for row in rows]).items():
             values = np.asarray(values)

@@ -21,7 +21,7 @@ from keras_ae.training.datasets.text.data import TextData
 from keras_ae.training.recipes import TextRecipe
 from keras_ae.training.run_directory.data import load_data_of
 
-SECONDS = 4.0  # of an utterance, at most
+SECONDS = 4.0  # maximum duration of an utterance
 
 
 def measure_run(
@@ -35,15 +35,15 @@ def measure_run(
 ) -> EmbeddingRecord:
     """Measure the embedding of a run's model on its data, and keep the record in the run.
 
-    Fitted on training data, read on test data; the labels, the exact factors of sprites, the
-    speakers and words of utterances, or the number of words of sentences are the factors.
+    Classifiers are fitted on training data and evaluated on test data. The factors are the labels, the
+    exact factors of sprites, the speakers and words of utterances, or the number of words of sentences.
 
     Args:
         run: a `Run`.
         data: other images, utterances or text; `None`: those of the run.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
-        **images: `image_size`, `scale`, `channels` and `skip_broken` of `load_images`; those of the run where
-            they are `None` or not given.
+        **images: `image_size`, `scale`, `channels` and `skip_broken` of `load_images`; by default, or if
+            `None`, those of the run.
 
     Raises:
         InputError: the data cannot be used; settings of images for a run on other data.
@@ -59,10 +59,10 @@ def measure_run(
 
 
 def check_image_options(recipe, **images) -> None:
-    """Refuse settings of images for a recipe that does not have them, of speech or of text.
+    """Raise an error for settings of images if the recipe does not have them (speech or text).
 
     Raises:
-        InputError: with the names of the options.
+        InputError: such settings are given; the message names the options.
     """
     given = [name for name, value in images.items() if value is not None and not hasattr(recipe, name)]
     if given:
@@ -90,26 +90,26 @@ def report_of_file(
 
     Args:
         path: the encoder.
-        data: a source of images as recipes take it.
+        data: a source of images, as for recipes.
         output: the page, an .html file; the figures and the tracebacks of what fails are written next to it.
         image_size: height and width to which the images are resized.
         scale, channels, skip_broken: as in `load_images`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
 
     Returns:
-        the page, and what it shows.
+        the page, and its record.
     """
     log = report_outputs(output, [path, data])[2]
     encoder = load_encoder(path)
     options = {"image_size": image_size, "scale": scale, "channels": channels, "skip_broken": skip_broken}
     images = load_images(data, **options)
-    log.unlink(missing_ok=True)  # of an earlier report
+    log.unlink(missing_ok=True)  # from an earlier report
     record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress, log)
     return write_page(record, output), record
 
 
 def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=None) -> EmbeddingRecord:
-    """The record of an encoder on `ImageData`, `SpeechData` or `TextData`."""
+    """Measure an encoder on `ImageData`, `SpeechData` or `TextData`; return the record."""
     settings = settings_of(budget, {"seeds": seeds})
     kinds = {SpeechData: _utterances, TextData: _sentences}
     part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
@@ -124,13 +124,13 @@ def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=
 
 
 def _in_range(images, preprocessing):
-    """Images in [0, 1] in the range of values that an encoder takes."""
+    """Rescale images in [0, 1] to the input range of an encoder."""
     low, high = (0, 1) if preprocessing is None else preprocessing.value_range or (0, 1)
     return images if (low, high) == (0, 1) else low + images * np.float32(high - low)
 
 
 def has_record(run) -> bool:
-    """Whether a run holds a record that is not older than its model."""
+    """Return whether a run has a record that is not older than its model."""
     record, model = run.directory / JSON, run.directory / "model.keras"
     return record.is_file() and model.is_file() and record.stat().st_mtime >= model.stat().st_mtime
 
@@ -140,7 +140,7 @@ def _some(split, most, seed):
 
 
 def _utterances(split, data, most, seed):
-    """`(Examples, factors)` of at most so many utterances of a split, their first seconds."""
+    """Return `(Examples, factors)` of at most `most` utterances of a split, cut to their first seconds."""
     rows = _some(split, most, seed)
     waveforms = [split.waveform(row)[: round(SECONDS * data.sample_rate)] for row in rows]
     lengths = np.array([len(waveform) for waveform in waveforms], "int32")
@@ -156,15 +156,15 @@ def _utterances(split, data, most, seed):
 
 
 def _sentences(split, data, most, seed):
-    """`(sentences, factors)` of at most so many sentences of a split."""
+    """Return `(sentences, factors)` of at most `most` sentences of a split."""
     rows = _some(split, most, seed)
     words = split.words[rows].astype("float64")
-    alike = any(not np.ptp(part.words) for part in (data.train, data.test))  # nothing to tell apart
+    alike = any(not np.ptp(part.words) for part in (data.train, data.test))  # only one class
     return split.sentences(rows), {} if alike else {"words": words}
 
 
 def _images(split, images, most, seed):
-    """`(images, factors)` of at most so many images of a split; no others are read."""
+    """Return `(images, factors)` of at most `most` images of a split; no others are read."""
     rows = _some(split, most, seed)
     factors = split.factors()
     if factors is None:
@@ -174,7 +174,7 @@ def _images(split, images, most, seed):
 
 
 def _numbers_if_so(names):
-    """Names of classes; numbers where all are such."""
+    """Return names of classes, converted to integers if all are integers."""
     return names.astype(int) if all(name.isdecimal() for name in np.unique(names)) else names
 
 
@@ -182,7 +182,7 @@ def _try(encoder, examples, data):
     some = Examples(examples).take(np.arange(2))
     try:
         encoder.embed(some.data)
-    except Exception as error:  # of whichever runtime it is
+    except Exception as error:  # raised by any runtime
         reason = " ".join(str(error).split())[:300].rstrip(".")
         advice = "Choose others by --data"
         if some.kind == "images":
@@ -193,25 +193,26 @@ def _try(encoder, examples, data):
         ) from error
 
 
-ROWS = "transfer"  # begins the name of each attempt to measure a row
+ROWS = "transfer"  # prefix of the name of each attempt to measure a row
 
 
 def measure_transfer(
     run, folder: str | Path, progress: Callable[[str], None] | None = None, *, data: str | None = None
 ) -> dict:
-    """Measure a run on the tasks in a folder, beside control rows, and keep the figures in it.
+    """Measure a run and control rows on the tasks in a folder, and keep the results in the run.
 
     Args:
         run: a `Run` of a `TextRecipe`.
-        folder: as of `evaluation.load_sentence_tasks`.
-        progress: called with what is measured.
-        data: the text of the run where it was moved.
+        folder: as in `evaluation.load_sentence_tasks`.
+        progress: function called with the name of the current measurement.
+        data: new location of the text of the run, if it was moved.
 
     Returns:
-        `{row: {task: figures}}`, also under "transfer" in `metrics.json`.
+        `{row: {task: results}}`, also stored under "transfer" in `metrics.json`.
 
     Raises:
-        InputError: the run is none of sentences; the folder has no tasks; the data of the run are gone.
+        InputError: the run is not a run of sentences; the folder has no tasks; the data of the run are
+            missing.
     """
     recipe = run.recipe()
     if not isinstance(recipe, TextRecipe):
@@ -225,7 +226,7 @@ def measure_transfer(
 
 
 def _with_reasons(metrics):
-    """Figures with the reasons of the rows that were not measured now, in place of those of before."""
+    """Return the metrics; reasons of rows that failed now replace those of earlier measurements."""
     attempts = current_attempts()
     for key in ("failed", "left_out"):
         now = {} if attempts is None else getattr(attempts, key)

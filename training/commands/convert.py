@@ -1,4 +1,4 @@
-"""`keras-ae convert`: what a recording says, in another voice."""
+"""Command `keras-ae convert`: conversion of a recording to another speaker's voice."""
 
 from pathlib import Path
 
@@ -25,23 +25,23 @@ def convert(
     iterations: int = 64,
     skip_broken: bool = False,
 ) -> list[Path]:
-    """Write the recordings of `source` in the voice of `target`.
+    """Convert the recordings of `source` to the voice of `target` and write them.
 
     Args:
         model: a run directory, or a `.keras` file of a voice converter.
         source: a wav, flac, ogg or mp3 file, or a folder of them.
-        target: a recording of the voice; of a model that knows its speakers by number, the name of a
-            speaker of its training data or the number.
-        output: a .wav file; a folder where `source` is one.
-        iterations: of Griffin-Lim.
+        target: a recording of the voice; for a model with a table of speakers, the name or the number
+            of a speaker of its training data.
+        output: a .wav file; a folder if `source` is a folder.
+        iterations: number of iterations of Griffin-Lim.
         skip_broken: leave out recordings of `source` that cannot be read; otherwise they are an error.
 
     Returns:
         the files.
 
     Raises:
-        InputError: the model converts no voices; a recording cannot be read; the output is no
-            name of a .wav file, or cannot be written; an output is one of the inputs, lies outside of
+        InputError: the model is not a voice converter; a recording cannot be read; the output does not
+            have the name of a .wav file, or cannot be written; an output is one of the inputs, lies outside
             the output folder, or coincides with another output.
     """
     converter, speakers = _converter(model)
@@ -62,7 +62,7 @@ def convert(
 
 
 def _converter(path):
-    """`(model, names of its speakers)`."""
+    """Return `(model, names of its speakers)`."""
     path = Path(path)
     if path.suffix == ".keras":
         model, speakers = load_model(path), ()
@@ -78,7 +78,7 @@ def _converter(path):
 
 
 def _sample_rate(converter, path):
-    """Samples of a second that the front end of the model expects."""
+    """Return the sample rate in Hz that the front end of the model expects."""
     layers = () if converter.front_end is None else converter.front_end.layers
     for layer in layers:
         if isinstance(layer, LogMelSpectrogram):
@@ -90,7 +90,7 @@ def _sample_rate(converter, path):
 
 
 def _voice(converter, target, speakers, rate, level):
-    """What the model's `convert` takes as its target."""
+    """Return the target argument of the model's `convert`."""
     if converter.speaker_encoder is not None:
         stream = stream_speech(str(target), rate, level=level)
         if len(stream) != 1:
@@ -114,7 +114,7 @@ def _voice(converter, target, speakers, rate, level):
 
 
 def _check_output(source, output):
-    """Refuse an output of another kind than the source."""
+    """Raise an error if output and source are not both files or both folders."""
     source, output = Path(source), Path(output)
     if source.is_dir():
         if output.suffix == ".wav" or output.is_file():
@@ -126,7 +126,7 @@ def _check_output(source, output):
 
 
 def _outputs(source, output, names, inputs):
-    """The files to write, none of which is an input."""
+    """Return the files to write, none of which is an input."""
     if not Path(source).is_dir():
         return output_paths([output], inputs=inputs)
     files = [Path(name).with_suffix(".wav") for name in names]

@@ -1,4 +1,4 @@
-"""`keras-ae encode`: of images, speech or text, by a run, a file or an exported artifact."""
+"""Command `keras-ae encode`: encoding of images, speech or text by a run, a file or an artifact."""
 
 import sys
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from keras_ae.training.commands.parsing import parse_shard
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
 from keras_ae.training.run_directory.data import files_of_encoder
 
-# the kind of data that an option is for
+# kind of data for which an option is valid
 OPTIONS = {"resize": "images", "sample_rate": "speech", "scale": "images", "encoding": "text"}
 OPTIONS |= {"channels": "images", "skip_broken": "images and speech"}
 
 
 @dataclass(frozen=True)
 class OpenEncoder:
-    """The endpoint `encode` of a model or an artifact.
+    """Endpoint `encode` of a model or an artifact.
 
     Attributes:
-        path: where it is.
-        run: called with `{name: array}`; returns `{name: array}`.
+        path: path of the model or artifact.
+        run: function of `{name: array}` that returns `{name: array}`.
         shapes: `{name: shape}` of its inputs.
-        recipe: of the run it comes from, or `None`.
-        encode_text: takes a list of str, returns `{name: array}`; `None`: it encodes no text.
-        preprocessing: how raw data become its inputs; `None` where it does not say.
+        recipe: recipe of its run, or `None`.
+        encode_text: function of a list of str that returns `{name: array}`; `None`: not an encoder of text.
+        preprocessing: how raw data are converted to its inputs; `None` if unknown.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class OpenEncoder:
 
     @property
     def takes_waveforms(self) -> bool:
-        """Whether it encodes speech."""
+        """Whether the inputs are waveforms."""
         return waveform_inputs(self.shapes)
 
 
 def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> OpenEncoder:
-    """Of a model: its endpoint `encode`, the words it knows, the recipe and preprocessing; or `None` each."""
+    """Return the encoder of a model; endpoint, vocabulary, recipe and preprocessing may be `None`."""
     specs = {} if endpoint is None else endpoint.inputs
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
     encode = traced(endpoint)
@@ -59,7 +59,7 @@ def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> 
 
 
 def encoder_of_artifact(path, artifact) -> OpenEncoder:
-    """Of an `export.Artifact`; an ONNX file takes text where its vocabulary lies beside it."""
+    """Return the encoder of an `export.Artifact`; an ONNX file for text needs its vocabulary next to it."""
     endpoints = artifact.manifest["endpoints"]
     inputs = endpoints.get("encode", {}).get("inputs", {})
     shapes = {name: tuple(entry["shape"]) for name, entry in inputs.items()}
@@ -90,7 +90,7 @@ def encode_command(
     encoding=None,
     scale=None,
 ) -> int:
-    """Write the codes of all examples of `source`; arguments as of `keras-ae encode`."""
+    """Write the codes of all examples of `source`; the arguments are those of `keras-ae encode`."""
     shard = parse_shard(shard)
     output = checked_output(output, [*files_of_encoder(encoder.path), source])
     options = {"resize": resize, "sample_rate": sample_rate, "scale": scale, "encoding": encoding}
@@ -108,7 +108,7 @@ def encode_command(
 
 
 def _refuse_options_of_others(encoder, **options):
-    """Raise an `InputError` for an option of another kind of data."""
+    """Raise an `InputError` for options of another kind of data."""
     kind = "text" if "ids" in encoder.shapes or encoder.encode_text else "images"
     kind = "speech" if encoder.takes_waveforms else kind
     for name, value in options.items():
@@ -155,7 +155,7 @@ def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
 
 
 def _sample_rate(path, own, asked):
-    """Samples of a second that the model takes: what it says, or where it says nothing what is asked for."""
+    """Return the sample rate in Hz of the model, or `asked` if the model does not contain it."""
     if asked is not None and asked < 1:
         raise InputError(f"--sample-rate must be at least 1 Hz. Received: {asked}")
     if own is None and asked is None:
@@ -171,7 +171,7 @@ def _sample_rate(path, own, asked):
 
 
 def stored_level(preprocessing) -> str | None:
-    """The level of a model's training, as `stream_speech` takes it."""
+    """Return the level of a model's training, as an argument of `stream_speech`."""
     level = "rms" if preprocessing is None or preprocessing.level is None else preprocessing.level
     return None if level == "none" else level
 
@@ -187,7 +187,7 @@ def _encode_text(encoder, source, output, shard, batch_size, encoding):
 
 
 def traced(endpoint):
-    """An endpoint, if there is one, as a function of arrays, traced once for inputs of any size."""
+    """Convert an endpoint, if any, to a function of arrays that is traced once for inputs of any size."""
     if endpoint is None:
         return None
     names = list(endpoint.inputs)
@@ -199,7 +199,7 @@ def traced(endpoint):
 
 
 def _progress(total, examples):
-    """Shows what is done, on a terminal; `total` is `None` where it is not known."""
+    """Return a function that shows progress on a terminal; `total` is `None` if unknown."""
     if not sys.stdout.isatty():
         return None
     of_all = "" if total is None else f"/{total}"
@@ -207,6 +207,6 @@ def _progress(total, examples):
 
 
 def _resized_in_training(recipe):
-    """What the error about sizes says of a run whose images were resized."""
+    """Return the part of the size error about a run whose images were resized."""
     size = getattr(recipe, "image_size", None)
     return f": this run was trained with --image-size {size[0]} {size[1]}" if size else ""

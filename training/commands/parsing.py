@@ -1,4 +1,4 @@
-"""The arguments of the command line, parsed by tyro, with errors of one line."""
+"""Parsing of command-line arguments with tyro, with one-line errors."""
 
 import contextlib
 import functools
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keras_ae.errors import InputError, require
 
-PLAINER = {  # what Python says, and what a user reads
+PLAINER = {  # messages of Python and their replacements
     r"invalid literal for int\(\) with base 10: ": "expected a whole number. Received: ",
     r"could not convert string to float: ": "expected a number. Received: ",
     r"^Error parsing recipe: ": "",
@@ -23,15 +23,15 @@ PLAINER = {  # what Python says, and what a user reads
 
 
 def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Sequence[str] = ()) -> Callable:
-    """The verb that the arguments ask for, as a function that takes nothing.
+    """Return the requested verb as a function without parameters.
 
     Args:
         verbs: `{name: function}`; the parameters of a function are its options.
-        arguments: of the command line.
-        names: of the sub-commands of the verbs.
+        arguments: arguments of the command line.
+        names: names of the sub-commands of the verbs.
 
     Raises:
-        InputError: the arguments do not fit.
+        InputError: the arguments are invalid.
         SystemExit: with code 0, after help was shown.
     """
     tyro = require("tyro", extra="training")
@@ -55,7 +55,7 @@ def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Sequen
 
 
 def given_options(arguments: Sequence[str]) -> set[str]:
-    """Names of the options that were given, as the parameters of functions.
+    """Return the names of the given options, as names of function parameters.
 
     Example:
 
@@ -67,7 +67,7 @@ def given_options(arguments: Sequence[str]) -> set[str]:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """`"i/n"` to `(i, n)`."""
+    """Convert `"i/n"` to `(i, n)`."""
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise InputError(f"--shard is i/n with 0 <= i < n, such as 0/4. Received: {text}")
@@ -75,7 +75,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def one_line(box: str) -> str:
-    """The point of the box in which tyro reports an error.
+    """Return the main message of the box in which tyro reports an error.
 
     Example:
 

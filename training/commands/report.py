@@ -1,4 +1,4 @@
-"""The commands `report` and `compare`."""
+"""Commands `keras-ae report` and `keras-ae compare`."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -42,14 +42,14 @@ def report(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> tuple[Path, dict]:
-    """Measure an embedding and write its page; arguments as `keras-ae report --help` tells.
+    """Measure an embedding and write its page; the arguments are those of `keras-ae report --help`.
 
     Returns:
-        the page, and `{measurement: reason}` of what failed.
+        the page, and `{measurement: reason}` of the measurements that failed.
 
     Raises:
-        InputError: no run and no encoder, or one that does not take the images; options that do not belong
-            to it.
+        InputError: `encoder` is neither a run nor an encoder, or does not accept the images; options are
+            not valid for it.
     """
     images = {"image_size": image_size, "scale": scale, "channels": channels}
     images["skip_broken"] = skip_broken or None
@@ -90,7 +90,7 @@ def report(
 
 
 def _page_of(encoder, output):
-    """The page to write, which a run holds itself."""
+    """Return the page to write; that of a run is in its directory."""
     if not (encoder / "config.json").is_file():
         output = PAGE if output is None else output
         if output.suffix != ".html":
@@ -105,7 +105,7 @@ def _page_of(encoder, output):
 
 
 def _is_run(path):
-    """Whether it is a run; an error that says what one is where it is no encoder either."""
+    """Return whether the path is a run; raise an explanatory error if it is not an encoder either."""
     if (path / "config.json").is_file():
         return True
     encoder = path.is_file() or any(next(path.glob(kind), None) for kind in ("*.onnx", "*.pb", "*/*.pb"))
@@ -123,8 +123,8 @@ def compare_runs(paths, output: str | Path = "compare.html", *, different_data: 
         different_data: see `compare_reports`.
 
     Raises:
-        InputError: a run was not measured; different data; fewer than two; the page or its .json file is
-            one of the inputs.
+        InputError: a run was not measured; the data differ; there are fewer than two runs; the page or its
+            .json file is one of the inputs.
     """
     page_outputs(output, [file for path in paths for file in files_of_encoder(path)])
     figures = [_figures(Path(path)) for path in paths]
@@ -145,7 +145,7 @@ def _figures(path):
 
 
 def _names(paths, figures):
-    """The title of each; with the time of the run, or a number, where titles are equal."""
+    """Return the title of each; equal titles are extended by the time of the run or a number."""
     titles = [one["title"] for one in figures]
     names = []
     for path, title in zip(paths, titles, strict=True):
