@@ -1,1 +1,1 @@
-"""Files of a run: lock, fingerprint of the data, checkpoint, settings of a resumed run."""
+"""Files of a run: lock, fingerprint of the data, checkpoint, and settings of a resumed run."""

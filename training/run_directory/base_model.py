@@ -1,4 +1,4 @@
-"""The trained model that a recipe builds on: trained first, or taken from elsewhere."""
+"""Base model of a recipe: trained first, or loaded from another run."""
 
 import dataclasses
 from pathlib import Path
@@ -11,9 +11,9 @@ FOLDER = "autoencoder"  # in the run directory
 
 
 def with_data_of_base(recipe, open_run):
-    """`recipe` with the data of the run that it builds on, unless it has data of its own.
+    """Return `recipe` with the data of the run of its base model, unless it specifies its own data.
 
-    The same images are then training, validation and test images of both.
+    Both then have the same training, validation and test images.
     """
     base = recipe.builds_on()
     if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != type(recipe).data:
@@ -24,7 +24,7 @@ def with_data_of_base(recipe, open_run):
 
 
 def untrained_base(recipe, data, steps_per_epoch, load_model):
-    """A model like the one to build on, by which settings are checked before anything is trained."""
+    """Return an untrained model like the base model, to check settings before anything is trained."""
     base = recipe.builds_on()
     if base is None:
         return None
@@ -40,19 +40,19 @@ def untrained_base(recipe, data, steps_per_epoch, load_model):
 
 
 def trained_base(recipe, directory, train, load_model):
-    """The model to build on, kept in the run directory so that the run needs nothing else.
+    """Return the base model, stored in the run directory so that the run is self-contained.
 
     Args:
         recipe: the recipe of the run.
         directory: the run directory.
-        train: function of a recipe and a folder, that trains it there or goes on.
-        load_model: function of a path.
+        train: function of a recipe and a folder that trains the recipe there or continues its training.
+        load_model: function of a path that returns the model.
     """
     base, folder = recipe.builds_on(), Path(directory) / FOLDER
     if base is None:
         return None
     if isinstance(base, Recipe):
-        if not (folder / "metrics.json").is_file():  # written when the training is over
+        if not (folder / "metrics.json").is_file():  # written after the training
             train(base, folder)
     elif not (folder / "model.keras").is_file():
         folder.mkdir(exist_ok=True)
@@ -67,4 +67,4 @@ def _file(base):
 
 def _load(path, load_model):
     model = load_model(path)
-    return getattr(model, "auto_encoder", model)  # of a run that had a prior already
+    return getattr(model, "auto_encoder", model)  # the model of a run that already has a prior

@@ -1,4 +1,4 @@
-"""Everything that a training is made of, in one file."""
+"""Checkpoint of the complete state of a training in one file."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from keras_ae.files import write_atomically
 
 
 def training_variables(model) -> list:
-    """Weights, layer state, seeds, counters, optimisers with loss scales, and running metrics."""
+    """Return weights, layer state, seeds, counters, optimisers with loss scales, and running metrics."""
     found = list(model.variables)
     for metric in model.metrics:
         found.extend(metric.variables)
@@ -23,14 +23,14 @@ def training_variables(model) -> list:
 
 
 def save_checkpoint(path, model, state: dict, callbacks=()) -> None:
-    """Write the training's variables, `state` and the callbacks to `path`, all or nothing.
+    """Write the training's variables, `state` and the callbacks to `path` atomically.
 
     Args:
         path: the file.
         model: a compiled model.
-        state: what JSON takes.
-        callbacks: pairs of a callback and its `plain_state` before training; what
-            differs from it is saved.
+        state: further state, serialisable as JSON.
+        callbacks: pairs of a callback and its `plain_state` before training; only
+            differences from it are saved.
     """
     arrays = {f"variable/{i}": np.asarray(v) for i, v in enumerate(training_variables(model))}
     plain = []
@@ -46,13 +46,13 @@ def save_checkpoint(path, model, state: dict, callbacks=()) -> None:
 
 
 def plain_state(callback) -> dict:
-    """The public attributes of a callback that are numbers, strings, or lists of them."""
+    """Return the public attributes of a callback that are numbers, strings, or lists of them."""
     state = {name: v.item() if isinstance(v, np.generic) else v for name, v in vars(callback).items()}
     return {name: value for name, value in state.items() if name[0] != "_" and _is_plain(value)}
 
 
 def array_state(callback) -> dict:
-    """The public attributes of a callback that are lists of arrays, such as best weights."""
+    """Return the public attributes of a callback that are lists of arrays, such as best weights."""
     return {
         name: value
         for name, value in vars(callback).items()
@@ -61,10 +61,10 @@ def array_state(callback) -> dict:
 
 
 def saved_state(path) -> dict:
-    """The `state` of a checkpoint, without its arrays.
+    """Return the `state` of a checkpoint, without its arrays.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the checkpoint is damaged.
     """
     try:
         with np.load(path) as file:
@@ -74,13 +74,13 @@ def saved_state(path) -> dict:
 
 
 class Checkpoint:
-    """A checkpoint that was read: `state`, and what it restores.
+    """Loaded checkpoint, with its `state`, that restores a model and callbacks.
 
     Args:
         path: file written by `save_checkpoint`.
 
     Raises:
-        InputError: there is no such file, or it is damaged.
+        InputError: the file does not exist or is damaged.
     """
 
     def __init__(self, path):

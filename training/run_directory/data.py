@@ -1,4 +1,4 @@
-"""Data of a run, and the files in its directory."""
+"""Data of a run, and files in its directory."""
 
 import dataclasses
 from pathlib import Path
@@ -10,21 +10,22 @@ BUILT_IN = ("digits", "sprites", "espeak", "docstrings")
 
 
 def place_of_data(recipe) -> str | None:
-    """The absolute path of the data of a recipe, `None` of those that come with the package."""
+    """Return the absolute path of the data of a recipe; `None` for built-in data."""
     return None if recipe.data in BUILT_IN else str(Path(recipe.data).absolute())
 
 
 def with_existing_data(run, recipe):
-    """`recipe`, that of a run, with the place where its data lie now.
+    """Return `recipe`, that of a run, with the current location of its data.
 
-    A relative path holds in the folder where the training began; the absolute one is tried then.
+    A relative path is relative to the folder in which the training began; if the data are not found,
+    the absolute path is used.
 
     Args:
         run: a `Run`.
-        recipe: with the data of the run or with those that were given instead.
+        recipe: recipe with the data of the run or with other given data.
 
     Raises:
-        InputError: they are gone; names the place and the option.
+        InputError: the data are missing; the message names the location and the option.
     """
     if recipe.data in BUILT_IN or Path(recipe.data).exists():
         return recipe
@@ -36,13 +37,13 @@ def with_existing_data(run, recipe):
             f"{known or recipe.data}, the data of {run.directory}, does not exist any more. If it was moved, "
             "give its place with --data."
         )
-    return recipe  # the reader says what it expects
+    return recipe  # the reader reports the error
 
 
 def differences(run, fingerprint: DataFingerprint) -> str:
-    """What differs between the data of a run and those of `fingerprint`, in words; empty if nothing.
+    """Describe the differences between the data of a run and those of `fingerprint`; empty if equal.
 
-    A run of a version that kept no fingerprint is not compared; one line says so.
+    A run of an older version without a fingerprint is not compared; a printed line says so.
     """
     before = DataFingerprint.load(run.directory)
     if before is None:
@@ -52,10 +53,10 @@ def differences(run, fingerprint: DataFingerprint) -> str:
 
 
 def check_same_data(run, fingerprint: DataFingerprint) -> None:
-    """Refuse data other than those that a run was trained on.
+    """Raise an error if the data are not those on which a run was trained.
 
     Raises:
-        InputError: with what was added, removed and changed.
+        InputError: the data differ; the message lists added, removed and changed items.
     """
     changed = differences(run, fingerprint)
     if changed:
@@ -66,15 +67,15 @@ def check_same_data(run, fingerprint: DataFingerprint) -> None:
 
 
 def load_data_of(run, data: str | None = None, **others):
-    """`(recipe, data)` of a run, for measurements.
+    """Return `(recipe, data)` of a run, for measurements.
 
     Args:
         run: a `Run`.
-        data: other data, or the same in another place; `None`: those of the run.
-        **others: further settings of the recipe that are not those of the run; `None`: as they are.
+        data: other data, or a new location of the same data; `None`: those of the run.
+        **others: further settings of the recipe that replace those of the run; `None`: unchanged.
 
     Raises:
-        InputError: the data are gone or have changed, and no others are given.
+        InputError: the data are missing or have changed, and no others are given.
     """
     changed = {name: value for name, value in {"data": data, **others}.items() if value is not None}
     recipe = with_existing_data(run, dataclasses.replace(run.recipe(), **changed))
@@ -107,7 +108,7 @@ FOLDERS = ("figures", "logs", "listening", "embedding", "export", "autoencoder")
 
 
 def files_of_run(directory: str | Path) -> list[Path]:
-    """The files and folders of a run that exist; a user may keep files of other names next to them.
+    """Return the existing files and folders of a run; other files of the user in it are not included.
 
     Example:
 
@@ -119,15 +120,15 @@ def files_of_run(directory: str | Path) -> list[Path]:
 
 
 def files_of_encoder(path: str | Path) -> list[Path]:
-    """The files and folders of an encoder, which no output may replace.
+    """Return the files and folders of an encoder, which no output may replace.
 
     Args:
-        path: of a run, a `.keras` file, or an exported artifact.
+        path: path of a run, a `.keras` file, or an exported artifact.
     """
     path = Path(path)
     if (path / "config.json").is_file():
         return files_of_run(path)
     if not path.is_dir():
         return [path]
-    # codes that were written next to an artifact are not a part of it
+    # codes that were written next to an artifact are not part of it
     return [file for file in path.rglob("*") if file.is_file() and file.suffix != ".npz"]

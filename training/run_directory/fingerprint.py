@@ -1,4 +1,4 @@
-"""Whether data and their splits are those that a training began with."""
+"""Fingerprint of data and their splits, to detect changes since a training began."""
 
 import gzip
 import hashlib
@@ -14,18 +14,19 @@ from keras_ae.files import write_atomically
 
 FILE = "data_fingerprint.json.gz"
 VERSION = 1
-WHOLE = 64 * 1024  # bytes up to which a file is read whole
-SAMPLED = 16 * 1024  # bytes that are read of larger files, at their beginning, middle and end
-BLOCK = 1024  # rows of an array that have one digest
+WHOLE = 64 * 1024  # bytes; files up to this size are read whole
+SAMPLED = 16 * 1024  # bytes read at the beginning, middle and end of larger files
+BLOCK = 1024  # number of rows of an array per digest
 SPLITS = ("train", "validation", "test")
 
 
 class DataFingerprint:
-    """Digests of the examples, of the splits, and of the names that numbers stand for.
+    """Digests of the examples, of the splits, and of the names of class numbers.
 
-    Arrays, text and audio in one array are read whole. Of files of images and audio, the relative path and
-    the size count, and the content: whole up to 64 KiB, of larger ones 16 KiB at the beginning, in the
-    middle and at the end, so that a large folder takes seconds. The place of a folder does not count.
+    Arrays, text and audio in one array are read whole. For files of images and audio, the digest includes
+    the relative path, the size and the content: the whole content up to 64 KiB, for larger files 16 KiB at
+    the beginning, in the middle and at the end, so that a large folder takes seconds. The location of a
+    folder is not included.
 
     Attributes:
         items: `{name: digest}`: relative paths of files, documents, utterances, or rows of an array.
@@ -40,7 +41,7 @@ class DataFingerprint:
 
     @classmethod
     def of(cls, data, source: str | os.PathLike) -> "DataFingerprint":
-        """The fingerprint of `ImageData`, `SpeechData` or `SentenceData` from `source`."""
+        """Compute the fingerprint of `ImageData`, `SpeechData` or `SentenceData` from `source`."""
         splits = {name: getattr(data, name) for name in SPLITS}
         stores = list({id(split.store): split.store for split in splits.values()}.values())
         items = {}
@@ -56,7 +57,7 @@ class DataFingerprint:
 
     @classmethod
     def load(cls, directory: str | Path) -> "DataFingerprint | None":
-        """The fingerprint that `save` left in a run; `None` where there is none or of another version."""
+        """Load the fingerprint of a run; `None` if there is none or it is of another version."""
         path = Path(directory) / FILE
         try:
             content = json.loads(gzip.decompress(path.read_bytes()))
@@ -69,17 +70,17 @@ class DataFingerprint:
             raise InputError(f"{path} is damaged ({error}): restore it, or remove it.") from None
 
     def save(self, directory: str | Path) -> Path:
-        """Write it into a run."""
+        """Write the fingerprint into a run."""
         content = {"version": VERSION, "items": self.items, "splits": self.splits, "names": self.names}
         return write_atomically(Path(directory) / FILE, gzip.compress(json.dumps(content).encode(), mtime=0))
 
     @property
     def digest(self) -> str:
-        """One text for all of it."""
+        """One digest of all parts."""
         return _digest(json.dumps([self.items, self.splits, self.names], sort_keys=True))
 
     def differences(self, now: "DataFingerprint") -> str:
-        """What `now` has otherwise, in words; empty where it is equal.
+        """Describe in words the differences of `now`; empty if equal.
 
         Example:
 
@@ -105,7 +106,7 @@ class DataFingerprint:
 
 
 def _names(data):
-    """What numbers of the data stand for, `{kind: names}`."""
+    """Return the names of the class numbers of the data, `{kind: names}`."""
     vocabulary = getattr(data, "vocabulary", None)
     found = {kind: getattr(data, kind, ()) for kind in ("class_names", "labels", "speakers", "phones")}
     found["vocabulary"] = () if vocabulary is None else vocabulary.words
@@ -113,21 +114,21 @@ def _names(data):
 
 
 def _parts(split):
-    """What says which examples a split has and what is known of them."""
+    """Return the arrays that determine the examples of a split and their annotations."""
     arrays = [split.rows if hasattr(split, "rows") else split.spans]
     arrays += [getattr(split, name, None) for name in ("labels", "label", "speaker")]
     return [np.asarray(array, "int64").tobytes() for array in arrays if array is not None]
 
 
 def _paths(store):
-    """The files of a store, `None` where it holds its examples otherwise."""
+    """Return the files of a store; `None` if its examples are not files."""
     if getattr(store, "from_files", False):
         return [os.fsdecode(item) for item in store.items]
     return getattr(store, "paths", None)
 
 
 def _items(store, source) -> Iterator[tuple[str, str]]:
-    """Name and digest of all that a store holds."""
+    """Yield name and digest of each item of a store."""
     if (paths := _paths(store)) is not None:
         folder = source if source.is_dir() else source.parent
         for name, path in zip(_names_of_files(paths, folder), paths, strict=True):
@@ -143,15 +144,16 @@ def _items(store, source) -> Iterator[tuple[str, str]]:
             yield f"image {row}", _digest(item)
     elif isinstance(getattr(store, "array", None), np.ndarray):
         yield from _rows(store.array)
-    else:  # computed when it is asked for
+    else:  # computed on request
         yield store.__class__.__name__, _digest(f"{len(store)} {getattr(store, 'image_shape', '')}")
 
 
 def _names_of_files(paths, folder):
-    """Names of files that stay the same where the data are moved.
+    """Return names of files that do not change when the data are moved.
 
-    Inside of `folder` relative to it. A manifest may list absolute paths of files elsewhere, which stay where
-    they are when it is moved: relative to their common folder, or absolute where others lie inside.
+    Files inside `folder` are named relative to it. A manifest may list absolute paths of files elsewhere,
+    which are not moved with it: these are named relative to their common folder, or by their absolute
+    paths if other files lie inside `folder`.
     """
     folders = [os.path.abspath(folder), os.path.realpath(folder)]
     full = [os.path.abspath(path) for path in paths]
@@ -165,7 +167,7 @@ def _names_of_files(paths, folder):
 
 
 def _rows(array):
-    """Digests of the rows of an array, which may be mapped from a file."""
+    """Compute digests of the rows of an array, which may be memory-mapped."""
     for start in range(0, len(array), BLOCK):
         block = np.ascontiguousarray(array[start : start + BLOCK])
         name = f"rows {start} to {start + len(block) - 1}"

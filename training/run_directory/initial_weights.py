@@ -1,4 +1,4 @@
-"""The weights of one run as the start of another."""
+"""Initial weights of a run from another run."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from keras_ae.layers.base import ScheduledVariable
 
 
 def start_from(model: keras.Model, source: str | Path, load_model) -> None:
-    """Give `model` the weights of the run or `.keras` file `source`.
+    """Set the weights of `model` to those of the run or `.keras` file `source`.
 
-    Its layer state comes along (codebooks and their statistics, means of normalisations). Schedules,
-    optimiser and random numbers begin as in any new training.
+    Layer state is included (codebooks and their statistics, means of normalisations). Schedules,
+    optimiser and random numbers start as in any new training.
 
     Args:
-        model: built.
+        model: a built model.
         source: run directory or `.keras` file.
-        load_model: function of a path.
+        load_model: function of a path that returns the model.
 
     Raises:
-        InputError: the models are not of one kind, shape and vocabulary.
+        InputError: the models differ in kind, shape or vocabulary.
     """
     path = Path(source)
     other = load_model(path / "model.keras" if path.is_dir() else path)
@@ -63,7 +63,7 @@ def _check_words(model, other, source):
 
 
 def _of_schedules(model):
-    """Variables that count steps of the training or follow them."""
+    """Return the variables that count training steps or follow a schedule."""
     variables = [model.training_step] if hasattr(model, "training_step") else []
     for layer in model._flatten_layers():
         if isinstance(layer, ScheduledVariable):

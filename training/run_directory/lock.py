@@ -1,4 +1,4 @@
-"""One process at a time writes a run directory."""
+"""Lock that allows only one process at a time to write a run directory."""
 
 import contextlib
 import json
@@ -20,21 +20,22 @@ BEAT = 5.0  # seconds between two signs of life
 
 
 class RunLock:
-    """Holds a run directory while a `with` block runs; a lock that a dead process left is taken over.
+    """Lock of a run directory during a `with` block; the lock of a dead process is taken over.
 
-    The file `training.lock` names process, host and time, and its time of change is renewed every five
-    seconds. On POSIX it is locked by `flock`, which ends with the process, however it ends, and which NFS
-    passes on to other hosts (Linux since 2.6.12). Where the lock of another host is left, or the file system
-    has no `flock` (Windows; some network file systems), the file is watched for three such intervals: a
-    process without a sign of life in this time counts as dead. There, a process that stands still for longer,
-    or two processes that take over the same stale lock in the same moment, are not noticed.
+    The file `training.lock` contains process, host and time, and its modification time is updated every
+    five seconds. On POSIX it is locked by `flock`, which is released when the process ends for any reason,
+    and which NFS forwards to other hosts (Linux since 2.6.12). If another host has left a lock, or the file
+    system does not support `flock` (Windows; some network file systems), the file is observed for three
+    such intervals: a process that does not update it in this time counts as dead. In these cases, a process
+    that is suspended for longer, or two processes that take over the same stale lock at the same moment,
+    are not detected.
 
     Args:
-        directory: of the run.
-        work: what is done with it, for the error of others.
+        directory: the run directory.
+        work: description of the work on the run, for the error in other processes.
 
     Raises:
-        InputError: on entry: a live process holds the directory; it cannot be written to.
+        InputError: on entry: a live process holds the lock; the directory is not writable.
     """
 
     def __init__(self, directory: str | Path, work: str = "trained"):
@@ -45,7 +46,7 @@ class RunLock:
 
     @property
     def path(self) -> Path:
-        """The lock file."""
+        """Path of the lock file."""
         return self.directory / FILE
 
     def __enter__(self) -> "RunLock":
@@ -67,7 +68,7 @@ class RunLock:
     def __exit__(self, *error) -> None:
         self._over.set()
         if fcntl is None:
-            os.close(self._file)  # Windows removes no open file
+            os.close(self._file)  # Windows cannot remove an open file
         with contextlib.suppress(OSError):
             self.path.unlink()
         if fcntl is not None:
@@ -75,7 +76,7 @@ class RunLock:
 
     @classmethod
     def holder(cls, directory: str | Path) -> dict | None:
-        """Process, host, work and start of a live holder on this host or with `flock`; `None` without."""
+        """Return process, host, work and start of a live holder on this host or with `flock`, or `None`."""
         try:
             file = os.open(Path(directory) / FILE, os.O_RDONLY)
         except OSError:
@@ -88,7 +89,7 @@ class RunLock:
             os.close(file)
 
     def _opened(self):
-        """`(file, whether flock is held)` of the file that has the name when it is locked."""
+        """Return `(file, whether flock is held)`; the file still has its name after it is locked."""
         while True:
             try:
                 file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -101,10 +102,10 @@ class RunLock:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(file), os.stat(self.path)):
                     return file, locked
-            os.close(file)  # its holder ended and removed it meanwhile
+            os.close(file)  # its holder has ended and removed it
 
     def _ended(self, left, locked):
-        """Whether the process that left the lock is dead."""
+        """Return whether the process that left the lock is dead."""
         if left.get("host") == socket.gethostname() and fcntl is not None:
             return bool(locked) or not _on_this_host(left)
         print(f"{self.path} was left by {_name(left)}: waiting for a sign of life", flush=True)
@@ -131,7 +132,7 @@ def _name(left):
 
 
 def _read(file):
-    """The content of a lock file; empty where its process has written none yet, or was killed meanwhile."""
+    """Return the content of a lock file; empty if its process has not written it yet, or was killed."""
     os.lseek(file, 0, os.SEEK_SET)
     try:
         content = json.loads(os.read(file, 4096))
@@ -141,15 +142,15 @@ def _read(file):
 
 
 def _flock(file, attempts=3):
-    """Whether the file is locked now, `False` where another process holds it, `None` without `flock`."""
+    """Lock the file; return `True` if locked, `False` if another process holds it, `None` without `flock`."""
     if fcntl is None:
         return None
     for attempt in range(attempts):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0.1 * (attempt < attempts - 1))  # somebody may have asked for the holder only
-        except OSError:  # the file system has no locks
+            time.sleep(0.1 * (attempt < attempts - 1))  # another process may be testing the lock in `holder`
+        except OSError:  # the file system does not support locks
             return None
         else:
             return True
@@ -157,11 +158,11 @@ def _flock(file, attempts=3):
 
 
 def _on_this_host(left):
-    """Whether the process that wrote a lock file runs on this host."""
+    """Return whether the process that wrote a lock file runs on this host."""
     if left.get("host") != socket.gethostname():
         return False
     try:
-        os.kill(int(left["process"]), 0)  # signal 0 asks only; not on Windows, where it would end it
+        os.kill(int(left["process"]), 0)  # signal 0 only tests the process; on Windows it would end it
     except (KeyError, ValueError, ProcessLookupError):
         return False
     except PermissionError:
@@ -170,7 +171,7 @@ def _on_this_host(left):
 
 
 def _changed(path):
-    """When the file was changed last; opening it renews what a network file system holds of it."""
+    """Return the modification time of a file, opened to refresh the cache of a network file system."""
     try:
         with path.open("rb") as file:
             return os.fstat(file.fileno()).st_mtime_ns

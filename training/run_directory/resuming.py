@@ -1,4 +1,4 @@
-"""How a run continues: its settings, and in words where it stands."""
+"""Resumption of a run: its settings, and messages on its state."""
 
 import dataclasses
 from collections.abc import Collection
@@ -7,19 +7,19 @@ from keras_ae.errors import InputError
 from keras_ae.training.run_directory.base_model import FOLDER
 from keras_ae.training.run_directory.checkpoint import saved_state
 
-FREE = ("data", "epochs")  # settings that may be given again when a run is resumed
+FREE = ("data", "epochs")  # settings that may change when a run is resumed
 
 
 def resumed_recipe(run, recipe, given: Collection[str] | None = None):
-    """The recipe of a run, with the place of its data and a larger number of epochs where they are given.
+    """Return the recipe of a run, with a new location of its data and more epochs, if given.
 
     Args:
         run: a `Run`.
-        recipe: as it was asked for.
-        given: names of the settings that the user gave; `None`: those that are not the defaults.
+        recipe: the requested recipe.
+        given: names of the settings that the user gave; `None`: those that differ from the defaults.
 
     Raises:
-        InputError: another recipe, other settings, or fewer epochs.
+        InputError: the recipe or other settings differ, or there are fewer epochs.
     """
     saved = run.recipe()
     if saved.name != recipe.name:
@@ -43,12 +43,12 @@ def resumed_recipe(run, recipe, given: Collection[str] | None = None):
 
 
 def resume_command(run) -> str:
-    """The command that continues a run."""
+    """Return the command that continues a run."""
     return f"keras-ae train {run.config.get('recipe', 'RECIPE')} --resume {run.directory}"
 
 
 def unfinished(run) -> str:
-    """Why a run without a model has none, and what to do."""
+    """Explain why a run has no model, and what to do."""
     return (
         f"{run.directory} has no best model yet: its training has not come so far. "
         f"Finish it with: {resume_command(run)}"
@@ -56,7 +56,7 @@ def unfinished(run) -> str:
 
 
 def stopped(run, epochs: int) -> str:
-    """What a training that was stopped by the user keeps, and how it continues."""
+    """Describe what a training stopped by the user has kept, and how to continue it."""
     done = _epoch_of_checkpoint(run)
     if done is None and (run.directory / FOLDER / "checkpoint.npz").is_file():
         kept = "in the training of the model that the run builds on. The checkpoint of that training is kept"
@@ -70,6 +70,6 @@ def stopped(run, epochs: int) -> str:
 
 
 def _epoch_of_checkpoint(run):
-    """Whole epochs in the checkpoint, `None` without one."""
+    """Return the number of complete epochs in the checkpoint; `None` without a checkpoint."""
     path = run.directory / "checkpoint.npz"
     return saved_state(path)["epoch"] if path.is_file() else None
