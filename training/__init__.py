@@ -1,1 +1,1 @@
-"""How models are trained: data, recipes, callbacks, run directories, the command line."""
+"""Training of models: data, recipes, callbacks, run directories, and the command line."""

@@ -1,4 +1,4 @@
-"""The command line: a thin door to `keras_ae.training` and `keras_ae.export`."""
+"""Command line of `keras_ae.training` and `keras_ae.export`."""
 
 import contextlib
 import shlex
@@ -25,10 +25,10 @@ FORMATS = ("saved-model", "onnx")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `keras-ae ARGUMENTS`; 0 on success, 2 with one line for bad input."""
+    """Run `keras-ae ARGUMENTS`; return 0 on success, 2 with a one-line message for invalid input."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here, see quiet.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # quiet.py set another one
     try:
         _check_recipe(arguments)
         given = given_options(arguments)
@@ -77,15 +77,15 @@ def _verbs(tyro, given=()):
         resume: stopped_run = None,
         init_from: earlier_run = None,
     ) -> int:
-        """Train a recipe; a run directory with model, metrics, pictures and report comes out.
+        """Train a recipe and write a run directory with model, metrics, pictures and report.
 
         Args:
-            recipe: what to train.
-            runs: where the run directory is made.
-            resume: run directory of a training that was stopped, to continue exactly there; with a larger
-                --epochs also one that is finished, and with --data where its data were moved.
-            init_from: run directory or .keras file of the same kind of model, whose weights a new run
-                begins with.
+            recipe: recipe to train.
+            runs: folder in which the run directory is created.
+            resume: run directory of a stopped training, which continues exactly; with a larger
+                --epochs also of a finished training. If the data were moved, give --data.
+            init_from: run directory or .keras file of the same kind of model, with whose weights a new run
+                starts.
         """
         from keras_ae.training.run import train
 
@@ -107,26 +107,26 @@ def _verbs(tyro, given=()):
         channels: Channels | None = None,
         skip_broken: bool = False,
     ) -> int:
-        """Measure what an embedding knows and leaks, on held-out examples, and write the page.
+        """Measure which information an embedding contains, on held-out examples, and write the report.
 
         Args:
-            encoder: a run directory, a .keras file, a SavedModel or an ONNX file, anybody's.
-            data: images as for training; of a run, those it was trained on unless given, also where
-                they were moved.
-            seeds: repetitions of the pair discriminator; 3 or, with a quick budget, 1.
-            budget: quick for a look, the default, or full for figures to publish: minutes to hours
+            encoder: a run directory, or any .keras file, SavedModel or ONNX file.
+            data: images as for training; by default those on which a run was trained. Give it also if
+                these were moved.
+            seeds: repetitions of the pair discriminator; by default 3 or, with a quick budget, 1.
+            budget: quick (default) for an overview, or full for results to publish: minutes to hours
                 on a CPU.
             measure: auto: a run whose embedding was measured before is measured again only if one
-                of the options above asks for it; always; never: the page is rebuilt from what
-                the run directory holds.
-            output: the page, for what is no run, embedding_report.html unless given; a run holds its
-                report.html.
-            image_size: height and width to resize images to; as in the training of a run unless given.
-            transfer: of a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
-                which its vectors are measured beside control rows.
-            scale: pixel value of an array of images that becomes 1, such as 255; that of the run unless
-                given.
-            channels: convert images to grey (1) or RGB (3); as in the training of a run unless given.
+                of the options above is given; always; never: the page is rebuilt from the content of
+                the run directory.
+            output: the page of an encoder that is not a run, embedding_report.html by default; the page of
+                a run is its report.html.
+            image_size: height and width to resize images to; by default as in the training of a run.
+            transfer: for a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
+                which its vectors are compared with control rows.
+            scale: pixel value of an array of images that is converted to 1, such as 255; by default that of
+                the run.
+            channels: convert images to grey (1) or RGB (3); by default as in the training of a run.
             skip_broken: leave out images that cannot be read.
         """
         from keras_ae.training.commands.report import report
@@ -149,12 +149,12 @@ def _verbs(tyro, given=()):
     def compare_(
         runs: runs_or_reports, output: Path = Path("compare.html"), different_data: bool = False
     ) -> int:
-        """One table of several runs or embedding reports, on the terminal, as a page and as JSON.
+        """Compare several runs or embedding reports in a table on the terminal, as a page and as JSON.
 
         Args:
             runs: run directories, or .json files of embedding reports.
-            output: the page; the JSON file stands beside it.
-            different_data: compare although the data differ; no value is marked as the best then.
+            output: the page; the JSON file is written next to it.
+            different_data: compare even if the data differ; no value is then marked as the best.
         """
         from keras_ae.training.commands.report import compare_runs
 
@@ -162,12 +162,12 @@ def _verbs(tyro, given=()):
         return 0
 
     def export_(run: run_directory, to: tuple[Format, ...] = FORMATS, uint8_images: bool = False) -> int:
-        """Export a run, each file verified against the model in a fresh process.
+        """Export a run; each file is verified against the model in a fresh process.
 
         Args:
             run: a run directory.
-            to: the formats.
-            uint8_images: add the endpoint encode_uint8, which takes images as they are stored, 0 to 255.
+            to: formats of the exported files.
+            uint8_images: add the endpoint encode_uint8, whose inputs are stored pixels, 0 to 255.
         """
         from keras_ae.training.run import Run
 
@@ -190,20 +190,20 @@ def _verbs(tyro, given=()):
 
         Args:
             run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
-            source: a folder of images or audio, one file of them, an .npz file, MNIST idx files,
-                "digits", "sprites" or "espeak"; a text file, a sentence a line.
-            output: the .npz file; frames of utterances follow one another, offsets tell whose they are;
+            source: a folder of images or audio, a single image or audio file, an .npz file, MNIST idx files,
+                "digits", "sprites" or "espeak"; a text file with one sentence per line.
+            output: the .npz file; frames of utterances are concatenated, with the boundaries in offsets;
                 vectors of sentences are in the order of the lines.
-            shard: i/n takes the examples i, i + n, i + 2n, ... for work on n machines.
-            batch_size: images or sentences of one step.
-            resize: resize images of other sizes to the size that the model takes.
-            sample_rate: samples of a second of the speech that the model was trained on, where the model
-                does not say it. Recordings of other rates are resampled.
-            channels: 1 or 3, as the model takes: convert images with other channels, transparency on white;
-                as in the training of a run unless given.
+            shard: i/n encodes the examples i, i + n, i + 2n, ... for distribution over n machines.
+            batch_size: images or sentences per step.
+            resize: resize images of other sizes to the input size of the model.
+            sample_rate: sample rate in Hz of the speech on which the model was trained, if the model
+                does not contain it. Recordings of other rates are resampled.
+            channels: 1 or 3, as the model requires: convert images with other channels, transparency on
+                white; by default as in the training of a run.
             skip_broken: leave out images and recordings that cannot be read; otherwise they are an error.
-            encoding: of a text file, such as latin-1; UTF-8 or what a byte order mark says unless given.
-            scale: pixel value of an array that becomes white, such as 255; that of the training unless given.
+            encoding: encoding of a text file, such as latin-1; by default UTF-8 or that of a byte order mark.
+            scale: pixel value of white in an array, such as 255; by default that of the training.
         """
         from keras_ae.training.commands.encode import encode_command
 
@@ -220,15 +220,15 @@ def _verbs(tyro, given=()):
         iterations: int = 64,
         skip_broken: bool = False,
     ) -> int:
-        """Say what a recording says in the voice of another.
+        """Convert a recording to another speaker's voice.
 
         Args:
             run: a run of a voice converter, or its .keras file.
-            source: a wav, flac, ogg or mp3 file, or a folder of them: what is said.
-            target: a recording of the voice, any voice; where the run has a table of speakers, the name
+            source: recording to convert: a wav, flac, ogg or mp3 file, or a folder of them.
+            target: a recording of any target voice; if the run has a table of speakers, the name
                 of one of them.
-            output: a .wav file, or a folder where the source is one.
-            iterations: of Griffin-Lim, which makes the waveform.
+            output: a .wav file, or a folder if the source is a folder.
+            iterations: iterations of Griffin-Lim, which computes the waveform.
             skip_broken: leave out recordings of the source that cannot be read; otherwise they are an error.
         """
         from keras_ae.training.commands.convert import convert
@@ -237,11 +237,11 @@ def _verbs(tyro, given=()):
         return 0
 
     def demo_(runs: Path = Path("runs"), embedding: DemoBudget = "quick") -> int:
-        """Train the VQ-VAE on handwritten digits, report on its embedding, export both formats, verify.
+        """Train the VQ-VAE on handwritten digits, measure its embedding, export both formats, and verify.
 
         Args:
-            runs: where the run directory is made.
-            embedding: how much is measured of the embedding: quick, full or nothing.
+            runs: folder in which the run directory is created.
+            embedding: budget of the measurement of the embedding: quick, full or nothing.
         """
         return demo(runs, embedding)
 
@@ -250,7 +250,7 @@ def _verbs(tyro, given=()):
 
 
 def demo(runs, embedding="quick") -> int:
-    """From real digits to the report of their embedding, a verified SavedModel and ONNX files."""
+    """Train on digits, measure the embedding, and export a verified SavedModel and ONNX files."""
     from keras_ae.training.commands.report import report
     from keras_ae.training.run import train
 
@@ -272,7 +272,7 @@ def demo(runs, embedding="quick") -> int:
 
 @contextlib.contextmanager
 def _kept(run):
-    """Say that the trained run is kept where the rest of the demo is stopped."""
+    """State that the trained run is kept if the rest of the demo is interrupted."""
     try:
         yield
     except KeyboardInterrupt:
@@ -286,7 +286,7 @@ def export_run(run, formats, *, uint8_images: bool = False) -> int:
     """Export the model of a run below `export/`, printing the table of verified differences.
 
     Returns:
-        0, or 1 where an artifact differs from the model; it is not written then.
+        0, or 1 if an artifact differs from the model; it is then not written.
     """
     from keras_ae import export
     from keras_ae.training.report.page import write_report
@@ -307,10 +307,10 @@ def export_run(run, formats, *, uint8_images: bool = False) -> int:
 
 
 def open_encoder(path):
-    """The `OpenEncoder` of a run, a `.keras` file or an exported artifact.
+    """Return the `OpenEncoder` of a run, a `.keras` file or an exported artifact.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no encoder.
     """
     from keras_ae import export
     from keras_ae.models.preprocessing import preprocessing_of
@@ -318,7 +318,7 @@ def open_encoder(path):
     from keras_ae.training.run import Run, load_model
 
     if (path / "config.json").is_file() or path.suffix == ".keras":
-        # in float32 as the exported artifacts are, so that all give the same codes
+        # in float32 like the exported artifacts, so that all give the same codes
         run = None if path.suffix == ".keras" else Run.open(path)
         model = export.float32_copy(load_model(path) if run is None else run.load_model())
         endpoint = export.endpoints_of(model).get("encode")
@@ -338,7 +338,7 @@ def _check_recipe(arguments):
 
 
 def _stopped(arguments):
-    """What a command that was stopped leaves behind, and how it is run again."""
+    """Describe what an interrupted command has kept, and how to run it again."""
     left = {
         "train": "Nothing was written.",
         "report": "The page and the record are as they were before.",
@@ -349,7 +349,7 @@ def _stopped(arguments):
 
 
 def _of_tensorflow(error):
-    """One line for errors of files and memory that TensorFlow raises, `None` for others."""
+    """Return one line for TensorFlow's errors of files and memory, `None` for other errors."""
     if not type(error).__module__.startswith("tensorflow") or not hasattr(error, "message"):
         return None
     message = " ".join(str(error.message).split())[:300]
@@ -367,9 +367,9 @@ def _complain(message, code=2):
 
 @contextlib.contextmanager
 def data_warnings_as_lines():
-    """Print each different `DataWarning` once, as one line on stderr without place and source.
+    """Print each different `DataWarning` once, as one line on stderr without its location in the code.
 
-    Other warnings are shown as ever.
+    Other warnings are shown as usual.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)

@@ -1,4 +1,4 @@
-"""A run directory: one training from its settings to its report."""
+"""Run directories and training: from the settings to the report."""
 
 import contextlib
 import itertools
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework import config  # TensorFlow has no public way back
+from tensorflow.python.framework import config  # TensorFlow has no public function to disable determinism
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, attempt, recorded
@@ -36,19 +36,19 @@ from keras_ae.training.run_directory.resuming import resume_command, resumed_rec
 
 @dataclass(frozen=True)
 class Run:
-    """The directory of one training.
+    """Directory of one training.
 
     ```
     config.json      recipe, settings, data, versions, command
-    data_fingerprint.json.gz   of the data and their splits, compared on `resume`
-    training.lock    while a process writes the run
-    checkpoint.npz   from which `resume` continues
-    model.keras      the weights of the best validation epoch
-    metrics.json     measured on the held-out test images
-    history.csv      every epoch's losses and metrics
+    data_fingerprint.json.gz   fingerprint of the data and their splits, compared by `resume`
+    training.lock    exists while a process writes the run
+    checkpoint.npz   checkpoint from which `resume` continues
+    model.keras      the model of the best validation epoch
+    metrics.json     results on the held-out test data
+    history.csv      losses and metrics of every epoch
     figures/         pictures;  logs/ for TensorBoard;  report.html
-    listening/       utterances to hear;  reading.json  sentences with their neighbours
-    embedding.json   what `keras-ae report` measured of the embedding;  embedding/ its pictures
+    listening/       audio of utterances;  reading.json  sentences with their neighbours
+    embedding.json   results of `keras-ae report` on the embedding;  embedding/ its pictures
     failed_measurement.txt   tracebacks of measurements that failed; the run is kept
     ```
     """
@@ -57,26 +57,26 @@ class Run:
 
     @classmethod
     def create(cls, recipe: Recipe, runs: str | Path = "runs") -> "Run":
-        """A new directory `runs/<recipe>/<time>` for `recipe`."""
+        """Create a new directory `runs/<recipe>/<time>` for `recipe`."""
         folder, started = Path(runs) / recipe.name, time.strftime("%Y%m%d-%H%M%S")
         with _making(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for number in itertools.count(1):
                 directory = folder / (started if number == 1 else f"{started}-{number}")
-                with contextlib.suppress(FileExistsError):  # of another training of this second
+                with contextlib.suppress(FileExistsError):  # another training started in the same second
                     directory.mkdir()
                     return cls.at(directory)
 
     @classmethod
     def at(cls, directory: Path) -> "Run":
-        """The directory, made if it is not there."""
+        """Return the run in `directory`, which is created if it does not exist."""
         with _making(directory):
             (directory / "figures").mkdir(parents=True, exist_ok=True)
         return cls(directory)
 
     @classmethod
     def open(cls, directory: str | Path) -> "Run":
-        """An existing run directory."""
+        """Open an existing run directory."""
         directory = Path(directory)
         if not (directory / "config.json").is_file():
             raise InputError(
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def config(self) -> dict:
-        """What `config.json` says."""
+        """Content of `config.json`."""
         path = self.directory / "config.json"
         try:
             return json.loads(path.read_text())
@@ -95,7 +95,7 @@ class Run:
             raise InputError(f"{path} is damaged ({error}): the run cannot be read.") from None
 
     def recipe(self) -> Recipe:
-        """The recipe with the settings of this run."""
+        """Return the recipe with the settings of this run."""
         config = self.config
         if config.get("recipe") not in RECIPES:
             raise InputError(
@@ -106,17 +106,17 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are trained and the model is measured."""
+        """Whether all epochs are trained and the model is evaluated."""
         return self.config.get("finished", (self.directory / "metrics.json").is_file())
 
     def load_model(self) -> keras.Model:
-        """The model of the best validation epoch, with the preprocessing of the run's data.
+        """Load the model of the best validation epoch, with the preprocessing of the run's data.
 
-        A line tells where later epochs may give a better one.
+        If the training is not finished, a line says that later epochs may give a better model.
         """
         model = load_model(self.directory / "model.keras")
         described = Preprocessing.of(self.recipe().preprocessing(self.config.get("data", {})))
-        if described is not None:  # a model of an older version does not say it itself
+        if described is not None:  # models of older versions do not contain it
             own = preprocessing_of(model)
             model.preprocessing = described if own is None else own.filled_from(described)
         if not self.finished:
@@ -142,7 +142,7 @@ def _making(directory):
 
 
 def load_model(path) -> keras.Model:
-    """`keras.saving.load_model`, with one clear line for a missing or damaged file."""
+    """Load a model like `keras.saving.load_model`, with a one-line error for missing or damaged files."""
     path = Path(path)
     if not path.is_file() and path.name == "model.keras" and (path.parent / "config.json").is_file():
         raise InputError(unfinished(Run(path.parent)))
@@ -165,23 +165,23 @@ def train(
 ) -> Run:
     """Train `recipe` in a new run directory, or continue the run `resume`.
 
-    Measures the best model on the test images, and writes the report. A killed
+    The best model is evaluated on the test data, and the report is written. A killed
     training that is resumed ends with the weights of an uninterrupted one.
 
-    A resumed run keeps its settings but for two. `data` is the place of the same data, which are
-    compared with those of the training. A larger `epochs` continues a stopped or finished run: the
-    learning rate and all other schedules over the training then are those of the larger number from the
-    epoch on that the run has reached, so that the learning rate of a finished run, which is 0, rises
-    again. What does not follow such a schedule continues bit by bit.
+    A resumed run keeps its settings, with two exceptions. `data` may give a new location of the same data,
+    which are compared with those of the training. A larger `epochs` continues a stopped or finished run:
+    from the epoch that the run has reached, the learning rate and all other schedules are those of the
+    larger number of epochs. The learning rate of a finished run, which is 0, therefore rises
+    again. Everything that does not follow such a schedule continues bit for bit.
 
     Args:
         recipe: a recipe with its settings.
-        runs: where new run directories are made.
+        runs: folder in which new run directories are created.
         resume: an existing run directory of the same recipe.
-        init_from: run directory or `.keras` file of the same kind of model: a new run begins with
-            its weights. Schedules and optimiser begin as always.
-        given: names of the settings of `recipe` that the user gave, for `resume`; `None`: those that are
-            not the defaults.
+        init_from: run directory or `.keras` file of the same kind of model: a new run starts with
+            its weights. Schedules and optimiser start as in any new run.
+        given: names of the settings of `recipe` that the user gave, for `resume`; `None`: those that differ
+            from the defaults.
         verbose: whether to show progress and results.
 
     Returns:
@@ -189,8 +189,8 @@ def train(
 
     Raises:
         InputError: data, directory or run cannot be used; another process writes the run; the data are
-            not those that it was begun with.
-        KeyboardInterrupt: with one line that says what is kept and how the run continues.
+            not those with which the run started.
+        KeyboardInterrupt: the training is interrupted; the message states what is kept and how to continue.
     """
     if resume is None:
         recipe = with_data_of_base(recipe, Run.open)
@@ -214,7 +214,7 @@ def train(
 
 
 def _keep_place_of_data(run, recipe):
-    """Record where the data of a finished run lie now; other data are refused."""
+    """Record the new location of the data of a finished run; raise an error for other data."""
     with RunLock(run.directory):
         check_same_data(run, DataFingerprint.of(recipe.load_data(), recipe.data))
         place = {"settings": recipe.settings(), "data_path": place_of_data(recipe)}
@@ -222,7 +222,7 @@ def _keep_place_of_data(run, recipe):
 
 
 def _check_place(runs, recipe):
-    """Refuse to write pictures and sounds of a run into the folder of its data, where they would be read."""
+    """Raise an error if the run would lie in the folder of its data, where its files would be read."""
     if Path(recipe.data).is_dir():
         try:
             output_paths([Path(runs) / recipe.name / "run"], inputs=[recipe.data])
@@ -231,7 +231,7 @@ def _check_place(runs, recipe):
 
 
 def _train(recipe, run, create, verbose, init_from=None):
-    """Train in `create()`, or continue `run`; an interruption says what is kept."""
+    """Train in `create()`, or continue `run`; the message of an interruption states what is kept."""
     with contextlib.ExitStack() as held:
         made = [] if run is None else [run]
         try:
@@ -253,7 +253,7 @@ def _train(recipe, run, create, verbose, init_from=None):
 
 
 def _trained(recipe, made, create, verbose, init_from, held):
-    """`_train`; `made` receives the run as soon as there is one, `held` its lock."""
+    """Train as `_train`; append the run to `made` when it is created, and enter its lock into `held`."""
     run = made[0] if made else None
     if run is not None:
         held.enter_context(RunLock(run.directory))
@@ -269,7 +269,7 @@ def _trained(recipe, made, create, verbose, init_from, held):
     with _dtype_policy(recipe.dtype_policy):
         base = untrained_base(recipe, data, stream.steps_per_epoch, load_model)
         model = _build(recipe, data, stream.steps_per_epoch, base, start)
-        if run is None:  # only now: settings that give no valid model leave no directory
+        if run is None:  # after the build: invalid settings leave no directory
             run = create()
             made.append(run)
             held.enter_context(RunLock(run.directory))
@@ -289,7 +289,7 @@ def _trained(recipe, made, create, verbose, init_from, held):
 
 @contextlib.contextmanager
 def _dtype_policy(policy):
-    """Keras' global dtype policy inside of the block."""
+    """Set Keras' global dtype policy within the block."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -299,7 +299,7 @@ def _dtype_policy(policy):
 
 
 def _fit_and_measure(run, model, recipe, data, stream, restored, verbose):
-    """Train the model, measure it on the test examples, and write the results."""
+    """Train the model, evaluate it on the test examples, and write the results."""
     with _measurements(run, verbose) as (attempts, progress):
         with deterministic_ops():
             _fit(run, model, recipe, data, stream, restored, verbose)
@@ -310,7 +310,7 @@ def _fit_and_measure(run, model, recipe, data, stream, restored, verbose):
 
 @contextlib.contextmanager
 def _measurements(run, verbose):
-    """Keep the run whatever cannot be measured or drawn; tracebacks go to a file of it."""
+    """Keep the run if a measurement or a picture fails; write the tracebacks to a file of the run."""
     log = run.directory / LOG
     log.unlink(missing_ok=True)
     with shown(None, verbose) as progress, recorded(log) as attempts:
@@ -318,27 +318,27 @@ def _measurements(run, verbose):
 
 
 def _write_results(run, metrics, attempts):
-    """Write `metrics.json`, with what could not be measured, and the report."""
+    """Write `metrics.json`, with the measurements that failed, and the report."""
     run.write_json("metrics.json", {**metrics, **attempts.figures()})
     run.write_json("config.json", {**run.config, "finished": True})
     attempt("the report", write_report, run.directory)
-    if "the report" in attempts.left_out:  # no page can be written at all
+    if "the report" in attempts.left_out:  # the page cannot be written
         attempts.failed["the report"] = attempts.left_out.pop("the report")
     if "the report" in attempts.failed:
         run.write_json("metrics.json", {**metrics, **attempts.figures()})
 
 
 def _where(restored, recipe):
-    """From where a resumed training continues."""
+    """Describe the epoch from which a resumed training continues."""
     if restored is None:
         return ""
     return f", continued after {restored.state['epoch']} of {recipe.epochs} epochs"
 
 
 def _trainer(verbose):
-    """Trains a recipe in a folder inside of a run, or continues what is there.
+    """Return a function that trains a recipe in a folder inside a run, or continues the training there.
 
-    What stops it is told by the training of that run, which is the one to continue.
+    Interruptions are reported by the training of the outer run, which is the one to resume.
     """
 
     def train_in(recipe, folder):
@@ -351,7 +351,7 @@ def _trainer(verbose):
 
 
 def _checkpoint(run, recipe):
-    """The checkpoint of a run; `None` where it was stopped before the first one, and so begins."""
+    """Return the checkpoint of a run; `None` if it was stopped before its first one and starts again."""
     path = run.directory / "checkpoint.npz"
     if path.is_file():
         return Checkpoint(path)
@@ -361,7 +361,7 @@ def _checkpoint(run, recipe):
 
 
 def _build(recipe, data, steps_per_epoch, base, init_from):
-    """The model of the settings, with the weights of `init_from` unless that is `None`."""
+    """Build the model of the settings, with the weights of `init_from` unless that is `None`."""
     try:
         model = recipe.build(data, steps_per_epoch, base)
     except ValueError as error:
@@ -408,7 +408,7 @@ def _callbacks(run, model, recipe, data):
 
 
 def _continued(run, recipe, restored):
-    """The configuration of a run whose data were moved or whose epochs are more now."""
+    """Return the configuration of a run whose data were moved or whose number of epochs was increased."""
     config, epochs = run.config, run.recipe().epochs
     config |= {"settings": recipe.settings(), "data_path": place_of_data(recipe), "finished": False}
     if recipe.epochs != epochs:
@@ -436,10 +436,10 @@ def _config(recipe, data, fingerprint, init_from):
 
 @contextmanager
 def deterministic_ops():
-    """TensorFlow's deterministic kernels inside of the `with`, then what was set before.
+    """Enable TensorFlow's deterministic kernels within the `with` block, then restore the previous setting.
 
-    Without the way back a process that has trained a run would be slower for ever after, and
-    Keras would train without the `jit_compile=True` it is asked for.
+    Otherwise a process that has trained a run would remain slower, and Keras would ignore
+    `jit_compile=True`.
     """
     before = config.is_op_determinism_enabled()
     tf.config.experimental.enable_op_determinism()
