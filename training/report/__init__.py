@@ -1,1 +1,1 @@
-"""The report of a run: record, tables, plots, examples, page."""
+"""Report of a run: record, tables, plots, examples, and page."""

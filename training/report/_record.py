@@ -1,4 +1,4 @@
-"""What lies in a run directory, read leniently."""
+"""Record of the files of a run directory; missing or broken files are tolerated."""
 
 import csv
 import json
@@ -14,14 +14,14 @@ from keras_ae.training.report.examples import FOLDER as LISTENING
 from keras_ae.training.report.examples import Listening, SentenceReading, read_listening, read_reading
 from keras_ae.training.report.transfer import transfer_notes
 
-NOT_FIGURES = ("transfer", "left_out", "failed")  # of metrics.json
+NOT_FIGURES = ("transfer", "left_out", "failed")  # keys of metrics.json that are not results
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
 class Export:
-    """One exported artifact: its format, its folder in the run, its manifest."""
+    """Exported artifact: its format, its folder in the run, and its manifest."""
 
     format: str
     path: str
@@ -30,20 +30,20 @@ class Export:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The files of a run directory; what is missing or broken is a sentence in `problems`.
+    """Files of a run directory; each missing or broken file adds a sentence to `problems`.
 
     Attributes:
         directory: the run directory.
         config: recipe, settings, data, versions, seed, command.
-        metrics: the measured numbers.
-        transfer: those of tasks of labelled sentences, `{row: {task: figures}}`.
-        history: `{column: values}`, one value an epoch, NaN where there is none.
+        metrics: the results.
+        transfer: results on tasks of labelled sentences, `{row: {task: results}}`.
+        history: `{column: values}`, one value per epoch, NaN if missing.
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
-        embedding: what was measured of the embedding, or `None`.
-        listening: utterances to hear.
-        reading: sentences and words to read, or `None`.
-        problems: one sentence for each piece that is missing or broken.
+        embedding: record of the embedding, or `None`.
+        listening: examples of utterances with audio.
+        reading: examples of sentences and words, or `None`.
+        problems: one sentence for each missing or broken file.
     """
 
     directory: Path
@@ -60,10 +60,10 @@ class RunRecord:
 
 
 def read_run(directory: str | Path) -> RunRecord:
-    """Read a run directory, however much of it is there.
+    """Read a run directory, which may be incomplete.
 
     Raises:
-        InputError: where the directory does not exist or holds none of a run's files.
+        InputError: the directory does not exist or contains none of a run's files.
     """
     directory = Path(directory)
     if not any((directory / name).is_file() for name in MARKS):
@@ -170,7 +170,7 @@ def _read_exports(folder, problems):
 
 
 def _read_embedding(directory, problems):
-    """The record of the embedding; most runs have none until it is asked for."""
+    """Read the record of the embedding; runs have none before `keras-ae report`."""
     try:
         return EmbeddingRecord.load(directory)
     except FileNotFoundError:
@@ -181,6 +181,6 @@ def _read_embedding(directory, problems):
 
 
 def _versions(folder):
-    """Manifests of the versions, the newest first."""
+    """Return the manifests of all versions, the newest first."""
     paths = folder.glob("*/manifest.json")
     return sorted(paths, key=lambda path: (path.parent.name.zfill(20), path), reverse=True)

@@ -1,4 +1,4 @@
-"""The tables and cards of a report, as plain values for its template."""
+"""Tables and cards of a report, as plain values for its template."""
 
 import math
 
@@ -17,7 +17,7 @@ from keras_ae.pages.tables import (
 from keras_ae.pages.template import flatten, format_name, format_number
 from keras_ae.training.report._record import Export
 
-HEADLINES = (  # most important first; of each line the first key that was measured makes a card
+HEADLINES = (  # most important first; the first measured key of each line is shown as a card
     {
         "mse": "mean squared error",
         "reconstruction_loss": "mean reconstruction loss",
@@ -45,13 +45,13 @@ LOWER_IS_BETTER = ("mse", "mae", "error", "loss", "nll", "bpd", "bits_per_dim")
 
 
 def measured(metrics: dict) -> dict:
-    """Everything measured on the run itself, `{dotted key: value}`; `test.` is implied."""
+    """Return all results of the run itself, `{dotted key: value}`; the prefix `test.` is omitted."""
     own = {name: value for name, value in metrics.items() if name != "baselines"}
     return {name.removeprefix("test."): value for name, value in flatten(own).items()}
 
 
 def headline_cards(metrics: dict, history: dict) -> list[Card]:
-    """The numbers one wants to see first; those of the last epoch where nothing was tested."""
+    """Return cards of the most important results; those of the last epoch if nothing was tested."""
     values, suffix = measured(metrics), ""
     if not values:
         values = {name: column[-1] for name, column in history.items()}
@@ -69,7 +69,7 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
 
 
 def comparison_table(metrics: dict, name: str) -> Table | None:
-    """The run among its baselines, best first where lower is better, with bars."""
+    """Return a table of the run and its baselines with bars, best first if lower is better."""
     baselines = _baselines(metrics.get("baselines"))
     own = measured(metrics)
     columns = list(dict.fromkeys(key for values in baselines.values() for key in values))
@@ -90,7 +90,7 @@ def comparison_table(metrics: dict, name: str) -> Table | None:
 
 
 def metric_tables(metrics: dict) -> list[Table]:
-    """All measured numbers: those of the test, then one table for each further group."""
+    """Return tables of all results: first those of the test, then one table per further group."""
     groups = {"test": {}}
     for key, value in metrics.items():
         if isinstance(value, dict):
@@ -107,13 +107,13 @@ def metric_tables(metrics: dict) -> list[Table]:
 
 
 def figures_of(metrics: dict) -> list[tuple[str, str]]:
-    """`[(label, definition)]` of the figures of a run and of its baselines."""
+    """Return `[(label, definition)]` of the results of a run and of its baselines."""
     keys = [*measured(metrics), *flatten(_baselines(metrics.get("baselines")))]
     return definitions(map(run_figure, keys))
 
 
 def _label_in(group):
-    """Labels of the keys of a group of `metrics.json`."""
+    """Return a function that labels the keys of a group of `metrics.json`."""
 
     def label(key):
         known = run_figure(f"{group}.{key}")
@@ -123,7 +123,7 @@ def _label_in(group):
 
 
 def verification_table(export: Export) -> Table | None:
-    """Largest difference of every output of every endpoint, over all verified batches."""
+    """Return a table of the largest difference of each output of each endpoint over all verified batches."""
     groups, found = {}, export.manifest.get("verification")
     for row in found if isinstance(found, list) else ():
         if isinstance(row, dict):
@@ -147,25 +147,25 @@ def verification_table(export: Export) -> Table | None:
 
 
 def _baselines(baselines):
-    """`{name: {key: value}}` of `{name: {key: value}}` or of `{name: squared error}`."""
+    """Convert `{name: {key: value}}` or `{name: squared error}` to `{name: {key: value}}`."""
     rows = baselines.items() if isinstance(baselines, dict) else ()
     return {name: flatten(row) if isinstance(row, dict) else {"mse": row} for name, row in rows}
 
 
 def _measured_as(values, key):
-    """The value of `key`, or of the first dotted key that ends with it."""
+    """Return the value of `key`, or of the first dotted key that ends with it."""
     return values.get(_key_of(values, key))
 
 
 def _key_of(values, key):
-    """`key`, or the first dotted key that ends with it, or `None`."""
+    """Return `key`, or the first dotted key that ends with it, or `None`."""
     if key in values:
         return key
     return next((name for name in values if name.rpartition(".")[2] == key), None)
 
 
 def _best_baseline(metrics, key):
-    """The best baseline of the run's code length, or of all where none has that length."""
+    """Return the best baseline with the run's code length, or the best of all if none has that length."""
     rows = {
         name: row for name, row in _baselines(metrics.get("baselines")).items() if is_finite(row.get(key))
     }

@@ -1,4 +1,4 @@
-"""Examples of a run to listen to and to read."""
+"""Audio and text examples of a run."""
 
 import base64
 import json
@@ -10,17 +10,17 @@ from keras_ae.files import write_atomically
 from keras_ae.pages.tables import Cell, Row, Table
 from keras_ae.pages.template import data_uri
 
-FOLDER = "listening"  # in a run directory
+FOLDER = "listening"  # name of the folder in a run directory
 INDEX = "examples.json"
 
 
 @dataclass(frozen=True)
 class Listening:
-    """One utterance of a report.
+    """Audio example of a report: one utterance.
 
     Attributes:
         title: one line, such as the speaker and the words.
-        recordings: `{what it is: bytes of a WAV file}`, such as `{"original": ...}`, in their order.
+        recordings: `{label: bytes of a WAV file}`, such as `{"original": ...}`, in the displayed order.
         picture: PNG bytes, or `None`.
     """
 
@@ -30,7 +30,7 @@ class Listening:
 
 
 def write_listening(run_directory: str | Path, examples: Sequence[Listening]):
-    """Write the files of `listening/` in a run: sounds, pictures, and last their index."""
+    """Write the files of `listening/` in a run: audio, pictures, and finally their index."""
     folder, index = Path(run_directory) / FOLDER, []
     folder.mkdir(parents=True, exist_ok=True)
     for number, example in enumerate(examples):
@@ -46,7 +46,7 @@ def write_listening(run_directory: str | Path, examples: Sequence[Listening]):
 
 
 def read_listening(run_directory: str | Path, problems: list[str]) -> list[Listening]:
-    """The opposite of `write_listening`; what cannot be read adds a sentence to `problems`."""
+    """Read the files of `write_listening`; unreadable files add a sentence to `problems`."""
     folder, examples = Path(run_directory) / FOLDER, []
     if not (folder / INDEX).is_file():
         return []
@@ -61,7 +61,7 @@ def read_listening(run_directory: str | Path, problems: list[str]) -> list[Liste
 
 
 def listening_view(examples: Sequence[Listening]) -> list[dict]:
-    """The examples as the template of the report shows them."""
+    """Return the examples as values for the template of the report."""
     return [
         {
             "title": example.title,
@@ -75,17 +75,17 @@ def listening_view(examples: Sequence[Listening]) -> list[dict]:
     ]
 
 
-FILE = "reading.json"  # in a run directory
+FILE = "reading.json"  # name of the file in a run directory
 
 
 @dataclass(frozen=True)
 class SentenceReading:
-    """Text of a report.
+    """Text examples of a report.
 
     Attributes:
         sentences: pairs of a sentence and its neighbours `[(sentence, cosine), ...]`, nearest first.
         words: pairs of a word and its neighbours.
-        between: two sentences and what a decoder says on the way from the one to the other.
+        between: triples of two sentences and the sentences decoded on the path between them.
     """
 
     sentences: Sequence = field(default_factory=list)
@@ -99,7 +99,7 @@ def write_reading(run_directory: str | Path, reading: SentenceReading) -> None:
 
 
 def read_reading(run_directory: str | Path, problems: list[str]) -> SentenceReading | None:
-    """The opposite of `write_reading`; what cannot be read adds a sentence to `problems`."""
+    """Read the file of `write_reading`; an unreadable file adds a sentence to `problems`."""
     path = Path(run_directory) / FILE
     if not path.is_file():
         return None
@@ -113,7 +113,7 @@ def read_reading(run_directory: str | Path, problems: list[str]) -> SentenceRead
 
 
 def reading_view(reading: SentenceReading | None) -> dict | None:
-    """The text as the template of the report shows it."""
+    """Return the text as values for the template of the report."""
     if reading is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""`report.html`: all of a run on one page that needs nothing else."""
+"""Page `report.html`: all results of a run on one self-contained page."""
 
 import datetime
 import shlex
@@ -36,25 +36,25 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
     ),
     "samples": ("Samples", "Decoded draws from the prior."),
 }
-WIDE = 2.2  # pictures wider than this times their height take the whole row
+WIDE = 2.2  # pictures with a larger ratio of width to height fill a whole row
 MAIN_KEYS = ("recipe", "settings", "data", "versions", "command", "data_path", "fingerprint", "finished")
 
 
 def write_report(run_directory: str | Path) -> Path:
-    """Write `report.html` of a run, from what its directory holds and nothing else.
+    """Write `report.html` of a run from the content of its directory.
 
-    The page is one file: pictures inside, no scripts, nothing loaded from elsewhere. It
-    can be rebuilt at any time; what the run lacks, it says. It is written whole or
-    not at all.
+    The page is one file: pictures are embedded, there are no scripts, and nothing is loaded from
+    elsewhere. It can be rebuilt at any time, and it lists the files that the run lacks. It is written
+    atomically.
 
     Args:
-        run_directory: as `keras-ae train` writes it.
+        run_directory: a directory written by `keras-ae train`.
 
     Returns:
         path of the report.
 
     Raises:
-        InputError: the directory is no run directory, or cannot be written to.
+        InputError: the directory is not a run directory, or is not writable.
 
     Example:
 
@@ -73,7 +73,7 @@ def write_report(run_directory: str | Path) -> Path:
 
 
 def report_view(run: RunRecord) -> dict:
-    """What the template shows, as plain values; the template escapes them all."""
+    """Return the values for the template, which escapes them all."""
     config = run.config
     name = str(config.get("recipe") or run.directory.resolve().parent.name)
     return {
@@ -102,7 +102,7 @@ def report_view(run: RunRecord) -> dict:
 
 
 def _cards(run):
-    """Those of the run; those of its embedding where it was measured, with the error of the whole test."""
+    """Return the cards of the run or, if measured, of its embedding, with the error of the whole test."""
     own = headline_cards(run.metrics, run.history)
     if run.embedding is None:
         return own
@@ -112,12 +112,12 @@ def _cards(run):
 
 
 def _embedding(run):
-    """The section of the embedding; `None` where it was not measured."""
+    """Return the section of the embedding; `None` if it was not measured."""
     return None if run.embedding is None else embedding_view(run.embedding)
 
 
 def _facts(run):
-    """The line below the title."""
+    """Return the line below the title."""
     data = run.config.get("data")
     source = data.get("name") if isinstance(data, dict) else data
     epochs = max(map(len, run.history.values()), default=0)
@@ -129,7 +129,7 @@ def _facts(run):
 
 
 def _curves(history):
-    """Each panel twice, for light and dark paper."""
+    """Draw each panel twice, for the light and the dark theme."""
     curves = []
     for panel in history_panels(history):
         pictures = [history_curves(history, panels=[panel], theme=theme) for theme in (LIGHT, DARK)]
@@ -156,7 +156,7 @@ def _pictures(figures):
                 "title": title,
                 "caption": caption,
                 "source": data_uri(figures[name]),
-                "width": width // 2,  # drawn for screens of two pixels a point
+                "width": width // 2,  # drawn for screens with two pixels per point
                 "height": height // 2,
                 "wide": width > WIDE * height,
             }
@@ -165,7 +165,7 @@ def _pictures(figures):
 
 
 def _size(png):
-    """Width and height of a PNG, from its header."""
+    """Return width and height of a PNG, from its header."""
     return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
@@ -184,7 +184,7 @@ def _export(export):
 
 
 def _moment(text):
-    """An ISO time in words; what is none stays as it is."""
+    """Format an ISO time in words; other text is returned unchanged."""
     try:
         return datetime.datetime.fromisoformat(str(text)).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:

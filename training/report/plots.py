@@ -1,8 +1,8 @@
 """Plots of a run, in one style.
 
 The colours are those of Okabe and Ito (2008), which remain distinct for colour-blind
-readers. Everything is set on the figure itself: no pyplot, no global backend, no
-global style is changed.
+readers. All settings apply to the figure itself: pyplot is not used, and the global backend and
+style are not changed.
 """
 
 import io
@@ -21,7 +21,7 @@ FONT_SIZE = 8
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a picture: paper, text, lesser text, rules, and the two series."""
+    """Colours of a picture: background, text, secondary text, grid lines, and the two series."""
 
     background: str
     ink: str
@@ -35,7 +35,7 @@ DARK = Theme("#1b1f24", "#e8eaed", "#9aa4af", "#343a42", ("#56b4e9", "#e69f00"))
 
 
 def new_figure(width: float, height: float, theme: Theme, **kwargs):
-    """A figure of `width` x `height` inches with an Agg canvas of its own."""
+    """Create a figure of `width` x `height` inches with its own Agg canvas."""
     agg = require("matplotlib.backends.backend_agg", extra="training")
     figure = require("matplotlib.figure", extra="training").Figure(
         figsize=(width, height), dpi=DPI, facecolor=theme.background, **kwargs
@@ -45,9 +45,9 @@ def new_figure(width: float, height: float, theme: Theme, **kwargs):
 
 
 def style_axes(axes, theme: Theme, *, title: str, x: str, y: str):
-    """Titles, axis labels and quiet rules."""
+    """Set title, axis labels and unobtrusive grid lines."""
     axes.set_facecolor(theme.background)
-    # text comes from file and layer names: a $ in it is a dollar sign, not mathematics
+    # text contains file and layer names: a $ in it is a dollar sign, not mathematics
     axes.set_title(
         title, loc="left", fontsize=FONT_SIZE + 1.5, color=theme.ink, weight="bold", parse_math=False
     )
@@ -62,17 +62,17 @@ def style_axes(axes, theme: Theme, *, title: str, x: str, y: str):
 
 
 def to_png(figure) -> bytes:
-    """The figure as PNG; the same picture gives the same bytes."""
+    """Render the figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-CELL = 112  # pixels to which a picture in a grid is enlarged, about
+CELL = 112  # approximate size in pixels to which a picture in a grid is enlarged
 GAP = 12  # pixels between pictures
-GRID_FONT_SIZE = 11  # a grid is wide: it is shrunk more than a chart
-LOG_RANGE = 30.0  # a curve that spans more than this factor gets a logarithmic axis
-UNITS = {  # by the ending of the name, the first that fits
+GRID_FONT_SIZE = 11  # a grid is wide and therefore displayed smaller than a chart
+LOG_RANGE = 30.0  # a curve with a larger ratio of values has a logarithmic axis
+UNITS = {  # by the ending of the name; the first match is used
     **{f"{sentence}_perplexity": "words" for sentence in ("previous", "this", "next")},
     "perplexity": "effective codes",
     "usage": "fraction of codes",
@@ -92,12 +92,12 @@ def image_grid(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> bytes:
-    """Rows of pictures, each enlarged by a whole factor so that its pixels stay square.
+    """Draw rows of pictures, each enlarged by an integer factor so that its pixels remain square.
 
     Args:
         rows: arrays `(images, height, width)` or `(images, height, width, channels)`
             in [0, 1], with 1 or 3 channels; values outside are clipped. Rows may
-            differ in length.
+            have different lengths.
         row_labels: text left of each row.
         column_labels: text above each column.
         title: text above the grid.
@@ -107,7 +107,7 @@ def image_grid(
         PNG bytes.
 
     Raises:
-        ValueError: for no rows, and for arrays of another shape.
+        ValueError: there are no rows, or an array has another shape.
 
     Example:
 
@@ -143,7 +143,7 @@ def image_grid(
 
 
 def history_panels(history: Mapping[str, Sequence[float]]) -> dict[str, list[str]]:
-    """`{panel: columns}`: each quantity with its `val_` twin, `loss` first, codes last.
+    """Return `{panel: columns}`: each quantity with its `val_` counterpart, `loss` first, codes last.
 
     Example:
 
@@ -151,7 +151,7 @@ def history_panels(history: Mapping[str, Sequence[float]]) -> dict[str, list[str
     {'loss': ['loss', 'val_loss'], 'usage': ['usage']}
     """
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name != "epoch"))
-    if any(name.endswith("usage") for name in names):  # these are the same curve in other units
+    if any(name.endswith("usage") for name in names):  # these show the same curve in other units
         names = [name for name in names if not name.endswith(("used_codes", "dead_codes"))]
     names.sort(key=lambda name: (name != "loss", name.endswith(("usage", "perplexity"))))
     return {name: [column for column in (name, f"val_{name}") if column in history] for name in names}
@@ -160,19 +160,19 @@ def history_panels(history: Mapping[str, Sequence[float]]) -> dict[str, list[str
 def history_curves(
     history: Mapping[str, Sequence[float]], *, panels: Sequence[str] | None = None, theme: Theme = LIGHT
 ) -> bytes:
-    """Learning curves in small multiples, training solid and validation dashed.
+    """Draw learning curves as small multiples, training solid and validation dashed.
 
     Args:
-        history: `{name: values}`, one value an epoch, as `keras.callbacks.History`
-            holds it, or with a column `epoch`, counted from 0 or 1. NaN: no value.
-        panels: the panels to draw, of `history_panels(history)`; `None`: all.
+        history: `{name: values}`, one value per epoch, as in `keras.callbacks.History`,
+            or with a column `epoch`, counted from 0 or 1. NaN: no value.
+        panels: keys of `history_panels(history)` to draw; `None`: all.
         theme: colours.
 
     Returns:
         PNG bytes.
 
     Raises:
-        ValueError: where there is nothing to draw.
+        ValueError: there is nothing to draw.
 
     Example:
 
@@ -194,12 +194,12 @@ def history_curves(
 
 
 def code_histogram(counts: np.ndarray, *, title: str = "", theme: Theme = LIGHT) -> bytes:
-    """How often each code was chosen, sorted, against the line of equal use.
+    """Draw the sorted frequencies of the codes, with the level of uniform use.
 
-    One line per head; where the heads are bits (`K = 2`), the share of ones of each.
+    There is one line per head; if the heads are bits (`K = 2`), the share of ones of each bit is drawn.
 
     Args:
-        counts: `(heads, K)` or `(K,)`, how often each code was chosen.
+        counts: `(heads, K)` or `(K,)`, number of times each code was chosen.
         title: text above the chart.
         theme: colours.
 
@@ -253,7 +253,7 @@ def _level(axes, y, label, theme):
 
 def _curves(axes, history, columns, theme):
     epochs = np.asarray(history.get("epoch", range(len(history[columns[0]]))), "float64")
-    epochs = epochs + (np.nanmin(epochs) == 0)  # Keras counts from 0, readers from 1
+    epochs = epochs + (np.nanmin(epochs) == 0)  # Keras counts from 0, the axis from 1
     finite = []
     for column in columns:
         curve = np.asarray(history[column], "float64")
@@ -280,7 +280,7 @@ def _curves(axes, history, columns, theme):
 
 
 def unit_of(panel: str) -> str:
-    """What the values of a panel are counted in."""
+    """Return the unit of the values of a panel."""
     for ending, unit in UNITS.items():
         if panel.endswith(ending):
             return unit

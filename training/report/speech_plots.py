@@ -1,4 +1,4 @@
-"""Pictures of speech: spectrograms above the phones and the codes of the same moments."""
+"""Pictures of speech: spectrograms above the phones and codes at the same times."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ import numpy as np
 from keras_ae.training.report.plots import FONT_SIZE, LIGHT, Theme, new_figure, style_axes, to_png
 
 INCHES_A_SECOND = 3.4
-WIDTH = (6.0, 16.0)  # inches, at least and at most
+WIDTH = (6.0, 16.0)  # minimum and maximum in inches
 SPECTROGRAM, STRIP = 1.25, 0.32  # inches
-PAUSE = ("", "_", "_:", "sil")  # names of phones that are silence
-TINTS = 12  # colours of the codes; a number tells those of one colour apart
-NARROW = 0.11  # inches a number takes
+PAUSE = ("", "_", "_:", "sil")  # names of phones for silence
+TINTS = 12  # number of colours of the codes; codes of one colour are distinguished by their numbers
+NARROW = 0.11  # width of a number in inches
 
 
 def speech_timeline(
@@ -23,15 +23,15 @@ def speech_timeline(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> bytes:
-    """Spectrograms of one utterance over a common time axis, its phones and its codes below.
+    """Draw spectrograms of one utterance over a common time axis, with its phones and codes below.
 
     Args:
-        spectrograms: `{label: (frames, bands)}`, each spread over all of the time; one colour
-            scale, that of the first.
-        seconds: duration of the utterance.
-        phones: `(start in seconds, name)` in their order; each lasts until the next one.
+        spectrograms: `{label: (frames, bands)}`, each stretched to the whole duration; all use the colour
+            scale of the first.
+        seconds: duration of the utterance in seconds.
+        phones: `(start in seconds, name)` in temporal order; each lasts until the next one.
         codes: int `(codes,)` of equal duration, or `None`. Equal neighbours are drawn as one.
-        title: text above.
+        title: text above the picture.
         theme: colours.
 
     Returns:
@@ -77,14 +77,14 @@ def speech_timeline(
 
 
 def _codes(axes, codes, seconds, inches, theme):
-    """The strip of the codes, equal neighbours as one box."""
+    """Draw the strip of the codes, equal neighbours as one box."""
     borders = np.flatnonzero(np.diff(codes, prepend=codes[:1] - 1)) if len(codes) else np.zeros(0, int)
     edges = [*(borders * seconds / max(len(codes), 1)), seconds]
     _strip(axes, edges, [str(codes[i]) for i in borders], "codes", inches, theme, codes[borders] % TINTS)
 
 
 def _strip(axes, edges, names, label, inches, theme, tints=None):
-    """Boxes between the edges, with the names that fit into them."""
+    """Draw boxes between the edges, with the names that fit into them."""
     colours = [(*_tint(tint), 0.45) for tint in tints] if tints is not None else None
     for i, name in enumerate(names):
         start, end = edges[i], edges[i + 1]
@@ -100,7 +100,7 @@ def _strip(axes, edges, names, label, inches, theme, tints=None):
 
 
 def _tint(number):
-    """Colours around the circle of hues, red, green, blue in [0, 1]."""
+    """Return a colour of the colour wheel, `(red, green, blue)` in [0, 1]."""
     angle = 2 * np.pi * (number / TINTS + np.array([0, 1 / 3, 2 / 3]))
     return tuple(0.5 + 0.45 * np.cos(angle))
 

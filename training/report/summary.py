@@ -1,4 +1,4 @@
-"""What a run says on the terminal when it is done."""
+"""Summary of a finished run on the terminal."""
 
 import json
 
@@ -11,11 +11,11 @@ HEADLINES = {
     "mse": "mse",
     "probe_accuracy": run_label("probe_accuracy"),
     "gain": "gain, nats",
-}  # the first that was measured heads the table
+}  # the first measured key is the main column of the table
 
 
 def print_metrics(run) -> None:
-    """The table of a run's metrics beside the baselines.
+    """Print the table of a run's metrics and the baselines.
 
     Args:
         run: a `Run` with its `metrics.json`.
@@ -33,12 +33,12 @@ def print_metrics(run) -> None:
 
 
 def failed_measurements(run) -> dict:
-    """`{measurement: reason}` of what failed after the training of a run; the model is kept all the same."""
+    """Return `{measurement: reason}` of the measurements that failed after training; the model is kept."""
     return json.loads((run.directory / "metrics.json").read_text()).get("failed", {})
 
 
 def print_failed(failed: dict, log) -> None:
-    """One line for each measurement that failed.
+    """Print one line for each measurement that failed.
 
     Args:
         failed: `{measurement: reason}`.
@@ -63,7 +63,7 @@ def _print_table(recipe, metrics, codes, rows):
 
 
 def print_embedding(record) -> None:
-    """What the report of an embedding found, one sentence a line.
+    """Print the results of the report of an embedding, one sentence per line.
 
     Args:
         record: an `EmbeddingRecord`.

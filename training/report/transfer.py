@@ -1,11 +1,11 @@
-"""Figures of transfer as a table, on a page and on a terminal."""
+"""Results of transfer tasks as a table, on a page and on a terminal."""
 
 from collections.abc import Mapping
 
 from keras_ae.pages.glossary import TRANSFER, definitions
 from keras_ae.pages.tables import Cell, Row, Table, is_finite
 
-FIGURES = (  # what is shown of a task: figure, its interval, what the column is called
+FIGURES = (  # displayed results of a task: result, its interval, label of the column
     ("accuracy", "interval", "{}"),
     ("f1", "f1_interval", f"{{}}, {TRANSFER['f1'].label}"),
     ("pearson", "interval", f"{{}}, {TRANSFER['pearson'].label}"),
@@ -14,11 +14,11 @@ FIGURES = (  # what is shown of a task: figure, its interval, what the column is
 
 
 def transfer_table(rows: Mapping) -> Table | None:
-    """Encoders and controls below each other, a column for each figure, the best of each marked.
+    """Return a table with one row per encoder or control and one column per result, the best marked.
 
     Args:
-        rows: `{row: {task: figures}}` as of `evaluation.transfer` and `transfer_controls`; the first
-            row is what the page is about.
+        rows: `{row: {task: results}}` as in `evaluation.transfer` and `transfer_controls`; the first
+            row is the subject of the page.
 
     Example:
 
@@ -47,7 +47,7 @@ def transfer_table(rows: Mapping) -> Table | None:
 
 
 def transfer_text(rows: Mapping) -> str:
-    """The same as lines of text, one for each row; without intervals."""
+    """Return the table as lines of text, one per row, without intervals."""
     table = transfer_table(rows)
     if table is None:
         return "\n".join(transfer_notes(rows))
@@ -63,13 +63,13 @@ def transfer_text(rows: Mapping) -> str:
 
 
 def figures_of_transfer(rows: Mapping) -> list[tuple[str, str]]:
-    """`[(label, definition)]` of the figures that some row has."""
+    """Return `[(label, definition)]` of the results that any row has."""
     found = {name for tasks in rows.values() for figures in tasks.values() for name in figures}
     return definitions(figure for name, figure in TRANSFER.items() if name in found)
 
 
 def transfer_notes(rows: Mapping) -> list[str]:
-    """Which tasks were left out, and why.
+    """Return which tasks were left out, and why.
 
     Example:
 
