@@ -49,7 +49,7 @@ class CpcRecipe(SpeechRecipe):
     steps: int = 12
     """Number of future frames that are predicted, 10 ms each."""
     first_step: int = 1
-    """The nearest frame that is predicted."""
+    """Distance in frames of the nearest frame that is predicted."""
     negatives: tuple[Literal["same_sequence", "same_speaker", "batch"], ...] = ("same_sequence", "batch")
     """Sources of the distractor frames: the same sequence favours content, the batch favours the speaker,
     both favour both."""
