@@ -57,7 +57,9 @@ class Artifact:
         """
         path = Path(path)
         if not path.exists():
-            raise InputError(f"Expected an exported artifact. Received: {path}, which does not exist.")
+            raise InputError(
+                f"path must be an exported artifact. Received: path={path}, which does not exist."
+            )
         if path.is_file():
             return cls(path.parent, _of_one_file(path))
         if not (path / MANIFEST).exists() and versions(path):
@@ -88,7 +90,9 @@ class Artifact:
         """
         specs = self._endpoint(endpoint)["inputs"]
         if specs.keys() != inputs.keys():
-            raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {sorted(inputs)}.")
+            raise InputError(
+                f"The inputs of `{endpoint}` must be {sorted(specs)}. Received: {sorted(inputs)}."
+            )
         lengths = {name: inputs[name] for name in specs if name.endswith("lengths")}
         arrays = {
             name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec, lengths_of(name, lengths))
@@ -110,14 +114,16 @@ class Artifact:
         """Return the shape of an input, with `None` for free sizes."""
         specs = self._endpoint(endpoint)["inputs"]
         if name not in specs:
-            raise InputError(f"`{endpoint}` expects the inputs {sorted(specs)}. Received: {name!r}.")
+            raise InputError(
+                f"name must be one of the inputs {sorted(specs)} of `{endpoint}`. Received: name={name!r}."
+            )
         return tuple(specs[name]["shape"])
 
     def _endpoint(self, name):
         endpoints = self.manifest["endpoints"]
         if name not in endpoints:
             raise InputError(
-                f"Expected one of the endpoints {sorted(endpoints)} of {self.path}. Received: {name!r}."
+                f"endpoint must be one of {sorted(endpoints)} in {self.path}. Received: endpoint={name!r}."
             )
         return endpoints[name]
 
@@ -161,10 +167,14 @@ def versions(directory: Path) -> list[int]:
 
 def _of_one_file(path):
     if path.suffix != ".onnx":
-        raise InputError(f"Expected an .onnx file listed in a manifest, or an artifact. Received: {path}.")
+        raise InputError(
+            f"path must be an artifact or an .onnx file listed in a manifest. Received: path={path}."
+        )
     manifest = read_manifest(path.parent)
     if path.stem not in manifest["endpoints"]:
-        raise InputError(f"Expected an .onnx file listed in {path.parent / MANIFEST}. Received: {path}.")
+        raise InputError(
+            f"path must be an .onnx file listed in {path.parent / MANIFEST}. Received: path={path}."
+        )
     return {**manifest, "endpoints": {path.stem: manifest["endpoints"][path.stem]}}
 
 

@@ -106,5 +106,5 @@ def _check_deterministic(name, endpoint, case):
         if not same:
             raise InputError(
                 f"Endpoint `{name}` is not deterministic: two calls with the same inputs differ in `{key}`. "
-                "Let noise enter as an input."
+                "Pass noise as an input."
             )

@@ -33,7 +33,7 @@ def endpoints_of(model: keras.Model) -> dict[str, Endpoint]:
     if inputs and all(isinstance(x, keras.KerasTensor) for x in inputs):
         return functional_endpoints(model)
     raise InputError(
-        "Expected a model with a method `endpoints()` or a built functional model. "
+        "model must have a method `endpoints()` or be a built functional model. "
         f"Received: {type(model).__name__}. "
         "Pass `endpoints={name: Endpoint(...)}`, or define `endpoints()`."
     )
@@ -63,7 +63,9 @@ def select(
     table = further(table)
     table = {name: endpoint for name, endpoint in table.items() if format in endpoint.formats}
     if not table:
-        raise InputError(f"Expected at least one endpoint whose formats include {format!r}. Received: none.")
+        raise InputError(
+            f"endpoints must contain at least one endpoint whose formats include {format!r}. Received: none."
+        )
     for name, endpoint in table.items():
         _check(name, endpoint)
     return model, dict(sorted(table.items(), key=lambda item: item[0] != "serving_default"))
@@ -72,8 +74,8 @@ def select(
 def _refuse_other_precisions(model):
     if not computes_in_float32(model):
         raise InputError(
-            "The endpoints passed belong to a model that does not compute in float32. "
-            "Take `model = keras_ae.export.float32_copy(model)` and make the endpoints of that model."
+            "endpoints must belong to a model that computes in float32. Received: endpoints of a model that "
+            "does not. Call `model = keras_ae.export.float32_copy(model)` and pass the endpoints of the copy."
         )
 
 
@@ -81,7 +83,7 @@ def _named(table, names):
     names = list(table) if names is None else [names] if isinstance(names, str) else list(names)
     unknown = [name for name in names if name not in table]
     if unknown:
-        raise InputError(f"Expected endpoints among {sorted(table)}. Received: {unknown}.")
+        raise InputError(f"endpoints must be among {sorted(table)}. Received: {unknown}.")
     return {name: table[name] for name in names}
 
 
@@ -91,6 +93,6 @@ def _check(name, endpoint):
     for label, spec in endpoint.inputs.items():
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank or spec.shape[0] is not None:
             raise InputError(
-                f"Input `{label}` of endpoint `{name}`: expected a tf.TensorSpec "
+                f"Input `{label}` of endpoint `{name}` must be a tf.TensorSpec "
                 f"whose axis 0 is the batch, None. Received: {spec}."
             )

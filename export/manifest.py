@@ -72,12 +72,12 @@ def read_manifest(directory: Path) -> dict:
         version, _, _ = manifest["format_version"], manifest["format"], manifest["endpoints"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"Expected an artifact of keras_ae.export with a readable {MANIFEST}. Received: {directory} "
+            f"An artifact of keras_ae.export must contain a readable {MANIFEST}. Received: {directory} "
             f"({type(error).__name__}). Export the model again."
         ) from error
     if version != FORMAT_VERSION:
         raise InputError(
-            f"Expected format version {FORMAT_VERSION} in {directory / MANIFEST}. Received: {version}. "
+            f"The format version in {directory / MANIFEST} must be {FORMAT_VERSION}. Received: {version}. "
             "Read it with the version of keras_ae that wrote it, or export again."
         )
     return manifest

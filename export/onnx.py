@@ -73,7 +73,7 @@ def to_onnx(
     for package in ("tf2onnx", "onnx", "onnxruntime"):
         require(package, extra="onnx")
     if opset not in OPSETS:
-        raise InputError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}.")
+        raise InputError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}. Received: opset={opset}.")
     directory = Path(directory)
     known = preprocessing_for(model, preprocessing)
     further = partial(with_uint8_images, preprocessing=known) if uint8_images else dict

@@ -26,7 +26,8 @@ def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) ->
     shared = described["inputs"].keys() & described["outputs"].keys()
     if shared:
         raise InputError(
-            f"ONNX needs other names for outputs than for inputs; endpoint `{name}` shares {sorted(shared)}."
+            f"The outputs of endpoint `{name}` must have other names than its inputs in ONNX. "
+            f"Received: {sorted(shared)} in both. Rename these outputs."
         )
     try:
         with _quiet():
@@ -46,7 +47,7 @@ def name_axes(name: str, proto, described: dict):
         found = {value.name: value for value in values}
         if found.keys() != described[side].keys():
             raise InputError(
-                f"Endpoint `{name}`: expected the {side} {sorted(described[side])} in the ONNX graph. "
+                f"The {side} of endpoint `{name}` in the ONNX graph must be {sorted(described[side])}. "
                 f"Received: {sorted(found)}. An input that no output depends on must be left out."
             )
         for key, entry in described[side].items():
@@ -73,8 +74,8 @@ def _refuse_unknown_operations(name, proto, opset):
     )
     if unknown:
         raise InputError(
-            f"Endpoint `{name}` uses TensorFlow operations that have no equal in ONNX opset {opset}: "
-            f"{', '.join(unknown)}. Write them with others, or leave the endpoint out."
+            f"Endpoint `{name}` uses TensorFlow operations without an equivalent in ONNX opset {opset}: "
+            f"{', '.join(unknown)}. Replace them by other operations, or leave the endpoint out."
         )
 
 

@@ -39,15 +39,15 @@ def float32_copy(model: keras.Model) -> keras.Model:
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise InputError(
-            "Expected a model that can be rebuilt in float32 from its configuration. "
+            "model must be rebuildable in float32 from its configuration. "
             f"Received: {type(model).__name__} ({summary(error)}). "
-            "Give it a get_config(), or train it in float32."
+            "Define its get_config(), or train it in float32."
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)
     if not computes_in_float32(copy):
         raise InputError(
-            f"{type(model).__name__} fixes a dtype other than float32 inside of its constructor."
+            f"{type(model).__name__} must not fix a dtype other than float32 in its constructor."
         )
     return copy
 

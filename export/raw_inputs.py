@@ -64,8 +64,9 @@ def with_uint8_images(
     ]
     if not known or preprocessing.modality != "images" or len(images) != 1:
         raise InputError(
-            "uint8_images=True requires an endpoint `encode` of images with a known range of values. "
-            f"Received: {sorted(table)}, preprocessing {preprocessing and preprocessing.to_dict()}. "
+            "With uint8_images=True, model must have an endpoint `encode` of images with a known range of "
+            f"values. Received: endpoints {sorted(table)}, "
+            f"preprocessing {preprocessing and preprocessing.to_dict()}. "
             'Set model.preprocessing = {"modality": "images", "value_range": [0, 1]}.'
         )
     return {**table, UINT8: _of_uint8(encode, images[0], *preprocessing.value_range)}

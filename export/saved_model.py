@@ -111,7 +111,7 @@ def _check_version(directory, version):
     if version is None:
         return
     if not isinstance(version, int) or version < 1:
-        raise InputError(f"Expected a positive integer as version. Received: {version!r}.")
+        raise InputError(f"version must be a positive integer. Received: version={version!r}.")
     if (directory / str(version)).exists():
         raise InputError(f"Version {version} is already in {directory}. Choose another, or leave it out.")
 

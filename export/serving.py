@@ -61,7 +61,8 @@ def serving_config(name: str, directory: str | os.PathLike) -> dict[str, str]:
     artifact = Artifact.open(directory)
     if artifact.format != "saved_model" or not artifact.path.name.isdecimal():
         raise InputError(
-            f"Expected a version of a SavedModel in a numbered directory. Received: {artifact.path}."
+            "directory must contain a version of a SavedModel in a numbered directory. "
+            f"Received: {artifact.path}."
         )
     endpoints = artifact.manifest["endpoints"]
     version = int(artifact.path.name)
@@ -96,7 +97,9 @@ def write_warmup(
         samples: `{endpoint: {input: array}}`.
     """
     if len(samples) > MAX_WARMUP_RECORDS:
-        raise InputError(f"Expected at most {MAX_WARMUP_RECORDS} warm-up requests. Received: {len(samples)}.")
+        raise InputError(
+            f"samples must contain at most {MAX_WARMUP_RECORDS} warm-up requests. Received: {len(samples)}."
+        )
     path = Path(version_directory) / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -62,12 +62,12 @@ def _check_outputs(name, arrays, batch):
     for key, array in arrays.items():
         if array.shape[:1] != (batch,):
             raise InputError(
-                f"Output `{key}` of endpoint `{name}`: expected the batch, {batch}, as axis 0. "
-                f"Received: shape {array.shape}. A server that batches requests refuses anything else."
+                f"Output `{key}` of endpoint `{name}` must have the batch, {batch}, as axis 0. "
+                f"Received: shape {array.shape}. A server that batches requests rejects other outputs."
             )
         if array.dtype.kind not in "fiubS":
             raise InputError(
-                f"Output `{key}` of endpoint `{name}`: expected numbers that numpy knows. "
+                f"Output `{key}` of endpoint `{name}` must have a NumPy dtype. "
                 f"Received: {array.dtype}. Cast it to float32."
             )
 

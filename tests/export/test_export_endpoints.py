@@ -164,7 +164,7 @@ def test_selection_puts_serving_default_first_and_keeps_the_format(dense_model, 
 @pytest.mark.parametrize(
     ("endpoints", "message"),
     [
-        (["encode"], r"Expected endpoints among \['serving_default'\]. Received: \['encode'\]"),
+        (["encode"], r"endpoints must be among \['serving_default'\]. Received: \['encode'\]"),
         ({}, "whose formats include 'onnx'. Received: none"),
         ({"a b": Endpoint(dict, {})}, "must be a Python identifier. Received: 'a b'"),
         ({"a": Endpoint(dict, {"n": tf.TensorSpec((), "int32")})}, "whose axis 0 is the batch"),
@@ -180,7 +180,7 @@ def test_unusable_endpoints_are_refused(dense_model, endpoints, message):
     ("function", "message"),
     [
         (lambda x: x, "it must return a dict of tensors"),
-        (lambda x: {"y": tf.reduce_mean(x)}, r"expected the batch, 1, as axis 0. Received: shape \(\)"),
+        (lambda x: {"y": tf.reduce_mean(x)}, r"must have the batch, 1, as axis 0. Received: shape \(\)"),
         (lambda x: {"y": tf.cast(x, tf.bfloat16)}, "Received: bfloat16. Cast it to float32"),
         (lambda x: {"y": tf.matmul(x, x)}, r"fails on sample inputs x \(1, 4\) \(InvalidArgumentError"),
         (lambda x: {"y": x + tf.random.normal((4,))}, "is not deterministic: two calls .* differ in `y`"),

@@ -78,7 +78,7 @@ def test_a_model_that_cannot_be_rebuilt_is_one_line(half_policy):
             super().__init__()
             self.inner = keras.layers.Dense(size)
 
-    with pytest.raises(InputError, match=r"Received: Unrebuildable \(.*Give it a get_config") as caught:
+    with pytest.raises(InputError, match=r"Received: Unrebuildable \(.*Define its get_config") as caught:
         float32_copy(Unrebuildable(3))
     assert "\n" not in str(caught.value)
 

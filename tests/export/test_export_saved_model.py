@@ -90,7 +90,7 @@ def test_versions_count_up_and_never_overwrite(dense_model, tmp_path, monkeypatc
     assert to_saved_model(dense_model, tmp_path).name == "8"
     with pytest.raises(InputError, match="Version 7 is already in"):
         to_saved_model(dense_model, tmp_path, version=7)
-    with pytest.raises(InputError, match="positive integer as version. Received: 0"):
+    with pytest.raises(InputError, match="version must be a positive integer. Received: version=0"):
         to_saved_model(dense_model, tmp_path, version=0)
     assert versions(tmp_path) == [2, 3, 7, 8]
     assert not list(tmp_path.glob(".*"))

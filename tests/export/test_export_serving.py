@@ -140,5 +140,5 @@ def test_free_lengths_are_padded_by_the_server(saved, tmp_path):
 
 
 def test_only_a_saved_model_is_configured(onnx_files):
-    with pytest.raises(InputError, match="Expected a version of a SavedModel"):
+    with pytest.raises(InputError, match="must contain a version of a SavedModel"):
         serving_config("pictures", onnx_files["encode"].parent)
