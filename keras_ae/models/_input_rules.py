@@ -150,7 +150,7 @@ def _hint_of_names(rules, unknown, missing):
     if close:
         return f' Did you mean "{close[0]}"?'
     if missing:
-        return f" {rules.made_by} makes such inputs." if rules.made_by else ""
+        return f" {rules.made_by} returns such inputs." if rules.made_by else ""
     return " Leave out what the model does not use."
 
 

@@ -108,7 +108,7 @@ class AdversarialDisentangler(AutoEncoder):
         **kwargs,
     ):
         if adversary_updates < 1:
-            raise ValueError(f"adversary_updates is at least 1. Received: {adversary_updates!r}")
+            raise ValueError(f"adversary_updates must be at least 1. Received: {adversary_updates=}")
         super().__init__(encoder, decoder, reconstruction_loss=reconstruction_loss, **kwargs)
         self.adversary = Adversary(
             adversary, loss=adversarial_loss, weight=adversarial_weight, name="adversary"
@@ -177,8 +177,9 @@ class AdversarialDisentangler(AutoEncoder):
         labels = x.get(self.label) if isinstance(x, dict) else None
         if labels is None:
             raise InputError(
-                f'Decoder and adversary need the label: give {{"x":, "{self.label}": (batch,) integers}}. '
-                f"Received: {sorted(x) if isinstance(x, dict) else 'x alone'}"
+                f'x must contain "{self.label}", which decoder and adversary require. '
+                f"Received: {sorted(x) if isinstance(x, dict) else 'x alone'}. "
+                f'Pass {{"x":, "{self.label}": (batch,) integers}}.'
             )
         return labels
 

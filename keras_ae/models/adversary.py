@@ -63,12 +63,16 @@ class Adversary(keras.layers.Layer):
     def __init__(self, classifier, *, loss: str = "confusion", weight=1.0, **kwargs):
         super().__init__(**{**kwargs, "autocast": False})
         if loss not in LOSSES:
-            raise ValueError(f"adversarial_loss is one of {list(LOSSES)}. Received: {loss!r}")
+            raise ValueError(
+                f"adversarial_loss must be one of {list(LOSSES)}. Received: adversarial_loss={loss!r}"
+            )
         self.classifier = classifier
         self.loss = loss
         self.weight = ScheduledVariable(weight, name="adversarial_weight")
         if self.weight.start < 0:
-            raise ValueError(f"adversarial_weight is at least 0. Received: {weight!r}")
+            raise ValueError(
+                f"adversarial_weight must be at least 0. Received: adversarial_weight={weight!r}"
+            )
         # Used also without reversal: all gradients of the classifier are summed in this layer first. What
         # remains is a sum of two, theirs and the decoder's, which is the same in either order.
         self.reversal = GradientReversal(1.0 if loss == "gradient_reversal" else -1.0, name="reversal")
@@ -80,7 +84,7 @@ class Adversary(keras.layers.Layer):
         shape = self.classifier(embedding).shape
         if len(shape) < 2 or shape[-1] is None or shape[-1] < 2:
             raise InputError(
-                "The adversary returns logits (batch, classes) of at least two classes. "
+                "The adversary must return logits (batch, classes) of at least two classes. "
                 f"Received: shape {tuple(shape)}"
             )
         self.num_classes = shape[-1]

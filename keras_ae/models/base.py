@@ -221,9 +221,9 @@ class BaseModel(keras.Model):
         if unknown:
             expected = ", ".join(["optimizer", *(f"{name}_optimizer" for name in further)])
             raise TypeError(
-                f"{type(self).__name__} owns its objective: compile expects {expected}, run_eagerly, "
-                f"jit_compile, steps_per_execution. Received: {', '.join(unknown)}. "
-                "The loss is chosen in the model's constructor."
+                f"{type(self).__name__} owns its objective: the arguments of compile must be among "
+                f"{expected}, run_eagerly, jit_compile, steps_per_execution. "
+                f"Received: {', '.join(unknown)}. Choose the loss in the model's constructor."
             )
         self._metrics_of_user.set(metrics, self)
         optimizer = keras.optimizers.get(optimizer)

@@ -64,7 +64,8 @@ class Preprocessing:
     def __post_init__(self):
         if self.modality not in FIELDS:
             raise InputError(
-                f"preprocessing: modality must be one of {', '.join(FIELDS)}. Received: {self.modality!r}"
+                f"preprocessing: modality must be one of {', '.join(FIELDS)}. "
+                f"Received: modality={self.modality!r}"
             )
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
@@ -72,7 +73,7 @@ class Preprocessing:
                 continue
             if field.name not in FIELDS[self.modality]:
                 raise InputError(
-                    f"preprocessing: {field.name} does not belong to {self.modality}, which take "
+                    f"preprocessing: the fields of {self.modality} must be among "
                     f"{', '.join(FIELDS[self.modality])}. Received: {field.name}={value!r}"
                 )
             object.__setattr__(self, field.name, _checked(field.name, value))
@@ -93,7 +94,7 @@ class Preprocessing:
             known = ", ".join(field.name for field in fields(cls))
             raise InputError(f"preprocessing must have keys among {known}. Received: {unknown}")
         if "modality" not in value:
-            raise InputError(f"preprocessing must name its modality. Received: {dict(value)}")
+            raise InputError(f"preprocessing must contain its modality. Received: {dict(value)}")
         return cls(**value)
 
     def to_dict(self) -> dict:
@@ -131,7 +132,7 @@ class Preprocessing:
             name, (ours, theirs) = next(iter(different.items()))
             raise InputError(
                 f"preprocessing: {name} must be that of the model, {theirs!r}. Received: {name}={ours!r}. "
-                "Correct `model.preprocessing`, or make the model with other settings."
+                "Correct `model.preprocessing`, or build the model with other settings."
             )
         base = other.modality if self.modality == "values" else self.modality
         known = {**other.to_dict(), **self.to_dict(), "modality": base}

@@ -56,12 +56,12 @@ def check_stages(stages, players) -> None:
     lasts = [stage.steps is None for stage in stages]
     if sum(lasts) != 1 or not lasts[-1] or any((stage.steps or 0) < 0 for stage in stages):
         raise ValueError(
-            "Each stage but the last has a number of steps, at least 0, and the last has None. "
+            "Each stage but the last must have a number of steps of at least 0, and the last must have None. "
             f"Received: {[(stage.name, stage.steps) for stage in stages]}"
         )
     unknown = sorted({name for stage in stages for name in stage.players} - set(players))
     if unknown:
-        raise ValueError(f"The players of the model are {sorted(players)}. Received: stages of {unknown}")
+        raise ValueError(f"The players of stages must be among {sorted(players)}. Received: {unknown}")
 
 
 class StageSwitch(keras.callbacks.Callback):
@@ -188,8 +188,8 @@ def check_reconstruction(shape, sample_shape):
     )
     if not same:
         raise InputError(
-            f"The decoder's output {got} does not have the shape of the input {expected}: change the "
-            "decoder, or crop or pad the input so that both agree."
+            f"The decoder's output must have the shape of the input, {expected}. Received: {got}. "
+            "Change the decoder, or crop or pad the input so that both agree."
         )
 
 

@@ -81,8 +81,8 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
     def build_embedding(self, features):
         if len(features.shape) != 2:
             raise ValueError(
-                "The total correlation is that of one vector for each example: expected features of the "
-                f"shape (batch, features). Received: {tuple(features.shape)}"
+                "The features must have the shape (batch, features): the total correlation is that of one "
+                f"vector for each example. Received: {tuple(features.shape)}"
             )
         return super().build_embedding(features)
 

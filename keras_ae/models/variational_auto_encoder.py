@@ -78,7 +78,9 @@ class VariationalAutoEncoder(AutoEncoder):
         **kwargs,
     ):
         if likelihood not in ("bernoulli", "gaussian"):
-            raise ValueError(f"likelihood is 'bernoulli' or 'gaussian'. Received: likelihood={likelihood!r}")
+            raise ValueError(
+                f"likelihood must be 'bernoulli' or 'gaussian'. Received: likelihood={likelihood!r}"
+            )
         posterior = GaussianBottleneck(latent_dim, beta=beta, seed=seed)
         super().__init__(encoder, decoder, posterior, **kwargs)
         self.latent_dim = latent_dim

@@ -217,7 +217,7 @@ def test_independence_is_that_of_eight_parts_of_the_content():
 def test_voices_of_speakers_ask_who_speaks():
     network, x = model(voice_of="speaker"), frames()
     alone = {name: x[name] for name in ("x", "lengths")}
-    with pytest.raises(InputError, match="who speaks"):
+    with pytest.raises(InputError, match="speaker must be given"):
         network.compute_terms(alone, None, None, True, "model")
     network.compute_terms(alone, None, None, False, "model")
     with pytest.raises(ValueError, match="voice_of"):

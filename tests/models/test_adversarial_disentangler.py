@@ -132,7 +132,7 @@ def test_the_label_has_the_name_that_it_is_given():
 
 
 def test_settings_out_of_range_are_named():
-    with pytest.raises(ValueError, match="adversary_updates is at least 1"):
+    with pytest.raises(ValueError, match="adversary_updates must be at least 1"):
         made(adversary_updates=0)
     with pytest.raises(ValueError, match="at least 0"):
         made(autoencoder_steps=-1)

@@ -254,9 +254,9 @@ def test_a_standardised_content_has_mean_0_and_deviation_1():
 
 
 def test_the_networks_say_what_they_take():
-    with pytest.raises(ValueError, match="given together or not at all"):
+    with pytest.raises(ValueError, match="must be given together, and joint_steps"):
         made(joint_steps=3)
-    with pytest.raises(ValueError, match="updates are at least 1"):
+    with pytest.raises(ValueError, match="updates must be at least 1"):
         made(adversary_updates=0)
     with pytest.raises(
         InputError, match='"speaker".*Received: a dictionary with "lengths", "x", without "speaker"'

@@ -135,9 +135,9 @@ def test_the_encoder_meets_the_classifier_as_it_is_in_inference():
 
 def test_wrong_settings_are_named():
     classifier = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    with pytest.raises(ValueError, match="adversarial_loss is one of .*'nonsense'"):
+    with pytest.raises(ValueError, match="adversarial_loss must be one of .*'nonsense'"):
         Adversary(classifier, loss="nonsense")
-    with pytest.raises(ValueError, match="adversarial_weight is at least 0"):
+    with pytest.raises(ValueError, match="adversarial_weight must be at least 0"):
         Adversary(classifier, weight=-1.0)
     with pytest.raises(InputError, match="at least two classes"):
         Adversary(classifier).build((None, 3))

@@ -138,7 +138,7 @@ def test_a_decoder_of_another_shape_is_refused(width):
     decoder = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(width)])
     with pytest.raises(InputError) as error:
         AutoEncoder(encoder, decoder)
-    for part in (f"(None, 4, {width})", "(None, 4, 3)", "change the decoder"):
+    for part in (f"(None, 4, {width})", "(None, 4, 3)", "Change the decoder"):
         assert part in str(error.value)
 
 

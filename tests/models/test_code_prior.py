@@ -178,16 +178,16 @@ def test_conditional_prior_reloads_with_its_optimizer(conditional, given, tmp_pa
     [
         (lambda p: p.log_prob(np.zeros((2, 2, 2), "float32")), "codes must be integers"),
         (lambda p: p.log_prob(np.zeros((2, 4), "int32")), "codes must be integers of the shape"),
-        (lambda p: p.log_prob(np.zeros((2, 2, 2), "int32"), labels=[0, 1]), "expects no `labels`"),
-        (lambda p: p.sample(0), "num is at least 1"),
+        (lambda p: p.log_prob(np.zeros((2, 2, 2), "int32"), labels=[0, 1]), "labels must be None for this"),
+        (lambda p: p.sample(0), "num must be at least 1"),
         (lambda p: p.sample(2, top_k=4), "top_k from 1"),
         (lambda p: CodePrior(3, (2, None)), "no free length"),
-        (lambda p: CodePrior(0, (2,)), "Sizes are at least 1"),
-        (lambda p: CodePrior(3, (2,), condition_values=3), "go together"),
+        (lambda p: CodePrior(0, (2,)), "sizes must be at least 1"),
+        (lambda p: CodePrior(3, (2,), condition_values=3), "must be given together"),
         (lambda p: CodePrior(3, (2,), dim=6, num_attention_heads=4), "multiple of num_heads"),
         (
             lambda p: CodePrior(3, (2,), dim=4, num_labels=2).sample(2),
-            "also `labels`",
+            "labels must be given for this",
         ),
     ],
 )

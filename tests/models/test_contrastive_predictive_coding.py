@@ -271,11 +271,11 @@ def test_settings_out_of_range_are_refused(options):
 def test_networks_that_return_no_frames_are_refused():
     inputs = keras.Input((None,))
     pooled = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(waveform_encoder(6)(inputs)))
-    with pytest.raises(InputError, match="encoder returns frames"):
+    with pytest.raises(InputError, match="encoder must return frames"):
         ContrastivePredictiveCoding(pooled, recurrent_context(6, 5))
     frames = keras.Input((None, 6))
     last = keras.Model(frames, keras.layers.GRU(5)(frames))
-    with pytest.raises(InputError, match="context returns frames"):
+    with pytest.raises(InputError, match="context must return frames"):
         ContrastivePredictiveCoding(waveform_encoder(6), last)
 
 

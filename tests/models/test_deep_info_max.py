@@ -191,12 +191,12 @@ def test_network_starts_near_the_identity_where_there_is_room():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"estimator": "mine"}, "estimator is one of"),
-        ({"alpha": 0.0, "beta": 0.0}, "alpha or beta is positive"),
+        ({"estimator": "mine"}, "estimator must be one of"),
+        ({"alpha": 0.0, "beta": 0.0}, "alpha or beta must be positive"),
         ({"gamma": -1.0}, "at least 0"),
         ({"prior": "cauchy"}, "prior must be 'uniform' or 'gaussian'"),
-        ({"sample_locations": 0}, "sample_locations is at least 1"),
-        ({"temperature": 0.0}, "temperature is positive"),
+        ({"sample_locations": 0}, "sample_locations must be at least 1"),
+        ({"temperature": 0.0}, "temperature must be positive"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(options, message):
@@ -205,9 +205,9 @@ def test_settings_that_mean_nothing_are_refused(options, message):
 
 
 def test_an_encoder_without_a_local_map_is_refused():
-    with pytest.raises(InputError, match="local is the name of a layer"):
+    with pytest.raises(InputError, match="local must be the name of a layer"):
         DeepInfoMax(encoder(), local="map")
-    with pytest.raises(InputError, match="returns .embedding, local map."):
+    with pytest.raises(InputError, match="must return .embedding, local map."):
         DeepInfoMax(encoder())
     graph = encoder()
     with pytest.raises(InputError, match=r"local map \(batch, ..., channels\)"):

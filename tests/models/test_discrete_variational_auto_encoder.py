@@ -226,8 +226,8 @@ def test_config_comes_back():
         ({"layer": BinaryBottleneck(kl_weight=0.1)}, "with kl_weight=0"),
         ({"layer": keras.layers.Dense(4)}, "with kl_weight=0"),
         ({"estimator": "reparameterise"}, "'pathwise', 'score_function', 'arm'"),
-        ({"kind": "classes", "estimator": "arm"}, "for the bits of a BinaryBottleneck"),
-        ({"likelihood": "poisson"}, "likelihood is in"),
+        ({"kind": "classes", "estimator": "arm"}, "must be a BinaryBottleneck for estimator='arm'"),
+        ({"likelihood": "poisson"}, "likelihood must be one of"),
     ],
     ids=str,
 )

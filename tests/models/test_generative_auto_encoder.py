@@ -114,7 +114,10 @@ def test_generates_what_it_was_shown():
     ("make", "message"),
     [
         (lambda: GenerativeAutoEncoder(vqvae(), CodePrior(5, (2, 2), **PRIOR)), r"\(6, \(2, 2\)\)"),
-        (lambda: GenerativeAutoEncoder(two_levels(), CodePrior(5, (1, 1), **PRIOR)), "priors expect"),
+        (
+            lambda: GenerativeAutoEncoder(two_levels(), CodePrior(5, (1, 1), **PRIOR)),
+            "priors must have",
+        ),
         (
             lambda: GenerativeAutoEncoder(
                 two_levels(), CodePrior(5, (1, 1), **PRIOR), CodePrior(6, (2, 2), **PRIOR)

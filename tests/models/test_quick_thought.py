@@ -217,7 +217,7 @@ def test_batch_without_neighbours_has_no_loss():
     [
         ({"self_mask": "none"}, ValueError, "'exclude', 'zero'"),
         ({"sub_batches": 0}, ValueError, "at least 1"),
-        ({"context_encoder": bag_of_words_encoder(20, 5)}, InputError, "vectors of one size"),
+        ({"context_encoder": bag_of_words_encoder(20, 5)}, InputError, "vectors of the same size"),
         ({"encoder": keras.Sequential([keras.layers.Embedding(20, 4)])}, InputError, "vectors"),
     ],
 )

@@ -132,7 +132,7 @@ def test_what_is_no_sentence_is_named(model, sentences, message):
 
 def test_strings_need_a_vocabulary():
     without = QuickThought(*encoders())
-    with pytest.raises(InputError, match="give it `vocabulary=`"):
+    with pytest.raises(InputError, match="Pass `vocabulary=`"):
         without.encode("how much")
     assert list(without.endpoints()) == ["serving_default", "encode"]
     assert without.encode({"ids": np.array([[2, 3]]), "lengths": [2]}).shape == (1, 12)
@@ -141,7 +141,7 @@ def test_strings_need_a_vocabulary():
 def test_arguments_are_checked(model):
     with pytest.raises(ValueError, match="batch_size"):
         model.encode(["how"], batch_size=0)
-    with pytest.raises(ValueError, match="at least one word"):
+    with pytest.raises(ValueError, match="max_words must be at least 1"):
         QuickThought(*encoders(), vocabulary=WORDS, max_words=0)
     with pytest.raises(TypeError, match="vectors"):
         SentenceModel(vocabulary=WORDS).build()
@@ -170,7 +170,7 @@ def test_combination_is_saved(model, tmp_path):
 
 def test_impossible_combinations(model):
     other = QuickThought(*encoders(), vocabulary=WORDS.words[::-1])
-    with pytest.raises(InputError, match="one vocabulary"):
+    with pytest.raises(InputError, match="same vocabulary"):
         CombinedSentenceEncoder([model, other])
     with pytest.raises(InputError, match="at least one encoder"):
         CombinedSentenceEncoder([])

@@ -135,7 +135,7 @@ def test_without_a_speaker_it_encodes_but_does_not_reconstruct():
     assert network.encode(alone).shape == (6, 7, 4)
     assert network.encode(x["x"]).shape == (6, 7, 4)
     for inputs in (alone, x["x"]):
-        with pytest.raises(InputError, match="who speaks"):
+        with pytest.raises(InputError, match='x must contain "speaker"'):
             network.reconstruct(inputs)
 
 

@@ -175,10 +175,10 @@ def test_stages_of_no_steps_are_left_out():
 @pytest.mark.parametrize(
     "stages, message",
     [
-        ((Stage("a", {"left": 1}, 3),), "the last has None"),
-        ((Stage("a", {"left": 1}), Stage("b", {"left": 1})), "the last has None"),
+        ((Stage("a", {"left": 1}, 3),), "the last must have None"),
+        ((Stage("a", {"left": 1}), Stage("b", {"left": 1})), "the last must have None"),
         ((Stage("a", {"left": 1}, -1), Stage("b", {"left": 1})), "at least 0"),
-        ((Stage("a", {"middle": 1}),), "players of the model are .'left', 'right'.*middle"),
+        ((Stage("a", {"middle": 1}),), "players of stages must be among .'left', 'right'.*middle"),
     ],
 )
 def test_stages_that_cannot_be_are_named(stages, message):

@@ -107,7 +107,7 @@ def test_reloads(model, images, tmp_path):
 
 
 def test_bottlenecks_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="names of their own"):
+    with pytest.raises(ValueError, match="must have different names"):
         TwoLevelAutoEncoder(
             **networks(), top_bottleneck=VectorQuantizer(8), bottom_bottleneck=VectorQuantizer(8)
         )

@@ -28,9 +28,9 @@ def local_encoder(encoder, local):
     except (AttributeError, ValueError):
         layers = ", ".join(layer.name for layer in getattr(encoder, "layers", ()))
         raise InputError(
-            "local is the name of a layer of a functional encoder; an encoder of another kind returns "
-            f"(embedding, local map), with local=None. Received: local={local!r}, an encoder with the "
-            f"layers {layers or '(none)'}."
+            "local must be the name of a layer of a functional encoder, or None for an encoder that returns "
+            f"(embedding, local map). Received: local={local!r}, an encoder with the layers "
+            f"{layers or '(none)'}."
         ) from None
 
 
@@ -45,7 +45,7 @@ class _Untracked:
         outputs = self._call(x, **kwargs)
         if not isinstance(outputs, (list, tuple)) or len(outputs) != 2:
             raise InputError(
-                "Without the name of a local map, the encoder returns (embedding, local map). "
+                "With local=None, the encoder must return (embedding, local map). "
                 f"Received: {type(outputs).__name__}. Pass local=, or return both."
             )
         return outputs
@@ -55,7 +55,7 @@ def check_maps(embedding, local):
     """Raise `InputError` unless an encoder's outputs are a vector and a map, with known channels."""
     if len(embedding.shape) != 2 or len(local.shape) < 3 or local.shape[-1] is None:
         raise InputError(
-            "The encoder returns an embedding (batch, dim) and a local map (batch, ..., channels). "
+            "The encoder must return an embedding (batch, dim) and a local map (batch, ..., channels). "
             f"Received: shapes {tuple(embedding.shape)} and {tuple(local.shape)}."
         )
 

@@ -157,7 +157,7 @@ class ContrastivePredictiveCoding(BaseModel):
         least = self._least_length(int(values.shape[1]))
         if not (counted >= least).any():
             raise InputError(
-                f"x must have clips of at least {least} positions, which give more than "
+                f"x must contain clips of at least {least} positions, which give more than "
                 f"first_step={self.first_step} frames: one to predict, and one to predict it from. "
                 f"Received: 0 usable clips of {len(counted)}, the longest of {counted.max(initial=0)}."
             )
@@ -265,8 +265,8 @@ class ContrastivePredictiveCoding(BaseModel):
     def _candidates(self, z, lengths, speaker, training):
         if "same_speaker" in self.sources and speaker is None:
             raise InputError(
-                'negatives="same_speaker" needs the speaker of each example: '
-                'fit({"x":, "speaker": (batch,) integers}). Received: no "speaker".'
+                'x must contain the "speaker" of each example for negatives="same_speaker". '
+                'Received: no "speaker". Pass fit({"x":, "speaker": (batch,) integers}).'
             )
         seed = self.seed_generator if training else 0  # each validation uses the same negatives
         parts = [
@@ -323,23 +323,23 @@ def _unpack(x):
 def _check(steps, first_step, sources, counts, temperature):
     if not 1 <= first_step <= steps:
         raise ValueError(
-            f"1 <= first_step <= steps is needed. Received: first_step={first_step!r}, steps={steps!r}"
+            f"first_step must be from 1 to steps. Received: first_step={first_step!r}, steps={steps!r}"
         )
     if not sources or set(sources) - set(SOURCES):
-        raise ValueError(f"negatives is one or more of {list(SOURCES)}. Received: negatives={sources!r}")
+        raise ValueError(f"negatives must be one or more of {list(SOURCES)}. Received: negatives={sources!r}")
     if len(counts) != len(sources) or any(count is not None and count < 1 for count in counts):
         raise ValueError(
-            "num_negatives is at least 1, or None; or one number for each of the negatives. "
+            "num_negatives must be at least 1 or None, or contain one such number for each of the negatives. "
             f"Received: num_negatives={counts!r}, negatives={sources!r}"
         )
     if temperature is not None and not temperature > 0:
-        raise ValueError(f"temperature is positive, or None. Received: temperature={temperature!r}")
+        raise ValueError(f"temperature must be positive or None. Received: temperature={temperature!r}")
 
 
 def _check_frames(frames, name):
     if isinstance(frames, (list, tuple, dict)) or len(frames.shape) != 3 or frames.shape[-1] is None:
         received = type(frames).__name__ if not hasattr(frames, "shape") else f"shape {tuple(frames.shape)}"
-        raise InputError(f"The {name} returns frames (batch, frames, channels). Received: {received}.")
+        raise InputError(f"The {name} must return frames (batch, frames, channels). Received: {received}.")
 
 
 def count_real(mask):

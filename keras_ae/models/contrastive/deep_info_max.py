@@ -305,15 +305,15 @@ def _gathered(part):
 
 def _check(estimator, alpha, beta, gamma, sample_locations, temperature):
     if estimator not in ESTIMATORS:
-        raise ValueError(f"estimator is one of {list(ESTIMATORS)}. Received: estimator={estimator!r}")
+        raise ValueError(f"estimator must be one of {list(ESTIMATORS)}. Received: estimator={estimator!r}")
     if min(alpha, beta, gamma) < 0 or alpha + beta <= 0:
         raise ValueError(
-            "alpha, beta and gamma are at least 0, and alpha or beta is positive. "
+            "alpha, beta and gamma must be at least 0, and alpha or beta must be positive. "
             f"Received: alpha={alpha!r}, beta={beta!r}, gamma={gamma!r}"
         )
     if sample_locations is not None and sample_locations < 1:
         raise ValueError(
-            f"sample_locations is at least 1, or None. Received: sample_locations={sample_locations!r}"
+            f"sample_locations must be at least 1 or None. Received: sample_locations={sample_locations!r}"
         )
     if not temperature > 0:
-        raise ValueError(f"temperature is positive. Received: temperature={temperature!r}")
+        raise ValueError(f"temperature must be positive. Received: temperature={temperature!r}")

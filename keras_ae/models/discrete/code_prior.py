@@ -148,7 +148,7 @@ class CodePrior(BaseModel):
         """
         if num < 1 or not temperature > 0 or not (top_k is None or 1 <= top_k <= self.num_values):
             raise ValueError(
-                "num is at least 1, temperature above 0, and top_k from 1 to num_values. "
+                "num must be at least 1, temperature positive, and top_k from 1 to num_values or None. "
                 f"Received: num={num}, temperature={temperature}, top_k={top_k}"
             )
         noise = np.random.default_rng(seed).random((num, self.num_codes), "float32")
@@ -283,9 +283,9 @@ class CodePrior(BaseModel):
         wanted = {"labels": self.settings["num_labels"], "condition": self.settings["condition_values"]}
         for name, value in (("labels", labels), ("condition", condition)):
             if (value is None) != (wanted[name] is None):
-                expected = "no" if wanted[name] is None else "also"
-                received = "none" if value is None else "some"
-                raise ValueError(f"This CodePrior expects {expected} `{name}`. Received: {received}")
+                expected = "must be None" if wanted[name] is None else "must be given"
+                received = "None" if value is None else "an array"
+                raise ValueError(f"{name} {expected} for this CodePrior. Received: {name}={received}")
         if labels is not None:
             labels = ops.reshape(integers_in("labels", labels, wanted["labels"]), (-1,))
         if condition is not None:
@@ -322,13 +322,13 @@ def _check_settings(num_values, code_shape, depth, num_labels, condition_values,
     sizes += tuple(size for size in (num_labels, condition_values) if size is not None)
     if not code_shape or any(size is None or size < 1 for size in sizes):
         raise ValueError(
-            "Sizes are at least 1, and code_shape has no free length. "
+            "All sizes must be at least 1, and code_shape must have no free length. "
             f"Received: num_values={num_values}, code_shape={code_shape}, depth={depth}, "
             f"num_labels={num_labels}, condition_values={condition_values}, condition_shape={condition_shape}"
         )
     if (condition_values is None) != (condition_shape is None):
         raise ValueError(
-            "condition_values and condition_shape go together. "
+            "condition_values and condition_shape must be given together. "
             f"Received: condition_values={condition_values}, condition_shape={condition_shape}"
         )
 

@@ -304,19 +304,20 @@ def _check(bottleneck, estimator, likelihood):
     if not isinstance(bottleneck, StochasticBottleneck) or bottleneck.kl_weight:
         kind, weight = type(bottleneck).__name__, getattr(bottleneck, "kl_weight", None)
         raise ValueError(
-            "bottleneck is a GumbelOneHot or BinaryBottleneck with kl_weight=0: the model weights the KL "
-            f"by beta. Received: {kind}, kl_weight={weight}"
+            "bottleneck must be a GumbelOneHot or BinaryBottleneck with kl_weight=0, since the model weights "
+            f"the KL by beta. Received: {kind}, kl_weight={weight}"
         )
     layers = tuple(ESTIMATORS.values())
     if estimator not in ("pathwise", *ESTIMATORS) and not isinstance(estimator, layers):
         raise ValueError(
-            f"estimator is 'pathwise', 'score_function', 'arm' or a layer of these. Received: {estimator!r}"
+            "estimator must be 'pathwise', 'score_function', 'arm' or a layer of these. "
+            f"Received: estimator={estimator!r}"
         )
     arm = estimator == "arm" or isinstance(estimator, AugmentReinforceMerge)
     if arm and not isinstance(bottleneck, BinaryBottleneck):
         raise ValueError(
-            "estimator='arm' is for the bits of a BinaryBottleneck; 'score_function' takes any code. "
-            f"Received: {type(bottleneck).__name__}"
+            "bottleneck must be a BinaryBottleneck for estimator='arm'. "
+            f"Received: {type(bottleneck).__name__}. 'score_function' accepts any bottleneck."
         )
     if likelihood not in LIKELIHOODS:
-        raise ValueError(f"likelihood is in {LIKELIHOODS}. Received: likelihood={likelihood!r}")
+        raise ValueError(f"likelihood must be one of {LIKELIHOODS}. Received: likelihood={likelihood!r}")

@@ -231,7 +231,7 @@ def _check_parts(auto_encoder, prior, bottom_prior):
     wanted = [(None, None), *expected][: len(expected)]
     if received != expected or conditions != wanted:
         raise ValueError(
-            f"The priors expect (values, shape) {expected} of the codes, conditioned on {wanted}. "
+            f"The priors must have the (values, shape) of the codes, {expected}, conditioned on {wanted}. "
             f"Received: {received}, conditioned on {conditions}"
         )
 
@@ -244,7 +244,7 @@ def code_levels(auto_encoder) -> list[tuple[int, tuple[int, ...]]]:
     """
     if not getattr(auto_encoder, "discrete", False) or not auto_encoder.built:
         raise ValueError(
-            "auto_encoder expects a built auto-encoder with a discrete bottleneck. "
+            "auto_encoder must be a built auto-encoder with a discrete bottleneck. "
             f"Received: {type(auto_encoder).__name__}"
         )
     if hasattr(auto_encoder, "bottlenecks"):

@@ -276,10 +276,10 @@ def _check_bottlenecks(top, bottom):
     for level, layer in (("top", top), ("bottom", bottom)):
         if not isinstance(layer, Bottleneck):
             raise ValueError(
-                f"{level}_bottleneck expects a discrete bottleneck of keras_ae.layers. Received: {layer!r}"
+                f"{level}_bottleneck must be a discrete bottleneck of keras_ae.layers. Received: {layer!r}"
             )
     if top.metric_name("usage") == bottom.metric_name("usage"):
         raise ValueError(
-            'The bottlenecks need names of their own, such as name="top" and name="bottom": their metrics '
+            'The bottlenecks must have different names, such as name="top" and name="bottom": their metrics '
             f"would overwrite each other. Received: {top.name!r} and {bottom.name!r}"
         )

@@ -104,7 +104,7 @@ class AdaINVoiceConverter(VoiceConverter):
         parts = (content_encoder, speaker_encoder, decoder, front_end)
         super().__init__(*parts, reconstruction_loss=reconstruction_loss, **kwargs)
         if voice_of not in ("utterance", "speaker"):
-            raise ValueError(f"voice_of is 'utterance' or 'speaker'. Received: voice_of={voice_of!r}")
+            raise ValueError(f"voice_of must be 'utterance' or 'speaker'. Received: voice_of={voice_of!r}")
         self.reconstruction_weight = reconstruction_weight
         self.warm_up = ScheduledVariable(kl_weight, name="kl_weight")
         self.perturbation = perturbation

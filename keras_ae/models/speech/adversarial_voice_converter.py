@@ -219,13 +219,13 @@ class AdversarialVoiceConverter(ConvertedFrames):
         further = generator is not None or decoder_steps != 0
         if (generator is None) != (discriminator is None) or further != (joint_steps is not None):
             raise ValueError(
-                "generator and discriminator are given together or not at all, joint_steps where a stage "
+                "generator and discriminator must be given together, and joint_steps if and only if a stage "
                 f"follows. Received: {generator=!r}, {discriminator=!r}, {joint_steps=}, {decoder_steps=}"
             )
         weights = linear_weight, correlation_weight, consistency_weight, gradient_penalty_weight
         if min(adversary_updates, discriminator_updates) < 1 or min(weights) < 0:
             raise ValueError(
-                "The updates are at least 1, the weights at least 0. Received: "
+                "The numbers of updates must be at least 1, and the weights at least 0. Received: "
                 f"{adversary_updates=}, {discriminator_updates=}, {linear_weight=}, {correlation_weight=}, "
                 f"{consistency_weight=}, {gradient_penalty_weight=}"
             )
@@ -313,8 +313,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
         speaker = x.get("speaker") if isinstance(x, dict) else None
         if speaker is None:
             raise InputError(
-                'The adversary is told who speaks: give {"x":, "lengths":, "speaker": numbers}. '
-                f"Received: {sorted(x) if isinstance(x, dict) else 'x alone'}"
+                'x must contain "speaker", which the adversary requires. '
+                f"Received: {sorted(x) if isinstance(x, dict) else 'x alone'}. "
+                'Pass {"x":, "lengths":, "speaker": integer speaker ids}.'
             )
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({"x": y, "lengths": unpack_inputs(x)[1]})[0]

@@ -187,7 +187,8 @@ def _speaker_of(x):
     speaker = x.get("speaker") if isinstance(x, dict) else None
     if speaker is None:
         raise InputError(
-            'The decoder is told who speaks: give {"x": waveforms, "lengths": samples, "speaker": numbers}. '
-            f"Received: {sorted(x) if isinstance(x, dict) else 'waveforms alone'}"
+            'x must contain "speaker", on which the decoder is conditioned. '
+            f"Received: {sorted(x) if isinstance(x, dict) else 'waveforms alone'}. "
+            'Pass {"x": waveforms, "lengths": samples, "speaker": integer speaker ids}.'
         )
     return speaker

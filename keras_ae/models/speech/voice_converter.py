@@ -81,7 +81,10 @@ class VoiceConverter(BaseModel):
         **kwargs,
     ):
         if match_target and speaker_encoder is None:
-            raise InputError("match_target=True asks for a speaker encoder: a number has no frames.")
+            raise InputError(
+                "speaker_encoder must be given for match_target=True: a speaker id has no frames. "
+                "Received: speaker_encoder=None."
+            )
         if front_end is not None:
             kwargs["autocast"] = False  # half precision starts after the front end, not at the waveform
         super().__init__(**kwargs)
@@ -126,7 +129,8 @@ class VoiceConverter(BaseModel):
         given = () if self.speaker_encoder is None else (self.speaker_dim,)
         if (content_dim, given) != (self.content_dim, asked):
             raise InputError(
-                f"The decoder takes contents of {self.content_dim} channels and voices (batch, *{asked}). "
+                f"The inputs of the decoder must be contents of {self.content_dim} channels and voices "
+                f"(batch, *{asked}). "
                 f"Received: {content_dim} channels of the content encoder, voices (batch, *{given})"
             )
 
@@ -260,8 +264,8 @@ class VoiceConverter(BaseModel):
             elif isinstance(layer, LogMelSpectrogram):
                 return layer, frames
         raise InputError(
-            "Waveforms are made with the front end that took them apart: a model with "
-            "front_end=networks.front_end([LogMelSpectrogram(), FrameNormalization()]). Received: none such"
+            "front_end must contain a LogMelSpectrogram to convert frames to waveforms. Received: none. "
+            "Use a model with front_end=networks.front_end([LogMelSpectrogram(), FrameNormalization()])."
         )
 
     # Parts
@@ -332,8 +336,8 @@ def speaker_numbers_of(speaker):
     """Return `speaker` as int32 `(batch,)`, or raise `InputError` for `None`."""
     if speaker is None:
         raise InputError(
-            'The decoder is told who speaks: give {"x":, "lengths":, "speaker": numbers}, and `decode` '
-            "its argument `speaker`. Received: no speaker"
+            "speaker must be given, since the decoder is conditioned on it. Received: no speaker. "
+            'Pass {"x":, "lengths":, "speaker": integer speaker ids}, or `decode` its argument `speaker`.'
         )
     return ops.cast(ops.convert_to_tensor(speaker), "int32")
 

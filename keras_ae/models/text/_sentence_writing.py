@@ -40,7 +40,9 @@ class SentenceWriting:
         if vectors.ndim == 1:
             return self.decode(vectors[None], decoder=decoder, beam_size=beam_size, max_words=max_words)[0]
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
-            raise InputError(f"Expected vectors (sentences, dim), dim={self.dim}. Received: {vectors.shape}.")
+            raise InputError(
+                f"vectors must have the shape (sentences, dim), dim={self.dim}. Received: {vectors.shape}."
+            )
         vocabulary, texts = self._word_ids().vocabulary, []
         search = self._search(decoder, beam_size, max_words or self.max_target_words)
         for start in range(0, len(vectors), DECODED_AT_ONCE):
@@ -57,7 +59,7 @@ class SentenceWriting:
             **options: arguments of `decode`.
         """
         if steps < 2:
-            raise ValueError(f"steps is at least 2, the two ends. Received: steps={steps}")
+            raise ValueError(f"steps must be at least 2, for the two ends. Received: steps={steps}")
         start, end = self.encode([first, second])
         share = np.linspace(0, 1, steps, dtype="float32")[:, None]
         return self.decode((1 - share) * start + share * end, **options)
@@ -72,10 +74,12 @@ class SentenceWriting:
             `beam_search`.
         """
         if decoder not in self.decoders:
-            raise InputError(f"Expected a decoder of {list(self.decoders)}. Received: {decoder!r}.")
+            raise InputError(f"decoder must be one of {list(self.decoders)}. Received: decoder={decoder!r}.")
         max_words = max_words or self.max_target_words
         if beam_size < 1 or max_words < 1:
-            raise ValueError(f"beam_size and max_words are at least 1. Received: {beam_size} and {max_words}")
+            raise ValueError(
+                f"beam_size and max_words must be at least 1. Received: {beam_size=}, {max_words=}"
+            )
         network, table = self.decoders[decoder], self.word_vectors()
         known = ops.where(ops.arange(self.softmax.vocabulary_size, dtype="int32") == UNKNOWN, IMPOSSIBLE, 0.0)
 

@@ -50,7 +50,7 @@ class CombinedSentenceEncoder(SentenceModel):
     ):
         encoders = list(encoders)
         if not encoders:
-            raise InputError("Expected at least one encoder. Received: none.")
+            raise InputError("encoders must contain at least one encoder. Received: none.")
         super().__init__(vocabulary=_common_vocabulary(encoders, vocabulary), max_words=max_words, **kwargs)
         self.encoders = encoders
         self.normalize = normalize
@@ -84,7 +84,7 @@ def _common_vocabulary(encoders, given):
         known.insert(0, given if isinstance(given, Vocabulary) else Vocabulary(given))
     if any(vocabulary != known[0] for vocabulary in known[1:]):
         raise InputError(
-            "Expected encoders of one vocabulary. Received: "
-            f"{', '.join(f'{len(vocabulary)} words' for vocabulary in known)}, and not the same."
+            "All encoders must have the same vocabulary. Received: different ones with "
+            f"{', '.join(f'{len(vocabulary)} words' for vocabulary in known)}."
         )
     return known[0] if known else None

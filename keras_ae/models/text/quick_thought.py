@@ -84,9 +84,11 @@ class QuickThought(SentenceModel):
     ):
         super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
         if self_mask not in SELF_MASKS:
-            raise ValueError(f"self_mask is one of {list(SELF_MASKS)}. Received: self_mask={self_mask!r}")
+            raise ValueError(
+                f"self_mask must be one of {list(SELF_MASKS)}. Received: self_mask={self_mask!r}"
+            )
         if sub_batches is not None and sub_batches < 1:
-            raise ValueError(f"sub_batches is at least 1, or None. Received: sub_batches={sub_batches!r}")
+            raise ValueError(f"sub_batches must be at least 1 or None. Received: sub_batches={sub_batches!r}")
         self.encoder, self.context_encoder = encoder, context_encoder
         self.self_mask = self_mask
         self.sub_batches = sub_batches
@@ -100,7 +102,9 @@ class QuickThought(SentenceModel):
         ids = keras.KerasTensor((None, None), dtype="int32")
         shapes = [tuple(encoder(ids).shape) for encoder in (self.encoder, self.context_encoder)]
         if shapes[0] != shapes[1]:
-            raise InputError(f"Encoder and context encoder return vectors of one size. Received: {shapes}.")
+            raise InputError(
+                f"encoder and context_encoder must return vectors of the same size. Received: {shapes}."
+            )
         super().build(input_shape)
 
     def input_rules(self):
@@ -155,9 +159,9 @@ class QuickThought(SentenceModel):
         missing = [name for name in ("document", "position") if not isinstance(x, dict) or name not in x]
         if missing:
             raise InputError(
-                'QuickThought takes {"ids":, "lengths":, "document":, "position":, "sentence":} of '
-                "consecutive sentences: see training.datasets.sentence_blocks. "
-                f"Received: no {' and no '.join(missing)}."
+                'x must be {"ids":, "lengths":, "document":, "position":, "sentence":} of consecutive '
+                f"sentences for QuickThought. Received: no {' and no '.join(missing)}. "
+                "keras_ae.training.datasets.sentence_blocks returns such batches."
             )
         own = [x["document"], x["position"], x.get("sentence")]
         everyone = [_gathered(part) for part in own]

@@ -39,7 +39,7 @@ class SentenceModel(BaseModel):
     def __init__(self, *, vocabulary=None, max_words: int | None = None, **kwargs):
         super().__init__(**kwargs)
         if max_words is not None and max_words < 1:
-            raise ValueError(f"A sentence keeps at least one word. Received: max_words={max_words}")
+            raise ValueError(f"max_words must be at least 1 or None. Received: max_words={max_words}")
         self.max_words = max_words
         self.word_ids = None
         if vocabulary is not None:
@@ -82,7 +82,7 @@ class SentenceModel(BaseModel):
         vectors = self.vectors(keras.KerasTensor((None, None), dtype="int32"))
         if len(getattr(vectors, "shape", ())) != 2 or vectors.shape[-1] is None:
             received = getattr(vectors, "shape", type(vectors).__name__)
-            raise InputError(f"A sentence encoder returns vectors (batch, dim). Received: {received}.")
+            raise InputError(f"A sentence encoder must return vectors (batch, dim). Received: {received}.")
         self.dim = vectors.shape[-1]
         self.built = True
 
@@ -125,7 +125,7 @@ class SentenceModel(BaseModel):
             ids = sentences if text else self.checked_inputs(sentences)
             return finish(self.vectors(self.padded_ids(ids)))
         if batch_size < 1:
-            raise ValueError(f"batch_size is at least 1. Received: {batch_size}")
+            raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}")
         vocabulary = self._word_ids().vocabulary
         numbers = numbers_of(check_sentences(sentences), vocabulary, self.max_words)
         result = np.zeros((len(numbers), self.dim), "float32")
@@ -172,8 +172,8 @@ class SentenceModel(BaseModel):
     def _word_ids(self):
         if self.word_ids is None:
             raise InputError(
-                f"{type(self).__name__} takes strings only with a vocabulary: give it `vocabulary=`, or pass "
-                '{"ids":, "lengths":}.'
+                f"{type(self).__name__} must have a vocabulary to encode strings. Received: vocabulary=None. "
+                'Pass `vocabulary=` to the model, or pass {"ids":, "lengths":} instead of strings.'
             )
         return self.word_ids
 

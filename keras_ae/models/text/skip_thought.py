@@ -129,8 +129,8 @@ class SkipThought(SentenceWriting, SentenceModel):
         size, units = table.input_dim, self.units or self.dim
         if self.word_ids is not None and size != len(self.vocabulary):
             raise InputError(
-                f"Expected a word vector for each of the {len(self.vocabulary)} numbers of the vocabulary. "
-                f"Received: an encoder with {size}."
+                f"The encoder must have a word vector for each of the {len(self.vocabulary)} ids of the "
+                f"vocabulary. Received: an encoder with {size}."
             )
         options = {"conditioning": self.conditioning, "dtype": self.dtype_policy}
         self.decoders = {
@@ -154,8 +154,8 @@ class SkipThought(SentenceWriting, SentenceModel):
         named = [la for la in found if self.word_layer in (None, la.name)]
         if len(named) != 1:
             raise InputError(
-                "Expected an encoder with its word vectors in one keras.layers.Embedding, whose name is "
-                f"`word_layer` where there are several. Received: word_layer={self.word_layer!r} and "
+                "The encoder must have its word vectors in one keras.layers.Embedding, and `word_layer` must "
+                f"be its name if there are several. Received: word_layer={self.word_layer!r} and "
                 f"{[la.name for la in found]}."
             )
         return named[0]
@@ -208,8 +208,9 @@ class SkipThought(SentenceWriting, SentenceModel):
         missing = sorted(wanted - set(x)) if isinstance(x, dict) else sorted(wanted)
         if missing:
             raise InputError(
-                f"SkipThought takes a dictionary with {sorted(wanted)} and lengths, of consecutive "
-                f"sentences: see training.datasets.sentence_triples. Received: no {' and no '.join(missing)}."
+                f"x must be a dictionary with {sorted(wanted)} and lengths, of consecutive sentences, for "
+                f"SkipThought. Received: no {' and no '.join(missing)}. "
+                "keras_ae.training.datasets.sentence_triples returns such batches."
             )
 
     def _without_encoder(self):
@@ -257,6 +258,6 @@ class SkipThought(SentenceWriting, SentenceModel):
 
 def _check(decoders, max_target_words):
     if not decoders or set(decoders) - set(SENTENCES) or len(set(decoders)) < len(decoders):
-        raise ValueError(f"decoders are some of {list(SENTENCES)}. Received: decoders={decoders!r}")
+        raise ValueError(f"decoders must be one or more of {list(SENTENCES)}. Received: {decoders=}")
     if max_target_words < 1:
-        raise ValueError(f"max_target_words is at least 1. Received: max_target_words={max_target_words!r}")
+        raise ValueError(f"max_target_words must be at least 1. Received: {max_target_words=}")
