@@ -111,23 +111,26 @@ def _verbs(tyro, given=()):
 
         Args:
             encoder: a run directory, or any .keras file, SavedModel or ONNX file.
-            data: images as for training; by default those on which a run was trained. Give it also if
+            data: images as for training; by default those on which a run was trained. Pass it also if
                 these were moved.
-            seeds: repetitions of the pair discriminator; by default 3 or, with a quick budget, 1.
-            budget: quick (default) for an overview, or full for results to publish: minutes to hours
-                on a CPU.
-            measure: auto: a run whose embedding was measured before is measured again only if one
-                of the options above is given; always; never: the page is rebuilt from the content of
-                the run directory.
+            seeds: number of repetitions of the pair discriminator; by default 3 or, with a quick
+                budget, 1.
+            budget: budget of the measurements: quick (default) for an overview, or full for results to
+                publish, which takes minutes to hours on a CPU.
+            measure: when to measure. auto: a run whose embedding was measured before is measured again
+                only if one of the options above is given; always; never: the page is rebuilt from the
+                content of the run directory.
             output: the page of an encoder that is not a run, embedding_report.html by default; the page of
                 a run is its report.html.
-            image_size: height and width to resize images to; by default as in the training of a run.
-            transfer: for a run of sentences: a folder of tasks of labelled sentences, .tsv files, on
-                which its vectors are compared with control rows.
+            image_size: height and width in pixels to which images are resized; by default as in the
+                training of a run.
+            transfer: folder of tasks of labelled sentences, .tsv files, on which the vectors of a run of
+                sentences are compared with control rows.
             scale: pixel value of an array of images that is converted to 1, such as 255; by default that of
                 the run.
-            channels: convert images to grey (1) or RGB (3); by default as in the training of a run.
-            skip_broken: leave out images that cannot be read.
+            channels: number of channels to which images are converted: 1 (grey) or 3 (RGB); by default as
+                in the training of a run.
+            skip_broken: whether to leave out images that cannot be read.
         """
         from keras_ae.training.commands.report import report
 
@@ -154,7 +157,7 @@ def _verbs(tyro, given=()):
         Args:
             runs: run directories, or .json files of embedding reports.
             output: the page; the JSON file is written next to it.
-            different_data: compare even if the data differ; no value is then marked as the best.
+            different_data: whether to compare even if the data differ; no value is then marked as the best.
         """
         from keras_ae.training.commands.report import compare_runs
 
@@ -167,7 +170,7 @@ def _verbs(tyro, given=()):
         Args:
             run: a run directory.
             to: formats of the exported files.
-            uint8_images: add the endpoint encode_uint8, whose inputs are stored pixels, 0 to 255.
+            uint8_images: whether to add the endpoint encode_uint8, whose inputs are stored pixels, 0 to 255.
         """
         from keras_ae.training.run import Run
 
@@ -194,14 +197,16 @@ def _verbs(tyro, given=()):
                 "digits", "sprites" or "espeak"; a text file with one sentence per line.
             output: the .npz file; frames of utterances are concatenated, with the boundaries in offsets;
                 vectors of sentences are in the order of the lines.
-            shard: i/n encodes the examples i, i + n, i + 2n, ... for distribution over n machines.
-            batch_size: images or sentences per step.
-            resize: resize images of other sizes to the input size of the model.
+            shard: part of the examples: i/n encodes the examples i, i + n, i + 2n, ... for distribution
+                over n machines.
+            batch_size: number of images or sentences per step.
+            resize: whether to resize images of other sizes to the input size of the model.
             sample_rate: sample rate in Hz of the speech on which the model was trained, if the model
                 does not contain it. Recordings of other rates are resampled.
-            channels: 1 or 3, as the model requires: convert images with other channels, transparency on
-                white; by default as in the training of a run.
-            skip_broken: leave out images and recordings that cannot be read; otherwise they are an error.
+            channels: number of channels that the model requires, 1 or 3, to which other images are
+                converted, transparency on white; by default as in the training of a run.
+            skip_broken: whether to leave out images and recordings that cannot be read; otherwise they are
+                an error.
             encoding: encoding of a text file, such as latin-1; by default UTF-8 or that of a byte order mark.
             scale: pixel value of white in an array, such as 255; by default that of the training.
         """
@@ -228,8 +233,9 @@ def _verbs(tyro, given=()):
             target: a recording of any target voice; if the run has a table of speakers, the name
                 of one of them.
             output: a .wav file, or a folder if the source is a folder.
-            iterations: iterations of Griffin-Lim, which computes the waveform.
-            skip_broken: leave out recordings of the source that cannot be read; otherwise they are an error.
+            iterations: number of iterations of Griffin-Lim, which computes the waveform.
+            skip_broken: whether to leave out recordings of the source that cannot be read; otherwise they
+                are an error.
         """
         from keras_ae.training.commands.convert import convert
 
@@ -326,7 +332,7 @@ def open_encoder(path):
         return encoder_of_model(path, endpoint, words, run and run.recipe(), known)
     if not path.exists():
         raise InputError(
-            f"{path} does not exist: expected a run, a .keras file, a SavedModel or an ONNX file."
+            f"{path} does not exist: RUN must be a run, a .keras file, a SavedModel or an ONNX file."
         )
     return encoder_of_artifact(path, export.Artifact.open(path))
 
@@ -334,7 +340,7 @@ def open_encoder(path):
 def _check_recipe(arguments):
     named = arguments[1:2] if arguments[:1] == ["train"] else []
     if named and not named[0].startswith("-") and named[0] not in RECIPES:
-        raise InputError(f"there is no recipe {arguments[1]!r}: choose one of {', '.join(RECIPES)}.")
+        raise InputError(f"RECIPE must be one of {', '.join(RECIPES)}. Received: {arguments[1]}")
 
 
 def _stopped(arguments):

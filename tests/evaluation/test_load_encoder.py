@@ -100,7 +100,7 @@ def test_anybodys_onnx_file_works_with_batches_of_any_size_or_of_one(tmp_path):
     for name, batch in (("free", "batch"), ("fixed", 3)):
         path = write_onnx(tmp_path / f"{name}.onnx", batch)
         np.testing.assert_allclose(embedding_of(path), X @ W, rtol=1e-5)
-    with pytest.raises(InputError, match="expected an endpoint `encode`"):
+    with pytest.raises(InputError, match="must have an endpoint `encode`"):
         load_encoder(tmp_path)
     np.testing.assert_allclose(embedding_of(tmp_path, endpoint="free"), X @ W, rtol=1e-5)
 

@@ -99,7 +99,7 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
     [
         (["nope"], "Unrecognized options: nope. See: keras-ae --help"),
         (["train"], f"Expected one of {{{LISTED}}}. See: keras-ae train --help"),
-        (["train", "nope"], f"there is no recipe 'nope': choose one of {LISTED}."),
+        (["train", "nope"], f"RECIPE must be one of {LISTED}. Received: nope"),
         (["train", "vae", "--nope", "3"], "Unrecognized options: --nope, 3. See: keras-ae train vae --help"),
         (["train", "vae", "--epoch", "3"], "--epoch, 3. Perhaps you meant --epochs. See"),
         (
@@ -153,7 +153,7 @@ def test_box_of_a_colourful_terminal_becomes_one_line():
 @pytest.mark.parametrize("name", ["missing.npz", "missing/"])
 def test_missing_data_is_named(complaint, tmp_path, name):
     line = complaint("train", "vqvae", "--data", tmp_path / name, "--runs", tmp_path / "runs", *QUICK)
-    assert f"{tmp_path / name} does not exist: expected" in line
+    assert f"{tmp_path / name} does not exist: RUN must be a run" in line
 
 
 def test_broken_image_is_named(complaint, tmp_path, write_png):
@@ -248,7 +248,7 @@ def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
 @pytest.mark.parametrize("shard", ["3", "2/2", "-1/2", "a/b", "1/2/3"])
 def test_bad_shard_is_refused(complaint, tmp_path, trained_run, small_npz, shard):
     line = complaint("encode", trained_run, small_npz, tmp_path / "codes.npz", f"--shard={shard}")
-    assert f"--shard is i/n with 0 <= i < n, such as 0/4. Received: {shard}" in line
+    assert f"--shard must be i/n with 0 <= i < n, such as 0/4. Received: --shard {shard}" in line
 
 
 @pytest.mark.parametrize("output", ["codes.txt", "codes", "folder.npz", "file/codes.npz"])
@@ -321,7 +321,7 @@ def test_bad_input_in_a_process_of_its_own_is_one_line():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (f"keras-ae: there is no recipe 'nope': choose one of {LISTED}.\n")
+    assert done.stderr == (f"keras-ae: RECIPE must be one of {LISTED}. Received: nope\n")
 
 
 def test_training_writes_the_whole_run_directory(trained_run):

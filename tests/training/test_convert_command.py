@@ -88,7 +88,7 @@ def test_silence_is_no_voice_and_is_named_as_a_source(converter, recordings, tmp
         ("low.wav", "high.wav", "out.mp3", "the name of a .wav file. Received"),
         ("missing.wav", "high.wav", "out.wav", "missing.wav does not exist"),
         (".", "high.wav", "out.wav", "is a folder, so the output must be one"),
-        ("low.wav", ".", "out.wav", "one recording. Received: 2"),
+        ("low.wav", ".", "out.wav", "must be one recording. Received: 2"),
     ],
 )
 def test_bad_input_writes_nothing(converter, recordings, tmp_path, source, target, output, words):
@@ -103,7 +103,7 @@ def test_a_model_that_converts_nothing(recordings, tmp_path, capsys):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
     arguments = [str(tmp_path / "dense.keras"), str(recordings / "low.wav"), "x", str(tmp_path / "o.wav")]
     assert main(["convert", *arguments]) == 2
-    assert "is a Sequential, which converts no voices" in capsys.readouterr().err
+    assert "a Sequential, which does not convert voices" in capsys.readouterr().err
 
 
 class Table:
@@ -127,7 +127,7 @@ def test_speakers_of_a_table_have_names(recordings, tmp_path, monkeypatch):
     for name, level in (("ann", 0.0), ("bob", 0.25), ("1", 0.25)):
         convert(tmp_path, low, name, output)
         assert read(output)[1].max() == pytest.approx(level * 32767, abs=1)  # 16 bits
-    with pytest.raises(InputError, match="by name or number: ann, bob. Received: eve"):
+    with pytest.raises(InputError, match="must be the name or number of .* 2 .*: ann, bob. Received: eve"):
         convert(tmp_path, low, "eve", output)
 
 

@@ -67,9 +67,9 @@ def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["RUN/model.keras"], "name some images by --data"),
+        (["RUN/model.keras"], "not a run and therefore contains no data: pass images with --data"),
         (["RUN/none", "--data", "digits"], "is not a run directory"),
-        (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not take the images"),
+        (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not accept the images"),
         (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "must be an .html file"),
         (["RUN", "--output", "a.html"], "--output must be left out of the report of a run, which is written"),
     ],

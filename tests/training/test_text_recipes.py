@@ -206,7 +206,7 @@ def test_text_that_is_too_short_is_told_before_the_training(tmp_path):
 
 def test_transfer_is_of_sentences(run_directory, tasks):
     assert not isinstance(Run.open(run_directory).recipe(), TextRecipe)
-    with pytest.raises(InputError, match="a run of vqvae"):
+    with pytest.raises(InputError, match="must be a run of sentences. Received: a run of vqvae"):
         measure_transfer(Run.open(run_directory), tasks)
 
 

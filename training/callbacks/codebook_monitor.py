@@ -99,7 +99,7 @@ class CodebookMonitor(FigureCallback):
         if not chosen:
             wanted = "a discrete bottleneck" if self.layer_name is None else f"one named {self.layer_name!r}"
             raise ValueError(
-                f"CodebookMonitor expects {wanted} in the model. "
+                f"The model of CodebookMonitor must contain {wanted}. "
                 f"Received: a model with the bottlenecks {[layer.name for layer in found]}"
             )
         return chosen

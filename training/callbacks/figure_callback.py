@@ -29,7 +29,7 @@ class FigureCallback(keras.callbacks.Callback):
     def __init__(self, directory, *, every=1, log_dir=None):
         super().__init__()
         if every < 1:
-            raise ValueError(f"`every` expects at least 1 epoch. Received: every={every}")
+            raise ValueError(f"every must be at least 1 epoch. Received: every={every}")
         self.directory = str(directory)
         self.every = every
         self.log_dir = None if log_dir is None else str(log_dir)
@@ -39,7 +39,7 @@ class FigureCallback(keras.callbacks.Callback):
 
     def draw(self, epoch: int) -> dict[str, bytes]:
         """Return `{name: PNG bytes}` of this epoch."""
-        raise NotImplementedError(f"{type(self).__name__} expects a method `draw(epoch)`")
+        raise NotImplementedError(f"{type(self).__name__} must define the method `draw(epoch)`.")
 
     def check(self, model) -> None:
         """Raise a `ValueError`, before the first step, if the pictures cannot be drawn for this model."""

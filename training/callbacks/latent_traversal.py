@@ -46,7 +46,9 @@ class LatentTraversal(FigureCallback):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
         if len(self.images) < 2:
-            raise ValueError(f"LatentTraversal expects at least two images. Received: {len(self.images)}")
+            raise ValueError(
+                f"images of LatentTraversal must contain at least two images. Received: {len(self.images)}"
+            )
         self.dims = dims
         self.steps = steps
         self.span = span
@@ -54,7 +56,7 @@ class LatentTraversal(FigureCallback):
     def check(self, model):
         if not (hasattr(model, "embed") and hasattr(model, "decode")):
             raise ValueError(
-                "LatentTraversal expects a model with `embed(x)` and `decode(embedding)`. "
+                "The model of LatentTraversal must have `embed(x)` and `decode(embedding)`. "
                 f"Received: {type(model).__name__}"
             )
 
@@ -89,7 +91,7 @@ class LatentTraversal(FigureCallback):
         embeddings = self.model.embed(ops.convert_to_tensor(self.images))
         if len(embeddings.shape) != 2:
             raise InputError(
-                "LatentTraversal expects embeddings of shape (batch, latent_dim). "
+                "The embeddings for LatentTraversal must have the shape (batch, latent_dim). "
                 f"Received: shape {tuple(embeddings.shape)}"
             )
         return ops.convert_to_numpy(ops.cast(embeddings, "float32"))

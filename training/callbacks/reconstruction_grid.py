@@ -44,7 +44,7 @@ class ReconstructionGrid(FigureCallback):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
         if not len(self.images):
-            raise ValueError("ReconstructionGrid expects at least one image. Received: none")
+            raise ValueError("images of ReconstructionGrid must contain at least one image. Received: none")
         self.columns = columns
 
     def draw(self, epoch):
@@ -69,7 +69,7 @@ def reconstruct(model, images):
     shape = getattr(result, "shape", type(result).__name__)
     if shape != images.shape:
         raise InputError(
-            f"ReconstructionGrid expects a model that returns images of shape {images.shape}. "
+            f"The model of ReconstructionGrid must return images of shape {images.shape}. "
             f"Received: {shape}. Give the model a method `reconstruct(x)`."
         )
     return ops.convert_to_numpy(ops.cast(result, "float32"))

@@ -41,7 +41,8 @@ class SampleGrid(FigureCallback):
     def check(self, model):
         if not hasattr(model, "sample"):
             raise ValueError(
-                f"SampleGrid expects a model with `sample(num, seed=None)`. Received: {type(model).__name__}"
+                "The model of SampleGrid must have `sample(num, seed=None)`. "
+                f"Received: {type(model).__name__}"
             )
 
     def on_train_end(self, logs=None):

@@ -88,7 +88,9 @@ class SpeechExamples(keras.callbacks.Callback):
             elif isinstance(layer, LogMelSpectrogram):
                 waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
                 return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
-        raise TypeError("SpeechExamples expects a target of LogMelSpectrogram and FrameNormalization")
+        raise TypeError(
+            "The target of SpeechExamples must consist of LogMelSpectrogram and FrameNormalization."
+        )
 
     def _title(self, row):
         split = self.data.test

@@ -80,8 +80,9 @@ class VariableSchedule(keras.callbacks.Callback):
         variable = self._follow(self.target) if isinstance(self.target, str) else self.target(self.model)
         if not isinstance(variable, (keras.Variable, tf.Variable)):
             raise ValueError(
-                f"VariableSchedule expects a variable at {self.target!r}. Received: {variable!r}. "
-                "A plain number is a constant of the compiled training step: hold it in a keras.Variable."
+                f"The target of VariableSchedule, {self.target!r}, must be a variable. "
+                f"Received: {variable!r}. "
+                "A plain number is a constant of the compiled training step: store it in a keras.Variable."
             )
         return variable
 
@@ -93,6 +94,7 @@ class VariableSchedule(keras.callbacks.Callback):
                 found = getattr(found, part)
         except (AttributeError, ValueError) as error:
             raise ValueError(
-                f"VariableSchedule expects a path from the model to a variable. Received: {path!r} ({error})"
+                "The target of VariableSchedule must be a path from the model to a variable. "
+                f"Received: {path!r} ({error})"
             ) from error
         return found

@@ -54,8 +54,8 @@ def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
             return name, tuple(shape[1:])
     received = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
     raise InputError(
-        f"{origin}: expected an endpoint `encode` that takes images of one size, "
-        "(batch, height, width, channels), and nothing else. "
+        f"{origin} must have an endpoint `encode` whose only input is images of one size, "
+        "(batch, height, width, channels). "
         f"Received: {received or 'none'}. Call the model from Python instead."
     )
 

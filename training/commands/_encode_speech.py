@@ -92,7 +92,7 @@ class _FrameFiles(contextlib.ExitStack):
             self.files[name].write(np.ascontiguousarray(frames if keep else frames[:0]).tobytes())
             counts.append(len(frames))
         if len(set(counts)) != 1:
-            raise InputError(f"Expected outputs of as many frames as one another. Received: {counts}")
+            raise InputError(f"All outputs must have the same number of frames. Received: {counts}")
         if keep:
             self.frames.append(counts[0])
 

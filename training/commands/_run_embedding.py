@@ -188,7 +188,7 @@ def _try(encoder, examples, data):
         if some.kind == "images":
             advice += ", or their size by --image-size"
         raise InputError(
-            f"The encoder {encoder.name} does not take the {some.kind} of {data.name}, "
+            f"The encoder {encoder.name} does not accept the {some.kind} of {data.name}, "
             f"{some.shape}: {reason}. {advice}."
         ) from error
 
@@ -216,7 +216,9 @@ def measure_transfer(
     """
     recipe = run.recipe()
     if not isinstance(recipe, TextRecipe):
-        raise InputError(f"--transfer is for runs of sentences. Received: a run of {recipe.name}")
+        raise InputError(
+            f"The run of --transfer must be a run of sentences. Received: a run of {recipe.name}"
+        )
     tasks = recipe.tasks(folder)
     rows = recipe.transfer_rows(run.load_model(), load_data_of(run, data)[1], tasks, progress)
     path = run.directory / "metrics.json"

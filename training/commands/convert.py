@@ -71,8 +71,8 @@ def _converter(path):
         model, speakers = run.load_model(), run.config.get("data", {}).get("speaker_names", ())
     if not hasattr(model, "convert"):
         raise InputError(
-            f"{path} is a {type(model).__name__}, which converts no voices: expected a run of "
-            "adain-voice-conversion or adversarial-voice-conversion."
+            "RUN must be a run of adain-voice-conversion or adversarial-voice-conversion. "
+            f"Received: {path}, a {type(model).__name__}, which does not convert voices."
         )
     return model, list(speakers)
 
@@ -84,8 +84,8 @@ def _sample_rate(converter, path):
         if isinstance(layer, LogMelSpectrogram):
             return layer.sample_rate
     raise InputError(
-        f"{path} takes frames, not recordings: expected a model with a front end of LogMelSpectrogram. "
-        "Call its convert() from Python instead."
+        "The model must have a front end with LogMelSpectrogram. Received: "
+        f"{path}, which converts frames instead of recordings. Call its convert() from Python instead."
     )
 
 
@@ -94,7 +94,7 @@ def _voice(converter, target, speakers, rate, level):
     if converter.speaker_encoder is not None:
         stream = stream_speech(str(target), rate, level=level)
         if len(stream) != 1:
-            raise InputError(f"The target is one recording. Received: {len(stream)} in {target}")
+            raise InputError(f"The target must be one recording. Received: {len(stream)} in {target}")
         waveform = stream.store.waveform(stream.rows[0])
         if reason := silence_of(waveform):
             raise InputError(
@@ -108,7 +108,8 @@ def _voice(converter, target, speakers, rate, level):
         return np.array([int(target)], "int32")
     known = ", ".join(speakers[:20]) + (" ..." if len(speakers) > 20 else "")
     raise InputError(
-        f"This model knows its {count} speakers by name or number{': ' + known if known else ''}. "
+        f"The target must be the name or number of one of the {count} speakers of this model"
+        f"{': ' + known if known else ''}. "
         f"Received: {target}. A model with a speaker encoder converts to the voice of any recording."
     )
 
@@ -122,7 +123,9 @@ def _check_output(source, output):
     elif output.suffix.lower() != ".wav" or output.is_dir():
         raise InputError(f"The output must be the name of a .wav file. Received: {output}")
     elif not source.is_file():
-        raise InputError(f"{source} does not exist: expected a recording or a folder of recordings.")
+        raise InputError(
+            f"{source} does not exist: the source must be a recording or a folder of recordings."
+        )
 
 
 def _outputs(source, output, names, inputs):

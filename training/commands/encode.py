@@ -99,8 +99,8 @@ def encode_command(
         return _encode_text(encoder, source, output, shard, batch_size, encoding)
     if "ids" in encoder.shapes:
         raise InputError(
-            f"{encoder.path} takes numbers of words and has no vocabulary that makes them of text. "
-            "Encode by its run or its SavedModel, or put the vocabulary.txt of the export beside the file."
+            f"{encoder.path} must have a vocabulary to encode text, because its inputs are word ids. "
+            "Encode with its run or its SavedModel, or put the vocabulary.txt of the export next to the file."
         )
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
@@ -114,8 +114,8 @@ def _refuse_options_of_others(encoder, **options):
     for name, value in options.items():
         if value not in (None, False) and kind not in OPTIONS[name]:
             raise InputError(
-                f"--{name.replace('_', '-')} is for {OPTIONS[name]}. Received: it, for {encoder.path}, "
-                f"which encodes {kind}. Leave it out."
+                f"--{name.replace('_', '-')} must be left out except for {OPTIONS[name]}. "
+                f"Received: {encoder.path}, which encodes {kind}."
             )
 
 
@@ -160,7 +160,8 @@ def _sample_rate(path, own, asked):
         raise InputError(f"--sample-rate must be at least 1 Hz. Received: {asked}")
     if own is None and asked is None:
         raise InputError(
-            f"{path} does not say the sample rate of its waveforms. Give that of its training: --sample-rate."
+            f"{path} does not contain the sample rate of its waveforms. "
+            "Pass that of its training with --sample-rate."
         )
     if own is not None and asked not in (None, own):
         raise InputError(

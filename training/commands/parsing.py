@@ -70,7 +70,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     """Convert `"i/n"` to `(i, n)`."""
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise InputError(f"--shard is i/n with 0 <= i < n, such as 0/4. Received: {text}")
+        raise InputError(f"--shard must be i/n with 0 <= i < n, such as 0/4. Received: --shard {text}")
     return int(index), int(count)
 
 

@@ -76,10 +76,13 @@ def report(
                 page = write_report(run.directory)
         elif transfer is not None:
             raise InputError(
-                f"--transfer is for runs of sentences. {encoder} is no run: use evaluation.transfer."
+                f"--transfer must be left out unless RUN is a run of sentences. Received: {encoder}, which "
+                "is not a run. Use evaluation.transfer instead."
             )
         elif data is None:
-            raise InputError(f"{encoder} is no run, so it brings no data: name some images by --data.")
+            raise InputError(
+                f"{encoder} is not a run and therefore contains no data: pass images with --data."
+            )
         else:
             images["skip_broken"] = skip_broken
             page, record = report_of_file(encoder, data, output, **images, **options)
@@ -140,7 +143,7 @@ def _figures(path):
         return read_figures(file)
     except FileNotFoundError:
         raise InputError(
-            f"{path} holds no measured embedding ({file.name}). Measure it first: keras-ae report {path}"
+            f"{path} contains no measured embedding ({file.name}). Measure it first: keras-ae report {path}"
         ) from None
 
 

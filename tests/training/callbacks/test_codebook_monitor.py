@@ -116,9 +116,9 @@ def test_bits_that_never_change_are_a_collapse(tmp_path, capsys):
 
 def test_a_model_without_the_bottleneck_is_refused_before_training(tmp_path):
     model = model_with(BinaryBottleneck(name="bits"), 3)
-    with pytest.raises(ValueError, match=r"one named 'other' in the model. Received: .*\['bits'\]"):
+    with pytest.raises(ValueError, match=r"must contain one named 'other'. Received: .*\['bits'\]"):
         fit(model, LOGITS, [CodebookMonitor("other", tmp_path)])
-    with pytest.raises(ValueError, match="expects a discrete bottleneck"):
+    with pytest.raises(ValueError, match="must contain a discrete bottleneck"):
         fit(model_with(keras.layers.Dense(3), 3), LOGITS, [CodebookMonitor(directory=tmp_path)])
 
 

@@ -53,7 +53,9 @@ def test_no_more_rows_than_coordinates(tmp_path):
 def test_a_model_without_embed_is_named(tmp_path):
     callback = LatentTraversal(IMAGES, tmp_path)
     callback.set_model(object())
-    with pytest.raises(ValueError, match="`embed\\(x\\)` and `decode\\(embedding\\)`. Received: object"):
+    with pytest.raises(
+        ValueError, match=r"must have `embed\(x\)` and `decode\(embedding\)`. Received: object"
+    ):
         callback.on_train_begin()
 
 
@@ -69,5 +71,5 @@ def test_a_grid_of_embeddings_is_logged_and_loses_no_training(tmp_path, caplog):
 
 
 def test_one_image_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="at least two images. Received: 1"):
+    with pytest.raises(ValueError, match="must contain at least two images. Received: 1"):
         LatentTraversal(IMAGES[:1], tmp_path)

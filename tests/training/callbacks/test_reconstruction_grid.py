@@ -78,7 +78,7 @@ def test_a_model_that_returns_something_else_is_named(tmp_path, caplog):
 
 
 def test_no_images_and_no_epochs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(ValueError, match="must contain at least one image"):
         ReconstructionGrid(IMAGES[:0], tmp_path)
-    with pytest.raises(ValueError, match="Received: every=0"):
+    with pytest.raises(ValueError, match="every must be at least 1 epoch. Received: every=0"):
         ReconstructionGrid(IMAGES, tmp_path, every=0)

@@ -74,7 +74,7 @@ def test_a_function_of_the_model_finds_the_variable():
 
 
 def test_a_plain_number_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match="at 'gumbel.kl_weight'. Received: 0.0. A plain number"):
+    with pytest.raises(ValueError, match="'gumbel.kl_weight', must be a variable. Received: 0.0. A plain"):
         watch(VariableSchedule("gumbel.kl_weight", lambda epoch: 1.0))
 
 
