@@ -21,8 +21,8 @@ def as_embedding(z, name="z") -> np.ndarray:
     z = np.asarray(z)
     if z.dtype.kind not in "fiub" or z.ndim == 0 or not z.size:
         raise InputError(
-            f"{name} is an array of numbers, (examples, ...), with at least one example. "
-            f"Received: {describe(z)}. evaluation.encode_batches makes one of an encoder and its data."
+            f"{name} must be an array of numbers, (examples, ...), with at least one example. "
+            f"Received: {describe(z)}. evaluation.encode_batches(encoder, data) returns such an array."
         )
     z = z.reshape(len(z), -1)
     z = z if z.dtype.kind == "f" and z.dtype.itemsize >= 4 else z.astype("float32")

@@ -144,20 +144,20 @@ def test_other_labels_have_another_hash_and_strings_are_labels(heard):
 
 def test_errors(heard, judge, tmp_path):
     waveforms, speaker, word = heard
-    with pytest.raises(InputError, match="heard nothing"):
+    with pytest.raises(InputError, match="has not been fitted"):
         ConversionJudge(RATE).predict(waveforms)
-    with pytest.raises(InputError, match="at least two values of speaker"):
+    with pytest.raises(InputError, match="speaker must contain at least two values"):
         ConversionJudge(RATE).fit(waveforms, speaker=0 * speaker, content=word)
     with pytest.raises(InputError, match="one entry per example"):
         ConversionJudge(RATE).fit(waveforms, speaker=speaker[:-1], content=word)
-    with pytest.raises(InputError, match="through the vocoder"):
+    with pytest.raises(InputError, match="copies must contain the vocoded copies"):
         ConversionJudge(RATE).fit(waveforms, speaker=speaker, content=word, copies=waveforms[:3])
     with pytest.raises(InputError, match="finite"):
         judge.predict([np.full(900, np.nan)])
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(InputError, match="which is none"):
+    with pytest.raises(InputError, match="which is not such a file"):
         ConversionJudge.load(tmp_path / "other.npz")
-    with pytest.raises(InputError, match="which is none"):
+    with pytest.raises(InputError, match="which is not such a file"):
         ConversionJudge.load(tmp_path / "absent.npz")
 
 

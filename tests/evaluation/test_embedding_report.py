@@ -148,10 +148,10 @@ def test_a_record_is_kept_and_read_again(embedding_record, tmp_path):
     embedding_record.save(tmp_path)
     assert EmbeddingRecord.load(tmp_path) == embedding_record
     (tmp_path / "embedding" / "map.png").write_bytes(b"cut")
-    with pytest.raises(InputError, match="not a whole PNG"):
+    with pytest.raises(InputError, match="not a complete PNG"):
         EmbeddingRecord.load(tmp_path)
     (tmp_path / "embedding.json").write_text("{}")
-    with pytest.raises(InputError, match="holds no figures"):
+    with pytest.raises(InputError, match="contains no results of an embedding"):
         read_figures(tmp_path / "embedding.json")
 
 
@@ -159,14 +159,14 @@ def test_bad_input_is_one_clear_error_and_leaves_nothing(no_pairs, tmp_path):
     path = tmp_path / "report.html"
     for message, options in (
         ("one value per example", {"factors": Y[:9]}),
-        ("names of factors", {"factors": Y, "nuisances": ["speaker"]}),
-        ("test values of the factors", {"factors": Y, "test": VECTORS}),
+        ("must be names of factors", {"factors": Y, "nuisances": ["speaker"]}),
+        ("test must contain values of the factors", {"factors": Y, "test": VECTORS}),
     ):
         with pytest.raises(InputError, match=message):
             embedding_report(lambda x: x, VECTORS, path=path, **options)
     with pytest.raises(InputError, match="must be an .html file"):
         report(lambda x: x, VECTORS[:40], Y[:40], path=tmp_path / "report.pdf")
-    with pytest.raises(ValueError, match="budget is"):
+    with pytest.raises(ValueError, match="budget must be"):
         embedding_report(lambda x: x, VECTORS, budget="none")
     assert list(tmp_path.iterdir()) == []
 

@@ -85,12 +85,12 @@ def test_several_outputs_are_joined():
     "encoder_of, data, message",
     [
         (lambda e: e, X[:0], "at least one example"),
-        (lambda e: e, 5, "Expected an array"),
+        (lambda e: e, 5, "data must be an array"),
         (lambda e: e, [[1.0], [1.0, 2.0]], "Pad sequences"),
         (lambda e: e, {"x": X, "lengths": [1]}, "one entry per example"),
         (lambda e: e, tf.data.Dataset.from_tensors(X).repeat(), "take"),
-        (lambda e: "encoder.keras", X, "Expected an encoder"),
-        (lambda e: lambda x: x, iter([X, X[:, :3]]), "of one shape"),
+        (lambda e: "encoder.keras", X, "encoder must be a model"),
+        (lambda e: lambda x: x, iter([X, X[:, :3]]), "embeddings must have the same shape"),
     ],
 )
 def test_what_cannot_be_encoded_is_said(encoder, encoder_of, data, message):

@@ -85,7 +85,7 @@ def test_a_functional_model_is_cut_at_its_bottleneck_or_at_a_layer():
     np.testing.assert_array_equal(loaded.codes(X)[""], bottleneck.encode(h))
     np.testing.assert_allclose(loaded.reconstruct(X), model(X), rtol=1e-6)
     np.testing.assert_allclose(embedding_of(model, layer="narrow"), h, rtol=1e-6)
-    with pytest.raises(InputError, match="Expected a layer"):
+    with pytest.raises(InputError, match="layer must be a layer"):
         load_encoder(model, layer="wide")
 
 
@@ -133,7 +133,7 @@ def test_what_is_no_encoder_is_refused(tmp_path):
     for path in (tmp_path / "none", tmp_path, tmp_path / "broken.keras", tmp_path / "broken.onnx"):
         with pytest.raises(InputError):
             load_encoder(path, endpoint="encode")
-    with pytest.raises(InputError, match="Expected an encoder"):
+    with pytest.raises(InputError, match="encoder must be a model"):
         load_encoder(3)
 
 

@@ -39,7 +39,7 @@ def test_fewer_neighbours_where_there_are_fewer():
     assert nearest_sentences(encode, "a", ["a"], k=3) == []
     assert [text for text, _ in nearest_sentences(encode, "", ["a", ""], k=3)] == ["a"]  # a zero vector
     assert nearest_sentences(encode, [], ["a"]) == []
-    for sentences, k, words in (([], 1, "Expected sentences"), (["a"], 0, "k is at least 1")):
+    for sentences, k, words in (([], 1, "There must be sentences"), (["a"], 0, "k must be at least 1")):
         with pytest.raises(InputError, match=words):
             nearest_sentences(encode, "b", sentences, k=k)
 

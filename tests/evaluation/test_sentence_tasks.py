@@ -79,12 +79,12 @@ def test_capital_endings_are_read_and_other_files_named(tmp_path):
     ("files", "names", "words"),
     [
         ({}, None, "no .tsv file"),
-        ({"a": [("1", "x")]}, ["b"], "has the tasks a. Received: b"),
-        ({"a": [("1", "x"), ("no tab",)]}, None, "a.tsv, line 2: expected 2 columns"),
-        ({"stsb": [("high", "x", "y")]}, None, "line 1: expected a score. Received: 'high'"),
-        ({"a__test": [("1", "x")]}, None, "a.train.tsv is missing"),
-        ({"a__train": [("1", "x")], "a__dev": [("1", "x")]}, None, "a.test.tsv is missing"),
-        ({"a__train": [("1", "x")], "a__all": [("1", "x")]}, None, "are the same part of a"),
+        ({"a": [("1", "x")]}, ["b"], "names of tasks must be among a. Received: b"),
+        ({"a": [("1", "x"), ("no tab",)]}, None, "a.tsv, line 2 must have 2 columns"),
+        ({"stsb": [("high", "x", "y")]}, None, "line 1 must have a number as score. Received: 'high'"),
+        ({"a__test": [("1", "x")]}, None, "must contain a.train.tsv"),
+        ({"a__train": [("1", "x")], "a__dev": [("1", "x")]}, None, "must contain a.test.tsv"),
+        ({"a__train": [("1", "x")], "a__all": [("1", "x")]}, None, "are both the train part of a"),
         ({"a": [("1", "x"), (" ", "y")]}, None, "a.tsv, line 2 must have a label in column 1"),
         ({"a": []}, None, "Received: {'sentences': 0"),
     ],
@@ -97,11 +97,11 @@ def test_what_is_wrong_is_named(tmp_path, files, names, words):
 
 def test_a_task_is_of_one_kind():
     classes, scores = LabelledSentences(["a"], [1]), LabelledSentences(["a"], [1.5])
-    with pytest.raises(InputError, match="parts of t differ"):
+    with pytest.raises(InputError, match="parts of t or none must have scores"):
         SentenceTask("t", classes, test=scores)
-    with pytest.raises(InputError, match="parts of t differ"):
+    with pytest.raises(InputError, match="parts of t or none must have scores"):
         SentenceTask("t", classes, test=LabelledSentences(["a"], [1], ["b"]))
-    with pytest.raises(InputError, match="as many sentences, target, seconds"):
+    with pytest.raises(InputError, match="sentences, target, seconds must have the same length"):
         LabelledSentences(["a"], [1], ["b", "c"])
     with pytest.raises(InputError, match="must be finite"):
         LabelledSentences(["a"], [np.nan])
@@ -137,7 +137,7 @@ def test_vectors_of_another_encoder_are_noticed(tmp_path):
         vectors = SentenceVectors(Lengths(2.0), ["bcd", "a"], path)
     assert vectors(["bcd"]).tolist() == [[6, 0]]
     path.write_text("no file of vectors")
-    with pytest.raises(InputError, match="holds no vectors"):
+    with pytest.raises(InputError, match="contains no sentence vectors"):
         SentenceVectors(Lengths(), ["a"], path)
 
 

@@ -75,7 +75,7 @@ def test_no_images_can_be_asked_for(sprites):
     "factors", [[[0, 0, 0, 0]], [[3, 0, 0, 0, 0]], [[0, 0, 0, 0, -1]], [[0.5, 0, 0, 0, 0]]], ids=str
 )
 def test_factors_out_of_the_grid_are_refused(sprites, factors):
-    with pytest.raises(ValueError, match="Expected.*Received"):
+    with pytest.raises(ValueError, match="factors must be.*Received"):
         sprites.images(np.array(factors))
 
 

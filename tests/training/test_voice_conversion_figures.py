@@ -209,5 +209,5 @@ def test_frames_alone_cannot_be_heard(splits, judge):
         speaker_encoder(80, 5, filters=8, bank=2, strides=(1, 2)),
         adain_decoder(80, 4, 5, filters=8, strides=(2,)),
     )
-    with pytest.raises(InputError, match="a front end that takes waveforms"):
+    with pytest.raises(InputError, match="a front end from waveforms to frames"):
         convert_all(deaf, splits[1], [], [], [])

@@ -158,7 +158,7 @@ def _joined(z, factors, test):
     """Return the embeddings and factors of the training and test sets, those of the test set last."""
     columns, others = factor_columns(factors), factor_columns(test[1])
     if list(columns) != list(others):
-        raise InputError(f"Expected test values of {list(columns)}. Received: {list(others)}")
+        raise InputError(f"test must contain values of {list(columns)}. Received: {list(others)}")
     both = {
         name: np.ma.concatenate([values, others[name]])
         if isinstance(values, np.ma.MaskedArray)

@@ -75,7 +75,9 @@ def modularity(z, factors, *, bins: int = 20) -> dict:
     squared = np.square(information)
     count = squared.shape[1]
     if count < 2:
-        raise InputError(f"Modularity compares at least two factors. Received: {count} with two classes")
+        raise InputError(
+            f"factors must have at least two factors for modularity. Received: {count} with two classes"
+        )
     largest = squared.max(axis=1)
     others = (squared.sum(axis=1) - largest) / (count - 1)
     scores = np.where(largest > 0, 1.0 - others / np.where(largest > 0, largest, 1.0), 0.0)

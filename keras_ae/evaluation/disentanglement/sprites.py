@@ -60,7 +60,7 @@ class Sprites:
 
     def __init__(self, image_size: int = FRAME):
         if image_size not in (64, 32, 16):
-            raise ValueError(f"image_size is 64, 32 or 16. Received: image_size={image_size!r}")
+            raise ValueError(f"image_size must be 64, 32 or 16. Received: image_size={image_size!r}")
         self.image_size = image_size
 
     def __len__(self):
@@ -99,12 +99,12 @@ class Sprites:
         factors = np.asarray(factors)
         if factors.ndim != 2 or factors.shape[1] != 5 or factors.dtype.kind not in "iu":
             raise ValueError(
-                "Expected whole numbers as factors of the shape (n, 5). "
+                "factors must be integers of the shape (n, 5). "
                 f"Received: {factors.dtype} of shape {factors.shape}"
             )
         if len(factors) and not ((factors >= 0) & (factors < self.sizes)).all():
             raise ValueError(
-                f"Expected factors from 0 to below {self.sizes}. Received: {factors.max(0)} at most"
+                f"factors must be at least 0 and below {self.sizes}. Received: {factors.max(0)} at most"
             )
         return factors
 

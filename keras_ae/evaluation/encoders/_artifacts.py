@@ -81,8 +81,8 @@ def open_artifact(path: Path, endpoint: str | None = None):
     files = {file.stem: file for file in sorted(path.glob("*.onnx"))}
     if not files:
         raise InputError(
-            f"{path}: expected a .keras file, a SavedModel (saved_model.pb in it, or in a version below it), "
-            "an .onnx file, or a directory of these. Received: none of them."
+            f"{path} must be a .keras file, a SavedModel (with saved_model.pb in it or in a version below "
+            "it), an .onnx file, or a directory of these. Received: none of them."
         )
     name = _chosen(list(files), endpoint, path)
     decode = OnnxFunction(files[DECODE]) if name == ENCODE and DECODE in files else None
@@ -139,7 +139,7 @@ def _chosen(names, endpoint, path):
         return ENCODE if ENCODE in names else names[0]
     wanted = f"the endpoint {endpoint!r}" if endpoint else f"an endpoint `{ENCODE}`, or a single one"
     raise InputError(
-        f"{path}: expected {wanted}. Received: {', '.join(sorted(names)) or 'none'}. Choose one by endpoint=."
+        f"{path} must have {wanted}. Received: {', '.join(sorted(names)) or 'none'}. Choose one by endpoint=."
     )
 
 

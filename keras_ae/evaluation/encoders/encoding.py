@@ -38,18 +38,18 @@ def encode_batches(encoder, data, *, batch_size: int = 256) -> np.ndarray:
     (5, 3)
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size is at least 1. Received: {batch_size}")
+        raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}")
     function = _function(encoder)
     parts = [_as_array(function(batch)) for batch in _batches(data, batch_size)]
     if not parts:
-        raise InputError("Expected data with at least one example. Received: none")
+        raise InputError("data must contain at least one example. Received: none")
     return _joined(parts)
 
 
 def _function(encoder):
     if not callable(getattr(encoder, "embed", encoder)):
         raise InputError(
-            "Expected an encoder: a model with `embed`, a keras.Model, or a function of a batch. "
+            "encoder must be a model with `embed`, a keras.Model, or a function of a batch. "
             f"Received: {type(encoder).__name__}"
         )
     if not isinstance(encoder, keras.Layer):
@@ -73,15 +73,17 @@ def _without_padding(embedding):
 
 def _batches(data, batch_size):
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise InputError("Expected batches that end. Received: an infinite tf.data.Dataset; use take(n)")
+        raise InputError(
+            "data must have a finite length. Received: an infinite tf.data.Dataset. Use data.take(n)."
+        )
     if isinstance(data, keras.utils.PyDataset):
         data = map(data.__getitem__, range(len(data)))
     elif isinstance(data, (dict, list)) or hasattr(data, "shape"):
         return _slices(data, batch_size)
     if not hasattr(data, "__iter__") or isinstance(data, (str, bytes)):
         raise InputError(
-            "Expected an array, a dict of arrays, a list of strings, a tf.data.Dataset or another iterable "
-            f"of batches. Received: {type(data).__name__}"
+            "data must be an array, a dict of arrays, a list of strings, a tf.data.Dataset or another "
+            f"iterable of batches. Received: {type(data).__name__}"
         )
     return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in data)
 
@@ -91,7 +93,9 @@ def _slices(data, batch_size):
     parts = {name: _array(part) for name, part in ({"x": data} if single else data).items()}
     lengths = {len(part) for part in parts.values()}
     if len(lengths) != 1:
-        raise InputError(f"Expected arrays with one entry per example. Received: {sorted(lengths)} entries")
+        raise InputError(
+            f"All arrays of data must have one entry per example. Received: {sorted(lengths)} entries"
+        )
     for start in range(0, lengths.pop(), batch_size):
         batch = {name: _cut(part, slice(start, start + batch_size)) for name, part in parts.items()}
         yield batch["x"] if single else batch
@@ -104,8 +108,8 @@ def _array(part):
         return np.asarray(part)
     except ValueError as error:
         raise InputError(
-            f"Expected examples of one shape. Received: a list of several shapes ({error}). Pad sequences "
-            'to one length and pass {"x":, "lengths":}, or give batches.'
+            f"All examples must have the same shape. Received: a list of several shapes ({error}). Pad "
+            'sequences to one length and pass {"x":, "lengths":}, or pass batches.'
         ) from error
 
 
@@ -130,7 +134,7 @@ def _joined(parts):
     longest = longest if min(map(len, shapes)) > 1 else ()
     if len({shape[1:] for shape in shapes}) > 1 or not longest:
         raise InputError(
-            "Expected embeddings of one shape, up to the length of sequences. "
+            "All embeddings must have the same shape, up to the length of sequences. "
             f"Received: {sorted(shapes, key=str)}. Pool them, or encode batches of one size."
         )
     fill = [[(0, 0), (0, longest[0] - part.shape[1]), *[(0, 0)] * (part.ndim - 2)] for part in parts]

@@ -47,7 +47,7 @@ class Examples:
         self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
         self.data = _as_data(data)
         if not len(self):
-            raise InputError("Expected data with at least one example. Received: none")
+            raise InputError("data must contain at least one example. Received: none")
 
     def __len__(self):
         return len(self.data["x"] if isinstance(self.data, dict) else self.data)
@@ -182,7 +182,9 @@ def _as_data(data):
         return data.data
     if isinstance(data, dict):
         if set(data) != {"x", "lengths"}:
-            raise InputError(f'A dict of data is {{"x":, "lengths":}}. Received: {sorted(map(str, data))}')
+            raise InputError(
+                f'data must be {{"x":, "lengths":}} if it is a dict. Received: {sorted(map(str, data))}'
+            )
         parts = {name: np.asarray(part) for name, part in data.items()}
         check_lengths(**parts)
         return parts
@@ -203,12 +205,12 @@ def _of_batches(data):
         data = (data[number] for number in range(len(data)))
     if not hasattr(data, "__iter__"):
         raise InputError(
-            "Expected an array, a dict of arrays, a list of strings, or batches of these. "
+            "data must be an array, a dict of arrays, a list of strings, or batches of these. "
             f"Received: {type(data).__name__}"
         )
     batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in data]
     if not batches:
-        raise InputError("Expected data with at least one example. Received: no batch")
+        raise InputError("data must contain at least one example. Received: no batch")
     if isinstance(batches[0], dict):
         longest = max(batch["x"].shape[1] for batch in batches)
         padded = [_padded(np.asarray(batch["x"]), longest) for batch in batches]

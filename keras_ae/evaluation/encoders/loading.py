@@ -84,14 +84,14 @@ def load_encoder(
         name = getattr(encoder, "__name__", type(encoder).__name__)
         return LoadedEncoder("function", name, encoder, reconstruct=_through(encoder, decode))
     raise InputError(
-        "Expected an encoder: a model, a path to a saved one, or a function of a batch. "
+        "encoder must be a model, a path to a saved one, or a function of a batch. "
         f"Received: {type(encoder).__name__}"
     )
 
 
 def _of_path(path, layer, endpoint, decode):
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected a .keras file, a SavedModel or an ONNX file.")
+        raise InputError(f"{path} does not exist. It must be a .keras file, a SavedModel or an ONNX file.")
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras":
@@ -146,7 +146,9 @@ def _part(model, layer):
     if layer is not None:
         names = [one.name for one in layers]
         if layer not in names or not functional:
-            raise InputError(f"Expected a layer of a functional model, one of {names}. Received: {layer!r}")
+            raise InputError(
+                f"layer must be a layer of a functional model, one of {names}. Received: {layer=}"
+            )
         chosen = model.get_layer(layer)
     else:
         found = [one for one in layers if isinstance(one, Bottleneck)] if functional else []
@@ -192,7 +194,7 @@ def _output_of(function):
         names = named or (list(outputs) if len(outputs) == 1 else floats)
         if not named and len(names) != 1:
             raise InputError(
-                "Expected an encoder with an output `embedding`, or one output. "
+                "The encoder must have an output `embedding`, or only one output. "
                 f"Received: {', '.join(outputs)}. Wrap it in a function that returns the embedding."
             )
         values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
@@ -208,7 +210,7 @@ def _named(batch, function):
     names = list(function.inputs)
     batch = batch if isinstance(batch, dict) else {"x" if "x" in names else names[0]: batch}
     if set(batch) != set(names):
-        raise InputError(f"The encoder takes the inputs {sorted(names)}. Received: {sorted(batch)}")
+        raise InputError(f"The inputs of the encoder must be {sorted(names)}. Received: {sorted(batch)}")
     return {name: _typed(name, value, function.inputs[name][1]) for name, value in batch.items()}
 
 

@@ -96,7 +96,7 @@ def default_network(shape):
     kind = {3: layers.Conv2D, 4: layers.Conv3D}.get(len(shape))
     if kind is None:
         raise InputError(
-            "x without a network is a vector, a sequence (length, features), an image "
+            "Without network, each example of x must be a vector, a sequence (length, features), an image "
             f"(height, width, channels) or a volume. Received: examples of shape {tuple(shape)}. "
             "Pass network=, a Keras model from x to features."
         )
@@ -117,8 +117,8 @@ def _copy(network):
         return type(network).from_config(network.get_config())
     except Exception as error:
         raise InputError(
-            "network is a keras.Model or layer that get_config and from_config rebuild, since every "
-            f"training starts from fresh weights. Received: {type(network).__name__} ({error})"
+            "network must be a keras.Model or layer that get_config and from_config can rebuild, since "
+            f"every training starts from fresh weights. Received: {type(network).__name__} ({error})"
         ) from error
 
 
@@ -166,13 +166,13 @@ def as_inputs(x) -> dict[str, np.ndarray]:
     parts = x if isinstance(x, dict) else {"x": x}
     if "x" not in parts or set(parts) - {"x", "lengths"}:
         raise InputError(
-            'x is an array or a dict {"x": array, "lengths": (examples,)}. '
+            'x must be an array or a dict {"x": array, "lengths": (examples,)}. '
             f"Received: a dict of {', '.join(map(str, parts)) or 'nothing'}"
         )
     values = np.asarray(parts["x"])
     if values.dtype.kind not in "fiub" or values.ndim < 1 or not values.size:
         raise InputError(
-            "x is an array of numbers, (examples, ...): vectors, images (height, width, channels), "
+            "x must be an array of numbers, (examples, ...): vectors, images (height, width, channels), "
             f"sequences (length, features). Received: {describe(values)}"
         )
     values = values[:, None] if values.ndim == 1 else values
@@ -221,7 +221,7 @@ def _padded(values, lengths):
     ok = lengths.ndim == 1 and lengths.dtype.kind in "iu" and values.ndim >= 2
     if not ok or lengths.min() < 1 or lengths.max() > values.shape[1]:
         raise InputError(
-            f"lengths are integers from 1 to the padded length of x, {values.shape[1:2]}. "
+            f"lengths must be integers from 1 to the padded length of x, {values.shape[1:2]}. "
             f"Received: {describe(lengths)}" + (f", from {lengths.min()} to {lengths.max()}" if ok else "")
         )
     real = np.arange(values.shape[1]) < lengths[:, None]

@@ -121,7 +121,7 @@ def _check(seeds, split):
     ok = len(split) == 3 and min(split) > 0 and abs(sum(split) - 1.0) < 1e-6
     if seeds < 1 or not ok:
         raise ValueError(
-            "seeds is at least 1, and split three positive shares that sum to 1. "
+            "seeds must be at least 1, and split must be three positive shares that sum to 1. "
             f"Received: seeds={seeds}, split={split}"
         )
 

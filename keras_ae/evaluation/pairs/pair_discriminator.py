@@ -95,13 +95,14 @@ class PairDiscriminator:
     ):
         if score not in ("mlp", "decoder") or (decoder is not None and score != "decoder"):
             raise ValueError(
-                'score is "mlp" or "decoder", and a decoder goes with "decoder". '
+                'score must be "mlp" or "decoder", and decoder must be None unless score="decoder". '
                 f"Received: score={score!r}, decoder={decoder!r}"
             )
         if code_noise < 0 or min(batch_size, max_steps, patience, negatives, *hidden_units) < 1:
             raise ValueError(
-                "code_noise is at least 0; batch_size, max_steps, patience, negatives and hidden_units are "
-                f"at least 1. Received: code_noise={code_noise}, batch_size={batch_size}, "
+                "code_noise must be at least 0, and batch_size, max_steps, patience, negatives and "
+                f"hidden_units must be at least 1. Received: code_noise={code_noise}, "
+                f"batch_size={batch_size}, "
                 f"max_steps={max_steps}, patience={patience}, negatives={negatives}, "
                 f"hidden_units={hidden_units}"
             )
@@ -130,7 +131,7 @@ class PairDiscriminator:
         train, held_out = self._split(x, z, validation)
         if len(train[1]) < FEWEST or len(held_out[1]) < 2:
             raise InputError(
-                f"Expected at least {FEWEST} examples to fit on and 2 for validation. "
+                f"x must contain at least {FEWEST} examples to fit on, and validation at least 2. "
                 f"Received: {len(train[1])} and {len(held_out[1])}"
             )
         self._standardise_by(train[1])
@@ -156,7 +157,7 @@ class PairDiscriminator:
             of the input among `info_nce_candidates`; `n`; `mse` with `score="decoder"`.
         """
         if num_candidates is not None and num_candidates < 2:
-            raise ValueError(f"num_candidates is at least 2, or None. Received: {num_candidates}")
+            raise ValueError(f"num_candidates must be at least 2 or None. Received: {num_candidates=}")
         ranking = self._ranking(x, z)
         figures = {**ranking.discrimination(), "n": len(ranking.codes)}
         if num_candidates is not None:
@@ -176,18 +177,18 @@ class PairDiscriminator:
 
     def _ranking(self, x, z):
         if self.history is None:
-            raise ValueError("A PairDiscriminator is fitted before it scores: call fit(x, z) first")
+            raise ValueError("The PairDiscriminator has not been fitted. Call fit(x, z) first.")
         inputs, codes = _checked(x, z)
         if len(codes) < 2:
             raise InputError(
-                f"Expected at least 2 examples: a pair needs another one. Received: {len(codes)}"
+                f"x must contain at least 2 examples for mismatched pairs. Received: {len(codes)}"
             )
         if codes.shape[1:] != self.shape and codes.reshape(len(codes), -1).shape[1] != len(self._mean):
             raise InputError(
-                f"Expected embeddings of shape {self.shape}, as in fit. Received: {codes.shape[1:]}"
+                f"z must contain embeddings of shape {self.shape}, as in fit. Received: {codes.shape[1:]}"
             )
         if _layout(inputs) != self._inputs:
-            raise InputError(f"Expected inputs as in fit, {self._inputs}. Received: {_layout(inputs)}")
+            raise InputError(f"x must be as in fit, {self._inputs}. Received: {_layout(inputs)}")
         noise = np.float32(self.code_noise) * self._active
         return PairRanking(self._traced, inputs, self._standardised(codes), noise, self.seed)
 
@@ -196,7 +197,9 @@ class PairDiscriminator:
         if isinstance(validation, tuple):
             return (inputs, codes), _checked(*validation)
         if not 0 < validation < 1:
-            raise ValueError(f"validation is a share between 0 and 1, or (x, z). Received: {validation}")
+            raise ValueError(
+                f"validation must be a share between 0 and 1, or (x, z). Received: {validation=}"
+            )
         order = np.random.default_rng([self.seed, 0]).permutation(len(codes))
         number = max(1, round(len(codes) * validation))
         held_out, rest = np.sort(order[:number]), np.sort(order[number:])

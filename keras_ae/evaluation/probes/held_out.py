@@ -37,7 +37,9 @@ def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
     rows = np.arange(len(y))
     if test_size is not None:
         if groups is not None:
-            raise InputError("Expected test or groups. Received: both. Leave one out, or split beforehand")
+            raise InputError(
+                "Only one of test and groups must be given. Received: both. Omit one, or split the data."
+            )
         return [(rows[:-test_size], rows[-test_size:])]
     if groups is not None:
         return _group_folds(y, np.asarray(groups), folds, seed)
@@ -99,8 +101,8 @@ def _group_folds(y, groups, folds, seed):
     number = len(np.unique(groups))
     if groups.ndim != 1 or number < 2 or folds < 2:
         raise InputError(
-            "groups are one name per example, of at least 2 groups, and folds at least 2. "
-            f"Received: {describe(groups)} with {number} groups, {folds} folds"
+            "groups must contain one name per example and at least 2 groups, and folds must be at least 2. "
+            f"Received: {describe(groups)} with {number} groups, {folds=}"
         )
     selection = require("sklearn.model_selection", extra="evaluation")
     # GroupKFold assigns groups of equal size by the order of their names: randomise the names

@@ -47,11 +47,11 @@ def leakage(
     """
     if not isinstance(nuisances, dict) or not nuisances:
         raise InputError(
-            "nuisances is a dict {name: (examples,)} with at least one entry. "
+            "nuisances must be a dict {name: (examples,)} with at least one entry. "
             f"Received: {'an empty dict' if isinstance(nuisances, dict) else type(nuisances).__name__}"
         )
     if test is not None and set(test[1]) != set(nuisances):
-        raise InputError(f"Expected test values of {sorted(nuisances)}. Received: {sorted(test[1])}")
+        raise InputError(f"test must contain values of {sorted(nuisances)}. Received: {sorted(test[1])}")
     options = {"groups": groups, "seed": seed, "one_hot": one_hot, "folds": folds}
     result = {}
     for name, values in nuisances.items():

@@ -37,10 +37,12 @@ def nearest_neighbours(z, queries, k: int = 5, *, metric: str = "euclidean"):
     z, rows = as_embedding(z), np.asarray(queries)
     by_row = rows.ndim == 1 and rows.dtype.kind in "iu"
     if by_row and len(rows) and not (rows.min() >= 0 and rows.max() < len(z)):
-        raise InputError(f"Expected rows of z, 0 to {len(z) - 1}. Received: {rows.min()} to {rows.max()}")
+        raise InputError(
+            f"queries must be rows of z, 0 to {len(z) - 1}. Received: {rows.min()} to {rows.max()}"
+        )
     points = z[rows] if by_row else as_embedding(rows, "queries")
     if points.shape[1] != z.shape[1]:
-        raise InputError(f"Expected queries of {z.shape[1]} features. Received: {points.shape[1]}")
+        raise InputError(f"queries must have {z.shape[1]} features. Received: {points.shape[1]}")
     distances, indices = _search(z, points, k + by_row, k, metric)
     if not by_row:
         return indices, distances
@@ -91,7 +93,8 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
     classes, numbers = np.unique(y, return_inverse=True)
     if y.dtype.kind == "f" or len(classes) < 2:
         raise InputError(
-            f"knn takes classes (integers or strings), at least 2. Received: {y.dtype} with {len(classes)}"
+            "y must contain at least 2 classes (integers or strings). "
+            f"Received: {y.dtype} with {len(classes)}"
         )
     splits = splits_of(y, test_size=test_size, groups=groups, seed=seed)
     right, usual = [], []
@@ -115,10 +118,10 @@ def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, 
 def _search(z, points, number, k, metric):
     """Return `(distances, indices)` of the `number` nearest points."""
     if metric not in METRICS:
-        raise InputError(f"metric is one of {', '.join(METRICS)}. Received: {metric!r}")
+        raise InputError(f"metric must be one of {', '.join(METRICS)}. Received: {metric=}")
     if k < 1 or number > len(z):
         raise InputError(
-            f"Expected k from 1 to {len(z) - (number - k)}, the neighbours there are. Received: {k}"
+            f"k must be from 1 to {len(z) - (number - k)}, the number of neighbours. Received: {k=}"
         )
     neighbors = require("sklearn.neighbors", extra="evaluation")
     # always brute force, because it is exact and scikit-learn bounds its memory

@@ -122,7 +122,7 @@ def joined_parts(z, y, test, as_features):
     (z, y, known), (test_z, test_y, test_known) = checked
     if z.shape[1] != test_z.shape[1] or (y.dtype.kind == "f") != (test_y.dtype.kind == "f"):
         raise InputError(
-            "Expected test examples of the same features and the same kind of target. "
+            "test must have the same features and the same kind of target as z and y. "
             f"Received: {z.shape[1]} and {test_z.shape[1]} features, targets {y.dtype} and {test_y.dtype}"
         )
     known = np.concatenate([known, test_known])
@@ -134,7 +134,7 @@ def _codes(z, name, one_hot):
     if not one_hot:
         return as_embedding(z, name)
     if z.dtype.kind not in "iub" or not z.size:
-        raise InputError(f"one_hot takes integer codes. Received: {name} of {describe(z)}")
+        raise InputError(f"{name} must be integer codes for one_hot=True. Received: {describe(z)}")
     return z.reshape(len(z), -1)
 
 
@@ -142,14 +142,14 @@ def _check_splits(y, splits, regression):
     for train, held_out in splits:
         if min(len(train), len(held_out)) < FEWEST:
             raise InputError(
-                f"Expected at least {FEWEST} examples to fit on and {FEWEST} held out. "
-                f"Received: {len(train)} and {len(held_out)}. Give more examples, or fewer folds."
+                f"z must contain at least {FEWEST} examples to fit on and {FEWEST} held-out ones. "
+                f"Received: {len(train)} and {len(held_out)}. Pass more examples, or use fewer folds."
             )
         values = len(np.unique(y[train]))
         if values < 2 or (regression and not np.ptp(y[held_out])):
             raise InputError(
-                f"Expected at least 2 {'values' if regression else 'classes'} of y, in training and test. "
-                f"Received: {values} in {len(train)} training examples. There is nothing to tell apart."
+                f"y must have at least 2 {'values' if regression else 'classes'} in training and test. "
+                f"Received: {values} in {len(train)} training examples, so there is nothing to predict."
             )
 
 
@@ -252,7 +252,7 @@ def one_hot_columns(z, train):
         columns.append(feature[:, None] == np.unique(feature[train]))
         if sum(block.shape[1] for block in columns) > MOST_ONE_HOT:
             raise InputError(
-                f"One-hot codes have at most {MOST_ONE_HOT} columns. Received: codes of {z.shape[1]} "
+                f"One-hot codes must have at most {MOST_ONE_HOT} columns. Received: codes of {z.shape[1]} "
                 "features with too many values. Probe their embedding instead."
             )
     return np.concatenate(columns, axis=1).astype("float32")

@@ -94,7 +94,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
         unwanted = [nuisances] if isinstance(nuisances, str) else list(nuisances or ())
     unknown = [name for name in unwanted if name not in factors]
     if unknown:
-        raise InputError(f"nuisances are names of factors, {sorted(factors)}. Received: {unknown}")
+        raise InputError(f"nuisances must be names of factors, {sorted(factors)}. Received: {unknown}")
     for name, values in factors.items():
         if len(values) != len(examples):
             raise InputError(
@@ -148,7 +148,7 @@ def _parts(examples, factors, test, settings, rate):
         other, values = _examples(other, rate), as_factors(values)
         if set(values) != set(factors):
             raise InputError(
-                f"Expected test values of the factors {sorted(factors)}. Received: {sorted(values)}"
+                f"test must contain values of the factors {sorted(factors)}. Received: {sorted(values)}"
             )
         parts = [(examples, factors, np.arange(len(examples))), (other, values, np.arange(len(other)))]
     limits = (settings.max_examples, settings.max_test)

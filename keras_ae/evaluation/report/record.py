@@ -45,7 +45,7 @@ class EmbeddingRecord:
             path = directory / PICTURES / f"{name}.png"
             png = path.read_bytes() if path.is_file() else b""
             if not (png.startswith(PNG_START) and png.endswith(PNG_END)):
-                raise InputError(f"{PICTURES}/{name}.png is missing or not a whole PNG file.")
+                raise InputError(f"{PICTURES}/{name}.png is missing or not a complete PNG file.")
             pictures[name] = png
         return cls(figures, pictures)
 
@@ -66,7 +66,7 @@ def read_figures(path: str | Path) -> dict:
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}): measure the embedding again.") from None
+        raise InputError(f"{path} cannot be read ({error}). Measure the embedding again.") from None
     if not isinstance(figures, dict) or not {"format", "encoder", "data", "pairs", "map"} <= set(figures):
-        raise InputError(f"{path} holds no figures of an embedding report.")
+        raise InputError(f"{path} contains no results of an embedding report.")
     return figures

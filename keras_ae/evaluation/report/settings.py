@@ -59,16 +59,19 @@ class ReportSettings:
 
     def __post_init__(self):
         if self.pool not in POOLS:
-            raise ValueError(f"pool is one of {', '.join(POOLS)}. Received: {self.pool!r}")
+            raise ValueError(f"pool must be one of {', '.join(POOLS)}. Received: pool={self.pool!r}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}. Received: method={self.method!r}")
         counts = (self.seeds, self.max_examples, self.max_test, self.max_steps, self.neighbours)
         if min(counts) < 1:
             raise ValueError(
-                f"seeds, max_examples, max_test, max_steps and neighbours are at least 1. Received: {counts}"
+                "seeds, max_examples, max_test, max_steps and neighbours must be at least 1. "
+                f"Received: {counts}"
             )
         if not 0 < self.test_fraction < 1:
-            raise ValueError(f"test_fraction is a share between 0 and 1. Received: {self.test_fraction}")
+            raise ValueError(
+                f"test_fraction must be between 0 and 1. Received: test_fraction={self.test_fraction}"
+            )
 
 
 def settings_of(budget: str, given: dict) -> ReportSettings:
@@ -80,6 +83,6 @@ def settings_of(budget: str, given: dict) -> ReportSettings:
     2
     """
     if budget not in BUDGETS:
-        raise ValueError(f"budget is {' or '.join(BUDGETS)}. Received: {budget!r}")
+        raise ValueError(f"budget must be {' or '.join(BUDGETS)}. Received: {budget=}")
     given = {name: value for name, value in given.items() if value is not None}
     return ReportSettings(**{**BUDGETS[budget], **given})

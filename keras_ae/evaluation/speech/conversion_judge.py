@@ -70,8 +70,8 @@ class ConversionJudge:
         check_lengths(waveforms=waveforms, **labels)
         if len(copies) not in (0, len(waveforms)):
             raise InputError(
-                "copies are the training utterances through the vocoder, in the same order: "
-                f"{len(waveforms)}, or none. Received: {len(copies)}"
+                f"copies must contain the vocoded copies of all {len(waveforms)} waveforms in the same "
+                f"order, or none. Received: {len(copies)}"
             )
         x = conversion_features([*waveforms, *copies], self.sample_rate)
         check_finite(x, "waveforms")
@@ -82,7 +82,7 @@ class ConversionJudge:
         for name, values in labels.items():
             if values.dtype.kind not in "iuU" or len(np.unique(values)) < 2:
                 raise InputError(
-                    f"The judge tells at least two values of {name} apart, integers or strings. "
+                    f"{name} must contain at least two values, integers or strings. "
                     f"Received: {values.dtype} with {len(np.unique(values))}"
                 )
         svm = require("sklearn.svm", extra="evaluation")
@@ -166,12 +166,13 @@ class ConversionJudge:
             judge = cls(settings["sample_rate"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"Expected the .npz file that ConversionJudge.save wrote. Received: {Path(path).name}, "
-                f"which is none ({error})"
+                f"path must be an .npz file written by ConversionJudge.save. Received: {Path(path).name}, "
+                f"which is not such a file ({error})"
             ) from None
         if settings != json.loads(judge._settings()):
             raise InputError(
-                f"{Path(path).name} is a judge of other settings, {settings}: fit it anew on its recordings."
+                f"{Path(path).name} contains a judge with other settings, {settings}. Fit it again on its "
+                "recordings."
             )
         return judge._fit(arrays["features"], {name: arrays[name] for name in FACTORS})
 
@@ -181,7 +182,7 @@ class ConversionJudge:
 
     def _check_fitted(self):
         if not hasattr(self, "features"):
-            raise InputError("The judge has heard nothing yet: call fit, or load one that was saved.")
+            raise InputError("The judge has not been fitted. Call `fit`, or load a saved judge.")
 
 
 COEFFICIENTS = 13

@@ -180,7 +180,7 @@ def _padded(waveforms):
 def mel_layer(model) -> LogMelSpectrogram:
     """Return the `LogMelSpectrogram` of a model's front end."""
     if model.front_end is None:
-        raise InputError("Conversions are heard by a front end that takes waveforms. Received: frames alone")
+        raise InputError("The model must have a front end from waveforms to frames. Received: front_end=None")
     return next(layer for layer in model.front_end.layers if isinstance(layer, LogMelSpectrogram))
 
 

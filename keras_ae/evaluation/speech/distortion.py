@@ -57,12 +57,13 @@ def _check(a, b, num_coefficients):
     fine = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] and len(a) and len(b)
     if not fine or not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError(
-            "mel_cepstral_distortion expects finite frames (frames, bands) of equal bands. "
+            "a and b must be finite frames (frames, bands) with equal bands. "
             f"Received: shapes {a.shape} and {b.shape}"
         )
     if not 1 <= num_coefficients < a.shape[1]:
         raise InputError(
-            f"Expected 1 to {a.shape[1] - 1} coefficients of {a.shape[1]} bands. Received: {num_coefficients}"
+            f"num_coefficients must be from 1 to {a.shape[1] - 1} for {a.shape[1]} bands. "
+            f"Received: {num_coefficients=}"
         )
 
 
@@ -123,11 +124,13 @@ def global_variance_ratio(converted: Sequence[np.ndarray], recorded: Sequence[np
     bands = {np.shape(one)[1:] for one in [*converted, *recorded]}
     if not len(converted) or not len(recorded) or len(bands) != 1:
         raise InputError(
-            "global_variance_ratio expects frames (frames, bands) of conversions and of recordings, with "
+            "converted and recorded must each contain at least one array of frames (frames, bands), with "
             f"equal bands. Received: {len(converted)} conversions, {len(recorded)} recordings, "
             f"bands {sorted(bands)}"
         )
     reference = np.mean([np.var(one, axis=0) for one in recorded], axis=0)
     if not (reference > 0).all():
-        raise InputError(f"Recordings vary in every band. Received: none in {int((reference <= 0).sum())}")
+        raise InputError(
+            f"recorded must vary in every band. Received: {int((reference <= 0).sum())} constant bands"
+        )
     return float(np.mean([np.var(one, axis=0) / reference for one in converted]))

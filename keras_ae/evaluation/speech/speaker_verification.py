@@ -42,7 +42,7 @@ def equal_error_rate(embeddings, speakers) -> float:
     same = speakers[first] == speakers[second]
     if same.all() or not same.any():
         raise InputError(
-            "equal_error_rate needs pairs of one speaker and pairs of two. "
+            "The pairs must include pairs of one speaker and pairs of two. "
             f"Received: {int(same.sum())} and {int((~same).sum())}"
         )
     # round, because equal directions must have equal cosines

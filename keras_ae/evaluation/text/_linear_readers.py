@@ -167,7 +167,7 @@ class _Classes:
         classes, counts = np.unique(y, return_counts=True)
         if len(classes) < 2 or counts.min() < 2:
             raise InputError(
-                f"{name}: expected at least two classes, and two examples of each. Received: "
+                f"{name} must have at least two classes and at least two examples of each. Received: "
                 f"{', '.join(f'{count} of {one}' for one, count in zip(classes[:5], counts, strict=False))}"
             )
 
@@ -210,7 +210,7 @@ class _Scores:
 
     def check(self, y, name):
         if not np.ptp(y):
-            raise InputError(f"{name}: expected scores that differ. Received: {y[0]} alone")
+            raise InputError(f"{name} must have at least two different scores. Received: only {y[0]}")
 
     def splits(self, y, folds):
         selection = require("sklearn.model_selection", extra="evaluation")

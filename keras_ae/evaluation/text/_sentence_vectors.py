@@ -57,7 +57,7 @@ class SentenceVectors:
         vectors = np.asarray(self._encode(list(sentences)))
         if vectors.ndim != 2 or len(vectors) != len(sentences) or vectors.dtype.kind not in "fiub":
             raise InputError(
-                f"Expected a vector for each sentence, ({len(sentences)}, dim). "
+                f"encode must return a vector for each sentence, ({len(sentences)}, dim). "
                 f"Received: shape {vectors.shape}, {vectors.dtype}"
             )
         vectors = vectors.astype("float32")
@@ -72,14 +72,16 @@ class SentenceVectors:
             with np.load(self._path) as file:
                 known, vectors = json.loads(file["sentences"].tobytes()), file["vectors"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{self._path} holds no vectors of sentences: {error}") from None
+            raise InputError(f"{self._path} contains no sentence vectors: {error}") from None
         places = {sentence: place for place, sentence in enumerate(known)}
         some = [sentence for sentence in sentences if sentence in places][:COMPARED]
         if some:
             made, before = self._encoded(some), vectors[[places[sentence] for sentence in some]]
             if made.shape == before.shape and np.abs(made - before).max() <= TOLERANCE * np.abs(made).max():
                 return places, vectors
-            warnings.warn(f"{self._path} is of another encoder: all are encoded anew", stacklevel=4)
+            warnings.warn(
+                f"{self._path} is from another encoder: all sentences are encoded again", stacklevel=4
+            )
         return {}, None
 
     def _keep(self, known, vectors):

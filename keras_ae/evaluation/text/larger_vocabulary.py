@@ -69,7 +69,7 @@ def with_larger_vocabulary(
         value = tables.get(id(before), before)
         if tuple(variable.shape) != tuple(value.shape):
             raise InputError(
-                f"{type(model).__name__} cannot take more words: its weight {before.path} has the shape "
+                f"{type(model).__name__} does not support more words: its weight {before.path} has the shape "
                 f"{tuple(before.shape)}, which depends on the number of words. Expand its encoder alone."
             )
         variable.assign(value)

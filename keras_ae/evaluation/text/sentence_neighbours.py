@@ -69,7 +69,7 @@ def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
     listed = [words] if isinstance(words, str) else list(words)
     unknown = [word for word in listed if word not in table]
     if unknown:
-        raise InputError(f"Expected words that have a vector. Received: {', '.join(map(repr, unknown[:5]))}")
+        raise InputError(f"words must be words with a vector. Received: {', '.join(map(repr, unknown[:5]))}")
     found = _nearest(
         table.vectors, table.words, np.stack([table[word] for word in listed]), listed, k, "words"
     )
@@ -94,7 +94,7 @@ def word_embeddings(model) -> list[keras.layers.Embedding]:
         InputError: the model has no vocabulary, or no such layer.
     """
     if getattr(model, "vocabulary", None) is None:
-        raise InputError("Expected a SentenceModel with a vocabulary. Received: one without")
+        raise InputError("The model must be a SentenceModel with a vocabulary. Received: a model without one")
     found = [
         layer
         for layer in model._flatten_layers()
@@ -102,7 +102,8 @@ def word_embeddings(model) -> list[keras.layers.Embedding]:
     ]
     if not found:
         raise InputError(
-            f"{type(model).__name__} has no keras.layers.Embedding of {len(model.vocabulary)} numbers."
+            f"{type(model).__name__} must contain a keras.layers.Embedding of all "
+            f"{len(model.vocabulary)} ids of its vocabulary. Received: none"
         )
     return found
 
@@ -110,9 +111,9 @@ def word_embeddings(model) -> list[keras.layers.Embedding]:
 def _nearest(z, texts, points, queries, k, what):
     """Return for each query the `k` texts with the largest cosine, without the query itself."""
     if k < 1:
-        raise InputError(f"k is at least 1. Received: {k}")
+        raise InputError(f"k must be at least 1. Received: {k=}")
     if not len(texts):
-        raise InputError(f"Expected {what} to search in. Received: none")
+        raise InputError(f"There must be {what} to search in. Received: none")
     if not len(queries):
         return []
     found = []

@@ -37,7 +37,9 @@ class LabelledSentences:
         columns |= {} if self.seconds is None else {"seconds": self.seconds}
         lengths = {name: len(column) for name, column in columns.items()}
         if len(set(lengths.values())) > 1 or not len(target):
-            raise InputError(f"Expected as many {', '.join(columns)} as one another. Received: {lengths}")
+            raise InputError(
+                f"{', '.join(columns)} must have the same length, at least 1. Received: {lengths}"
+            )
         check_finite(target, "target")
 
     def __len__(self):
@@ -76,7 +78,9 @@ class SentenceTask:
     def __post_init__(self):
         kinds = {(part.target.dtype.kind == "f", part.seconds is None) for part in self.parts}
         if len(kinds) > 1:
-            raise InputError(f"The parts of {self.name} differ: expected scores in all or in none, and pairs")
+            raise InputError(
+                f"All parts of {self.name} or none must have scores, and all or none must have pairs."
+            )
 
     @property
     def parts(self) -> list[LabelledSentences]:
@@ -152,7 +156,10 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     missing = sorted(set(names or ()) - set(tasks))
     if missing:
         known = [name for stem in files for name in COLUMNS.get(stem, {stem: None})]
-        raise InputError(f"{folder} has the tasks {', '.join(sorted(known))}. Received: {', '.join(missing)}")
+        raise InputError(
+            f"{folder}: the names of tasks must be among {', '.join(sorted(known))}. "
+            f"Received: {', '.join(missing)}"
+        )
     return [
         SentenceTask(name, **{part: _read(path, columns) for part, path in parts.items()})
         for name, (parts, columns) in sorted(tasks.items())
@@ -174,16 +181,22 @@ def _files(folder):
         part = "train" if name.lower() == "all" else split_of(name)
         stem, part = (stem, part) if stem and part else (path.stem, "train")
         if part in found.setdefault(stem, {}):
-            raise InputError(f"{path.name} and {found[stem][part].name} are the same part of {stem}.")
+            raise InputError(
+                f"{path.name} and {found[stem][part].name} are both the {part} part of {stem}. Remove one."
+            )
         found[stem][part] = path
     left_out.warn(str(folder), stacklevel=3)
     if not found:
         came = left_out.summary() or "no .tsv file" if folder.is_dir() else "no such folder"
-        raise InputError(f"{folder}: expected files such as NAME.all.tsv or NAME.train.tsv. Received: {came}")
+        raise InputError(
+            f"{folder} must contain files such as NAME.all.tsv or NAME.train.tsv. Received: {came}"
+        )
     for stem, parts in found.items():
         if "train" not in parts or ("validation" in parts and "test" not in parts):
             lacking = "test" if "train" in parts else "train"
-            raise InputError(f"{folder}: {stem}.{lacking}.tsv is missing beside {', '.join(parts)}.")
+            raise InputError(
+                f"{folder} must contain {stem}.{lacking}.tsv. Received: only {', '.join(parts)}."
+            )
     return dict(sorted(found.items()))
 
 
@@ -197,7 +210,8 @@ def _read(path, columns):
             continue
         if len(cells) < needed:
             raise InputError(
-                f"{path}, line {number}: expected {needed} columns with tabs between. Received: {line[:60]!r}"
+                f"{path}, line {number} must have {needed} columns, separated by tabs. "
+                f"Received: {line[:60]!r}"
             )
         label = cells[target].strip()
         if not label:
@@ -217,4 +231,6 @@ def _score(text, path, number):
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{path}, line {number}: expected a score. Received: {text[:60]!r}") from None
+        raise InputError(
+            f"{path}, line {number} must have a number as score. Received: {text[:60]!r}"
+        ) from None

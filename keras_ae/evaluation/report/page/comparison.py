@@ -43,15 +43,15 @@ def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
         InputError: there is a single report, or the data differ and `different_data` is false.
     """
     if len(reports) < 2:
-        raise InputError(f"A comparison is of two or more embeddings. Received: {len(reports)}")
+        raise InputError(f"A comparison must have two or more embeddings. Received: {len(reports)}")
     data = {name: data_of(figures) for name, figures in reports.items()}
     differences = _differences(reports, data)
     if len(set(data.values())) > 1 and not different_data:
         listed = "; ".join(f"{name}: {text}" for name, text in data.items())
         raise InputError(
-            "The embeddings were measured on different data, so their figures do not compare. "
-            f"Received: {listed}. "
-            "Measure them on the same (keras-ae report RUN --data ...), or add --different-data."
+            "The embeddings must be measured on the same data. "
+            f"Received: different data, whose results are not comparable: {listed}. "
+            "Measure them on the same data (keras-ae report RUN --data ...), or add --different-data."
         )
     rows = {name: _row(figures) for name, figures in reports.items()}
     columns = [column for column in _columns(reports) if any(column.key in row for row in rows.values())]

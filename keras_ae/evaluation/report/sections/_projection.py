@@ -45,7 +45,7 @@ def plane(z, *, method: str = "auto", seed: int = 0) -> dict:
 
 def _method(z, method):
     if method not in (*METHODS, "auto"):
-        raise ValueError(f"method is auto, umap, tsne or pca. Received: {method!r}")
+        raise ValueError(f"method must be auto, umap, tsne or pca. Received: {method=}")
     if z.shape[1] <= 2:
         return "the embedding itself"
     if len(z) < FEWEST_POINTS:
