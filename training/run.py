@@ -81,7 +81,7 @@ class Run:
         if not (directory / "config.json").is_file():
             raise InputError(
                 f"{directory} is not a run directory: it has no config.json. "
-                "Give the path that `keras-ae train` printed, such as runs/vqvae/20260101-120000."
+                "Pass the path that `keras-ae train` printed, such as runs/vqvae/20260101-120000."
             )
         return cls(directory)
 
@@ -100,7 +100,7 @@ class Run:
         if config.get("recipe") not in RECIPES:
             raise InputError(
                 f"{self.directory} was made by the recipe {config.get('recipe')!r}, which this version "
-                f"does not have: it has {', '.join(RECIPES)}."
+                f"does not contain: its recipes are {', '.join(RECIPES)}."
             )
         return RECIPES[config["recipe"]].from_settings(config["settings"])
 
@@ -123,7 +123,7 @@ class Run:
             held = RunLock.holder(self.directory) is not None
             finish = f"is unfinished; finish it with {resume_command(self)}"
             state = "is still being trained" if held else finish
-            print(f"{self.directory} {state}. Its best model so far is taken.", flush=True)
+            print(f"{self.directory} {state}. Its best model so far is used.", flush=True)
         return model
 
     def write_json(self, name, content):
@@ -137,7 +137,7 @@ def _making(directory):
         yield
     except OSError as error:
         raise InputError(
-            f"The run directory {directory} cannot be made ({error.strerror}): choose another with --runs."
+            f"The run directory {directory} cannot be created ({error.strerror}): choose another with --runs."
         ) from None
 
 
@@ -147,7 +147,7 @@ def load_model(path) -> keras.Model:
     if not path.is_file() and path.name == "model.keras" and (path.parent / "config.json").is_file():
         raise InputError(unfinished(Run(path.parent)))
     if not path.is_file():
-        raise InputError(f"{path} does not exist: expected a model saved by Keras, such as model.keras.")
+        raise InputError(f"{path} does not exist: it must be a model saved by Keras, such as model.keras.")
     try:
         return keras.saving.load_model(path)
     except Exception as error:
@@ -197,7 +197,10 @@ def train(
         _check_place(runs, recipe)
         return _train(recipe, None, lambda: Run.create(recipe, runs), verbose, init_from)
     if init_from is not None:
-        raise InputError("--init-from starts a new run, --resume continues one: give one of them.")
+        raise InputError(
+            "--init-from and --resume must not be combined: --init-from starts a new run, --resume "
+            "continues one. Leave one of them out."
+        )
     run = Run.open(resume)
     recipe = resumed_recipe(run, recipe, given)
     measured = (run.directory / "metrics.json").is_file() and not failed_measurements(run)
@@ -227,7 +230,7 @@ def _check_place(runs, recipe):
         try:
             output_paths([Path(runs) / recipe.name / "run"], inputs=[recipe.data])
         except InputError as error:
-            raise InputError(f"{error} Give it with --runs.") from None
+            raise InputError(f"{error} Pass it with --runs.") from None
 
 
 def _train(recipe, run, create, verbose, init_from=None):
@@ -393,7 +396,7 @@ def _fit(run, model, recipe, data, stream, restored, verbose):
     best = callbacks[0]
     if not best.best_weights:
         raise InputError(
-            f"The training diverged: {best.monitor or 'loss'} was never a number. Lower --learning-rate "
+            f"The training diverged: {best.monitor or 'loss'} was never finite. Lower --learning-rate "
             f"(it was {recipe.learning_rate}). The history is in {run.directory}."
         )
 

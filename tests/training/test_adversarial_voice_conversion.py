@@ -69,9 +69,9 @@ def test_a_speaker_encoder_takes_the_place_of_the_table(npz):
 
 def test_too_few_epochs_or_speakers_are_refused(npz):
     data = load_speech(npz, sample_rate=RATE)
-    with pytest.raises(InputError, match="--epochs is more than"):
+    with pytest.raises(InputError, match="--epochs must be more than"):
         recipe(**{**STAGES, "epochs": 4}).build_model(data, 30)
-    with pytest.raises(InputError, match="two speakers at least"):
+    with pytest.raises(InputError, match="at least two speakers. Received: 1 names"):
         recipe().build_model(type("Data", (), {"speakers": ["alone"]})(), 30)
 
 

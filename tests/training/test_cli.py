@@ -173,7 +173,7 @@ def test_words_that_are_too_rare_are_told_by_the_option(complaint, tmp_path):
     (tmp_path / "text.txt").write_text("one two three\nfour five six\n" * 30)
     options = ["--data", tmp_path / "text.txt", "--sentence-per-line", "--runs", tmp_path / "runs"]
     line = complaint("train", "skip-thought", *options, "--min-count", "100")
-    assert "--min-count must be lower: no word of the training text comes 100 times." in line
+    assert "--min-count must be lower: no word of the training text occurs 100 times." in line
 
 
 def test_arguments_of_layers_are_told_as_options(complaint, tmp_path, small_npz, monkeypatch):
@@ -213,7 +213,7 @@ def test_run_directory_that_cannot_be_made_is_named(complaint, tmp_path, small_n
 def test_runs_are_not_made_in_the_folder_of_the_data(complaint, tmp_path, write_png):
     folder = write_png("a.png", np.zeros((8, 8, 1), "uint8"))
     line = complaint("train", "vqvae", "--data", folder, "--runs", folder / "runs", *QUICK)
-    assert f"must not lie in {folder}, whose files are inputs" in line and "Give it with --runs" in line
+    assert f"must not lie in {folder}, whose files are inputs" in line and "Pass it with --runs" in line
 
 
 def test_trainings_of_one_second_have_directories_of_their_own(tmp_path, monkeypatch):
@@ -241,8 +241,9 @@ def test_truncated_model_is_named(complaint, tmp_path, trained_run, small_npz, v
 def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
     stopped = shutil.copytree(trained_run, tmp_path / "stopped")
     (stopped / "model.keras").unlink()
-    expected = f"{stopped} has no best model yet: its training has not come so far. Finish it with: keras-ae"
-    assert f"{expected} train vqvae --resume {stopped}\n" in complaint("export", stopped)
+    state = f"{stopped} has no best model yet: its training has not progressed far enough."
+    expected = f"{state} Finish it with: keras-ae train vqvae --resume {stopped}\n"
+    assert expected in complaint("export", stopped)
 
 
 @pytest.mark.parametrize("shard", ["3", "2/2", "-1/2", "a/b", "1/2/3"])

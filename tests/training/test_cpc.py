@@ -47,7 +47,7 @@ def test_a_run_is_measured_by_its_probes(npz, tmp_path):
 
 def test_a_rate_without_an_encoder_is_refused(npz):
     data = load_speech(npz, sample_rate=RATE)
-    with pytest.raises(InputError, match="16000 Hz"):
+    with pytest.raises(InputError, match="must be 16000 Hz"):
         RECIPES["cpc"]().build_model(data, 1)
 
 

@@ -47,12 +47,12 @@ def test_grid_takes_rows_of_different_length():
 
 @pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8, 2)])
 def test_grid_refuses_what_is_no_row_of_images(shape):
-    with pytest.raises(ValueError, match=r"with 1 or 3 channels. Received: shape"):
+    with pytest.raises(ValueError, match=r"must have .* with 1 or 3 channels. Received: shape"):
         image_grid([np.zeros(shape)])
 
 
 def test_grid_refuses_no_rows():
-    with pytest.raises(ValueError, match="at least one row"):
+    with pytest.raises(ValueError, match="rows must contain at least one row"):
         image_grid([])
 
 
@@ -110,7 +110,7 @@ def test_curves_with_gaps_and_a_single_epoch_are_drawn():
 
 
 def test_a_history_without_columns_is_refused():
-    with pytest.raises(ValueError, match="a column beside `epoch`"):
+    with pytest.raises(ValueError, match="must contain a column other than `epoch`"):
         history_curves({"epoch": [1.0]})
 
 

@@ -122,7 +122,7 @@ def test_plain_text_for_data_and_settings_is_shown(run_directory):
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is no run directory"):
+    with pytest.raises(InputError, match="is not a run directory"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -89,7 +89,7 @@ def test_the_lock_of_another_host_is_watched_for_a_sign_of_life(tmp_path, monkey
     else:
         with RunLock(tmp_path):
             pass
-    assert slept == [3 * run_lock.BEAT] and "waiting for a sign of life" in capsys.readouterr().out
+    assert slept == [3 * run_lock.BEAT] and "waiting to see if it is still running" in capsys.readouterr().out
 
 
 def test_a_holder_shows_that_it_lives(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def test_a_history_without_rows_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     ("make", "what"),
-    [(None, "It does not exist."), ("dir", "None of them is there."), ("file", "It is a file.")],
+    [(None, "It does not exist."), ("dir", "It contains none of them."), ("file", "It is a file.")],
 )
 def test_what_is_no_run_directory_is_refused(tmp_path, make, what):
     path = tmp_path / "run"
@@ -81,5 +81,5 @@ def test_what_is_no_run_directory_is_refused(tmp_path, make, what):
         path.mkdir()
     if make == "file":
         path.write_text("")
-    with pytest.raises(InputError, match=f"is no run directory: expected config.json.*{what}"):
+    with pytest.raises(InputError, match=f"is not a run directory: it must contain config.json.*{what}"):
         read_run(path)

@@ -47,5 +47,5 @@ def test_phones_stand_at_their_time():
 
 @pytest.mark.parametrize("spectrograms, seconds", [({}, 1.0), ({"input": FRAMES}, 0.0)])
 def test_nothing_to_draw_is_refused(spectrograms, seconds):
-    with pytest.raises(ValueError, match="expects a spectrogram and a positive duration"):
+    with pytest.raises(ValueError, match="at least one spectrogram, and seconds must be positive"):
         speech_timeline(spectrograms, seconds)

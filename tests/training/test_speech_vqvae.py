@@ -109,5 +109,5 @@ def test_settings_out_of_range_are_refused(setting, value, message):
 
 def test_bits_make_a_power_of_two(npz):
     recipe = RECIPES["speech-vqvae"](bottleneck="binary", num_embeddings=12)
-    with pytest.raises(InputError, match="power of two"):
+    with pytest.raises(InputError, match="must be a power of two"):
         recipe.make_bottleneck()

@@ -179,7 +179,7 @@ def test_options_make_the_encoder(books, tmp_path):
         settings = {"word_vectors": "none", "encoder": encoder, "dim": size, **SMALL}
         made = RECIPES["skip-thought"](data=str(books), **settings).sentence_encoder(data, None)
         assert made.output_shape == (None, size)
-    with pytest.raises(InputError, match="--word-vectors is train, none or a file"):
+    with pytest.raises(InputError, match="--word-vectors must be train, none or a file"):
         RECIPES["quick-thought"](word_vectors="nowhere.vec").start_vectors(data)
     with pytest.raises(InputError, match="--word-dropout"):
         RECIPES["skip-thought"](word_dropout=1.0)

@@ -68,7 +68,7 @@ def read_run(directory: str | Path) -> RunRecord:
     directory = Path(directory)
     if not any((directory / name).is_file() for name in MARKS):
         raise InputError(
-            f"{directory} is no run directory: expected {', '.join(MARKS[:-1])} or {MARKS[-1]} in it, as "
+            f"{directory} is not a run directory: it must contain {', '.join(MARKS[:-1])} or {MARKS[-1]}, as "
             f"`keras-ae train` writes them. {_what_came(directory)}"
         )
     problems = []
@@ -103,7 +103,7 @@ def _reasons(metrics, key):
 def _what_came(directory):
     if not directory.exists():
         return "It does not exist."
-    return "It is a file." if directory.is_file() else "None of them is there."
+    return "It is a file." if directory.is_file() else "It contains none of them."
 
 
 def _read_json(path, meaning, problems):

@@ -117,7 +117,7 @@ def image_grid(
     """
     rows = [_as_pictures(row) for row in rows]
     if not rows:
-        raise ValueError("image_grid expects at least one row. Received: rows=[]")
+        raise ValueError("rows must contain at least one row. Received: rows=[]")
     factor = max(1, round(CELL / max(rows[0].shape[1:3])))
     height, width = (factor * side for side in rows[0].shape[1:3])
     left = 20 * max(map(len, row_labels), default=0) + 24
@@ -182,7 +182,9 @@ def history_curves(
     columns = history_panels(history)
     panels = list(columns) if panels is None else list(panels)
     if not panels:
-        raise ValueError(f"history expects a column beside `epoch`. Received: columns {sorted(history)}")
+        raise ValueError(
+            f"history must contain a column other than `epoch`. Received: columns {sorted(history)}"
+        )
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
     figure = new_figure(3.5 * across, 2.4 * down, theme, layout="constrained")
@@ -293,7 +295,7 @@ def _as_pictures(images):
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
-            "A row expects (images, height, width[, channels]) with 1 or 3 channels. "
+            "A row must have the shape (images, height, width[, channels]) with 1 or 3 channels. "
             f"Received: shape {images.shape}"
         )
     images = np.clip(np.nan_to_num(images), 0, 1)

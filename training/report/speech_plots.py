@@ -48,7 +48,7 @@ def speech_timeline(
     """
     if not spectrograms or not seconds > 0:
         raise ValueError(
-            "speech_timeline expects a spectrogram and a positive duration. "
+            "spectrograms must contain at least one spectrogram, and seconds must be positive. "
             f"Received: {len(spectrograms)} spectrograms, {seconds} seconds"
         )
     heights = [SPECTROGRAM] * len(spectrograms) + [STRIP] * (bool(len(phones)) + (codes is not None))

@@ -33,8 +33,8 @@ def untrained_base(recipe, data, steps_per_epoch, load_model):
     model = _load(_file(base), load_model)
     if getattr(model, "sample_shape", None) != tuple(data.image_shape):
         raise InputError(
-            f"{base} takes images of the shape {getattr(model, 'sample_shape', 'unknown')}. "
-            f"Received: {tuple(data.image_shape)} images. Give its own data with --data, --image-size."
+            f"The images for {base} must have the shape {getattr(model, 'sample_shape', 'unknown')}. "
+            f"Received: {tuple(data.image_shape)} images. Pass its own data with --data, --image-size."
         )
     return model
 

@@ -101,8 +101,8 @@ class Checkpoint:
         saved = [self.arrays[f"variable/{i}"] for i in range(self._count())]
         if [v.shape for v in saved] != [tuple(v.shape) for v in variables]:
             raise InputError(
-                f"The checkpoint holds {len(saved)} variables that do not fit the model's {len(variables)}: "
-                "was the run made by another version?"
+                f"The checkpoint contains {len(saved)} variables that do not fit the model's "
+                f"{len(variables)}: was the run made by another version?"
             )
         for variable, value in zip(variables, saved, strict=True):
             variable.assign(value)

@@ -34,8 +34,8 @@ def with_existing_data(run, recipe):
         if known and Path(known).exists():
             return dataclasses.replace(recipe, data=known)
         raise InputError(
-            f"{known or recipe.data}, the data of {run.directory}, does not exist any more. If it was moved, "
-            "give its place with --data."
+            f"{known or recipe.data}, the data of {run.directory}, no longer exists. If it was moved, "
+            "pass its new path with --data."
         )
     return recipe  # the reader reports the error
 
@@ -62,7 +62,7 @@ def check_same_data(run, fingerprint: DataFingerprint) -> None:
     if changed:
         raise InputError(
             f"The data of {run.directory} have changed since its training began: {changed}. "
-            "Restore them, or give the place of the same data with --data, or start a new run."
+            "Restore them, or pass the path of the same data with --data, or start a new run."
         )
 
 

@@ -48,7 +48,7 @@ def _check_shapes(model, other, source):
         if own != given:
             raise InputError(
                 "--init-from must be a run whose weights have the same shapes. "
-                f"Received: {source} with {given} for {path}, which is {own} here. Give the settings of that "
+                f"Received: {source} with {given} for {path}, which is {own} here. Pass the settings of that "
                 "run (its config.json), and data of the same size."
             )
 
@@ -57,8 +57,8 @@ def _check_words(model, other, source):
     own, given = (getattr(getattr(one, "vocabulary", None), "words", ()) for one in (model, other))
     if list(own) != list(given):
         raise InputError(
-            f"--init-from must be a run with the same vocabulary. Received: {source}, whose numbers stand "
-            "for other words. Train on the same text."
+            f"--init-from must be a run with the same vocabulary. Received: {source}, whose ids denote "
+            "other words. Train on the same text."
         )
 
 

@@ -96,7 +96,7 @@ class RunLock:
             except OSError as error:
                 raise InputError(
                     f"{self.directory} cannot be written to ({error.strerror}): make it writable, or copy "
-                    "the run to another place and name the copy."
+                    "the run to another path and pass the copy."
                 ) from None
             locked = _flock(file)
             with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ class RunLock:
         """Return whether the process that left the lock is dead."""
         if left.get("host") == socket.gethostname() and fcntl is not None:
             return bool(locked) or not _on_this_host(left)
-        print(f"{self.path} was left by {_name(left)}: waiting for a sign of life", flush=True)
+        print(f"{self.path} was left by {_name(left)}: waiting to see if it is still running", flush=True)
         before = _changed(self.path)
         time.sleep(3 * BEAT)
         return _changed(self.path) == before
@@ -118,7 +118,7 @@ class RunLock:
         since = f" since {left['started']}" if "started" in left else ""
         return (
             f"{self.directory} is being {work} by {_name(left)}{since}: wait until it ends, or stop it. "
-            "Only one process at a time writes a run."
+            "Only one process at a time may write to a run."
         )
 
     def _show_life(self):

@@ -23,7 +23,9 @@ def resumed_recipe(run, recipe, given: Collection[str] | None = None):
     """
     saved = run.recipe()
     if saved.name != recipe.name:
-        raise InputError(f"{run.directory} was made by the recipe {saved.name}. Received: {recipe.name}")
+        raise InputError(
+            f"The recipe must be {saved.name}, which made {run.directory}. Received: {recipe.name}"
+        )
     if given is None:
         fresh = type(recipe)().settings()
         given = [name for name, value in recipe.settings().items() if value != fresh[name]]
@@ -31,8 +33,8 @@ def resumed_recipe(run, recipe, given: Collection[str] | None = None):
     changed = {name: value for name, value in values.items() if value != getattr(saved, name)}
     if refused := [f"--{name.replace('_', '-')}" for name in changed if name not in FREE]:
         raise InputError(
-            f"A resumed run keeps its settings; leave out {', '.join(refused)}, or start a new run, "
-            f"with --init-from {run.directory} from its weights."
+            f"A resumed run must keep its settings: leave out {', '.join(refused)}, or start a new run "
+            f"from its weights with --init-from {run.directory}."
         )
     if changed.get("epochs", saved.epochs) < saved.epochs:
         raise InputError(
@@ -50,7 +52,7 @@ def resume_command(run) -> str:
 def unfinished(run) -> str:
     """Explain why a run has no model, and what to do."""
     return (
-        f"{run.directory} has no best model yet: its training has not come so far. "
+        f"{run.directory} has no best model yet: its training has not progressed far enough. "
         f"Finish it with: {resume_command(run)}"
     )
 
@@ -62,7 +64,7 @@ def stopped(run, epochs: int) -> str:
         kept = "in the training of the model that the run builds on. The checkpoint of that training is kept"
         return f"stopped {kept}. Continue with: {resume_command(run)}"
     if done is None:
-        return f"stopped before the first checkpoint. Begin again with: {resume_command(run)}"
+        return f"stopped before the first checkpoint. Start again with: {resume_command(run)}"
     if done >= epochs:
         return f"stopped after the training, which is kept. Measure its model with: {resume_command(run)}"
     kept = f"The checkpoint in epoch {done + 1} of {epochs} is kept"

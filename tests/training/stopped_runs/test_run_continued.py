@@ -42,9 +42,9 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins(run, resume, 
     ("options", "words"),
     [
         (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--batch-size", "3", "--filters", "4"], "keeps its settings; leave out --batch-size, --filters"),
+        (["--batch-size", "3", "--filters", "4"], "keep its settings: leave out --batch-size, --filters"),
         (["--filters", "64"], "leave out --filters"),  # the default, but not what the run has
-        (["--init-from", "run"], "give one of them"),
+        (["--init-from", "run"], "--init-from and --resume must not be combined"),
     ],
 )
 def test_other_settings_are_refused(resume, options, words):

@@ -69,7 +69,7 @@ def test_a_folder_that_was_moved_is_named_and_may_be_given(images, folder_run, t
     for command in (["train", "autoencoder", "--resume"], ["report"]):
         assert main([*command, str(folder_run)]) == 2
         line = capsys.readouterr().err
-        assert f"{images}, the data of {folder_run}, does not exist any more. If it was moved, give" in line
+        assert f"{images}, the data of {folder_run}, no longer exists. If it was moved, pass" in line
     arguments = ["train", "autoencoder", "--resume", str(folder_run), "--data", str(tmp_path / "moved")]
     assert main(arguments) == 0
     assert config_of(folder_run)["settings"]["data"] == str(tmp_path / "moved")

@@ -38,13 +38,13 @@ def test_an_unfinished_run_is_encoded_with_a_line_about_it(run, small_npz, tmp_p
     )
     with RunLock(run):
         assert main(["encode", str(run), str(small_npz), str(tmp_path / "codes.npz")]) == 0
-    assert "is still being trained. Its best model so far is taken" in capsys.readouterr().out
+    assert "is still being trained. Its best model so far is used" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("stop_at", "words"),
     [
-        ("on_train_begin", "stopped before the first checkpoint. Begin again with: "),
+        ("on_train_begin", "stopped before the first checkpoint. Start again with: "),
         ("save", "stopped. The checkpoint in epoch 2 of 3 is kept. Continue with: "),
     ],
 )

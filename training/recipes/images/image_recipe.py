@@ -83,7 +83,10 @@ class ImageRecipe(Recipe):
                 f"Received: {self.downsampling}"
             )
         if self.labelled and not data.num_classes:
-            raise InputError(f"{self.data} has no labels: give labelled images, or no --class-conditional.")
+            raise InputError(
+                f"The images of --class-conditional must have labels. Received: {self.data} without labels. "
+                "Pass labelled images, or leave out --class-conditional."
+            )
         return data
 
     def training_batches(self, data):

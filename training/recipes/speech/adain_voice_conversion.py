@@ -85,9 +85,9 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     def build_model(self, data, training_steps):
         if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
             raise InputError(
-                "--voice-of speaker and --independence-weight need to know who speaks: give a manifest with "
-                "a column speaker, or names like <label>_<speaker>_<take>.wav; or take --voice-of utterance "
-                "--independence-weight 0. Received: no names of speakers"
+                "The data must contain names of speakers for --voice-of speaker and --independence-weight. "
+                "Received: no names of speakers. Add a manifest with a column speaker, or name the files "
+                "<label>_<speaker>_<take>.wav; or pass --voice-of utterance --independence-weight 0."
             )
         mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)

@@ -128,15 +128,15 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         speakers = len(data.speakers or ())
         if speakers < 2:
             raise InputError(
-                f"The recipe {self.name} needs to know who speaks, and two speakers at least. "
+                f"The data of the recipe {self.name} must contain the names of at least two speakers. "
                 f"Received: {speakers} names of speakers. "
-                "Give a manifest with a column speaker, or names like <label>_<speaker>_<take>.wav."
+                "Add a manifest with a column speaker, or name the files <label>_<speaker>_<take>.wav."
             )
         others = self.autoencoder_epochs, self.adversary_epochs, self.decoder_epochs, self.residual_epochs
         joint_epochs = self.epochs - sum(others)
         if joint_epochs < 1:
             raise InputError(
-                "--epochs is more than --autoencoder-epochs, --adversary-epochs, --decoder-epochs and "
+                "--epochs must be more than --autoencoder-epochs, --adversary-epochs, --decoder-epochs and "
                 f"--residual-epochs together. Received: {self.epochs}"
             )
         steps = training_steps // self.epochs

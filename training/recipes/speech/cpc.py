@@ -81,7 +81,9 @@ class CpcRecipe(SpeechRecipe):
     def build_model(self, data, training_steps):
         kernels, strides = LAYERS[self.sample_rate]
         if math.prod(strides) * 100 != data.sample_rate:
-            raise InputError(f"The recipe expects {self.sample_rate} Hz. Received: {data.sample_rate} Hz.")
+            raise InputError(
+                f"The sample rate of the data must be {self.sample_rate} Hz. Received: {data.sample_rate} Hz."
+            )
         return ContrastivePredictiveCoding(
             self._encoder(kernels, strides),
             recurrent_context(self.dim, self.context_dim),

@@ -76,8 +76,9 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     def build_model(self, data, training_steps):
         if not data.speakers:
             raise InputError(
-                f"The recipe {self.name} tells the decoder who speaks. Received: no names of speakers. "
-                "Give a manifest with a column speaker, or names like <label>_<speaker>_<take>.wav."
+                f"The data of the recipe {self.name} must contain names of speakers, on which the decoder is "
+                "conditioned. Received: no names of speakers. "
+                "Add a manifest with a column speaker, or name the files <label>_<speaker>_<take>.wav."
             )
         frames = frames_at(data.sample_rate)
         mel, normalization = LogMelSpectrogram(self.num_mels, **frames), FrameNormalization()
@@ -117,7 +118,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             bits = self.num_embeddings.bit_length() - 1
             if 2**bits != self.num_embeddings:
                 raise InputError(
-                    "--num-embeddings is a power of two with --bottleneck binary. "
+                    "--num-embeddings must be a power of two with --bottleneck binary. "
                     f"Received: {self.num_embeddings}"
                 )
             return BinaryBottleneck(seed=self.seed), bits

@@ -78,7 +78,7 @@ class TextRecipe(Recipe):
             return SentenceData.of(text, self.vocabulary_size, self.min_count)
         except InputError:
             raise InputError(
-                f"--min-count must be lower: no word of the training text comes {self.min_count} times."
+                f"--min-count must be lower: no word of the training text occurs {self.min_count} times."
             ) from None
 
     def training_batches(self, data):
@@ -89,7 +89,8 @@ class TextRecipe(Recipe):
                 self.batches_of(data, split, None)
             except InputError as error:
                 raise InputError(
-                    f"The {name} text is too short: {error}. Give more, or folders train, validation, test."
+                    f"The {name} text is too short: {error}. Add text, or pass a folder with the folders "
+                    "train, validation and test."
                 ) from None
         return self.batches_of(data, data.train, self.seed)
 
@@ -121,7 +122,7 @@ class TextRecipe(Recipe):
             return cached_word_vectors(data.train, self.embedding_dim, seed=self.seed)
         if not Path(self.word_vectors).is_file():
             raise InputError(
-                f"--word-vectors is train, none or a file of vectors. Received: {self.word_vectors}"
+                f"--word-vectors must be train, none or a file of vectors. Received: {self.word_vectors}"
             )
         return WordVectors.load(self.word_vectors)
 
