@@ -47,9 +47,9 @@ class Recipe:
     data: str
     """Source of the data."""
     epochs: int = 100
-    """Passes over the training data."""
+    """Number of passes over the training data."""
     batch_size: int = 64
-    """Examples per step."""
+    """Number of examples per step."""
     learning_rate: float = 1e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01

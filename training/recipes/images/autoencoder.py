@@ -16,7 +16,7 @@ class AutoEncoderRecipe(ImageRecipe):
     summary: ClassVar[str] = "a vector as embedding, no bottleneck but its size"
 
     latent_dim: int = 16
-    """Size of the embedding."""
+    """Dimension of the embedding."""
 
     def build_model(self, data, training_steps):
         settings = {**self.network_settings(), "flatten": True}

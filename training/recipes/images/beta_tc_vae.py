@@ -13,10 +13,10 @@ class BetaTcVaeRecipe(VaeRecipe):
     """Variational auto-encoder with a larger weight of the total correlation (Chen et al., 2018)."""
 
     name: ClassVar[str] = "beta-tc-vae"
-    summary: ClassVar[str] = "a Gaussian embedding of independent dimensions, by its total correlation"
+    summary: ClassVar[str] = "a Gaussian embedding of independent dimensions, by a total correlation penalty"
 
     latent_dim: int = 10
-    """Size of the embedding."""
+    """Dimension of the embedding."""
     total_correlation_weight: float = 6.0
     """Weight of the total correlation; the other parts of the KL have weight 1."""
     sampling: Literal["weighted", "stratified"] = "weighted"

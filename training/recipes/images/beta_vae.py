@@ -11,9 +11,9 @@ class BetaVaeRecipe(VaeRecipe):
     """Variational auto-encoder with a larger KL weight, for disentanglement (Higgins et al., 2017)."""
 
     name: ClassVar[str] = "beta-vae"
-    summary: ClassVar[str] = "a Gaussian embedding whose KL weighs more; dimensions come apart"
+    summary: ClassVar[str] = "a Gaussian embedding with a larger KL weight, for disentanglement"
 
     latent_dim: int = 10
-    """Size of the embedding."""
+    """Dimension of the embedding."""
     beta: float = 4.0
     """Weight of the KL after its warm-up."""

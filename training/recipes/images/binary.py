@@ -17,9 +17,9 @@ class BinaryRecipe(ImageRecipe):
     summary: ClassVar[str] = "a grid of bits; new combinations still mean something"
 
     bits: int = 6
-    """Bits per position."""
+    """Number of bits per position."""
     stochastic: bool = False
-    """Sample the bits in training instead of thresholding at 0.5."""
+    """Whether to sample the bits in training instead of thresholding at 0.5."""
     kl_weight: float = 0.0
     """Weight of the KL to Bernoulli(0.5)."""
 

@@ -18,7 +18,7 @@ class DeepInfoMaxRecipe(ImageRecipe):
     monitor: ClassVar[str] = "val_loss"
 
     latent_dim: int = 16
-    """Size of the embedding."""
+    """Dimension of the embedding."""
     estimator: Literal["info_nce", "jensen_shannon", "donsker_varadhan"] = "info_nce"
     """Bound on the mutual information; jensen_shannon does not depend on the batch size."""
     alpha: float = 0.0
@@ -30,9 +30,9 @@ class DeepInfoMaxRecipe(ImageRecipe):
     temperature: float = 16.0
     """Temperature by which the scores are divided."""
     mi_units: int = 256
-    """Channels of the networks whose outputs are compared."""
+    """Number of channels of the networks whose outputs are compared."""
     epochs: int = 60
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     learning_rate: float = 1e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01
@@ -40,7 +40,7 @@ class DeepInfoMaxRecipe(ImageRecipe):
     noise: float = 0.0
     """Standard deviation of the noise added to the encoder's input in training."""
     baselines: bool = True
-    """Measure baselines of the linear probe: the pixels, and as many principal components."""
+    """Whether to measure baselines of the linear probe: the pixels, and as many principal components."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -18,7 +18,7 @@ class FsqRecipe(ImageRecipe):
     summary: ClassVar[str] = "a grid of codes without a codebook: a few channels, rounded to a few levels"
 
     levels: tuple[int, ...] = (4, 4, 4)
-    """Levels of each channel: 4 x 4 x 4 = 64 codes are 6 bits per position."""
+    """Number of levels of each channel: 4 x 4 x 4 = 64 codes are 6 bits per position."""
     saturation_cost: float = 0.25
     """Weight of the loss that keeps the channels out of the saturation of the tanh."""
 

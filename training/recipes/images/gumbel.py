@@ -19,7 +19,7 @@ class GumbelRecipe(ImageRecipe):
     summary: ClassVar[str] = "a grid of one-hot vectors by the Gumbel-softmax"
 
     num_classes: int = 64
-    """Classes per position: 64 are 6 bits."""
+    """Number of classes per position: 64 are 6 bits."""
     temperature: float = 1.0
     """Temperature at the first step."""
     final_temperature: float = 0.5

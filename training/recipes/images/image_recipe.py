@@ -25,24 +25,24 @@ class ImageRecipe(Recipe):
     """Source of the images: "digits" (of scikit-learn), "sprites", a folder of images, an .npz file, or idx
     files of MNIST."""
     image_size: tuple[int, int] | None = None
-    """Height and width to which the images are resized."""
+    """Height and width in pixels to which the images are resized."""
     scale: float | None = None
     """Pixel value of an array that is converted to 1, such as 255; None: uint8 is from 0 to 255, and other
     arrays must be in [0, 1]."""
     channels: Literal[1, 3] | None = None
-    """Channels to which the images are converted: 1 (grey) or 3 (RGB, transparency on white)."""
+    """Number of channels to which the images are converted: 1 (grey) or 3 (RGB, transparency on white)."""
     skip_broken: bool = False
-    """Leave out images that cannot be read; otherwise an error names all of them."""
+    """Whether to leave out images that cannot be read; otherwise an error names all of them."""
     epochs: int = 200
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     batch_size: int = 64
-    """Images per step."""
+    """Number of images per step."""
     learning_rate: float = 3e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.3
     """Weight decay of AdamW: each step shrinks the weights by learning rate x weight decay."""
     filters: int = 64
-    """Channels of the hidden layers of the convolutional encoder and decoder."""
+    """Number of channels of the hidden layers of the convolutional encoder and decoder."""
     downsampling: int = 2
     """Number of times the encoder halves height and width."""
     noise: float = 0.05
@@ -50,9 +50,9 @@ class ImageRecipe(Recipe):
     seed: int = 0
     """Seed of the initial weights, the order of the images and all sampling."""
     baselines: bool = True
-    """Measure the baselines k-means, PCA and the mean image."""
+    """Whether to measure the baselines k-means, PCA and the mean image."""
     probe: bool = True
-    """Measure the accuracy of a linear classifier of the labels on the codes."""
+    """Whether to measure the accuracy of a linear classifier of the labels on the codes."""
 
     def __post_init__(self):
         super().__post_init__()

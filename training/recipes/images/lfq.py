@@ -17,7 +17,7 @@ class LfqRecipe(ImageRecipe):
     summary: ClassVar[str] = "a grid of codes without a codebook: the signs of a few channels"
 
     bits: int = 6
-    """Bits per position, one per channel."""
+    """Number of bits per position, one per channel."""
     entropy_weight: float = 0.02
     """Weight of the entropy of each code, which is minimised."""
     diversity_weight: float = 0.02

@@ -19,7 +19,7 @@ class ResidualVqVaeRecipe(ImageRecipe):
     num_embeddings: int = 8
     """Size of the codebook of each level: 8 codes are 3 bits."""
     num_levels: int = 2
-    """Codes per position."""
+    """Number of codes per position."""
     embedding_dim: int = 16
     """Dimension of each code vector."""
     commitment_cost: float = 0.25

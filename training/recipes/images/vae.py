@@ -21,7 +21,7 @@ class VaeRecipe(ImageRecipe):
     weight_decay: float = 0.01
     """Weight decay of AdamW; with the 0.3 of the other recipes the posterior collapses in short trainings."""
     latent_dim: int = 8
-    """Size of the embedding."""
+    """Dimension of the embedding."""
     beta: float = 1.0
     """Weight of the KL after its warm-up."""
     warm_up: float = 0.1

@@ -35,26 +35,26 @@ class VqVaePriorRecipe(ImageRecipe):
     autoencoder: Literal["vqvae", "vqvae2", "gumbel", "binary"] = "vqvae"
     """Recipe that is trained first; --filters, --downsampling and --noise are its settings."""
     autoencoder_epochs: int = 200
-    """Passes over the training images of the model that is trained first."""
+    """Number of passes over the training images of the model that is trained first."""
     code_bits: int = 6
-    """Bits of each code of the model that is trained first: 2^bits codes."""
+    """Number of bits of each code of the model that is trained first: 2^bits codes."""
     epochs: int = 30
-    """Passes over the training images of the prior."""
+    """Number of passes over the training images of the prior."""
     learning_rate: float = 2e-3
     """Initial learning rate of the prior's AdamW; it decays to 0 by a cosine."""
     weight_decay: float = 0.01
     """Weight decay of the prior's AdamW."""
     dim: int = 64
-    """Size of the hidden vector of a position in the prior."""
+    """Dimension of the hidden vector of a position in the prior."""
     depth: int = 3
-    """Transformer blocks of the prior."""
+    """Number of transformer blocks of the prior."""
     num_attention_heads: int = 4
-    """Attention heads of each block; a divisor of --dim."""
+    """Number of attention heads of each block; a divisor of --dim."""
     dropout: float = 0.1
     """Dropout rate in the prior's training."""
 
     class_conditional: bool = False
-    """Condition the prior on the labels of the images, to generate images of a class."""
+    """Whether to condition the prior on the labels of the images, to generate images of a class."""
 
     @property
     def labelled(self):

@@ -23,19 +23,19 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     """Voice conversion: instance normalisation removes the voice, AdaIN adds another (Chou, 2019)."""
 
     name: ClassVar[str] = "adain-voice-conversion"
-    summary: ClassVar[str] = "voice conversion, also to a voice of which one utterance is there"
+    summary: ClassVar[str] = "voice conversion, also to the voice of a single given utterance"
     monitor: ClassVar[str] = "val_reconstruction_loss"
 
     content_dim: int = 32
-    """Channels of the content."""
+    """Number of channels of the content."""
     speaker_dim: int = 8
     """Dimension of the speaker embedding."""
     filters: int = 64
-    """Channels of the hidden layers of the content encoder."""
+    """Number of channels of the hidden layers of the content encoder."""
     decoder_filters: int = 96
-    """Channels of the hidden layers of the decoder."""
+    """Number of channels of the hidden layers of the decoder."""
     speaker_filters: int = 32
-    """Channels of the hidden layers of the speaker encoder."""
+    """Number of channels of the hidden layers of the speaker encoder."""
     bank: int = 3
     """Kernel size, in frames of 8 ms, of the longest convolution of the first layers (convolution banks)."""
     strides: tuple[int, ...] = (2, 2)
@@ -65,15 +65,16 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     normalize_content: bool = False
     """Instance normalisation of the decoder's input; it removes information from single words."""
     match_variance: bool = True
-    """Rescale the output frames to the variance of recorded speech."""
+    """Whether to rescale the output frames to the variance of recorded speech."""
     match_target: bool = True
-    """Correct mean and standard deviation of each band by the error of the reconstructed target."""
+    """Whether to correct mean and standard deviation of each band by the error of the reconstructed
+    target."""
     adain: bool = True
     """AdaIN in the decoder; if disabled, a linear map of the voice is added, for comparison."""
     epochs: int = 100
-    """Passes over the training utterances."""
+    """Number of passes over the training utterances."""
     batch_size: int = 32
-    """Utterances per step."""
+    """Number of utterances per step."""
     learning_rate: float = 3e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 

@@ -35,19 +35,19 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Voice conversion: an adversary predicts the speaker, the decoder is conditioned on it (Chou, 2018)."""
 
     name: ClassVar[str] = "adversarial-voice-conversion"
-    summary: ClassVar[str] = "voice conversion: an adversary takes the speaker out of what was said"
+    summary: ClassVar[str] = "voice conversion: an adversary removes the speaker from the content"
     monitor: ClassVar[str | None] = None  # last epoch: early losses are low, as the adversary is untrained
 
     speaker: Literal["table", "encoder"] = "table"
     """Speaker embedding: table (learned for each training speaker) or encoder (from any utterance)."""
     content_dim: int = 16
-    """Channels of the content."""
+    """Number of channels of the content."""
     speaker_dim: int = 8
     """Dimension of the speaker embedding."""
     halvings: int = 2
     """Number of times the content's frame rate is halved; frames are 8 ms apart."""
     filters: int = 64
-    """Channels of the hidden layers of encoder, decoder and generator."""
+    """Number of channels of the hidden layers of encoder, decoder and generator."""
     adversarial_loss: Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"] = (
         "confusion"
     )
@@ -67,7 +67,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     cepstra: int = 13
     """Number of cepstral coefficients, with deltas, as input of the content encoder; 0: the mel frames."""
     normalize: bool = True
-    """Standardise the content encoder's input over each utterance."""
+    """Whether to standardise the content encoder's input over each utterance."""
     warp: float = 0.2
     """Maximum relative frequency warp of the content encoder's input in training."""
     tilt: float = 0.0
@@ -79,21 +79,21 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     consistency_weight: float = 0.3
     """Weight of the change of content in converted frames, in the decoder stage."""
     autoencoder_epochs: int = 8
-    """Epochs of the first stage, without the adversary."""
+    """Number of epochs of the first stage, without the adversary."""
     adversary_epochs: int = 1
-    """Epochs of the second stage, the adversary alone."""
+    """Number of epochs of the second stage, the adversary alone."""
     decoder_epochs: int = 18
-    """Epochs of the decoder alone, after the joint stage."""
+    """Number of epochs of the decoder alone, after the joint stage."""
     residual_epochs: int = 0
-    """Epochs of the last stage, the residual generator and its discriminator alone."""
+    """Number of epochs of the last stage, the residual generator and its discriminator alone."""
     discriminator_updates: int = 3
     """Number of discriminator updates per step of the last stage."""
     crop_seconds: float | None = 0.96
-    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
+    """Length in seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 62
-    """Passes over the training utterances, in total over all stages."""
+    """Number of passes over the training utterances, in total over all stages."""
     batch_size: int = 32
-    """Utterances per step."""
+    """Number of utterances per step."""
     learning_rate: float = 3e-3
     """Initial learning rate of the model's AdamW; it decays to 0 by a cosine over the steps in which the
     model is updated, and again in the decoder stage."""

@@ -43,9 +43,9 @@ class CpcRecipe(SpeechRecipe):
     front_end: Literal["waveform", "log-mel"] = "waveform"
     """Input of the encoder: the samples, or log-mel frames, which need less training speech."""
     dim: int = 256
-    """Channels of the frames."""
+    """Number of channels of the frames."""
     context_dim: int = 256
-    """Size of the context."""
+    """Dimension of the context."""
     steps: int = 12
     """Number of future frames that are predicted, 10 ms each."""
     first_step: int = 1
@@ -63,13 +63,13 @@ class CpcRecipe(SpeechRecipe):
     """Maximum of linear, quadratic and cubic terms added to the spectrum in training, 1.0 is 8.7 dB; as
     --warp."""
     crop_seconds: float | None = 1.28
-    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
+    """Length in seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 96
-    """Passes over the training utterances."""
+    """Number of passes over the training utterances."""
     batch_size: int = 8
-    """Utterances per step."""
+    """Number of utterances per step."""
     probe: bool = True
-    """Measure linear probes of the phone and the speaker, if they are known."""
+    """Whether to measure linear probes of the phone and the speaker, if they are known."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -22,11 +22,11 @@ class SpeechRecipe(Recipe):
     sample_rate: int = 16_000
     """Sample rate in Hz, to which all audio is resampled."""
     crop_seconds: float | None = None
-    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
+    """Length in seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 50
-    """Passes over the training utterances."""
+    """Number of passes over the training utterances."""
     batch_size: int = 16
-    """Utterances per step."""
+    """Number of utterances per step."""
     seed: int = 0
     """Seed of the initial weights, the order of the utterances and all sampling."""
 

@@ -34,7 +34,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     """Speech VQ-VAE: one discrete unit per 20 ms; conditioning the decoder on the speaker favours phones."""
 
     name: ClassVar[str] = "speech-vqvae"
-    summary: ClassVar[str] = "phone-like units of speech; the decoder is told who speaks"
+    summary: ClassVar[str] = "phone-like units of speech; the decoder is conditioned on the speaker"
     monitor: ClassVar[str] = "val_reconstruction_loss"
 
     bottleneck: Literal["vq", "none", "gaussian", "gumbel", "binary"] = "vq"
@@ -57,15 +57,15 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     num_mels: int = 80
     """Number of mel bands that are reconstructed."""
     filters: int = 128
-    """Channels of the hidden layers of encoder and decoder."""
+    """Number of channels of the hidden layers of encoder and decoder."""
     crop_seconds: float | None = 1.28
-    """Seconds of the random window of each utterance per epoch; None: whole utterances."""
+    """Length in seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 140
-    """Passes over the training utterances."""
+    """Number of passes over the training utterances."""
     batch_size: int = 8
-    """Utterances per step."""
+    """Number of utterances per step."""
     probe: bool = True
-    """Measure the information of the units on the phone and the speaker, if these are known."""
+    """Whether to measure the information of the units on the phone and the speaker, if these are known."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -18,9 +18,9 @@ class QuickThoughtRecipe(TextRecipe):
     headline: ClassVar[str] = "gain"
 
     epochs: int = 3
-    """Passes over the training sentences; more passes overfit small corpora."""
+    """Number of passes over the training sentences; more passes overfit small corpora."""
     batch_size: int = 400
-    """Consecutive sentences per block, among which the neighbours are searched."""
+    """Number of consecutive sentences per block, among which the neighbours are searched."""
     max_words: int = 50
     """Maximum number of words per sentence in training; further words are cut off."""
     sub_batches: int | None = None

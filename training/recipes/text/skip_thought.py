@@ -24,17 +24,18 @@ class SkipThoughtRecipe(TextRecipe):
     conditioning: Literal["state", "every_step"] = "state"
     """Conditioning of a decoder on the sentence vector: as its initial state, or at every word."""
     batch_normalization: bool = True
-    """Standardise the sentence vector over the batch before the decoders."""
+    """Whether to standardise the sentence vector over the batch before the decoders."""
     use_vector: bool = True
-    """Condition the decoders on the sentence vector; without it they are the baseline of the perplexity."""
+    """Whether to condition the decoders on the sentence vector; without it they are the baseline of the
+    perplexity."""
     num_sampled: int | None = None
     """Number of words in the sampled softmax of a training step; None: the whole vocabulary."""
     max_words: int = 30
     """Maximum number of words per sentence in training; further words are cut off."""
     epochs: int = 5
-    """Passes over the training sentences."""
+    """Number of passes over the training sentences."""
     batch_size: int = 64
-    """Sentences per step, each with its neighbours."""
+    """Number of sentences per step, each with its neighbours."""
     learning_rate: float = 1e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 

@@ -33,7 +33,7 @@ class TextRecipe(Recipe):
     """Source of the text: "docstrings" (English prose of installed packages), a text file, or a folder of
     .txt, .text and .gz files, one document each; folders train, validation and test in it are splits."""
     sentence_per_line: bool = False
-    """Read each line as one sentence; otherwise paragraphs are split into sentences."""
+    """Whether to read each line as one sentence; otherwise paragraphs are split into sentences."""
     language: str = "en"
     """ISO 639 code of the language, by which sentences are split."""
     encoding: str | None = None
@@ -48,7 +48,7 @@ class TextRecipe(Recipe):
     embedding_dim: int = 300
     """Dimension of a word vector, if no file of word vectors is given."""
     trainable_words: bool = True
-    """Train the word vectors together with the model."""
+    """Whether to train the word vectors together with the model."""
     encoder: Literal["bi-gru", "gru", "bag-of-words"] = "bi-gru"
     """Sentence encoder; "bag-of-words" sums the word vectors."""
     dim: int = 256
