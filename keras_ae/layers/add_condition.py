@@ -41,8 +41,9 @@ class AddCondition(keras.layers.Layer):
     def build(self, x_shape, condition_shape):
         if len(condition_shape) != 2 or condition_shape[-1] is None or x_shape[-1] is None:
             raise ValueError(
-                f"AddCondition '{self.name}' expects x (batch, ..., channels) and a condition "
-                f"(batch, condition_dim) of known sizes. Received: {tuple(x_shape)}, {tuple(condition_shape)}"
+                f"The inputs of AddCondition '{self.name}' must be x (batch, ..., channels) and condition "
+                "(batch, condition_dim), with last axes of known size. "
+                f"Received: x of shape {tuple(x_shape)}, condition of shape {tuple(condition_shape)}"
             )
         self.kernel = self.add_weight(shape=(condition_shape[-1], x_shape[-1]), name="kernel")
         self.bias = self.add_weight(shape=(x_shape[-1],), initializer="zeros", name="bias")

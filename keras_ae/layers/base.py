@@ -77,8 +77,8 @@ class ScheduledVariable(keras.layers.Layer):
         scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
         if not scheduled and (not isinstance(value, (int, float)) or (positive and value <= 0)):
             raise ValueError(
-                f"{self.name} is a {'positive ' if positive else ''}number or a keras.optimizers.schedules "
-                f"schedule. Received: {value!r}"
+                f"{self.name} must be a {'positive ' if positive else ''}number or a "
+                f"keras.optimizers.schedules schedule. Received: {self.name}={value!r}"
             )
         self.schedule = value if scheduled else None
         self.start = float(value(0)) if scheduled else float(value)

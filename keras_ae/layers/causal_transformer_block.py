@@ -50,7 +50,8 @@ class CausalTransformerBlock(QuantizableLayer):
     def __init__(self, dim: int, *, num_heads: int = 4, dropout: float = 0.0, **kwargs):
         if dim < 1 or num_heads < 1 or dim % num_heads:
             raise ValueError(
-                f"dim is a multiple of num_heads, both at least 1. Received: dim={dim}, num_heads={num_heads}"
+                "dim must be a multiple of num_heads, and both must be at least 1. "
+                f"Received: dim={dim}, num_heads={num_heads}"
             )
         super().__init__(**kwargs)
         self.dim = dim

@@ -58,7 +58,7 @@ class LinearDependence(Float32Layer):
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0 or not shrinkage > 0.0:
             raise ValueError(
-                "LinearDependence expects momentum in [0, 1) and shrinkage above 0. "
+                "LinearDependence: momentum must be in [0, 1) and shrinkage must be positive. "
                 f"Received: momentum={momentum!r}, shrinkage={shrinkage!r}"
             )
         self.momentum = momentum

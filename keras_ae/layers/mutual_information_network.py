@@ -42,7 +42,7 @@ class MutualInformationNetwork(QuantizableLayer):
     def __init__(self, units: int = 256, **kwargs):
         super().__init__(**kwargs)
         if units < 1:
-            raise ValueError(f"units is at least 1. Received: units={units!r}")
+            raise ValueError(f"units must be at least 1. Received: units={units!r}")
         self.supports_masking = True
         self.units = units
         own = {"dtype": self.dtype_policy}

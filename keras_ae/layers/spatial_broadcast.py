@@ -51,7 +51,8 @@ class SpatialBroadcast(keras.layers.Layer):
     def build(self, input_shape):
         if len(input_shape) != 2:
             raise ValueError(
-                f"SpatialBroadcast expects a vector for each example. Received: shape={tuple(input_shape)}"
+                "The input of SpatialBroadcast must have the shape (batch, dim), a vector for each example. "
+                f"Received: shape={tuple(input_shape)}"
             )
         self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.filters))
         spread = keras.initializers.RandomNormal(stddev=COORDINATE_SCALE)

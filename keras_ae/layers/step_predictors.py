@@ -38,7 +38,7 @@ class StepPredictors(keras.layers.Layer):
     def __init__(self, steps: int, dim: int, **kwargs):
         super().__init__(**kwargs)
         if steps < 1 or dim < 1:
-            raise ValueError(f"steps and dim are at least 1. Received: steps={steps!r}, dim={dim!r}")
+            raise ValueError(f"steps and dim must be at least 1. Received: steps={steps!r}, dim={dim!r}")
         self.steps = steps
         self.dim = dim
 

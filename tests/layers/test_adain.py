@@ -128,7 +128,10 @@ def test_symbolic_shape_is_that_of_the_content():
 
 
 def test_inputs_it_cannot_use_are_refused():
-    with pytest.raises(ValueError, match=r"expects \(batch, ..., channels\)"):
+    with pytest.raises(ValueError, match=r"must have the shape \(batch, ..., channels\)"):
         AdaIN()(normal((2, 3)), normal((2, 3)))
-    with pytest.raises(ValueError, match=r"expects a style \(batch, style_dim\).*Received: .*\(2, 5, 3\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"style of AdaIN .* must have the shape \(batch, style_dim\).*Received: .*\(2, 5, 3\)",
+    ):
         AdaIN()(normal((2, 5, 3)), normal((2, 5, 3)))

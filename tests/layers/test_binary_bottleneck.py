@@ -111,7 +111,7 @@ def test_pack_takes_the_codes_of_the_layer():
 
 @pytest.mark.parametrize("bits", [0, 8, 17])
 def test_bits_that_do_not_fill_the_bytes_are_refused(bits):
-    with pytest.raises(ValueError, match=f"{bits} bits take .* Received: 2 bytes a code"):
+    with pytest.raises(ValueError, match=f"bytes per code of {bits} bits. Received: 2 bytes per code"):
         BinaryBottleneck.unpack(np.zeros((3, 2), "uint8"), bits)
 
 
@@ -228,9 +228,9 @@ def test_free_bits_balance_and_decorrelation_are_added():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"estimator": "softmax"}, "expects estimator in"),
-        ({"straight_through": False}, "soft samples with"),
-        ({"temperature": 0.0}, "temperature is a positive number"),
+        ({"estimator": "softmax"}, "estimator must be one of"),
+        ({"straight_through": False}, "straight_through=False, because the others have no soft samples"),
+        ({"temperature": 0.0}, "temperature must be a positive number"),
     ],
     ids=str,
 )

@@ -157,7 +157,7 @@ def test_encode_builds_the_layer_and_decode_says_when_it_cannot(make):
     if isinstance(layer, BinaryBottleneck):
         np.testing.assert_array_equal(make().decode(codes), codes)
     else:
-        with pytest.raises(ValueError, match="decode expects a built layer.*encode"):
+        with pytest.raises(ValueError, match="decode must be called on a built layer.*encode"):
             make().decode(codes)
 
 
@@ -347,11 +347,11 @@ def test_only_a_name_of_its_own_prefixes_the_metrics(name, prefix):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"num_embeddings": 0}, "at least one code"),
-        ({"num_heads": 0}, "one head"),
-        ({"ema_decay": 1.0}, "ema_decay is in"),
+        ({"num_embeddings": 0}, "num_embeddings must be at least 1"),
+        ({"num_heads": 0}, "num_heads must be at least 1"),
+        ({"ema_decay": 1.0}, "ema_decay must be in"),
         ({"distance": "manhattan"}, "'euclidean' or 'cosine'"),
-        ({"kmeans_samples": 7}, "at least one sample a code"),
+        ({"kmeans_samples": 7}, "kmeans_samples must be at least one per code"),
     ],
     ids=str,
 )

@@ -79,13 +79,13 @@ def test_through_a_front_end():
 
 def test_what_cannot_be_adapted_to_is_refused():
     x, mask = frames()
-    with pytest.raises(ValueError, match="at least one of them real. Received: 0 real frames"):
+    with pytest.raises(ValueError, match="at least one of them must be real. Received: 0 real frames"):
         adapted([(x, np.zeros_like(mask))])
-    with pytest.raises(ValueError, match="expects finite frames"):
+    with pytest.raises(ValueError, match="the frames must be finite"):
         adapted([dirty(x, mask)])
-    with pytest.raises(ValueError, match="the front end 'lost' loses the mask"):
+    with pytest.raises(ValueError, match="the front end 'lost' must keep the mask"):
         adapted([(x, mask)], front_end=LosesMask(name="lost"))
-    with pytest.raises(ValueError, match="expects a known number of channels"):
+    with pytest.raises(ValueError, match="must have a known number of channels"):
         FrameNormalization()(keras.Input((None, None)))
 
 

@@ -136,5 +136,5 @@ def test_symbolic_shape_is_that_of_the_input():
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 5, None)])
 def test_inputs_it_cannot_normalise_are_refused(shape):
-    with pytest.raises(ValueError, match=r"expects \(batch, ..., channels\)"):
+    with pytest.raises(ValueError, match=r"must have the shape \(batch, ..., channels\)"):
         InstanceNormalization().build(shape)

@@ -156,13 +156,13 @@ def test_round_trip(check_round_trip, tmp_path):
 
 
 def test_settings_are_checked():
-    with pytest.raises(ValueError, match="<= fft_length, even. Received: hop=160, window_length=600"):
+    with pytest.raises(ValueError, match="fft_length must be even. Received: hop=160, window_length=600"):
         LogMelSpectrogram(window_length=600)
     with pytest.raises(ValueError, match="fft_length=513"):
         LogMelSpectrogram(fft_length=513)
     with pytest.raises(ValueError, match="Received: power=3.0, log='natural', floor=1e-06"):
         LogMelSpectrogram(power=3.0)
     with pytest.raises(
-        ValueError, match=r"expects waveforms \(batch, samples\). Received: shape \(1, 800, 1\)"
+        ValueError, match=r"must be waveforms \(batch, samples\). Received: shape \(1, 800, 1\)"
     ):
         LogMelSpectrogram()(np.zeros((1, 800, 1)))

@@ -168,6 +168,6 @@ def test_round_trip(check_round_trip, tmp_path):
 
 def test_other_paddings_are_refused():
     with pytest.raises(
-        ValueError, match=r"expects padding \"same\" or \"causal\". Received: padding='valid'"
+        ValueError, match=r"padding must be \"same\" or \"causal\". Received: padding='valid'"
     ):
         MaskedConv1D(4, 3, padding="valid")

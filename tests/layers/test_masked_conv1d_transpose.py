@@ -122,5 +122,5 @@ def test_symbolic_shapes_follow_the_stride():
 
 
 def test_other_paddings_are_refused():
-    with pytest.raises(ValueError, match=r"expects padding \"same\". Received: padding='valid'"):
+    with pytest.raises(ValueError, match=r"padding must be \"same\". Received: padding='valid'"):
         MaskedConv1DTranspose(4, 3, padding="valid")

@@ -180,11 +180,11 @@ def test_codes_of_too_many_levels_are_named():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"num_levels": 0}, "at least one level"),
-        ({"quantizer_dropout": 1.5}, "quantizer_dropout is in"),
-        ({"num_embeddings": 0}, "at least one code"),
+        ({"num_levels": 0}, "num_levels must be at least 1"),
+        ({"quantizer_dropout": 1.5}, "quantizer_dropout must be in"),
+        ({"num_embeddings": 0}, "num_embeddings must be at least 1"),
         ({"gradient": "none"}, "'straight_through' or 'rotation'"),
-        ({"linear_codebook": True}, "ema_decay=None"),
+        ({"linear_codebook": True}, "ema_decay must be None with linear_codebook"),
     ],
     ids=str,
 )

@@ -32,7 +32,7 @@ def test_without_advance_it_stands_still():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, "1", None])
 def test_what_is_no_positive_number_is_refused(value):
-    with pytest.raises(ValueError, match="temperature is a positive number.*Received"):
+    with pytest.raises(ValueError, match="temperature must be a positive number.*Received"):
         ScheduledVariable(value, positive=True, name="temperature")
 
 

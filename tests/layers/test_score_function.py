@@ -135,12 +135,12 @@ def test_losses_of_one_sample_and_their_own_gradient():
 @pytest.mark.parametrize(
     "layer, shape, message",
     [
-        (lambda: ScoreFunction("best"), (2, 3), "expects baseline in"),
-        (lambda: ScoreFunction("moving_average", decay=1.0), (2, 3), r"decay is in \[0, 1\)"),
+        (lambda: ScoreFunction("best"), (2, 3), "baseline must be one of"),
+        (lambda: ScoreFunction("moving_average", decay=1.0), (2, 3), r"decay must be in \[0, 1\)"),
         (lambda: ScoreFunction(), (3,), "at least 2 samples"),
         (lambda: ScoreFunction(), (1, 3), "at least 2 samples"),
-        (lambda: ScoreFunction("self_critical"), (2, 3), "expects greedy_losses"),
-        (lambda: ScoreFunction("learned"), (2, 3), "expects features"),
+        (lambda: ScoreFunction("self_critical"), (2, 3), "greedy_losses must be passed"),
+        (lambda: ScoreFunction("learned"), (2, 3), "features must be passed"),
     ],
 )
 def test_what_is_missing_is_named(layer, shape, message):

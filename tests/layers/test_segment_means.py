@@ -33,5 +33,5 @@ def test_padding_alone_is_zero_and_there_is_no_mask_after_it():
     mask = ops.zeros((4, 11), "bool")
     assert not np.any(layer(X, mask=mask))
     assert layer.compute_mask(X, mask) is None
-    with pytest.raises(ValueError, match="at least one segment"):
+    with pytest.raises(ValueError, match="segments must be at least 1"):
         SegmentMeans(0)

@@ -125,5 +125,5 @@ def test_round_trip(check_round_trip, tmp_path):
 
 
 def test_settings_are_checked():
-    with pytest.raises(ValueError, match=r"Received: \(2, -1, 2, 15\), time_fraction=0.2"):
+    with pytest.raises(ValueError, match=r"=\(2, -1, 2, 15\), time_fraction=0.2"):
         SpecAugment(time_width=-1)

@@ -121,5 +121,5 @@ def test_round_trip(check_round_trip, tmp_path):
 
 
 def test_a_probability_out_of_range_is_refused():
-    with pytest.raises(ValueError, match=r"a probability in \[0, 0.5\]. Received: 0.6"):
+    with pytest.raises(ValueError, match=r"probability must be in \[0, 0.5\]. Received: probability=0.6"):
         TimeJitter(0.6)

@@ -122,7 +122,7 @@ def test_xla_half_precision_mask_and_config():
 
 @pytest.mark.parametrize("arguments", [(1.0, 0.0), (-0.1, 0.0), (0.1, -1.0), (0.1, float("nan"))])
 def test_refuses_strengths_out_of_range(arguments):
-    with pytest.raises(ValueError, match="warp in"):
+    with pytest.raises(ValueError, match="warp must be in"):
         VoicePerturbation(*arguments)
 
 

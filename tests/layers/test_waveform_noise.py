@@ -99,5 +99,5 @@ def test_calls_differ_a_seed_repeats_and_unknown_sizes_work():
 
 @pytest.mark.parametrize("settings", [{"probability": 1.1}, {"least": 21.0}, {"talkers": 0}])
 def test_refuses_settings_out_of_range(settings):
-    with pytest.raises(ValueError, match="WaveformNoise expects"):
+    with pytest.raises(ValueError, match="WaveformNoise: probability must be in"):
         WaveformNoise(**settings)

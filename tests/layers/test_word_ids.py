@@ -54,5 +54,5 @@ def test_model_is_saved_and_exported(tmp_path):
 
 
 def test_max_words_is_checked():
-    with pytest.raises(ValueError, match="at least one word"):
+    with pytest.raises(ValueError, match="max_words must be at least 1"):
         WordIds(VOCABULARY, max_words=0)

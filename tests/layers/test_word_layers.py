@@ -52,7 +52,7 @@ def test_dropout_is_another_one_each_time_and_the_same_for_a_seed():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_rate_is_checked(rate):
-    with pytest.raises(ValueError, match="rate of at least 0 and below 1"):
+    with pytest.raises(ValueError, match="rate must be at least 0 and below 1"):
         WordDropout(rate)
 
 

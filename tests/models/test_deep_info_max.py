@@ -184,7 +184,7 @@ def test_network_starts_near_the_identity_where_there_is_room():
     assert np.abs(kernel - np.eye(4, 6)).max() <= 0.01
     y = np.asarray(network(np.random.default_rng(0).random((5, 4)).astype("float32")))
     np.testing.assert_allclose(y.mean(axis=-1), 0.0, atol=1e-5)  # layer normalisation
-    with pytest.raises(ValueError, match="units is at least 1"):
+    with pytest.raises(ValueError, match="units must be at least 1"):
         MutualInformationNetwork(0)
 
 

@@ -417,7 +417,9 @@ def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", 
             "infinite entries"
         )
     if unit and not np.square(codes).sum(axis=2).all():
-        raise ValueError(f'{name} must have no zero vectors with distance="cosine". Received: some')
+        raise ValueError(
+            f'{name} must not contain zero vectors with distance="cosine". Received: at least one'
+        )
     return codes
 
 
@@ -437,7 +439,7 @@ def counts_array(counts, codes):
     if not np.isfinite(array).all() or array.min() < 0 or not array.any(axis=1).all():
         raise ValueError(
             "counts must be finite, at least 0 and not all 0. "
-            f"Received: from {array.min()} to {array.max()}. Pass None for equal shares."
+            f"Received: counts from {array.min()} to {array.max()}. Pass None for equal shares."
         )
     return array
 

@@ -115,7 +115,7 @@ class BinaryBottleneck(StochasticBottleneck):
         self.bits = input_shape[-1]
         if self.bits is None:
             raise ValueError(
-                "BinaryBottleneck expects logits of a known number of bits. "
+                "The logits of BinaryBottleneck must have a known number of bits. "
                 f"Received: shape={tuple(input_shape)}"
             )
         self.track_codes(2, num_heads=self.bits)
@@ -219,7 +219,8 @@ class BinaryBottleneck(StochasticBottleneck):
         packed = np.asarray(packed, dtype="uint8")
         if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
             raise ValueError(
-                f"{bits} bits take {-(-bits // 8)} bytes. Received: {packed.shape[-1]} bytes a code"
+                f"packed must have {-(-bits // 8)} bytes per code of {bits} bits. "
+                f"Received: {packed.shape[-1]} bytes per code"
             )
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 

@@ -65,8 +65,9 @@ class Bottleneck(NamedMetrics, Float32Layer):
         """Return the codes of `x`, int32; build the layer if needed."""
         if isinstance(x, keras.KerasTensor):
             raise ValueError(
-                f"{type(self).__name__}.encode expects arrays or tensors. Received the symbolic {x}. "
-                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+                f"The input of {type(self).__name__}.encode must be an array or a tensor. "
+                f"Received: the symbolic {x}. Inside a functional model, use: "
+                "embedding, codes = layer(x, return_codes=True)"
             )
         x = ops.convert_to_tensor(x)
         self._build_once(x.shape)
@@ -80,8 +81,9 @@ class Bottleneck(NamedMetrics, Float32Layer):
         """
         if isinstance(codes, keras.KerasTensor):
             raise ValueError(
-                f"{type(self).__name__}.decode expects arrays or tensors. Received the symbolic {codes}. "
-                "Inside a functional model use: embedding, codes = layer(x, return_codes=True)"
+                f"The codes of {type(self).__name__}.decode must be an array or a tensor. "
+                f"Received: the symbolic {codes}. Inside a functional model, use: "
+                "embedding, codes = layer(x, return_codes=True)"
             )
         codes = ops.convert_to_tensor(codes)
         if not self.built:
@@ -116,16 +118,18 @@ class Bottleneck(NamedMetrics, Float32Layer):
     def _known_values(self, method):
         if not hasattr(self, "num_values"):
             raise ValueError(
-                f"{type(self).__name__}.{method} expects a built layer, which knows how many values a code "
-                "has. Received: one that is not built. Call the layer, its `encode` or its `build` first."
+                f"{type(self).__name__}.{method} must be called on a built layer, because it requires the "
+                "number of values of a code. Received: a layer that is not built. Call the layer, its "
+                "`encode` or its `build` first."
             )
         return self.num_values
 
     def build_from_codes(self, shape):
         """Build the layer for `decode`, if the codes alone determine the size of the embedding."""
         raise ValueError(
-            f"{type(self).__name__}.decode expects a built layer. Received: codes of shape={tuple(shape)}, "
-            "which do not tell the size of the embedding. Call the layer, its `encode` or its `build` first."
+            f"{type(self).__name__}.decode must be called on a built layer. Received: a layer that is not "
+            f"built and codes of shape={tuple(shape)}, which do not determine the size of the embedding. "
+            "Call the layer, its `encode` or its `build` first."
         )
 
     def code_shape(self, shape):
@@ -260,12 +264,12 @@ def pack_codes(codes, num_values: int) -> np.ndarray:
     codes = np.asarray(codes)
     if codes.ndim == 0 or not (np.issubdtype(codes.dtype, np.integer) or codes.size == 0):
         raise ValueError(
-            "pack expects integer codes whose first axis is that of the examples. "
+            "codes to pack must be integers, and their first axis must be that of the examples. "
             f"Received: shape={codes.shape}, dtype={codes.dtype}"
         )
     if codes.size and (codes.min() < 0 or codes.max() >= num_values):
         raise ValueError(
-            f"pack expects codes from 0 to {num_values - 1}. "
+            f"codes to pack must be from 0 to {num_values - 1}. "
             f"Received: codes from {codes.min()} to {codes.max()}"
         )
     examples, each = len(codes), math.prod(codes.shape[1:])
@@ -296,7 +300,7 @@ def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
     size = -(-width * each // 8)
     if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != size:
         raise ValueError(
-            f"unpack expects uint8 of shape (examples, {size}): {width} bits for each of the codes "
+            f"packed must be uint8 of shape (examples, {size}), with {width} bits for each of the codes "
             f"{code_shape} of an example. Received: shape={packed.shape}, dtype={packed.dtype}"
         )
     bits = np.zeros((len(packed), each, 32), "uint8")
@@ -306,7 +310,7 @@ def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
     codes = np.packbits(bits, axis=-1).view(">u4").reshape(len(packed), *code_shape)
     if codes.size and codes.max() >= num_values:
         raise ValueError(
-            f"unpack expects bytes of codes from 0 to {num_values - 1}. Received: a code of {codes.max()}"
+            f"packed must contain codes from 0 to {num_values - 1}. Received: a code of {codes.max()}"
         )
     return codes.astype("int32")
 
@@ -318,5 +322,5 @@ def bits_per_code(num_values: int) -> int:
     [0, 1, 3, 9, 10]
     """
     if not 1 <= num_values <= LARGEST:
-        raise ValueError(f"Codes have from 1 to 2^31 values. Received: num_values={num_values}")
+        raise ValueError(f"num_values must be from 1 to 2^31. Received: num_values={num_values}")
     return (int(num_values) - 1).bit_length()

@@ -50,7 +50,7 @@ class GridQuantizer(Bottleneck):
         self.dim = input_shape[-1]
         if self.dim is None:
             raise ValueError(
-                f"{type(self).__name__} expects a last axis of known size. "
+                f"The input of {type(self).__name__} must have a last axis of known size. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
         inner = self.num_heads * len(self.levels)
@@ -144,14 +144,16 @@ def check_grid(name, levels, num_heads):
     """Raise a `ValueError` for a grid that is not valid, or whose codes do not fit an int32."""
     if len(levels) == 0 or not all(_is_level(level) for level in levels) or num_heads < 1:
         raise ValueError(
-            f"{name} expects from 2 to {MOST_LEVELS} levels in each digit, and at least one head. "
+            f"{name}: each digit must have from 2 to {MOST_LEVELS} levels, there must be at least one digit, "
+            "and num_heads must be at least 1. "
             f"Received: levels={list(levels)}, num_heads={num_heads}"
         )
     bits = math.log2(math.prod(int(level) for level in levels))
     if math.prod(int(level) for level in levels) > 2**CODE_BITS:
         raise ValueError(
-            f"{name} expects codes of at most {CODE_BITS} bits, which an int32 holds; num_heads "
-            f"spreads more over several codes. Received: levels={list(levels)}, which take {bits:.1f} bits"
+            f"{name}: codes must have at most {CODE_BITS} bits, to fit into an int32. "
+            f"Received: levels={list(levels)}, which require {bits:.1f} bits. "
+            "Use num_heads to distribute more bits over several codes."
         )
 
 

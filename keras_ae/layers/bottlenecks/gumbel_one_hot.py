@@ -83,7 +83,9 @@ class GumbelOneHot(StochasticBottleneck):
     ):
         check_estimator("GumbelOneHot", estimator, ESTIMATORS, straight_through, soft=("gumbel",))
         if num_groups < 1:
-            raise ValueError(f"GumbelOneHot expects at least one group. Received: num_groups={num_groups}")
+            raise ValueError(
+                f"GumbelOneHot: num_groups must be at least 1. Received: num_groups={num_groups}"
+            )
         super().__init__(
             temperature=temperature,
             straight_through=straight_through,
@@ -100,12 +102,12 @@ class GumbelOneHot(StochasticBottleneck):
         size = input_shape[-1]
         if size is None:
             raise ValueError(
-                "GumbelOneHot expects logits of a known number of classes. "
+                "The logits of GumbelOneHot must have a known number of classes. "
                 f"Received: shape={tuple(input_shape)}"
             )
         if size % self.num_groups:
             raise ValueError(
-                "GumbelOneHot expects as many classes in each group. "
+                "GumbelOneHot: the number of logits must be a multiple of num_groups. "
                 f"Received: {size} logits, num_groups={self.num_groups}"
             )
         self.num_classes = size // self.num_groups

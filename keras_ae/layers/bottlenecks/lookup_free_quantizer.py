@@ -87,9 +87,9 @@ class LookupFreeQuantizer(GridQuantizer):
     ):
         if bits < 1 or entropy_group_bits < 1 or inverse_temperature <= 0:
             raise ValueError(
-                "LookupFreeQuantizer expects bits and entropy_group_bits of at least 1, and a positive "
-                f"inverse_temperature. Received: bits={bits}, entropy_group_bits={entropy_group_bits}, "
-                f"inverse_temperature={inverse_temperature}"
+                "LookupFreeQuantizer: bits and entropy_group_bits must be at least 1, and "
+                f"inverse_temperature must be positive. Received: bits={bits}, "
+                f"entropy_group_bits={entropy_group_bits}, inverse_temperature={inverse_temperature}"
             )
         super().__init__([2] * bits, num_heads, **kwargs)
         self.bits = bits

@@ -143,7 +143,7 @@ class ResidualVectorQuantizer(Bottleneck):
         dim = input_shape[-1]
         if dim is None:
             raise ValueError(
-                "ResidualVectorQuantizer expects a last axis that is known. "
+                "The input of ResidualVectorQuantizer must have a last axis of known size. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
         self.code_dim = self.codebook_dim or dim
@@ -177,8 +177,9 @@ class ResidualVectorQuantizer(Bottleneck):
         counts = counts_array(counts, codes)
         if not self.built and self.codebook_dim:
             raise ValueError(
-                "ResidualVectorQuantizer.set_codebook expects a built layer where there is a codebook_dim. "
-                "Received: one that is not built. Call the layer, its `encode` or its `build` first."
+                "ResidualVectorQuantizer.set_codebook must be called on a built layer if codebook_dim is "
+                "set. Received: a layer that is not built. Call the layer, its `encode` or its `build` "
+                "first."
             )
         self._build_once((None, codes.shape[2]))
         for level, table in enumerate(self.tables):
@@ -196,7 +197,8 @@ class ResidualVectorQuantizer(Bottleneck):
     def look_up(self, codes):
         if codes.shape[-1] is None or codes.shape[-1] > self.num_levels:
             raise ValueError(
-                f"ResidualVectorQuantizer.decode expects codes (..., 1 to {self.num_levels} levels). "
+                "The codes of ResidualVectorQuantizer.decode must have the shape (..., levels), with 1 to "
+                f"{self.num_levels} levels. "
                 f"Received: codes of shape={tuple(codes.shape)}"
             )
         flat = ops.reshape(codes, (-1, codes.shape[-1]))
@@ -319,7 +321,9 @@ def check_settings(layer):
     check_shared_settings(layer)
     if layer.num_levels < 1:
         raise ValueError(
-            f"ResidualVectorQuantizer expects at least one level. Received: num_levels={layer.num_levels}"
+            f"ResidualVectorQuantizer: num_levels must be at least 1. Received: num_levels={layer.num_levels}"
         )
     if not 0.0 <= layer.quantizer_dropout <= 1.0:
-        raise ValueError(f"quantizer_dropout is in [0, 1]. Received: {layer.quantizer_dropout}")
+        raise ValueError(
+            f"quantizer_dropout must be in [0, 1]. Received: quantizer_dropout={layer.quantizer_dropout}"
+        )

@@ -66,10 +66,10 @@ class ScoreFunction(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         if baseline not in BASELINES:
             raise ValueError(
-                f"ScoreFunction expects baseline in {BASELINES}. Received: baseline={baseline!r}"
+                f"ScoreFunction: baseline must be one of {BASELINES}. Received: baseline={baseline!r}"
             )
         if not 0 <= decay < 1:
-            raise ValueError(f"decay is in [0, 1). Received: decay={decay!r}")
+            raise ValueError(f"decay must be in [0, 1). Received: decay={decay!r}")
         self.baseline = baseline
         self.decay = decay
         self.units = units
@@ -112,7 +112,8 @@ class ScoreFunction(keras.layers.Layer):
     def _leave_one_out(self, losses, others, sample_weight, training):
         if len(losses.shape) != 2 or losses.shape[0] == 1:
             raise ValueError(
-                "The leave-one-out baseline expects losses (samples, batch) of at least 2 samples. "
+                "losses must have the shape (samples, batch) with at least 2 samples for the leave-one-out "
+                "baseline. "
                 f"Received: shape={tuple(losses.shape)}"
             )
         return (ops.sum(losses, axis=0) - losses) / (losses.shape[0] - 1)
@@ -141,7 +142,9 @@ class ScoreFunction(keras.layers.Layer):
 
     def _given(self, name, others):
         if others[name] is None:
-            raise ValueError(f"The baseline {self.baseline!r} expects {name}. Received: {name}=None")
+            raise ValueError(
+                f"{name} must be passed for the baseline {self.baseline!r}. Received: {name}=None"
+            )
         return others[name]
 
     def _scalar(self, name):

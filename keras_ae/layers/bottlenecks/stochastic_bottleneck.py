@@ -32,9 +32,9 @@ class StochasticBottleneck(Bottleneck):
     def __init__(self, *, temperature, straight_through, kl_weight, free_bits, prior, seed, **kwargs):
         super().__init__(**kwargs)
         if prior not in ("uniform", "learned"):
-            raise ValueError(f"prior is 'uniform' or 'learned'. Received: prior={prior!r}")
+            raise ValueError(f"prior must be 'uniform' or 'learned'. Received: prior={prior!r}")
         if free_bits < 0:
-            raise ValueError(f"free_bits is a number of bits >= 0. Received: free_bits={free_bits!r}")
+            raise ValueError(f"free_bits must be at least 0. Received: free_bits={free_bits!r}")
         self.straight_through = straight_through
         self.kl_weight = kl_weight
         self.free_bits = free_bits
@@ -128,9 +128,9 @@ class StochasticBottleneck(Bottleneck):
 def check_estimator(name, estimator, allowed, straight_through, soft):
     """Raise a `ValueError` for an unknown estimator, or for soft samples of an estimator without any."""
     if estimator not in allowed:
-        raise ValueError(f"{name} expects estimator in {allowed}. Received: estimator={estimator!r}")
+        raise ValueError(f"{name}: estimator must be one of {allowed}. Received: estimator={estimator!r}")
     if not straight_through and estimator not in soft:
         raise ValueError(
-            f"{name} has soft samples with estimator in {soft} only. "
-            f"Received: estimator={estimator!r}, straight_through=False"
+            f"{name}: estimator must be one of {soft} with straight_through=False, because the others have "
+            f"no soft samples. Received: estimator={estimator!r}, straight_through=False"
         )

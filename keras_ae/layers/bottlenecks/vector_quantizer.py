@@ -153,7 +153,7 @@ class VectorQuantizer(Bottleneck):
         dim = input_shape[-1]
         if dim is None or (self.codebook_dim is None and dim % self.num_heads):
             raise ValueError(
-                "VectorQuantizer expects a last axis that is known and divisible by "
+                "The input of VectorQuantizer must have a last axis of known size, divisible by "
                 f"num_heads={self.num_heads}. Received: input_shape={tuple(input_shape)}"
             )
         self.dim = dim
@@ -200,8 +200,8 @@ class VectorQuantizer(Bottleneck):
         counts = counts_array(counts, codes)
         if not self.built and self.codebook_dim:
             raise ValueError(
-                "VectorQuantizer.set_codebook expects a built layer where there is a codebook_dim. "
-                "Received: one that is not built. Call the layer, its `encode` or its `build` first."
+                "VectorQuantizer.set_codebook must be called on a built layer if codebook_dim is set. "
+                "Received: a layer that is not built. Call the layer, its `encode` or its `build` first."
             )
         self._build_once((None, self.num_heads * codes.shape[2]))
         self.table.set_codes(codes, counts)
@@ -359,23 +359,31 @@ def check_settings(layer):
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
     check_shared_settings(layer)
     if layer.num_heads < 1:
-        raise ValueError(f"VectorQuantizer expects at least one head. Received: num_heads={layer.num_heads}")
+        raise ValueError(
+            f"VectorQuantizer: num_heads must be at least 1. Received: num_heads={layer.num_heads}"
+        )
     if layer.distance not in ("euclidean", "cosine"):
-        raise ValueError(f"distance is 'euclidean' or 'cosine'. Received: distance={layer.distance!r}")
+        raise ValueError(f"distance must be 'euclidean' or 'cosine'. Received: distance={layer.distance!r}")
     if layer.diversity_temperature <= 0:
-        raise ValueError(f"diversity_temperature is positive. Received: {layer.diversity_temperature}")
+        raise ValueError(
+            "diversity_temperature must be positive. "
+            f"Received: diversity_temperature={layer.diversity_temperature}"
+        )
     _check_by_gradient(layer, "orthogonality_weight")
 
 
 def check_codebook(num_embeddings, ema_decay, kmeans_samples):
     """Raise a `ValueError` for settings that are not valid for a codebook."""
     if num_embeddings < 1:
-        raise ValueError(f"A codebook has at least one code. Received: num_embeddings={num_embeddings}")
+        raise ValueError(f"num_embeddings must be at least 1. Received: num_embeddings={num_embeddings}")
     if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
-        raise ValueError(f"ema_decay is in [0, 1), or None for a codebook by gradient. Received: {ema_decay}")
+        raise ValueError(
+            "ema_decay must be in [0, 1), or None for a codebook trained by gradient. "
+            f"Received: ema_decay={ema_decay}"
+        )
     if kmeans_samples and kmeans_samples < num_embeddings:
         raise ValueError(
-            f"k-means takes at least one sample a code ({num_embeddings}), or 0 to do without. "
+            f"kmeans_samples must be at least one per code ({num_embeddings}), or 0 for no k-means start. "
             f"Received: kmeans_samples={kmeans_samples}"
         )
 
@@ -411,10 +419,12 @@ def check_code_size(codebook, size):
 def check_shared_settings(layer):
     """Raise a `ValueError` for settings of both quantisers that are not valid."""
     if layer.codebook_dim is not None and layer.codebook_dim < 1:
-        raise ValueError(f"codebook_dim is at least 1, or None. Received: {layer.codebook_dim}")
+        raise ValueError(
+            f"codebook_dim must be at least 1, or None. Received: codebook_dim={layer.codebook_dim}"
+        )
     if layer.gradient not in ("straight_through", "rotation"):
         raise ValueError(
-            f"gradient is 'straight_through' or 'rotation'. Received: gradient={layer.gradient!r}"
+            f"gradient must be 'straight_through' or 'rotation'. Received: gradient={layer.gradient!r}"
         )
     _check_by_gradient(layer, "linear_codebook")
 
@@ -422,6 +432,6 @@ def check_shared_settings(layer):
 def _check_by_gradient(layer, name):
     if getattr(layer, name) and layer.ema_decay is not None:
         raise ValueError(
-            f"{name} needs a codebook that is trained by gradient: ema_decay=None. "
+            f"ema_decay must be None with {name}, which requires a codebook trained by gradient. "
             f"Received: {name}={getattr(layer, name)}, ema_decay={layer.ema_decay}"
         )

@@ -60,8 +60,8 @@ class AdaIN(keras.layers.Layer):
         check_channels(self, content_shape)
         if len(style_shape) != 2 or style_shape[-1] is None:
             raise ValueError(
-                f"AdaIN '{self.name}' expects a style (batch, style_dim) of known size. "
-                f"Received: style of shape {tuple(style_shape)}"
+                f"The style of AdaIN '{self.name}' must have the shape (batch, style_dim) with a known "
+                f"style_dim. Received: style of shape {tuple(style_shape)}"
             )
         channels = content_shape[-1]
         # scale 0.01: a style of unit variance changes gamma and beta by 0.1

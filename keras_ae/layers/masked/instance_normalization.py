@@ -103,8 +103,9 @@ def check_channels(layer, shape):
     """Raise a `ValueError` unless `shape` is `(batch, ..., channels)` with known channels."""
     if len(shape) < 3 or shape[-1] is None:
         raise ValueError(
-            f"{type(layer).__name__} '{layer.name}' expects (batch, ..., channels) with at least one axis "
-            f"to normalise over and a known number of channels. Received: shape {tuple(shape)}"
+            f"The input of {type(layer).__name__} '{layer.name}' must have the shape (batch, ..., channels), "
+            "with at least one axis to normalise over and a known number of channels. "
+            f"Received: shape {tuple(shape)}"
         )
 
 

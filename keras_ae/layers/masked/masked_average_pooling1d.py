@@ -41,7 +41,9 @@ class MaskedAveragePooling1D(keras.layers.Layer):
     def __init__(self, pool_size: int, **kwargs):
         super().__init__(**kwargs)
         if pool_size < 1:
-            raise ValueError(f"MaskedAveragePooling1D expects pool_size >= 1. Received: {pool_size}")
+            raise ValueError(
+                f"MaskedAveragePooling1D: pool_size must be at least 1. Received: pool_size={pool_size}"
+            )
         self.supports_masking = True
         self.pool_size = pool_size
 

@@ -63,7 +63,7 @@ class MaskedConv1D(keras.layers.Conv1D):
     ):
         if padding not in ("same", "causal"):
             raise ValueError(
-                f'MaskedConv1D expects padding "same" or "causal". Received: padding={padding!r}'
+                f'MaskedConv1D: padding must be "same" or "causal". Received: padding={padding!r}'
             )
         super().__init__(
             filters,

@@ -52,7 +52,7 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
 
     def __init__(self, filters: int, kernel_size: int, *, strides: int = 1, padding: str = "same", **kwargs):
         if padding != "same":
-            raise ValueError(f'MaskedConv1DTranspose expects padding "same". Received: padding={padding!r}')
+            raise ValueError(f'MaskedConv1DTranspose: padding must be "same". Received: padding={padding!r}')
         super().__init__(
             filters,
             kernel_size,

@@ -36,7 +36,7 @@ class PixelShuffle1D(keras.layers.Layer):
     def __init__(self, factor: int, **kwargs):
         super().__init__(**kwargs)
         if factor < 1:
-            raise ValueError(f"PixelShuffle1D expects factor >= 1. Received: {factor}")
+            raise ValueError(f"PixelShuffle1D: factor must be at least 1. Received: factor={factor}")
         self.supports_masking = True
         self.factor = factor
 
@@ -44,8 +44,8 @@ class PixelShuffle1D(keras.layers.Layer):
         channels = input_shape[-1]
         if len(input_shape) != 3 or channels is None or channels % self.factor:
             raise ValueError(
-                f"PixelShuffle1D '{self.name}' expects (batch, length, channels), channels a multiple of "
-                f"{self.factor}. Received: shape {tuple(input_shape)}"
+                f"The input of PixelShuffle1D '{self.name}' must have the shape (batch, length, channels), "
+                f"with channels a multiple of {self.factor}. Received: shape {tuple(input_shape)}"
             )
 
     def call(self, x):

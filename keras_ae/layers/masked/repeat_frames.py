@@ -30,7 +30,7 @@ class RepeatFrames(keras.layers.Layer):
     def __init__(self, times: int, **kwargs):
         super().__init__(**kwargs)
         if times < 1:
-            raise ValueError(f"RepeatFrames expects times >= 1. Received: {times}")
+            raise ValueError(f"RepeatFrames: times must be at least 1. Received: times={times}")
         self.supports_masking = True
         self.times = times
 

@@ -41,7 +41,7 @@ class SegmentMeans(keras.layers.Layer):
     def __init__(self, segments: int = 8, **kwargs):
         super().__init__(**kwargs)
         if segments < 1:
-            raise ValueError(f"SegmentMeans expects at least one segment. Received: segments={segments!r}")
+            raise ValueError(f"SegmentMeans: segments must be at least 1. Received: segments={segments!r}")
         self.supports_masking = True
         self.segments = segments
 

@@ -55,7 +55,7 @@ class CepstralCoefficients(Float32Layer):
         super().__init__(**kwargs)
         if num_coefficients < 1 or deltas not in (0, 1, 2):
             raise ValueError(
-                "CepstralCoefficients expects num_coefficients >= 1 and deltas 0, 1 or 2. "
+                "CepstralCoefficients: num_coefficients must be at least 1 and deltas must be 0, 1 or 2. "
                 f"Received: num_coefficients={num_coefficients}, deltas={deltas}"
             )
         self.supports_masking = True
@@ -66,8 +66,8 @@ class CepstralCoefficients(Float32Layer):
         mels = input_shape[-1]
         if mels is None or mels < self.num_coefficients:
             raise ValueError(
-                f"CepstralCoefficients '{self.name}' expects at least {self.num_coefficients} mels. "
-                f"Received: shape {tuple(input_shape)}"
+                f"The input of CepstralCoefficients '{self.name}' must have at least {self.num_coefficients} "
+                f"mels. Received: shape {tuple(input_shape)}"
             )
         self._cosines = _cosines(mels, self.num_coefficients)
 

@@ -51,7 +51,7 @@ class FrameNormalization(Float32Layer):
     def build(self, input_shape):
         if input_shape[-1] is None:
             raise ValueError(
-                f"FrameNormalization '{self.name}' expects a known number of channels. "
+                f"The input of FrameNormalization '{self.name}' must have a known number of channels. "
                 f"Received: shape {tuple(input_shape)}"
             )
         options = {"shape": (input_shape[-1],), "dtype": "float32", "autocast": False, "trainable": False}
@@ -78,7 +78,7 @@ class FrameNormalization(Float32Layer):
             total.add(frames)
         if not total.count or not np.isfinite(total.squares).all():
             raise ValueError(
-                "FrameNormalization.adapt expects finite frames, at least one of them real. "
+                "FrameNormalization.adapt: the frames must be finite, and at least one of them must be real. "
                 f"Received: {total.count} real frames, mean {total.mean}"
             )
         self.mean.assign(total.mean)
@@ -141,5 +141,8 @@ def _frames_of(front_end, x, mask):
         return front_end(x), None
     frames = front_end(x, mask=ops.convert_to_tensor(mask))
     if getattr(frames, "_keras_mask", None) is None:
-        raise ValueError(f"FrameNormalization.adapt: the front end {front_end.name!r} loses the mask")
+        raise ValueError(
+            f"FrameNormalization.adapt: the front end {front_end.name!r} must keep the mask. "
+            "Received: frames without a mask"
+        )
     return frames, frames._keras_mask

@@ -56,7 +56,7 @@ class GlobalVariance(Float32Layer):
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0 or not largest >= 1.0:
             raise ValueError(
-                "GlobalVariance expects momentum in [0, 1) and largest of at least 1. "
+                "GlobalVariance: momentum must be in [0, 1) and largest must be at least 1. "
                 f"Received: momentum={momentum!r}, largest={largest!r}"
             )
         self.momentum = momentum

@@ -108,13 +108,14 @@ class LogMelSpectrogram(Float32Layer):
     def _check(self):
         if self.hop < 1 or not 1 <= self.window_length <= self.fft_length or self.fft_length % 2:
             raise ValueError(
-                "LogMelSpectrogram expects hop >= 1 and 1 <= window_length <= fft_length, even. Received: "
-                f"hop={self.hop}, window_length={self.window_length}, fft_length={self.fft_length}"
+                "LogMelSpectrogram: hop must be at least 1, window_length must be from 1 to fft_length, and "
+                f"fft_length must be even. Received: hop={self.hop}, "
+                f"window_length={self.window_length}, fft_length={self.fft_length}"
             )
         if self.power not in (1.0, 2.0) or self.log not in ("natural", "db") or self.floor <= 0:
             raise ValueError(
-                'LogMelSpectrogram expects power 1.0 or 2.0, log "natural" or "db", and floor > 0. '
-                f"Received: power={self.power!r}, log={self.log!r}, floor={self.floor!r}"
+                'LogMelSpectrogram: power must be 1.0 or 2.0, log must be "natural" or "db", and floor must '
+                f"be positive. Received: power={self.power!r}, log={self.log!r}, floor={self.floor!r}"
             )
 
     @property
@@ -125,7 +126,7 @@ class LogMelSpectrogram(Float32Layer):
     def build(self, input_shape):
         if len(input_shape) != 2:
             raise ValueError(
-                f"LogMelSpectrogram '{self.name}' expects waveforms (batch, samples). "
+                f"The input of LogMelSpectrogram '{self.name}' must be waveforms (batch, samples). "
                 f"Received: shape {tuple(input_shape)}"
             )
 

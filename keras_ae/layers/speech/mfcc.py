@@ -67,7 +67,7 @@ class MFCC(Float32Layer):
         super().__init__(**own)
         if not 1 <= num_coefficients <= num_mels or deltas not in (0, 1, 2):
             raise ValueError(
-                "MFCC expects 1 <= num_coefficients <= num_mels and deltas 0, 1 or 2. "
+                "MFCC: num_coefficients must be from 1 to num_mels and deltas must be 0, 1 or 2. "
                 f"Received: num_coefficients={num_coefficients}, num_mels={num_mels}, deltas={deltas}"
             )
         self.num_coefficients = num_coefficients

@@ -66,8 +66,9 @@ class SpecAugment(keras.layers.Layer):
         numbers = (time_masks, time_width, frequency_masks, frequency_width)
         if min(numbers) < 0 or not 0.0 <= time_fraction <= 1.0:
             raise ValueError(
-                "SpecAugment expects numbers and widths of at least 0, and a time_fraction in [0, 1]. "
-                f"Received: {numbers}, time_fraction={time_fraction!r}"
+                "SpecAugment: numbers and widths of masks must be at least 0, and time_fraction must be in "
+                "[0, 1]. Received: (time_masks, time_width, frequency_masks, frequency_width)="
+                f"{numbers}, time_fraction={time_fraction!r}"
             )
         self.supports_masking = True
         self.time_masks = time_masks

@@ -54,7 +54,7 @@ class SpectralPerturbation(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0.0 <= warp < 1.0 or not tilt >= 0.0:
             raise ValueError(
-                "SpectralPerturbation expects warp in [0, 1) and tilt of at least 0. "
+                "SpectralPerturbation: warp must be in [0, 1) and tilt must be at least 0. "
                 f"Received: warp={warp!r}, tilt={tilt!r}"
             )
         self.supports_masking = True
@@ -67,7 +67,7 @@ class SpectralPerturbation(keras.layers.Layer):
         mels = input_shape[-1]
         if mels is None or mels < 2:
             raise ValueError(
-                f"SpectralPerturbation '{self.name}' expects at least two mels. "
+                f"The input of SpectralPerturbation '{self.name}' must have at least two mels. "
                 f"Received: shape {tuple(input_shape)}"
             )
         self.bands = np.arange(mels, dtype="float32")

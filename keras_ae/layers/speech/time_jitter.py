@@ -51,7 +51,9 @@ class TimeJitter(keras.layers.Layer):
     def __init__(self, probability: float = 0.12, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         if not 0.0 <= probability <= 0.5:
-            raise ValueError(f"TimeJitter expects a probability in [0, 0.5]. Received: {probability!r}")
+            raise ValueError(
+                f"TimeJitter: probability must be in [0, 0.5]. Received: probability={probability!r}"
+            )
         self.supports_masking = True
         self.probability = probability
         self.seed = seed

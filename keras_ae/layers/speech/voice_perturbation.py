@@ -70,13 +70,13 @@ class VoicePerturbation(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0.0 <= warp < 1.0 or not tilt >= 0.0:
             raise ValueError(
-                "VoicePerturbation expects warp in [0, 1) and tilt of at least 0. "
+                "VoicePerturbation: warp must be in [0, 1) and tilt must be at least 0. "
                 f"Received: warp={warp!r}, tilt={tilt!r}"
             )
         if window < 4 or window % 4 or not 1 <= order <= window // 2:
             raise ValueError(
-                "VoicePerturbation expects a window that is a multiple of 4, an order from 1 to half of it. "
-                f"Received: window={window!r}, order={order!r}"
+                "VoicePerturbation: window must be a positive multiple of 4, and order must be from 1 to "
+                f"half of it. Received: window={window!r}, order={order!r}"
             )
         self.supports_masking = True
         self.warp = warp

@@ -69,8 +69,9 @@ class WaveformNoise(Float32Layer):
         super().__init__(**kwargs)
         if not 0.0 <= probability <= 1.0 or not least <= most or talkers < 1:
             raise ValueError(
-                "WaveformNoise expects a probability in [0, 1], least <= most and talkers of at least 1. "
-                f"Received: probability={probability!r}, least={least!r}, most={most!r}, talkers={talkers!r}"
+                "WaveformNoise: probability must be in [0, 1], least must not exceed most, and talkers must "
+                f"be at least 1. Received: probability={probability!r}, least={least!r}, most={most!r}, "
+                f"talkers={talkers!r}"
             )
         self.probability = probability
         self.least = least

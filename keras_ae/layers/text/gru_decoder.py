@@ -63,10 +63,10 @@ class GRUDecoder(QuantizableLayer):
     def __init__(self, units: int, *, conditioning: str = "state", **kwargs):
         super().__init__(**kwargs)
         if units < 1:
-            raise ValueError(f"units is at least 1. Received: units={units!r}")
+            raise ValueError(f"units must be at least 1. Received: units={units!r}")
         if conditioning not in CONDITIONINGS:
             raise ValueError(
-                f"conditioning is one of {list(CONDITIONINGS)}. Received: conditioning={conditioning!r}"
+                f"conditioning must be one of {list(CONDITIONINGS)}. Received: conditioning={conditioning!r}"
             )
         self.units = units
         self.conditioning = conditioning

@@ -35,7 +35,7 @@ class WordDropout(keras.layers.Layer):
     def __init__(self, rate: float, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
-            raise ValueError(f"WordDropout expects a rate of at least 0 and below 1. Received: {rate}")
+            raise ValueError(f"WordDropout: rate must be at least 0 and below 1. Received: rate={rate}")
         self.rate = rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -36,7 +36,7 @@ class WordIds(keras.Layer):
     def __init__(self, vocabulary: Vocabulary | Sequence[str], *, max_words: int | None = None, **kwargs):
         super().__init__(**kwargs)
         if max_words is not None and max_words < 1:
-            raise ValueError(f"A sentence keeps at least one word. Received: max_words={max_words}")
+            raise ValueError(f"max_words must be at least 1, or None. Received: max_words={max_words}")
         self.vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(vocabulary)
         self.max_words = max_words
         words = self.vocabulary.words

@@ -39,7 +39,7 @@ class WordPooling(keras.layers.Layer):
     def __init__(self, pooling: str = "sum", **kwargs):
         super().__init__(**kwargs)
         if pooling not in POOLINGS:
-            raise ValueError(f"pooling is one of {list(POOLINGS)}. Received: pooling={pooling!r}")
+            raise ValueError(f"pooling must be one of {list(POOLINGS)}. Received: pooling={pooling!r}")
         self.supports_masking = True
         self.pooling = pooling
         self.built = True

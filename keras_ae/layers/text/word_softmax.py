@@ -57,7 +57,7 @@ class WordSoftmax(keras.layers.Layer):
         super().__init__(**kwargs)
         if vocabulary_size < 1 or (num_sampled is not None and num_sampled < 1):
             raise ValueError(
-                "vocabulary_size and num_sampled are at least 1. "
+                "vocabulary_size and num_sampled must be at least 1. "
                 f"Received: vocabulary_size={vocabulary_size!r}, num_sampled={num_sampled!r}"
             )
         self.vocabulary_size = vocabulary_size
