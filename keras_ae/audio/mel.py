@@ -70,9 +70,10 @@ def mel_weights(
     weights = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clip(0)
     if not weights.any(axis=0).all():
         raise ValueError(
-            "the bins of the transform must be closer than the mel bands. "
-            f"Received: {num_mels} bands over {fft_length // 2 + 1} bins, of which "
-            f"{np.count_nonzero(~weights.any(axis=0))} are empty; take fewer bands or a longer transform"
+            "The bins of the transform must be closer than the mel bands. "
+            f"Received: {num_mels} bands over {fft_length // 2 + 1} bins, which leave "
+            f"{np.count_nonzero(~weights.any(axis=0))} of the bands empty. "
+            "Use fewer bands or a longer transform."
         )
     return (weights * (2.0 / (right - left) if norm else 1.0)).astype("float32")
 
@@ -80,13 +81,13 @@ def mel_weights(
 def _check(num_mels, low, high, sample_rate, scale, norm):
     if scale not in _SCALES or norm not in ("slaney", None):
         raise ValueError(
-            f"a mel scale is one of {sorted(_SCALES)}, its norm is 'slaney' or None. "
+            f"The mel scale must be one of {sorted(_SCALES)}, and its norm must be 'slaney' or None. "
             f"Received: scale={scale!r}, norm={norm!r}"
         )
     if num_mels < 1 or not 0 <= low < high <= sample_rate / 2:
         raise ValueError(
-            "mel bands are at least one, between 0 and half of the sample rate. "
-            f"Received: {num_mels} bands from {low} to {high} Hz at {sample_rate} Hz"
+            "num_mels must be at least 1, and the bands must lie between 0 and half of the sample rate. "
+            f"Received: num_mels={num_mels}, bands from {low} to {high} Hz at {sample_rate} Hz"
         )
 
 
@@ -371,8 +372,9 @@ def _check_magnitudes(magnitudes, fft_length):
     fine = magnitudes.ndim >= 2 and magnitudes.shape[-2] >= 1 and magnitudes.shape[-1] == bins
     if not fine or not np.isfinite(magnitudes).all() or (magnitudes < 0).any():
         raise InputError(
-            f"griffin_lim expects finite magnitudes of at least 0, (..., frames, {bins}) for an fft_length "
-            f"of {fft_length}. Received: shape {magnitudes.shape}, least {magnitudes.min(initial=0.0)}"
+            f"magnitudes of griffin_lim must be finite, at least 0 and of shape (..., frames, {bins}) for "
+            f"fft_length={fft_length}. Received: shape {magnitudes.shape}, smallest value "
+            f"{magnitudes.min(initial=0.0)}"
         )
 
 

@@ -28,8 +28,8 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
     waveform = np.asarray(waveform, "float32")
     if waveform.ndim != 1 or not np.isfinite(waveform).all():
         raise InputError(
-            "A wav file is written of one waveform (samples,) of finite numbers. "
-            f"Received: shape {waveform.shape}, {np.count_nonzero(~np.isfinite(waveform))} not finite"
+            "The waveform of a wav file must have the shape (samples,) and finite values. Received: "
+            f"shape {waveform.shape}, {np.count_nonzero(~np.isfinite(waveform))} values that are not finite"
         )
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

@@ -40,7 +40,7 @@ def scaled_for_sums(vectors: WordVectors, sentences: Iterable[list[str]]) -> Wor
         counts.update(word for word in sentence if word in vectors)
         number += 1
     if len(counts) < 2:
-        raise InputError(f"Expected a text with two words of the table at least. Received: {len(counts)}")
+        raise InputError(f"sentences must contain at least two words of the table. Received: {len(counts)}")
     shares = np.array([counts[word] for word in vectors.words], "float64")
     length = shares.sum() / number
     shares /= shares.sum()

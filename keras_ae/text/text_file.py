@@ -129,7 +129,7 @@ class TextFile:
             at = place + len(piece) - len(error.object) + error.start
             raise InputError(
                 f"{self.path} must be {error.encoding.upper()} text. Received: byte {at} "
-                f"({error.object[error.start]:#04x}) does not fit. Save it as UTF-8, or name its encoding, "
+                f"({error.object[error.start]:#04x}) is not valid. Save it as UTF-8, or name its encoding, "
                 "such as latin-1."
             ) from None
         except UnicodeError:  # raised for "utf-16" and "utf-32" without a byte order mark
@@ -140,8 +140,8 @@ class TextFile:
 
     def _no_text(self, byte):
         return InputError(
-            f"{self.path} is no text: byte {byte} is zero. If it is UTF-16 without a byte order mark, "
-            "name the encoding: utf-16-le or utf-16-be."
+            f"{self.path} must be text. Received: byte {byte} is zero. If it is UTF-16 without a byte order "
+            "mark, name the encoding: utf-16-le or utf-16-be."
         )
 
     def _opened(self):

@@ -42,11 +42,11 @@ class Vocabulary:
         self.words = tuple(words)
         for word in self.words:
             if not isinstance(word, str) or word.split() != [word]:
-                raise InputError(f"Expected words without white space. Received: {word!r}")
+                raise InputError(f"words must be non-empty strings without white space. Received: {word!r}")
         self._ids = {word: number for number, word in enumerate(self.words, FIRST_WORD)}
         if len(self._ids) < len(self.words):
             twice = Counter(self.words).most_common(1)[0][0]
-            raise InputError(f"Expected each word once. Received: {twice!r} more than once")
+            raise InputError(f"words must be unique. Received: {twice!r} more than once")
 
     @classmethod
     def of(cls, token_lists: Iterable[Sequence[str]], size: int = 20_000, min_count: int = 1) -> "Vocabulary":
@@ -66,12 +66,13 @@ class Vocabulary:
         ('b', 'a', 'c')
         """
         if size <= FIRST_WORD:
-            raise InputError(f"Expected a size of at least {FIRST_WORD + 1}. Received: {size}")
+            raise InputError(f"size must be at least {FIRST_WORD + 1}. Received: size={size}")
         counts = Counter(chain.from_iterable(token_lists))
         frequent = [word for word, count in counts.items() if count >= min_count]
         if not frequent:
             raise InputError(
-                f"Expected words that come at least {min_count} times. Received: none of {len(counts)}"
+                f"token_lists must contain words that occur at least {min_count} times. "
+                f"Received: none among {len(counts)} words"
             )
         frequent.sort(key=lambda word: (-counts[word], word))
         return cls(frequent[: size - FIRST_WORD])
@@ -102,7 +103,7 @@ class Vocabulary:
         ids = [int(number) for number in ids]
         if ids and not 0 <= min(ids) <= max(ids) < len(names):
             raise InputError(
-                f"Expected numbers from 0 to {len(names) - 1}. Received: {min(ids)} to {max(ids)}"
+                f"ids must be from 0 to {len(names) - 1}. Received: ids from {min(ids)} to {max(ids)}"
             )
         return [names[number] for number in ids if number != PADDING]
 
@@ -124,11 +125,11 @@ class Vocabulary:
             raise InputError(f"{path} cannot be read as a vocabulary: {error.strerror or error}.") from None
         if not header.startswith(FORMAT.encode()):
             raise InputError(
-                f"{path}: expected a vocabulary, which begins with '{FORMAT}'. Received: {header[:40]!r}"
+                f"{path} must be a vocabulary, which begins with '{FORMAT}'. Received: {header[:40]!r}"
             )
         if header.decode("utf-8", "replace") != f"{FORMAT} sha256={_hash(body)}":
             raise InputError(
-                f"{path} was changed or cut short: its words do not have the hash of its first line."
+                f"{path} was changed or cut short: its words do not match the hash in its first line."
             )
         return cls(body.decode().split("\n")[:-1])
 

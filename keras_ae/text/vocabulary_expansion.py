@@ -78,18 +78,17 @@ def expand_vocabulary(
     embedding = np.asarray(embedding, "float32")
     if embedding.ndim != 2 or len(embedding) != len(vocabulary):
         raise InputError(
-            f"Expected an embedding ({len(vocabulary)}, dim), a row for each number of the vocabulary. "
+            f"embedding must have the shape ({len(vocabulary)}, dim), a row for each id of the vocabulary. "
             f"Received: shape {embedding.shape}"
         )
     if not ridge >= 0:
-        raise InputError(f"ridge is at least 0. Received: {ridge}")
+        raise InputError(f"ridge must be at least 0. Received: ridge={ridge}")
     rows = _rows_of_tokens(vectors)
     shared = [word for word in vocabulary.words if word in rows]
     if len(shared) < FEWEST_SHARED:
         raise InputError(
-            f"Expected at least {FEWEST_SHARED} words that the vocabulary and the table share. Received: "
-            f"{len(shared)} of {len(vocabulary.words)}. Is the table of another language, or are its words "
-            "written otherwise?"
+            f"The vocabulary and the table must share at least {FEWEST_SHARED} words. Received: "
+            f"{len(shared)} of {len(vocabulary.words)}. Check that both have the same language and spelling."
         )
     x = vectors.vectors[[rows[word] for word in shared]].astype("float64")
     y = embedding[vocabulary.ids(shared)].astype("float64")

@@ -38,13 +38,14 @@ class WordVectors:
         self.vectors = np.asarray(vectors, "float32")
         if self.vectors.ndim != 2 or not self.words or len(self.words) != len(self.vectors):
             raise InputError(
-                f"Expected a vector for each of {len(self.words)} words. Received: shape {self.vectors.shape}"
+                f"vectors must have the shape (words, dim), a vector for each of {len(self.words)} words "
+                f"and at least one. Received: shape {self.vectors.shape}"
             )
         if not np.isfinite(self.vectors).all():
-            raise InputError("Expected finite word vectors. Received: infinite numbers or NaN")
+            raise InputError("vectors must be finite. Received: infinite values or NaN")
         self._places = {word: place for place, word in enumerate(self.words)}
         if len(self._places) < len(self.words):
-            raise InputError("Expected each word once. Received: a word more than once")
+            raise InputError("words must be unique. Received: a word more than once")
 
     @property
     def dim(self) -> int:

@@ -128,9 +128,9 @@ def test_few_frames_and_silence(frames):
 
 def test_what_is_no_magnitude_is_refused():
     with pytest.raises(
-        InputError, match=r"\(..., frames, 257\) for an fft_length of 512. Received: shape \(3, 200\)"
+        InputError, match=r"\(..., frames, 257\) for fft_length=512. Received: shape \(3, 200\)"
     ):
         griffin_lim(np.ones((3, 200)), fft_length=512)
     for value in (-1.0, np.nan):
-        with pytest.raises(InputError, match="finite magnitudes of at least 0"):
+        with pytest.raises(InputError, match="magnitudes of griffin_lim must be finite, at least 0"):
             griffin_lim(np.full((3, 257), value))

@@ -34,7 +34,7 @@ def test_an_empty_waveform_is_a_file():
 
 
 def test_what_is_no_waveform_is_refused():
-    with pytest.raises(InputError, match=r"one waveform \(samples,\).*Received: shape \(2, 5\)"):
+    with pytest.raises(InputError, match=r"must have the shape \(samples,\).*Received: shape \(2, 5\)"):
         wav_bytes(np.zeros((2, 5)), 16000)
-    with pytest.raises(InputError, match="1 not finite"):
+    with pytest.raises(InputError, match="1 values that are not finite"):
         wav_bytes(np.array([0.0, np.nan]), 16000)

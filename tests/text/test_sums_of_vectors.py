@@ -28,5 +28,5 @@ def test_products_of_sums_have_no_mean_and_a_deviation_of_one():
 
 def test_text_of_other_words():
     table = WordVectors(["a", "b"], [[1.0], [2.0]])
-    with pytest.raises(InputError, match="two words of the table at least. Received: 1"):
+    with pytest.raises(InputError, match="at least two words of the table. Received: 1"):
         scaled_for_sums(table, [["a"], ["a", "c"]])

@@ -51,7 +51,7 @@ def test_a_stray_carriage_return_ends_no_line(written):
 def test_latin_1_is_refused_with_its_byte_unless_the_encoding_is_named(written, monkeypatch, piece):
     monkeypatch.setattr(text_file, "PIECE", piece)
     path = written("it was a café\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"UTF-8 text. Received: byte 12 \(0xe9\) does not fit.*latin-1"):
+    with pytest.raises(InputError, match=r"UTF-8 text. Received: byte 12 \(0xe9\) is not valid.*latin-1"):
         list(TextFile(path).lines())
     assert list(TextFile(path, "latin-1").lines()) == ["it was a café"]
     lenient = TextFile(path, "utf-8")
@@ -70,10 +70,10 @@ def test_the_byte_is_counted_from_the_start_of_the_file(written):
 @pytest.mark.parametrize(
     ("contents", "words"),
     [
-        (b"RIFF\x24\x10\0\0WAVEfmt ", "is no text: byte 6 is zero"),
+        (b"RIFF\x24\x10\0\0WAVEfmt ", "must be text. Received: byte 6 is zero"),
         ("no mark".encode("utf-16-le"), "name the encoding: utf-16-le"),
         (gzip.compress(b"text" * 1000, mtime=0)[:-9], "cannot be read"),
-        (gzip.compress(b"tar\0", mtime=0), "is no text: byte 3 is zero"),
+        (gzip.compress(b"tar\0", mtime=0), "must be text. Received: byte 3 is zero"),
     ],
 )
 def test_what_is_no_text_is_refused(written, contents, words):

@@ -70,7 +70,7 @@ print([numbers.get(token, 1) for token in tokenize("The 猫 barks .")])
         (lambda path: Vocabulary.of([["a"]], min_count=2), "at least 2 times"),
         (lambda path: Vocabulary.of([["a"]], size=2), "at least 3"),
         (lambda path: Vocabulary.load(path / "none.txt"), "cannot be read"),
-        (lambda path: Vocabulary.load(__file__), "expected a vocabulary"),
+        (lambda path: Vocabulary.load(__file__), "must be a vocabulary"),
     ],
 )
 def test_complaints(make, message, tmp_path):

@@ -56,7 +56,7 @@ def test_noise_is_not_explained_on_held_out_words():
     ("embedding", "table", "ridge", "words"),
     [
         (EMBEDDING[:-1], TABLE, 0.0, r"\(42, dim\)"),
-        (EMBEDDING, TABLE, -1.0, "ridge is at least 0"),
+        (EMBEDDING, TABLE, -1.0, "ridge must be at least 0"),
         (EMBEDDING, WordVectors(["mot", *WORDS[:9]], np.ones((10, 2))), 0.0, "Received: 9 of 40"),
     ],
 )
