@@ -300,10 +300,10 @@ def kl_decomposition(
 def check_sampling(sampling, dataset_size):
     """Raise a `ValueError` for arguments that `kl_decomposition` does not support."""
     if sampling not in SAMPLINGS:
-        raise ValueError(f"sampling is one of {SAMPLINGS}. Received: sampling={sampling!r}")
+        raise ValueError(f"sampling must be one of {SAMPLINGS}. Received: sampling={sampling!r}")
     if sampling == "stratified" and not (dataset_size and dataset_size >= 1):
         raise ValueError(
-            "Stratified sampling needs the number of training examples. "
+            "dataset_size must be the number of training examples with sampling='stratified'. "
             f"Received: dataset_size={dataset_size!r}"
         )
 

@@ -94,7 +94,10 @@ def deep_info_max_decoder(
     filters, kernel_size = _settings(output_shape, filters, kernel_size)
     shrunk = 2 ** len(filters)
     if height % shrunk or width % shrunk:
-        raise ValueError(f"output_shape has sizes that {shrunk} divides. Received: {tuple(output_shape)}")
+        raise ValueError(
+            f"The height and width of output_shape must be divisible by {shrunk}. "
+            f"Received: output_shape={tuple(output_shape)}"
+        )
     grid = (height // shrunk, width // shrunk, filters[-1])
     inputs = keras.Input((input_dim,), name="embedding")
     x = _dense(inputs, units)

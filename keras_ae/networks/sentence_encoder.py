@@ -62,7 +62,7 @@ def recurrent_sentence_encoder(
         https://arxiv.org/abs/1803.02893.
     """
     if bidirectional and dim % 2:
-        raise ValueError(f"dim is even, a half for each direction. Received: dim={dim}")
+        raise ValueError(f"dim must be even, with a half for each direction. Received: dim={dim}")
     words = _words(vocabulary_size, embedding_dim, word_vectors, trainable_words)
     inputs, read = _input(word_dropout, seed)
     distinct, places = DistinctWords()(read)
@@ -127,8 +127,8 @@ def _words(vocabulary_size, dim, word_vectors, trainable, **options):
     if word_vectors is not None:
         if len(word_vectors.shape) != 2 or len(word_vectors) != vocabulary_size:
             raise InputError(
-                f"Expected word vectors ({vocabulary_size}, dim), one for each number of the vocabulary. "
-                f"Received: shape {tuple(word_vectors.shape)}. WordVectors.rows(vocabulary) makes them."
+                f"word_vectors must have the shape ({vocabulary_size}, dim), a row for each id of the "
+                f"vocabulary. Received: shape {tuple(word_vectors.shape)}. Use WordVectors.rows(vocabulary)."
             )
         dim = word_vectors.shape[1]
     start = keras.initializers.RandomUniform(-0.1, 0.1)

@@ -49,7 +49,8 @@ def waveform_encoder(
     filters = (dim,) * (len(kernels) - 1) if filters is None else tuple(filters)
     if not len(kernels) == len(strides) == len(filters) + 1:
         raise ValueError(
-            "waveform_encoder takes as many strides as kernels, and one less filters: the last are dim. "
+            "waveform_encoder: strides must have the length of kernels, and filters must have one entry "
+            "less, because the last layer has dim filters. "
             f"Received: kernels={kernels!r}, strides={strides!r}, filters={filters!r}"
         )
     inputs = keras.Input((None,), name="waveform")

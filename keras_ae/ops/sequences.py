@@ -110,8 +110,9 @@ def check_mask(tensor, name):
     """Raise `InputError` if the model `name` returned `tensor` without its mask."""
     if mask_of(tensor) is None:
         raise InputError(
-            f"The model `{name}` loses the mask of padded sequences: build it of layers that keep "
-            "the mask, such as keras_ae.layers.MaskedConv1D in place of keras.layers.Conv1D."
+            f"The model `{name}` must keep the mask of padded sequences. Received: outputs without a mask. "
+            "Build it from layers that keep the mask, such as keras_ae.layers.MaskedConv1D in place of "
+            "keras.layers.Conv1D."
         )
 
 
@@ -137,7 +138,7 @@ def zero_padding(x, mask=None):
         return x
     if len(mask.shape) != len(x.shape) - 1:
         raise ValueError(
-            f"a mask has the shape of its tensor without the last axis, here {tuple(x.shape[:-1])}. "
+            f"mask must have the shape of its tensor without the last axis, here {tuple(x.shape[:-1])}. "
             f"Received: mask of shape {tuple(mask.shape)}"
         )
     # where, not a product: 0 * NaN is NaN, forward and backward

@@ -39,7 +39,10 @@ class FusedAdam(keras.optimizers.Adam):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, name="adam", **kwargs):
         if kwargs.get("amsgrad"):
-            raise ValueError("FusedAdam has no amsgrad: use keras.optimizers.Adam(amsgrad=True)")
+            raise ValueError(
+                "amsgrad must be False in FusedAdam. Received: amsgrad=True. Use "
+                "keras.optimizers.Adam(amsgrad=True)."
+            )
         super().__init__(learning_rate, beta_1, beta_2, epsilon, name=name, **kwargs)
 
     def update_step(self, gradient, variable, learning_rate):

@@ -70,7 +70,7 @@ def test_one_direction_has_one_gru():
 def test_impossible_encoders():
     with pytest.raises(ValueError, match="even"):
         recurrent_sentence_encoder(6, 7)
-    with pytest.raises(InputError, match=r"Expected word vectors \(7, dim\)"):
+    with pytest.raises(InputError, match=r"word_vectors must have the shape \(7, dim\)"):
         bag_of_words_encoder(7, word_vectors=TABLE)
     with pytest.raises(ValueError, match="pooling"):
         bag(pooling="min")
