@@ -142,7 +142,7 @@ def output_paths(
             raise InputError(f"Every output must lie in the output folder {folder}. Received: {name}")
         if path.exists() and not path.is_file():
             kind = "a directory" if path.is_dir() else "not a regular file"
-            raise InputError(f"The output {path} is {kind}: give the name of a file.")
+            raise InputError(f"The output {path} must be a file. Received: {kind}. Pass the name of a file.")
         protected.check(path, real)
         key = _key(real)
         if key in taken:
@@ -183,9 +183,9 @@ def page_outputs(
     page, *others = output_paths([page, *map(page.with_suffix, endings)], inputs=inputs)
     for other in others:
         if other.exists() and not page.exists():
-            what = "The figures" if other.suffix == ".json" else "The failed measurements"
+            what = "The results" if other.suffix == ".json" else "The failed measurements"
             raise InputError(
-                f"{what} of {page} are written to {other}, a file of other origin: "
+                f"{what} of {page} are written to {other}, which must not exist without the page: "
                 "choose another name for the page, or remove this file."
             )
     return page, *others
@@ -205,7 +205,7 @@ class _Protected:
             if given is None:
                 continue
             if place == real:
-                raise InputError(f"{path} is an input, which is not overwritten: choose another output.")
+                raise InputError(f"The output {path} must not be an input. Choose another output.")
             raise InputError(
                 f"The output {path} must not lie in {given}, whose files are inputs: choose a place outside."
             )
@@ -286,7 +286,7 @@ def staging_directory(directory: Path) -> Iterator[Path]:
             temporary.mkdir(parents=True)
         except OSError as error:
             raise InputError(
-                f"Expected a directory that can be written to. Received: {directory} ({error.strerror}). "
+                f"The output directory must be writable. Received: {directory} ({error.strerror}). "
                 "Choose another directory."
             ) from error
         yield temporary

@@ -83,7 +83,7 @@ def test_an_output_that_is_an_input_is_refused_by_any_name(inputs, tmp_path, nam
     (tmp_path / "link").symlink_to(inputs)
     (tmp_path / "hard.wav").hardlink_to(inputs / "a.wav")
     (tmp_path / "symlink.wav").symlink_to(inputs / "a.wav")
-    with pytest.raises(InputError, match="is an input, which is not overwritten"):
+    with pytest.raises(InputError, match="must not be an input"):
         output_paths([tmp_path / name], inputs=[inputs / "a.wav"])
 
 
@@ -118,17 +118,17 @@ def test_outputs_that_coincide_where_case_is_ignored(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("output", "kind"), [("in", "a directory"), ("/dev/null", "not a regular file")])
 def test_an_output_that_is_no_file_is_refused(inputs, tmp_path, output, kind):
-    with pytest.raises(InputError, match=f"is {kind}: give the name of a file"):
+    with pytest.raises(InputError, match=f"must be a file. Received: {kind}. Pass the name of a file"):
         output_paths([tmp_path / output])
 
 
 def test_a_page_does_not_replace_figures_that_come_from_elsewhere(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(InputError, match="a.json, a file of other origin"):
+    with pytest.raises(InputError, match="a.json, which must not exist without the page"):
         page_outputs(tmp_path / "a.html")
     (tmp_path / "a.html").write_text("")  # written together before
     assert page_outputs(tmp_path / "a.html") == (tmp_path / "a.html", tmp_path / "a.json")
-    with pytest.raises(InputError, match="a.json is an input"):
+    with pytest.raises(InputError, match="a.json must not be an input"):
         page_outputs(tmp_path / "a.html", [tmp_path / "a.json"])
     with pytest.raises(InputError, match="must be an .html file"):
         page_outputs(tmp_path / "a.json")

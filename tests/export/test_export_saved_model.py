@@ -160,7 +160,7 @@ def test_what_was_in_the_directory_stays_after_a_failure(dense_model, endpoint_o
 def test_a_directory_that_cannot_be_made_is_one_line(dense_model, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(
-        InputError, match=r"can be written to. Received: .*file/out \(Not a directory\)"
+        InputError, match=r"must be writable. Received: .*file/out \(Not a directory\)"
     ) as caught:
         to_saved_model(dense_model, tmp_path / "file" / "out")
     assert "\n" not in str(caught.value)

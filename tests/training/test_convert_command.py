@@ -154,8 +154,8 @@ def contents(folder):
 @pytest.mark.parametrize(
     ("source", "output", "words"),
     [
-        ("in/low.wav", "in/low.wav", "in/low.wav is an input, which is not overwritten"),
-        ("in", "in", "is an input, which is not overwritten"),
+        ("in/low.wav", "in/low.wav", "The output in/low.wav must not be an input"),
+        ("in", "in", "must not be an input"),
         ("in", "in/converted", "must not lie in in, whose files are inputs"),
         ("in", ".", "must not lie in in"),
     ],
@@ -172,7 +172,7 @@ def test_an_output_that_is_a_recording_is_refused(folder, capsys, source, output
 def test_the_recording_of_the_target_voice_is_not_overwritten(converter, recordings, tmp_path):
     (tmp_path / "high.wav").write_bytes((recordings / "low.wav").read_bytes())
     before = contents(tmp_path)
-    with pytest.raises(InputError, match="high.wav is an input"):
+    with pytest.raises(InputError, match="high.wav must not be an input"):
         convert(converter, recordings, str(tmp_path / "high.wav"), tmp_path, iterations=1)
     assert contents(tmp_path) == before
 

@@ -82,6 +82,6 @@ def test_a_stream_keeps_its_source_from_being_replaced(tmp_path):
     source = tmp_path / "in.npz"
     np.savez(source, audio=np.ones(900, "float32"), offsets=np.array([0, 400, 900]), sample_rate=8000)
     before = source.read_bytes()
-    with pytest.raises(InputError, match="is an input"):
+    with pytest.raises(InputError, match="must not be an input"):
         encode_utterances(lambda given: {"z": given["x"]}, stream_speech(source, 8000), source)
     assert source.read_bytes() == before

@@ -108,6 +108,6 @@ def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_pat
 def test_sentences_keep_their_file_from_being_replaced(tmp_path):
     source = tmp_path / "lines.npz"  # text, whatever it is called
     source.write_text("one\ntwo\n")
-    with pytest.raises(InputError, match="is an input"):
+    with pytest.raises(InputError, match="must not be an input"):
         encode_sentences(lambda texts: {"z": np.zeros((len(texts), 1))}, read_sentences(source), source)
     assert source.read_text() == "one\ntwo\n"

@@ -115,9 +115,9 @@ def test_speakers_and_words_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "output", "words"),
     [
-        (("a.json", "b.json"), "a.html", "a.json is an input, which is not overwritten"),
-        (("a.json", "b.json"), "other.html", "other.json, a file of other origin"),
-        (("run", "b.json"), "run/report.html", "run/report.html is an input"),
+        (("a.json", "b.json"), "a.html", "a.json must not be an input"),
+        (("a.json", "b.json"), "other.html", "other.json, which must not exist without the page"),
+        (("run", "b.json"), "run/report.html", "run/report.html must not be an input"),
     ],
     ids=["figures", "stranger", "run"],
 )
