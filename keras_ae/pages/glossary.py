@@ -1,4 +1,4 @@
-"""Labels and definitions of the figures in reports, comparisons and `metrics.json`."""
+"""Labels and definitions of the results in reports, comparisons and `metrics.json`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,168 +8,216 @@ from keras_ae.pages.template import format_name
 
 @dataclass(frozen=True)
 class Figure:
-    """Measured number with its `label` on pages and its `definition` in one sentence."""
+    """A result: its `label` on pages and its `definition` in one sentence."""
 
     label: str
     definition: str
 
 
-# Figures of an embedding, in embedding.json, on its page and in comparisons.
+# Results of an embedding, in embedding.json, on its page and in comparisons.
 EMBEDDING = {
     "linear": Figure(
         "linear probe of the embedding",
-        "Accuracy on held-out examples of logistic regression (C = 1), or R² of ridge regression, fitted on "
-        "the embeddings of the report's training examples.",
+        "Held-out accuracy of logistic regression (C = 1), or R² of ridge regression, fitted to the "
+        "embeddings of the report's training examples.",
     ),
-    "mlp": Figure("MLP of the embedding", "The same of a perceptron with 256 hidden units."),
+    "mlp": Figure(
+        "MLP of the embedding",
+        "Held-out accuracy or R² of a perceptron with 256 hidden units, fitted to the same embeddings.",
+    ),
     "knn": Figure(
         "k-NN of the embedding",
-        "Accuracy on held-out examples of the majority among the nearest training embeddings.",
+        "Held-out accuracy of the majority class among the nearest training embeddings.",
     ),
     "codes.linear": Figure(
         "linear probe of the codes",
-        "The linear probe of the report with one column for each value of a code in place of the embedding.",
+        "The linear probe of the report with one-hot codes (one column for each value of a code) in "
+        "place of the embedding.",
     ),
-    "codes.mlp": Figure("MLP of the codes", "The MLP of the report on the same columns."),
+    "codes.mlp": Figure("MLP of the codes", "The MLP of the report with the same one-hot codes."),
     "majority": Figure(
         "guessing",
-        "Accuracy on held-out examples of the most frequent class of training; of a quantity, R² of the "
-        "training mean.",
+        "Held-out accuracy of the most frequent class of the training examples; for a quantity, R² of "
+        "the training mean.",
     ),
     "baseline": Figure(
         "best constant",
-        "The most that one answer for all held-out examples reaches, chosen in hindsight: the larger "
-        "of guessing "
-        "and the share of the most frequent held-out class, or 0 for R².",
+        "Best result of one constant answer for all held-out examples, chosen in hindsight: the "
+        "larger of guessing and the share of the most frequent held-out class, or 0 for R².",
     ),
     "chance": Figure("chance", "One divided by the number of classes, or of candidates."),
     "selectivity": Figure(
-        "selectivity", "The linear probe less the same probe of labels that are permuted within each part."
+        "selectivity",
+        "Result of the linear probe minus that of the same probe with labels permuted within the "
+        "training and the test examples.",
     ),
     "leak": Figure(
         "leak",
-        "(max(linear, MLP) − best constant) / (1 − best constant), at least 0: the share of what can "
-        "be known "
-        "of a nuisance that a probe reads.",
+        "(max(linear, MLP) − best constant) / (1 − best constant), at least 0: the share of the "
+        "possible improvement over the best constant that a probe of the nuisance reaches.",
     ),
     "ld_star": Figure(
         "L_D*",
-        "Held-out loss, in nats, of a discriminator of matched and mismatched pairs of input and "
-        "embedding: 0 "
-        "identifies the input, 1.386 is noise.",
+        "Held-out loss, in nats, of a discriminator between matched and mismatched pairs of input and "
+        "embedding: 0 if the embedding identifies the input, 1.386 for noise.",
     ),
-    "ld_star_noise": Figure("L_D*, noise 1", "L_D* of the embedding with noise of one standard deviation."),
+    "ld_star_noise": Figure(
+        "L_D*, noise 1", "L_D* of the embedding with added noise of one standard deviation."
+    ),
     "info_nce": Figure(
-        "InfoNCE", "Lower bound of the information about the input, in nats; at most log N of N candidates."
+        "InfoNCE", "Lower bound of the information about the input, in nats; at most log N for N candidates."
     ),
     "retrieval": Figure(
         "retrieval",
-        "How often the discriminator ranks the own input of an embedding first among N candidates.",
+        "Share of the embeddings for which the discriminator ranks the matching input first among N "
+        "candidates.",
     ),
     "reconstruction.mse": Figure(
         "MSE of the report", "Mean squared error on at most 1,000 held-out examples of the report."
     ),
     "codes.usage": Figure(
-        "usage in the report", "Share of the codes chosen at least once by the report's training examples."
+        "usage in the report", "Share of the codes chosen at least once for the report's training examples."
     ),
     "codes.perplexity": Figure(
-        "perplexity in the report", "exp of the entropy of the codes of the report's training examples."
+        "perplexity in the report",
+        "Exponential of the entropy of the codes of the report's training examples.",
     ),
-    "bits": Figure("bits", "Length of the code of an example: positions × log2 of the number of values."),
+    "bits": Figure(
+        "bits", "Length of the code of an example: number of positions × log2 of the number of values."
+    ),
     "entropy": Figure(
-        "bits it carries at most", "Sum over positions of the entropy of the code in the report, in bits."
+        "entropy, bits",
+        "Sum over positions of the entropy of the code in the report, in bits: an upper bound of its "
+        "information.",
     ),
-    "numbers": Figure("numbers", "Floating-point numbers of an embedding as it was probed."),
-    "mig": Figure("MIG", "Mean gap of mutual information between the best and the second best coordinate."),
-    "dci": Figure("DCI disentanglement", "Whether each coordinate serves one factor, by boosted trees."),
-    "dci_completeness": Figure("DCI completeness", "Whether each factor needs one coordinate only."),
+    "numbers": Figure("numbers", "Number of floating-point values of the embedding as it was probed."),
+    "mig": Figure(
+        "MIG", "Mean gap in mutual information with a factor between the best and the second-best coordinate."
+    ),
+    "dci": Figure(
+        "DCI disentanglement",
+        "Degree to which each coordinate encodes a single factor, measured with boosted trees.",
+    ),
+    "dci_completeness": Figure(
+        "DCI completeness", "Degree to which each factor is encoded by a single coordinate."
+    ),
     "dci_informativeness": Figure("DCI informativeness", "Mean accuracy of the trees on held-out examples."),
-    "sap": Figure("SAP", "Mean gap of accuracy between the best and the second best coordinate."),
+    "sap": Figure(
+        "SAP", "Mean gap in accuracy between the best and the second-best coordinate for a factor."
+    ),
 }
 
-# Figures of a run, in metrics.json, by the part of the key after the group, or by the whole key.
+# Results of a run, in metrics.json, by the part of the key after the group, or by the whole key.
 RUN = {
-    "mse": Figure("MSE", "Mean squared error of the reconstructions of all test images, pixels in [0, 1]."),
+    "mse": Figure(
+        "MSE", "Mean squared error of the reconstructions of all test images, with pixels in [0, 1]."
+    ),
     "psnr": Figure("PSNR", "10 log10(1 / MSE) of all test images, in dB."),
-    "loss": Figure("loss", "The training objective on the test examples."),
+    "loss": Figure("loss", "Training objective on the test examples."),
     "reconstruction_loss": Figure("reconstruction loss", "Mean reconstruction loss of the test examples."),
-    "kl_loss": Figure("KL loss", "Divergence of the code from its prior, in nats, mean over test examples."),
+    "kl_loss": Figure(
+        "KL loss",
+        "Kullback-Leibler divergence of the code from its prior, in nats, mean over the test examples.",
+    ),
     "probe_accuracy": Figure(
         "linear probe, whole test",
-        "Accuracy on all test images of logistic regression (C = 0.01), fitted on at most 10,000 training "
-        "images: on the codes of the model (one-hot, grid embeddings, bits or vectors), or on what "
-        "the row of "
-        "a baseline names.",
+        "Accuracy on all test images of logistic regression (C = 0.01), fitted to at most 10,000 "
+        "training images: to the codes of the model (one-hot, grid embeddings, bits or vectors), or "
+        "to the features named in the row of a baseline.",
     ),
     "codes.usage": Figure(
         "usage, training images",
         "Share of the codes chosen at least once in one pass over the training images.",
     ),
     "codes.perplexity": Figure(
-        "perplexity, training images", "exp of the entropy of the codes in one pass over the training images."
+        "perplexity, training images",
+        "Exponential of the entropy of the codes in one pass over the training images.",
     ),
     "test.usage": Figure(
         "usage, test utterances", "Share of the units that occur at least once in the test utterances."
     ),
     "bits_per_image": Figure(
-        "bits per image", "Length of the code: positions × log2 of the number of values."
+        "bits per image", "Length of the code: number of positions × log2 of the number of values."
     ),
     "rate_bits_per_image": Figure(
         "rate, bits per image", "Length of the codes of a test image under the prior."
     ),
-    "rate_bits_per_dim": Figure("rate, bits per dim", "The same for each pixel and channel."),
+    "rate_bits_per_dim": Figure(
+        "rate, bits per dim", "Length of the codes of a test image under the prior, per pixel and channel."
+    ),
     "uniform_rate_bits_per_dim": Figure(
-        "rate of equal codes, bits per dim", "Length of the codes if all were equally probable."
+        "rate of uniform codes, bits per dim",
+        "Length of the codes per pixel and channel if all codes were equally probable.",
     ),
     "bits_per_dim": Figure(
         "bits per dim",
-        "Bound on the length of a test image for each pixel and channel: its codes and its pixels.",
+        "Upper bound of the length of a test image, its codes and its pixels, per pixel and channel.",
     ),
-    "pixel_levels": Figure("pixel levels", "Number of values that a pixel can have."),
+    "pixel_levels": Figure("pixel levels", "Number of possible values of a pixel."),
     "likelihood_scale": Figure("likelihood scale", "Scale of the logistic distribution of the pixels."),
-    "likelihood_offset": Figure("likelihood offset", "Offset of its mean."),
-    "likelihood_slope": Figure("likelihood slope", "Slope of its mean against the reconstruction."),
+    "likelihood_offset": Figure(
+        "likelihood offset", "Offset of the mean of the logistic distribution of the pixels."
+    ),
+    "likelihood_slope": Figure(
+        "likelihood slope",
+        "Slope of the mean of the logistic distribution of the pixels against the reconstruction.",
+    ),
     "accuracy": Figure(
-        "accuracy of the prediction", "How often the true future frame is ranked first among its distractors."
+        "accuracy of the prediction",
+        "Share of the predictions that rank the true future frame first among its distractors.",
     ),
     "phone_accuracy": Figure(
         "linear probe of the phone",
-        "How often logistic regression (C = 1) reads the phone at a frame of test utterances.",
+        "Accuracy of logistic regression (C = 1) for the phone at a frame of the test utterances.",
     ),
     "speaker_accuracy": Figure(
         "linear probe of the speaker",
-        "How often logistic regression (C = 1) reads the speaker of a test utterance: from the share "
-        "of each unit, "
-        "or from mean and deviation of the frames that the row names.",
+        "Accuracy of logistic regression (C = 1) for the speaker of a test utterance: from the share "
+        "of each unit, or from the mean and the standard deviation of the frames named in the row.",
     ),
     "purity": Figure(
-        "purity", "Share of the test frames whose phone is the one that stands for their unit in training."
+        "purity", "Share of the test frames whose phone is the majority phone of their unit in training."
     ),
-    "gain": Figure("gain", "Nats by which the loss is below that of equal scores, test sentences."),
+    "gain": Figure(
+        "gain", "Loss of equal scores minus the loss of the model on the test sentences, in nats."
+    ),
     "context_accuracy": Figure(
-        "context accuracy", "How often the best of all sentences of a block is a neighbour, test sentences."
+        "context accuracy",
+        "Share of the test sentences for which the sentence of the block with the highest score is a "
+        "neighbour.",
     ),
     "previous_perplexity": Figure(
-        "perplexity of the previous sentence", "exp of the mean loss of its words, test sentences."
+        "perplexity of the previous sentence",
+        "Exponential of the mean loss of the words of the previous sentence, on the test sentences.",
     ),
     "next_perplexity": Figure(
-        "perplexity of the next sentence", "exp of the mean loss of its words, test sentences."
+        "perplexity of the next sentence",
+        "Exponential of the mean loss of the words of the next sentence, on the test sentences.",
     ),
 }
 
-# Figures of tasks with labelled sentences, in the group "transfer" of metrics.json.
+# Results of tasks with labelled sentences, in the group "transfer" of metrics.json.
 TRANSFER = {
-    "accuracy": Figure("accuracy of a task", "Share of held-out sentences whose class is predicted."),
-    "f1": Figure("F1", "F1 of the class whose name is last, of tasks with two classes of pairs."),
-    "pearson": Figure("regression r", "Pearson's correlation with the scores of a regression."),
+    "accuracy": Figure(
+        "accuracy of a task", "Share of the held-out sentences whose class is predicted correctly."
+    ),
+    "f1": Figure(
+        "F1",
+        "F1 score of the class whose name is last in alphabetical order, for tasks of pairs with two "
+        "classes.",
+    ),
+    "pearson": Figure(
+        "regression r", "Pearson's correlation of the scores with the predictions of a regression."
+    ),
     "cosine_spearman": Figure(
-        "cosine ρ", "Spearman's correlation of the scores with the cosine of both vectors; nothing is fitted."
+        "cosine ρ",
+        "Spearman's correlation of the scores with the cosine similarity of both vectors; nothing is fitted.",
     ),
 }
 
 
 def run_figure(key: str) -> Figure | None:
-    """Return the figure of a dotted key of `metrics.json`, or `None`.
+    """Return the label and definition of a dotted key of `metrics.json`, or `None`.
 
     Example:
 

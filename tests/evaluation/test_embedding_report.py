@@ -126,7 +126,7 @@ def test_the_page_says_what_was_measured_and_loads_nothing(embedding_record, tmp
         "values of a code",
         "Mean squared error",
         "Held-out examples, and the 8 training examples",
-        "There are 40 held-out examples only",
+        "There are only 40 held-out examples",
     ):
         assert piece in text, piece
     sources = re.findall(r'(?:src|srcset|href|action)="([^"]*)"', page)

@@ -60,7 +60,7 @@ def test_the_leak_of_the_card_is_that_of_the_comparison_and_of_the_section(leaky
     comparison = compare_reports({"one": leaky, "two": leaky})
     (panel,) = embedding_view(type(embedding_record)(leaky, embedding_record.pictures))["leaks"]
     assert card.value == comparison["texts"]["one"]["speaker.leak"] == panel["leak"] == "0.0\u202f%"
-    assert "a probe reads 21.0\u202f%, the best constant 21.4\u202f%" in card.note
+    assert "a probe reaches 21.0\u202f%, the best constant 21.4\u202f%" in card.note
 
 
 def test_guessing_is_one_figure_and_the_best_constant_another(leaky, embedding_record):
@@ -68,7 +68,7 @@ def test_guessing_is_one_figure_and_the_best_constant_another(leaky, embedding_r
     numbers = {name: value for name, value, _ in panel["numbers"]}
     assert numbers["guessing"] == "19.2\u202f%" and numbers["best constant"] == "21.4\u202f%"
     text = " ".join(finding.text for finding in findings(leaky))
-    assert "best constant 21.4\u202f%" in text and "guessing at" in text
+    assert "best constant 21.4\u202f%" in text and ", and guessing " in text
     notes = " ".join(card.note for card in cards(leaky))
     assert re.findall(r"guessing (\S+)\u202f%", notes) == [
         f"{100 * leaky['probes']['digit']['majority']:.1f}"

@@ -35,7 +35,7 @@ def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypat
     assert "has not been measured yet" in (run / "report.html").read_text()
     assert main(["report", str(run), "--budget", "quick"]) == 0
     said = capsys.readouterr().out
-    assert "measuring: probes" in said and "A linear probe reads “label”" in said
+    assert "measuring: probes" in said and "A linear probe of “label” reaches" in said
     page = (run / "report.html").read_text()
     assert "What it knows" in page and "Use of the codes" in page and "Reconstructions" in page
     figures = json.loads((run / "embedding.json").read_text())

@@ -115,9 +115,7 @@ def data_of(figures: dict) -> str:
 def _differences(reports, data):
     found = []
     if len(set(data.values())) > 1:
-        found.append(
-            "The data differ, so figures of different rows do not compare: no value is marked as the best."
-        )
+        found.append("The data differ, so the results are not comparable: no value is marked as the best.")
     for name in ("seeds", "max_steps", "num_candidates", "pair_side", "seed"):
         values = sorted({str(figures["settings"].get(name)) for figures in reports.values()})
         if len(values) > 1:

@@ -53,23 +53,23 @@ def cards(figures) -> list[Card]:
         found.append(Card(f"{name}, {label('linear')}", score(one["linear"], one), guess))
     for row in figures["pairs"]["rows"][:1]:
         found.append(
-            Card("L_D*, nats", format_number(row["ld_star"], 3), "0: it identifies its input; 1.386: noise")
+            Card("L_D*, nats", format_number(row["ld_star"], 3), "0: identifies its input; 1.386: noise")
         )
         size = row["info_nce_candidates"]
         found.append(
             Card(
                 "retrieval",
                 percent(row["retrieval"]),
-                f"of inputs among {size}; {label('chance')} {percent(1 / size)}",
+                f"of inputs ranked first among {size}; {label('chance')} {percent(1 / size)}",
             )
         )
     error = figures["reconstruction"] or {}
     if "mse" in error:
-        note = f"held-out examples; the mean example {format_number(error['mse_of_mean'], 3)}"
+        note = f"held-out examples; mean example: {format_number(error['mse_of_mean'], 3)}"
         found.append(Card(label("reconstruction.mse"), format_number(error["mse"], 3), note))
     codes = figures["codes"]
     if codes:
-        note = f"of {format_number(codes['bits'], 4)}, as the codes are used"
+        note = f"of at most {format_number(codes['bits'], 4)}"
         found.append(Card(label("entropy"), format_number(codes["entropy"], 3), note))
     leaks = figures["leaks"]
     if leaks:
@@ -84,14 +84,14 @@ def label(key: str) -> str:
 
 
 def leak_of(figures) -> float:
-    """Return the leak of a nuisance: the share of its information that a probe reads, at least 0."""
+    """Return the leak of a nuisance, the share of the possible improvement of a probe, at least 0."""
     return max(0.0, figures["share"])
 
 
 def _read(one):
     """Return a text of the result of the better probe of a nuisance, with the baseline."""
     best = score(max(one["linear"], one["mlp"]), one)
-    return f"{one['verdict']}: a probe reads {best}, the {label('baseline')} {score(one['baseline'], one)}"
+    return f"{one['verdict']}: a probe reaches {best}, the {label('baseline')} {score(one['baseline'], one)}"
 
 
 def findings(figures) -> list[Finding]:
@@ -112,23 +112,23 @@ def cautions(figures) -> list[str]:
     """Return reservations about the results, one sentence each."""
     data, found = figures["data"], list(figures["doubts"])
     if data["n_test"] < FEW_TEST_EXAMPLES:
-        found.append(f"There are {data['n_test']} held-out examples only: intervals are wide.")
+        found.append(f"There are only {data['n_test']} held-out examples: intervals are wide.")
     if data["equal_test_inputs"]:
         found.append(
             f"Held-out inputs that equal another one: {data['equal_test_inputs']}. Their mismatched pairs "
-            "cannot be told from matched ones, which raises L_D* and lowers retrieval."
+            "cannot be distinguished from matched ones, which raises L_D* and lowers retrieval."
         )
     if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
         seeds = figures["settings"]["seeds"]
-        found.append(f"L_D* is of {seeds} seed{'s' * (seeds > 1)}; a figure to publish is of 3 or more.")
+        found.append(f"L_D* comes from {seeds} seed{'s' * (seeds > 1)}; use at least 3 for publication.")
     side = figures["settings"].get("pair_side")
     if side and data["kind"] == "images" and max(data["shape"][:2]) > side and figures["pairs"]["rows"]:
-        found.append(f"The discriminator read images shrunk to {side} pixels, which can only raise L_D*.")
+        found.append(f"The discriminator used images reduced to {side} pixels, which can only raise L_D*.")
     if figures["pairs"].get("left_out"):
         found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
     found += [f"{name} was left out: {why}" for name, why in figures.get("left_out", {}).items()]
     found += [
-        f"{name} is missing in {count:,} examples, which are left out of its figures."
+        f"{name} is missing in {count:,} examples, which are left out of its results."
         for name, count in data.get("missing", {}).items()
     ]
     found += [f"{name} could not be measured: {why}" for name, why in figures.get("failed", {}).items()]
@@ -141,12 +141,14 @@ def _known(name, one):
     low, high = (score(value, one) for value in one["interval"])
     control, values = next(iter(one["controls"].items()))
     text = (
-        f"A linear probe reads “{name}” at {score(one['linear'], one)} ({low} to {high}); "
-        f"from {control} of the inputs at {score(values['linear'], one)}, "
-        f"by guessing at {score(one['majority'], one)}."
+        f"A linear probe of “{name}” reaches {score(one['linear'], one)} ({low} to {high}), "
+        f"the same probe of {control} of the inputs {score(values['linear'], one)}, "
+        f"and guessing {score(one['majority'], one)}."
     )
     if one["mlp_interval"][0] > one["interval"][1]:
-        text += f" An MLP reads {score(one['mlp'], one)}: part of it is there, but not laid out linearly."
+        text += (
+            f" An MLP reaches {score(one['mlp'], one)}: part of the information is not linearly separable."
+        )
     better, worse = one["interval"][0] > values["interval"][1], one["interval"][1] < values["interval"][0]
     return Finding(text, "good" if better else "bad" if worse else "plain")
 
@@ -155,30 +157,33 @@ def _leaked(name, one):
     best = score(max(one["linear"], one["mlp"]), one)
     constant = f"the {label('baseline')} {score(one['baseline'], one)}"
     if not one["leaks"]:
-        return Finding(f"“{name}” was not found in it: a probe reads {best}, {constant}.", "good")
-    return Finding(f"It leaks “{name}”: a probe reads {best}, {constant}.", "bad")
+        return Finding(
+            f"“{name}” was not found in the embedding: a probe reaches {best}, {constant}.", "good"
+        )
+    return Finding(f"The embedding leaks “{name}”: a probe reaches {best}, {constant}.", "bad")
 
 
 def _identified(row):
     size = row["info_nce_candidates"]
     if row["ld_star"] > NEXT_TO_NOTHING * INDEPENDENT:
         return Finding(
-            f"A discriminator found next to nothing of its input in it: L_D* = {row['ld_star']:.3f} of "
-            f"{INDEPENDENT:.3f} nats.",
+            "The discriminator found almost no information about the input in the embedding: "
+            f"L_D* = {row['ld_star']:.3f} nats, where noise has {INDEPENDENT:.3f}.",
             "bad",
         )
     return Finding(
-        f"It identifies its input to L_D* = {format_number(row['ld_star'], 3)} nats, and finds it first "
-        f"among {size} in {percent(row['retrieval'])} of cases. That is information, not usefulness."
+        f"The embedding identifies its input with L_D* = {format_number(row['ld_star'], 3)} nats; the input "
+        f"is ranked first among {size} in {percent(row['retrieval'])} of cases. This measures information, "
+        "not usefulness."
     )
 
 
 def _reconstructed(error, of_mean):
     if error >= of_mean:
-        numbers = f"{format_number(error, 3)}, the mean example {format_number(of_mean, 3)}"
-        return Finding(f"Its reconstructions are no better than the mean example: MSE {numbers}.", "bad")
+        numbers = f"{format_number(error, 3)}, mean example {format_number(of_mean, 3)}"
+        return Finding(f"The reconstructions are no better than the mean example: MSE {numbers}.", "bad")
     return Finding(
-        f"Its reconstructions keep {percent(1 - error / of_mean)} of the variance of held-out inputs."
+        f"The reconstructions explain {percent(1 - error / of_mean)} of the variance of held-out inputs."
     )
 
 
@@ -195,4 +200,4 @@ def _separated(found):
     own, *others = found["rows"].values()
     control = list(found["rows"])[-1]
     mig, other = (f"{row['mig']:.3f}" for row in (own, others[-1]))
-    return Finding(f"MIG is {mig} ({control}: {other}), 1 where each factor has a coordinate of its own.")
+    return Finding(f"MIG is {mig} ({control}: {other}); it is 1 if each factor has its own coordinate.")
