@@ -198,7 +198,7 @@ def test_damaged_npz_is_named(complaint, tmp_path, small_npz):
 def test_wrong_channel_count_is_named(complaint, tmp_path, trained_run, write_png):
     folder = write_png("a.png", np.zeros((8, 8, 3), "uint8"))
     line = complaint("encode", trained_run, folder, tmp_path / "codes.npz")
-    assert f"Expected images with 1 channels. Received: {folder / 'a.png'} with 3" in line
+    assert f"Images must have 1 channels. Received: {folder / 'a.png'} with 3" in line
 
 
 # bad places
@@ -261,7 +261,7 @@ def test_output_that_cannot_be_written_is_refused(complaint, tmp_path, trained_r
 
 def test_batch_of_nothing_is_refused(complaint, tmp_path, trained_run, small_npz):
     line = complaint("encode", trained_run, small_npz, tmp_path / "codes.npz", "--batch-size", "0")
-    assert "The batch size is at least 1. Received: 0" in line
+    assert "The batch size must be at least 1. Received: 0" in line
 
 
 # what goes wrong on the way

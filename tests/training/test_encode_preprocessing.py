@@ -73,7 +73,7 @@ def test_images_reach_the_model_in_the_scale_of_its_training(seen, npz, images, 
 @pytest.mark.parametrize(
     ("images", "known", "options", "message"),
     [
-        (IMAGES.astype("float32"), {}, {}, "values from 0 to 16 .float32.. Give it as --scale"),
+        (IMAGES.astype("float32"), {}, {}, "values from 0 to 16 .float32.. Pass it as --scale"),
         (IMAGES * 15.0, {"scale": 16.0}, {}, "the scale, 16. Received: values from 0 to 240"),
     ],
 )
@@ -87,7 +87,7 @@ def test_png_files_have_their_own_scale(seen, tmp_path):
     (tmp_path / "one.png").write_bytes(tf.io.encode_png(image).numpy())
     given = seen(tmp_path / "one.png", images_of(scale=16.0))
     np.testing.assert_allclose(given[0]["x"][0], image / 255, atol=1e-6)
-    with pytest.raises(InputError, match="--scale 16 with image .*one.png, which has a scale of its own"):
+    with pytest.raises(InputError, match="--scale 16 with image .*one.png, which has its own scale"):
         seen(tmp_path / "one.png", images_of(), scale=16.0)
 
 

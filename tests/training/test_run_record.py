@@ -52,7 +52,7 @@ def test_what_is_broken_is_said(tmp_path):
     run = read_run(tmp_path)
     problems = " ".join(run.problems)
     assert "config.json cannot be read: Expecting value" in problems
-    assert "metrics.json cannot be read: expected a JSON object" in problems
+    assert "metrics.json cannot be read: it must be a JSON object" in problems
     assert "history.csv cannot be read" in problems
     assert "figures/half.png is not a whole PNG file" in problems
     assert "manifest.json cannot be read" in problems

@@ -85,7 +85,7 @@ def test_the_page_shows_neighbours_and_tasks(run):
     for query, near in reading.sentences:
         assert query in page and {text for text, _ in near} <= set(known) - {query}
     assert all(word in run.load_model().vocabulary for word, _ in reading.words)
-    assert "figures/ holds no pictures" not in page
+    assert "figures/ contains no pictures" not in page
 
 
 def test_vectors_start_from_those_of_the_same_text(run):

@@ -21,11 +21,11 @@ def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
         shape = (*shape, 1)
     if len(shape) != 4 or not 1 <= shape[3] <= 4:
         raise InputError(
-            f"{origin}: expected images of shape (images, height, width) or "
-            f"(images, height, width, channels) with 1 to 4 channels last. Received: {shape}"
+            f"{origin} must contain images of shape (images, height, width) or "
+            f"(images, height, width, channels) with 1 to 4 channels last. Received: shape {shape}"
         )
     if 0 in shape:
-        raise InputError(f"{origin} holds no images. Received: shape {shape}")
+        raise InputError(f"{origin} must contain images. Received: shape {shape}")
     return tuple(int(size) for size in shape[1:])
 
 
@@ -49,12 +49,12 @@ def pixel_scale(chunks: Iterable[np.ndarray], origin: str, scale: float | None =
     for chunk in chunks:
         dtype = chunk.dtype
         if dtype.kind not in "biuf":
-            raise InputError(f"{origin}: expected numbers as pixels. Received: dtype {dtype}")
+            raise InputError(f"{origin}: pixels must be numbers. Received: dtype {dtype}")
         # minimum and maximum propagate NaN
         low, high = float(np.minimum(low, chunk.min())), float(np.maximum(high, chunk.max()))
         if np.isnan(low):
             raise InputError(
-                f"{origin}: expected numbers as pixels. Received: NaN; repair or drop those images."
+                f"{origin}: pixels must be numbers. Received: NaN; repair these images or leave them out."
             )
         if dtype == np.uint8 and (scale == BYTE or (scale is None and high > 1)):
             return BYTE  # uint8 cannot be out of range: the other chunks need no check
@@ -69,13 +69,13 @@ def _check_range(low, high, dtype, origin, scale):
     if scale is not None and high > scale:
         raise InputError(
             f"{origin}: pixels must lie between 0 and the scale, {scale:g}. {received}. "
-            "Give the value that stands for white as --scale."
+            "Pass the value of white as --scale."
         )
     # all values 0 (black) are valid on every scale
     if scale is None and (high > 1 or (dtype == np.uint8 and high == 1)):
         raise InputError(
-            f"{origin}: which pixel value becomes 1 must be given, unless pixels are in [0, 1] or uint8 "
-            f"from 0 to 255. {received}. Give it as --scale, such as --scale 255 (scale=255 in Python)."
+            f"{origin}: the pixel value that becomes 1 must be given, unless pixels are in [0, 1] or uint8 "
+            f"from 0 to 255. {received}. Pass it as --scale, such as --scale 255 (scale=255 in Python)."
         )
 
 
@@ -162,10 +162,10 @@ class NpzMember:
         with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.key}.npy") as file:
             version = np.lib.format.read_magic(file)
             if version not in HEADER_READERS:
-                raise ValueError(f"format {version} holds records, not numbers")
+                raise ValueError(f"format {version} contains records, not numbers")
             shape, by_columns, dtype = HEADER_READERS[version](file)
             if dtype.hasobject:
-                raise ValueError("it holds Python objects, not numbers")
+                raise ValueError("it contains Python objects, not numbers")
             return shape, dtype, not by_columns and len(shape) > 0
 
     def _load(self):

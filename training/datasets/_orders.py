@@ -31,9 +31,9 @@ class BatchOrder:
 
     def __init__(self, size: int, batch_size: int, seed: int | None = None):
         if batch_size < 1:
-            raise InputError(f"The batch size is at least 1. Received: {batch_size}")
+            raise InputError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
         if seed is not None and seed < 0:
-            raise InputError(f"The seed is at least 0. Received: {seed}")
+            raise InputError(f"seed must be at least 0. Received: seed={seed}")
         self.size = size
         self.batch_size = batch_size
         self.seed = seed

@@ -36,14 +36,14 @@ def draw_splits(
     """
     if groups is None:
         raise InputError(
-            "Expected the speaker of each utterance, to split by. Received: none; split by utterance."
+            "Each utterance must have a speaker to split by speaker. Received: none; split by utterance."
         )
     official = np.full(len(groups), "train") if official is None else np.asarray(official)
     rows = {"train": np.flatnonzero(official == "train")}
     if not len(rows["train"]):
         raise InputError(
             f"Data must contain examples for training. Received: {_counts(official)}; name some of them "
-            "train, or leave out the splits to have them drawn."
+            "train, or leave out the splits so that they are drawn."
         )
     for number, (name, fraction) in enumerate(fractions.items()):
         if name in official:
@@ -64,7 +64,7 @@ def _draw(rows, groups, fraction, seed):
     count = max(1, round(len(present) * fraction)) if fraction else 0
     if count >= len(present) and count:
         raise InputError(
-            "Expected enough to hold some out for test and validation. "
+            "There must be enough data to hold some out for test and validation. "
             f"Received: {len(present)} left to split; add some."
         )
     held_out = np.random.default_rng(seed).permutation(present)[:count]
@@ -95,7 +95,7 @@ def class_numbers(
     if class_names is not None and together.dtype.kind in "iu":
         if together.min() < 0 or together.max() >= len(class_names):
             raise InputError(
-                f"Expected labels that number the {len(class_names)} class names. "
+                f"Labels must be indices of the {len(class_names)} class names. "
                 f"Received: labels from {together.min()} to {together.max()}"
             )
         return {part: values.astype("int64") for part, values in labels.items()}, tuple(class_names)

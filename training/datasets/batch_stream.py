@@ -39,7 +39,7 @@ class BatchStream:
         transform: Callable | None = None,
     ):
         if not order.size:
-            raise InputError("Training needs at least one example. Received: an empty split")
+            raise InputError("A split for training must contain at least one example. Received: none")
         self.epoch = 0
         self.steps_per_epoch = order.steps
         self._start_step = 0

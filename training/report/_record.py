@@ -116,7 +116,7 @@ def _read_json(path, meaning, problems):
     else:
         if isinstance(content, dict):
             return content
-        problems.append(f"{path.name} cannot be read: expected a JSON object.")
+        problems.append(f"{path.name} cannot be read: it must be a JSON object.")
     return {}
 
 
@@ -154,7 +154,7 @@ def _read_figures(directory, problems):
             problems.append(f"figures/{path.name} is not a whole PNG file.")
     shown = (directory / LISTENING).is_dir() or (directory / READING).is_file()
     if not figures and not shown:
-        problems.append("figures/ holds no pictures.")
+        problems.append("figures/ contains no pictures.")
     return figures
 
 

@@ -62,7 +62,7 @@ def test_16_bit_wav_needs_no_soundfile(tmp_path, monkeypatch):
 def test_missing_soundfile_names_the_extra(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", TONE, RATE, subtype="PCM_24")
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(ImportError, match=r"a\.wav needs soundfile: pip install 'keras-ae\[audio\]'"):
+    with pytest.raises(ImportError, match=r"a\.wav requires soundfile: pip install 'keras-ae\[audio\]'"):
         read_audio(tmp_path / "a.wav")
 
 
@@ -138,9 +138,9 @@ def test_files_cut_short_are_named(tmp_path, complaint, name):
 
 def test_files_without_samples_and_with_nan_are_named(tmp_path, complaint):
     soundfile.write(tmp_path / "none.wav", TONE[:0], RATE)
-    assert complaint(read_audio, tmp_path / "none.wav").endswith("holds no samples: replace or remove it.")
+    assert complaint(read_audio, tmp_path / "none.wav").endswith("contains no samples: replace or remove it.")
     soundfile.write(tmp_path / "nan.wav", np.full(9, np.nan), RATE, subtype="FLOAT")
-    assert "values that are not numbers" in complaint(read_audio, tmp_path / "nan.wav")
+    assert "contains values that are not numbers" in complaint(read_audio, tmp_path / "nan.wav")
 
 
 @pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3", "AIFF", "NIST", "AU"])

@@ -64,7 +64,7 @@ def test_silence_stays_silence(level):
 
 
 def test_unknown_level(complaint):
-    assert complaint(check_level, "loud") == 'The level is "rms", "peak" or None. Received: \'loud\''
+    assert complaint(check_level, "loud") == 'level must be "rms", "peak" or None. Received: level=\'loud\''
 
 
 def test_mu_law_is_g711s():

@@ -155,7 +155,7 @@ def test_broken_images_of_pillow_are_named(folder, complaint, ending, damage):
 
 def test_pixels_whose_white_is_unknown_are_refused(folder, complaint):
     Image.fromarray(np.ones(GREY, "float32")).save(folder / "a.tiff")
-    assert "a.tiff has pixels of mode F, whose white is unknown" in complaint(load_images, folder)
+    assert "a.tiff has pixels of mode F, whose value of white is unknown" in complaint(load_images, folder)
 
 
 def test_without_pillow_the_extra_is_named(folder, monkeypatch):
@@ -220,6 +220,6 @@ def test_channels_by_hand():
 @pytest.mark.parametrize("channels", [2, 4, 0])
 def test_other_numbers_of_channels_are_refused(complaint, channels):
     assert f"Received: channels={channels}" in complaint(load_images, "digits", channels=channels)
-    assert "channels must be those that the model takes" in complaint(
+    assert "channels must be those of the model's input" in complaint(
         stream_images, "digits", (8, 8, 1), 4, channels=3
     )

@@ -131,7 +131,7 @@ def test_impossible_shard_is_refused(complaint, shard):
 
 
 def test_batch_size_below_one_is_refused(complaint):
-    assert "Received: 0" in complaint(stream_images, "digits", (8, 8, 1), 0)
+    assert "must be at least 1. Received: 0" in complaint(stream_images, "digits", (8, 8, 1), 0)
 
 
 def test_folder_is_not_held_in_memory(sources, monkeypatch):

@@ -53,12 +53,14 @@ def test_impossible_fractions_are_refused(numbered, complaint, fractions):
 
 
 def test_negative_seed_is_refused(numbered, complaint):
-    assert "Received: -1" in complaint(load_images, numbered, split_seed=-1)
+    assert "split_seed must be at least 0. Received: split_seed=-1" in complaint(
+        load_images, numbered, split_seed=-1
+    )
 
 
 def test_too_few_images_to_split_are_refused(tmp_path, complaint):
     np.savez(tmp_path / "two.npz", x=np.zeros((2, 4, 4)))
-    assert "Expected enough images" in complaint(load_images, tmp_path / "two.npz")
+    assert "There must be enough images" in complaint(load_images, tmp_path / "two.npz")
 
 
 def test_description_is_json_and_tells_source_counts_and_split(numbered):
@@ -96,4 +98,5 @@ def test_start_after_the_last_batch_leaves_nothing(numbered):
 
 
 def test_batch_size_below_one_is_refused(numbered, complaint):
-    assert "Received: 0" in complaint(load_images(numbered).train.batches, 0)
+    message = complaint(load_images(numbered).train.batches, 0)
+    assert "batch_size must be at least 1. Received: batch_size=0" in message

@@ -138,10 +138,13 @@ def test_failure_of_the_process_is_told():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"voices": 1000}, "plain voices. Received: 1000"),
-        ({"voices": 0}, "at least one voice"),
-        ({"train_sentences": 0}, "one sentence for training"),
-        ({"test_sentences": -1}, "no negative number"),
+        ({"voices": 1000}, "plain voices of espeak-ng. Received: voices=1000"),
+        (
+            {"voices": 0},
+            "must be at least 1; seed, validation_sentences and test_sentences must be at least 0",
+        ),
+        ({"train_sentences": 0}, "voices, train_sentences and sample_rate must be at least 1"),
+        ({"test_sentences": -1}, "seed, validation_sentences and test_sentences must be at least 0"),
     ],
 )
 def test_impossible_settings(complaint, settings, message):

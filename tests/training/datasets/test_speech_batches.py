@@ -152,9 +152,9 @@ def test_level_is_that_of_the_whole_utterance(split):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"crop": 0}, "at least one sample"),
-        ({"batch_size": 0}, "The batch size is at least 1"),
-        ({"seed": -1}, "The seed is at least 0"),
+        ({"crop": 0}, "crop must be at least one sample"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"seed": -1}, "seed must be at least 0"),
     ],
 )
 def test_impossible_arguments(split, complaint, arguments, message):

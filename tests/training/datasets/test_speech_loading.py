@@ -109,7 +109,9 @@ def test_other_formats_rates_and_sub_folders(tmp_path):
 def test_rates_must_be_alike_where_none_is_given(recordings, complaint):
     assert load_speech(recordings, sample_rate=None).sample_rate == RATE
     soundfile.write(recordings / "no_ann_9.wav", noise(8000), 8000)
-    assert "8000, 16000 Hz; give the rate" in complaint(load_speech, recordings, sample_rate=None)
+    assert "must have one sample rate. Received: 8000, 16000 Hz; pass the rate" in complaint(
+        load_speech, recordings, sample_rate=None
+    )
 
 
 def test_bad_files_among_many_are_named_and_left_out(recordings):
@@ -130,8 +132,8 @@ def test_bad_files_among_many_are_named_and_left_out(recordings):
     }
     assert f"left out: {recordings / 'no_ann_5.wav'} is not readable wav audio" in problems
     assert "no_ann_6.flac is an empty file" in problems
-    assert "no_ann_7.wav holds 1 sample at 16000 Hz, less than 0.01 seconds." in problems
-    assert "no_ann_8.wav holds no samples" in problems
+    assert "no_ann_7.wav contains 1 sample at 16000 Hz, less than 0.01 seconds." in problems
+    assert "no_ann_8.wav contains no samples" in problems
     batches = list(data.train.batches(4).as_numpy_iterator())
     assert sum(len(batch["x"]) for batch in batches) == len(data.train)
 
@@ -152,7 +154,7 @@ def test_silent_and_clipped_files_are_kept_and_named(recordings):
 def test_folders_without_anything_usable(tmp_path, complaint):
     assert "must contain audio files (.wav, .flac, .ogg, .mp3" in complaint(load_speech, tmp_path)
     (tmp_path / "a.wav").write_bytes(b"hello")
-    assert "holds no usable audio file; 1 problems: left out: " in complaint(load_speech, tmp_path)
+    assert "contains no usable audio file; 1 problems: left out: " in complaint(load_speech, tmp_path)
 
 
 def test_file_that_vanishes_later_is_named(recordings):
@@ -216,16 +218,16 @@ def test_names_of_an_npz_file_are_columns(tmp_path, arrays):
     ("change", "message"),
     [
         ({"speaker": np.array(["ann"] * 9 + [" "])}, "Received: 1 empty, the first in row 9 of speaker"),
-        ({"sample_rate": None}, "expected the keys audio or audio_mulaw, offsets and sample_rate"),
-        ({"audio": np.zeros(9, "complex64")}, "expected a row of int16 or int32 or float32 or float64"),
-        ({"audio": np.full(4450, 3.0)}, "expected floats in [-1, 1]"),
-        ({"audio": np.full(4450, np.nan)}, "expected floats in [-1, 1]"),
-        ({"offsets": np.array([0, 9_999_999])}, "expected ascending offsets into the 4450 samples"),
+        ({"sample_rate": None}, "must have the keys audio or audio_mulaw, offsets and sample_rate"),
+        ({"audio": np.zeros(9, "complex64")}, "must be a row of int16 or int32 or float32 or float64"),
+        ({"audio": np.full(4450, 3.0)}, "must be floats in [-1, 1]"),
+        ({"audio": np.full(4450, np.nan)}, "must be floats in [-1, 1]"),
+        ({"offsets": np.array([0, 9_999_999])}, "must be ascending offsets into the 4450 samples"),
         ({"offsets": np.zeros(11, "int64")}, "none empty"),
-        ({"sample_rate": np.array([8000, 1])}, "expected one number, in Hz"),
-        ({"speaker": np.arange(10)}, "number the 2 class names"),
+        ({"sample_rate": np.array([8000, 1])}, "must be one number, in Hz"),
+        ({"speaker": np.arange(10)}, "must be indices of the 2 class names"),
         ({"split": np.array(["train"] * 9 + ["exam"])}, "Received: exam"),
-        ({"text": np.array(["a"])}, "expected 10 x text, one an utterance. Received: 1"),
+        ({"text": np.array(["a"])}, "must have 10 x text, one per utterance. Received: 1"),
     ],
 )
 def test_broken_npz_files(tmp_path, complaint, arrays, change, message):
@@ -236,14 +238,14 @@ def test_broken_npz_files(tmp_path, complaint, arrays, change, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"source": "nowhere"}, 'nowhere does not exist: expected "espeak", a folder'),
+        ({"source": "nowhere"}, 'nowhere does not exist: the source must be "espeak", a folder'),
         ({"source": __file__}, "Received: a file ending in .py"),
-        ({"level": "loud"}, 'The level is "rms"'),
-        ({"test_fraction": 1.0}, "The test fraction is at least 0 and below 1"),
-        ({"sample_rate": 0}, "at least 1 Hz"),
-        ({"split_by": "word"}, 'by "utterance" or by "speaker"'),
-        ({"seed": -1}, "The seed is at least 0"),
-        ({"source": __file__, "voices": 3}, "Only the source espeak takes voices"),
+        ({"level": "loud"}, 'level must be "rms"'),
+        ({"test_fraction": 1.0}, "test_fraction must be at least 0 and below 1"),
+        ({"sample_rate": 0}, "sample_rate must be at least 1 Hz"),
+        ({"split_by": "word"}, 'split_by must be "utterance" or "speaker"'),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"source": __file__, "voices": 3}, "voices must be left out except for the source espeak"),
     ],
 )
 def test_impossible_arguments(complaint, arguments, message):
@@ -251,7 +253,7 @@ def test_impossible_arguments(complaint, arguments, message):
 
 
 def test_unknown_label(recordings, complaint):
-    assert "has no column word. Received: label, speaker, take" in complaint(
+    assert "must have a column word. Received: label, speaker, take" in complaint(
         load_speech, recordings, label="word"
     )
 
@@ -271,7 +273,7 @@ def test_drawn_splits_are_shares_and_depend_on_the_seed(complaint):
     assert all(np.array_equal(rows[name], again[name]) for name in rows)
     other = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=1)
     assert not np.array_equal(rows["test"], other["test"])
-    assert "the speaker of each utterance" in complaint(draw_splits, None, None, {}, 0)
+    assert "utterance must have a speaker to split by" in complaint(draw_splits, None, None, {}, 0)
     assert "Received: 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
     official = np.array(["test", "validation"])
     for fractions in ({"test": 0.5, "validation": 0.5}, {"test": 0.5}):

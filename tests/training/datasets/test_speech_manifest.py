@@ -40,8 +40,8 @@ def test_commas_and_quotes_of_a_csv(recordings):
     [
         ("file,speaker\na.wav,x\n", "must have a header with the column path, and a row for each file"),
         ("path,speaker\n", "path, speaker; 0 rows"),
-        ("path,speaker\na.wav\n", "line 2: expected 2 columns. Received: fewer"),
-        ("path,speaker\na.wav,x,y\n", "line 2: expected 2 columns. Received: more"),
+        ("path,speaker\na.wav\n", "line 2 must have 2 columns. Received: fewer"),
+        ("path,speaker\na.wav,x,y\n", "line 2 must have 2 columns. Received: more"),
         (
             "path,split\nno_ann_0.wav,exam\n",
             "line 2: split must be one of train, training, val, valid, validation, dev, test, testing.",

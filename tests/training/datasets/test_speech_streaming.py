@@ -125,9 +125,9 @@ def test_broken_file_is_named_on_the_way(folder, complaint):
     [
         ({"source": "nowhere"}, "nowhere does not exist"),
         ({"source": "nowhere.wav"}, "nowhere.wav does not exist"),
-        ({"shard": (2, 2)}, "A shard is (i, n)"),
-        ({"sample_rate": 0}, "at least 1 Hz"),
-        ({"level": "loud"}, "The level is"),
+        ({"shard": (2, 2)}, "shard must be (i, n)"),
+        ({"sample_rate": 0}, "sample_rate must be at least 1 Hz"),
+        ({"level": "loud"}, "level must be"),
     ],
 )
 def test_impossible_arguments(folder, complaint, arguments, message):

@@ -214,11 +214,11 @@ def test_fit_takes_the_stream(split, vocabulary):
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (sentence_blocks, {"block_size": 1}, "at least two sentences"),
-        (sentence_blocks, {"block_size": 4, "max_words": 0}, "at least one word"),
-        (sentence_blocks, {"block_size": 4, "seed": -1}, "The seed is at least 0"),
-        (sentence_triples, {"batch_size": 0}, "The batch size is at least 1"),
-        (sentence_triples, {"batch_size": 4, "max_words": 0}, "at least one word"),
+        (sentence_blocks, {"block_size": 1}, "must have at least two sentences"),
+        (sentence_blocks, {"block_size": 4, "max_words": 0}, "max_words must be at least 1"),
+        (sentence_blocks, {"block_size": 4, "seed": -1}, "seed must be at least 0"),
+        (sentence_triples, {"batch_size": 0}, "batch_size must be at least 1"),
+        (sentence_triples, {"batch_size": 4, "max_words": 0}, "max_words must be at least 1"),
     ],
 )
 def test_impossible_arguments(split, vocabulary, complaint, make, arguments, message):
@@ -230,4 +230,4 @@ def test_too_little_text(split, vocabulary, complaint):
     assert len(nothing) == 0
     assert "0 sentences" in complaint(sentence_blocks, nothing, vocabulary, 4, 0)
     pair = TextSplit(split.store, split.spans[:2])
-    assert "three sentences" in complaint(sentence_triples, pair, vocabulary, 4, 0)
+    assert "must have at least three sentences" in complaint(sentence_triples, pair, vocabulary, 4, 0)

@@ -226,11 +226,11 @@ def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
         ({"source": "nowhere"}, "does not exist"),
         ({"source": "empty"}, "must contain text files"),
         ({"source": "blank.txt"}, "no sentences"),
-        ({"source": "blank.txt", "packages": ["json"]}, "takes packages"),
+        ({"source": "blank.txt", "packages": ["json"]}, "packages must be left out"),
         ({"packages": ["no_such_package"]}, "no_such_package"),
-        ({"sentence_per_line": True}, "no sentence a line"),
-        ({"test_fraction": 1}, "test fraction"),
-        ({"seed": -1}, "at least 0"),
+        ({"sentence_per_line": True}, "sentence_per_line must be left out"),
+        ({"test_fraction": 1}, "test_fraction must be at least 0 and below 1"),
+        ({"seed": -1}, "seed must be at least 0"),
     ],
 )
 def test_complaints(tmp_path, monkeypatch, complaint, arguments, message):

@@ -156,7 +156,7 @@ def _pixels(image, format):
         return np.asarray(image, "float32") / 65535
     if image.mode in ("I", "F"):
         raise InputError(
-            f"has pixels of mode {image.mode}, whose white is unknown: save it with 8 or 16 bits"
+            f"has pixels of mode {image.mode}, whose value of white is unknown: save it with 8 or 16 bits"
         )
     transparent = "RGBA" if "transparency" in image.info else "RGB"
     return np.asarray(image.convert(MODES.get(image.mode, transparent)), "float32") / 255
@@ -182,7 +182,7 @@ def read_image(item: bytes, origin: str, from_file: bool, image_size=None, chann
     except ImportError:
         raise
     except (FileNotFoundError, tf.errors.NotFoundError):
-        raise InputError(f"{origin} does not exist any more.") from None
+        raise InputError(f"{origin} no longer exists.") from None
     except (PermissionError, tf.errors.PermissionDeniedError, tf.errors.UnavailableError):
         raise InputError(f"{origin} cannot be read: check its permissions.") from None
     except InputError as error:
@@ -380,7 +380,7 @@ def error_of(
 def _check_channels(channels, origins):
     if len(set(channels.tolist())) > 1:
         raise InputError(
-            "Expected images with the same number of channels. "
+            "Images must have the same number of channels. "
             f"Received: {mixture(channels)}, such as {_examples(channels[:, None], origins)}; "
             "convert all of them: --channels 1 (grey) or --channels 3 (RGB)."
         )
@@ -390,9 +390,9 @@ def _check_sizes(sizes, origins):
     other = _first_different(sizes)
     if other:
         raise InputError(
-            f"Expected images of one size. Received: {origins[0]} with {sizes[0, 0]}x{sizes[0, 1]} and "
+            f"Images must have one size. Received: {origins[0]} with {sizes[0, 0]}x{sizes[0, 1]} and "
             f"{origins[other]} with {sizes[other, 0]}x{sizes[other, 1]} (height x width); "
-            "give the size to use: --image-size HEIGHT WIDTH."
+            "pass the size to use: --image-size HEIGHT WIDTH."
         )
 
 

@@ -93,7 +93,7 @@ def _readable(parts, readable, left_out):
         chosen = [row for row, name in enumerate(names) if readable[name]]
         if not chosen:
             raise InputError(
-                f"Expected images in {part} that can be read. Received: {len(names)} broken ones"
+                f"{part} must contain images that can be read. Received: {len(names)} broken ones"
             )
         kept[part] = ([names[row] for row in chosen], classes and [classes[row] for row in chosen])
     return kept

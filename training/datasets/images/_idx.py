@@ -55,7 +55,7 @@ def read_idx(
     parts = [part for part in ("train", "test") if (part, "images") in files]
     if not parts:
         raise InputError(
-            f"{path}: expected a file of images, such as train-images-idx3-ubyte. Received: labels only"
+            f"{path} must contain a file of images, such as train-images-idx3-ubyte. Received: labels only"
         )
     if parts == ["test"] and not streamed:
         raise InputError(
@@ -90,14 +90,14 @@ def read_idx_file(path: Path, axes: int) -> np.ndarray:
     start = bytes(contents[: 4 + 4 * axes])
     if len(start) < 4 + 4 * axes or start[:4] != bytes([0, 0, UNSIGNED_BYTE, axes]):
         raise InputError(
-            f"{path}: expected an idx file of unsigned bytes with {axes} axes, which begins with the bytes "
+            f"{path} must be an idx file of unsigned bytes with {axes} axes, which begins with the bytes "
             f"0, 0, {UNSIGNED_BYTE}, {axes}. Received: {', '.join(map(str, start[:4]))}"
         )
     shape = struct.unpack(f">{axes}I", start[4:])
     size, expected = len(contents) - len(start), prod(shape)
     if size != expected:
         raise InputError(
-            f"{path}: expected {expected} bytes after the header, as its shape {shape} says. "
+            f"{path} must have {expected} bytes after the header, according to its shape {shape}. "
             f"Received: {size}; the file is cut short or damaged."
         )
     values = np.frombuffer(contents, np.uint8) if packed else contents
@@ -111,8 +111,8 @@ def _files_of_set(path):
     sets = sorted({_set(file) for file in found}) if path.is_dir() else [_set(path)]
     if len(sets) > 1:
         raise InputError(
-            f"{folder} holds idx files of {len(sets)} sets ({', '.join(name + '...' for name in sets)}): "
-            "name one of the files instead."
+            f"{folder} contains idx files of {len(sets)} sets ({', '.join(name + '...' for name in sets)}): "
+            "pass one of the files instead."
         )
     files = {}
     for file in found:

@@ -64,7 +64,7 @@ def read_npz(
     keys = npz_keys(path)
     parts = _find_parts({key.lower(): key for key in keys}, path, streamed_shape is not None)
     if not parts:
-        raise InputError(f"{path}: expected the keys {EXPECTED}. Received: {', '.join(keys) or 'no keys'}")
+        raise InputError(f"{path} must have the keys {EXPECTED}. Received: {', '.join(keys) or 'no keys'}")
     members = {part: {k: NpzMember(path, key) for k, key in found.items()} for part, found in parts.items()}
     left_out = LeftOut("arrays")
     used = {key for found in parts.values() for key in found.values()} | {"class_names"}
@@ -172,7 +172,7 @@ def _slices(jpeg, offsets):
     valid = contents.dtype == np.uint8 and bounds.ndim == 1 and len(bounds) > 1 and bounds[0] >= 0
     if not valid or (np.diff(bounds.astype("int64")) < 0).any() or bounds[-1] > len(contents):
         raise InputError(
-            f"{offsets.origin}: expected ascending offsets into the {contents.size} bytes of {jpeg.key}, "
+            f"{offsets.origin} must be ascending offsets into the {contents.size} bytes of {jpeg.key}, "
             f"one more than there are images. Received: shape {bounds.shape}"
         )
     return [contents[start:end].tobytes() for start, end in pairwise(bounds)]

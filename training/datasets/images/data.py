@@ -155,13 +155,13 @@ class ImageSource:
         shapes = {name: part.image_shape for name, part in self.parts.items()}
         if len(set(shapes.values())) > 1:
             raise InputError(
-                f"{self.origin}: expected training and test images of one shape. "
+                f"{self.origin}: training and test images must have one shape. "
                 f"Received: {' and '.join(map(str, shapes.values()))}"
             )
         for part, labels in self.labels.items():
             if labels.shape != (len(self.parts[part]),):
                 raise InputError(
-                    f"{self.origin}: expected one label an image. "
+                    f"{self.origin} must have one label per image. "
                     f"Received: {len(self.parts[part])} images and labels of shape {labels.shape}"
                 )
 
@@ -177,8 +177,8 @@ class ImageSource:
         )
         if scale is not None and not stored:
             raise InputError(
-                f"--scale is for images in arrays (.npz, idx files). Received: --scale {scale:g} with "
-                f"{self.origin}, which has a scale of its own; leave it out."
+                "--scale must be left out except for images in arrays (.npz, idx files). "
+                f"Received: --scale {scale:g} with {self.origin}, which has its own scale."
             )
 
 

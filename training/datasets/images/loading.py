@@ -68,9 +68,11 @@ def load_images(
     """
     for name, fraction in (("validation", validation_fraction), ("test", test_fraction)):
         if not 0 <= fraction < 1:
-            raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
+            raise InputError(
+                f"{name}_fraction must be at least 0 and below 1. Received: {name}_fraction={fraction}"
+            )
     if split_seed < 0:
-        raise InputError(f"The seed of the split is at least 0. Received: {split_seed}")
+        raise InputError(f"split_seed must be at least 0. Received: split_seed={split_seed}")
     opened = open_images(source, image_size, scale=scale, channels=channels, skip_broken=skip_broken)
     opened.check_scale(scale)
     opened.left_out.warn(opened.origin)
@@ -123,7 +125,7 @@ def _draw(rows, fraction, seed):
     count = max(1, round(len(rows) * fraction)) if fraction else 0
     if count >= len(rows):
         raise InputError(
-            "Expected enough images to hold some out for test and validation. "
+            "There must be enough images to hold some out for test and validation. "
             f"Received: {len(rows)} left to split; add images."
         )
     order = np.random.default_rng(seed).permutation(len(rows))
@@ -153,7 +155,7 @@ def open_images(
         InputError: the source is missing, of an unknown kind, or cannot be used.
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise InputError(f"The image size is a height and a width of at least 1. Received: {image_size}")
+        raise InputError(f"The image size must be a height and a width of at least 1. Received: {image_size}")
     check_channels(channels)
     opened = _open(source, image_size, streamed_shape, scale, channels, skip_broken)
     for store in opened.parts.values():
@@ -171,7 +173,7 @@ def _open(source, image_size, streamed_shape, scale, channels, skip_broken):
         return read_sprites(size, streamed=streamed_shape is not None)
     path = Path(source)
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected {SOURCES}.")
+        raise InputError(f"{path} does not exist: the source must be {SOURCES}.")
     try:
         return _open_path(path, image_size, streamed_shape, scale, channels, skip_broken)
     except PermissionError as error:
@@ -189,7 +191,7 @@ def _open_path(path, image_size, streamed_shape, scale, *encoded):
         channels, _ = encoded
         store = EncodedStore([str(path)], [str(path)], streamed_shape, image_size, channels)
         return ImageSource(path.stem, f"image {path}", {"all": store}, names={"all": [path.name]})
-    raise InputError(f"{path}: expected {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")
+    raise InputError(f"{path} must be {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")
 
 
 def _open_folder(path, image_size, streamed_shape, scale, *encoded):
@@ -200,8 +202,8 @@ def _open_folder(path, image_size, streamed_shape, scale, *encoded):
     if archives and not list_files(path, EXTENSIONS, LeftOut(), "image", is_image):
         if len(archives) > 1:
             raise InputError(
-                f"{path} holds {len(archives)} .npz files ({archives[0].name}, {archives[1].name}, ...): "
-                "name one of them."
+                f"{path} contains {len(archives)} .npz files ({archives[0].name}, {archives[1].name}, ...): "
+                "pass one of them."
             )
         return read_npz(archives[0], image_size, streamed_shape, scale, *encoded)
     return read_folder(path, image_size, streamed_shape, *encoded)

@@ -145,13 +145,13 @@ class EncodedStore:
     def _check_shape(self, row, shape):
         if shape[2] != self.image_shape[2]:
             raise InputError(
-                f"Expected images with {self.image_shape[2]} channels. "
+                f"Images must have {self.image_shape[2]} channels. "
                 f"Received: {self.origins[row]} with {shape[2]}; convert it, or all of them: "
                 f"--channels {1 if self.image_shape[2] < 3 else 3}."
             )
         if self.image_size is None and shape != self.image_shape:
             raise ImageSizeError(
-                f"Expected images of {self.image_shape[0]}x{self.image_shape[1]} pixels. "
+                f"Images must have {self.image_shape[0]}x{self.image_shape[1]} pixels. "
                 f"Received: {self.origins[row]} with {shape[0]}x{shape[1]}; resize it."
             )
 

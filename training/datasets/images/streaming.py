@@ -57,13 +57,13 @@ def stream_images(
     """
     index, count = shard
     if batch_size < 1:
-        raise InputError(f"The batch size is at least 1. Received: {batch_size}")
+        raise InputError(f"The batch size must be at least 1. Received: {batch_size}")
     if not 0 <= index < count:
-        raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
+        raise InputError(f"shard must be (i, n) with 0 <= i < n. Received: shard={shard}")
     image_shape = tuple(int(size) for size in image_shape)
     if channels is not None and channels != image_shape[2]:
         raise InputError(
-            f"channels must be those that the model takes, {image_shape[2]}. Received: channels={channels}"
+            f"channels must be those of the model's input, {image_shape[2]}. Received: channels={channels}"
         )
     opened = open_images(
         source,
@@ -101,6 +101,6 @@ def _check_shape(opened, image_shape, skip_broken):
     if opened.image_shape != image_shape:
         same_channels = opened.image_shape[2] == image_shape[2]
         raise (ImageSizeError if same_channels else InputError)(
-            f"{opened.origin}: expected images of shape {image_shape} (height, width, channels), "
-            f"as the model takes them. Received: {opened.image_shape}."
+            f"{opened.origin} must contain images of shape {image_shape} (height, width, channels), "
+            f"as in the model's input. Received: {opened.image_shape}."
         )

@@ -62,12 +62,12 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     except PermissionError:
         raise InputError(f"{path} cannot be read: check its permissions.") from None
     if not len(samples) or rate < 1:
-        raise InputError(f"{path} holds no samples: replace or remove it.")
+        raise InputError(f"{path} contains no samples: replace or remove it.")
     waveform = float_waveform(samples)
     if waveform.ndim == 2:
         waveform = waveform.mean(axis=1)
     if not np.isfinite(waveform).all():
-        raise InputError(f"{path} holds values that are not numbers: replace or remove it.")
+        raise InputError(f"{path} contains values that are not numbers: replace or remove it.")
     return waveform / max(1.0, np.abs(waveform).max()), int(rate)
 
 
@@ -124,7 +124,7 @@ def _read_with_soundfile(contents, path):
         import soundfile
     except (ImportError, OSError):  # OSError: the library libsndfile is missing
         raise ImportError(
-            f"Reading {path} needs soundfile: pip install 'keras-ae[audio]', or convert it to 16-bit wav"
+            f"Reading {path} requires soundfile: pip install 'keras-ae[audio]', or convert it to 16-bit wav"
         ) from None
     try:
         return soundfile.read(io.BytesIO(contents), dtype="float32")

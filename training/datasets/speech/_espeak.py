@@ -71,7 +71,8 @@ def read_espeak(
     counts = {"train": train_sentences, "validation": validation_sentences, "test": test_sentences}
     if min(voices, train_sentences, sample_rate) < 1 or min(seed, validation_sentences, test_sentences) < 0:
         raise InputError(
-            "Expected at least one voice, one sentence for training, and no negative number. "
+            "voices, train_sentences and sample_rate must be at least 1; seed, validation_sentences and "
+            "test_sentences must be at least 0. "
             f"Received: {voices} voices, {counts} sentences, seed {seed}, {sample_rate} Hz"
         )
     library = _loader()
@@ -116,7 +117,10 @@ def draw_sentences(count: int, seed: int) -> list[str]:
 def draw_utterances(available: list[str], voices: int, counts: dict[str, int], seed: int) -> list[dict]:
     """Draw `{"split", "voice", "text", "rate", "pitch"}` of every utterance, in the order of speaking."""
     if voices > len(available):
-        raise InputError(f"espeak-ng has {len(available)} plain voices. Received: {voices} asked for")
+        raise InputError(
+            f"voices must be at most {len(available)}, the plain voices of espeak-ng. "
+            f"Received: voices={voices}"
+        )
     draw, shuffled = random.Random(seed), list(available)
     draw.shuffle(shuffled)
     return [
@@ -137,7 +141,7 @@ def _loader():
     try:
         import espeakng_loader
     except ImportError:
-        raise ImportError("Speech of espeak-ng needs its wheel: pip install 'keras-ae[espeak]'") from None
+        raise ImportError("Speech of espeak-ng requires its wheel: pip install 'keras-ae[espeak]'") from None
     return espeakng_loader
 
 

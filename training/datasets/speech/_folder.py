@@ -57,12 +57,12 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
         (row, found.samples, found.rate) for row, found in zip(rows, survey, strict=True) if found.samples
     ]
     if not usable:
-        raise InputError(f"{folder} holds no usable audio file; {len(problems)} problems: {problems[0]}")
+        raise InputError(f"{folder} contains no usable audio file; {len(problems)} problems: {problems[0]}")
     rates = sorted({rate for *_, rate in usable})
     if sample_rate is None and len(rates) > 1:
         raise InputError(
-            f"{folder}: expected files of one sample rate. "
-            f"Received: {', '.join(map(str, rates))} Hz; give the rate to use."
+            f"The files in {folder} must have one sample rate. "
+            f"Received: {', '.join(map(str, rates))} Hz; pass the rate to use."
         )
     rate = sample_rate or rates[0]
     rows = [row for row, *_ in usable]
@@ -97,7 +97,7 @@ def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list
     """
     manifests = [folder / name for name in MANIFESTS if (folder / name).exists()]
     if len(manifests) > 1:
-        raise InputError(f"{folder} holds {manifests[0].name} and {manifests[1].name}: remove one.")
+        raise InputError(f"{folder} contains {manifests[0].name} and {manifests[1].name}: remove one.")
     names = list_files(folder, EXTENSIONS, left_out, "audio", is_audio, known=tuple(MANIFESTS))
     if manifests:
         rows = read_manifest(manifests[0], training)
@@ -171,7 +171,7 @@ def read_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
     for line, cells in rows:
         if len(cells) != len(header):
             came = "more" if len(cells) > len(header) else "fewer"
-            raise InputError(f"{path}, line {line}: expected {len(header)} columns. Received: {came}")
+            raise InputError(f"{path}, line {line} must have {len(header)} columns. Received: {came}")
     table = [(line, dict(zip(header, cells, strict=True))) for line, cells in rows]
     label = [name for name in LABEL_COLUMNS if name in header][:1]
     _check_cells(path, [*NEVER_EMPTY, *label] if training else ["path"], table)
@@ -335,7 +335,7 @@ def _survey(path):
         return SurveyedFile(0, 0, "unreadable", f"left out: {error}")
     if len(waveform) < SHORTEST * rate:
         samples = "1 sample" if len(waveform) == 1 else f"{len(waveform)} samples"
-        problem = f"left out: {path} holds {samples} at {rate} Hz, less than {SHORTEST:g} seconds."
+        problem = f"left out: {path} contains {samples} at {rate} Hz, less than {SHORTEST:g} seconds."
         return SurveyedFile(0, 0, f"shorter than {SHORTEST:g} s", problem)
     return SurveyedFile(len(waveform), rate, *_suspicion(path, waveform))
 

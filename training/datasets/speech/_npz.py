@@ -39,7 +39,7 @@ def read_speech_npz(path: Path, sample_rate: int | None = None) -> SpeechSource:
     audio_key = next((key for key in AUDIO_TYPES if key in keys), None)
     if audio_key is None or not {"offsets", "sample_rate"} <= set(keys):
         raise InputError(
-            f"{path}: expected the keys audio or audio_mulaw, offsets and sample_rate. "
+            f"{path} must have the keys audio or audio_mulaw, offsets and sample_rate. "
             f"Received: {', '.join(keys) or 'no keys'}"
         )
     store = _store(path, audio_key)
@@ -70,22 +70,22 @@ def _store(path, audio_key):
     audio, offsets = NpzMember(path, audio_key).whole(), NpzMember(path, "offsets").whole()
     if str(audio.dtype) not in AUDIO_TYPES[audio_key] or audio.ndim != 1:
         raise InputError(
-            f"{path}[{audio_key}]: expected a row of {' or '.join(AUDIO_TYPES[audio_key])}. "
+            f"{path}[{audio_key}] must be a row of {' or '.join(AUDIO_TYPES[audio_key])}. "
             f"Received: {audio.dtype} of shape {audio.shape}"
         )
     if audio.dtype.kind == "f" and not np.abs(audio).max(initial=0) <= 1:  # also true for NaN
-        raise InputError(f"{path}[{audio_key}]: expected floats in [-1, 1]. Received: others; divide them.")
+        raise InputError(f"{path}[{audio_key}] must be floats in [-1, 1]. Received: others; divide them.")
     bounds = (
         offsets.astype("int64") if offsets.dtype.kind in "iu" and offsets.ndim == 1 else np.zeros(0, "int64")
     )
     if len(bounds) < 2 or bounds[0] < 0 or bounds[-1] > len(audio) or (np.diff(bounds) < 1).any():
         raise InputError(
-            f"{path}[offsets]: expected ascending offsets into the {len(audio)} samples, one more than there "
+            f"{path}[offsets] must be ascending offsets into the {len(audio)} samples, one more than there "
             f"are utterances, and none empty. Received: {offsets.dtype} of shape {offsets.shape}"
         )
     rate = NpzMember(path, "sample_rate").whole()
     if rate.size != 1 or rate.item() < 1:
-        raise InputError(f"{path}[sample_rate]: expected one number, in Hz. Received: {rate}")
+        raise InputError(f"{path}[sample_rate] must be one number, in Hz. Received: {rate}")
     return WaveformStore(audio, bounds, round(rate.item()), f"{path}[{audio_key}]")
 
 

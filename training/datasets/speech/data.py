@@ -264,12 +264,12 @@ class SpeechSource:
         for name, size in sizes.items():
             if size != count:
                 raise InputError(
-                    f"{self.origin}: expected {count} x {name}, one an utterance. Received: {size}"
+                    f"{self.origin} must have {count} x {name}, one per utterance. Received: {size}"
                 )
         unknown = [] if self.splits is None else sorted(set(self.splits.tolist()) - set(SPLITS))
         if unknown:
             raise InputError(
-                f"{self.origin}: expected the splits {', '.join(SPLITS)}. Received: {', '.join(unknown)}"
+                f"{self.origin}: splits must be {', '.join(SPLITS)}. Received: {', '.join(unknown)}"
             )
 
     def label_column(self, wanted: str | None) -> str | None:
@@ -287,8 +287,8 @@ class SpeechSource:
             )
         if wanted not in self.columns:
             raise InputError(
-                f"{self.origin} has no column {wanted}. "
-                f"Received: {', '.join(self.columns) or 'no columns'}; name one of these as label."
+                f"{self.origin} must have a column {wanted}. "
+                f"Received: {', '.join(self.columns) or 'no columns'}; pass one of these as label."
             )
         return wanted
 

@@ -86,7 +86,7 @@ class Synthesizer:
         words = text.encode()
         failed = self.espeak.espeak_Synth(words, len(words) + 1, 0, BY_CHARACTER, 0, UTF8, None, None)
         if failed or not self._audio:
-            raise RuntimeError(f"espeak-ng says nothing to {text!r} with the voice {voice}")
+            raise RuntimeError(f"espeak-ng gives no speech for {text!r} with the voice {voice}")
         return np.concatenate(self._audio), self._phones
 
     def _receive(self, samples, count, events):

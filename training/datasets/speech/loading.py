@@ -69,7 +69,9 @@ def load_speech(
     if source in (None, "espeak"):
         espeak["seed"] = seed
     elif espeak:
-        raise InputError(f"Only the source espeak takes {', '.join(espeak)}. Received: {source}")
+        raise InputError(
+            f"{', '.join(espeak)} must be left out except for the source espeak. Received: {source}"
+        )
     opened = open_speech(source, sample_rate, **espeak)
     opened.left_out.warn(opened.origin)
     chosen = opened.label_column(label)
@@ -106,13 +108,15 @@ def _check(sample_rate, level, validation_fraction, test_fraction, split_by, see
     check_level(level)
     for name, fraction in (("validation", validation_fraction), ("test", test_fraction)):
         if not 0 <= fraction < 1:
-            raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
+            raise InputError(
+                f"{name}_fraction must be at least 0 and below 1. Received: {name}_fraction={fraction}"
+            )
     if sample_rate is not None and sample_rate < 1:
-        raise InputError(f"The sample rate is at least 1 Hz. Received: {sample_rate}")
+        raise InputError(f"sample_rate must be at least 1 Hz. Received: sample_rate={sample_rate}")
     if split_by not in ("utterance", "speaker"):
-        raise InputError(f'Splits are drawn by "utterance" or by "speaker". Received: {split_by!r}')
+        raise InputError(f'split_by must be "utterance" or "speaker". Received: split_by={split_by!r}')
     if seed < 0:
-        raise InputError(f"The seed is at least 0. Received: {seed}")
+        raise InputError(f"seed must be at least 0. Received: seed={seed}")
 
 
 def _description(opened, splits, label, level, split_by, seed):
@@ -162,7 +166,7 @@ def open_speech(source: str | os.PathLike | None, sample_rate: int | None = None
         return read_espeak(sample_rate=sample_rate or 16_000, **espeak)
     path = Path(source)
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected {SOURCES}.")
+        raise InputError(f"{path} does not exist: the source must be {SOURCES}.")
     try:
         if path.is_dir():
             return read_speech_folder(path, sample_rate)
@@ -170,4 +174,4 @@ def open_speech(source: str | os.PathLike | None, sample_rate: int | None = None
             return read_speech_npz(path, sample_rate)
     except PermissionError as error:
         raise InputError(f"{error.filename or path} cannot be read: check its permissions.") from None
-    raise InputError(f"{path}: expected {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")
+    raise InputError(f"{path} must be {SOURCES}. Received: a file ending in {path.suffix or 'nothing'}")

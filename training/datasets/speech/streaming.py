@@ -55,9 +55,9 @@ def stream_speech(
     index, count = shard
     check_level(level)
     if not 0 <= index < count:
-        raise InputError(f"A shard is (i, n) with 0 <= i < n. Received: {shard}")
+        raise InputError(f"shard must be (i, n) with 0 <= i < n. Received: shard={shard}")
     if sample_rate < 1:
-        raise InputError(f"The sample rate is at least 1 Hz. Received: {sample_rate}")
+        raise InputError(f"sample_rate must be at least 1 Hz. Received: sample_rate={sample_rate}")
     left_out = LeftOut()
     store, names = _open(source, sample_rate, left_out, skip_broken)
     rows = range(index, len(store), count)
@@ -125,7 +125,7 @@ def speech_batches(split: SpeechSplit, batch_size: int, seed: int, *, crop: int 
     [[2.0, 3.0, 4.0]]
     """
     if crop is not None and crop < 1:
-        raise InputError(f"A window has at least one sample. Received: crop={crop}")
+        raise InputError(f"crop must be at least one sample. Received: crop={crop}")
     order = (
         BucketedOrder(split.lengths, batch_size, seed)
         if crop is None

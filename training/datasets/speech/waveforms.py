@@ -26,7 +26,7 @@ def resampled(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     try:
         from scipy.signal import resample_poly
     except ImportError:
-        raise ImportError("Changing the sample rate needs scipy: pip install 'keras-ae[audio]'") from None
+        raise ImportError("Changing the sample rate requires scipy: pip install 'keras-ae[audio]'") from None
     common = gcd(rate, new_rate)
     waveform = resample_poly(waveform, new_rate // common, rate // common)
     return np.clip(waveform, -1, 1).astype("float32")
@@ -85,7 +85,7 @@ def silence_of(waveform: np.ndarray) -> str:
 def check_level(level: str | None) -> None:
     """Raise an `InputError` if `level` is unknown."""
     if level not in LEVELS:
-        raise InputError(f'The level is "rms", "peak" or None. Received: {level!r}')
+        raise InputError(f'level must be "rms", "peak" or None. Received: level={level!r}')
 
 
 def float_waveform(samples: np.ndarray) -> np.ndarray:

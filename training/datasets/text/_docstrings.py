@@ -33,7 +33,7 @@ def package_folders(packages: Sequence[str] | None) -> dict[str, Path]:
         folder = _folder(name)
         if folder is None and packages is not None:
             raise InputError(
-                f"Expected installed packages with Python sources. Received: {name}; install it."
+                f"packages must be installed packages with Python sources. Received: {name}; install it."
             )
         if folder is not None:
             found[f"{name} {_version(name)}"] = folder

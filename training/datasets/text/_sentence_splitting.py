@@ -55,7 +55,7 @@ def _library():
         import sentencex
     except ImportError as error:
         raise ImportError(
-            "Cutting text into sentences needs sentencex: pip install 'keras-ae[text]', "
-            "or give files with one sentence a line and sentence_per_line=True."
+            "Splitting text into sentences requires sentencex: pip install 'keras-ae[text]', "
+            "or pass files with one sentence per line and sentence_per_line=True."
         ) from error
     return sentencex

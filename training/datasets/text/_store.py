@@ -121,7 +121,7 @@ def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
         np.array([text.tell()], "int64").tofile(starts)
     if not about["names"]:
         problems = about["problems"] or ["there are no documents."]
-        raise InputError(f"Expected text with sentences. Received: {problems[0]}")
+        raise InputError(f"The text must contain sentences. Received: {problems[0]}")
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 

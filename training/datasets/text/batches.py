@@ -50,7 +50,7 @@ def sentence_blocks(
     _check(max_words)
     if block_size < 2 or len(split) < 2:
         raise InputError(
-            "Expected blocks of at least two sentences. "
+            "Blocks must have at least two sentences. "
             f"Received: block_size={block_size} and {len(split)} sentences"
         )
 
@@ -94,7 +94,7 @@ def sentence_triples(
     _check(max_words)
     middles = split.inner()
     if not len(middles):
-        raise InputError("Expected a document of at least three sentences. Received: none")
+        raise InputError("Some document must have at least three sentences. Received: none")
 
     def triples(places):
         batch = {}
@@ -132,4 +132,4 @@ def _padded(vocabulary, tokens, max_words):
 
 def _check(max_words):
     if max_words < 1:
-        raise InputError(f"A sentence keeps at least one word. Received: max_words={max_words}")
+        raise InputError(f"max_words must be at least 1. Received: max_words={max_words}")

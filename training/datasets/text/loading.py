@@ -69,14 +69,18 @@ def load_text(
     """
     for name, fraction in (("validation", validation_fraction), ("test", test_fraction)):
         if not 0 <= fraction < 1:
-            raise InputError(f"The {name} fraction is at least 0 and below 1. Received: {fraction}")
+            raise InputError(
+                f"{name}_fraction must be at least 0 and below 1. Received: {name}_fraction={fraction}"
+            )
     if seed < 0:
-        raise InputError(f"The seed is at least 0. Received: {seed}")
+        raise InputError(f"seed must be at least 0. Received: seed={seed}")
     docstrings = source in (None, "docstrings")
     if docstrings and sentence_per_line:
-        raise InputError("Docstrings have no sentence a line: leave out sentence_per_line.")
+        raise InputError(
+            "sentence_per_line must be left out for docstrings, which have no sentence per line."
+        )
     if packages is not None and not docstrings:
-        raise InputError(f'Only the source "docstrings" takes packages. Received: {source}')
+        raise InputError(f'packages must be left out except for the source "docstrings". Received: {source}')
     opened = open_text(source, sentence_per_line, language, packages, encoding)
     fractions = {"test": test_fraction, "validation": validation_fraction}
     spans, how = split_spans(opened, fractions, seed)
@@ -120,7 +124,9 @@ def open_text(
         return _open_docstrings(packages)
     path = Path(source)
     if not path.exists():
-        raise InputError(f'{path} does not exist: expected "docstrings", a text file or a folder of them.')
+        raise InputError(
+            f'{path} does not exist: the source must be "docstrings", a text file or a folder of them.'
+        )
     if encoding is not None:
         check_encoding(encoding)
     left_out = LeftOut()

@@ -50,7 +50,7 @@ def word_vectors(
             warnings.simplefilter("ignore")
             from gensim.models import Word2Vec
     except ImportError as error:
-        raise ImportError("Training word vectors needs gensim: pip install 'keras-ae[text]'.") from error
+        raise ImportError("Training word vectors requires gensim: pip install 'keras-ae[text]'.") from error
     model = Word2Vec(
         vector_size=dim,
         window=window,
@@ -64,7 +64,7 @@ def word_vectors(
     corpus = _Corpus(sentences)
     model.build_vocab(corpus)
     if not len(model.wv):
-        raise InputError(f"Expected words that come at least {min_count} times. Received: none")
+        raise InputError(f"Some word must occur at least {min_count} times. Received: none")
     model.train(corpus, total_examples=model.corpus_count, epochs=epochs)
     return WordVectors(model.wv.index_to_key, model.wv.vectors)
 
