@@ -107,8 +107,8 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
             "--epochs must be at least 1. Received: 0. See: keras-ae train vae --help",
         ),
         (["train", "vae", "--epochs", "-3"], "--epochs must be at least 1. Received: -3."),
-        (["train", "vae", "--epochs", "three"], "--epochs: expected a whole number. Received: 'three'."),
-        (["train", "vae", "--noise", "much"], "--noise: expected a number. Received: 'much'."),
+        (["train", "vae", "--epochs", "three"], "--epochs must be a whole number. Received: 'three'."),
+        (["train", "vae", "--noise", "much"], "--noise must be a number. Received: 'much'."),
         (["train", "vae", "--batch-size", "0"], "--batch-size must be at least 1. Received: 0."),
         (
             ["train", "vae", "--learning-rate", "0"],
@@ -119,7 +119,7 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
         (["train", "vqvae", "--ema-decay", "2"], "--ema-decay must be at least 0 and below 1. Received: 2.0"),
         (
             ["train", "vae", "--image-size", "32"],
-            "--image-size: expected two whole numbers, a height and a width. Received: '32'.",
+            "--image-size must be two whole numbers, a height and a width. Received: '32'.",
         ),
         (
             ["train", "vae", "--image-size", "0", "8"],

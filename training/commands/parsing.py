@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from keras_ae.errors import InputError, require
 
 PLAINER = {  # messages of Python and their replacements
-    r"invalid literal for int\(\) with base 10: ": "expected a whole number. Received: ",
-    r"could not convert string to float: ": "expected a number. Received: ",
-    r"^Error parsing recipe: ": "",
-    r"no type matching (?:\{None\}\|)?\{INT INT\} could be instantiated from \[(.*?)\]": (
-        r"expected two whole numbers, a height and a width. Received: \1"
+    r": invalid literal for int\(\) with base 10: ": " must be a whole number. Received: ",
+    r": could not convert string to float: ": " must be a number. Received: ",
+    r"^Error parsing (?:recipe: )?": "",
+    r": no type matching (?:\{None\}\|)?\{INT INT\} could be instantiated from \[(.*?)\]": (
+        r" must be two whole numbers, a height and a width. Received: \1"
     ),
-    r"no type matching (?:\{None\}\|)?(\{.*?\}) could be instantiated from \[(.*?)\]": (
-        r"expected \1. Received: \2"
+    r": no type matching (?:\{None\}\|)?(\{.*?\}) could be instantiated from \[(.*?)\]": (
+        r" must be \1. Received: \2"
     ),
 }
 
