@@ -3,11 +3,14 @@
 import contextlib
 import contextvars
 import sys
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 from keras import ops
 from tensorflow.python.ops import control_flow_util  # no public function detects compilation by XLA
+
+Tensor: TypeAlias = Any  # a tf.Tensor; while a functional model is built, a keras.KerasTensor
 
 _exporting = contextvars.ContextVar("keras_ae_exporting", default=False)
 
