@@ -162,7 +162,7 @@ def check_numbers(name, value):
         raise InputError(f"{name} must consist of numbers. Received: {name} of dtype {text}.")
 
 
-def shape_of(value) -> tuple:
+def shape_of(value) -> tuple | None:
     """Return the shape of an array, tensor or spec, `None` for unknown axes; `None` without a known rank."""
     shape = getattr(value, "shape", None)
     if shape is None or (isinstance(shape, tf.TensorShape) and shape.rank is None):

@@ -1,6 +1,7 @@
 """Auto-encoder with an adversary that removes the information about a label from the embedding."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,7 +14,7 @@ from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.stages import Stage, check_loss, check_reconstruction
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
     call_under_mask,
@@ -94,9 +95,9 @@ class AdversarialDisentangler(AutoEncoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        adversary,
+        encoder: keras.Layer,
+        decoder: keras.Model,
+        adversary: keras.Model,
         *,
         label: str = "label",
         adversarial_loss: str = "confusion",
@@ -104,8 +105,8 @@ class AdversarialDisentangler(AutoEncoder):
         adversary_updates: int = 5,
         autoencoder_steps: int = 0,
         adversary_steps: int = 0,
-        reconstruction_loss="mse",
-        **kwargs,
+        reconstruction_loss: Any = "mse",
+        **kwargs: Any,
     ):
         if adversary_updates < 1:
             raise ValueError(f"adversary_updates must be at least 1. Received: {adversary_updates=}")
@@ -127,14 +128,14 @@ class AdversarialDisentangler(AutoEncoder):
         if hasattr(self, "adversary"):  # a built model accepts no further parts: wait for the last one
             super()._build_on_encoder()
 
-    def input_shapes(self):
+    def input_shapes(self) -> dict[str, tuple[int | None, ...] | None]:
         return {**super().input_shapes(), self.label: (None,)}
 
-    def input_rules(self):
+    def input_rules(self) -> Any:
         sizes = {self.label: getattr(self.adversary, "num_classes", None)}
         return replace(super().input_rules(), trained_on=(self.label,), sizes=sizes)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]) -> None:
         if self.built:
             return
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
@@ -149,14 +150,14 @@ class AdversarialDisentangler(AutoEncoder):
         self.adversary.build(embedding.shape)
         self.built = True
 
-    def players(self):
+    def players(self) -> list[Player]:
         """Return two players: encoder and decoder together, and the adversary."""
         return [
             Player("model", lambda: self.encoder.trainable_variables + self.decoder.trainable_variables),
             Player("adversary", lambda: self.adversary.trainable_variables, self.adversary_updates),
         ]
 
-    def decode(self, codes, lengths=None, *, label):
+    def decode(self, codes: Tensor, lengths: Tensor | None = None, *, label: Tensor) -> Tensor:
         """Return the reconstruction from an embedding and the label `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
@@ -165,14 +166,14 @@ class AdversarialDisentangler(AutoEncoder):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         return self._decoded(embedding, label, mask, training=False)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Tensor:
         """Return the reconstruction of `{"x":, label:[, "lengths":]}` with the given label."""
         return self.call(self.checked_inputs(x), training=False)
 
-    def decoder_output(self, embedding, x, training):
+    def decoder_output(self, embedding: Tensor, x: Any, training: bool | None) -> Tensor:
         return self._decoded(embedding, self.labels(x), mask_of(embedding), training)
 
-    def labels(self, x):
+    def labels(self, x: Any) -> Tensor:
         """Return the label of each example of the inputs `x`."""
         labels = x.get(self.label) if isinstance(x, dict) else None
         if labels is None:
@@ -183,7 +184,9 @@ class AdversarialDisentangler(AutoEncoder):
             )
         return labels
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         embedding = call_masked(self.encoder, values, input_mask(values, lengths), training)
         added = take_losses(self.encoder)
@@ -229,10 +232,10 @@ class AdversarialDisentangler(AutoEncoder):
         inputs = {name: spec for name, spec in encode.inputs.items() if name != self.label}
         return {**table, "encode": Endpoint(encode.function, inputs)}
 
-    def input_specs(self):
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
         return {**super().input_specs(), self.label: self._label_spec()}
 
-    def code_specs(self):
+    def code_specs(self) -> dict[str, tf.TensorSpec]:
         return {**super().code_specs(), self.label: self._label_spec()}
 
     def _label_spec(self):
@@ -241,10 +244,12 @@ class AdversarialDisentangler(AutoEncoder):
     def _decode_endpoint(self, embedding, code_lengths=None, **label):
         return {"reconstruction": self.decode(embedding, code_lengths, label=label[self.label])}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return self.reconstruction_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("bottleneck")
         names = ("label", "adversary_updates", "autoencoder_steps", "adversary_steps")

@@ -1,5 +1,7 @@
 """Adversarial classifier of a label, with the losses of the classifier and of the encoder."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,7 +9,7 @@ from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.losses.divergences import categorical_kl, categorical_kl_to_uniform
-from keras_ae.ops.core import argmax
+from keras_ae.ops.core import Tensor, argmax
 from keras_ae.ops.sequences import call_under_mask, combine, mask_of
 from keras_ae.ops.terms import mean_term, weighted_mean
 
@@ -60,7 +62,14 @@ class Adversary(keras.layers.Layer):
         https://arxiv.org/abs/1409.7495.
     """
 
-    def __init__(self, classifier, *, loss: str = "confusion", weight=1.0, **kwargs):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        *,
+        loss: str = "confusion",
+        weight: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        **kwargs: Any,
+    ):
         super().__init__(**{**kwargs, "autocast": False})
         if loss not in LOSSES:
             raise ValueError(
@@ -77,7 +86,7 @@ class Adversary(keras.layers.Layer):
         # remains is a sum of two, theirs and the decoder's, which is the same in either order.
         self.reversal = GradientReversal(1.0 if loss == "gradient_reversal" else -1.0, name="reversal")
 
-    def build(self, embedding_shape):
+    def build(self, embedding_shape: tuple[int | None, ...]) -> None:
         if self.built:
             return
         embedding = keras.KerasTensor(embedding_shape, dtype="float32")
@@ -90,7 +99,7 @@ class Adversary(keras.layers.Layer):
         self.num_classes = shape[-1]
         self.built = True
 
-    def logits(self, embedding, mask=None, training=False):
+    def logits(self, embedding: Tensor, mask: Tensor | None = None, training: bool = False) -> Tensor:
         """Return the classifier's logits in float32, with their mask."""
         outputs = call_under_mask(self.classifier, embedding, mask, training)
         logits = ops.cast(outputs, "float32")
@@ -98,7 +107,14 @@ class Adversary(keras.layers.Layer):
             logits._keras_mask = mask_of(outputs)
         return logits
 
-    def classifier_loss(self, embedding, labels, mask=None, sample_weight=None, training=True):
+    def classifier_loss(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> tuple[Tensor, Tensor]:
         """Return `(loss, accuracy)` of the classifier; no gradient reaches the embedding."""
         logits = self.logits(ops.stop_gradient(embedding), mask, training)
         labels, weights = _targets(logits, labels), combine(mask_of(logits), sample_weight)
@@ -106,7 +122,13 @@ class Adversary(keras.layers.Layer):
         hits = ops.cast(ops.equal(labels, argmax(logits)), "float32")
         return weighted_mean(loss, weights), weighted_mean(hits, weights)
 
-    def encoder_loss(self, embedding, labels, mask=None, sample_weight=None):
+    def encoder_loss(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> Tensor:
         """Return the encoder's term before its weight; the classifier runs in inference mode."""
         logits = self.logits(self.reversal(embedding), mask)
         weights = combine(mask_of(logits), sample_weight)

@@ -1,5 +1,7 @@
 """Auto-encoder of an encoder, an optional bottleneck and a decoder, trained on a reconstruction loss."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,7 +15,7 @@ from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
     code_lengths,
@@ -68,7 +70,15 @@ class AutoEncoder(BaseModel):
 
     term_names = ("reconstruction_loss",)  # in addition to the loss and the bottleneck's terms
 
-    def __init__(self, encoder, decoder, bottleneck=None, *, reconstruction_loss="mse", **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
+        bottleneck: keras.Layer | None = None,
+        *,
+        reconstruction_loss: Any = "mse",
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
@@ -82,7 +92,7 @@ class AutoEncoder(BaseModel):
         if getattr(self.encoder, "built", False) and getattr(self.encoder, "input_shape", None) is not None:
             self.build(self.encoder.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]) -> None:
         if self.built:
             return
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
@@ -94,7 +104,7 @@ class AutoEncoder(BaseModel):
         check_loss(self.reconstruction_loss, self.sample_shape)
         self.built = True
 
-    def own_preprocessing(self):
+    def own_preprocessing(self) -> Preprocessing | None:
         """Return what the parts determine; a likelihood of values in [0, 1] declares this range for `x`."""
         found = super().own_preprocessing()
         bounded = getattr(self, "likelihood", None) == "bernoulli"
@@ -105,7 +115,7 @@ class AutoEncoder(BaseModel):
         *size, channels = self.sample_shape
         return Preprocessing(modality="images", value_range=(0, 1), image_size=size, channels=channels)
 
-    def build_embedding(self, features):
+    def build_embedding(self, features: Tensor) -> Tensor:
         """Return the symbolic embedding for the encoder's symbolic output, and set `code_shape`."""
         if not self.discrete:
             embedding = features if self.bottleneck is None else self.bottleneck(features)
@@ -115,28 +125,28 @@ class AutoEncoder(BaseModel):
         self.code_shape = tuple(codes.shape[1:])
         return embedding
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         return InputRules(self.input_shapes(), target=True, **self.target_bounds())
 
-    def input_shapes(self):
+    def input_shapes(self) -> dict[str, tuple[int | None, ...] | None]:
         """Return `{name: shape}` of the entries that `x` may contain."""
         shape = getattr(self, "sample_shape", None)
         return {"x": None if shape is None else (None, *shape), "lengths": (None,)}
 
-    def target_bounds(self):
+    def target_bounds(self) -> dict[str, Any]:
         """Return the `bounds` of the target and the setting that implies them, as in `InputRules`."""
         return loss_bounds(self.reconstruction_loss)
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Tensor:
         """Return the codes of `x` with a discrete bottleneck, else its embedding; `decode` takes either."""
         return self._code(self.features(self.checked_inputs(x)))
 
-    def embed(self, x):
+    def embed(self, x: Any) -> Tensor:
         """Return the float embedding of `x`."""
         codes = self.encode(x)
         return self.bottleneck.decode(codes) if self.discrete else codes
 
-    def decode(self, codes, lengths=None):
+    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the reconstruction from codes (integers) or from an embedding (floats).
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
@@ -145,13 +155,13 @@ class AutoEncoder(BaseModel):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         return call_masked(self.decoder, embedding, mask, training=False)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Tensor:
         """Return `decode(encode(x))`."""
         x, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(x, lengths)
         return crop(self.decode(self._code(features), code_lengths(features)), x)
 
-    def score(self, x):
+    def score(self, x: Any) -> Tensor:
         """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
 
         It is `reconstruction_error(x)` plus the losses of the bottleneck for each example, such as the
@@ -164,21 +174,21 @@ class AutoEncoder(BaseModel):
         features = self.features(*unpack_inputs(x))
         return error + self.bottleneck.example_losses(features, mask_of(features))
 
-    def reconstruction_error(self, x):
+    def reconstruction_error(self, x: Any) -> Tensor:
         """Return the reconstruction loss of each example, the mean over its real elements: `(batch,)`."""
         x = self.checked_inputs(x)
         values, lengths = unpack_inputs(x)
         target, mask = self.target_of(values, input_mask(values, lengths))
         return mean_per_example(self.element_losses(target, self.reconstruct(x)), mask)
 
-    def features(self, x, lengths=None):
+    def features(self, x: Any, lengths: Tensor | None = None) -> Tensor:
         """Return the encoder's output in inference."""
         if lengths is None:
             x, lengths = unpack_inputs(x)
         return call_masked(self.encoder, x, input_mask(x, lengths), training=False)
 
     @property
-    def discrete(self):
+    def discrete(self) -> bool:
         """Whether the bottleneck returns integer codes."""
         return isinstance(self.bottleneck, Bottleneck)
 
@@ -196,17 +206,17 @@ class AutoEncoder(BaseModel):
 
     # Overridden by models with another target or a conditioned decoder
 
-    def target_of(self, values, mask):
+    def target_of(self, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return `(target, mask of the target)` for the reconstruction of `values`."""
         return values, mask
 
-    def decoder_output(self, embedding, x, training):
+    def decoder_output(self, embedding: Tensor, x: Any, training: bool | None) -> Tensor:
         """Return the decoder's output for the embedding of the inputs `x`."""
         return call_masked(self.decoder, embedding, mask_of(embedding), training)
 
     # Training
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Tensor:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
         embedding = call_masked(self.encoder, values, mask, training)
@@ -214,7 +224,9 @@ class AutoEncoder(BaseModel):
             embedding = self.bottleneck(embedding, training=training)
         return crop(self.decoder_output(embedding, x, training), self.target_of(values, mask)[0])
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
         embedding = call_masked(self.encoder, values, mask, training)
@@ -238,7 +250,7 @@ class AutoEncoder(BaseModel):
             return {}
         return {"mask": mask_of(features), "sample_weight": sample_weight}
 
-    def element_losses(self, target, reconstruction):
+    def element_losses(self, target: Tensor, reconstruction: Tensor) -> Tensor:
         """Return the reconstruction loss before its mean: `(batch, ...)`, float32."""
         return reconstruction_losses(self.reconstruction_loss, target, crop(reconstruction, target))
 
@@ -260,14 +272,14 @@ class AutoEncoder(BaseModel):
             "reconstruction_error": Endpoint(self._error_endpoint, inputs, margin=margin),
         }
 
-    def input_specs(self):
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
         """Return `{"x": spec}`, with `"lengths"` where axis 1 of a sequence has a free length."""
         specs = {"x": tf.TensorSpec((None, *self.sample_shape), tf.float32, name="x")}
         if is_sequence(self.sample_shape):
             specs["lengths"] = tf.TensorSpec((None,), tf.int32, name="lengths")
         return specs
 
-    def code_specs(self):
+    def code_specs(self) -> dict[str, tf.TensorSpec]:
         """Return the inputs of `decode`: `codes` or `embedding`, with `code_lengths` for sequences."""
         name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
         specs = {name: tf.TensorSpec((None, *self.code_shape), dtype, name=name)}
@@ -305,10 +317,12 @@ class AutoEncoder(BaseModel):
         margins = self.bottleneck.margin(self.features(x, lengths))
         return ops.min(ops.reshape(margins, (ops.shape(margins)[0], -1)), axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return input_shape["x"] if isinstance(input_shape, dict) else input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "bottleneck": self.bottleneck}
         parts["reconstruction_loss"] = self.reconstruction_loss
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -36,7 +37,7 @@ from keras_ae.models.stages import (
     stage_at,
     with_switch,
 )
-from keras_ae.ops.core import num_replicas, sum_over_replicas
+from keras_ae.ops.core import Tensor, num_replicas, sum_over_replicas
 from keras_ae.ops.terms import LossTerm, TermMean
 
 # Read at import: tools that log trainings later replace the methods by ones that take *args.
@@ -66,7 +67,7 @@ class BaseModel(keras.Model):
 
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
-    def __init__(self, *, preprocessing=None, **kwargs):
+    def __init__(self, *, preprocessing: dict[str, Any] | Preprocessing | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self._declared = Preprocessing.of(preprocessing)
         self._terms = {}
@@ -89,7 +90,7 @@ class BaseModel(keras.Model):
         shape = rules.shapes.get(rules.values)
         return replace(rules, value_range=self._declared.range_of(None if shape is None else len(shape)))
 
-    def checked_inputs(self, x):
+    def checked_inputs(self, x: Any) -> Any:
         """Return the batch `x` of a method, with lists and tables as arrays.
 
         Raises:
@@ -101,11 +102,13 @@ class BaseModel(keras.Model):
         check_method_values(rules, x)
         return x
 
-    def observe_reconstruction(self, target, reconstruction, weights=None):
+    def observe_reconstruction(
+        self, target: Tensor, reconstruction: Tensor, weights: Tensor | None = None
+    ) -> None:
         """Update the metrics given to `compile` with a reconstruction; for use in `compute_terms`."""
         self._metrics_of_user.update(target, reconstruction, weights)
 
-    def check_batch(self, x, sample_weight=None):
+    def check_batch(self, x: Any, sample_weight: Tensor | None = None) -> None:
         """Raise `InputError` if an eager batch contains nothing to learn from."""
         if isinstance(x, dict) and x.get("x") is not None and x.get("lengths") is not None:
             counted = counted_lengths(x["x"], x["lengths"], sample_weight)
@@ -119,11 +122,13 @@ class BaseModel(keras.Model):
         """Return the players in the order of their updates; by default one, with all variables."""
         return [Player("model", lambda: self.trainable_variables)]
 
-    def prepare(self, x, y, training) -> tuple:
+    def prepare(self, x: Any, y: Any, training: bool) -> tuple[Any, Any]:
         """Return `(x, y)` for all players of a step, such as frames computed once from waveforms."""
         return x, y
 
-    def compute_terms(self, x, y, sample_weight, training, player) -> dict:
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Any]:
         """Return `{"loss": term, name: term, ...}` of a batch for the player named `player`.
 
         Each term is a `keras_ae.ops.terms.LossTerm` or a scalar.
@@ -132,7 +137,7 @@ class BaseModel(keras.Model):
         raise TypeError(f"{name} must define compute_terms(x, y, sample_weight, training, player)")
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the model of `get_config()`; serialised layers, losses and schedules are restored first."""
         parts = config.get(KEY, {})
         settings = {name: _made(value) for name, value in config.items() if name != KEY}
@@ -140,11 +145,11 @@ class BaseModel(keras.Model):
         quantize_parts(model, parts)
         return model
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         super().build_from_config(config)
         quantize_missing_parts(self)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), **config_of_quantized_parts(self)}
         if self._declared is None:
             return config
@@ -159,19 +164,19 @@ class BaseModel(keras.Model):
         return own if self._declared is None else self._declared.filled_from(own)
 
     @preprocessing.setter
-    def preprocessing(self, value):
+    def preprocessing(self, value: dict[str, Any] | Preprocessing | None) -> None:
         self._declared = Preprocessing.of(value)
 
     def own_preprocessing(self) -> Preprocessing | None:
         """Return what the parts of the model determine, such as the sample rate of a front end."""
         return front_end_preprocessing(self)
 
-    def track_terms(self, *names):
+    def track_terms(self, *names: str) -> None:
         """Create the metrics of the loss terms `names`."""
         for name in names:
             self._terms[name] = TermMean(name=name)
 
-    def track_stages(self, *stages: Stage):
+    def track_stages(self, *stages: Stage) -> None:
         """Train in these stages, one after the other; creates the saved counter `training_step`."""
         check_stages(stages, [player.name for player in self.players()])
         self.stages = stages
@@ -195,14 +200,14 @@ class BaseModel(keras.Model):
 
     def compile(
         self,
-        optimizer="adam",
-        *positional,
-        metrics=None,
-        run_eagerly=False,
-        jit_compile="auto",
-        steps_per_execution=1,
-        **others,
-    ):
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        *positional: Any,
+        metrics: Any = None,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+        **others: Any,
+    ) -> None:
         """Set the optimisers; the objective belongs to the model.
 
         Args:
@@ -242,7 +247,7 @@ class BaseModel(keras.Model):
         object.__setattr__(self, "_loss_tracker", TermMean(name="loss"))
         self._build_optimizers()
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any] | None:
         if not self.compiled:
             return None
         self._build_optimizers()  # an optimiser saved without its slots would also be loaded without them
@@ -257,10 +262,10 @@ class BaseModel(keras.Model):
             **self._metrics_of_user.get_config(),
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Save the model, as in Keras.
 
         Raises:
@@ -269,7 +274,7 @@ class BaseModel(keras.Model):
         self._check_built()
         return super().save(filepath, *args, **kwargs)
 
-    def export(self, filepath, *args, input_signature=None, **kwargs):
+    def export(self, filepath: Any, *args: Any, input_signature: Any = None, **kwargs: Any) -> None:
         """Export the model's call, as in Keras; `keras_ae.export` writes and verifies all endpoints.
 
         Raises:
@@ -281,7 +286,7 @@ class BaseModel(keras.Model):
             input_signature = rules.signature()
         return super().export(filepath, *args, input_signature=input_signature, **kwargs)
 
-    def quantize(self, *args, **kwargs):
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Quantise, as in Keras; optimisers keep their state for the variables that are still trained."""
         with quiet_about_own_layers(self):
             super().quantize(*args, **kwargs)
@@ -290,16 +295,16 @@ class BaseModel(keras.Model):
             with self.distribute_strategy.scope():
                 setattr(self, name, renewed_optimizer(getattr(self, name), player.variables()))
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         self._check_built()
         super().save_own_variables(store)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics of the terms and of the layers, and the metrics given to `compile`."""
         return [*super().metrics, *(self._metrics_of_user.metrics if self.compiled else ())]
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train the model, as in Keras; `y` may be omitted, also with `sample_weight`.
 
         Raises:
@@ -317,7 +322,7 @@ class BaseModel(keras.Model):
             given["callbacks"] = with_switch(given.get("callbacks"))
         return super().fit(**given)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the model, as in Keras; `y` may be omitted.
 
         Raises:
@@ -331,7 +336,7 @@ class BaseModel(keras.Model):
             given.update(x=x, y=y)
         return super().evaluate(**given)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Return predictions for `x`, as in Keras.
 
         Raises:
@@ -350,7 +355,7 @@ class BaseModel(keras.Model):
         self._first_batches.expect(mode, is_stream(x))
         return x, _target(x, y, sample_weight)
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
         x, y = finite_where_weightless((x, y), sample_weight)
@@ -362,7 +367,7 @@ class BaseModel(keras.Model):
             self.training_step.assign_add(1)
         return self._step_logs()
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         """Build the training function, as in Keras; it is rebuilt when a new stage has begun."""
         if self.stages:
             # TensorFlow's function: the one of keras.ops returns a mirrored variable unchanged.
@@ -374,14 +379,14 @@ class BaseModel(keras.Model):
         if self.train_function is not function:
             self.train_function = self._first_batches.guard(self.train_function, self, "train")
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         """Build the test function, as in Keras, with the check of the first batches."""
         function = self.test_function
         super().make_test_function(force=force)
         if self.test_function is not function:
             self.test_function = self._first_batches.guard(self.test_function, self, "test")
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._build_on(x)
         x, y = finite_where_weightless((x, y), sample_weight)

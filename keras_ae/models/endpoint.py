@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, check_finite, in_range, range_error
 
@@ -57,7 +58,7 @@ STORAGE = ("uint8", "int8", "uint16", "int16")  # dtypes in which pixels and sam
 
 def checked_input(
     label: str,
-    value,
+    value: ArrayLike,
     dtype: str,
     value_range: tuple[float, float] | None = None,
     lengths: np.ndarray | None = None,
@@ -97,7 +98,7 @@ def checked_input(
     return array.astype(wanted)
 
 
-def as_plain_array(label: str, value) -> np.ndarray:
+def as_plain_array(label: str, value: ArrayLike) -> np.ndarray:
     """Return `np.asarray(value)`, or raise `InputError` for rows of different lengths."""
     try:
         return np.asarray(value)
@@ -107,7 +108,7 @@ def as_plain_array(label: str, value) -> np.ndarray:
         ) from error
 
 
-def lengths_of(name: str, lengths: dict):
+def lengths_of(name: str, lengths: dict) -> ArrayLike | None:
     """Return the entry of `{input: lengths}` for `name`: `<name>_lengths`, else `lengths`, else `None`."""
     own = lengths.get(f"{name}_lengths")
     return lengths.get("lengths") if own is None and name == "x" else own

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import keras
 
@@ -79,7 +80,7 @@ class Preprocessing:
             object.__setattr__(self, field.name, _checked(field.name, value))
 
     @classmethod
-    def of(cls, value) -> "Preprocessing | None":
+    def of(cls, value: "Mapping[str, Any] | Preprocessing | None") -> "Preprocessing | None":
         """Return the description in a dict as written by `to_dict`; a `Preprocessing` or `None` unchanged.
 
         Raises:
@@ -97,7 +98,7 @@ class Preprocessing:
             raise InputError(f"preprocessing must contain its modality. Received: {dict(value)}")
         return cls(**value)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the known fields, serialisable as JSON."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}

@@ -4,16 +4,17 @@ import collections
 import contextlib
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.ops.core import finite_padding, is_recording
+from keras_ae.ops.core import Tensor, finite_padding, is_recording
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Stage:
     steps: int | None = None
 
 
-def stage_at(stages, step: int) -> Stage:
+def stage_at(stages: Sequence[Stage], step: int) -> Stage:
     """Return the stage of training step `step`, counted from 0.
 
     Example:
@@ -51,7 +52,7 @@ def stage_at(stages, step: int) -> Stage:
     return stages[-1]
 
 
-def check_stages(stages, players) -> None:
+def check_stages(stages: Sequence[Stage], players: Sequence[str]) -> None:
     """Raise `ValueError` unless the stages end, except for the last one, and name known `players`."""
     lasts = [stage.steps is None for stage in stages]
     if sum(lasts) != 1 or not lasts[-1] or any((stage.steps or 0) < 0 for stage in stages):
@@ -72,11 +73,11 @@ class StageSwitch(keras.callbacks.Callback):
     its last step.
     """
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.model.make_train_function()
 
 
-def with_switch(callbacks):
+def with_switch(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return the callbacks given to `fit`, with a `StageSwitch` in front."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
@@ -109,7 +110,7 @@ class UserMetrics:
     def __init__(self):
         self.metrics = []
 
-    def set(self, metrics, model):
+    def set(self, metrics: Any, model: keras.Model) -> None:
         """Set the metrics given to `compile`.
 
         Raises:
@@ -125,7 +126,7 @@ class UserMetrics:
             self.metrics = []
             raise ValueError(f"metrics must have distinct names. Received: {', '.join(taken)} twice.")
 
-    def update(self, target, reconstruction, weights):
+    def update(self, target: Tensor, reconstruction: Tensor, weights: Tensor | None) -> None:
         """Update the metrics with the reconstructions of a batch; `weights` `(batch, ...)` or `None`."""
         if self.metrics and is_recording():
             target, reconstruction = (ops.cast(part, "float32") for part in (target, reconstruction))
@@ -133,7 +134,7 @@ class UserMetrics:
             for metric in self.metrics:
                 metric.update_state(target, reconstruction, sample_weight=weights)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Return the argument `metrics` of `compile`, serialised; empty without metrics."""
         if not self.metrics:
             return {}
@@ -147,7 +148,9 @@ def _metric(given):
     return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
 
 
-def reconstruction_losses(loss, target, reconstruction):
+def reconstruction_losses(
+    loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor], target: Tensor, reconstruction: Tensor
+) -> Tensor:
     """Return a reconstruction loss before its mean over examples: `(batch, ...)`, float32.
 
     Args:
@@ -159,7 +162,9 @@ def reconstruction_losses(loss, target, reconstruction):
     return function(ops.cast(target, "float32"), ops.cast(reconstruction, "float32"))
 
 
-def check_loss(loss, sample_shape):
+def check_loss(
+    loss: str | keras.losses.Loss | Callable[[Tensor, Tensor], Tensor], sample_shape: tuple[int | None, ...]
+) -> None:
     """Raise `InputError` unless a reconstruction loss returns one value for each example or element.
 
     Args:
@@ -180,7 +185,7 @@ def check_loss(loss, sample_shape):
         )
 
 
-def check_reconstruction(shape, sample_shape):
+def check_reconstruction(shape: tuple[int | None, ...], sample_shape: tuple[int | None, ...]) -> None:
     """Raise `InputError` unless a decoder's output `shape` fits inputs of `sample_shape`."""
     expected, got = (None, *sample_shape), tuple(shape)
     same = len(expected) == len(got) and all(
@@ -193,7 +198,7 @@ def check_reconstruction(shape, sample_shape):
         )
 
 
-def finite_where_weightless(inputs, sample_weight):
+def finite_where_weightless(inputs: Any, sample_weight: Tensor | None) -> Any:
     """Return `inputs` with zeros for NaN and infinity in examples of weight 0.
 
     They would otherwise reach the gradients of the networks.
@@ -209,7 +214,9 @@ def finite_where_weightless(inputs, sample_weight):
     return keras.tree.map_structure(finite, inputs)
 
 
-def renewed_optimizer(optimizer, variables):
+def renewed_optimizer(
+    optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
     """Return a copy of `optimizer` for `variables` only, with their state.
 
     Quantised kernels are no longer trained. If the file of a model contained their state, the loaded
@@ -228,7 +235,7 @@ def renewed_optimizer(optimizer, variables):
 
 
 @contextlib.contextmanager
-def quiet_about_own_layers(model):
+def quiet_about_own_layers(model: keras.Model) -> Iterator[None]:
     """Suppress Keras' warning for each layer of this package that has nothing to quantise."""
     own = {type(part).__name__ for part in model._flatten_layers() if _is_own(part)}
     with warnings.catch_warnings():

@@ -1,5 +1,7 @@
 """Variational auto-encoder with a penalty on dependence between the latent dimensions (beta-TC-VAE)."""
 
+from typing import Any
+
 import keras
 
 from keras_ae.losses.divergences import KLDecomposition, check_sampling, kl_decomposition
@@ -57,8 +59,8 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
         latent_dim: int,
         *,
         total_correlation_weight: float = 6.0,
@@ -66,7 +68,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         dimension_wise_weight: float = 1.0,
         sampling: str = "weighted",
         dataset_size: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         check_sampling(sampling, dataset_size)
         super().__init__(encoder, decoder, latent_dim, **kwargs)
@@ -78,7 +80,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         }
         self.sampling = sampling
 
-    def build_embedding(self, features):
+    def build_embedding(self, features: Any) -> Any:
         if len(features.shape) != 2:
             raise ValueError(
                 "The features must have the shape (batch, features): the total correlation is that of one "
@@ -86,7 +88,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
             )
         return super().build_embedding(features)
 
-    def code_terms(self, features, z, sample_weight):
+    def code_terms(self, features: Any, z: Any, sample_weight: Any) -> tuple[Any, dict[str, Any]]:
         mean, log_variance = self.bottleneck.parameters(features)
         parts = kl_decomposition(
             z,
@@ -102,7 +104,7 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         further = sum(factor * part for factor, part in zip(surplus, parts, strict=True) if factor)
         return further * self.bottleneck.beta, parts._asdict()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **self.weights_of_terms,

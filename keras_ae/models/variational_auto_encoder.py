@@ -1,5 +1,7 @@
 """Variational auto-encoder with a Gaussian posterior."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -10,7 +12,7 @@ from keras_ae.losses.divergences import log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
     code_lengths,
@@ -67,15 +69,15 @@ class VariationalAutoEncoder(AutoEncoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
         latent_dim: int,
         *,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         likelihood: str = "bernoulli",
         observation_scale: float = 1.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         if likelihood not in ("bernoulli", "gaussian"):
             raise ValueError(
@@ -87,29 +89,29 @@ class VariationalAutoEncoder(AutoEncoder):
         self.likelihood = likelihood
         self.observation_scale = observation_scale
 
-    def target_bounds(self):
+    def target_bounds(self) -> dict[str, Any]:
         return likelihood_bounds(self.likelihood)
 
-    def posterior(self, x):
+    def posterior(self, x: Any) -> Any:
         """Return `q(z|x)` as a TensorFlow Probability distribution, `(batch, ..., latent_dim)`."""
         mean, log_variance = self.bottleneck.parameters(self.features(self.checked_inputs(x)))
         return _distributions().Normal(mean, ops.exp(0.5 * log_variance))
 
-    def observation(self, parameters):
+    def observation(self, parameters: Tensor) -> Any:
         """Return `p(x|z)` for the decoder's output, one distribution per element."""
         parameters = ops.cast(parameters, "float32")
         if self.likelihood == "bernoulli":
             return _distributions().Bernoulli(logits=parameters)
         return _distributions().Normal(parameters, self.observation_scale)
 
-    def decode(self, codes, lengths=None):
+    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the mean of `p(x|z)`."""
         return self._mean(super().decode(codes, lengths))
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Tensor:
         return self._mean(super().call(x, training=training))
 
-    def score(self, x, noise=None):
+    def score(self, x: Any, noise: Tensor | None = None) -> Tensor:
         """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
 
         It is the bound with `beta=1`, also in training: the larger, the less likely `x` is for the model.
@@ -133,7 +135,9 @@ class VariationalAutoEncoder(AutoEncoder):
         kl = self.bottleneck.kl(features, mask_of(features))
         return kl - sum_per_example(log_likelihood, input_mask(values, lengths))
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
         features = call_masked(self.encoder, values, mask, training)
@@ -152,7 +156,9 @@ class VariationalAutoEncoder(AutoEncoder):
         loss = reconstruction + added + further
         return scalars({"loss": loss, "reconstruction_loss": reconstruction, **terms})
 
-    def code_terms(self, features, z, sample_weight) -> tuple:
+    def code_terms(
+        self, features: Tensor, z: Tensor, sample_weight: Tensor | None
+    ) -> tuple[Any, dict[str, Any]]:
         """Return `(loss, {name: term})` for further terms of `z`; to be overridden by subclasses."""
         return 0.0, {}
 
@@ -171,7 +177,7 @@ class VariationalAutoEncoder(AutoEncoder):
     def _mean(self, parameters):
         return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("bottleneck")
         config.pop("reconstruction_loss")
