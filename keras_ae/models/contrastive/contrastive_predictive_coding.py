@@ -1,5 +1,7 @@
 """Contrastive predictive coding of sequences."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -100,17 +102,17 @@ class ContrastivePredictiveCoding(BaseModel):
 
     def __init__(
         self,
-        encoder,
-        context,
+        encoder: keras.Model,
+        context: keras.Model,
         *,
         steps: int = 12,
         first_step: int = 1,
         negatives: str | tuple[str, ...] = "same_sequence",
         num_negatives: int | tuple[int, ...] | None = 128,
         temperature: float | None = None,
-        perturbation=None,
+        perturbation: keras.Layer | None = None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.sources = (negatives,) if isinstance(negatives, str) else tuple(negatives)
@@ -129,7 +131,7 @@ class ContrastivePredictiveCoding(BaseModel):
         if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
             self.build(encoder.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]) -> None:
         if self.built:
             return
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
@@ -144,13 +146,13 @@ class ContrastivePredictiveCoding(BaseModel):
         self.predictors.build((None, None, self.context_dim))
         self.built = True
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         needed = ("speaker",) if "same_speaker" in self.sources else ()
         return InputRules(shapes, trained_on=needed, sizes={"speaker": None}, ignores_y=True)
 
-    def check_batch(self, x, sample_weight=None):
+    def check_batch(self, x: Any, sample_weight: Any = None) -> None:
         super().check_batch(x, sample_weight)
         values, lengths, _ = _unpack(x)
         counted = counted_lengths(values, lengths, sample_weight)
@@ -185,34 +187,36 @@ class ContrastivePredictiveCoding(BaseModel):
             low, high = (low, middle) if enough(middle) else (middle, high)
         return high
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Any:
         """Return the context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
         return self.call(self.checked_inputs(x))
 
-    def embed(self, x):
+    def embed(self, x: Any) -> Any:
         """Return the context `c` of `x`, `(batch, frames, context_dim)`; 0 where padded."""
         return self.encode(x)
 
-    def features(self, x):
+    def features(self, x: Any) -> Any:
         """Return the frames `z` of `x`, `(batch, frames, dim)`; 0 where padded."""
         values, lengths, _ = _unpack(self.checked_inputs(x))
         mask = input_mask(values, lengths)
         frames = call_masked(self.encoder, values, mask)
         return zero_padding(frames, mask_of(frames))
 
-    def frames(self, x, lengths=None, training=False):
+    def frames(self, x: Any, lengths: Any = None, training: bool | None = False) -> tuple[Any, Any, Any]:
         """Return `(z (batch, frames, dim), c (batch, frames, context_dim), mask (batch, frames) or None)`."""
         z = call_masked(self.encoder, x, input_mask(x, lengths), training)
         mask = mask_of(z)
         return z, call_masked(self.context, z, mask, training), mask
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         """Return the context `c` of `x`; 0 where padded."""
         values, lengths, _ = _unpack(x)
         _, context, mask = self.frames(values, lengths, training)
         return zero_padding(context, mask)
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         values, lengths, speaker = _unpack(x)
         z, c, mask = self._seen_frames(values, lengths, training)
         added = take_losses(self.encoder) + take_losses(self.context)
@@ -294,11 +298,13 @@ class ContrastivePredictiveCoding(BaseModel):
         mask = ops.logical_and(others, candidates.real[:, None, None])
         return contrastive_prediction(positive, scores, mask), prediction_accuracy(positive, scores, mask)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         return (shape[0], None, self.context_dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("steps", "first_step", "temperature", "seed")
         return {
             **super().get_config(),
@@ -342,26 +348,26 @@ def _check_frames(frames, name):
         raise InputError(f"The {name} must return frames (batch, frames, channels). Received: {received}.")
 
 
-def count_real(mask):
+def count_real(mask: Any) -> Any:
     """Return the number of real positions of each example, `(batch,)` int32."""
     return ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
-def real_frames(z, mask):
+def real_frames(z: Any, mask: Any) -> Any:
     """Return the number of real frames, `(batch,)` int32."""
     if mask is not None:
         return count_real(mask)
     return ops.zeros((ops.shape(z)[0],), "int32") + ops.shape(z)[1]
 
 
-def counting(lengths, sample_weight):
+def counting(lengths: Any, sample_weight: Any) -> Any:
     """Return the lengths, 0 for examples of weight 0, so that these are not negatives of others."""
     if sample_weight is None:
         return lengths
     return ops.where(ops.reshape(sample_weight, (-1,)) > 0, lengths, ops.zeros_like(lengths))
 
 
-def prediction_weights(ahead, lengths, frames, sample_weight):
+def prediction_weights(ahead: range, lengths: Any, frames: Any, sample_weight: Any) -> Any:
     """Return the weights `(batch, frames, steps)`: 1, or the example's weight, for real predicted frames."""
     real = ops.stack([sequence_mask(lengths - k, frames) for k in ahead], axis=2)
     weights = ops.cast(real, "float32")

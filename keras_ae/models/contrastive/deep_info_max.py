@@ -1,5 +1,7 @@
 """Deep InfoMax: an encoder trained to maximise mutual information, without a decoder."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -20,7 +22,7 @@ from keras_ae.models.contrastive._local_maps import (
 )
 from keras_ae.models.contrastive._prior_matching import PriorMatching, checked_prior
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops.core import gather_over_replicas
+from keras_ae.ops.core import Tensor, gather_over_replicas
 from keras_ae.ops.sequences import (
     call_under_mask,
     check_mask,
@@ -106,7 +108,7 @@ class DeepInfoMax(BaseModel):
 
     def __init__(
         self,
-        encoder,
+        encoder: keras.Model,
         *,
         local: str | None = None,
         estimator: str = "jensen_shannon",
@@ -119,7 +121,7 @@ class DeepInfoMax(BaseModel):
         temperature: float = 1.0,
         prior_units: tuple[int, ...] = (1000, 200),
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check(estimator, alpha, beta, gamma, sample_locations, temperature)
@@ -149,7 +151,7 @@ class DeepInfoMax(BaseModel):
         if getattr(encoder, "built", False) and getattr(encoder, "input_shape", None) is not None:
             self.build(encoder.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]) -> None:
         if self.built:
             return
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
@@ -167,28 +169,30 @@ class DeepInfoMax(BaseModel):
             self.prior_matching.build((None, self.embedding_dim))
         self.built = True
 
-    def players(self):
+    def players(self) -> list[Player]:
         """Return the player of encoder and networks; with a prior also that of its discriminator."""
         first = Player("model", self._variables_of_the_model)
         if not self.gamma:
             return [first]
         return [first, Player("discriminator", lambda: self.prior_matching.trainable_variables)]
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,)}
         return InputRules(shapes, ignores_y=True)
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Tensor:
         """Return the embedding of `x`, `(batch, dim)`."""
         values, lengths = unpack_inputs(self.checked_inputs(x))
         return self.maps(values, lengths)[0]
 
-    def embed(self, x):
+    def embed(self, x: Any) -> Tensor:
         """Return the embedding of `x`, `(batch, dim)`."""
         return self.encode(x)
 
-    def maps(self, x, lengths=None, training=False):
+    def maps(
+        self, x: Tensor, lengths: Tensor | None = None, training: bool | None = False
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return `(embedding, local map (batch, locations, channels), mask (batch, locations) or None)`."""
         mask = input_mask(x, lengths)
         embedding, local = call_under_mask(self._maps, x, mask, training)
@@ -196,7 +200,7 @@ class DeepInfoMax(BaseModel):
             check_mask(local, self.encoder.name)
         return embedding, flat_map(local), None if mask is None else mask_of(local)
 
-    def score(self, x, embedding=None):
+    def score(self, x: Any, embedding: Tensor | None = None) -> Tensor:
         """Return the score of the pair of `x` and an embedding, averaged over locations: `(batch,)`.
 
         With "jensen_shannon" it estimates `log p(x, z) / (p(x) p(z))`. `embedding` defaults to the
@@ -216,12 +220,14 @@ class DeepInfoMax(BaseModel):
         mask = mask if self.beta else None
         return ops.mean(scores, axis=1) if mask is None else location_means(scores[:, :, None], mask)[:, 0]
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Tensor:
         """Return the embedding of `x`."""
         values, lengths = unpack_inputs(x)
         return self.maps(values, lengths, training)[0]
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         embedding, local, mask = self.maps(values, lengths, training)
         added = take_losses(self.encoder)
@@ -284,11 +290,13 @@ class DeepInfoMax(BaseModel):
         networks = [*self.embedding_networks.values(), *self.map_networks.values()]
         return [v for part in (self.encoder, *networks) for v in part.trainable_variables]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         return (shape[0], self.embedding_dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("local", "estimator", "alpha", "beta", "gamma", "mi_units", "sample_locations", "seed")
         return {
             **super().get_config(),
