@@ -1,6 +1,7 @@
 """Autoregressive prior over the codes of a discrete model, for generation."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from keras_ae.models._input_rules import InputRules
 from keras_ae.models.base import BaseModel
 from keras_ae.models.discrete._code_network import CodeNetwork
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops.core import argmax
+from keras_ae.ops.core import Tensor, argmax
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SAMPLED_AT_ONCE = 256  # examples per batch; bounds the memory of the keys and values
@@ -82,7 +83,7 @@ class CodePrior(BaseModel):
         num_labels: int | None = None,
         condition_values: int | None = None,
         condition_shape: tuple[int, ...] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.settings = {
@@ -104,12 +105,12 @@ class CodePrior(BaseModel):
         self.track_terms("accuracy")
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if not self.built:
             self.network.build()
             self.built = True
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shapes = {"x": (None, *self.code_shape)}
         if self.settings["num_labels"]:
             shapes["labels"] = (None,)
@@ -120,22 +121,35 @@ class CodePrior(BaseModel):
         trained_on = tuple(name for name in shapes if name != "x")
         return InputRules(shapes, trained_on=trained_on, sizes=sizes, dtype="int32", ignores_y=True)
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Tensor:
         """Return float32 logits of each code given the earlier ones, `(batch, *code_shape, num_values)`."""
         logits = self.network(*self._unpack(x), training=training)
         return ops.reshape(logits, (-1, *self.code_shape, self.num_values))
 
-    def log_prob(self, codes, *, labels=None, condition=None):
+    def log_prob(
+        self, codes: Tensor, *, labels: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Return `log p(codes)` in nats, `(batch,)`."""
         inputs = self._unpack({"x": checked_array("codes", codes), "labels": labels, "condition": condition})
         return -ops.sum(_cross_entropy(inputs[0], self.network(*inputs, training=False)), axis=-1)
 
-    def bits_per_code(self, codes, *, labels=None, condition=None):
+    def bits_per_code(
+        self, codes: Tensor, *, labels: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Return `-log2 p(codes) / number of codes`, `(batch,)`; `log2(num_values)` for a uniform prior."""
         log_prob = self.log_prob(codes, labels=labels, condition=condition)
         return -log_prob / (self.num_codes * math.log(2))
 
-    def sample(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None, condition=None):
+    def sample(
+        self,
+        num: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        seed: int | None = None,
+        labels: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Draw codes `(num, *code_shape)`, int32.
 
         Args:
@@ -168,7 +182,15 @@ class CodePrior(BaseModel):
             parts.append(self._traced(tf.constant(noise[part]), temperature, top_k, **tensors))
         return ops.concatenate(parts, axis=0)
 
-    def codes_of_noise(self, noise, *, labels=None, condition=None, temperature=1.0, top_k=None):
+    def codes_of_noise(
+        self,
+        noise: Tensor,
+        *,
+        labels: Tensor | None = None,
+        condition: Tensor | None = None,
+        temperature: Tensor | float = 1.0,
+        top_k: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Return `(codes, gap)`: the draw determined by uniform `noise` `(batch, number of codes)`.
 
         The function is deterministic and can be traced and exported. `gap` `(batch,)` is the
@@ -194,7 +216,9 @@ class CodePrior(BaseModel):
         _, _, codes, gap, _ = ops.while_loop(lambda index, *_: index < self.num_codes, body, state)
         return ops.reshape(codes, (-1, *self.code_shape)), gap
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         inputs = self._unpack(x)
         logits = self.network(*inputs, training=training)
         added = take_losses(self.network)
@@ -230,7 +254,7 @@ class CodePrior(BaseModel):
             ),
         }
 
-    def condition_specs(self):
+    def condition_specs(self) -> dict[str, tf.TensorSpec]:
         """Return the inputs `labels` and `condition` of the endpoints, if the prior has them."""
         shapes = {"labels": self.settings["num_labels"] and (None,)}
         shape = self.settings["condition_shape"]
@@ -246,7 +270,7 @@ class CodePrior(BaseModel):
             "condition": settings["condition_values"],
         }
 
-    def random_codes(self, inputs):
+    def random_codes(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the `inputs` of an endpoint with random codes, labels and condition in their ranges."""
         rng, sizes = np.random.default_rng(0), self._sizes()
         drawn = {name: rng.integers(0, sizes[name], inputs[name].shape) for name in sizes if name in inputs}
@@ -293,11 +317,13 @@ class CodePrior(BaseModel):
             condition = _integers(condition, shape, "condition", values)
         return labels, condition
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         return (*shape, self.num_values)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
 
 
@@ -333,7 +359,9 @@ def _check_settings(num_values, code_shape, depth, num_labels, condition_values,
         )
 
 
-def code_at_quantile(logits, noise, temperature=1.0, top_k=None):
+def code_at_quantile(
+    logits: Tensor, noise: Tensor, temperature: Tensor | float = 1.0, top_k: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Return `(code, gap)`: the code whose part of the unit interval contains `noise`.
 
     The codes partition [0, 1] in their order into intervals whose lengths are their probabilities; for

@@ -1,6 +1,7 @@
 """Variational auto-encoder with a discrete posterior."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +16,7 @@ from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
     combine,
@@ -83,16 +84,16 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        bottleneck,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
+        bottleneck: StochasticBottleneck,
         *,
-        estimator="pathwise",
+        estimator: str | ScoreFunction | AugmentReinforceMerge = "pathwise",
         likelihood: str = "bernoulli",
         observation_scale: float = 1.0,
         num_samples: int | None = None,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         _check(bottleneck, estimator, likelihood)
         # Set before the call of the parent's constructor, which builds the model if it can.
@@ -105,26 +106,26 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         self.num_samples = (2 if leave_one_out else 1) if num_samples is None else num_samples
 
     @property
-    def beta(self):
+    def beta(self) -> keras.Variable:
         """Variable with the current weight of the KL."""
         return self.warm_up.variable
 
-    def build_embedding(self, features):
+    def build_embedding(self, features: Tensor) -> Tensor:
         self.feature_shape = tuple(features.shape[1:])
         if isinstance(self.estimator, ScoreFunction):
             self.estimator.build_baseline(features.shape)
         return super().build_embedding(features)
 
-    def target_bounds(self):
+    def target_bounds(self) -> dict[str, Any]:
         return likelihood_bounds(self.likelihood)
 
-    def elbo(self, x, num_samples=1):
+    def elbo(self, x: Any, num_samples: int = 1) -> Tensor:
         """Return `log p(x|z) - KL(q(z|x) || p(z))`, the mean over hard samples `z ~ q`, nats: `(batch,)`."""
         values, mask, features = self._posterior(x)
         likelihoods = [self._likelihood_of_draw(values, mask, features)[0] for _ in range(num_samples)]
         return sum(likelihoods) / num_samples - self._kl(features)
 
-    def score(self, x, noise=None):
+    def score(self, x: Any, noise: Tensor | None = None) -> Tensor:
         """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || p(z))`, nats: `(batch,)`.
 
         It is the bound with `beta=1`: the larger, the less likely `x` is for the model.
@@ -140,7 +141,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
             codes = self.bottleneck.codes_of_noise(ops.cast(features, "float32"), ops.cast(noise, "float32"))
         return self._loss_of(values, mask, codes, mask_of(features), False) + self._kl(features)
 
-    def log_likelihood(self, x, num_samples=1000):
+    def log_likelihood(self, x: Any, num_samples: int = 1000) -> Tensor:
         """Return the importance-weighted bound `log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x)`, nats: `(batch,)`.
 
         Its expectation increases with the number of samples S, towards `log p(x)`.
@@ -156,19 +157,21 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         _, total = tf.while_loop(lambda left, _: left > 0, more, (count, start), parallel_iterations=1)
         return total - math.log(num_samples)
 
-    def sample(self, num_examples, length=None):
+    def sample(self, num_examples: int, length: int | None = None) -> Tensor:
         """Return the mean of `p(x|z)` for codes drawn from the prior; `length` in codes if it is free."""
         positions = [length if size is None else size for size in self.feature_shape[:-1]]
         return self.decode(self.bottleneck.draw_prior((num_examples, *positions)))
 
-    def decode(self, codes, lengths=None):
+    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the mean of `p(x|z)`."""
         return self._mean(super().decode(codes, lengths))
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Tensor:
         return self._mean(super().call(x, training=training))
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
         target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
@@ -284,7 +287,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     def _sample_endpoint(self, noise, code_lengths=None):
         return {"reconstruction": self.decode(self.bottleneck.prior_codes(noise), code_lengths)}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("reconstruction_loss")
         estimator = self.estimator

@@ -1,5 +1,7 @@
 """Generative model of a discrete auto-encoder and a prior over its codes."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -58,7 +60,9 @@ class GenerativeAutoEncoder(BaseModel):
 
     discrete = True
 
-    def __init__(self, auto_encoder, prior, bottom_prior=None, **kwargs):
+    def __init__(
+        self, auto_encoder: BaseModel, prior: BaseModel, bottom_prior: BaseModel | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         _check_parts(auto_encoder, prior, bottom_prior)
         self.auto_encoder = auto_encoder
@@ -69,18 +73,18 @@ class GenerativeAutoEncoder(BaseModel):
         self.sample_shape = auto_encoder.sample_shape
         self.built = True
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         self.built = True
 
-    def players(self):
+    def players(self) -> list[Player]:
         return [Player("prior", lambda: [v for prior in self.priors for v in prior.trainable_variables])]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics of the prior; the auto-encoder is not trained and has none."""
         return [self._loss_tracker, *self._terms.values()] if self.compiled else []
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shapes, trained_on = dict(self.auto_encoder.input_rules().shapes), ()
         if any(prior.settings["num_labels"] for prior in self.priors):
             shapes["labels"], trained_on = (None,), ("labels",)
@@ -88,27 +92,27 @@ class GenerativeAutoEncoder(BaseModel):
         sizes = {"labels": min(labels, default=None)}
         return InputRules(shapes, trained_on=trained_on, sizes=sizes, ignores_y=True)
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Any:
         """Return the codes of `x` from the auto-encoder."""
         return self.auto_encoder.encode(x)
 
-    def embed(self, x):
+    def embed(self, x: Any) -> Any:
         """Return the float embedding of `x`."""
         return self.auto_encoder.embed(x)
 
-    def decode(self, codes):
+    def decode(self, codes: Any) -> Any:
         """Return the reconstruction from codes."""
         return self.auto_encoder.decode(codes)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Any:
         """Return `decode(encode(x))`."""
         return self.auto_encoder.reconstruct(x)
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         """Return the reconstruction; the auto-encoder always runs in inference mode."""
         return self.auto_encoder(x["x"] if isinstance(x, dict) else x, training=False)
 
-    def log_prob(self, codes, *, labels=None):
+    def log_prob(self, codes: Any, *, labels: Any = None) -> Any:
         """Return `log p(codes)` in nats, `(batch,)`."""
         inputs = self._prior_inputs(codes, labels)
         parts = [
@@ -117,12 +121,28 @@ class GenerativeAutoEncoder(BaseModel):
         ]
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
-    def sample(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None):
+    def sample(
+        self,
+        num: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        seed: int | None = None,
+        labels: Any = None,
+    ) -> Any:
         """Draw `num` examples: `decode(sample_codes(num, ...))`."""
         codes = self.sample_codes(num, temperature=temperature, top_k=top_k, seed=seed, labels=labels)
         return self.decode(codes)
 
-    def sample_codes(self, num, *, temperature=1.0, top_k=None, seed=None, labels=None):
+    def sample_codes(
+        self,
+        num: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        seed: int | None = None,
+        labels: Any = None,
+    ) -> Any:
         """Draw codes; arguments as in `CodePrior.sample`."""
         settings = {"temperature": temperature, "top_k": top_k}
         # One seed for each level: equal seeds would give both levels the same noise.
@@ -133,7 +153,9 @@ class GenerativeAutoEncoder(BaseModel):
         given = {"labels": _labels_for(self.bottom_prior, labels), "condition": first}
         return {"top": first, "bottom": self.bottom_prior.sample(num, seed=seeds[1], **given, **settings)}
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         x = x if isinstance(x, dict) else {"x": x}
         codes = keras.tree.map_structure(ops.stop_gradient, self.encode(x["x"]))
         inputs = self._prior_inputs(codes, x.get("labels"))
@@ -152,7 +174,7 @@ class GenerativeAutoEncoder(BaseModel):
             joint.update({f"{level}{name}": value for name, value in term.items()})
         return scalars(joint)
 
-    def own_preprocessing(self):
+    def own_preprocessing(self) -> Any:
         """Return the preprocessing of the auto-encoder."""
         return self.auto_encoder.preprocessing
 
@@ -196,7 +218,7 @@ class GenerativeAutoEncoder(BaseModel):
         return {**outputs, "top_codes": codes, "bottom_codes": bottom}, ops.minimum(gap, bottom_gap)
 
     @property
-    def priors(self):
+    def priors(self) -> list[BaseModel]:
         """The prior, or the priors of the top and of the bottom codes."""
         return [prior for prior in (self.prior, self.bottom_prior) if prior is not None]
 
@@ -211,10 +233,12 @@ class GenerativeAutoEncoder(BaseModel):
                 inputs["labels"] = given
         return levels
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return input_shape["x"] if isinstance(input_shape, dict) else input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialized = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS}
         return {**super().get_config(), **serialized}
 
@@ -236,7 +260,7 @@ def _check_parts(auto_encoder, prior, bottom_prior):
         )
 
 
-def code_levels(auto_encoder) -> list[tuple[int, tuple[int, ...]]]:
+def code_levels(auto_encoder: BaseModel) -> list[tuple[int, tuple[int, ...]]]:
     """Return `(number of values, shape)` of the codes of each level of an auto-encoder, the top level first.
 
     Raises:

@@ -1,5 +1,7 @@
 """Auto-encoder with two grids of codes: a coarse one for the whole, a fine one for the details."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -71,16 +73,16 @@ class TwoLevelAutoEncoder(BaseModel):
 
     def __init__(
         self,
-        bottom_encoder,
-        top_encoder,
-        top_decoder,
-        merge,
-        decoder,
-        top_bottleneck,
-        bottom_bottleneck,
+        bottom_encoder: keras.Model,
+        top_encoder: keras.Model,
+        top_decoder: keras.Model,
+        merge: keras.Model,
+        decoder: keras.Model,
+        top_bottleneck: Bottleneck,
+        bottom_bottleneck: Bottleneck,
         *,
-        reconstruction_loss="mse",
-        **kwargs,
+        reconstruction_loss: Any = "mse",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check_bottlenecks(top_bottleneck, bottom_bottleneck)
@@ -96,7 +98,7 @@ class TwoLevelAutoEncoder(BaseModel):
         if getattr(bottom_encoder, "built", False) and getattr(bottom_encoder, "input_shape", None):
             self.build(bottom_encoder.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.built:
             return
         self.sample_shape = tuple(input_shape[1:])
@@ -109,34 +111,34 @@ class TwoLevelAutoEncoder(BaseModel):
         self.code_shapes = {"top": tuple(top_codes.shape[1:]), "bottom": tuple(bottom_codes.shape[1:])}
         self.built = True
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape)}
         return InputRules(shapes, target=True, **loss_bounds(self.reconstruction_loss))
 
     @property
-    def bottlenecks(self):
+    def bottlenecks(self) -> dict[str, Bottleneck]:
         """Bottlenecks as `{"top": layer, "bottom": layer}`."""
         return {"top": self.top_bottleneck, "bottom": self.bottom_bottleneck}
 
-    def encode(self, x):
+    def encode(self, x: Any) -> dict[str, Any]:
         """Return `{"top": codes, "bottom": codes}` of `x`, the input of `decode`."""
         return self._codes(*self._features(self.checked_inputs(x)))
 
-    def embed(self, x):
+    def embed(self, x: Any) -> dict[str, Any]:
         """Return `{"top": embedding, "bottom": embedding}` of `x`, floats."""
         return self._look_up(self.encode(x))
 
-    def decode(self, codes):
+    def decode(self, codes: dict[str, Any]) -> Any:
         """Return the reconstruction from `{"top":, "bottom":}`, codes (integers) or embeddings (floats)."""
         embeddings = self._look_up(codes)
         return self.decoder([embeddings["top"], embeddings["bottom"]], training=False)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Any:
         """Return `decode(encode(x))`."""
         return self.decode(self.encode(x))
 
-    def score(self, x):
+    def score(self, x: Any) -> Any:
         """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
 
         It is `reconstruction_error(x)` plus the losses of both bottlenecks for each example.
@@ -148,20 +150,22 @@ class TwoLevelAutoEncoder(BaseModel):
         added = [layer.example_losses(features[level]) for level, layer in self.bottlenecks.items()]
         return self.reconstruction_error(x) + added[0] + added[1]
 
-    def reconstruction_error(self, x):
+    def reconstruction_error(self, x: Any) -> Any:
         """Return the reconstruction loss of each example, the mean over its elements: `(batch,)`."""
         values, _ = unpack_inputs(self.checked_inputs(x))
         losses = reconstruction_losses(self.reconstruction_loss, values, self.reconstruct(x))
         return ops.mean(losses, axis=tuple(range(1, len(losses.shape))))
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         x, _ = unpack_inputs(x)
         h = self.bottom_encoder(x, training=training)
         top = self.top_bottleneck(self.top_encoder(h, training=training), training=training)
         features = self.merge([h, self.top_decoder(top, training=training)], training=training)
         return self.decoder([top, self.bottom_bottleneck(features, training=training)], training=training)
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         x, _ = unpack_inputs(x)
         weighting = {"training": training, "sample_weight": sample_weight}
         h = self.bottom_encoder(x, training=training)
@@ -179,7 +183,7 @@ class TwoLevelAutoEncoder(BaseModel):
         error = mean_term(losses, sample_weight)
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
-    def margin(self, x):
+    def margin(self, x: Any) -> Any:
         """Return the relative gap of the two best scores of each example's least certain code: `(batch,)`."""
         h, top_features = self._features(x)
         top = self.top_bottleneck.encode(top_features)
@@ -264,10 +268,10 @@ class TwoLevelAutoEncoder(BaseModel):
             found[level] = values if is_float else layer.decode(values)
         return found
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialized = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS}
         return {**super().get_config(), **serialized}
 
