@@ -1,6 +1,7 @@
 """Voice conversion by instance normalisation, from one utterance of the target voice."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 from keras import ops
@@ -86,20 +87,20 @@ class AdaINVoiceConverter(VoiceConverter):
 
     def __init__(
         self,
-        content_encoder,
-        speaker_encoder,
-        decoder,
-        front_end=None,
+        content_encoder: keras.Model,
+        speaker_encoder: keras.Model | None,
+        decoder: keras.Model,
+        front_end: keras.Model | None = None,
         *,
         reconstruction_weight: float = 10.0,
-        kl_weight=1.0,
-        reconstruction_loss="mae",
-        perturbation=None,
+        kl_weight: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        reconstruction_loss: Any = "mae",
+        perturbation: keras.Layer | None = None,
         voice_of: str = "utterance",
         consistency_weight: float = 0.0,
         independence_weight: float = 0.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         parts = (content_encoder, speaker_encoder, decoder, front_end)
         super().__init__(*parts, reconstruction_loss=reconstruction_loss, **kwargs)
@@ -122,29 +123,31 @@ class AdaINVoiceConverter(VoiceConverter):
             self.track_terms("speaker_dependence")
         self.build_networks()
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.independence_weight and not self.built:
             self.dependence.build((None, SEGMENTS * self.decoder.input_shape[0][-1]))
         super().build(input_shape)
 
-    def input_rules(self):
+    def input_rules(self) -> Any:
         told = self.voice_of == "speaker" or self.independence_weight or self.speaker_encoder is None
         return replace(super().input_rules(), trained_on=("speaker",) if told else ())
 
     @property
-    def kl_weight(self):
+    def kl_weight(self) -> keras.Variable:
         """Variable with the current weight of the KL."""
         return self.warm_up.variable
 
-    def content_of(self, features):
+    def content_of(self, features: Any) -> Any:
         return features[..., : features.shape[-1] // 2]
 
-    def posterior(self, features):
+    def posterior(self, features: Any) -> tuple[Any, Any]:
         """Return `(mean, log_variance)` of the content, both float32 `(batch, codes, content_dim)`."""
         mean, raw = ops.split(ops.cast(features, "float32"), 2, axis=-1)
         return mean, LOG_VARIANCE_BOUND * ops.tanh(raw / LOG_VARIANCE_BOUND)
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         frames, mask = self.frames(x)
         target = frames if y is None else self.frames({**_as_dict(x), "x": y})[0]
         target, voice = self._spoken_and_voice(x, frames, target, mask, sample_weight, training)
@@ -200,7 +203,7 @@ class AdaINVoiceConverter(VoiceConverter):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
         return mean + ops.exp(0.5 * log_variance) * noise
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "reconstruction_weight": self.reconstruction_weight,

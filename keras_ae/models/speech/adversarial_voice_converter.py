@@ -1,6 +1,7 @@
 """Voice conversion with an adversary that removes the speaker from the content."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,7 +14,7 @@ from keras_ae.models.adversary import Adversary
 from keras_ae.models.base import Player
 from keras_ae.models.speech.voice_converter import VoiceConverter
 from keras_ae.models.stages import Stage
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 from keras_ae.ops.sequences import call_under_mask, combine, crop, mask_of, unpack_inputs
 from keras_ae.ops.terms import LossTerm, batch_term, mean_term, scalars, take_losses
 
@@ -25,12 +26,16 @@ class ConvertedFrames(VoiceConverter):
     `features` is the content encoder's output.
     """
 
-    def decoder_output(self, content, voice, mask, training):
+    def decoder_output(
+        self, content: Tensor, voice: Tensor, mask: Tensor | None, training: bool | None
+    ) -> Tensor:
         """Return the frames of a content and a voice, including the generator's output."""
         frames = self.without_generator(content, voice, mask, training)
         return frames if self.generator is None else frames + self._added(content, voice, mask, training)
 
-    def without_generator(self, content, voice, mask, training):
+    def without_generator(
+        self, content: Tensor, voice: Tensor, mask: Tensor | None, training: bool | None
+    ) -> Tensor:
         """Return the frames of the decoder only."""
         return super().decoder_output(content, voice, mask, training)
 
@@ -38,11 +43,13 @@ class ConvertedFrames(VoiceConverter):
         masks = None if mask is None else [mask, None]
         return call_under_mask(self.generator, [content, voice], masks, training)
 
-    def voice_of(self, x, training):
+    def voice_of(self, x: dict[str, Tensor], training: bool | None) -> Tensor:
         """Return the voices of `x`."""
         return self.voice({"speaker": x["speaker"]}, x["frames"], x["mask"], training)
 
-    def decoder_terms(self, x, target, sample_weight, training):
+    def decoder_terms(
+        self, x: dict[str, Tensor], target: Tensor, sample_weight: Tensor | None, training: bool
+    ) -> dict[str, Tensor]:
         """Return the decoder's terms: reconstruction error, and change of the content in another voice."""
         content, mask = self.content_of(x["features"]), mask_of(x["features"])
         voice = self.voice_of(x, False)
@@ -60,7 +67,9 @@ class ConvertedFrames(VoiceConverter):
         terms = {"reconstruction_loss": error} if training else {}  # evaluation reports that of the model
         return scalars({"loss": loss, "consistency_loss": difference, **terms})
 
-    def residual_terms(self, x, sample_weight, training, player):
+    def residual_terms(
+        self, x: dict[str, Tensor], sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         """Return the terms of the generator or the discriminator, by the two functions of this module."""
 
         def judge(frames):
@@ -192,14 +201,14 @@ class AdversarialVoiceConverter(ConvertedFrames):
 
     def __init__(
         self,
-        content_encoder,
-        decoder,
-        adversary,
-        front_end=None,
+        content_encoder: keras.Model,
+        decoder: keras.Model,
+        adversary: keras.Model,
+        front_end: keras.Model | None = None,
         *,
-        speaker_encoder=None,
-        generator=None,
-        discriminator=None,
+        speaker_encoder: keras.Model | None = None,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
         adversarial_loss: str = "confusion",
         adversarial_weight: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
         linear_weight: float = 0.0,
@@ -212,9 +221,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
         joint_steps: int | None = None,
         decoder_steps: int = 0,
         gradient_penalty_weight: float = 10.0,
-        reconstruction_loss="mae",
+        reconstruction_loss: Any = "mae",
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         further = generator is not None or decoder_steps != 0
         if (generator is None) != (discriminator is None) or further != (joint_steps is not None):
@@ -274,7 +283,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
         name, players, _ = stages[-1]
         return [*(Stage(*stage) for stage in stages[:-1]), Stage(name, players)]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.built:
             return
         content = keras.KerasTensor((None, None, self.decoder.input_shape[0][-1]), dtype="float32")
@@ -282,11 +291,11 @@ class AdversarialVoiceConverter(ConvertedFrames):
         super().build(input_shape)
 
     @property
-    def num_speakers(self):
+    def num_speakers(self) -> int:
         """Number of speakers of the adversary, and of the decoder's table if it has one."""
         return self.adversary.num_classes
 
-    def players(self):
+    def players(self) -> list[Player]:
         """Return the players: the model, the adversary, the decoder alone, discriminator and generator."""
         further = {"adversary": self.adversary}
         if self.decoder_steps:
@@ -298,7 +307,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
             *(Player(name, lambda part=part: part.trainable_variables) for name, part in further.items()),
         ]
 
-    def input_rules(self):
+    def input_rules(self) -> Any:
         sizes = {"speaker": getattr(self.adversary, "num_classes", None)}
         return replace(super().input_rules(), trained_on=("speaker",), sizes=sizes)
 
@@ -308,7 +317,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
 
     # Training
 
-    def prepare(self, x, y, training):
+    def prepare(self, x: Any, y: Any, training: bool) -> tuple[dict[str, Tensor], Tensor]:
         """Return frames of inputs and target, speakers and content, computed once for all players."""
         speaker = x.get("speaker") if isinstance(x, dict) else None
         if speaker is None:
@@ -326,7 +335,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
             take_losses(self.content_encoder)
         return batch, target
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         if not isinstance(x, dict) or "frames" not in x:
             x, y = self.prepare(x, y, training)
         if player in ("generator", "discriminator"):
@@ -374,7 +385,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
             term += self.linear_weight * linear
         return scalars({"loss": loss + weight * term, **terms})
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         numbers = ("adversary_updates", "discriminator_updates", "autoencoder_steps", "adversary_steps")
         numbers += ("joint_steps", "decoder_steps", "gradient_penalty_weight", "seed")
@@ -399,7 +410,15 @@ RESIDUAL_TERMS = (
 )
 
 
-def discriminator_terms(judge, real, fake, speaker, mix, penalty_weight, sample_weight=None) -> dict:
+def discriminator_terms(
+    judge: Any,
+    real: Tensor,
+    fake: Tensor,
+    speaker: Tensor,
+    mix: Tensor,
+    penalty_weight: float,
+    sample_weight: Tensor | None = None,
+) -> dict[str, Tensor]:
     """Return the terms of the discriminator.
 
     ```
@@ -427,7 +446,9 @@ def discriminator_terms(judge, real, fake, speaker, mix, penalty_weight, sample_
     return scalars({"loss": loss, **terms})
 
 
-def generator_terms(judge, fake, wanted, sample_weight=None) -> dict:
+def generator_terms(
+    judge: Any, fake: Tensor, wanted: Tensor, sample_weight: Tensor | None = None
+) -> dict[str, Tensor]:
     """Return the terms of `-mean D(fake) + CE(D_speaker(fake), wanted)`; see `discriminator_terms`."""
     score, logits = judge(fake)
     terms = {

@@ -1,6 +1,7 @@
 """Auto-encoder of speech with a decoder that is conditioned on the speaker."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -78,7 +79,16 @@ class SpeechAutoEncoder(AutoEncoder):
         Chorowski et al., 2019, https://arxiv.org/abs/1901.08810.
     """
 
-    def __init__(self, encoder, decoder, target, bottleneck=None, *, reconstruction_loss="mae", **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        target: keras.Model,
+        bottleneck: keras.Layer | None = None,
+        *,
+        reconstruction_loss: Any = "mae",
+        **kwargs: Any,
+    ):
         # autocast=False: half precision starts after the front end, not at the waveform.
         settings = {"reconstruction_loss": reconstruction_loss, **kwargs, "autocast": False}
         super().__init__(encoder, decoder, bottleneck, **settings)
@@ -92,7 +102,7 @@ class SpeechAutoEncoder(AutoEncoder):
         if hasattr(self, "target"):  # a built model accepts no further parts: wait for the last one
             super()._build_on_encoder()
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]) -> None:
         if self.built:
             return
         self.sample_shape = (None,)
@@ -102,13 +112,13 @@ class SpeechAutoEncoder(AutoEncoder):
         self.frames_shape = tuple(self.decoder([embedding, speaker]).shape)
         self.built = True
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shapes = {"x": (None, None), "lengths": (None,), "speaker": (None,)}
         sizes = {"speaker": embedding_rows(self.decoder)}
         # No bounds of the waveforms, since the loss is computed on frames.
         return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
 
-    def decode(self, codes, lengths=None, *, speaker):
+    def decode(self, codes: Any, lengths: Any = None, *, speaker: Any) -> Any:
         """Return frames `(batch, frames, mels)` from codes or an embedding, given `speaker` `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
@@ -117,7 +127,7 @@ class SpeechAutoEncoder(AutoEncoder):
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         return self._decode_embedding(embedding, speaker, mask, training=False)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Any:
         """Return the frames `(batch, frames, mels)` of `{"x":, "lengths":, "speaker":}` in that voice."""
         values, lengths = unpack_inputs(self.checked_inputs(x))
         features = self.features(values, lengths)
@@ -125,12 +135,12 @@ class SpeechAutoEncoder(AutoEncoder):
         frames = self._decode_embedding(embedding, _speaker_of(x), mask, training=False)
         return crop(frames, self.target_of(values, input_mask(values, lengths))[0])
 
-    def target_of(self, values, mask):
+    def target_of(self, values: Any, mask: Any) -> tuple[Any, Any]:
         """Return `(log-mel frames, their mask)`."""
         frames = call_masked(self.target, values, mask, training=False)
         return frames, mask_of(frames)
 
-    def decoder_output(self, embedding, x, training):
+    def decoder_output(self, embedding: Any, x: Any, training: bool | None) -> Any:
         return self._decode_embedding(embedding, _speaker_of(x), mask_of(embedding), training)
 
     def _decode_embedding(self, embedding, speaker, mask, training):
@@ -153,14 +163,14 @@ class SpeechAutoEncoder(AutoEncoder):
         inputs = {name: spec for name, spec in table["encode"].inputs.items() if name != "speaker"}
         return {**table, "encode": replace(table["encode"], inputs=inputs)}
 
-    def input_specs(self):
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
         return {
             "x": tf.TensorSpec((None, None), tf.float32, name="x"),
             "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
             "speaker": tf.TensorSpec((None,), tf.int32, name="speaker"),
         }
 
-    def code_specs(self):
+    def code_specs(self) -> dict[str, tf.TensorSpec]:
         name, dtype = ("codes", tf.int32) if self.discrete else ("embedding", tf.float32)
         return {
             name: tf.TensorSpec((None, *self.code_shape), dtype, name=name),
@@ -176,10 +186,12 @@ class SpeechAutoEncoder(AutoEncoder):
         target, _ = self.target_of(x, input_mask(x, lengths))
         return {"reconstruction": frames, "frame_lengths": code_lengths(target)}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return self.frames_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target": keras.saving.serialize_keras_object(self.target)}
 
 

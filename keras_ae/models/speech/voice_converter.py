@@ -1,5 +1,7 @@
 """Base class of voice converters, with separate representations of content and speaker."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -70,15 +72,15 @@ class VoiceConverter(BaseModel):
 
     def __init__(
         self,
-        content_encoder,
-        speaker_encoder,
-        decoder,
-        front_end=None,
+        content_encoder: keras.Model,
+        speaker_encoder: keras.Model | None,
+        decoder: keras.Model,
+        front_end: keras.Model | None = None,
         *,
-        reconstruction_loss="mae",
-        match_variance=False,
-        match_target=False,
-        **kwargs,
+        reconstruction_loss: Any = "mae",
+        match_variance: bool = False,
+        match_target: bool = False,
+        **kwargs: Any,
     ):
         if match_target and speaker_encoder is None:
             raise InputError(
@@ -99,12 +101,12 @@ class VoiceConverter(BaseModel):
         if front_end is not None:
             front_end.trainable = False
 
-    def build_networks(self):
+    def build_networks(self) -> None:
         """Build, and check that the shapes of the networks match; a built model accepts no further parts."""
         first = self.content_encoder if self.front_end is None else self.front_end
         self.build(first.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.built:
             return
         self.sample_shape = (None, *input_shape[2:])
@@ -136,11 +138,11 @@ class VoiceConverter(BaseModel):
 
     # Methods that a subclass may override
 
-    def content_of(self, features):
+    def content_of(self, features: Any) -> Any:
         """Return the content `(batch, codes, content_dim)` in the content encoder's output."""
         return features
 
-    def decoder_output(self, content, voice, mask, training):
+    def decoder_output(self, content: Any, voice: Any, mask: Any, training: bool | None) -> Any:
         """Return the frames `(batch, frames, mels)` of a content under its `mask`, and a voice."""
         masks = None if mask is None else [mask, None]
         frames = call_under_mask(self.decoder, [content, voice], masks, training)
@@ -148,7 +150,7 @@ class VoiceConverter(BaseModel):
             check_mask(frames, self.decoder.name)
         return frames
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         shape = getattr(self, "sample_shape", None)
         shapes = {"x": None if shape is None else (None, *shape), "lengths": (None,), "speaker": (None,)}
         trained_on = ("speaker",) if self.speaker_encoder is None else ()
@@ -162,7 +164,7 @@ class VoiceConverter(BaseModel):
 
     # Encoding, decoding and conversion
 
-    def frames(self, x):
+    def frames(self, x: Any) -> tuple[Any, Any]:
         """Return `(frames (batch, frames, mels), mask or None)`, the input of the encoders and the target."""
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
@@ -171,16 +173,16 @@ class VoiceConverter(BaseModel):
         frames = call_masked(self.front_end, values, mask, training=False)
         return frames, mask_of(frames)
 
-    def content(self, x):
+    def content(self, x: Any) -> Any:
         """Return the content, `(batch, codes, content_dim)`, with its mask."""
         return self._content(*self.frames(self.checked_inputs(x)))
 
-    def speaker(self, x):
+    def speaker(self, x: Any) -> Any:
         """Return the voice of each utterance: `(batch, speaker_dim)`, or the integers `x["speaker"]`."""
         x = self.checked_inputs(x)
         return self.voice(x, *(self.frames(x) if self.speaker_encoder is not None else (None, None)))
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Any:
         """Return the content and the voice at every code, `(batch, codes, content_dim + speaker_dim)`.
 
         Without a speaker encoder, return the content only.
@@ -196,7 +198,7 @@ class VoiceConverter(BaseModel):
 
     embed = encode  # the result of `encode` is a float embedding
 
-    def decode(self, embedding, lengths=None, speaker=None):
+    def decode(self, embedding: Any, lengths: Any = None, speaker: Any = None) -> Any:
         """Return the frames `(batch, frames, mels)` of an embedding from `encode`.
 
         Args:
@@ -217,11 +219,11 @@ class VoiceConverter(BaseModel):
         frames = self.decoder_output(content, voice, mask, training=False)
         return self._said(frames, mask_of(frames))
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Any) -> Any:
         """Return the frames from the content and the voice of `x`, `(batch, frames, mels)`."""
         return self.call(self.checked_inputs(x), training=False)
 
-    def convert(self, source, target):
+    def convert(self, source: Any, target: Any) -> Any:
         """Convert `source` to the voice of `target`; returns frames `(batch, frames, mels)`.
 
         `target` contains one utterance of the target voice for each utterance of `source`; without a speaker
@@ -241,7 +243,7 @@ class VoiceConverter(BaseModel):
             spoken = under_mask(matched(spoken, mask, own, heard, heard_mask), mask)
         return spoken
 
-    def to_waveform(self, frames, lengths=None, *, iterations: int = 32) -> np.ndarray:
+    def to_waveform(self, frames: Any, lengths: Any = None, *, iterations: int = 32) -> np.ndarray:
         """Return waveforms of frames from `reconstruct` or `convert`, by `audio.mel_to_waveform`.
 
         Args:
@@ -256,7 +258,7 @@ class VoiceConverter(BaseModel):
         frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
         return mel_to_waveforms(frames, mel, lengths, iterations)
 
-    def log_mel(self, frames):
+    def log_mel(self, frames: Any) -> tuple[LogMelSpectrogram, Any]:
         """Return `(the LogMelSpectrogram of the front end, frames without their normalisation)`."""
         for layer in reversed([] if self.front_end is None else self.front_end.layers):
             if isinstance(layer, FrameNormalization):
@@ -270,21 +272,21 @@ class VoiceConverter(BaseModel):
 
     # Parts
 
-    def voice(self, x, frames, mask, training=False):
+    def voice(self, x: Any, frames: Any, mask: Any, training: bool | None = False) -> Any:
         """Return the voice of `x`, whose frames are given: a vector, or the integer `x["speaker"]`."""
         if self.speaker_encoder is not None:
             return call_under_mask(self.speaker_encoder, frames, mask, training)
         return self.speaker_numbers(x)
 
-    def speaker_numbers(self, x):
+    def speaker_numbers(self, x: Any) -> Any:
         """Return the speaker ids of `x`, int32."""
         return speaker_numbers_of(x.get("speaker") if isinstance(x, dict) else None)
 
-    def content_features(self, frames, mask, training=False):
+    def content_features(self, frames: Any, mask: Any, training: bool | None = False) -> Any:
         """Return the content encoder's output, with its mask."""
         return call_masked(self.content_encoder, frames, mask, training)
 
-    def element_losses(self, target, frames):
+    def element_losses(self, target: Any, frames: Any) -> Any:
         """Return the reconstruction loss before its mean: `(batch, frames)`, float32."""
         return reconstruction_losses(self.reconstruction_loss, target, crop(frames, target))
 
@@ -300,31 +302,33 @@ class VoiceConverter(BaseModel):
         """Return the model's output frames: masked, with their variance matched if this is set."""
         return under_mask(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
 
-    def observe_variance(self, target, frames, mask, sample_weight=None):
+    def observe_variance(self, target: Any, frames: Any, mask: Any, sample_weight: Any = None) -> None:
         """Update the statistics of the variances of `target` and of the decoder's `frames` in training."""
         if self.match_variance and self.trainable:
             self.global_variance.observe(target, crop(frames, target), mask, sample_weight)
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         frames, mask = self.frames(x)
         content = self._content(frames, mask, training)
         return self._spoken(content, self.voice(x, frames, mask, training), frames, mask, training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         return self.frames_shape
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Return the functions to export, by name; see `keras_ae.models.Endpoint`."""
         return conversion_endpoints(self)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("content_encoder", "speaker_encoder", "decoder", "front_end", "reconstruction_loss")
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
         matched = {"match_variance": self.match_variance, "match_target": self.match_target}
         return {**super().get_config(), **parts, **matched}
 
 
-def under_mask(tensor, mask):
+def under_mask(tensor: Any, mask: Any) -> Any:
     """Return `tensor` with its mask, and 0 in padding."""
     if mask is not None:
         tensor = zero_padding(tensor, mask)
@@ -332,7 +336,7 @@ def under_mask(tensor, mask):
     return tensor
 
 
-def speaker_numbers_of(speaker):
+def speaker_numbers_of(speaker: Any) -> Any:
     """Return `speaker` as int32 `(batch,)`, or raise `InputError` for `None`."""
     if speaker is None:
         raise InputError(
@@ -342,7 +346,7 @@ def speaker_numbers_of(speaker):
     return ops.cast(ops.convert_to_tensor(speaker), "int32")
 
 
-def mean_over_codes(voice, mask):
+def mean_over_codes(voice: Any, mask: Any) -> Any:
     """Return the mean over real codes: `(batch, codes, speaker_dim)` -> `(batch, speaker_dim)`."""
     if mask is None:
         return ops.mean(voice, axis=1)
@@ -353,7 +357,7 @@ def mean_over_codes(voice, mask):
 SMALL, LARGEST = 0.05, 2.0  # added to the deviation of a band; largest factor of its change
 
 
-def matched(frames, mask, own, target, target_mask):
+def matched(frames: Any, mask: Any, own: Any, target: Any, target_mask: Any) -> Any:
     """Return `frames`, which are in a target's voice, with the target's mean and deviation of each band.
 
     ```
