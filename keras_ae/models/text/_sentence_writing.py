@@ -1,5 +1,7 @@
 """Decoding of vectors to sentences, with beam search."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,7 +23,9 @@ class SentenceWriting:
     the decoders for given vectors; `max_target_words`, the maximum length of a sentence.
     """
 
-    def decode(self, vectors, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None):
+    def decode(
+        self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None
+    ) -> list[str] | str:
         """Return the most probable sentence of each vector as text, with spaces between the words.
 
         Args:
@@ -50,7 +54,7 @@ class SentenceWriting:
             texts += [" ".join(vocabulary.tokens(row)) for row in ids]
         return texts
 
-    def interpolate(self, first: str, second: str, *, steps: int = 5, **options) -> list[str]:
+    def interpolate(self, first: str, second: str, *, steps: int = 5, **options: Any) -> list[str]:
         """Return decoded text of vectors between those of two sentences, both included.
 
         Args:
@@ -64,7 +68,9 @@ class SentenceWriting:
         share = np.linspace(0, 1, steps, dtype="float32")[:, None]
         return self.decode((1 - share) * start + share * end, **options)
 
-    def decode_ids(self, vectors, *, decoder="next", beam_size=1, max_words=None) -> dict:
+    def decode_ids(
+        self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None
+    ) -> dict[str, Any]:
         """Return the word ids of the most probable sentences; can be traced and exported.
 
         The arguments are those of `decode`.
@@ -128,7 +134,7 @@ END = PADDING  # the id of padding, as a predicted word, ends the sentence
 IMPOSSIBLE = np.float32(-1e9)  # log probability; finite, so that its sums are finite too
 
 
-def beam_search(step, state, beam_size: int, max_words: int):
+def beam_search(step: Any, state: Any, beam_size: int, max_words: int) -> dict[str, Any]:
     """Return the best sentence by beam search, which keeps the `beam_size` best beginnings after each word.
 
     ```

@@ -1,5 +1,7 @@
 """Concatenation of several embeddings of a sentence."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -46,7 +48,13 @@ class CombinedSentenceEncoder(SentenceModel):
     """
 
     def __init__(
-        self, encoders, *, normalize: bool = False, vocabulary=None, max_words: int | None = None, **kwargs
+        self,
+        encoders: list[keras.Model],
+        *,
+        normalize: bool = False,
+        vocabulary: Vocabulary | list[str] | None = None,
+        max_words: int | None = None,
+        **kwargs: Any,
     ):
         encoders = list(encoders)
         if not encoders:
@@ -56,14 +64,16 @@ class CombinedSentenceEncoder(SentenceModel):
         self.normalize = normalize
         self.build()
 
-    def vectors(self, ids, training=False):
+    def vectors(self, ids: Any, training: bool | None = False) -> Any:
         parts = [_vectors_of(encoder, ids, training) for encoder in self.encoders]
         return ops.concatenate([unit_length(part) if self.normalize else part for part in parts], axis=-1)
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         raise InputError("CombinedSentenceEncoder has no objective. Train its encoders, then combine them.")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "encoders": [keras.saving.serialize_keras_object(encoder) for encoder in self.encoders],

@@ -1,6 +1,7 @@
 """Quick-thought: sentence embeddings trained by classification of neighbours, without a decoder."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.losses.contrastive import chance_loss, context_accuracy, context_masks, context_prediction
 from keras_ae.models.text.sentence_model import SentenceModel
-from keras_ae.ops.core import assign_finite, gather_over_replicas
+from keras_ae.ops.core import Tensor, assign_finite, gather_over_replicas
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
 SELF_MASKS = ("exclude", "zero")
@@ -73,14 +74,14 @@ class QuickThought(SentenceModel):
 
     def __init__(
         self,
-        encoder,
-        context_encoder,
+        encoder: keras.Model,
+        context_encoder: keras.Model,
         *,
         self_mask: str = "exclude",
         sub_batches: int | None = None,
-        vocabulary=None,
+        vocabulary: Any = None,
         max_words: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
         if self_mask not in SELF_MASKS:
@@ -96,7 +97,7 @@ class QuickThought(SentenceModel):
         if encoder.built and context_encoder.built:
             self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if self.built:
             return
         ids = keras.KerasTensor((None, None), dtype="int32")
@@ -107,11 +108,11 @@ class QuickThought(SentenceModel):
             )
         super().build(input_shape)
 
-    def input_rules(self):
+    def input_rules(self) -> Any:
         made_by = "keras_ae.training.datasets.sentence_blocks"
         return replace(super().input_rules(), trained_on=("document", "position"), made_by=made_by)
 
-    def check_batch(self, x, sample_weight=None):
+    def check_batch(self, x: Any, sample_weight: Tensor | None = None) -> None:
         super().check_batch(x, sample_weight)
         rows = np.stack([np.asarray(x[name]).reshape(-1) for name in ("document", "position")], axis=1)
         if sample_weight is not None:
@@ -124,12 +125,14 @@ class QuickThought(SentenceModel):
                 "keras_ae.training.datasets.sentence_blocks returns such batches."
             )
 
-    def vectors(self, ids, training=False):
+    def vectors(self, ids: Tensor, training: bool | None = False) -> Tensor:
         return ops.concatenate(
             [encoder(ids, training=training) for encoder in (self.encoder, self.context_encoder)], axis=-1
         )
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
+    ) -> dict[str, Tensor]:
         ids = self.padded_ids(x)
         rows, added = self._encoded(self.encoder, ids, training)
         columns, more = self._encoded(self.context_encoder, ids, training)
@@ -171,7 +174,7 @@ class QuickThought(SentenceModel):
             neighbour, part, self_ = (ops.logical_and(mask, counts) for mask in (neighbour, part, self_))
         return neighbour, part, self_
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
@@ -193,7 +196,7 @@ def _weights(neighbour, sample_weight):
     return weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
 
 
-def encode_in_parts(encoder, ids, parts: int):
+def encode_in_parts(encoder: keras.Layer, ids: Tensor, parts: int) -> tuple[Tensor, Tensor]:
     """Return `encoder(ids, training=True)`, computed in `parts` sub-batches to save memory.
 
     Only the vectors are stored. For the gradients, each part is encoded again, with the same random numbers,

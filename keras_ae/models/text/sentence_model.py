@@ -1,6 +1,7 @@
 """Base class of sentence encoders, from strings or word ids to vectors."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,7 +37,9 @@ class SentenceModel(BaseModel):
 
     discrete = False
 
-    def __init__(self, *, vocabulary=None, max_words: int | None = None, **kwargs):
+    def __init__(
+        self, *, vocabulary: Vocabulary | list[str] | None = None, max_words: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if max_words is not None and max_words < 1:
             raise ValueError(f"max_words must be at least 1 or None. Received: max_words={max_words}")
@@ -51,7 +54,7 @@ class SentenceModel(BaseModel):
         """Vocabulary of the model; `None` without one."""
         return None if self.word_ids is None else self.word_ids.vocabulary
 
-    def own_preprocessing(self):
+    def own_preprocessing(self) -> Preprocessing | None:
         """Return the tokenisation, the size of the vocabulary and the maximum number of words."""
         known = {} if self.word_ids is None else {"vocabulary_size": len(self.vocabulary)}
         rule = {"tokenization": "keras_ae.text.tokenize", "lowercase": True}
@@ -59,11 +62,11 @@ class SentenceModel(BaseModel):
 
     # Methods for subclasses
 
-    def vectors(self, ids, training=False):
+    def vectors(self, ids: Any, training: bool | None = False) -> Any:
         """Return vectors `(batch, dim)` of `ids` `(batch, words)`, zero after the end of each sentence."""
         raise TypeError(f"{type(self).__name__} must define vectors(ids, training)")
 
-    def input_rules(self):
+    def input_rules(self) -> InputRules:
         pairs = {f"{name}lengths": (None,) for name in ("", "previous_", "next_")}
         words = dict.fromkeys(("ids", "previous", "next"), (None, None))
         numbers = dict.fromkeys(("document", "position", "sentence"), (None,))
@@ -72,11 +75,17 @@ class SentenceModel(BaseModel):
             {**words, **pairs, **numbers}, values="ids", sizes=sizes, dtype="int32", ignores_y=True
         )
 
-    def compile(self, optimizer="adam", *positional, jit_compile="auto", **others):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        *positional: Any,
+        jit_compile: bool | str = "auto",
+        **others: Any,
+    ) -> None:
         """Compile as `BaseModel`, but "auto" is without XLA, which would recompile for every length."""
         super().compile(optimizer, *positional, jit_compile=jit_compile is True, **others)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if self.built:
             return
         vectors = self.vectors(keras.KerasTensor((None, None), dtype="int32"))
@@ -86,7 +95,7 @@ class SentenceModel(BaseModel):
         self.dim = vectors.shape[-1]
         self.built = True
 
-    def padded_ids(self, x):
+    def padded_ids(self, x: Any) -> Any:
         """Return the word ids of any input of the model as a tensor, zero after the end of each sentence."""
         if isinstance(x, dict):
             ids, lengths = ops.convert_to_tensor(x["ids"]), x.get("lengths")
@@ -100,7 +109,7 @@ class SentenceModel(BaseModel):
 
     # Methods for users
 
-    def encode(self, sentences, *, batch_size: int = 256, normalize: bool = False):
+    def encode(self, sentences: Any, *, batch_size: int = 256, normalize: bool = False) -> Any:
         """Return one vector for each sentence, independent of the other sentences.
 
         Args:
@@ -134,11 +143,11 @@ class SentenceModel(BaseModel):
             result[rows] = finish(self._traced()(ids))
         return result
 
-    def embed(self, x):
+    def embed(self, x: Any) -> Any:
         """Return the vectors of `x`: `encode` with its default options."""
         return self.encode(x)
 
-    def call(self, x, training=None):
+    def call(self, x: Any, training: bool | None = None) -> Any:
         """Return the vectors of `x`."""
         return self.vectors(self.padded_ids(x), training=training)
 
@@ -217,11 +226,13 @@ class SentenceModel(BaseModel):
     def _table_sizes(self):
         return {la.input_dim for la in self._flatten_layers() if isinstance(la, keras.layers.Embedding)}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
         shape = input_shape["ids"] if isinstance(input_shape, dict) else input_shape
         return (shape[0], self.dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         words = None if self.word_ids is None else list(self.vocabulary.words)
         return {**super().get_config(), "vocabulary": words, "max_words": self.max_words}
 
@@ -236,7 +247,7 @@ def _are_strings(x):
     return getattr(getattr(x, "dtype", None), "kind", "O") in "USO"  # also arrays and columns of tables
 
 
-def unit_length(vectors):
+def unit_length(vectors: Any) -> Any:
     """Return the vectors divided by their lengths; zero vectors are not changed."""
     return ops.normalize(vectors, axis=-1, epsilon=1e-12)
 
@@ -244,7 +255,7 @@ def unit_length(vectors):
 WORDS_AT_ONCE = 2**15  # rows x longest sentence of a batch; bounds the memory for very long sentences
 
 
-def check_sentences(sentences) -> list[str]:
+def check_sentences(sentences: Any) -> list[str]:
     """Return the sentences as a list.
 
     Raises:
@@ -267,7 +278,7 @@ def check_sentences(sentences) -> list[str]:
     return sentences
 
 
-def batches_by_length(lengths, batch_size: int):
+def batches_by_length(lengths: list[int], batch_size: int):
     """Return the row indices of each batch, the longest sentences first, so that there is little padding.
 
     Args:
@@ -288,12 +299,12 @@ def batches_by_length(lengths, batch_size: int):
         start = stop
 
 
-def numbers_of(sentences, vocabulary, max_words=None) -> list[list[int]]:
+def numbers_of(sentences: list[str], vocabulary: Vocabulary, max_words: int | None = None) -> list[list[int]]:
     """Return the word ids of each sentence."""
     return [vocabulary.ids(tokenize(sentence)[:max_words]) for sentence in sentences]
 
 
-def padded(numbers) -> np.ndarray:
+def padded(numbers: list[list[int]]) -> np.ndarray:
     """Return int32 `(sentences, words)`, zero after the end of each, with at least one column."""
     ids = np.zeros((len(numbers), max(1, max(map(len, numbers), default=0))), "int32")
     for row, own in zip(ids, numbers, strict=True):

@@ -1,6 +1,7 @@
 """Skip-thought: sentence embeddings trained by decoding the neighbouring sentences."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -93,8 +94,8 @@ class SkipThought(SentenceWriting, SentenceModel):
 
     def __init__(
         self,
-        encoder,
-        vocabulary=None,
+        encoder: keras.Model,
+        vocabulary: Any = None,
         *,
         units: int | None = None,
         conditioning: str = "state",
@@ -106,7 +107,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         max_target_words: int = 30,
         word_layer: str | None = None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(vocabulary=vocabulary, max_words=max_words, **kwargs)
         _check(decoders, max_target_words)
@@ -121,7 +122,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         self.track_terms(*(f"{name}_loss" for name in decoders))
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if self.built:
             return
         super().build()
@@ -160,15 +161,15 @@ class SkipThought(SentenceWriting, SentenceModel):
             )
         return named[0]
 
-    def input_rules(self):
+    def input_rules(self) -> Any:
         needed = tuple(SENTENCES[name] for name in self.sentences if name != "this")
         made_by = "keras_ae.training.datasets.sentence_triples"
         return replace(super().input_rules(), trained_on=needed, made_by=made_by)
 
-    def vectors(self, ids, training=False):
+    def vectors(self, ids: Any, training: bool | None = False) -> Any:
         return self.encoder(ids, training=training)
 
-    def told(self, vectors, sample_weight=None, training=False):
+    def told(self, vectors: Any, sample_weight: Any = None, training: bool | None = False) -> Any:
         """Return the condition of the decoders for vectors `(batch, dim)`."""
         if not self.use_vector:
             return ops.zeros_like(vectors)
@@ -177,12 +178,14 @@ class SkipThought(SentenceWriting, SentenceModel):
         weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
         return self.normalization(vectors, mask=weights, training=training)
 
-    def players(self):
+    def players(self) -> list[Player]:
         if self.use_vector:
             return super().players()
         return [Player("model", self._without_encoder)]
 
-    def compute_terms(self, x, y, sample_weight, training, player):
+    def compute_terms(
+        self, x: Any, y: Any, sample_weight: Any, training: bool, player: str
+    ) -> dict[str, Any]:
         self._check_triples(x)
         ids = self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})
         vector = ops.zeros((ops.shape(ids)[0], self.dim), self.compute_dtype)
@@ -237,7 +240,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         states, targets = tf.gather_nd(states, places), tf.gather_nd(targets, places)
         return self.softmax.cross_entropy(states, targets, training), places[:, 0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = (
             "units",
             "conditioning",
