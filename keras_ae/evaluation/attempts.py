@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from keras_ae.errors import InputError
 
@@ -57,7 +58,7 @@ class Attempts:
 
 
 @contextmanager
-def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
+def recorded(log: Path | None = None, progress: Callable[[str], None] | None = None) -> Iterator[Attempts]:
     """Collect the failures of `attempt` inside the block.
 
     Example:
@@ -75,7 +76,7 @@ def recorded(log: Path | None = None, progress=None) -> Iterator[Attempts]:
         _current.reset(token)
 
 
-def attempt(name: str, function: Callable, *arguments, default=None, **options):
+def attempt(name: str, function: Callable, *arguments: Any, default: Any = None, **options: Any) -> Any:
     """Return `function(*arguments, **options)`, or `default` if it raises an error.
 
     A failed measurement must never cause the loss of a trained model. The surrounding `recorded` keeps the
@@ -101,7 +102,7 @@ def current_attempts() -> Attempts | None:
     return _current.get()
 
 
-def current_progress():
+def current_progress() -> Callable[[str], None]:
     """Return the `progress` of the surrounding `recorded`, or a function that does nothing outside of one."""
     attempts = _current.get()
     return (lambda name: None) if attempts is None else attempts.progress

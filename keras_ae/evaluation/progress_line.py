@@ -3,7 +3,8 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import TextIO
 
 REDRAWN = 0.1  # seconds between two updates of the line
 
@@ -30,7 +31,7 @@ class ProgressLine:
     'measuring: probes\\n'
     """
 
-    def __init__(self, stream=None, *, elsewhere: bool = True):
+    def __init__(self, stream: TextIO | None = None, *, elsewhere: bool = True):
         self.stream = stream or sys.stdout
         self.terminal = self.stream.isatty()
         self.elsewhere = elsewhere
@@ -68,12 +69,14 @@ class ProgressLine:
         self.stream.flush()
 
 
-def detail_of(progress) -> Callable[[str], None]:
+def detail_of(progress: Callable[[str], None] | None) -> Callable[[str], None]:
     """Return `progress.detail`, or a function that does nothing if `progress` has no such method."""
     return getattr(progress, "detail", None) or (lambda text: None)
 
 
-def shown(progress, verbose: bool = True):
+def shown(
+    progress: Callable[[str], None] | None, verbose: bool = True
+) -> AbstractContextManager[Callable[[str], None]]:
     """Return a context manager that yields `progress`, or a line on the terminal if it is `None`."""
     if progress is None and verbose:
         return ProgressLine(elsewhere=False)

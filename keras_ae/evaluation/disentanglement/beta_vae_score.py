@@ -1,5 +1,7 @@
 """The BetaVAE score."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_ae.errors import require
@@ -13,8 +15,8 @@ from keras_ae.evaluation.disentanglement.factor_table import (
 
 
 def beta_vae_score(
-    represent,
-    data,
+    represent: Any,
+    data: Any,
     *,
     num_train: int = 10_000,
     num_test: int = 5_000,

@@ -1,16 +1,17 @@
 """Disentanglement, completeness and informativeness (DCI) from feature importances of boosted trees."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import require
 from keras_ae.evaluation.disentanglement.factor_table import training_and_test
 
 
 def dci(
-    z,
-    factors,
+    z: ArrayLike,
+    factors: ArrayLike | dict,
     *,
-    test=None,
+    test: tuple[ArrayLike, ArrayLike | dict] | None = None,
     num_trees: int = 100,
     test_fraction: float = 1 / 3,
     seed: int = 0,

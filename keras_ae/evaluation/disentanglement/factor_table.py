@@ -1,6 +1,7 @@
 """Embeddings and factors for the disentanglement metrics, and groups of examples that share a factor."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class FactorTable:
         """Indices of the factors that are scored."""
         return [number for number, name in enumerate(self.names) if name not in self.left_out]
 
-    def known(self, factor: int, rows=slice(None)):
+    def known(self, factor: int, rows: slice | np.ndarray = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Return `(z, classes)` of those examples in `rows` whose value of the factor is known."""
         classes = self.classes[rows, factor]
         return self.z[rows][classes >= 0], classes[classes >= 0]
@@ -47,7 +48,7 @@ class FactorTable:
         return [values.get(number) for number in range(len(self.names))]
 
 
-def as_factor_table(z, factors) -> FactorTable:
+def as_factor_table(z: Any, factors: Any) -> FactorTable:
     """Return a checked `FactorTable`.
 
     Examples with a missing value (`None`, NaN) count for the other factors only. Factors with one distinct
@@ -86,7 +87,7 @@ def as_factor_table(z, factors) -> FactorTable:
     return _checked(FactorTable(z.reshape(len(z), -1), table, list(columns), missing, left_out))
 
 
-def factor_columns(factors) -> dict:
+def factor_columns(factors: Any) -> dict[str, Any]:
     """Return `{name: values (examples,)}` of a dict, an array, or the columns of an array.
 
     Example:
@@ -111,7 +112,9 @@ def why_left_out(values: np.ndarray) -> str | None:
     return f"it has one value only ({distinct[0]})." if len(distinct) == 1 else None
 
 
-def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTable, np.ndarray, np.ndarray]:
+def training_and_test(
+    z: Any, factors: Any, test: tuple | None, test_fraction: float, seed: int
+) -> tuple[FactorTable, np.ndarray, np.ndarray]:
     """Return `(table, training rows, test rows)`; the test set is `test` or a random part of the examples.
 
     Factors with fewer than two classes in the training rows, or with no known test row, are left out.
@@ -140,7 +143,7 @@ def training_and_test(z, factors, test, test_fraction, seed) -> tuple[FactorTabl
     return _checked(FactorTable(table.z, table.classes, table.names, table.missing, left_out)), train, held
 
 
-def standardizer(z):
+def standardizer(z: np.ndarray) -> Any:
     """Return a function that scales latents to mean 0 and deviation 1 by `z`; constant latents become 0."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
@@ -171,7 +174,7 @@ def _joined(z, factors, test):
 IMAGES_AT_ONCE = 8192  # images rendered and encoded at a time: 128 MiB of 64x64 pixels
 
 
-def embeddings_of(represent, data, factors) -> np.ndarray:
+def embeddings_of(represent: Any, data: Any, factors: np.ndarray) -> np.ndarray:
     """Return `represent(data.images(factors))` as float64 `(n, latents)`, computed in parts."""
     parts = [factors[start : start + IMAGES_AT_ONCE] for start in range(0, len(factors), IMAGES_AT_ONCE)]
     parts = [np.asarray(represent(data.images(part)), "float64") for part in parts]
@@ -180,7 +183,7 @@ def embeddings_of(represent, data, factors) -> np.ndarray:
     return z
 
 
-def varying_factors(data) -> tuple[np.ndarray, dict]:
+def varying_factors(data: Any) -> tuple[np.ndarray, dict[str, str]]:
     """Return `(indices of the factors with at least two values, {name: reason} of the other factors)`.
 
     Raises:
@@ -196,13 +199,15 @@ def varying_factors(data) -> tuple[np.ndarray, dict]:
     return varying, {names[number]: "it has one value only." for number in np.flatnonzero(sizes <= 1)}
 
 
-def groups(num_groups: int, images_of_group: int):
+def groups(num_groups: int, images_of_group: int) -> list[int]:
     """Return the numbers of groups to process at a time; they sum to `num_groups`."""
     at_once = max(1, IMAGES_AT_ONCE // images_of_group)
     return [min(at_once, num_groups - start) for start in range(0, num_groups, at_once)]
 
 
-def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.ndarray]:
+def draw_groups(
+    data: Any, num_groups: int, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw groups: return `(index of the factor of each group, factors (groups, size, factors))`."""
     varying, _ = varying_factors(data)
     fixed = varying[rng.integers(len(varying), size=num_groups)]
@@ -210,7 +215,7 @@ def draw_groups(data, num_groups: int, size: int, rng) -> tuple[np.ndarray, np.n
     return fixed, factors
 
 
-def share_factor(factors, fixed, values):
+def share_factor(factors: np.ndarray, fixed: np.ndarray, values: np.ndarray) -> None:
     """Set factor `fixed[g]` of each group g to its value in `values`, `(groups, size or 1, factors)`."""
     rows = np.arange(len(factors))
     factors[rows, :, fixed] = values[rows, :, fixed]

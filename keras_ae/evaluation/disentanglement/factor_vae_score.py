@@ -1,5 +1,7 @@
 """The FactorVAE score."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_ae.evaluation.disentanglement.factor_table import (
@@ -13,8 +15,8 @@ from keras_ae.evaluation.disentanglement.factor_table import (
 
 
 def factor_vae_score(
-    represent,
-    data,
+    represent: Any,
+    data: Any,
     *,
     num_train: int = 10_000,
     num_test: int = 5_000,

@@ -1,12 +1,13 @@
 """Mutual information gap and modularity, from the mutual information of single latents and factors."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.disentanglement.factor_table import as_factor_table
+from keras_ae.evaluation.disentanglement.factor_table import FactorTable, as_factor_table
 
 
-def mig(z, factors, *, bins: int = 20) -> dict:
+def mig(z: ArrayLike, factors: ArrayLike | dict, *, bins: int = 20) -> dict:
     """Compute the mutual information gap: whether each factor is represented by exactly one latent.
 
     ```
@@ -54,7 +55,7 @@ def mig(z, factors, *, bins: int = 20) -> dict:
     }
 
 
-def modularity(z, factors, *, bins: int = 20) -> dict:
+def modularity(z: ArrayLike, factors: ArrayLike | dict, *, bins: int = 20) -> dict:
     """Compute the modularity: whether each latent has information about one factor only.
 
     ```
@@ -84,7 +85,9 @@ def modularity(z, factors, *, bins: int = 20) -> dict:
     return {"score": float(scores.mean()), "per_latent": scores.tolist(), **table.notes()}
 
 
-def information_matrix(z, factors, *, bins: int = 20):
+def information_matrix(
+    z: ArrayLike, factors: ArrayLike | dict, *, bins: int = 20
+) -> tuple[FactorTable, np.ndarray, np.ndarray]:
     """Return `(table, I(z_i; f_k), H(f_k))` in nats, `(latents, factors)` and `(factors,)`, by histograms.
 
     The factors are `FactorTable.kept`. Each is measured over the examples with a known value.

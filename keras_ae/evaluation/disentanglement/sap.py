@@ -3,16 +3,17 @@
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import require
 from keras_ae.evaluation.disentanglement.factor_table import standardizer, training_and_test
 
 
 def sap(
-    z,
-    factors,
+    z: ArrayLike,
+    factors: ArrayLike | dict,
     *,
-    test=None,
+    test: tuple[ArrayLike, ArrayLike | dict] | None = None,
     standardize: bool = True,
     cost: float = 0.01,
     test_fraction: float = 1 / 3,

@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FRAME = 64  # side of the drawn frame, in pixels
 SUBPIXELS = 4  # sampling points along each side of a pixel, which decide whether it is white
@@ -75,15 +76,15 @@ class Sprites:
         """Draw factors uniformly and independently, int64 `(n, 5)`."""
         return np.stack([rng.integers(size, size=n) for size in self.sizes], axis=1)
 
-    def factors_of(self, indices) -> np.ndarray:
+    def factors_of(self, indices: ArrayLike) -> np.ndarray:
         """Return the factors `(n, 5)` of image indices from 0 to 737,279; y changes fastest."""
         return np.stack(np.unravel_index(np.asarray(indices, "int64"), self.sizes), axis=-1)
 
-    def indices_of(self, factors) -> np.ndarray:
+    def indices_of(self, factors: ArrayLike) -> np.ndarray:
         """Return the image indices of factors, int64 `(n,)`; the inverse of `factors_of`."""
         return np.ravel_multi_index(tuple(np.asarray(factors, "int64").T), self.sizes)
 
-    def images(self, factors) -> np.ndarray:
+    def images(self, factors: ArrayLike) -> np.ndarray:
         """Return the images of factors `(n, 5)`, float32 `(n, height, width, 1)` in [0, 1]."""
         shape, scale, orientation, x, y = self._checked(factors).T
         # moving the window up by a pixel moves the shape down by one

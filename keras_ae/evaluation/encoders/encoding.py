@@ -1,5 +1,7 @@
 """Encoding of whole data sets."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf  # one trace for batches of any size, and tf.data
@@ -8,7 +10,7 @@ from keras_ae.errors import InputError
 from keras_ae.ops.sequences import mask_of, zero_padding
 
 
-def encode_batches(encoder, data, *, batch_size: int = 256) -> np.ndarray:
+def encode_batches(encoder: Any, data: Any, *, batch_size: int = 256) -> np.ndarray:
     """Return the float embedding of every example, `(examples, ...)`.
 
     Args:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,7 +44,7 @@ class Examples:
     ('images', 2, (8, 8, 1))
     """
 
-    def __init__(self, data, sample_rate: int | None = None):
+    def __init__(self, data: Any, sample_rate: int | None = None):
         self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
         self.data = _as_data(data)
         if not len(self):
@@ -52,7 +53,7 @@ class Examples:
     def __len__(self):
         return len(self.data["x"] if isinstance(self.data, dict) else self.data)
 
-    def take(self, rows) -> "Examples":
+    def take(self, rows: np.ndarray | list[int]) -> "Examples":
         """Return the examples with the indices `rows`."""
         if isinstance(self.data, dict):
             return Examples({name: part[rows] for name, part in self.data.items()}, self.sample_rate)
@@ -89,7 +90,7 @@ class Examples:
             return "sequences"
         return "images" if array.ndim == 4 and array.shape[-1] in (1, 3) else "arrays"
 
-    def pair_inputs(self, vocabulary: dict | None = None):
+    def pair_inputs(self, vocabulary: dict | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Return the inputs of a pair discriminator: arrays, frames of waveforms, word numbers of texts."""
         if self.kind == "waveforms":
             return self.frames().data
@@ -151,7 +152,7 @@ def log_mel_of(sample_rate: int) -> LogMelSpectrogram:
     return LogMelSpectrogram(sample_rate=sample_rate, window_length=window, hop=hop, fft_length=fft_length)
 
 
-def words(text) -> list[str]:
+def words(text: str) -> list[str]:
     """Return the first words of a text in lower case.
 
     Example:
@@ -162,7 +163,7 @@ def words(text) -> list[str]:
     return re.findall(r"\w+(?:'\w+)*", str(text).lower())[:LONGEST_TEXT]
 
 
-def mean_and_deviation(sequences, lengths) -> np.ndarray:
+def mean_and_deviation(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Return the mean and standard deviation over real positions, `(examples, 2 * features)`.
 
     Example:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -52,7 +53,11 @@ class LoadedEncoder:
 
 
 def load_encoder(
-    encoder, *, layer: str | None = None, endpoint: str | None = None, decode=None
+    encoder: str | os.PathLike | keras.Layer | Callable | LoadedEncoder,
+    *,
+    layer: str | None = None,
+    endpoint: str | None = None,
+    decode: Callable | None = None,
 ) -> LoadedEncoder:
     """Load an encoder from a model, a file or a function.
 
@@ -255,7 +260,7 @@ def _titled(model, name):
     return own if name == own else f"{own} ({name})"
 
 
-def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
+def embeddings_of(encoder: LoadedEncoder, examples: Any) -> np.ndarray:
     """Return the embedding of every example, `(examples, ...)`.
 
     Raises:
@@ -268,7 +273,7 @@ def embeddings_of(encoder: LoadedEncoder, examples) -> np.ndarray:
     return encode_batches(encoder.model or encoder.embed, examples.data, batch_size=batch_size)
 
 
-def in_batches(function, examples, batch: int = BATCH) -> list:
+def in_batches(function: Callable, examples: Any, batch: int = BATCH) -> list:
     """Apply a function to batches of examples and return the list of its results."""
     parts = []
     for start in range(0, len(examples), batch):

@@ -1,5 +1,7 @@
 """`L_D*` of an embedding and related results over several seeds."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_ae.errors import InputError
@@ -12,21 +14,21 @@ NAMES = {"ld": "ld_star"}
 
 
 def pair_discrimination(
-    x,
-    z,
+    x: Any,
+    z: Any,
     *,
-    test=None,
+    test: tuple[Any, Any] | None = None,
     seeds: int = 3,
     split: tuple[float, float, float] = (0.6, 0.15, 0.25),
     code_noise: tuple[float, ...] = (0.3, 1.0),
     num_candidates: int = 256,
-    network=None,
+    network: Any = None,
     score: str = "mlp",
-    decoder=None,
+    decoder: Any = None,
     seed: int = 0,
-    progress=None,
+    progress: Any = None,
     verbose: bool = True,
-    **settings,
+    **settings: Any,
 ) -> dict:
     """Measure how well matched pairs of input and frozen embedding are discriminated from mismatched pairs.
 

@@ -1,6 +1,7 @@
 """Discriminator of pairs of inputs and frozen embeddings."""
 
 import math
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf  # embeddings restored inside of traced loops
@@ -79,10 +80,10 @@ class PairDiscriminator:
 
     def __init__(
         self,
-        network=None,
+        network: Any = None,
         *,
         score: str = "mlp",
-        decoder=None,
+        decoder: Any = None,
         hidden_units: tuple[int, ...] = (256, 128),
         code_noise: float = 0.0,
         learning_rate: float = 1e-3,
@@ -119,7 +120,7 @@ class PairDiscriminator:
         self.progress = None  # function called with (step, maximum number of steps) at each validation
         self.history, self._training, self._traced = None, None, None
 
-    def fit(self, x, z, *, validation=0.15):
+    def fit(self, x: Any, z: Any, *, validation: float | tuple[Any, Any] = 0.15) -> Self:
         """Fit `T` on the pairs of `x` and `z`, from newly initialised weights.
 
         Args:
@@ -144,7 +145,7 @@ class PairDiscriminator:
         self.history = self._training.run(train, held_out, **noise, progress=self.progress)
         return self
 
-    def evaluate(self, x, z, *, num_candidates: int | None = 256) -> dict:
+    def evaluate(self, x: Any, z: Any, *, num_candidates: int | None = 256) -> dict:
         """Return the results on held-out pairs.
 
         Args:
@@ -166,11 +167,11 @@ class PairDiscriminator:
             figures["mse"] = ranking.squared_error()
         return figures
 
-    def scores(self, x, z) -> np.ndarray:
+    def scores(self, x: Any, z: Any) -> np.ndarray:
         """Return `T(x_i, z_i)` of each pair, `(examples,)`."""
         return self._ranking(x, z).matched()
 
-    def score_matrix(self, x, z) -> np.ndarray:
+    def score_matrix(self, x: Any, z: Any) -> np.ndarray:
         """Return `T(x_i, z_j)` of all pairs, `(inputs, embeddings)`; memory grows with their number."""
         ranking = self._ranking(x, z)
         return ranking.matrix(np.arange(len(ranking.codes)))

@@ -1,6 +1,7 @@
 """Targets of probes, and splits of the examples into a training and a held-out part."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import check_lengths, describe
@@ -9,7 +10,7 @@ from keras_ae.evaluation._factor_values import as_factor, is_known, known_values
 TEST_SHARE = 0.25
 
 
-def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
+def as_target(y: ArrayLike | list, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Return `(known values, where they are known)`; floats become float64.
 
     Example:
@@ -21,7 +22,14 @@ def as_target(y, name="y") -> tuple[np.ndarray, np.ndarray]:
     return known_values(values), is_known(values)
 
 
-def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
+def splits_of(
+    y: np.ndarray,
+    *,
+    test_size: int | None = None,
+    groups: ArrayLike | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the splits of the examples, `[(training rows, held-out rows), ...]`.
 
     Args:
@@ -51,7 +59,7 @@ def splits_of(y, *, test_size=None, groups=None, folds=5, seed=0):
     return [(np.sort(train), np.sort(held_out))]
 
 
-def check_classes(y, name: str) -> None:
+def check_classes(y: ArrayLike, name: str) -> None:
     """Raise `InputError` unless there are at least two classes."""
     classes = np.unique(y)
     if len(classes) < 2:
@@ -59,7 +67,7 @@ def check_classes(y, name: str) -> None:
         raise InputError(f"{name} must have at least two classes. Received: {one}.")
 
 
-def most_frequent(y):
+def most_frequent(y: ArrayLike) -> int | float | str:
     """Return the most frequent value; of equally frequent values, the first in sorted order.
 
     Example:
@@ -71,7 +79,9 @@ def most_frequent(y):
     return values[counts.argmax()].item()
 
 
-def permuted(y, splits, groups, seed):
+def permuted(
+    y: np.ndarray, splits: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray | None, seed: int
+) -> list[np.ndarray]:
     """Return, for each split, `y` permuted within the training part and within the test part.
 
     If each group has a single value of `y` (such as all frames of a speaker), the values are

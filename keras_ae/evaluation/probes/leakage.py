@@ -1,11 +1,20 @@
 """Leakage: information about nuisances in an embedding."""
 
+from numpy.typing import ArrayLike
+
 from keras_ae.errors import InputError
 from keras_ae.evaluation.probes.probe import probe
 
 
 def leakage(
-    z, nuisances, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5
+    z: ArrayLike,
+    nuisances: dict,
+    *,
+    test: tuple[ArrayLike, dict] | None = None,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    one_hot: bool = False,
+    folds: int = 5,
 ) -> dict:
     """Probe an embedding for nuisances that it should *not* contain, such as speaker, channel or source.
 

@@ -1,6 +1,7 @@
 """Nearest neighbours in an embedding."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import as_embedding, check_lengths, wilson_interval
@@ -10,7 +11,9 @@ from keras_ae.evaluation.probes.probe import joined_parts
 METRICS = ("euclidean", "cosine")
 
 
-def nearest_neighbours(z, queries, k: int = 5, *, metric: str = "euclidean"):
+def nearest_neighbours(
+    z: ArrayLike, queries: ArrayLike, k: int = 5, *, metric: str = "euclidean"
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the `k` embeddings nearest to each query, nearest first.
 
     Args:
@@ -52,7 +55,16 @@ def nearest_neighbours(z, queries, k: int = 5, *, metric: str = "euclidean"):
     return indices[~own].reshape(-1, k), distances[~own].reshape(-1, k)
 
 
-def knn(z, y, *, test=None, k: int = 5, metric: str = "euclidean", groups=None, seed: int = 0) -> dict:
+def knn(
+    z: ArrayLike,
+    y: ArrayLike | list,
+    *,
+    test: tuple[ArrayLike, ArrayLike | list] | None = None,
+    k: int = 5,
+    metric: str = "euclidean",
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+) -> dict:
     """Compute the held-out accuracy of the majority class among the `k` nearest training examples.
 
     Neighbours are not weighted and features are not scaled: the result depends on the distances

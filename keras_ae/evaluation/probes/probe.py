@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import (
@@ -18,7 +19,16 @@ from keras_ae.evaluation.probes.held_out import as_target, most_frequent, permut
 FEWEST = 4  # least number of examples in either part of a split
 
 
-def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False, folds: int = 5) -> dict:
+def probe(
+    z: ArrayLike,
+    y: ArrayLike | list,
+    *,
+    test: tuple[ArrayLike, ArrayLike | list] | None = None,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    one_hot: bool = False,
+    folds: int = 5,
+) -> dict:
     """Measure how well `y` can be predicted from the embedding `z`, always on held-out examples.
 
     ```
@@ -100,7 +110,12 @@ def probe(z, y, *, test=None, groups=None, seed: int = 0, one_hot: bool = False,
     }
 
 
-def joined_parts(z, y, test, as_features):
+def joined_parts(
+    z: ArrayLike,
+    y: ArrayLike | list,
+    test: tuple[ArrayLike, ArrayLike | list] | None,
+    as_features,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
     """Return `(z, y, known, test size)` of the examples with known targets, test examples last.
 
     Args:
@@ -209,13 +224,13 @@ MOST_ONE_HOT = 50_000  # largest number of one-hot columns
 ALPHAS = np.logspace(-3, 4, 8)  # penalties of ridge regression, chosen by leave-one-out in training
 
 
-def linear_model(regression):
+def linear_model(regression: bool):
     """Return an unfitted logistic or ridge regression."""
     linear = require("sklearn.linear_model", extra="evaluation")
     return linear.RidgeCV(ALPHAS) if regression else linear.LogisticRegression(C=1.0, max_iter=MAX_STEPS)
 
 
-def mlp_model(regression, y, seed):
+def mlp_model(regression: bool, y: np.ndarray, seed: int):
     """Return an unfitted perceptron of 256 hidden units; with enough examples, a tenth is for stopping."""
     neural = require("sklearn.neural_network", extra="evaluation")
     kind = neural.MLPRegressor if regression else neural.MLPClassifier
@@ -230,7 +245,9 @@ def mlp_model(regression, y, seed):
     )
 
 
-def predictions(model, x_train, y_train, x_test, regression=False):
+def predictions(
+    model, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, regression: bool = False
+) -> np.ndarray:
     """Fit `model` on standardised features and return its predictions for the held-out examples."""
     exceptions = require("sklearn.exceptions", extra="evaluation")
     preprocessing = require("sklearn.preprocessing", extra="evaluation")
@@ -245,7 +262,7 @@ def predictions(model, x_train, y_train, x_test, regression=False):
     return said * deviation + mean if regression else said
 
 
-def one_hot_columns(z, train):
+def one_hot_columns(z: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Return integer codes as one column for each value of each feature that occurs in the rows `train`."""
     columns = []
     for feature in z.T:

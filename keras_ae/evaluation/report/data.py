@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -41,12 +42,12 @@ class Material:
     settings: ReportSettings
 
     @cached_property
-    def vocabulary(self):
+    def vocabulary(self) -> dict[str, int] | None:
         """Vocabulary of the training texts; `None` for other kinds of examples."""
         return self.train.vocabulary()
 
     @cached_property
-    def inputs(self):
+    def inputs(self) -> tuple:
         """Inputs of a pair discriminator, for the training and the test examples."""
         return tuple(self._pair_inputs(part) for part in (self.train, self.test))
 
@@ -55,7 +56,7 @@ class Material:
         return shrunk(inputs, side) if side and part.kind == "images" else inputs
 
     @cached_property
-    def components(self):
+    def components(self) -> tuple[np.ndarray, np.ndarray]:
         """Principal components of the inputs as a control, as many as the embedding has features.
 
         There are at most 64, and at most as many as explain 95 % of the variance.
@@ -79,7 +80,9 @@ class Material:
         return {name: values for name, values in both.items() if values[0].dtype.kind != "f"}
 
 
-def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> Material:
+def gather(
+    encoder: LoadedEncoder, data: Any, factors: Any, nuisances: Any, test: Any, settings: ReportSettings
+) -> Material:
     """Split and encode the data, and separate factors from nuisances.
 
     Args:
@@ -118,7 +121,7 @@ def gather(encoder: LoadedEncoder, data, factors, nuisances, test, settings) -> 
     )
 
 
-def as_factors(factors) -> dict:
+def as_factors(factors: Any) -> dict[str, np.ndarray]:
     """Return `{name: values (examples,)}` of a dict, an array, or the columns of an array.
 
     Example:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,13 @@ NO_NEIGHBOURS = {"k": 0, "queries": [], "indices": [], "distances": []}
 
 
 def measure_embedding(
-    material, settings, *, title: str = "", about=None, progress=None, log=None
+    material: Any,
+    settings: Any,
+    *,
+    title: str = "",
+    about: dict[str, Any] | None = None,
+    progress: Any = None,
+    log: Any = None,
 ) -> EmbeddingRecord:
     """Measure all sections of a report.
 

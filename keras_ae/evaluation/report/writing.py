@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders.loading import load_encoder
@@ -19,24 +20,24 @@ ENDINGS = (".json", ".failed.txt")  # endings of the files of results and traceb
 
 
 def embedding_report(
-    encoder,
-    data,
-    factors=None,
+    encoder: Any,
+    data: Any,
+    factors: Any = None,
     path: str | os.PathLike | None = "embedding_report.html",
     *,
-    nuisances=None,
-    test=None,
-    decode=None,
+    nuisances: Any = None,
+    test: Any = None,
+    decode: Any = None,
     layer: str | None = None,
     endpoint: str | None = None,
     title: str = "",
     budget: str = DEFAULT_BUDGET,
     seeds: int | None = None,
     seed: int | None = None,
-    progress=None,
+    progress: Any = None,
     verbose: bool = True,
-    **settings,
-) -> dict:
+    **settings: Any,
+) -> dict[str, Any]:
     """Measure what the embedding of an encoder contains and leaks, and how reliable these results are.
 
     The function writes one self-contained page to `path`, and the results as JSON next to it. All
@@ -105,13 +106,13 @@ def embedding_report(
     return record.figures
 
 
-def report_outputs(path, inputs=()) -> tuple[Path, Path, Path]:
+def report_outputs(path: str | os.PathLike, inputs: list | tuple = ()) -> tuple[Path, Path, Path]:
     """Return the paths of page, results and tracebacks, checked by `keras_ae.files.page_outputs`."""
     page, figures, log = page_outputs(path, inputs, ENDINGS)
     return page, figures, log
 
 
-def write_page(record: EmbeddingRecord, path) -> Path:
+def write_page(record: EmbeddingRecord, path: str | os.PathLike) -> Path:
     """Write the page of a record to `path`, and its results as JSON next to it."""
     path, figures = page_outputs(path)
     page = render(TEMPLATE, "evaluation", view=embedding_view(record), json_name=figures.name)

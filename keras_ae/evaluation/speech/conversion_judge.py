@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, check_finite, require
 from keras_ae.evaluation._checks import check_lengths, wilson_interval
@@ -52,7 +53,14 @@ class ConversionJudge:
     def __init__(self, sample_rate: int):
         self.sample_rate = int(sample_rate)
 
-    def fit(self, waveforms: Sequence[np.ndarray], *, speaker, content, copies: Sequence[np.ndarray] = ()):
+    def fit(
+        self,
+        waveforms: Sequence[np.ndarray],
+        *,
+        speaker: ArrayLike,
+        content: ArrayLike,
+        copies: Sequence[np.ndarray] = (),
+    ) -> "ConversionJudge":
         """Fit both classifiers and return the judge.
 
         Args:
@@ -104,7 +112,9 @@ class ConversionJudge:
         check_finite(x, "waveforms")
         return {name: classifier.predict(x) for name, classifier in self._classifiers.items()}
 
-    def table_row(self, waveforms: Sequence[np.ndarray], *, source, target, content) -> dict:
+    def table_row(
+        self, waveforms: Sequence[np.ndarray], *, source: ArrayLike, target: ArrayLike, content: ArrayLike
+    ) -> dict:
         """Judge conversions, and return one row of a table of converters.
 
         Args:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +53,7 @@ def conversion_frames(sample_rate: int) -> LogMelSpectrogram:
     )
 
 
-def waveforms_of(*splits) -> list[np.ndarray]:
+def waveforms_of(*splits: Any) -> list[np.ndarray]:
     """Return the waveforms of all utterances of some `SpeechSplit`s."""
     return [split.waveform(i) for split in splits for i in range(len(split))]
 
@@ -79,7 +80,7 @@ def fit_judge(splits: Sequence, sample_rate: int, path: str | Path | None = None
     return judge
 
 
-def contents_of(model, split) -> list[np.ndarray]:
+def contents_of(model: Any, split: Any) -> list[np.ndarray]:
     """Return the content of each utterance, `(codes, content_dim)`."""
     function = tf.function(model.endpoints()["content"].function, reduce_retracing=True, autograph=False)
 
@@ -90,7 +91,7 @@ def contents_of(model, split) -> list[np.ndarray]:
     return encode_utterances(split, encode)
 
 
-def voices_of(model, split) -> np.ndarray:
+def voices_of(model: Any, split: Any) -> np.ndarray:
     """Return the output of the speaker encoder for each utterance, `(utterances, speaker_dim)`."""
     function = tf.function(model.endpoints()["speaker"].function, reduce_retracing=True, autograph=False)
 
@@ -106,14 +107,21 @@ def mean_voices(voices: np.ndarray, speaker: np.ndarray) -> dict[int, np.ndarray
     return {int(s): voices[speaker == s].mean(axis=0) for s in np.unique(speaker)}
 
 
-def other_speakers(speaker: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def other_speakers(speaker: np.ndarray, targets: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return `(rows, target)`: every utterance paired with each of `targets` other than its own speaker."""
     pairs = [(row, t) for row, own in enumerate(speaker) for t in targets if t != own]
     rows, target = np.array(pairs, "int64").reshape(-1, 2).T
     return rows, target
 
 
-def convert_all(model, split, contents, rows, target, voices=None) -> Conversions:
+def convert_all(
+    model: Any,
+    split: Any,
+    contents: Sequence[np.ndarray],
+    rows: np.ndarray,
+    target: np.ndarray,
+    voices: np.ndarray | None = None,
+) -> Conversions:
     """Decode the content of utterance `rows[i]` in the voice `voices[i]` for all `i`.
 
     Args:
@@ -144,7 +152,9 @@ def convert_all(model, split, contents, rows, target, voices=None) -> Conversion
     return Conversions(frames, np.asarray(rows), np.asarray(target))
 
 
-def convert_pairs(model, sources, rows, examples, chosen) -> Conversions:
+def convert_pairs(
+    model: Any, sources: Any, rows: np.ndarray, examples: Any, chosen: np.ndarray
+) -> Conversions:
     """Convert utterance `rows[i]` of `sources` to the voice of utterance `chosen[i]` of `examples`.
 
     Args:
@@ -177,14 +187,21 @@ def _padded(waveforms):
     return x, lengths
 
 
-def mel_layer(model) -> LogMelSpectrogram:
+def mel_layer(model: Any) -> LogMelSpectrogram:
     """Return the `LogMelSpectrogram` of a model's front end."""
     if model.front_end is None:
         raise InputError("The model must have a front end from waveforms to frames. Received: front_end=None")
     return next(layer for layer in model.front_end.layers if isinstance(layer, LogMelSpectrogram))
 
 
-def judged(conversions: Conversions, split, layer, judge, recorded=None, distances: bool = True) -> dict:
+def judged(
+    conversions: Conversions,
+    split: Any,
+    layer: LogMelSpectrogram,
+    judge: ConversionJudge,
+    recorded: tuple[Any, list[np.ndarray]] | None = None,
+    distances: bool = True,
+) -> dict[str, Any]:
     """Judge conversions, and return one row of a table of converters.
 
     Args:

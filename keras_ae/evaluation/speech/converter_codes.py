@@ -1,5 +1,7 @@
 """Evaluation of a trained voice converter: probes of its two codes, and quality of its conversions."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_ae.evaluation import probe
@@ -29,7 +31,7 @@ class ProbedUtterances:
         is_test: bool `(utterances,)`, true for test utterances.
     """
 
-    def __init__(self, train, test):
+    def __init__(self, train: Any, test: Any):
         splits = [*listed(train), *listed(test)]
         self.speaker = np.concatenate([split.speaker for split in splits])
         held_out = sum(map(len, listed(test)))
@@ -40,7 +42,7 @@ class ProbedUtterances:
             if set(word[self.is_test]) <= set(word[~self.is_test]):
                 self.word = word
 
-    def of_content(self, z, seed: int = 0) -> dict:
+    def of_content(self, z: np.ndarray, seed: int = 0) -> dict[str, float]:
         """Return the results `content_*` of a code that should contain the word but not the speaker.
 
         Args:
@@ -56,7 +58,7 @@ class ProbedUtterances:
             found |= {"content_speaker_newdigits": self.speaker_of_new_words(z)}
         return found
 
-    def of_voice(self, z) -> dict:
+    def of_voice(self, z: np.ndarray) -> dict[str, float]:
         """Return the results `speaker_*` of a code that should contain the speaker but not the word.
 
         Args:
@@ -68,12 +70,12 @@ class ProbedUtterances:
             found["speaker_newdigits"] = self.speaker_of_new_words(z)
         return found
 
-    def leave_one_speaker_out(self, z) -> float:
+    def leave_one_speaker_out(self, z: np.ndarray) -> float:
         """Return the accuracy of the word for speakers that are not in training, averaged over speakers."""
         of_speakers = [self.speaker == speaker for speaker in np.unique(self.speaker)]
         return float(np.mean([self._linear(z, self.word, ~own, own) for own in of_speakers]))
 
-    def speaker_of_new_words(self, z) -> float:
+    def speaker_of_new_words(self, z: np.ndarray) -> float:
         """Return the accuracy of the speaker for words that are not in training, by halves of the words."""
         first = self.word < np.median(self.word)
         train, test = ~self.is_test, self.is_test
@@ -101,7 +103,7 @@ class Codes:
             with a table of voices.
     """
 
-    def __init__(self, model, train, test):
+    def __init__(self, model: Any, train: Any, test: Any):
         self.utterances = ProbedUtterances(train, test)
         splits = [*listed(train), *listed(test)]
         found = [contents_of(model, split) for split in splits]
@@ -111,7 +113,7 @@ class Codes:
         if model.speaker_encoder is not None:
             self.voices = np.concatenate([voices_of(model, split) for split in splits])
 
-    def figures(self, seed: int = 0) -> dict:
+    def figures(self, seed: int = 0) -> dict[str, float]:
         """Return the accuracies of probes that are fitted on the training split, on the test split.
 
         The probes of `content_*` read the means of the content over eight equal parts of the utterance,
@@ -129,8 +131,16 @@ class Codes:
 
 
 def conversion_figures(
-    model, train, test, judge, *, codes=None, most: int | None = None, one_utterance=True, seed: int = 0
-) -> dict:
+    model: Any,
+    train: Any,
+    test: Any,
+    judge: Any,
+    *,
+    codes: Codes | None = None,
+    most: int | None = None,
+    one_utterance: bool = True,
+    seed: int = 0,
+) -> dict[str, float]:
     """Convert the utterances of `test` to the voices of all other speakers, and judge the conversions.
 
     Args:
@@ -191,6 +201,6 @@ def _one_voice_each(codes, said, target, rng):
     return codes.voices[chosen]
 
 
-def listed(splits):
+def listed(splits: Any) -> list:
     """Return splits as a list; a single split becomes a list of one."""
     return list(splits) if isinstance(splits, list | tuple) else [splits]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ PHONE_FRAMES = (30_000, 15_000)  # numbers of frames drawn for training and test
 BATCH = 16
 
 
-def encode_utterances(split, encode: Callable, batch_size: int = BATCH) -> list[np.ndarray]:
+def encode_utterances(split: Any, encode: Callable, batch_size: int = BATCH) -> list[np.ndarray]:
     """Return the encoded frames of each utterance of a `SpeechSplit`, in its order.
 
     Args:
@@ -33,29 +34,29 @@ def encode_utterances(split, encode: Callable, batch_size: int = BATCH) -> list[
     return found
 
 
-def standardized(frames):
+def standardized(frames: np.ndarray) -> np.ndarray:
     """Scale each channel to mean 0 and standard deviation 1 over the frames of an utterance."""
     return (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-5)
 
 
-def shifted(frames, by: int):
+def shifted(frames: np.ndarray, by: int) -> np.ndarray:
     """Return the frame that is `by` frames later for each frame; edge frames are repeated."""
     return frames[np.clip(np.arange(len(frames)) + by, 0, len(frames) - 1)]
 
 
-def with_neighbours(frames, each_side: int):
+def with_neighbours(frames: np.ndarray, each_side: int) -> np.ndarray:
     """Join each frame with its neighbours, `(frames, (2 each_side + 1) dim)`; edge frames are repeated."""
     shifts = np.arange(-each_side, each_side + 1)
     at = np.clip(np.arange(len(frames))[:, None] + shifts, 0, len(frames) - 1)
     return frames[at].reshape(len(frames), -1)
 
 
-def mean_and_deviation(frames):
+def mean_and_deviation(frames: np.ndarray) -> np.ndarray:
     """Return the mean and standard deviation over the frames of an utterance, `(2 dim,)`."""
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
 
 
-def eight_bins(frames):
+def eight_bins(frames: np.ndarray) -> np.ndarray:
     """Return the means of eight equal parts of an utterance, `(8 dim,)`."""
     ends = np.linspace(0, len(frames), 9)
     return np.concatenate(
@@ -66,7 +67,9 @@ def eight_bins(frames):
     )
 
 
-def linear_accuracy(x, y, x_test, y_test, max_iter: int = 200) -> float:
+def linear_accuracy(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, max_iter: int = 200
+) -> float:
     """Return the test accuracy of logistic regression (L2, C = 1) on features standardised by training.
 
     Raises:
@@ -85,7 +88,13 @@ def linear_accuracy(x, y, x_test, y_test, max_iter: int = 200) -> float:
     return float(np.mean(classifier.predict(scale.transform(np.asarray(x_test, "float32"))) == y_test))
 
 
-def phone_accuracy(train, test, features: Callable, hop: int, seed: int = 0) -> float:
+def phone_accuracy(
+    train: tuple[Any, Sequence[np.ndarray]],
+    test: tuple[Any, Sequence[np.ndarray]],
+    features: Callable,
+    hop: int,
+    seed: int = 0,
+) -> float:
     """Return the accuracy of the phone at each frame, on utterances that are not in training.
 
     Args:
@@ -105,7 +114,11 @@ def phone_accuracy(train, test, features: Callable, hop: int, seed: int = 0) -> 
     return linear_accuracy(*parts)
 
 
-def speaker_accuracy(train, test, features: Callable = mean_and_deviation) -> float:
+def speaker_accuracy(
+    train: tuple[Any, Sequence[np.ndarray]],
+    test: tuple[Any, Sequence[np.ndarray]],
+    features: Callable = mean_and_deviation,
+) -> float:
     """Return the accuracy of the speaker of an utterance, predicted from its pooled frames.
 
     Args:

@@ -1,12 +1,13 @@
 """Speaker verification: whether two embeddings belong to the same speaker."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation._checks import as_embedding, check_lengths
 
 
-def equal_error_rate(embeddings, speakers) -> float:
+def equal_error_rate(embeddings: ArrayLike, speakers: ArrayLike) -> float:
     """Compute the equal error rate of verifying pairs of utterances by the cosine of their embeddings.
 
     ```

@@ -1,6 +1,7 @@
 """Phone and speaker information in speech units, where a unit is one code for a few frames."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,7 @@ import tensorflow as tf
 from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy
 
 
-def units_and_embeddings(model, split) -> tuple[list | None, list[np.ndarray]]:
+def units_and_embeddings(model: Any, split: Any) -> tuple[list[np.ndarray] | None, list[np.ndarray]]:
     """Return units and embedding of each utterance of a `SpeechSplit` from a trained `SpeechAutoEncoder`.
 
     Returns:
@@ -34,24 +35,28 @@ def units_and_embeddings(model, split) -> tuple[list | None, list[np.ndarray]]:
     return units, [one[:, :-columns] for one in frames]
 
 
-def number_of_units(model) -> int:
+def number_of_units(model: Any) -> int:
     """Return the number of different units of the bottleneck of a discrete model."""
     columns = 1 if len(model.code_shape) == 1 else model.code_shape[-1]
     return model.bottleneck.num_values**columns
 
 
-def phones_of_frames(split, hop: int) -> list[np.ndarray]:
+def phones_of_frames(split: Any, hop: int) -> list[np.ndarray]:
     """Return the phone at each frame of each utterance, int64 `(frames,)`."""
     return [split.phone_frames(i, 1 + length // hop, hop) for i, length in enumerate(split.lengths)]
 
 
-def units_of_frames(units: Sequence[np.ndarray], phones: Sequence[np.ndarray], frames_per_unit: int):
+def units_of_frames(
+    units: Sequence[np.ndarray], phones: Sequence[np.ndarray], frames_per_unit: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return `(unit of each frame, phone of each frame)`, with all utterances concatenated."""
     spread = [np.repeat(u, frames_per_unit)[: len(p)] for u, p in zip(units, phones, strict=True)]
     return np.concatenate(spread), np.concatenate(phones)
 
 
-def majority_phones(units, phones, num_units: int) -> np.ndarray:
+def majority_phones(
+    units: np.ndarray | Sequence[int], phones: np.ndarray | Sequence[int], num_units: int
+) -> np.ndarray:
     """Return the most frequent phone of each unit, int64 `(num_units,)`; -1 for a unit without frames.
 
     Args:
@@ -67,7 +72,9 @@ def majority_phones(units, phones, num_units: int) -> np.ndarray:
     return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
 
 
-def purity(phone_of_unit, units, phones) -> float:
+def purity(
+    phone_of_unit: np.ndarray, units: np.ndarray | Sequence[int], phones: np.ndarray | Sequence[int]
+) -> float:
     """Return the share of frames whose phone is the majority phone of their unit.
 
     Args:
@@ -87,7 +94,13 @@ def usage(units: Sequence[np.ndarray], num_units: int) -> float:
     return len(np.unique(np.concatenate(units))) / num_units
 
 
-def histogram_speaker_accuracy(units, speaker, test_units, test_speaker, num_units: int) -> float:
+def histogram_speaker_accuracy(
+    units: Sequence[np.ndarray],
+    speaker: np.ndarray,
+    test_units: Sequence[np.ndarray],
+    test_speaker: np.ndarray,
+    num_units: int,
+) -> float:
     """Return the accuracy of a linear probe of the speaker from the unit histograms of test utterances."""
     x, x_test = histograms(units, num_units), histograms(test_units, num_units)
     return linear_accuracy(x, speaker, x_test, test_speaker, max_iter=2000)

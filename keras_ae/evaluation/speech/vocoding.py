@@ -1,6 +1,7 @@
 """Vocoding of many utterances, from log-mel frames to waveforms."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ PADDED = 64  # utterances whose frames are computed together
 INVERTED = 8  # utterances of equal length that are inverted together; more do not fit into the cache
 
 
-def vocode(log_mels: Sequence[np.ndarray], layer, *, iterations: int = ITERATIONS) -> list[np.ndarray]:
+def vocode(log_mels: Sequence[np.ndarray], layer: Any, *, iterations: int = ITERATIONS) -> list[np.ndarray]:
     """Compute a waveform for the log-mel frames of each utterance, fast enough to judge thousands of them.
 
     ```
@@ -62,7 +63,7 @@ def _equal_lengths(counts):
 
 
 def copy_synthesis(
-    waveforms: Sequence[np.ndarray], layer, *, iterations: int = ITERATIONS
+    waveforms: Sequence[np.ndarray], layer: Any, *, iterations: int = ITERATIONS
 ) -> list[np.ndarray]:
     """Convert each waveform to frames by `layer` and back by `vocode`, without any model in between.
 
@@ -83,7 +84,7 @@ def copy_synthesis(
     return vocode(frames_of_waveforms(waveforms, layer), layer, iterations=iterations)
 
 
-def frames_of_waveforms(waveforms: Sequence[np.ndarray], layer) -> list[np.ndarray]:
+def frames_of_waveforms(waveforms: Sequence[np.ndarray], layer: Any) -> list[np.ndarray]:
     """Apply `layer`, such as `LogMelSpectrogram` or `MFCC`, to each waveform, `(frames, channels)` each.
 
     Waveforms of similar length are processed together, padded and with a mask.

@@ -13,7 +13,7 @@ from keras_ae.text.word_vectors import WordVectors
 
 
 def with_larger_vocabulary(
-    model, vectors: WordVectors, *, ridge: float = 0.0
+    model: keras.Model, vectors: WordVectors, *, ridge: float = 0.0
 ) -> tuple[keras.Model, list[ExpandedVocabulary]]:
     """Return a copy of a trained model whose vocabulary also includes the words of a word-vector table.
 

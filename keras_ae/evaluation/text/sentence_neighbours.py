@@ -45,7 +45,7 @@ def nearest_sentences(
     return found[0] if isinstance(queries, str) else found
 
 
-def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
+def nearest_words(vectors: WordVectors | keras.Model, words: str | Sequence[str], k: int = 5) -> list:
     """Return the `k` words whose vectors have the largest cosine with the vector of each word.
 
     Args:
@@ -76,7 +76,7 @@ def nearest_words(vectors, words: str | Sequence[str], k: int = 5) -> list:
     return found[0] if isinstance(words, str) else found
 
 
-def trained_word_vectors(model) -> WordVectors:
+def trained_word_vectors(model: keras.Model) -> WordVectors:
     """Return the word vectors of a `SentenceModel`; those of several encoders are concatenated.
 
     Raises:
@@ -87,7 +87,7 @@ def trained_word_vectors(model) -> WordVectors:
     return WordVectors(model.vocabulary.words, rows)
 
 
-def word_embeddings(model) -> list[keras.layers.Embedding]:
+def word_embeddings(model: keras.Model) -> list[keras.layers.Embedding]:
     """Return the layers of a `SentenceModel` that have a vector for each number of its vocabulary.
 
     Raises:

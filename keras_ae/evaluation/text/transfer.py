@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,12 +89,19 @@ def transfer(
         return figures_of_tasks(tasks, lambda task: vectors, folds, seed, say, figures_cache)
 
 
-def tasks_of(tasks) -> list[SentenceTask]:
+def tasks_of(tasks: Sequence[SentenceTask] | str | Path) -> list[SentenceTask]:
     """Return the tasks as a list; a path is the folder to load them from."""
     return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
 
 
-def figures_of_tasks(tasks, vectors_of: Callable, folds: int, seed: int, say, figures_cache=None) -> dict:
+def figures_of_tasks(
+    tasks: Sequence[SentenceTask],
+    vectors_of: Callable,
+    folds: int,
+    seed: int,
+    say: Callable[[str], None],
+    figures_cache: str | Path | None = None,
+) -> dict[str, dict]:
     """Return `{task: results}`, with the reason under `left_out` if a task cannot be measured.
 
     Args:
@@ -130,8 +138,12 @@ def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
 
 
 def task_figures(
-    task: SentenceTask, vectors: Callable, folds: int = FOLDS, seed: int = SEED, progress=None
-) -> dict:
+    task: SentenceTask,
+    vectors: Callable,
+    folds: int = FOLDS,
+    seed: int = SEED,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Return the results of one task, see `transfer`.
 
     Args:
@@ -152,7 +164,7 @@ def task_figures(
     return {"kind": task.kind, **figures, **details, "n_test": len(truth)}
 
 
-def features_of(part: LabelledSentences, vectors: Callable):
+def features_of(part: LabelledSentences, vectors: Callable) -> Any:
     """Return the vectors of sentences, or `[|u - v|, u v]` of pairs, `(examples, features)`."""
     u = vectors(part.sentences)
     if part.seconds is None:
@@ -189,7 +201,7 @@ def _of_cosines(part, vectors, seed):
     }
 
 
-def cosines(u, v) -> np.ndarray:
+def cosines(u: Any, v: Any) -> np.ndarray:
     """Return `u . v / |u| |v|` of each row, `(examples,)`; 0 if a vector is zero.
 
     Example:
@@ -205,7 +217,7 @@ def cosines(u, v) -> np.ndarray:
     return np.divide(products, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
 
 
-def rank_correlation(a, b) -> float:
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Return Spearman's correlation, with the mean rank for equal values; 0 if one of the two is constant."""
     rank = require("scipy.stats", extra="evaluation").rankdata
     return correlation(rank(a), rank(b))
@@ -220,7 +232,7 @@ def _f1(truth, said):
 PROTOCOL = 2  # increase this number when the same vectors and labels yield other results
 
 
-def content_key(task, vectors: Callable, folds: int, seed: int) -> str:
+def content_key(task: SentenceTask, vectors: Callable, folds: int, seed: int) -> str:
     """Return the SHA-256 of everything that determines the results of a task: vectors, targets, folds, seed.
 
     Args:

@@ -20,7 +20,7 @@ class Finding:
     tone: str = "plain"
 
 
-def percent(value) -> str:
+def percent(value: float | None) -> str:
     """Format a fraction as a percentage.
 
     Example:
@@ -32,19 +32,19 @@ def percent(value) -> str:
     return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
 
 
-def score(value, figures) -> str:
+def score(value: float | None, figures: dict) -> str:
     """Format the result of a probe: accuracy as a percentage, `R^2` as a number."""
     if value is None or figures["kind"] != "regression":
         return percent(value)
     return f"{value:.3f}".replace("-", "−")
 
 
-def unit(figures) -> str:
+def unit(figures: dict) -> str:
     """Return the name of the measure of a probe, `R²` or accuracy."""
     return "R²" if figures["kind"] == "regression" else "accuracy"
 
 
-def cards(figures) -> list[Card]:
+def cards(figures: dict) -> list[Card]:
     """Return cards with the most important results."""
     found = []
     for name, one in list(figures["probes"].items())[:2]:
@@ -83,7 +83,7 @@ def label(key: str) -> str:
     return EMBEDDING[key].label
 
 
-def leak_of(figures) -> float:
+def leak_of(figures: dict) -> float:
     """Return the leak of a nuisance, the share of the possible improvement of a probe, at least 0."""
     return max(0.0, figures["share"])
 
@@ -94,7 +94,7 @@ def _read(one):
     return f"{one['verdict']}: a probe reaches {best}, the {label('baseline')} {score(one['baseline'], one)}"
 
 
-def findings(figures) -> list[Finding]:
+def findings(figures: dict) -> list[Finding]:
     """Return one sentence for each result of the embedding."""
     found = [_known(name, one) for name, one in figures["probes"].items()]
     found += [_leaked(name, one) for name, one in figures["leaks"].items()]
@@ -108,7 +108,7 @@ def findings(figures) -> list[Finding]:
     return found
 
 
-def cautions(figures) -> list[str]:
+def cautions(figures: dict) -> list[str]:
     """Return reservations about the results, one sentence each."""
     data, found = figures["data"], list(figures["doubts"])
     if data["n_test"] < FEW_TEST_EXAMPLES:

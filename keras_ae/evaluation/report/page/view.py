@@ -1,5 +1,7 @@
 """View of a record for its template."""
 
+from typing import Any
+
 from keras_ae.evaluation.report.page._map import scatter
 from keras_ae.evaluation.report.page.sentences import (
     cards,
@@ -26,7 +28,7 @@ MEASURES = {
 }  # key of the glossary for each key of the record
 
 
-def embedding_view(record) -> dict:
+def embedding_view(record: Any) -> dict[str, Any]:
     """Return plain values for `embedding.html`, which escapes all of them."""
     figures = record.figures
     return {

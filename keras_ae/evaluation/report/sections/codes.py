@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 MOST_SHOWN = 512  # shares of codes that are listed, most frequent first
 
 
-def code_use(codes: dict, num_values: dict | None = None, lengths=None) -> dict:
+def code_use(codes: dict, num_values: dict | None = None, lengths: ArrayLike | None = None) -> dict:
     """Measure usage, perplexity and bits of each level of codes.
 
     ```

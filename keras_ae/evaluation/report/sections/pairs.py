@@ -1,6 +1,7 @@
 """`L_D*` of the embedding and of controls with known values."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ MOST_CLASSES = 200  # largest number of classes of a label that is used as a con
 NOISE_FEATURES = 64
 
 
-def pair_rows(material, settings, say=None) -> list[dict]:
+def pair_rows(material: Any, settings: Any, say: Any = None) -> list[dict[str, Any]]:
     """Measure `pair_discrimination` of the embedding and of its controls with the same settings.
 
     Returns:
@@ -42,7 +43,7 @@ def pair_rows(material, settings, say=None) -> list[dict]:
     return rows
 
 
-def label_closed_form(labels) -> float:
+def label_closed_form(labels: Any) -> float:
     """Return `L_D*` in closed form for the label of each input as its embedding.
 
     ```
@@ -60,7 +61,7 @@ def label_closed_form(labels) -> float:
     return float(np.sum(shares * np.log1p(shares) + np.square(shares) * np.log1p(1 / shares)))
 
 
-def doubts(rows) -> list[str]:
+def doubts(rows: list[dict[str, Any]]) -> list[str]:
     """Return the doubts that the controls raise about the results of a table."""
     found = []
     for row in rows:
@@ -108,7 +109,7 @@ def _one_hot(labels, values):
     return (np.asarray(labels)[:, None] == values).astype("float32")
 
 
-def measured_pairs(material, settings, say=None) -> dict:
+def measured_pairs(material: Any, settings: Any, say: Any = None) -> dict[str, Any]:
     """Return `{"rows", "independent"}`, with `"left_out": reason` and no rows if it cannot be measured."""
     if not settings.pairs:
         return {**no_pairs(), "left_out": "it was not requested."}

@@ -1,5 +1,7 @@
 """Information in the embedding: probes, leaks, neighbours, disentanglement."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_ae.errors import InputError
@@ -19,7 +21,7 @@ MOST_FOR_TREES = 1_500  # largest number of examples for boosted trees
 KEPT = ("linear", "mlp", "interval", "mlp_interval")  # recorded results of a control
 
 
-def probes(material, settings, detail=lambda text: None) -> dict:
+def probes(material: Any, settings: Any, detail: Any = lambda text: None) -> dict[str, dict]:
     """Return `{factor: results of probes, with "knn" and "controls": {"PCA-16": ...}}`.
 
     Factors that cannot be probed, such as constant factors, are left out, see `attempt`.
@@ -31,7 +33,7 @@ def probes(material, settings, detail=lambda text: None) -> dict:
     return {name: figures for name, figures in found.items() if figures is not None}
 
 
-def leaks(material, settings, detail=lambda text: None) -> dict:
+def leaks(material: Any, settings: Any, detail: Any = lambda text: None) -> dict[str, dict]:
     """Return `{nuisance: results of leakage, with the control}`; some are left out as in `probes`."""
     found = {}
     for name, pair in material.nuisances.items():
@@ -40,7 +42,7 @@ def leaks(material, settings, detail=lambda text: None) -> dict:
     return {name: figures for name, figures in found.items() if figures is not None}
 
 
-def disentanglement(material, settings) -> dict | None:
+def disentanglement(material: Any, settings: Any) -> dict[str, Any] | None:
     """Measure MIG, SAP and DCI of the embedding and the control, or return `None` below two class factors."""
     classes = {}
     for name, (train, test) in material.classes().items():
@@ -103,7 +105,9 @@ def _controls(material, train, test, settings):
     return {material.control: {name: figures[name] for name in KEPT}}
 
 
-def code_probes(codes_train, codes_test, material, settings) -> dict:
+def code_probes(
+    codes_train: np.ndarray, codes_test: np.ndarray, material: Any, settings: Any
+) -> dict[str, dict]:
     """Return `{factor: results of probes of the one-hot codes}`; factors that fail are left out."""
     found = {}
     for name, (train, test) in material.factors.items():

@@ -1,6 +1,7 @@
 """Pictures of an embedding report: reconstructions, the map, nearest neighbours."""
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf  # writes PNG files and resizes
@@ -17,7 +18,7 @@ MOST_MAP_BYTES = 1_500_000  # largest size of all pictures on the map, before co
 TEXT = 140  # largest number of characters shown of a text
 
 
-def reconstructions(material) -> tuple[dict | None, dict]:
+def reconstructions(material: Any) -> tuple[dict | None, dict]:
     """Return `(results, pictures)`: the error on held-out examples, and the error of the mean example."""
     if material.encoder.reconstruct is None or material.test.kind in ("texts", "tokens", "waveforms"):
         return None, {}
@@ -47,7 +48,7 @@ def _reconstructed(some, made):
     return {"reconstructions": np.concatenate([inputs, outputs])}
 
 
-def the_map(material, settings) -> tuple[dict, dict]:
+def the_map(material: Any, settings: Any) -> tuple[dict, dict]:
     """Return `(map, pictures)`: the points, the factors that colour them, and their texts or pictures."""
     rows = np.sort(np.random.default_rng([settings.seed, 9]).permutation(len(material.test))[:MOST_POINTS])
     found = plane(material.z_test[rows], method=settings.method, seed=settings.seed)
@@ -63,7 +64,7 @@ def the_map(material, settings) -> tuple[dict, dict]:
     return found, {"map": pictures[:most]}
 
 
-def neighbours(material, settings) -> tuple[dict, dict]:
+def neighbours(material: Any, settings: Any) -> tuple[dict, dict]:
     """Return `(neighbours, pictures)`: held-out queries, and the training examples nearest to each query."""
     number = min(settings.neighbours, len(material.train))
     rows = _queries(material, settings)
@@ -119,7 +120,7 @@ COLUMNS = 32  # pictures in a row of a sheet
 STRIP = 12  # height of the picture of a vector, which is a stripe of its values
 
 
-def thumbnails(examples, like=None, largest: int = 64) -> np.ndarray | None:
+def thumbnails(examples: Any, like: Any = None, largest: int = 64) -> np.ndarray | None:
     """Return uint8 pictures `(examples, height, width, 1 or 3)`, or `None` for texts and tokens.
 
     Images are shown unchanged; sequences, and the log-mel frames of waveforms, with time to the right
@@ -171,7 +172,7 @@ def _grey_range(array):
     return low, high if high > low else low + 1
 
 
-def shrunk(values, largest: int) -> np.ndarray:
+def shrunk(values: np.ndarray, largest: int) -> np.ndarray:
     """Shrink images `(examples, height, width, channels)` so that no side exceeds `largest` pixels.
 
     Example:
