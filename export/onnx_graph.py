@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +41,7 @@ def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) ->
     return proto, described
 
 
-def name_axes(name: str, proto, described: dict):
+def name_axes(name: str, proto: Any, described: dict[str, Any]) -> None:
     """Set the axis names of the inputs and outputs of the graph by the description, and check the graph."""
     onnx = require("onnx", extra="onnx")
     for side, values in (("inputs", proto.graph.input), ("outputs", proto.graph.output)):

@@ -16,7 +16,9 @@ INNER = ("embedding", "noise")  # inputs that are never raw data, also with a pr
 UINT8 = "encode_uint8"
 
 
-def preprocessing_for(model: keras.Model, declared=None) -> Preprocessing | None:
+def preprocessing_for(
+    model: keras.Model, declared: Preprocessing | Mapping | None = None
+) -> Preprocessing | None:
     """Return the preprocessing `declared` for an export, completed by the preprocessing of `model`.
 
     Raises:

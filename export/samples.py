@@ -37,7 +37,7 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
 
 
 def random_inputs(
-    inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng, shortest: int = 1
+    inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng: np.random.Generator, shortest: int = 1
 ) -> dict[str, np.ndarray]:
     """Return random inputs for the given sizes of the free axes.
 

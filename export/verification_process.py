@@ -8,12 +8,13 @@ the same form, and `errors.json`, `{artifact/call: message}`.
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 
-def run_saved_model(path):
+def run_saved_model(path: str | Path) -> Callable:
     """Return a function `(endpoint, inputs) -> outputs` for the signatures of a SavedModel."""
     import tensorflow as tf
 
@@ -26,7 +27,7 @@ def run_saved_model(path):
     return run
 
 
-def run_onnx(paths):
+def run_onnx(paths: Mapping[str, str | Path]) -> Callable:
     """Return a function `(endpoint, inputs) -> outputs` for `{endpoint: file}`."""
     import onnxruntime
 
@@ -44,7 +45,7 @@ def run_onnx(paths):
     return run
 
 
-def as_array(value):
+def as_array(value: object) -> np.ndarray:
     """Return strings as fixed-width bytes, which do not require pickle, and other values unchanged."""
     return np.asarray(value, "S") if np.asarray(value).dtype == object else np.asarray(value)
 
@@ -52,7 +53,13 @@ def as_array(value):
 RUNNERS = {"saved_model": run_saved_model, "onnx": run_onnx}
 
 
-def run_artifact(index, artifact, arrays, outputs, errors):
+def run_artifact(
+    index: int,
+    artifact: dict,
+    arrays: Mapping[str, np.ndarray],
+    outputs: dict[str, np.ndarray],
+    errors: dict[str, str],
+) -> None:
     """Make all calls of one artifact, and record the message of each call that fails."""
     try:
         run = RUNNERS[artifact["format"]](artifact["path"])
@@ -68,7 +75,7 @@ def run_artifact(index, artifact, arrays, outputs, errors):
             errors[key] = f"{type(error).__name__}: {error}"
 
 
-def main(directory):
+def main(directory: Path) -> None:
     """Run the job in `directory`."""
     # the artifact must not depend on these packages: importing either of them fails from here on
     sys.modules["keras"] = sys.modules["keras_ae"] = None
