@@ -1,5 +1,7 @@
 """Conditioning of a sequence on a vector, such as a speaker embedding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -38,7 +40,7 @@ class AddCondition(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def build(self, x_shape, condition_shape):
+    def build(self, x_shape: tuple[int | None, ...], condition_shape: tuple[int | None, ...]) -> None:
         if len(condition_shape) != 2 or condition_shape[-1] is None or x_shape[-1] is None:
             raise ValueError(
                 f"The inputs of AddCondition '{self.name}' must be x (batch, ..., channels) and condition "
@@ -48,9 +50,11 @@ class AddCondition(keras.layers.Layer):
         self.kernel = self.add_weight(shape=(condition_shape[-1], x_shape[-1]), name="kernel")
         self.bias = self.add_weight(shape=(x_shape[-1],), initializer="zeros", name="bias")
 
-    def call(self, x, condition):
+    def call(self, x: Any, condition: Any) -> Any:
         added = ops.matmul(condition, self.kernel) + self.bias
         return x + ops.reshape(added, (-1, *[1] * (len(x.shape) - 2), x.shape[-1]))
 
-    def compute_output_shape(self, x_shape, condition_shape):
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], condition_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         return x_shape

@@ -7,6 +7,7 @@ weights in the file would not fit. `QuantizableLayer` restores it.
 
 import re
 import weakref
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -27,7 +28,7 @@ class Float32Layer(keras.layers.Layer):
         self.supports_masking = True
 
     @property
-    def variable_dtype(self):
+    def variable_dtype(self) -> str:
         """Compute dtype, although the weights are float32.
 
         Where the two differ, Keras reads every variable in the compute dtype during `call`, despite
@@ -36,7 +37,7 @@ class Float32Layer(keras.layers.Layer):
         """
         return self.compute_dtype
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: Any) -> None:
         # Keras adds the loss to others in `floatx`, and cannot add a float32 to a float64
         if keras.config.floatx() == "float64":
             parts = getattr(loss, TAG, None)
@@ -45,7 +46,7 @@ class Float32Layer(keras.layers.Layer):
                 setattr(loss, TAG, parts)
         return super().add_loss(loss)
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None) -> Any | None:
         return previous_mask
 
 
@@ -60,7 +61,7 @@ class Float32Dense(keras.layers.Dense):
     def __init__(self, units: int, **kwargs):
         super().__init__(units, **{**kwargs, "dtype": "float32"})
 
-    def quantize(self, mode=None, type_check=True, config=None):
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
         """Keep the weights in float32, whatever the mode."""
 
 
@@ -72,7 +73,13 @@ class ScheduledVariable(keras.layers.Layer):
         positive: whether to refuse a float that is not above 0.
     """
 
-    def __init__(self, value, *, positive=False, **kwargs):
+    def __init__(
+        self,
+        value: float | keras.optimizers.schedules.LearningRateSchedule,
+        *,
+        positive: bool = False,
+        **kwargs,
+    ):
         super().__init__(**{**kwargs, "autocast": False})
         scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
         if not scheduled and (not isinstance(value, (int, float)) or (positive and value <= 0)):
@@ -84,7 +91,7 @@ class ScheduledVariable(keras.layers.Layer):
         self.start = float(value(0)) if scheduled else float(value)
         self.build(None)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...] | None) -> None:
         constant = keras.initializers.Constant(self.start)
         self.variable = self._scalar("value", constant, "float32")
         self.step = self._scalar("step", "zeros", "int32")
@@ -101,7 +108,7 @@ class ScheduledVariable(keras.layers.Layer):
             name=name,
         )
 
-    def next(self, advance=True):
+    def next(self, advance: bool = True) -> Any:
         """Return the value of this training step; count the step unless `advance` is false."""
         if self.schedule is None or not advance:
             return tf.convert_to_tensor(self.variable.value)  # keras.ops returns a variable unchanged
@@ -110,12 +117,14 @@ class ScheduledVariable(keras.layers.Layer):
         self.step.assign_add(1)
         return value
 
-    def get_value_config(self):
+    def get_value_config(self) -> float | dict[str, Any]:
         """Return the constructor's value, serialised."""
         return self.start if self.schedule is None else keras.saving.serialize_keras_object(self.schedule)
 
     @staticmethod
-    def value_from_config(config):
+    def value_from_config(
+        config: float | dict[str, Any],
+    ) -> float | keras.optimizers.schedules.LearningRateSchedule:
         """Return the value that `get_value_config` serialised."""
         return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
 
@@ -141,7 +150,7 @@ class NamedMetrics:
         automatic = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
         return re.fullmatch(rf"{automatic}(_\d+)?", self.name) is not None
 
-    def metric_name(self, name):
+    def metric_name(self, name: str) -> str:
         """Return the name of a metric in the logs: with the layer's name or number where needed."""
         if not self.has_automatic_name:
             return f"{self.name}_{name}"
@@ -149,7 +158,7 @@ class NamedMetrics:
         number = numbers.get(name, numbers.get("usage", 0))
         return f"{name}_{number}" if number else name
 
-    def tell_metrics_apart(self):
+    def tell_metrics_apart(self) -> None:
         """Rename metrics whose names occur twice in the called model; for use inside `call`."""
         root = getattr(self._get_call_context(), "entry_layer", self)
         known = vars(self).get("_told_apart_in")
@@ -158,7 +167,7 @@ class NamedMetrics:
             vars(self)["_told_apart_in"] = weakref.ref(root)
 
 
-def tell_metrics_apart(model):
+def tell_metrics_apart(model: keras.Layer) -> None:
     """Give distinct names to the metrics of the layers of `model` that have no explicit name."""
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, NamedMetrics)]
     layers = [layer for layer in layers if layer.has_automatic_name]
@@ -176,7 +185,7 @@ def tell_metrics_apart(model):
 KEY = "quantized_parts"
 
 
-def config_of_quantized_parts(owner) -> dict:
+def config_of_quantized_parts(owner: keras.Layer) -> dict:
     """Return `{KEY: {place: {"dtype":, "quantization_config":}}}` of the quantised parts; may be empty.
 
     A place is the path of indices through the parts and their sub-parts: names would differ between objects.
@@ -185,7 +194,7 @@ def config_of_quantized_parts(owner) -> dict:
     return {KEY: parts} if parts else {}
 
 
-def quantize_parts(owner, config: dict):
+def quantize_parts(owner: keras.Layer, config: dict) -> None:
     """Quantise the parts of `owner` that `config` lists, as `config_of_quantized_parts` returns it.
 
     Parts that do not exist yet are quantised by `quantize_missing_parts`, after `owner` is built.
@@ -201,7 +210,7 @@ def quantize_parts(owner, config: dict):
         owner._missing_parts = config
 
 
-def quantize_missing_parts(owner):
+def quantize_missing_parts(owner: keras.Layer) -> None:
     """Quantise the parts that did not exist at the time of `quantize_parts`."""
     quantize_parts(owner, owner._missing_parts or {})
 
@@ -211,18 +220,18 @@ class QuantizableLayer(keras.layers.Layer):
 
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **config_of_quantized_parts(self)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         parts = config.pop(KEY, {})
         layer = super().from_config(config)
         quantize_parts(layer, parts)
         return layer
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         super().build_from_config(config)
         quantize_missing_parts(self)
 

@@ -1,6 +1,7 @@
 """Causal transformer block."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -66,7 +67,11 @@ class CausalTransformerBlock(QuantizableLayer):
         self.network_output = keras.layers.Dense(dim, name="network_output", **policy)
         self.drop = keras.layers.Dropout(dropout, name="drop", **policy)
 
-    def build(self, x_shape=None, visible_shape=None):
+    def build(
+        self,
+        x_shape: tuple[int | None, ...] | None = None,
+        visible_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
         shape = (None, None, self.dim)
         for layer in (self.attention_norm, self.queries_keys_values, self.attention_output):
             layer.build(shape)
@@ -75,13 +80,13 @@ class CausalTransformerBlock(QuantizableLayer):
         self.network_output.build((None, None, 4 * self.dim))
         self.built = True
 
-    def call(self, x, visible, training=None):
+    def call(self, x: Any, visible: Any, training: bool | None = None) -> tuple[Any, tuple[Any, Any]]:
         """Return `(y, (keys, values))` of all positions."""
         queries, keys, values = self._split(x)
         attended = self._attend(queries, keys, values, visible)
         return self._finish(x, attended, training), (keys, values)
 
-    def step(self, x, cache, position):
+    def step(self, x: Any, cache: tuple[Any, Any], position: Any) -> tuple[Any, tuple[Any, Any]]:
         """Return `(y, cache)` of the single position `x` `(batch, 1, dim)`.
 
         `cache`: keys and values `(batch, heads, length, dim / heads)`, those of earlier
@@ -117,11 +122,13 @@ class CausalTransformerBlock(QuantizableLayer):
         hidden = self.network_input(self.network_norm(x))
         return x + self.drop(self.network_output(hidden), training=training)
 
-    def compute_output_shape(self, input_shape, *args):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...], *args
+    ) -> tuple[tuple, tuple[tuple, tuple]]:
         cache = (input_shape[0], self.num_heads, input_shape[1], self.dim // self.num_heads)
         return tuple(input_shape), (cache, cache)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "dim": self.dim, "num_heads": self.num_heads, "dropout": self.dropout}
 

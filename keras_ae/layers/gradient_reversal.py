@@ -1,5 +1,7 @@
 """Gradient reversal for adversarial training."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -58,21 +60,21 @@ class GradientReversal(keras.layers.Layer):
         )
 
     @property
-    def weight(self):
+    def weight(self) -> keras.Variable:
         """Variable that holds the current weight."""
         return self._weight
 
     @weight.setter
-    def weight(self, value):
+    def weight(self, value: float) -> None:
         self._weight.assign(value)
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         return _reverse(x, ops.convert_to_tensor(self._weight))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight": self._initial_weight}
 
 

@@ -1,11 +1,13 @@
 """Linear dependence between an embedding and labels, in closed form, without training a classifier."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_ae.layers.base import Float32Layer
-from keras_ae.ops.core import assign_finite, finite_padding, gather_over_replicas, sum_over_replicas
-from keras_ae.ops.terms import batch_term
+from keras_ae.ops.core import Tensor, assign_finite, finite_padding, gather_over_replicas, sum_over_replicas
+from keras_ae.ops.terms import LossTerm, batch_term
 
 EPSILON = 1e-4  # variance added to every direction, so that a constant one is not divided by 0
 
@@ -64,14 +66,18 @@ class LinearDependence(Float32Layer):
         self.momentum = momentum
         self.shrinkage = shrinkage
 
-    def build(self, z_shape, labels_shape=None):
+    def build(
+        self, z_shape: tuple[int | None, ...], labels_shape: tuple[int | None, ...] | None = None
+    ) -> None:
         features = z_shape[-1]
         moving = {"dtype": "float32", "autocast": False, "trainable": False, "aggregation": "mean"}
         self.mean = self.add_weight(name="mean", shape=(features,), initializer="zeros", **moving)
         square = (features, features)
         self.covariance = self.add_weight(name="covariance", shape=square, initializer="identity", **moving)
 
-    def call(self, z, labels, sample_weight=None, training=None):
+    def call(
+        self, z: Tensor, labels: Tensor, sample_weight: Tensor | None = None, training: bool | None = None
+    ) -> Tensor:
         z = ops.cast(z, "float32")
         weight = ops.ones_like(z[:, 0]) if sample_weight is None else ops.cast(sample_weight, "float32")
         weight = ops.reshape(weight, (-1,))
@@ -108,17 +114,21 @@ class LinearDependence(Float32Layer):
         covariance = self.covariance + step * (found - self.covariance)
         assign_finite((self.mean, mean), (self.covariance, covariance))
 
-    def compute_output_shape(self, z_shape, labels_shape=None):
+    def compute_output_shape(
+        self, z_shape: tuple[int | None, ...], labels_shape: tuple[int | None, ...] | None = None
+    ) -> tuple[int | None, ...]:
         return ()
 
-    def compute_output_spec(self, z, labels, sample_weight=None, training=None):
+    def compute_output_spec(
+        self, z: Tensor, labels: Tensor, sample_weight: Tensor | None = None, training: bool | None = None
+    ) -> keras.KerasTensor:
         return keras.KerasTensor((), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "shrinkage": self.shrinkage}
 
 
-def dependence_term(dependence, sample_weight, z):
+def dependence_term(dependence: Tensor, sample_weight: Tensor | None, z: Tensor) -> LossTerm:
     """Return the `LinearDependence` of vectors `z` as a loss term; a batch without pairs has weight 0."""
     weights = ops.ones_like(z[:, 0]) if sample_weight is None else sample_weight
     return batch_term(dependence, ops.where(dependence == 0, ops.zeros_like(weights), weights))

@@ -1,5 +1,7 @@
 """Network that embeds vectors and map locations for mutual-information scores."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -53,7 +55,7 @@ class MutualInformationNetwork(QuantizableLayer):
         self.shortcut = keras.layers.Dense(units, kernel_initializer=_near_identity, name="shortcut", **own)
         self.layer_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="layer_norm", **own)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         inside = (*input_shape[:-1], self.units)
         for layer, shape in (
             (self.hidden, input_shape),
@@ -64,14 +66,14 @@ class MutualInformationNetwork(QuantizableLayer):
         ):
             layer.build(shape)
 
-    def call(self, x, mask=None, training=None):
+    def call(self, x: Any, mask: Any | None = None, training: bool | None = None) -> Any:
         hidden = self.normalization(self.hidden(x), mask=mask, training=training)
         return self.layer_norm(self.output_map(ops.relu(hidden)) + self.shortcut(x))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
 
 

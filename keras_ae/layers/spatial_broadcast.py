@@ -1,5 +1,7 @@
 """Spatial broadcast of a vector over an image, with coordinates."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -48,7 +50,7 @@ class SpatialBroadcast(keras.layers.Layer):
         axes = np.linspace(-1.0, 1.0, width), np.linspace(-1.0, 1.0, height)
         self.coordinates = np.stack(np.meshgrid(*axes), axis=-1).astype("float32")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if len(input_shape) != 2:
             raise ValueError(
                 "The input of SpatialBroadcast must have the shape (batch, dim), a vector for each example. "
@@ -61,14 +63,14 @@ class SpatialBroadcast(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         of_embedding = ops.matmul(inputs, self.kernel) + self.bias
         coordinates = ops.cast(self.coordinates, self.compute_dtype)
         return of_embedding[:, None, None] + ops.matmul(coordinates, self.coordinate_kernel)[None]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.height, self.width, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         sizes = {"filters": self.filters, "height": self.height, "width": self.width}
         return {**super().get_config(), **sizes}

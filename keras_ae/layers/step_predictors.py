@@ -1,5 +1,7 @@
 """Linear predictions of future frames from a context: one map for each step."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -42,22 +44,22 @@ class StepPredictors(keras.layers.Layer):
         self.steps = steps
         self.dim = dim
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = (input_shape[-1], self.dim)  # separate kernels, so that each map starts orthogonal
         self.kernels = [
             self.add_weight(name=f"kernel_{step}", shape=shape, initializer="orthogonal")
             for step in range(self.steps)
         ]
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         predictions = ops.matmul(
             inputs, ops.concatenate([ops.cast(w, inputs.dtype) for w in self.kernels], 1)
         )
         batch, frames = ops.shape(inputs)[:2]
         return ops.reshape(predictions, (batch, frames, self.steps, self.dim))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.steps, self.dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "steps": self.steps, "dim": self.dim}

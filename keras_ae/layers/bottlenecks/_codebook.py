@@ -10,11 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.bottlenecks._codebook_start import GlobalRows, SampleBuffer, first_codes, kmeans_rounds
 from keras_ae.metrics.codebook import count_codes
 from keras_ae.ops.core import (
+    Tensor,
     argmax,
     has_fixed_shapes,
     is_exporting,
@@ -61,16 +63,16 @@ class Codebook(keras.layers.Layer):
 
     def __init__(
         self,
-        num_embeddings,
+        num_embeddings: int,
         *,
-        ema_decay=0.99,
-        distance="euclidean",
-        linear=False,
-        kmeans_samples=None,
-        initial=None,
-        revival_threshold=0.05,
-        sampling_temperature=0.0,
-        seed=None,
+        ema_decay: float | None = 0.99,
+        distance: str = "euclidean",
+        linear: bool = False,
+        kmeans_samples: int | None = None,
+        initial: np.ndarray | None = None,
+        revival_threshold: float = 0.05,
+        sampling_temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**{**kwargs, "autocast": False})
@@ -85,7 +87,7 @@ class Codebook(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.annealing = ScheduledVariable(sampling_temperature, name="sampling_temperature")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, int, int]) -> None:
         heads, dim = input_shape[-2:]
         table = (heads, self.num_embeddings, dim)
         by_gradient = self.ema_decay is None and not self.linear
@@ -122,13 +124,13 @@ class Codebook(keras.layers.Layer):
         )
 
     @property
-    def buffer_size(self):
+    def buffer_size(self) -> int:
         """Number of vectors collected for the k-means start; 0 without one."""
         if self.kmeans_samples is not None:
             return self.kmeans_samples
         return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
-    def set_codes(self, vectors, counts):
+    def set_codes(self, vectors: Tensor, counts: Tensor) -> None:
         """Set the codes to `vectors` `(heads, K, dim)`, replacing a k-means start.
 
         `counts`: `(heads, K)`, the weight of each code in a batch; zeros: an equal share of the next batch.
@@ -147,24 +149,24 @@ class Codebook(keras.layers.Layer):
 
     # inference
 
-    def codes(self):
+    def codes(self) -> Tensor:
         """Return the codes `(heads, K, dim)`, normalised again: an optimiser step changes their length."""
         vectors = ops.convert_to_tensor(self.vectors)
         return self.unit(tf.matmul(vectors, self.transform) if self.linear else vectors)
 
-    def search(self, x):
+    def search(self, x: Tensor) -> Tensor:
         """Return the nearest code of each vector."""
         table = self.codes()
         candidates = self._candidates()
         found = [nearest_code(x[:, head], table[head], candidates[head]) for head in range(self.num_heads)]
         return ops.stack(found, axis=-1)
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         """Return the vectors of codes; differentiable in the codebook where that is trained."""
         rows = ops.reshape(self.codes(), (-1, self.dim))
         return ops.take(rows, codes + self.num_embeddings * ops.arange(self.num_heads, dtype="int32"), axis=0)
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the gap `(d_2 - d_1) / d_2` of the two least squared distances, `(vectors, heads)`."""
         if self.num_embeddings == 1:
             return ops.ones_like(x[:, :, 0])
@@ -172,7 +174,7 @@ class Codebook(keras.layers.Layer):
         gaps = [self._gap(x[:, head], table[head]) for head in range(self.num_heads)]
         return ops.stack(gaps, axis=-1)
 
-    def unit(self, x):
+    def unit(self, x: Tensor) -> Tensor:
         """Return `x`, normalised to unit length if the distance is the cosine."""
         # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
         return tf.math.l2_normalize(x, axis=-1) if self.distance == "cosine" else x
@@ -193,7 +195,7 @@ class Codebook(keras.layers.Layer):
 
     # training
 
-    def train(self, x, weights):
+    def train(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Update the codebook with the vectors of a batch.
 
         Vectors that are not finite are left out: training uses the others, and all state stays finite.
@@ -292,7 +294,7 @@ class Codebook(keras.layers.Layer):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
 
-def squared_distance(x, quantized):
+def squared_distance(x: Tensor, quantized: Tensor) -> Tensor:
     """Return `|x - quantized|^2` over the last axis."""
     return ops.sum(ops.square(x - quantized), axis=-1)
 
@@ -300,7 +302,9 @@ def squared_distance(x, quantized):
 USAGE_DECAY = 0.99  # decay of the usage counts where the codebook is trained by gradient
 
 
-def ema_step(state, rows, codes, decay):
+def ema_step(
+    state: dict[str, Tensor], rows: GlobalRows, codes: Tensor, decay: Tensor | float | None
+) -> tuple[dict[str, Tensor], Tensor]:
     """Return the running counts and sums updated with the global batch.
 
     `N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum_{x of k} x`; a batch without
@@ -329,7 +333,7 @@ def ema_step(state, rows, codes, decay):
     return {**state, **learned}, share
 
 
-def code_sums(x, codes, weights, num_embeddings):
+def code_sums(x: Tensor, codes: Tensor, weights: Tensor | None, num_embeddings: int) -> Tensor:
     """Return the weighted sums `(heads, K, dim)` of the vectors of each code; code -1 leaves a vector out."""
     weighted = x if weights is None else x * weights[:, None, None]
     sums = [
@@ -339,7 +343,7 @@ def code_sums(x, codes, weights, num_embeddings):
     return ops.stack(sums)
 
 
-def revive(state, dead, places, share):
+def revive(state: dict[str, Tensor], dead: Tensor, places: Tensor, share: Tensor) -> dict[str, Tensor]:
     """Move the `dead` codes `(heads, K)` to `places` `(heads, K, dim)`, each with its fair share as count.
 
     The statistics are replaced as well: otherwise the next running mean would move the code back.
@@ -353,7 +357,7 @@ def revive(state, dead, places, share):
     return revived
 
 
-def sample_codes(x, codebook, temperature, seed):
+def sample_codes(x: Tensor, codebook: Tensor, temperature: Tensor, seed: Tensor) -> Tensor:
     """Draw codes with `P(k) ~ exp(-|x - e_k|^2 / temperature)`, int32 `(vectors,)`.
 
     `argmax_k (2 s_k / t + g_k)` with Gumbel noise `g` and the scores `s = x.e - |e|^2 / 2` in float64,
@@ -386,7 +390,15 @@ def sample_codes(x, codebook, temperature, seed):
     return in_row_blocks(draw, x, 2 * codebook.shape[0])
 
 
-def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", unit=False):
+def codebook_array(
+    value: ArrayLike,
+    tables: int,
+    num_embeddings: int,
+    dim: int | None = None,
+    *,
+    name: str = "codebook",
+    unit: bool = False,
+) -> np.ndarray:
     """Return `value` as a float32 array `(tables, K, dim)`.
 
     Args:
@@ -423,7 +435,7 @@ def codebook_array(value, tables, num_embeddings, dim=None, *, name="codebook", 
     return codes
 
 
-def counts_array(counts, codes):
+def counts_array(counts: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
     """Return `counts` as a float32 array `(tables, K)` for `codes` `(tables, K, dim)`; zeros if `None`.
 
     Raises:
@@ -444,7 +456,7 @@ def counts_array(counts, codes):
     return array
 
 
-def codebook_config(codes):
+def codebook_config(codes: np.ndarray | None) -> dict | None:
     """Return a codebook as a config entry; `None` for `None`."""
     if codes is None:
         return None
@@ -452,7 +464,7 @@ def codebook_config(codes):
     return {"shape": list(codes.shape), "float32": base64.b64encode(codes.tobytes()).decode("ascii")}
 
 
-def codebook_from_config(config):
+def codebook_from_config(config: dict | None) -> np.ndarray | None:
     """Return the codebook of a config entry made by `codebook_config`."""
     if not isinstance(config, dict):
         return config

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ae.ops.core import (
+    Tensor,
     all_finite,
     finite_rows,
     has_fixed_shapes,
@@ -21,7 +22,7 @@ MAX_ROUNDS = 512  # with more centres, several are drawn per round: each round r
 MAX_TRIED = 4096  # total number of centres tried if there are fewer codes; time is proportional to it
 
 
-def kmeans_plus_plus(samples, uniforms):
+def kmeans_plus_plus(samples: Tensor, uniforms: Tensor) -> Tensor:
     """Return k-means++ centres, each drawn with probability proportional to its squared distance.
 
     A round makes several `trials`. Each draws `draws` samples at once, with probability proportional to
@@ -73,7 +74,7 @@ def kmeans_plus_plus(samples, uniforms):
     return tf.gather(samples, tf.reshape(numbers.stack(), (rounds * draws,)))
 
 
-def lloyd(samples, centres, iterations):
+def lloyd(samples: Tensor, centres: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
     """Move each centre to the mean of its nearest samples; a centre without samples stays.
 
     Returns:
@@ -95,7 +96,9 @@ def lloyd(samples, centres, iterations):
     return centres, statistics(centres)[1]
 
 
-def kmeans(samples, num_centres, uniforms, iterations=10):
+def kmeans(
+    samples: Tensor, num_centres: int, uniforms: Tensor, iterations: int = 10
+) -> tuple[Tensor, Tensor]:
     """Return k-means centres: k-means++ followed by Lloyd's iterations.
 
     Args:
@@ -111,14 +114,16 @@ def kmeans(samples, num_centres, uniforms, iterations=10):
     return lloyd(samples, centres, iterations)
 
 
-def kmeans_rounds(num_centres):
+def kmeans_rounds(num_centres: int) -> tuple[int, int, int]:
     """Return the shape `(rounds, trials, draws)` of the uniforms for `num_centres` centres."""
     rounds = min(num_centres, MAX_ROUNDS)
     trials = max(1, min(2 + int(math.log(num_centres)), MAX_TRIED // num_centres))
     return rounds, trials, -(-num_centres // rounds)
 
 
-def first_codes(buffer, count, num_embeddings, uniforms):
+def first_codes(
+    buffer: "SampleBuffer", count: Tensor, num_embeddings: int, uniforms: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return samples of the data while `buffer` fills, and the k-means centres once it is full.
 
     Args:
@@ -166,12 +171,12 @@ class SampleBuffer(keras.layers.Layer):
         batch_rows: largest number of vectors taken from one batch.
     """
 
-    def __init__(self, capacity, batch_rows, **kwargs):
+    def __init__(self, capacity: int, batch_rows: int, **kwargs):
         super().__init__(**{**kwargs, "autocast": False})
         self.capacity = capacity
         self.batch_rows = batch_rows
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, int, int]) -> None:
         heads, dim = input_shape[-2:]
         self.rows = self.add_weight(
             # the last `batch_rows` rows receive what is written once the buffer is full
@@ -192,7 +197,7 @@ class SampleBuffer(keras.layers.Layer):
             name="count",
         )
 
-    def add(self, rows, real):
+    def add(self, rows: Tensor, real: Tensor) -> Tensor:
         """Append the first `real` of `rows` `(up to batch_rows, heads, dim)`; return the new count."""
         positions = tf.range(tf.shape(rows)[0]) + self.count
         # in place: assigning the whole buffer would copy it at every step
@@ -201,12 +206,12 @@ class SampleBuffer(keras.layers.Layer):
         self.count.assign(count)
         return count
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict) -> None:
         count = int(self.count.numpy())
         store["count"] = np.int32(count)
         store["rows"] = self.rows.numpy()[: count if count < self.capacity else 0]
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict) -> None:
         saved = np.asarray(store["rows"])
         fits = len(saved) == int(np.asarray(store["count"])) < self.capacity
         saved = saved if fits else saved[:0]
@@ -228,7 +233,7 @@ class GlobalRows:
             row and its squares are finite: a corrupt vector is left out, the others count.
     """
 
-    def __init__(self, x, weights):
+    def __init__(self, x: Tensor, weights: Tensor | None):
         self.x = x
         self.weights = real_weights(x, weights)
         self.is_weighted = weights is not None
@@ -238,7 +243,7 @@ class GlobalRows:
         # the sum of all weights
         self.weight = sum_over_replicas(tf.reduce_sum(self.weights))
 
-    def gather(self, numbers):
+    def gather(self, numbers: Tensor) -> Tensor:
         """Return rows `(len(numbers), heads, dim)`, all-reduced; zeros past the end of the list."""
         local = tf.cast(numbers, tf.int32) - self.first
         owned = (local >= 0) & (local < self.local)
@@ -247,14 +252,14 @@ class GlobalRows:
         rows = tf.where(owned[:, None, None], rows_at(self.x, row), 0.0)
         return sum_over_replicas(rows)
 
-    def spread(self, count, uniform):
+    def spread(self, count: int, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Return the numbers of `count` distinct, evenly spread rows, and how many of them are real."""
         steps = tf.range(count)
         stride = tf.cast(self.total, tf.float64) / count
         spread = tf.cast((tf.cast(steps, tf.float64) + tf.cast(uniform, tf.float64)) * stride, tf.int32)
         return tf.where(self.total >= count, spread, steps), tf.minimum(self.total, count)
 
-    def draw_far(self, quantized, squared, uniforms):
+    def draw_far(self, quantized: Tensor, squared: Tensor, uniforms: Tensor) -> Tensor:
         """Return new positions for dead codes: halfway from a code to a vector that is far from it.
 
         A vector is drawn with probability proportional to its weight times `|x - q|^2`, as in k-means++.
@@ -298,7 +303,7 @@ class GlobalRows:
         return tf.reduce_max(tf.concat([cumulative, tf.zeros_like(cumulative[:1])], axis=0), axis=0)
 
 
-def real_weights(x, weights):
+def real_weights(x: Tensor, weights: Tensor | None) -> Tensor:
     """Return `weights` `(vectors,)`, ones if `None`, with 0 for each vector of `x` that is not finite."""
     weights = tf.ones_like(x[:, 0, 0]) if weights is None else weights
     weights = tf.where(is_finite(weights) & (weights > 0), weights, 0.0)
@@ -309,7 +314,7 @@ def real_weights(x, weights):
     return tf.cond(all_finite(x), lambda: weights, selected) if is_concrete(x) else selected()
 
 
-def rows_at(x, row):
+def rows_at(x: Tensor, row: Tensor) -> Tensor:
     """Return the rows of `x` with the numbers `row`; zeros for `len(x)`, also where `x` has no row."""
     if has_fixed_shapes():
         return tf.gather(tf.pad(x, [[0, 1]] + [[0, 0]] * (len(x.shape) - 1)), row)

@@ -1,5 +1,7 @@
 """Gradient of an expectation over bits, estimated from two antithetic samples (ARM)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -51,16 +53,21 @@ class AugmentReinforceMerge(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, losses_shape, logits_shape=None, uniform_shape=None):
+    def build(
+        self,
+        losses_shape: tuple[int | None, ...],
+        logits_shape: tuple[int | None, ...] | None = None,
+        uniform_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
         self.built = True
 
-    def draw(self, logits):
+    def draw(self, logits: Any) -> tuple[Any, Any]:
         """Draw a pair of codes; return `(codes (2, *logits.shape) int32, uniform)`."""
         logits = ops.cast(logits, "float32")
         uniform = keras.random.uniform(ops.shape(logits), dtype="float32", seed=self.seed_generator)
         return ops.cast(ops.stack(_pair(logits, uniform)), "int32"), uniform
 
-    def call(self, losses, logits, uniform):
+    def call(self, losses: Any, logits: Any, uniform: Any) -> Any:
         losses, logits = ops.cast(losses, "float32"), ops.cast(logits, "float32")
         difference = ops.stop_gradient(losses[0] - losses[1])
         weights = ops.cast(uniform, "float32") - 0.5
@@ -72,10 +79,15 @@ class AugmentReinforceMerge(keras.layers.Layer):
         directions = ops.sum(moved, axis=tuple(range(rank, len(moved.shape))))
         return ops.mean(losses, axis=0) + difference * directions
 
-    def compute_output_shape(self, losses_shape, logits_shape=None, uniform_shape=None):
+    def compute_output_shape(
+        self,
+        losses_shape: tuple[int | None, ...],
+        logits_shape: tuple[int | None, ...] | None = None,
+        uniform_shape: tuple[int | None, ...] | None = None,
+    ) -> tuple[int | None, ...]:
         return losses_shape[1:]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rao_blackwell": self.rao_blackwell, "seed": self.seed}
 
 

@@ -1,15 +1,18 @@
 """Bottleneck of binary codes."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_ae.layers.bottlenecks.bottleneck import flatten_weights
 from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.losses.divergences import bernoulli_entropy, bernoulli_kl, bernoulli_log_prob
 from keras_ae.losses.quantization import bit_balance_loss, bit_decorrelation_loss
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import straight_through
+from keras_ae.ops.core import Tensor, straight_through
 from keras_ae.ops.terms import batch_term, mean_term
 
 ESTIMATORS = ("sigmoid", "gumbel", "semantic_hashing")
@@ -111,7 +114,7 @@ class BinaryBottleneck(StochasticBottleneck):
         self.balance_weight = balance_weight
         self.decorrelation_weight = decorrelation_weight
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.bits = input_shape[-1]
         if self.bits is None:
             raise ValueError(
@@ -122,36 +125,36 @@ class BinaryBottleneck(StochasticBottleneck):
         self.add_prior((self.bits,))
         super().build(input_shape)
 
-    def build_from_codes(self, shape):
+    def build_from_codes(self, shape: tuple[int | None, ...]) -> None:
         self._build_once(shape)
 
     # inference
 
-    def assign_codes(self, x):
+    def assign_codes(self, x: Tensor) -> Tensor:
         return ops.cast(x > 0, "int32")
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         return ops.cast(codes, "float32")
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the distance of each logit from the threshold, relative to the largest logit."""
         size = ops.abs(ops.cast(x, "float32"))
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
     # the distribution
 
-    def divergence(self, x, prior_logits):
+    def divergence(self, x: Tensor, prior_logits: Tensor) -> Tensor:
         return ops.sum(bernoulli_kl(x, prior_logits), axis=-1)
 
-    def code_log_prob(self, logits, codes):
+    def code_log_prob(self, logits: Tensor, codes: Tensor) -> Tensor:
         return ops.sum(bernoulli_log_prob(logits, self.look_up(codes)), axis=-1)
 
-    def codes_of_noise(self, logits, uniform):
+    def codes_of_noise(self, logits: Tensor, uniform: Tensor) -> Tensor:
         return ops.cast(uniform < ops.sigmoid(logits), "int32")
 
     # training
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         temperature = self.annealing.next(advance=self.trainable)
         embedding, codes = getattr(self, f"_by_{self.estimator}")(x, temperature)
         self.observe(x, None, self.assign_codes(x), weights)
@@ -175,7 +178,7 @@ class BinaryBottleneck(StochasticBottleneck):
         hard = self.uniform((*ops.shape(x)[:-1], 1)) < 0.5
         return ops.where(hard, straight_through(relaxed, self.look_up(codes)), relaxed), codes
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor | None, codes: Tensor, weights: Tensor | None) -> None:
         kl, weighted = self.weighted_kl(x, weights)
         flat_weights = flatten_weights(weights, x)
         self.record_counts(count_codes(ops.reshape(codes, (-1, self.bits)), flat_weights, 2))
@@ -192,7 +195,7 @@ class BinaryBottleneck(StochasticBottleneck):
             added.append(self.decorrelation_weight * batch_term(copies, flat_weights))
         self.record_terms({"kl_loss": kl}, sum(added) if added else None)
 
-    def position_losses(self, x):
+    def position_losses(self, x: Tensor) -> Tensor | None:
         losses = super().position_losses(x)
         if self.entropy_weight:
             entropy = self.entropy_weight * ops.sum(bernoulli_entropy(x), axis=-1)
@@ -200,7 +203,7 @@ class BinaryBottleneck(StochasticBottleneck):
         return losses
 
     @staticmethod
-    def pack(codes) -> np.ndarray:
+    def pack(codes: ArrayLike) -> np.ndarray:
         """Pack bits `(..., bits)` into bytes `(..., ceil(bits / 8))`, uint8, first bit highest.
 
         >>> BinaryBottleneck.pack([[0, 1, 1]]).tolist()
@@ -209,7 +212,7 @@ class BinaryBottleneck(StochasticBottleneck):
         return np.packbits(np.asarray(codes, dtype=bool), axis=-1)
 
     @staticmethod
-    def unpack(packed, bits: int | tuple) -> np.ndarray:
+    def unpack(packed: ArrayLike, bits: int | tuple) -> np.ndarray:
         """Unpack the bytes of `pack` to int32 `(..., bits)`; `bits` may be the shape of an example's codes.
 
         >>> BinaryBottleneck.unpack(np.array([[96]], "uint8"), bits=3).tolist()
@@ -224,13 +227,13 @@ class BinaryBottleneck(StochasticBottleneck):
             )
         return np.unpackbits(packed, axis=-1, count=bits).astype("int32")
 
-    def codes_per_position(self):
+    def codes_per_position(self) -> int | None:
         return self.bits
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "stochastic": self.stochastic,

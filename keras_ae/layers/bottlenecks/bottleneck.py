@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.base import Float32Layer, NamedMetrics
 from keras_ae.metrics.codebook import CodebookPerplexity, CodebookUsage
-from keras_ae.ops.core import finite_padding, is_exporting, is_recording
+from keras_ae.ops.core import Tensor, finite_padding, is_exporting, is_recording
 from keras_ae.ops.terms import LossTerm, TermMean
 
 
@@ -47,7 +48,14 @@ class Bottleneck(NamedMetrics, Float32Layer):
         super().__init__(**kwargs)
         self._terms = {}
 
-    def call(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+    def call(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        return_codes: bool = False,
+        sample_weight: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         self.tell_metrics_apart()
         x = ops.cast(x, "float32")
         weights = position_weights(x, mask, sample_weight)
@@ -61,7 +69,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         embedding = ops.cast(embedding, self.compute_dtype)
         return (embedding, codes) if return_codes else embedding
 
-    def encode(self, x):
+    def encode(self, x: Tensor | ArrayLike) -> Tensor:
         """Return the codes of `x`, int32; build the layer if needed."""
         if isinstance(x, keras.KerasTensor):
             raise ValueError(
@@ -73,7 +81,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         self._build_once(x.shape)
         return self.assign_codes(ops.cast(x, "float32"))
 
-    def decode(self, codes):
+    def decode(self, codes: Tensor | ArrayLike) -> Tensor:
         """Return the embedding of integer codes, in the compute dtype.
 
         Codes out of range raise an `InputError` in an eager call; in a graph, including an exported
@@ -90,7 +98,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
             self.build_from_codes(codes.shape)
         return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
 
-    def codes_in_range(self, codes):
+    def codes_in_range(self, codes: Tensor) -> Tensor:
         """Return `codes` as int32 of valid shape and range, see `keras_ae.errors.integers_in`."""
         codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
         if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
@@ -103,15 +111,15 @@ class Bottleneck(NamedMetrics, Float32Layer):
 
     least_code = 0  # in some bottlenecks a negative code marks a part that was left out
 
-    def codes_per_position(self):
+    def codes_per_position(self) -> int | None:
         """Return the length of the last axis of codes, if a position has several; `None`: one code each."""
         return None
 
-    def pack(self, codes):
+    def pack(self, codes: ArrayLike) -> np.ndarray:
         """Pack codes `(examples, ...)` into uint8 `(examples, bytes)`, `ceil(log2 K)` bits each."""
         return pack_codes(codes, self._known_values("pack"))
 
-    def unpack(self, packed, code_shape):
+    def unpack(self, packed: ArrayLike, code_shape: tuple[int, ...]) -> np.ndarray:
         """Unpack the bytes of `pack` to int32 `(examples, *code_shape)`."""
         return unpack_codes(packed, self._known_values("unpack"), code_shape)
 
@@ -124,7 +132,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
             )
         return self.num_values
 
-    def build_from_codes(self, shape):
+    def build_from_codes(self, shape: tuple[int | None, ...]) -> None:
         """Build the layer for `decode`, if the codes alone determine the size of the embedding."""
         raise ValueError(
             f"{type(self).__name__}.decode must be called on a built layer. Received: a layer that is not "
@@ -132,20 +140,27 @@ class Bottleneck(NamedMetrics, Float32Layer):
             "Call the layer, its `encode` or its `build` first."
         )
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the codes of an input of this `shape`; by default one code per position."""
         return shape[:-1]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def compute_output_spec(self, x, mask=None, training=None, return_codes=False, sample_weight=None):
+    def compute_output_spec(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        training: bool | None = None,
+        return_codes: bool = False,
+        sample_weight: Tensor | None = None,
+    ) -> keras.KerasTensor | tuple[keras.KerasTensor, keras.KerasTensor]:
         embedding = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if not return_codes:
             return embedding
         return embedding, keras.KerasTensor(self.code_shape(x.shape), dtype="int32")
 
-    def example_losses(self, x, mask=None):
+    def example_losses(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the loss of each example, the mean over its real positions: `(batch,)` float32.
 
         Terms of the batch as a whole, such as code diversity, and terms of the weights are excluded.
@@ -160,13 +175,15 @@ class Bottleneck(NamedMetrics, Float32Layer):
         total = ops.sum(ops.where(real, losses, 0.0), axis=1)
         return ops.divide_no_nan(total, ops.sum(ops.cast(real, "float32"), axis=1))
 
-    def position_losses(self, x):
+    def position_losses(self, x: Tensor) -> Tensor | None:
         """Return the weighted loss of each position of float32 `x`, `(batch, ...)`; `None`: there is none."""
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor | None, codes: Tensor, weights: Tensor | None) -> None:
         """Record losses and metrics outside of training."""
 
-    def track_codes(self, num_embeddings, num_heads=1, sizes=None):
+    def track_codes(
+        self, num_embeddings: int, num_heads: int = 1, sizes: tuple[int, ...] | None = None
+    ) -> None:
         """Create the metrics `usage` and `perplexity` for `(heads, K)` counts.
 
         `sizes`: number of codes of each head where they differ; `num_embeddings` is then the largest.
@@ -175,21 +192,21 @@ class Bottleneck(NamedMetrics, Float32Layer):
         self.usage = CodebookUsage(num_embeddings, num_heads, self.metric_name("usage"), sizes=sizes)
         self.perplexity = CodebookPerplexity(num_embeddings, num_heads, name=self.metric_name("perplexity"))
 
-    def counted_codes(self, codes):
+    def counted_codes(self, codes: Tensor) -> Tensor:
         """Return what `usage` and `perplexity` count for `codes`, as their `update_state` takes it."""
         return codes
 
-    def record_counts(self, counts):
+    def record_counts(self, counts: Tensor) -> None:
         """Add this replica's `(heads, K)` counts to `usage` and `perplexity`."""
         if is_recording():
             self.usage.add_counts(counts)
             self.perplexity.add_counts(counts)
 
-    def track_term(self, name):
+    def track_term(self, name: str) -> None:
         """Create the metric of the loss term `name`."""
         self._terms[name] = TermMean(name=self.metric_name(name))
 
-    def record_terms(self, terms, weighted):
+    def record_terms(self, terms: dict[str, LossTerm | Tensor], weighted: LossTerm | Tensor | None) -> None:
         """Add `weighted` to the model's loss, and the plain `terms` to their metrics.
 
         Over an epoch, both are averaged with the weights from which `keras_ae.ops.terms.mean_term` or
@@ -208,7 +225,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         if weighted is not None and not is_exporting():
             self.add_loss(LossTerm.of(weighted).value)
 
-    def named_metrics(self):
+    def named_metrics(self) -> dict[str, keras.metrics.Metric]:
         counts = {"usage": self.usage, "perplexity": self.perplexity} if hasattr(self, "usage") else {}
         return {**counts, **self._terms}
 
@@ -218,7 +235,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
                 self.build(shape)
 
 
-def position_weights(x, mask, sample_weight):
+def position_weights(x: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Tensor | None:
     """Return weights `(batch, ...)` of the positions of `x`; `None` if all are equal."""
     if mask is None and sample_weight is None:
         return None
@@ -229,7 +246,7 @@ def position_weights(x, mask, sample_weight):
     return weights * ops.reshape(sample_weight, (-1, *[1] * (len(x.shape) - 2)))
 
 
-def flatten_weights(weights, like):
+def flatten_weights(weights: Tensor | None, like: Tensor) -> Tensor:
     """Return weights `(vectors,)` of the positions of `like` `(batch, ..., features)`; ones if `None`."""
     rows = ops.reshape(like, (-1, like.shape[-1]))
     if weights is None:
@@ -237,12 +254,12 @@ def flatten_weights(weights, like):
     return ops.reshape(weights, (-1,))
 
 
-def flat_or_none(weights):
+def flat_or_none(weights: Tensor | None) -> Tensor | None:
     """Return weights `(vectors,)`, or `None` if all are equal."""
     return None if weights is None else ops.reshape(weights, (-1,))
 
 
-def ones_unless(weights, rows):
+def ones_unless(weights: Tensor | None, rows: Tensor) -> Tensor:
     """Return `weights`, or if they are `None` ones for `rows` `(vectors, heads, dim)`."""
     return ops.ones_like(rows[:, 0, 0]) if weights is None else weights
 
@@ -250,7 +267,7 @@ def ones_unless(weights, rows):
 LARGEST = 2**31  # codes are int32
 
 
-def pack_codes(codes, num_values: int) -> np.ndarray:
+def pack_codes(codes: ArrayLike, num_values: int) -> np.ndarray:
     """Pack integer codes `(examples, ...)` in `[0, num_values)` into uint8 `(examples, bytes)`.
 
     Raises:
@@ -279,7 +296,7 @@ def pack_codes(codes, num_values: int) -> np.ndarray:
     return np.packbits(bits[:, :, 32 - width :].reshape(examples, each * width), axis=-1)
 
 
-def unpack_codes(packed, num_values: int, code_shape) -> np.ndarray:
+def unpack_codes(packed: ArrayLike, num_values: int, code_shape: tuple[int, ...]) -> np.ndarray:
     """Unpack the bytes of `pack_codes` to int32 `(examples, *code_shape)`.
 
     Args:

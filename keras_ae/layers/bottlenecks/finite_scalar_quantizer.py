@@ -1,6 +1,7 @@
 """Finite scalar quantisation: bounded channels rounded to a few levels each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from keras_ae.layers.bottlenecks._codebook_start import real_weights
 from keras_ae.layers.bottlenecks.bottleneck import flat_or_none
 from keras_ae.layers.bottlenecks.grid_quantizer import GridQuantizer
 from keras_ae.losses.quantization import FLAT, saturation_loss
-from keras_ae.ops.core import assign_finite, finite_or_zero, sum_over_replicas
+from keras_ae.ops.core import Tensor, assign_finite, finite_or_zero, sum_over_replicas
 from keras_ae.ops.terms import LossTerm
 
 SHRINK = 1e-3  # keeps a saturated tanh inside its outermost level
@@ -104,40 +105,42 @@ class FiniteScalarQuantizer(GridQuantizer):
         self._shift = np.where(even, np.tan(0.5 / self._reach), 0.0)
         self._zero = self._half if symmetric else levels // 2  # the digit whose embedding is 0
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
         if self.start is not None:
             self.start.build((None, self.num_heads, len(self.levels)))
 
-    def relax(self, heads):
+    def relax(self, heads: Tensor) -> Tensor:
         bounded = ops.tanh(self._argument(heads)) * _float32(self._reach)
         return (bounded + _float32(self._half - self._zero)) / _float32(self._zero)
 
-    def to_digits(self, relaxed):
+    def to_digits(self, relaxed: Tensor) -> Tensor:
         # NaN counts as 0: the result of its conversion to an integer depends on the device
         return ops.cast(ops.round(self._digit_of(finite_or_zero(relaxed))), "int32")
 
-    def from_digits(self, digits):
+    def from_digits(self, digits: Tensor) -> Tensor:
         return (ops.cast(digits, "float32") - _float32(self._zero)) / _float32(self._zero)
 
-    def gap(self, relaxed):
+    def gap(self, relaxed: Tensor) -> Tensor:
         """Return the distance from the nearest threshold, relative to half the range of the digit."""
         digit = self._digit_of(relaxed)
         return (0.5 - ops.abs(digit - ops.round(digit))) / _float32(self._half)
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.start is not None and self.trainable:
             self.start.learn(self._heads(x), flat_or_none(weights))
         return super().train_call(x, weights)
 
-    def record(self, heads, relaxed, quantized, digits, weights):
+    def record(
+        self, heads: Tensor, relaxed: Tensor, quantized: Tensor, digits: Tensor, weights: Tensor | None
+    ) -> None:
         super().record(heads, relaxed, quantized, digits, weights)
         loss = LossTerm.of(saturation_loss(self._argument(heads), weights))
         self.record_terms(
             {"saturation_loss": loss}, self.saturation_cost * loss if self.saturation_cost else None
         )
 
-    def position_losses(self, x):
+    def position_losses(self, x: Tensor) -> Tensor | None:
         if not self.saturation_cost:
             return None
         excess = ops.relu(ops.abs(self._argument(self._heads(x))) - FLAT)
@@ -150,7 +153,7 @@ class FiniteScalarQuantizer(GridQuantizer):
     def _digit_of(self, relaxed):
         return relaxed * _float32(self._zero) + _float32(self._zero)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "levels": list(self.levels),
@@ -184,17 +187,17 @@ class StandardizedStart(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "autocast": False})
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = tuple(input_shape[1:])
         own = {"dtype": "float32", "trainable": False, "autocast": False}
         self.mean = self.add_weight(name="mean", shape=channels, initializer="zeros", **own)
         self.deviation = self.add_weight(name="deviation", shape=channels, initializer="ones", **own)
         self.started = self.add_weight(name="started", shape=(), initializer="zeros", **own)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return (x - ops.convert_to_tensor(self.mean)) / ops.convert_to_tensor(self.deviation)
 
-    def learn(self, x, weights):
+    def learn(self, x: Tensor, weights: Tensor | None) -> None:
         """Set mean and deviation from the global batch if they are not set; equal on all replicas."""
         x = ops.stop_gradient(x)
         weights = real_weights(ops.reshape(x, (ops.shape(x)[0], 1, -1)), weights)

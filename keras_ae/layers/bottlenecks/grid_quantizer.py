@@ -1,6 +1,7 @@
 """Base class of the quantisers onto a fixed grid: projection, heads and integer codes."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
@@ -8,7 +9,7 @@ from keras import ops
 from keras_ae.layers.bottlenecks._codebook_start import real_weights
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flat_or_none
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import straight_through
+from keras_ae.ops.core import Tensor, straight_through
 
 MOST_LEVELS = 2**16  # largest number of levels of a digit: more would approach the spacing of float32
 CODE_BITS = 31  # non-negative values of an int32
@@ -33,7 +34,7 @@ class GridQuantizer(Bottleneck):
     and may extend `record`, which adds metrics and losses.
     """
 
-    def __init__(self, levels, num_heads, **kwargs):
+    def __init__(self, levels: Sequence[int], num_heads: int, **kwargs):
         super().__init__(**kwargs)
         check_grid(type(self).__name__, levels, num_heads)
         self.levels = tuple(int(level) for level in levels)
@@ -46,7 +47,7 @@ class GridQuantizer(Bottleneck):
             self.track_codes(max(self.levels), num_heads * len(levels), sizes=self.levels * num_heads)
         self.num_values = codes
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.dim = input_shape[-1]
         if self.dim is None:
             raise ValueError(
@@ -69,29 +70,29 @@ class GridQuantizer(Bottleneck):
 
     # inference
 
-    def assign_codes(self, x):
+    def assign_codes(self, x: Tensor) -> Tensor:
         codes = self._number(self.to_digits(self.relax(self._heads(x))))
         return ops.reshape(codes, self.code_shape(ops.shape(x)))
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         leading = ops.shape(codes) if self.num_heads == 1 else ops.shape(codes)[:-1]
         return self._embedding(self.from_digits(self._digits(codes)), leading)
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the least `gap` of the digits of each code."""
         gap = ops.min(self.gap(self.relax(self._heads(ops.cast(x, "float32")))), axis=-1)
         return ops.reshape(gap, self.code_shape(ops.shape(x)))
 
-    def counted_codes(self, codes):
+    def counted_codes(self, codes: Tensor) -> Tensor:
         return codes if self._counts_codes else ops.reshape(self._digits(codes), (-1, self.usage.num_heads))
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor, codes: Tensor, weights: Tensor | None) -> None:
         heads, digits = self._heads(x), self._digits(codes)
         self.record(heads, self.relax(heads), self.from_digits(digits), digits, flat_or_none(weights))
 
     # training
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         heads = self._heads(x)
         relaxed = self.relax(heads)
         digits = self.to_digits(ops.stop_gradient(relaxed))
@@ -100,7 +101,9 @@ class GridQuantizer(Bottleneck):
         embedding = self._embedding(straight_through(relaxed, quantized), ops.shape(x)[:-1])
         return embedding, ops.reshape(self._number(digits), self.code_shape(ops.shape(x)))
 
-    def record(self, heads, relaxed, quantized, digits, weights):
+    def record(
+        self, heads: Tensor, relaxed: Tensor, quantized: Tensor, digits: Tensor, weights: Tensor | None
+    ) -> None:
         """Count the codes; a subclass records its losses after this."""
         counted = self._number(digits) if self._counts_codes else digits
         rows = ops.reshape(counted, (-1, self.usage.num_heads))
@@ -133,14 +136,14 @@ class GridQuantizer(Bottleneck):
         codes = ops.reshape(codes, (-1, self.num_heads, 1))
         return ops.mod(ops.floor_divide(codes, self._place_values()), np.array(self.levels, "int32"))
 
-    def codes_per_position(self):
+    def codes_per_position(self) -> int | None:
         return self.num_heads if self.num_heads > 1 else None
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
 
 
-def check_grid(name, levels, num_heads):
+def check_grid(name: str, levels: Sequence[int], num_heads: int) -> None:
     """Raise a `ValueError` for a grid that is not valid, or whose codes do not fit an int32."""
     if len(levels) == 0 or not all(_is_level(level) for level in levels) or num_heads < 1:
         raise ValueError(

@@ -1,6 +1,7 @@
 """One-hot bottleneck trained by the Gumbel-softmax."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,7 +10,7 @@ from keras_ae.layers.bottlenecks.bottleneck import flatten_weights
 from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck, check_estimator
 from keras_ae.losses.divergences import categorical_kl, categorical_log_prob
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import argmax, straight_through
+from keras_ae.ops.core import Tensor, argmax, straight_through
 
 ESTIMATORS = ("gumbel", "softmax", "reinmax")
 
@@ -98,7 +99,7 @@ class GumbelOneHot(StochasticBottleneck):
         self.num_groups = num_groups
         self.estimator = estimator
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
         if size is None:
             raise ValueError(
@@ -117,15 +118,15 @@ class GumbelOneHot(StochasticBottleneck):
 
     # inference
 
-    def assign_codes(self, x):
+    def assign_codes(self, x: Tensor) -> Tensor:
         # a NaN is never chosen: which one of several would be chosen depends on the device
         return self._join_codes(argmax(self._split(ops.where(ops.isnan(x), -math.inf, x))))
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         codes = codes if self.num_groups > 1 else ops.expand_dims(codes, -1)
         return self._join(ops.one_hot(codes, self.num_classes, dtype="float32"))
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the gap of the two largest logits relative to their size."""
         best = ops.top_k(self._split(ops.cast(x, "float32")), 2)[0]
         size = ops.maximum(ops.max(ops.abs(best), axis=-1), 1e-30)
@@ -134,19 +135,19 @@ class GumbelOneHot(StochasticBottleneck):
 
     # the distribution
 
-    def divergence(self, x, prior_logits):
+    def divergence(self, x: Tensor, prior_logits: Tensor) -> Tensor:
         return ops.sum(categorical_kl(self._split(x), prior_logits), axis=-1)
 
-    def code_log_prob(self, logits, codes):
+    def code_log_prob(self, logits: Tensor, codes: Tensor) -> Tensor:
         one_hot = self._split(self.look_up(codes))
         return ops.sum(categorical_log_prob(self._split(logits), one_hot), axis=-1)
 
-    def codes_of_noise(self, logits, uniform):
+    def codes_of_noise(self, logits: Tensor, uniform: Tensor) -> Tensor:
         return self.assign_codes(logits + gumbel_of_uniform(uniform))
 
     # training
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         temperature = self.annealing.next(advance=self.trainable)
         noisy = x + self._gumbel(ops.shape(x))
         codes = self.assign_codes(noisy)
@@ -169,7 +170,7 @@ class GumbelOneHot(StochasticBottleneck):
         middle = ops.softmax(ops.stop_gradient(ops.log(middle + 1e-20) - finite) + finite, axis=-1)
         return 2 * middle - ops.softmax(x, axis=-1) / 2
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor | None, codes: Tensor, weights: Tensor | None) -> None:
         kl, weighted = self.weighted_kl(x, weights)
         flat = ops.reshape(codes, (-1, self.num_groups))
         self.record_counts(count_codes(flat, flatten_weights(weights, x), self.num_classes))
@@ -190,16 +191,16 @@ class GumbelOneHot(StochasticBottleneck):
     def _join_codes(self, codes):
         return codes if self.num_groups > 1 else codes[..., 0]
 
-    def codes_per_position(self):
+    def codes_per_position(self) -> int | None:
         return self.num_groups if self.num_groups > 1 else None
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return shape[:-1] if self.num_groups == 1 else (*shape[:-1], self.num_groups)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_groups": self.num_groups, "estimator": self.estimator}
 
 
-def gumbel_of_uniform(uniform):
+def gumbel_of_uniform(uniform: Tensor) -> Tensor:
     """Return Gumbel noise `-log(-log u)` from uniform noise inside of (0, 1)."""
     return -ops.log(-ops.log(uniform))

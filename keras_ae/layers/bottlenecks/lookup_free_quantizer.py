@@ -1,5 +1,7 @@
 """Lookup-free quantisation: signs as codes."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -104,22 +106,22 @@ class LookupFreeQuantizer(GridQuantizer):
             if name != "diversity_loss" or diversity_weight:
                 self.track_term(name)
 
-    def relax(self, heads):
+    def relax(self, heads: Any) -> Any:
         # the gradient of keras.ops.normalize at a vector of zeros is NaN under XLA
         return tf.math.l2_normalize(heads, axis=-1) if self.spherical else heads
 
-    def to_digits(self, relaxed):
+    def to_digits(self, relaxed: Any) -> Any:
         return ops.cast(relaxed > 0, "int32")
 
-    def from_digits(self, digits):
+    def from_digits(self, digits: Any) -> Any:
         return (2.0 * ops.cast(digits, "float32") - 1.0) * self.scale
 
-    def gap(self, relaxed):
+    def gap(self, relaxed: Any) -> Any:
         """Return the size of each channel relative to the largest of its head."""
         size = ops.abs(relaxed)
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
-    def record(self, heads, relaxed, quantized, digits, weights):
+    def record(self, heads: Any, relaxed: Any, quantized: Any, digits: Any, weights: Any | None) -> None:
         super().record(heads, relaxed, quantized, digits, weights)
         logits = 4.0 * self.inverse_temperature * self.scale * relaxed  # q(bit = 1) = sigmoid(logits)
         costs = {"entropy_loss": self.entropy_weight, "commitment_loss": self.commitment_cost}
@@ -132,14 +134,14 @@ class LookupFreeQuantizer(GridQuantizer):
         terms["commitment_loss"] = LossTerm.of(commitment_loss(relaxed, quantized, weights))
         self.record_terms(terms, sum(costs[name] * value for name, value in terms.items()))
 
-    def position_losses(self, x):
+    def position_losses(self, x: Any) -> Any | None:
         relaxed = self.relax(self._heads(x))
         quantized = self.from_digits(self.to_digits(relaxed))
         entropy = sign_entropy(4.0 * self.inverse_temperature * self.scale * relaxed)
         distance = ops.mean(ops.square(relaxed - quantized), axis=-1)
         return self._mean_of_heads(self.entropy_weight * entropy + self.commitment_cost * distance, x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "bits": self.bits,

@@ -1,7 +1,10 @@
 """Residual vector quantisation: a sum of codes, each for the residual of the levels before."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_ae.layers.base import Float32Dense, ScheduledVariable
 from keras_ae.layers.bottlenecks._codebook import (
@@ -21,7 +24,7 @@ from keras_ae.layers.bottlenecks.vector_quantizer import (
 )
 from keras_ae.losses.quantization import codebook_loss, commitment_loss
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import rotate_onto, straight_through
+from keras_ae.ops.core import Tensor, rotate_onto, straight_through
 from keras_ae.ops.terms import LossTerm
 
 SETTINGS = (  # the arguments that are stored unchanged
@@ -99,7 +102,7 @@ class ResidualVectorQuantizer(Bottleneck):
         sampling_temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.0,
         quantizer_dropout: float = 0.0,
         kmeans_samples: int | None = None,
-        initial_codebook=None,
+        initial_codebook: ArrayLike | None = None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
@@ -139,7 +142,7 @@ class ResidualVectorQuantizer(Bottleneck):
         if ema_decay is None:
             self.track_term("codebook_loss")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         dim = input_shape[-1]
         if dim is None:
             raise ValueError(
@@ -158,7 +161,7 @@ class ResidualVectorQuantizer(Bottleneck):
             table.build((None, 1, self.code_dim))
         super().build(input_shape)
 
-    def set_codebook(self, codebook, counts=None):
+    def set_codebook(self, codebook: ArrayLike, counts: ArrayLike | None = None) -> None:
         """Replace the codes of all levels; training continues from them, without k-means starts.
 
         Builds the layer if the codes alone determine its size.
@@ -187,14 +190,14 @@ class ResidualVectorQuantizer(Bottleneck):
 
     # inference
 
-    def assign_codes(self, x):
+    def assign_codes(self, x: Tensor) -> Tensor:
         return self._walk(x, lambda table, residual: table.search(residual))
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances per level."""
         return self._walk(ops.cast(x, "float32"), lambda table, residual: table.margin(residual))
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         if codes.shape[-1] is None or codes.shape[-1] > self.num_levels:
             raise ValueError(
                 "The codes of ResidualVectorQuantizer.decode must have the shape (..., levels), with 1 to "
@@ -205,7 +208,7 @@ class ResidualVectorQuantizer(Bottleneck):
         levels = [self._look_up_level(level, flat[:, level]) for level in range(codes.shape[-1])]
         return self._join(sum(levels), ops.shape(codes)[:-1])
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor | None, codes: Tensor, weights: Tensor | None) -> None:
         rows, weights = self._split(x), flatten_weights(weights, x)
         codes = ops.reshape(codes, (-1, self.num_levels))
         levels = []
@@ -215,7 +218,7 @@ class ResidualVectorQuantizer(Bottleneck):
             rows = rows - ops.stop_gradient(quantized)
         self._record(levels)
 
-    def position_losses(self, x):
+    def position_losses(self, x: Tensor) -> Tensor | None:
         def error(table, residual):
             left = residual - table.look_up(table.search(residual))
             return ops.mean(ops.square(left), axis=-1)
@@ -225,7 +228,7 @@ class ResidualVectorQuantizer(Bottleneck):
 
     # training
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         rows, kept = self._split(x), self._kept(x)
         weights = flatten_weights(weights, x)
         residual, total, levels, embedding_codes = rows, 0.0, [], []
@@ -298,10 +301,10 @@ class ResidualVectorQuantizer(Bottleneck):
     def _uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*shape[:-1], self.num_levels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in SETTINGS}
         temperature = self.tables[0].annealing.get_value_config()
         codebook = codebook_config(self.initial_codebook)
@@ -309,13 +312,13 @@ class ResidualVectorQuantizer(Bottleneck):
         return {**super().get_config(), **own, **given}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
         codebook = codebook_from_config(config.get("initial_codebook"))
         return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})
 
 
-def check_settings(layer):
+def check_settings(layer: "ResidualVectorQuantizer") -> None:
     """Raise a `ValueError` for settings that are not valid for a `ResidualVectorQuantizer`."""
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
     check_shared_settings(layer)

@@ -1,10 +1,12 @@
 """Score-function gradient of an expectation over discrete samples."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_ae.layers.base import Float32Dense
-from keras_ae.ops.core import assign_finite, finite_padding, num_replicas, sum_over_replicas
+from keras_ae.ops.core import Tensor, assign_finite, finite_padding, num_replicas, sum_over_replicas
 from keras_ae.ops.terms import weighted_mean
 
 BASELINES = (None, "leave_one_out", "self_critical", "moving_average", "learned")
@@ -80,23 +82,25 @@ class ScoreFunction(keras.layers.Layer):
             hidden = Float32Dense(units, activation="tanh")
             self.network = keras.Sequential([flat, hidden, Float32Dense(1)])
 
-    def build_baseline(self, features_shape):
+    def build_baseline(self, features_shape: tuple[int | None, ...]) -> None:
         """Create the weights of the learned baseline, for features `(batch, ...)`."""
         if self.baseline == "learned" and not self.network.built:
             self.network.build(tuple(features_shape))
 
-    def build(self, losses_shape, log_probs_shape=None):
+    def build(
+        self, losses_shape: tuple[int | None, ...], log_probs_shape: tuple[int | None, ...] | None = None
+    ) -> None:
         self.built = True
 
     def call(
         self,
-        losses,
-        log_probs,
-        greedy_losses=None,
-        features=None,
-        sample_weight=None,
-        training=None,
-    ):
+        losses: Tensor,
+        log_probs: Tensor,
+        greedy_losses: Tensor | None = None,
+        features: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         losses, log_probs = ops.cast(losses, "float32"), ops.cast(log_probs, "float32")
         fixed = ops.stop_gradient(losses)
         others = {"greedy_losses": greedy_losses, "features": features}
@@ -152,9 +156,11 @@ class ScoreFunction(keras.layers.Layer):
         options = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         return self.add_weight(name=name, shape=(), initializer="zeros", dtype="float32", **options)
 
-    def compute_output_shape(self, losses_shape, log_probs_shape=None):
+    def compute_output_shape(
+        self, losses_shape: tuple[int | None, ...], log_probs_shape: tuple[int | None, ...] | None = None
+    ) -> tuple[int | None, ...]:
         return losses_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"baseline": self.baseline, "decay": self.decay, "units": self.units}
         return {**super().get_config(), **config}

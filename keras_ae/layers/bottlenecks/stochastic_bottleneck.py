@@ -1,6 +1,7 @@
 """Base class of the bottlenecks whose logits are a distribution over codes."""
 
 import math
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ from keras import ops
 
 from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
-from keras_ae.ops.terms import mean_term
+from keras_ae.ops.terms import LossTerm, mean_term
 
 OPEN_INTERVAL = (1e-7, 1.0 - 1e-7)  # bounds of uniform noise whose logarithms are finite in float32
 
@@ -29,7 +30,17 @@ class StochasticBottleneck(Bottleneck):
       logits.
     """
 
-    def __init__(self, *, temperature, straight_through, kl_weight, free_bits, prior, seed, **kwargs):
+    def __init__(
+        self,
+        *,
+        temperature: float | keras.optimizers.schedules.LearningRateSchedule,
+        straight_through: bool,
+        kl_weight: float,
+        free_bits: float,
+        prior: str,
+        seed: int | None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if prior not in ("uniform", "learned"):
             raise ValueError(f"prior must be 'uniform' or 'learned'. Received: prior={prior!r}")
@@ -45,11 +56,11 @@ class StochasticBottleneck(Bottleneck):
         self.track_term("kl_loss")
 
     @property
-    def temperature(self):
+    def temperature(self) -> keras.Variable:
         """Variable that holds the current temperature."""
         return self.annealing.variable
 
-    def add_prior(self, shape):
+    def add_prior(self, shape: tuple[int, ...]) -> None:
         """Create `prior_logits`: zeros, and trainable if the prior is learned."""
         if self.prior == "uniform":
             self.prior_logits = np.zeros(shape, "float32")
@@ -58,39 +69,39 @@ class StochasticBottleneck(Bottleneck):
                 name="prior_logits", shape=shape, initializer="zeros", dtype="float32", autocast=False
             )
 
-    def kl(self, x):
+    def kl(self, x: Any) -> Any:
         """Return `KL(q(codes | x) || p(codes))` of each position in nats, `(batch, ...)`."""
         x = ops.cast(x, "float32")
         return self.divergence(x, ops.convert_to_tensor(self.prior_logits))
 
-    def log_prob(self, x, codes):
+    def log_prob(self, x: Any, codes: Any) -> Any:
         """Return `log q(codes | x)` of each position in nats, `(batch, ...)`."""
         return self.code_log_prob(ops.cast(x, "float32"), self.codes_in_range(codes))
 
-    def draw(self, x):
+    def draw(self, x: Any) -> Any:
         """Draw codes from `q(codes | x)`, int32."""
         x = ops.cast(x, "float32")
         return self.codes_of_noise(x, self.uniform(ops.shape(x)))
 
-    def prior_log_prob(self, codes):
+    def prior_log_prob(self, codes: Any) -> Any:
         """Return `log p(codes)` of each position in nats."""
         return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
 
-    def draw_prior(self, shape):
+    def draw_prior(self, shape: tuple[int, ...]) -> Any:
         """Draw codes from the prior for positions of this shape, `(batch, ...)`, int32."""
         uniform = self.uniform((*shape, self._flat_prior().shape[-1]))
         return self.prior_codes(uniform)
 
-    def prior_codes(self, uniform):
+    def prior_codes(self, uniform: Any) -> Any:
         """Return codes of the prior from noise `(batch, ..., features)`, uniform in (0, 1)."""
         uniform = ops.clip(ops.cast(uniform, "float32"), *OPEN_INTERVAL)
         return self.codes_of_noise(self._flat_prior() + ops.zeros_like(uniform), uniform)
 
-    def uniform(self, shape):
+    def uniform(self, shape: tuple[Any, ...]) -> Any:
         """Return float32 noise strictly inside of (0, 1), so that its logarithms are finite."""
         return keras.random.uniform(shape, *OPEN_INTERVAL, dtype="float32", seed=self.seed_generator)
 
-    def weighted_kl(self, x, weights):
+    def weighted_kl(self, x: Any, weights: Any | None) -> tuple[LossTerm, LossTerm | None]:
         """Return `(mean KL, trained part)`: the trained part is the KL beyond the free bits."""
         kl = self.kl(x)
         mean = mean_term(kl, weights)
@@ -101,7 +112,7 @@ class StochasticBottleneck(Bottleneck):
             return mean, self.kl_weight * mean_term(excess, weights)
         return mean, self.kl_weight * mean
 
-    def position_losses(self, x):
+    def position_losses(self, x: Any) -> Any | None:
         if self.kl_weight:
             return self.kl_weight * ops.relu(self.kl(x) - self.free_bits * math.log(2.0))
         return None
@@ -109,7 +120,7 @@ class StochasticBottleneck(Bottleneck):
     def _flat_prior(self):
         return ops.reshape(ops.convert_to_tensor(self.prior_logits), (-1,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "temperature": self.annealing.get_value_config(),
@@ -121,11 +132,13 @@ class StochasticBottleneck(Bottleneck):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**{**config, "temperature": ScheduledVariable.value_from_config(config["temperature"])})
 
 
-def check_estimator(name, estimator, allowed, straight_through, soft):
+def check_estimator(
+    name: str, estimator: str, allowed: tuple[str, ...], straight_through: bool, soft: tuple[str, ...]
+) -> None:
     """Raise a `ValueError` for an unknown estimator, or for soft samples of an estimator without any."""
     if estimator not in allowed:
         raise ValueError(f"{name}: estimator must be one of {allowed}. Received: estimator={estimator!r}")

@@ -1,7 +1,10 @@
 """Vector quantisation: an embedding as the nearest vector of a learned codebook."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
+from numpy.typing import ArrayLike, NDArray
 
 from keras_ae.layers.base import Float32Dense, ScheduledVariable
 from keras_ae.layers.bottlenecks._codebook import (
@@ -15,7 +18,7 @@ from keras_ae.layers.bottlenecks._codebook import (
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck, flat_or_none, ones_unless
 from keras_ae.losses.quantization import code_diversity_loss, codebook_loss, orthogonality_loss
 from keras_ae.metrics.codebook import count_codes
-from keras_ae.ops.core import is_finite, rotate_onto, straight_through
+from keras_ae.ops.core import Tensor, is_finite, rotate_onto, straight_through
 from keras_ae.ops.terms import LossTerm, batch_term, mean_term
 
 SETTINGS = (  # the arguments that are stored unchanged
@@ -110,7 +113,7 @@ class VectorQuantizer(Bottleneck):
         diversity_weight: float = 0.0,
         diversity_temperature: float = 1.0,
         kmeans_samples: int | None = None,
-        initial_codebook=None,
+        initial_codebook: ArrayLike | None = None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
         **kwargs,
@@ -149,7 +152,7 @@ class VectorQuantizer(Bottleneck):
         for name in self._weighted_terms():
             self.track_term(name)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         dim = input_shape[-1]
         if dim is None or (self.codebook_dim is None and dim % self.num_heads):
             raise ValueError(
@@ -171,7 +174,7 @@ class VectorQuantizer(Bottleneck):
         dense.build(input_shape)
         return dense
 
-    def set_codebook(self, codebook, counts=None):
+    def set_codebook(self, codebook: ArrayLike, counts: ArrayLike | None = None) -> None:
         """Replace the codes; training continues from them, without a k-means start.
 
         Builds the layer if the codes alone determine its size.
@@ -213,54 +216,54 @@ class VectorQuantizer(Bottleneck):
     # the state, named as in the equations
 
     @property
-    def codebook(self):
+    def codebook(self) -> keras.Variable:
         """Variable of the codes, `(heads, K, head_dim)`."""
         return self.table.vectors
 
     @property
-    def counts(self):
+    def counts(self) -> keras.Variable:
         """Variable `N`, `(heads, K)`."""
         return self.table.counts
 
     @property
-    def sums(self):
+    def sums(self) -> keras.Variable:
         """Variable `m`, `(heads, K, head_dim)`; only with EMA."""
         return self.table.sums
 
     @property
-    def sampling_temperature(self):
+    def sampling_temperature(self) -> keras.Variable:
         """Variable that holds the current temperature."""
         return self.table.annealing.variable
 
     @property
-    def started(self):
+    def started(self) -> keras.Variable | Tensor:
         """Variable that is 1 once the k-means start is done; a constant 1 without such a start."""
         return self.table.started if self.table.buffer_size else ops.ones((), dtype="float32")
 
     # inference
 
-    def assign_codes(self, x):
+    def assign_codes(self, x: Tensor) -> Tensor:
         codes = self.table.search(self._split_heads(x))
         return ops.reshape(codes, self.code_shape(ops.shape(x)))
 
-    def look_up(self, codes):
+    def look_up(self, codes: Tensor) -> Tensor:
         codes = codes[..., None] if self.num_heads == 1 else codes
         rows = self.table.look_up(ops.reshape(codes, (-1, self.table.num_heads)))
         return self._join_heads(rows, ops.shape(codes)[:-1])
 
-    def margin(self, x):
+    def margin(self, x: Tensor) -> Tensor:
         """Return the relative gap `(d_2 - d_1) / d_2` of the two least squared distances."""
         x = ops.cast(x, "float32")
         return ops.reshape(self.table.margin(self._split_heads(x)), self.code_shape(ops.shape(x)))
 
-    def observe(self, x, embedding, codes, weights):
+    def observe(self, x: Tensor, embedding: Tensor | None, codes: Tensor, weights: Tensor | None) -> None:
         heads, weights = self._split_heads(x), self._head_weights(weights)
         codes = ops.reshape(codes, (-1, self.table.num_heads))
         quantized = self.table.look_up(codes)
         squared = squared_distance(heads, ops.stop_gradient(quantized))
         self._record(heads, quantized, codes, squared, weights)
 
-    def position_losses(self, x):
+    def position_losses(self, x: Tensor) -> Tensor | None:
         heads = self._split_heads(x)
         squared = squared_distance(heads, self.table.look_up(self.table.search(heads))) / self.head_dim
         squared = ops.mean(ops.reshape(squared, (*ops.shape(x)[:-1], self.num_heads)), axis=-1)
@@ -268,7 +271,7 @@ class VectorQuantizer(Bottleneck):
 
     # training
 
-    def train_call(self, x, weights):
+    def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         weights = self._head_weights(weights)
         heads = self._split_heads(x)
         quantized, codes, squared = self.table.train(heads, weights)
@@ -326,13 +329,13 @@ class VectorQuantizer(Bottleneck):
         repeats = self.num_heads // self.table.num_heads
         return weights if weights is None or repeats == 1 else ops.repeat(weights, repeats)
 
-    def codes_per_position(self):
+    def codes_per_position(self) -> int | None:
         return self.num_heads if self.num_heads > 1 else None
 
-    def code_shape(self, shape):
+    def code_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return shape[:-1] if self.num_heads == 1 else (*shape[:-1], self.num_heads)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in SETTINGS}
         temperature = self.table.annealing.get_value_config()
         codebook = codebook_config(self.initial_codebook)
@@ -340,7 +343,7 @@ class VectorQuantizer(Bottleneck):
         return {**super().get_config(), **own, **given}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         temperature = ScheduledVariable.value_from_config(config.get("sampling_temperature", 0.0))
         codebook = codebook_from_config(config.get("initial_codebook"))
         return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})
@@ -350,7 +353,7 @@ def _mean(values):
     return sum(values) / len(values)
 
 
-def check_settings(layer):
+def check_settings(layer: "VectorQuantizer") -> None:
     """Raise a `ValueError` for settings that are not valid for a `VectorQuantizer`.
 
     Args:
@@ -372,7 +375,7 @@ def check_settings(layer):
     _check_by_gradient(layer, "orthogonality_weight")
 
 
-def check_codebook(num_embeddings, ema_decay, kmeans_samples):
+def check_codebook(num_embeddings: int, ema_decay: float | None, kmeans_samples: int | None) -> None:
     """Raise a `ValueError` for settings that are not valid for a codebook."""
     if num_embeddings < 1:
         raise ValueError(f"num_embeddings must be at least 1. Received: num_embeddings={num_embeddings}")
@@ -388,7 +391,7 @@ def check_codebook(num_embeddings, ema_decay, kmeans_samples):
         )
 
 
-def check_initial_codebook(layer, codebook, tables):
+def check_initial_codebook(layer: Bottleneck, codebook: ArrayLike | None, tables: int) -> NDArray[Any] | None:
     """Return `codebook` as a float32 array `(tables, K, size)`, or `None`.
 
     Raises:
@@ -407,7 +410,7 @@ def check_initial_codebook(layer, codebook, tables):
     )
 
 
-def check_code_size(codebook, size):
+def check_code_size(codebook: NDArray[Any] | None, size: int) -> None:
     """Raise `ValueError` unless the codes of `codebook` `(tables, K, dim)` have this size."""
     if codebook is not None and codebook.shape[2] != size:
         raise ValueError(
@@ -416,7 +419,7 @@ def check_code_size(codebook, size):
         )
 
 
-def check_shared_settings(layer):
+def check_shared_settings(layer: "VectorQuantizer | Bottleneck") -> None:
     """Raise a `ValueError` for settings of both quantisers that are not valid."""
     if layer.codebook_dim is not None and layer.codebook_dim < 1:
         raise ValueError(

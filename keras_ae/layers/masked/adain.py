@@ -1,5 +1,7 @@
 """Adaptive instance normalisation: mean and deviation are set by a style vector."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -56,7 +58,7 @@ class AdaIN(keras.layers.Layer):
         self.supports_masking = True
         self.epsilon = epsilon
 
-    def build(self, content_shape, style_shape):
+    def build(self, content_shape: tuple[int | None, ...], style_shape: tuple[int | None, ...]) -> None:
         check_channels(self, content_shape)
         if len(style_shape) != 2 or style_shape[-1] is None:
             raise ValueError(
@@ -74,7 +76,7 @@ class AdaIN(keras.layers.Layer):
             shape=(2 * channels,), initializer=_ones_then_zeros, autocast=False, name="bias"
         )
 
-    def call(self, content, style, content_mask=None):
+    def call(self, content: Any, style: Any, content_mask: Any | None = None) -> Any:
         gamma, beta = self._affine(style, rank=len(content.shape))
         y = gamma * instance_normalize(content, content_mask, self.epsilon) + beta
         y = ops.cast(y, self.compute_dtype)
@@ -90,10 +92,12 @@ class AdaIN(keras.layers.Layer):
         affine = ops.reshape(affine, (-1, *(1,) * (rank - 2), bias.shape[0]))
         return ops.split(affine, 2, axis=-1)
 
-    def compute_output_shape(self, content_shape, style_shape):
+    def compute_output_shape(
+        self, content_shape: tuple[int | None, ...], style_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         return content_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 

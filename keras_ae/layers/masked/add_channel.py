@@ -1,5 +1,7 @@
 """Channel axis for waveforms."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -18,8 +20,8 @@ class AddChannel(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         return ops.expand_dims(inputs, -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape, 1)

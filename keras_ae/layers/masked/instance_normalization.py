@@ -1,5 +1,7 @@
 """Instance normalisation whose statistics exclude padding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -55,7 +57,7 @@ class InstanceNormalization(keras.layers.Layer):
         self.center = center
         self.scale = scale
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         check_channels(self, input_shape)
         shape = (input_shape[-1],)
         self.gamma = self.beta = None
@@ -65,7 +67,7 @@ class InstanceNormalization(keras.layers.Layer):
         if self.center:
             self.beta = self.add_weight(shape=shape, initializer="zeros", autocast=False, name="beta")
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         y = instance_normalize(x, mask, self.epsilon)
         if self.scale:
             y = y * ops.cast(self.gamma, "float32")
@@ -73,15 +75,15 @@ class InstanceNormalization(keras.layers.Layer):
             y = y + ops.cast(self.beta, "float32")
         return ops.cast(y, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"epsilon": self.epsilon, "center": self.center, "scale": self.scale}
         return {**super().get_config(), **config}
 
 
-def instance_normalize(x, mask=None, epsilon: float = 1e-5):
+def instance_normalize(x: Any, mask: Any | None = None, epsilon: float = 1e-5) -> Any:
     """Return `(x - mean) / sqrt(variance + epsilon)` over the real positions, float32.
 
     Args:
@@ -99,7 +101,7 @@ def instance_normalize(x, mask=None, epsilon: float = 1e-5):
     return centred * ops.rsqrt(variance + epsilon)
 
 
-def check_channels(layer, shape):
+def check_channels(layer: keras.Layer, shape: tuple[int | None, ...]) -> None:
     """Raise a `ValueError` unless `shape` is `(batch, ..., channels)` with known channels."""
     if len(shape) < 3 or shape[-1] is None:
         raise ValueError(

@@ -1,5 +1,7 @@
 """Average pooling over time that ignores padding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -47,7 +49,7 @@ class MaskedAveragePooling1D(keras.layers.Layer):
         self.supports_masking = True
         self.pool_size = pool_size
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         weights = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
         return ops.divide_no_nan(self._mean(zero_padding(x, mask)), self._mean(weights))
 
@@ -56,12 +58,12 @@ class MaskedAveragePooling1D(keras.layers.Layer):
         x = ops.pad(x, ((0, 0), (0, self.pool_size - 1), (0, 0)))
         return ops.average_pool(x, self.pool_size, self.pool_size, "valid", data_format="channels_last")
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None if previous_mask is None else previous_mask[:, :: self.pool_size]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, length, channels = input_shape
         return batch, None if length is None else -(-length // self.pool_size), channels
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pool_size": self.pool_size}

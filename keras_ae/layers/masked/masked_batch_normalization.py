@@ -1,10 +1,12 @@
 """Batch normalisation over the real positions of the global batch."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_ae.layers.base import Float32Layer
-from keras_ae.ops.core import assign_finite, finite_padding, sum_over_replicas
+from keras_ae.ops.core import Tensor, assign_finite, finite_padding, sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -52,7 +54,7 @@ class MaskedBatchNormalization(Float32Layer):
         self.epsilon = epsilon
         self.affine = affine
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         options = {"shape": (input_shape[-1],), "dtype": "float32", "autocast": False}
         moving = {**options, "trainable": False, "aggregation": "mean"}
         if self.affine:
@@ -61,7 +63,7 @@ class MaskedBatchNormalization(Float32Layer):
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **moving)
         self.moving_variance = self.add_weight(initializer="ones", name="moving_variance", **moving)
 
-    def call(self, x, mask=None, training=None):
+    def call(self, x: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Tensor:
         x = finite_padding(ops.cast(x, "float32"), mask)
         mean, variance = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
         if training and self.trainable:
@@ -86,9 +88,9 @@ class MaskedBatchNormalization(Float32Layer):
         assign_finite(*((moving, moving + step * (now - moving)) for moving, now in averages))
         return mean, variance
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"momentum": self.momentum, "epsilon": self.epsilon, "affine": self.affine}
         return {**super().get_config(), **config}

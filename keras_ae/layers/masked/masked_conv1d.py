@@ -1,5 +1,7 @@
 """Convolution over time whose outputs do not depend on padding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -76,7 +78,7 @@ class MaskedConv1D(keras.layers.Conv1D):
         )
         self.supports_masking = True
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Any, mask: Any | None = None) -> Any:
         reach = (self.kernel_size[0] - 1) * self.dilation_rate[0]
         left = reach if self.padding == "causal" else reach // 2
         outputs = ops.conv(
@@ -91,10 +93,10 @@ class MaskedConv1D(keras.layers.Conv1D):
             outputs = outputs + ops.cast(self.bias, outputs.dtype)
         return self.activation(outputs)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None if previous_mask is None else previous_mask[:, :: self.strides[0]]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("data_format")  # always channels last: a mask is (batch, length)
         return config

@@ -1,5 +1,7 @@
 """Transposed convolution over time whose outputs do not depend on padding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -64,14 +66,14 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
         )
         self.supports_masking = True
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Any, mask: Any | None = None) -> Any:
         # "same" crops max(kernel_size - strides, 0) frames in all, whatever the length
         return super().call(zero_padding(inputs, mask))
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None if previous_mask is None else ops.repeat(previous_mask, self.strides[0], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for fixed in ("data_format", "output_padding"):  # lengths and masks depend on them
             config.pop(fixed)

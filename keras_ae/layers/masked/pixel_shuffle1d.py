@@ -1,5 +1,7 @@
 """Pixel shuffle over time: channels become frames, so that a convolution at the lower rate upsamples."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -40,7 +42,7 @@ class PixelShuffle1D(keras.layers.Layer):
         self.supports_masking = True
         self.factor = factor
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = input_shape[-1]
         if len(input_shape) != 3 or channels is None or channels % self.factor:
             raise ValueError(
@@ -48,17 +50,19 @@ class PixelShuffle1D(keras.layers.Layer):
                 f"with channels a multiple of {self.factor}. Received: shape {tuple(input_shape)}"
             )
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         batch, length, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[-1] // self.factor
         x = ops.reshape(x, (batch, length, channels, self.factor))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2)), (batch, self.factor * length, channels))
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None if previous_mask is None else ops.repeat(previous_mask, self.factor, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, int | None, int]
+    ) -> tuple[int | None, int | None, int]:
         batch, length, channels = input_shape
         return batch, None if length is None else self.factor * length, channels // self.factor
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "factor": self.factor}

@@ -1,5 +1,7 @@
 """Nearest-neighbour upsampling over time that keeps the mask."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -34,15 +36,15 @@ class RepeatFrames(keras.layers.Layer):
         self.supports_masking = True
         self.times = times
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return ops.repeat(x, self.times, axis=1)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None if previous_mask is None else ops.repeat(previous_mask, self.times, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, length, channels = input_shape
         return batch, None if length is None else self.times * length, channels
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "times": self.times}

@@ -1,5 +1,7 @@
 """A fixed number of segment means of a sequence."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -45,7 +47,7 @@ class SegmentMeans(keras.layers.Layer):
         self.supports_masking = True
         self.segments = segments
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         length = ops.cast(ops.shape(x)[1], "float32") * ops.ones_like(ops.cast(x[:, 0, 0], "float32"))
         if mask is not None:
             x, length = zero_padding(x, mask), ops.sum(ops.cast(mask, "float32"), axis=1)
@@ -56,11 +58,11 @@ class SegmentMeans(keras.layers.Layer):
         weights = ops.divide_no_nan(ops.relu(overlap), size)
         return ops.matmul(ops.cast(weights, x.dtype), x)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.segments, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "segments": self.segments}

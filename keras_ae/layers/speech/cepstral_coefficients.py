@@ -1,6 +1,7 @@
 """Cepstral coefficients of log-mel frames, with their time derivatives."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -62,7 +63,7 @@ class CepstralCoefficients(Float32Layer):
         self.num_coefficients = num_coefficients
         self.deltas = deltas
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         mels = input_shape[-1]
         if mels is None or mels < self.num_coefficients:
             raise ValueError(
@@ -71,7 +72,7 @@ class CepstralCoefficients(Float32Layer):
             )
         self._cosines = _cosines(mels, self.num_coefficients)
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         coefficients = ops.matmul(ops.cast(x, "float32"), self._cosines)
         last = ops.shape(coefficients)[1] - 1
         if mask is not None:
@@ -79,10 +80,10 @@ class CepstralCoefficients(Float32Layer):
         slopes = [_derivative(coefficients, last, order) for order in range(1, self.deltas + 1)]
         return ops.cast(ops.concatenate([coefficients, *slopes], axis=-1), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return *input_shape[:-1], self.num_coefficients * (1 + self.deltas)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"num_coefficients": self.num_coefficients, "deltas": self.deltas}
         return {**super().get_config(), **config}
 

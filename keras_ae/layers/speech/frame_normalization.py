@@ -1,5 +1,7 @@
 """Normalisation of frames by statistics of the training data, stored with the model."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -48,7 +50,7 @@ class FrameNormalization(Float32Layer):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if input_shape[-1] is None:
             raise ValueError(
                 f"The input of FrameNormalization '{self.name}' must have a known number of channels. "
@@ -58,7 +60,7 @@ class FrameNormalization(Float32Layer):
         self.mean = self.add_weight(initializer="zeros", name="mean", **options)
         self.variance = self.add_weight(initializer="ones", name="variance", **options)
 
-    def adapt(self, batches, front_end=None):
+    def adapt(self, batches: Any, front_end: keras.Layer | None = None) -> None:
         """Replace the statistics by those of the real frames of `batches`, in one pass.
 
         Args:
@@ -84,21 +86,21 @@ class FrameNormalization(Float32Layer):
         self.mean.assign(total.mean)
         self.variance.assign(total.squares / total.count)
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         y = (ops.cast(x, "float32") - ops.convert_to_tensor(self.mean)) / self._deviation()
         return ops.cast(zero_padding(y, mask), self.compute_dtype)
 
-    def denormalize(self, y):
+    def denormalize(self, y: Any) -> Any:
         """Return the frames that `call` maps to `y`: `mean + y * deviation`, float32."""
         return ops.cast(y, "float32") * self._deviation() + ops.convert_to_tensor(self.mean)
 
     def _deviation(self):
         return ops.maximum(ops.sqrt(ops.convert_to_tensor(self.variance)), self.epsilon)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 

@@ -1,10 +1,12 @@
 """Global variance of generated frames, rescaled to the variance of recorded speech."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_ae.layers.base import Float32Layer
-from keras_ae.ops.core import assign_finite, sum_over_replicas, where_counted
+from keras_ae.ops.core import Tensor, assign_finite, sum_over_replicas, where_counted
 from keras_ae.ops.sequences import zero_padding
 
 EPSILON = 1e-6  # added to variances, so that their ratio is finite
@@ -62,21 +64,27 @@ class GlobalVariance(Float32Layer):
         self.momentum = momentum
         self.largest = largest
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         moving = {"shape": (input_shape[-1],), "dtype": "float32", "autocast": False}
         moving |= {"initializer": "zeros", "trainable": False, "aggregation": "mean"}
         self.recorded = self.add_weight(name="recorded", **moving)
         self.generated = self.add_weight(name="generated", **moving)
 
     @property
-    def gain(self):
+    def gain(self) -> Tensor:
         """Gain of each band, `(mels,)`; 1 before the first `observe`."""
         ratio = (ops.convert_to_tensor(self.recorded) + EPSILON) / (
             ops.convert_to_tensor(self.generated) + EPSILON
         )
         return ops.clip(ops.sqrt(ratio), 1.0 / self.largest, self.largest)
 
-    def observe(self, recorded, generated, mask=None, sample_weight=None):
+    def observe(
+        self,
+        recorded: Tensor,
+        generated: Tensor,
+        mask: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> None:
         """Update the variances with `(batch, frames, mels)`; `sample_weight` `(batch,)` is per utterance."""
         if not self.built:
             self.build(recorded.shape)
@@ -94,20 +102,20 @@ class GlobalVariance(Float32Layer):
             updates.append((moving, moving + step * (mean - moving)))
         assign_finite(*updates)
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = zero_padding(ops.cast(x, "float32"), mask)
         mean, _ = band_moments(x, mask)
         widened = mean[:, None] + self.gain * (x - mean[:, None])
         return ops.cast(zero_padding(widened, mask), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "largest": self.largest}
 
 
-def band_moments(frames, mask=None):
+def band_moments(frames: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return `(mean, variance)` of each band over the real frames, float32 `(batch, mels)` each.
 
     Example:

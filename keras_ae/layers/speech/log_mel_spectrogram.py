@@ -1,6 +1,7 @@
 """Log-mel spectrogram as a layer that can be exported."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -123,14 +124,14 @@ class LogMelSpectrogram(Float32Layer):
         """Factor of the natural logarithm."""
         return 1.0 if self.log == "natural" else 20.0 / (self.power * math.log(10.0))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if len(input_shape) != 2:
             raise ValueError(
                 f"The input of LogMelSpectrogram '{self.name}' must be waveforms (batch, samples). "
                 f"Received: shape {tuple(input_shape)}"
             )
 
-    def call(self, waveform, mask=None):
+    def call(self, waveform: Any, mask: Any | None = None) -> Any:
         x = zero_padding(ops.cast(waveform, "float32")[..., None], mask)
         bands = ops.matmul(self._spectrum(x), self.mel_weights)
         return ops.cast(self.log_scale * ops.log(ops.maximum(bands, self.floor)), self.compute_dtype)
@@ -145,22 +146,22 @@ class LogMelSpectrogram(Float32Layer):
         # the gradient of the square root at 0 is infinite
         return energy if self.power == 2.0 else ops.sqrt(ops.maximum(energy, 1e-20))
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         if previous_mask is None:
             return None
         # frame t is real if sample t hop - 1 is: the last frame is centred at the end or before it
         mask = ops.cast(previous_mask, "bool")
         return ops.concatenate([mask[:, :1], mask], axis=1)[:, :: self.hop]
 
-    def frames_of(self, samples):
+    def frames_of(self, samples: Any) -> Any:
         """Return the number of frames for a number of samples: an integer, an array or a tensor."""
         return 1 + samples // self.hop
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, samples = input_shape
         return batch, None if samples is None else self.frames_of(samples), self.num_mels
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_mels": self.num_mels,

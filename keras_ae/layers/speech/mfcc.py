@@ -1,5 +1,7 @@
 """Mel-frequency cepstral coefficients as a layer that can be exported."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -78,27 +80,27 @@ class MFCC(Float32Layer):
         self.spectrogram = LogMelSpectrogram(num_mels, floor=floor, log="db", dtype="float32", **kwargs)
         self.cepstrum = CepstralCoefficients(num_coefficients, deltas=deltas, dtype="float32")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.spectrogram.build(input_shape)
         self.cepstrum.build((*input_shape, self.num_mels))
 
-    def call(self, waveform, mask=None):
+    def call(self, waveform: Any, mask: Any | None = None) -> Any:
         frames = self.spectrogram(waveform, mask=mask)
         frame_mask = self.spectrogram.compute_mask(waveform, mask)
         return ops.cast(self.cepstrum(frames, mask=frame_mask), self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return self.spectrogram.compute_mask(inputs, previous_mask)
 
-    def frames_of(self, samples):
+    def frames_of(self, samples: Any) -> Any:
         """Return the number of frames for a number of samples: an integer, an array or a tensor."""
         return self.spectrogram.frames_of(samples)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         frames = self.spectrogram.compute_output_shape(input_shape)[:2]
         return *frames, self.num_coefficients * (1 + self.deltas)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_coefficients": self.num_coefficients,

@@ -1,9 +1,11 @@
 """SpecAugment: masking of time spans and frequency bands in training."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -79,7 +81,7 @@ class SpecAugment(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, x, mask=None, training=None):
+    def call(self, x: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Tensor:
         if not training:
             return x
         batch, frames, channels = ops.shape(x)[0], ops.shape(x)[1], x.shape[-1]
@@ -110,13 +112,13 @@ class SpecAugment(keras.layers.Layer):
         inside = ops.logical_and(place >= start[:, None], place < (start + width)[:, None])
         return ops.any(inside, axis=-1)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         return previous_mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "time_masks": self.time_masks,

@@ -1,10 +1,12 @@
 """Perturbation of log-mel frames in training: as from a different vocal tract and microphone."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 
 SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
 
@@ -63,7 +65,7 @@ class SpectralPerturbation(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         mels = input_shape[-1]
         if mels is None or mels < 2:
             raise ValueError(
@@ -75,7 +77,7 @@ class SpectralPerturbation(keras.layers.Layer):
         legendre = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:]
         self.shapes = legendre.T.astype("float32")
 
-    def call(self, x, training=None):
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         if not training:
             return x
         noise = 2.0 * uniform_noise((ops.shape(x)[0], 1 + SHAPES), self.seed_generator) - 1.0
@@ -88,8 +90,8 @@ class SpectralPerturbation(keras.layers.Layer):
         places = ops.minimum(stretch * self.bands, self.bands[-1])
         return ops.relu(1.0 - ops.abs(places[:, None, :] - self.bands[:, None]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "warp": self.warp, "tilt": self.tilt, "seed": self.seed}

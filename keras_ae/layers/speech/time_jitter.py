@@ -1,10 +1,12 @@
 """Time jitter of frames: a regulariser of sequences of codes."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -59,7 +61,7 @@ class TimeJitter(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, x, mask=None, training=None):
+    def call(self, x: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Tensor:
         if not training or not self.probability:
             return x
         batch, frames = ops.shape(x)[0], ops.shape(x)[1]
@@ -85,13 +87,13 @@ class TimeJitter(keras.layers.Layer):
         right = ops.logical_and(right, ops.logical_not(_after(keep_right)))
         return ops.cast(right, "int32") - ops.cast(left, "int32")
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         return previous_mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "probability": self.probability, "seed": self.seed}
 
 

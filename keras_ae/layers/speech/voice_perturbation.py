@@ -1,10 +1,12 @@
 """Perturbation of waveforms in training: as from a different vocal tract and microphone."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 
 SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
 FLOOR = 1e-4  # least magnitude: 120 dB below those of a full-scale tone
@@ -93,7 +95,7 @@ class VoicePerturbation(keras.layers.Layer):
         self._analysis[[0, -1]] /= 2.0
         self._analysis[:, 0] /= 2.0
 
-    def call(self, x, mask=None, training=None):
+    def call(self, x: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Tensor:
         if not training:
             return x
         x = ops.cast(x, "float32")
@@ -134,13 +136,13 @@ class VoicePerturbation(keras.layers.Layer):
         angles = n * frequencies[..., None, :]
         return np.cos(angles) if isinstance(angles, np.ndarray) else ops.cos(angles)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         return previous_mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "warp": self.warp,

@@ -1,11 +1,13 @@
 """Additive noise on waveforms in training."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.base import Float32Layer
-from keras_ae.ops.core import uniform_noise
+from keras_ae.ops.core import Tensor, uniform_noise
 
 _LEAST_POWER = 1e-10  # power of silence, whose noise is also silence
 
@@ -80,7 +82,7 @@ class WaveformNoise(Float32Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, waveform, mask=None, training=None):
+    def call(self, waveform: Tensor, mask: Tensor | None = None, training: bool | None = None) -> Tensor:
         if not training or not self.probability:
             return ops.cast(waveform, self.compute_dtype)
         x = ops.cast(waveform, "float32")
@@ -107,10 +109,10 @@ class WaveformNoise(Float32Layer):
         least = tf.math.top_k(order, ops.minimum(self.talkers, ops.maximum(batch - 1, 1))).values[:, -1:]
         return ops.matmul(ops.where(order >= least, level, 0.0), x / _rms(x, real))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("probability", "least", "most", "talkers", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf  # keras.ops has no unique
 
-from keras_ae.ops.core import has_fixed_shapes
+from keras_ae.ops.core import Tensor, has_fixed_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -28,13 +28,15 @@ class DistinctWords(keras.layers.Layer):
     ([7, 5, 0], [[0, 1, 0], [1, -1, -1]])
     """
 
-    def call(self, ids):
+    def call(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         flat = tf.reshape(ids, [-1])
         words, places = (flat, tf.range(tf.size(flat))) if has_fixed_shapes() else tf.unique(flat)
         return words, tf.where(ids == 0, -1, tf.reshape(places, tf.shape(ids)))
 
-    def compute_output_shape(self, ids_shape):
+    def compute_output_shape(
+        self, ids_shape: tuple[int | None, ...]
+    ) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
         return (None,), ids_shape
 
-    def compute_output_spec(self, ids):
+    def compute_output_spec(self, ids: Tensor) -> tuple[keras.KerasTensor, ...]:
         return tuple(keras.KerasTensor(shape, "int32") for shape in self.compute_output_shape(ids.shape))

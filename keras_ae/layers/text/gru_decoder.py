@@ -1,5 +1,7 @@
 """GRU decoder conditioned on a vector."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf  # packed sequences, whose sizes depend on values
 from keras import ops
@@ -7,7 +9,7 @@ from keras import ops
 from keras_ae.layers.base import QuantizableLayer
 from keras_ae.layers.text.gru_step import GRUStep
 from keras_ae.layers.text.packed_gru import Packing, packed_gru
-from keras_ae.ops.core import has_fixed_shapes
+from keras_ae.ops.core import Tensor, has_fixed_shapes
 from keras_ae.ops.sequences import zero_padding
 
 CONDITIONINGS = ("state", "every_step")
@@ -73,7 +75,12 @@ class GRUDecoder(QuantizableLayer):
         self.cell = GRUStep(units, name="cell", dtype=self.dtype_policy)
         self.recurrence = keras.layers.RNN(self.cell, return_sequences=True, dtype=self.dtype_policy)
 
-    def build(self, inputs_shape, vector_shape, lengths_shape=None):
+    def build(
+        self,
+        inputs_shape: tuple[int | None, ...],
+        vector_shape: tuple[int | None, ...],
+        lengths_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
         gates, dim = 3 * self.units, vector_shape[-1]
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.kernel = self.add_weight(
@@ -91,7 +98,7 @@ class GRUDecoder(QuantizableLayer):
             self.projection.build((None, dim))
         self.recurrence.build((*inputs_shape[:-1], gates))
 
-    def call(self, inputs, vector, lengths=None):
+    def call(self, inputs: Tensor, vector: Tensor, lengths: Tensor | None = None) -> Tensor:
         state, given = self.start(vector)
         if lengths is not None and not has_fixed_shapes() and not tf.config.list_physical_devices("GPU"):
             return ops.cast(self._without_padding(inputs, state, given, lengths), self.compute_dtype)
@@ -118,7 +125,7 @@ class GRUDecoder(QuantizableLayer):
         padded = tf.scatter_nd(places[:, None], states, (batch * longest, self.units))
         return tf.reshape(padded, (batch, longest, self.units))
 
-    def start(self, vector):
+    def start(self, vector: Tensor) -> tuple[Tensor, Tensor]:
         """Return `(h_0 (batch, units), v C + b (batch, 3 units))`."""
         vector = ops.cast(vector, self.compute_dtype)
         given = ops.broadcast_to(ops.cast(self.bias, vector.dtype), (ops.shape(vector)[0], 3 * self.units))
@@ -127,14 +134,19 @@ class GRUDecoder(QuantizableLayer):
             return ops.zeros_like(given[:, : self.units]), given
         return vector if self.projection is None else self.projection(vector), given
 
-    def step(self, inputs, state, given):
+    def step(self, inputs: Tensor, state: Tensor, given: Tensor) -> Tensor:
         """Return the next state, given the embedding `(batch, embedding_dim)` of the previous word."""
         inputs = ops.cast(inputs, self.compute_dtype)
         gates = ops.matmul(inputs, ops.cast(self.kernel, inputs.dtype)) + given
         return self.cell(gates, [state])[0]
 
-    def compute_output_shape(self, inputs_shape, vector_shape, lengths_shape=None):
+    def compute_output_shape(
+        self,
+        inputs_shape: tuple[int | None, ...],
+        vector_shape: tuple[int | None, ...],
+        lengths_shape: tuple[int | None, ...] | None = None,
+    ) -> tuple[int | None, ...]:
         return (*inputs_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "conditioning": self.conditioning}

@@ -1,5 +1,7 @@
 """GRU cell with precomputed input projections."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -40,12 +42,12 @@ class GRUStep(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = self.state_size = self.output_size = units
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel", shape=(self.units, 3 * self.units), initializer=_orthogonal_gates
         )
 
-    def call(self, inputs, states):
+    def call(self, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         (state,) = states
         recurrent = ops.matmul(state, self.recurrent_kernel)
         gates = ops.sigmoid(inputs[:, : -self.units] + recurrent[:, : -self.units])
@@ -54,11 +56,13 @@ class GRUStep(keras.layers.Layer):
         state = update * state + (1 - update) * candidate
         return state, [state]
 
-    def compute_output_shape(self, input_shape, states_shape=None):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...], states_shape: tuple[int | None, ...] | None = None
+    ) -> tuple[tuple, list[tuple]]:
         state = (input_shape[0], self.units)
         return state, [state]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
 
 

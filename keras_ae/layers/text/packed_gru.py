@@ -4,7 +4,7 @@ Rows are sorted by length, the longest first: at step `t` the first `counts[t]` 
 sequences are one matrix whose rows are all values of step 0, then all of step 1, and so on.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf  # arrays of values of different sizes, and custom gradients
@@ -27,7 +27,7 @@ class Packing(NamedTuple):
     starts: tf.Tensor
 
     @classmethod
-    def of(cls, lengths) -> "Packing":
+    def of(cls, lengths: tf.Tensor) -> "Packing":
         """Return the packing of sequences of these lengths, int32 `(batch,)`.
 
         Example:
@@ -41,13 +41,13 @@ class Packing(NamedTuple):
         counts = tf.math.count_nonzero(lengths[None, :] > steps[:, None], axis=1, dtype=tf.int32)
         return cls(order, tf.gather(lengths, order), counts, tf.cumsum(counts, exclusive=True))
 
-    def pack(self, values):
+    def pack(self, values: tf.Tensor) -> tf.Tensor:
         """Pack `(batch, length)` values into `(sum of lengths,)`."""
         values = tf.gather(values, self.order)
         real = tf.sequence_mask(self.lengths, tf.shape(values)[1])
         return tf.boolean_mask(tf.transpose(values), tf.transpose(real))
 
-    def last(self, states):
+    def last(self, states: tf.Tensor) -> tf.Tensor:
         """Return the state after the last value of each sequence, in batch order; zeros without values."""
         place = tf.gather(self.starts, tf.maximum(self.lengths - 1, 0)) + tf.range(tf.size(self.order))
         # a row of zeros in front, for sequences without a value
@@ -56,7 +56,9 @@ class Packing(NamedTuple):
         return tf.gather(last, tf.math.invert_permutation(self.order))
 
 
-def packed_gru(inputs, kernel, bias, packing, first=None):
+def packed_gru(
+    inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, packing: Packing, first: tf.Tensor | None = None
+) -> tf.Tensor:
     """Return all states of a GRU on packed sequences.
 
     ```
@@ -174,7 +176,9 @@ class GRU(keras.layers.GRU):
     [0.0, 0.0]
     """
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = False
+    ) -> Any:
         run = super().call
         if mask is None or initial_state is not None or self.stateful:
             return run(sequences, initial_state=initial_state, mask=mask, training=training)

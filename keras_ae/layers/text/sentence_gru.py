@@ -1,11 +1,13 @@
 """Sentence vectors from the last states of GRUs."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ae.layers.text.packed_gru import GRU, Packing, packed_gru
-from keras_ae.ops.core import has_fixed_shapes
+from keras_ae.ops.core import Tensor, has_fixed_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -51,12 +53,12 @@ class SentenceGRU(keras.layers.Layer):
         if bidirectional:
             self.directions.append(GRU(units, go_backwards=True, name="backward", **own))
 
-    def build(self, words_shape, places_shape):
+    def build(self, words_shape: tuple[int | None, ...], places_shape: tuple[int | None, ...]) -> None:
         for gru in self.directions:
             gru.build((None, None, words_shape[-1]))
         self.built = True
 
-    def call(self, words, places):
+    def call(self, words: Tensor, places: Tensor) -> Tensor:
         if has_fixed_shapes() or tf.config.list_physical_devices("GPU"):
             x = ops.take(words, ops.maximum(places, 0), axis=0)
             return ops.concatenate([gru(x, mask=places >= 0) for gru in self.directions], axis=-1)
@@ -69,10 +71,12 @@ class SentenceGRU(keras.layers.Layer):
         ]
         return ops.cast(ops.concatenate(last, axis=-1), self.compute_dtype)
 
-    def compute_output_shape(self, words_shape, places_shape):
+    def compute_output_shape(
+        self, words_shape: tuple[int | None, ...], places_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         return places_shape[0], self.units * len(self.directions)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "bidirectional": self.bidirectional}
 
 

@@ -1,5 +1,7 @@
 """Word dropout."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -41,17 +43,17 @@ class WordDropout(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, ids, training=None):
+    def call(self, ids: Any, training: bool | None = None) -> Any:
         if not training or not self.rate:
             return ids
         dropped = keras.random.uniform(ops.shape(ids), dtype="float32", seed=self.seed_generator) < self.rate
         return ops.where(ops.logical_and(dropped, ids != PADDING), ops.cast(UNKNOWN, ids.dtype), ids)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def compute_output_spec(self, ids, training=None):
+    def compute_output_spec(self, ids: Any, training: bool | None = None) -> keras.KerasTensor:
         return keras.KerasTensor(ids.shape, dtype=ids.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

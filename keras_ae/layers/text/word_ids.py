@@ -1,6 +1,7 @@
 """Word ids of sentences."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -48,7 +49,7 @@ class WordIds(keras.Layer):
             self.table = tf.lookup.StaticHashTable(start, UNKNOWN)
         self.built = True
 
-    def call(self, strings):
+    def call(self, strings: Any) -> dict[str, Any]:
         cut = tokens(strings)[:, : self.max_words]
         ids = cut.with_flat_values(tf.cast(self.table.lookup(cut.flat_values), tf.int32))
         dense = ids.to_tensor()
@@ -56,12 +57,14 @@ class WordIds(keras.Layer):
         dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])
         return {"ids": dense, "lengths": tf.cast(ids.row_lengths(), tf.int32)}
 
-    def compute_output_shape(self, strings_shape):
+    def compute_output_shape(
+        self, strings_shape: tuple[int | None, ...]
+    ) -> dict[str, tuple[int | None, ...]]:
         return {"ids": (strings_shape[0], None), "lengths": (strings_shape[0],)}
 
-    def compute_output_spec(self, strings):
+    def compute_output_spec(self, strings: Any) -> dict[str, keras.KerasTensor]:
         shapes = self.compute_output_shape(strings.shape)
         return {name: keras.KerasTensor(shape, "int32") for name, shape in shapes.items()}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"vocabulary": list(self.vocabulary.words), "max_words": self.max_words}

@@ -1,5 +1,7 @@
 """Pooling of word vectors."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -44,7 +46,7 @@ class WordPooling(keras.layers.Layer):
         self.pooling = pooling
         self.built = True
 
-    def call(self, x, mask=None):
+    def call(self, x: Any, mask: Any | None = None) -> Any:
         if self.pooling == "sum":
             return ops.sum(zero_padding(x, mask), axis=1)
         words = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
@@ -55,11 +57,11 @@ class WordPooling(keras.layers.Layer):
         lowest = tf.as_dtype(x.dtype).min
         return ops.where(number > 0, ops.max(ops.where(words > 0, x, lowest), axis=1), 0.0)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Any, previous_mask: Any | None = None) -> Any | None:
         return None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape[0], input_shape[2]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pooling": self.pooling}

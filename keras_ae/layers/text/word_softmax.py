@@ -1,5 +1,7 @@
 """Softmax over the words of a vocabulary, full or sampled."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -65,7 +67,7 @@ class WordSoftmax(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         # one row per word, so that the rows of some words can be gathered
         self.kernel = self.add_weight(
             name="kernel",
@@ -74,11 +76,11 @@ class WordSoftmax(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer=_zipf)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         scores = ops.matmul(inputs, ops.transpose(ops.cast(self.kernel, inputs.dtype)))
         return ops.cast(scores, "float32") + ops.cast(self.bias, "float32")
 
-    def cross_entropy(self, inputs, targets, training=False):
+    def cross_entropy(self, inputs: Any, targets: Any, training: bool = False) -> Any:
         """Return `-log p(target | h)` in nats, `(words,)` float32.
 
         Args:
@@ -107,13 +109,13 @@ class WordSoftmax(keras.layers.Layer):
         kernel = ops.take(self.kernel, words, axis=0)
         return ops.cast(kernel, dtype), ops.cast(ops.take(self.bias, words, axis=0), "float32")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.vocabulary_size)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("vocabulary_size", "num_sampled", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
