@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import sys
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import keras
@@ -16,7 +17,7 @@ _exporting = contextvars.ContextVar("keras_ae_exporting", default=False)
 
 
 @contextlib.contextmanager
-def exporting():
+def exporting() -> Iterator[None]:
     """Trace for an artifact: no metric is updated, and the search is a single matrix product."""
     token = _exporting.set(True)
     try:
@@ -36,7 +37,7 @@ def has_fixed_shapes() -> bool:
     return is_exporting() or control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
-def straight_through(x, quantized):
+def straight_through(x: Tensor, quantized: Tensor) -> Tensor:
     """Return `quantized` in the forward pass, with the gradient of `x` in the backward pass."""
     return x + ops.stop_gradient(quantized - x)
 
@@ -48,14 +49,14 @@ def num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def sum_over_replicas(tensors):
+def sum_over_replicas(tensors: Any) -> Any:
     """Return the all-reduced sum of a tensor or a nest of tensors; the tensor itself on one replica."""
     if num_replicas() == 1:
         return tensors
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
-def gather_over_replicas(rows):
+def gather_over_replicas(rows: Tensor) -> tuple[Tensor, Tensor | int]:
     """Return `(rows of all replicas, index of this replica's first row)`, in the order of replicas.
 
     Differentiable: the rows of a replica receive the gradients of all replicas. Shares may differ in size.
@@ -71,7 +72,7 @@ def gather_over_replicas(rows):
     return sum_over_replicas(tf.pad(rows, [[first, after]] + [[0, 0]] * (len(rows.shape) - 1))), first
 
 
-def where_counted(values, weights):
+def where_counted(values: Tensor, weights: Tensor | None) -> Tensor:
     """Return `values` with zeros where `weights` is 0, even for NaN.
 
     The values are selected, not multiplied: `0 * NaN` is NaN, forward and backward. Applied to the
@@ -94,7 +95,7 @@ def where_counted(values, weights):
     return ops.where(spread(ops.cast(weights, "bool"), values), values, ops.zeros_like(values))
 
 
-def finite_padding(x, weights):
+def finite_padding(x: Tensor, weights: Tensor | None) -> Tensor:
     """Return `x` with zeros where `weights` is 0 *and* `x` is not finite.
 
     For the inputs of networks, whose gradients would turn `0 * NaN` into NaN.
@@ -128,28 +129,28 @@ def all_finite(x):
     return is_finite(tf.nn.l2_loss(x))
 
 
-def spread(weights, values):
+def spread(weights: Tensor, values: Tensor) -> Tensor:
     """Return `weights` with as many axes as `values`."""
     weights = ops.convert_to_tensor(weights)
     return ops.reshape(weights, (*ops.shape(weights), *[1] * (len(values.shape) - len(weights.shape))))
 
 
-def is_finite(x):
+def is_finite(x: Tensor) -> Tensor:
     """Return whether each entry is neither NaN nor infinite, in operations that every runtime supports."""
     return ops.abs(x) <= _largest(x)
 
 
-def finite_or_zero(x):
+def finite_or_zero(x: Tensor) -> Tensor:
     """Return `x` with 0 in place of NaN and infinities; no gradient reaches those."""
     return ops.where(is_finite(x), x, ops.zeros_like(x))
 
 
-def finite_rows(x):
+def finite_rows(x: Tensor) -> Tensor:
     """Return whether all entries of each row of `(rows, ...)`, and their squares, are finite."""
     return is_finite(ops.sum(ops.square(x), axis=tuple(range(1, len(x.shape)))))
 
 
-def assign_finite(*updates):
+def assign_finite(*updates: tuple[keras.Variable, Tensor]) -> None:
     """Assign `(variable, value)` pairs: all of them, or none if any value is not finite.
 
     A single batch that is not finite (an overflow of half precision, a corrupt file) would stay in a
@@ -167,7 +168,7 @@ def _largest(x):
     return tf.as_dtype(keras.backend.standardize_dtype(x.dtype)).max
 
 
-def rotate_onto(x, quantized):
+def rotate_onto(x: Tensor, quantized: Tensor) -> Tensor:
     """Return `quantized`; in the backward pass, the gradient is rotated and scaled as `x` is onto its code.
 
     ```
@@ -215,14 +216,14 @@ def _norm(x):
 _APART = 1_000_003  # distance between the seeds of replicas: other layers of a model have nearby seeds
 
 
-def replica_number():
+def replica_number() -> Tensor | int:
     """Return the index of the current replica of `tf.distribute`; 0 outside of its `run`."""
     if tf.distribute.in_cross_replica_context():
         return 0
     return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
-def uniform_noise(shape, seed_generator):
+def uniform_noise(shape: tuple[Any, ...], seed_generator: keras.random.SeedGenerator) -> Tensor:
     """Return float32 noise, uniform in [0, 1): different at every call and in every replica.
 
     A `keras.random.SeedGenerator` has the same state on all replicas, so that `keras.random.uniform`
@@ -270,7 +271,7 @@ def is_recording() -> bool:
     return True
 
 
-def argmax(scores):
+def argmax(scores: Tensor) -> Tensor:
     """Return the index of the largest entry of the last axis, int32.
 
     `keras.ops.argmax` traces a Bitcast, which has no equivalent in ONNX.

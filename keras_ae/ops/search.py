@@ -5,18 +5,19 @@ argmin_k |x - c_k|^2 = argmax_k (x - m).(c_k - m) - |c_k - m|^2 / 2        for a
 ```
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops.core import argmax, finite_or_zero, has_fixed_shapes, is_exporting, is_finite
+from keras_ae.ops.core import Tensor, argmax, finite_or_zero, has_fixed_shapes, is_exporting, is_finite
 
 BLOCK_SCORES = 2**20  # number of scores computed at once: 4 MiB of float32, about the size of the caches
 
 
-def in_row_blocks(function, x, columns):
+def in_row_blocks(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, columns: int) -> Tensor:
     """Return int32 `function(block, index of its first row)` for all rows of `x`, block by block."""
 
     def step(block, result):
@@ -26,7 +27,13 @@ def in_row_blocks(function, x, columns):
     return row_blocks(step, tf.zeros((tf.shape(x)[0],), tf.int32), x, columns)
 
 
-def row_blocks(step, state, x, columns, count=None):
+def row_blocks(
+    step: Callable[["RowBlock", Tensor], Tensor],
+    state: Tensor,
+    x: Tensor,
+    columns: int,
+    count: Tensor | None = None,
+) -> Tensor:
     """Repeat `state = step(block, state)` over `RowBlock`s of at most `BLOCK_SCORES / columns` rows of `x`.
 
     `count`: number of leading rows to process; the last block may extend beyond. `None`: all.
@@ -53,15 +60,15 @@ class RowBlock:
     size: tf.Tensor
     fresh_from: tf.Tensor
 
-    def rows_of(self, x):
+    def rows_of(self, x: Tensor) -> Tensor:
         """Return the block's rows of `x`."""
         return tf.slice(x, [self.start] + [0] * (len(x.shape) - 1), [self.size, *x.shape[1:]])
 
-    def numbers(self):
+    def numbers(self) -> Tensor:
         """Return the indices of the rows."""
         return self.start + tf.range(self.size)
 
-    def fresh(self):
+    def fresh(self) -> Tensor:
         """Return 1.0 for each row that is in no earlier block, else 0.0; for sums."""
         return tf.cast(self.numbers() >= self.fresh_from, tf.float32)
 
@@ -74,7 +81,7 @@ WINDOW = 64  # number of rows that are searched again at once where sizes are fi
 GROUP = 64  # number of scores whose maximum is computed first: vectorised, unlike the argmax of a row
 
 
-def nearest_code(x, codebook, candidates=None):
+def nearest_code(x: Tensor, codebook: Tensor, candidates: int | None = None) -> Tensor:
     """Return the index of the nearest row of `codebook` in Euclidean distance, int32.
 
     `argmin_k |x - c_k|^2 = argmax_k x.c_k - |c_k|^2 / 2`, after both are shifted by a centre of the
@@ -120,7 +127,7 @@ def nearest_code(x, codebook, candidates=None):
     return _search_again(in_row_blocks(search, x, codes.shape[0]), x, codebook, table)
 
 
-def exact_scores(x, codebook, table=None):
+def exact_scores(x: Tensor, codebook: Tensor, table: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
     """Return scores `(vectors, codes)` whose argmax is the nearest code, float64.
 
     ```
@@ -142,7 +149,7 @@ def exact_scores(x, codebook, table=None):
     return similarities(tf.cast(finite_or_zero(x), tf.float64), codes, bias, centre)
 
 
-def nearest_of_best(x, codebook, scores, candidates):
+def nearest_of_best(x: Tensor, codebook: Tensor, scores: Tensor, candidates: int) -> Tensor:
     """Return the code of smallest `|x - c|^2` among the `candidates` best scores, int32 `(vectors,)`."""
     best = tf.math.top_k(scores, min(candidates, codebook.shape[0])).indices
     best = ops.sort(best, axis=1)  # equal distances: the lowest index
@@ -151,13 +158,13 @@ def nearest_of_best(x, codebook, scores, candidates):
     return tf.reduce_sum(tf.where(tf.range(best.shape[1]) == nearest[:, None], best, 0), axis=1)
 
 
-def squared_distances(x, codebook, indices):
+def squared_distances(x: Tensor, codebook: Tensor, indices: Tensor) -> Tensor:
     """Return `|x - c|^2` for the codes `indices` `(vectors, n)`; codes that are not finite come last."""
     squared = tf.reduce_sum(tf.square(x[:, None] - tf.gather(codebook, indices)), axis=-1)
     return tf.where(is_finite(squared), squared, squared.dtype.max)
 
 
-def export_candidates(codebook) -> int:
+def export_candidates(codebook: np.ndarray) -> int:
     """Return the number of best scores whose distances an exported search must compare.
 
     Rounding may change the order of these scores.
@@ -178,7 +185,7 @@ def export_candidates(codebook) -> int:
     return min(most, len(codebook))
 
 
-def recentred(codebook):
+def recentred(codebook: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return `(codes, bias, centre)`: `(x - centre).codes_k + bias_k` is largest at the nearest row.
 
     Any centre gives the same order; one among most of the codes gives the least rounding error. It is the
@@ -200,14 +207,14 @@ def _mean_row(rows, weights):
     return tf.matmul((weights / (tf.reduce_sum(weights) + SMALL))[None], rows)[0]
 
 
-def similarities(x, codes, bias, centre=None):
+def similarities(x: Tensor, codes: Tensor, bias: Tensor, centre: Tensor | None = None) -> Tensor:
     """Return `(x - centre).codes_k + bias_k`, `(vectors, K)`."""
     x = x if centre is None else x - centre
     # bias_add instead of +: TensorFlow fuses it with the product, which saves one pass over the scores
     return tf.nn.bias_add(tf.matmul(x, codes, transpose_b=True), bias)
 
 
-def sole_best(scores, slack):
+def sole_best(scores: Tensor, slack: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the index of the largest score of each row of `(rows, K)`; -1 if another is within `slack`.
 
     If `GROUP` divides a large `K`, the search has two stages: the maxima of the groups are one vectorised

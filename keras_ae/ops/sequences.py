@@ -3,20 +3,21 @@
 import re
 import warnings
 
+import keras
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.ops.core import is_exporting, where_counted
+from keras_ae.ops.core import Tensor, is_exporting, where_counted
 
 MANY = 2**15  # number of samples, large enough that boundary effects are small
 
 
-def is_sequence(sample_shape):
+def is_sequence(sample_shape: tuple[int | None, ...]) -> bool:
     """Return whether `(length, features)` has a variable length."""
     return len(sample_shape) == 2 and sample_shape[0] is None
 
 
-def unpack_inputs(x):
+def unpack_inputs(x: Tensor | dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Return `(values, lengths or None)` of a tensor or of `{"x":, "lengths":}`; padding becomes 0."""
     if isinstance(x, dict):
         values, lengths = ops.convert_to_tensor(x["x"]), x.get("lengths")
@@ -27,22 +28,22 @@ def unpack_inputs(x):
     return ops.convert_to_tensor(x), None
 
 
-def sequence_mask(lengths, maximum):
+def sequence_mask(lengths: Tensor, maximum: Tensor) -> Tensor:
     """Return a `(batch, maximum)` bool mask, true at the first `lengths` positions."""
     return ops.arange(maximum, dtype="int32")[None, :] < ops.cast(lengths, "int32")[:, None]
 
 
-def input_mask(values, lengths):
+def input_mask(values: Tensor, lengths: Tensor | None) -> Tensor | None:
     """Return the mask of `(batch, length, ...)` inputs, or `None` if no lengths are given."""
     return None if lengths is None else sequence_mask(lengths, ops.shape(values)[1])
 
 
-def mask_of(tensor):
+def mask_of(tensor: Tensor) -> Tensor | None:
     """Return the mask that Keras attached to a layer's output, or `None`."""
     return getattr(tensor, "_keras_mask", None)
 
 
-def samples_per_frame(network):
+def samples_per_frame(network: keras.Model) -> int:
     """Return the samples of a waveform `(batch, samples)` per output frame of a network; 1 for frames."""
     if len(network.input_shape) > 2:
         return 1
@@ -50,13 +51,13 @@ def samples_per_frame(network):
     return max(1, round(MANY / (many - few)))
 
 
-def code_lengths(features):
+def code_lengths(features: Tensor) -> Tensor | None:
     """Return the number of real positions of the encoder's output, from its mask."""
     mask = mask_of(features)
     return None if mask is None else ops.sum(ops.cast(mask, "int32"), axis=1)
 
 
-def combine(mask, sample_weight):
+def combine(mask: Tensor | None, sample_weight: Tensor | None) -> Tensor | None:
     """Return the weights of target positions: mask times example weight; `None` if neither is given."""
     if sample_weight is None:
         return mask
@@ -66,26 +67,28 @@ def combine(mask, sample_weight):
     return ops.reshape(weights, (-1, *[1] * (len(mask.shape) - 1))) * ops.cast(mask, "float32")
 
 
-def sum_per_example(values, mask):
+def sum_per_example(values: Tensor, mask: Tensor | None) -> Tensor:
     """Return the sum over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
     values = where_counted(values, mask)
     return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 
-def mean_per_example(losses, mask):
+def mean_per_example(losses: Tensor, mask: Tensor | None) -> Tensor:
     """Return the mean over all axes but the batch, over real positions: `(batch, ...)` -> `(batch,)`."""
     ones = ops.ones_like(losses)
     return ops.divide_no_nan(sum_per_example(losses, mask), sum_per_example(ones, mask))
 
 
-def crop(reconstruction, target):
+def crop(reconstruction: Tensor, target: Tensor) -> Tensor:
     """Cut the frames of a transposed convolution beyond the length of the target."""
     if len(target.shape) == 3 and (target.shape[1] is None or target.shape[1] != reconstruction.shape[1]):
         return reconstruction[:, : ops.shape(target)[1]]
     return reconstruction
 
 
-def call_masked(layer, x, mask=None, training=None):
+def call_masked(
+    layer: keras.Layer, x: Tensor, mask: Tensor | None = None, training: bool | None = None
+) -> Tensor:
     """Return `layer(x)` under a mask; raise an error if the layer loses the mask."""
     outputs = call_under_mask(layer, x, mask, training)
     if mask is not None:
@@ -93,7 +96,9 @@ def call_masked(layer, x, mask=None, training=None):
     return outputs
 
 
-def call_under_mask(layer, x, mask=None, training=None):
+def call_under_mask(
+    layer: keras.Layer, x: Tensor, mask: Tensor | None = None, training: bool | None = None
+) -> Tensor:
     """Return `layer(x)`, under a mask if there is one.
 
     Keras warns that a functional model drops the mask although its layers pass it on: only this warning
@@ -106,7 +111,7 @@ def call_under_mask(layer, x, mask=None, training=None):
         return layer(x, mask=mask, training=training)
 
 
-def check_mask(tensor, name):
+def check_mask(tensor: Tensor, name: str) -> None:
     """Raise `InputError` if the model `name` returned `tensor` without its mask."""
     if mask_of(tensor) is None:
         raise InputError(
@@ -116,7 +121,7 @@ def check_mask(tensor, name):
         )
 
 
-def zero_padding(x, mask=None):
+def zero_padding(x: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return `x` with its padded positions set to 0, whatever their values, including NaN.
 
     Args:

@@ -1,12 +1,13 @@
 """Loss terms: scalars of a batch with the weights by which they are averaged over an epoch."""
 
 import warnings
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops.core import num_replicas, spread, sum_over_replicas, where_counted
+from keras_ae.ops.core import Tensor, num_replicas, spread, sum_over_replicas, where_counted
 
 TAG = "_keras_ae_parts"  # attribute of the scalar tensors returned by `LossTerm.value`
 
@@ -38,18 +39,18 @@ class LossTerm:
 
     __array_ufunc__ = None  # NumPy scalars on the left defer to `__radd__` and `__rmul__`
 
-    def __init__(self, parts):
+    def __init__(self, parts: Iterable[tuple[Tensor, Tensor | None]]):
         self.parts = tuple(parts)
 
     @classmethod
-    def of(cls, scalar):
+    def of(cls, scalar: "LossTerm | Tensor") -> "LossTerm":
         """Return the term whose `value` the scalar is; for other scalars, a term weighted by examples."""
         if isinstance(scalar, cls):
             return scalar
         return cls(getattr(scalar, TAG, ((scalar, None),)))
 
     @property
-    def value(self):
+    def value(self) -> Tensor:
         """Scalar of the batch, a float32 tensor; `LossTerm.of` returns its parts."""
         values = [ops.cast(value, "float32") for value, _ in self.parts]
         # always a new tensor: the tag must not be set on a tensor with another meaning
@@ -87,7 +88,7 @@ class LossTerm:
         return float(self.value)
 
 
-def scalars(terms) -> dict:
+def scalars(terms: dict[str, LossTerm | Tensor]) -> dict:
     """Return `{name: scalar tensor}` for `{name: LossTerm or scalar}`: the result of `compute_terms`.
 
     The tensors keep their parts, see `LossTerm.of`.
@@ -106,7 +107,7 @@ def _refuse(term, dtype=None, name=None, as_ref=False):
 tf.register_tensor_conversion_function(LossTerm, _refuse)
 
 
-def mean_term(values, weights=None) -> LossTerm:
+def mean_term(values: Tensor, weights: Tensor | None = None) -> LossTerm:
     """Return the mean of `values` over real elements, with its denominator: a term of an objective.
 
     `sum(values * weights) / sum(weights)`, where both sums are over the global batch: a replica returns
@@ -139,7 +140,7 @@ def mean_term(values, weights=None) -> LossTerm:
     return LossTerm([(ops.divide_no_nan(total * num_replicas(), count), count)])
 
 
-def batch_term(value, weights) -> LossTerm:
+def batch_term(value: Tensor, weights: Tensor) -> LossTerm:
     """Return a scalar that is not a mean over examples, such as the entropy of a mean, as a term.
 
     The result of an epoch is the mean over batches, each weighted by the sum of `weights` over the global
@@ -153,7 +154,7 @@ def batch_term(value, weights) -> LossTerm:
     return LossTerm([(value, sum_over_replicas(ops.sum(weights)))])
 
 
-def weighted_mean(values, weights=None):
+def weighted_mean(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return `mean_term(values, weights)` as a scalar tensor, for a loss with a single term.
 
     If returned by `compute_terms` or passed to `add_loss` unchanged, it is averaged over an epoch by its
@@ -188,7 +189,7 @@ class TermMean(keras.metrics.Metric):
     2.0
     """
 
-    def __init__(self, name="term_mean", dtype=None):
+    def __init__(self, name: str = "term_mean", dtype: str | keras.DTypePolicy | None = None):
         super().__init__(name=name, dtype=dtype)
         self._warned = False
         self.totals, self.weights = (
@@ -196,7 +197,7 @@ class TermMean(keras.metrics.Metric):
             for part in ("totals", "weights")
         )
 
-    def update_state(self, term, sample_weight=None):
+    def update_state(self, term: LossTerm | Tensor, sample_weight: Tensor | None = None) -> None:
         """Add the term of a batch.
 
         Args:
@@ -231,7 +232,7 @@ class TermMean(keras.metrics.Metric):
                 stacklevel=3,
             )
 
-    def result(self):
+    def result(self) -> Tensor:
         means = ops.divide_no_nan(ops.convert_to_tensor(self.totals), ops.convert_to_tensor(self.weights))
         return ops.cast(ops.sum(means), "float32")
 
@@ -240,7 +241,7 @@ def _padded(values):
     return ops.pad(ops.stack(values), (0, MOST_PARTS - len(values)))
 
 
-def take_losses(layer):
+def take_losses(layer: keras.Layer) -> LossTerm | float:
     """Return the sum of the losses of the last call of `layer`, by `add_loss` and regularisers; 0.0 if none.
 
     The result is a `LossTerm`: the losses of layers of this package keep their weights. Replicas share
