@@ -9,12 +9,12 @@ import math
 
 from keras import ops
 
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 
 ABSENT = -1e9  # logarithm of a zero weight: its exp is 0 in float32, and so is the gradient
 
 
-def contrastive_prediction(positive, negatives, mask=None):
+def contrastive_prediction(positive: Tensor, negatives: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the InfoNCE loss: cross-entropy of picking the positive among the negatives.
 
     ```
@@ -42,7 +42,7 @@ def contrastive_prediction(positive, negatives, mask=None):
     return ops.softplus(ops.logsumexp(negatives, axis=-1) - positive)
 
 
-def prediction_accuracy(positive, negatives, mask=None):
+def prediction_accuracy(positive: Tensor, negatives: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return 1 where the positive scores above every negative, else 0; a tie counts as 0.
 
     Args:
@@ -65,7 +65,7 @@ def _present(negatives, mask):
     return negatives if mask is None else ops.where(ops.cast(mask, "bool"), negatives, ABSENT)
 
 
-def jensen_shannon_mi(scores, mask=None, weights=None):
+def jensen_shannon_mi(scores: Tensor, mask: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
     """Return the Jensen-Shannon loss: cross-entropy of matched against mismatched pairs, less `2 log 2`.
 
     ```
@@ -98,7 +98,7 @@ def jensen_shannon_mi(scores, mask=None, weights=None):
     return (matched + mismatched - 2.0 * math.log(2.0)) * pairs.any_mismatched
 
 
-def info_nce(scores, mask=None, weights=None):
+def info_nce(scores: Tensor, mask: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
     """Return the InfoNCE loss of picking an example's own location among locations of other examples.
 
     ```
@@ -131,7 +131,7 @@ def info_nce(scores, mask=None, weights=None):
     return ops.sum(pairs.matched_share * ops.softplus(others[:, None] - pairs.matched))
 
 
-def donsker_varadhan(scores, mask=None, weights=None):
+def donsker_varadhan(scores: Tensor, mask: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
     """Return the negative Donsker-Varadhan bound: matched mean against log-mean-exp of the mismatched.
 
     ```
@@ -200,7 +200,12 @@ class _Pairs:
         self.scores = where_counted(scores, self.mismatched_share)
 
 
-def context_masks(document, position, sentence=None, candidates=None):
+def context_masks(
+    document: Tensor,
+    position: Tensor,
+    sentence: Tensor | None = None,
+    candidates: tuple[Tensor, Tensor, Tensor | None] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return masks of the candidates that are neighbours of each sentence, and of those that take part.
 
     ```
@@ -240,7 +245,7 @@ def context_masks(document, position, sentence=None, candidates=None):
     return neighbour, ops.logical_or(neighbour, ops.logical_not(excluded)), own
 
 
-def context_prediction(scores, neighbour, part):
+def context_prediction(scores: Tensor, neighbour: Tensor, part: Tensor) -> Tensor:
     """Return the cross-entropy of picking the neighbours among the candidates, one for each sentence.
 
     ```
@@ -272,7 +277,7 @@ def context_prediction(scores, neighbour, part):
     return ops.where(count > 0, normalizer - of_neighbours, 0.0)
 
 
-def context_accuracy(scores, neighbour, part):
+def context_accuracy(scores: Tensor, neighbour: Tensor, part: Tensor) -> Tensor:
     """Return 1 where the best candidate is a neighbour, else 0, one for each sentence; a tie counts as 0.
 
     Chance level is 2 in (candidates - 1). It corresponds to the sum of the accuracies for the next and
@@ -296,7 +301,7 @@ def context_accuracy(scores, neighbour, part):
     return ops.cast(best > ops.max(others, axis=1), "float32")
 
 
-def chance_loss(part):
+def chance_loss(part: Tensor) -> Tensor:
     """Return the `context_prediction` of equal scores: the logarithm of the number of candidates.
 
     Args:

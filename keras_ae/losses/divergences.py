@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_ae.ops.core import gather_over_replicas, where_counted
+from keras_ae.ops.core import Tensor, gather_over_replicas, where_counted
 from keras_ae.ops.terms import weighted_mean
 
 
-def categorical_kl(logits, prior_logits):
+def categorical_kl(logits: Tensor, prior_logits: Tensor) -> Tensor:
     """Return `KL(softmax(logits) || softmax(prior_logits))` in nats, `(..., K)` -> `(...)`.
 
     Example:
@@ -29,7 +29,7 @@ def categorical_kl(logits, prior_logits):
     return ops.sum(expected_where_possible(ops.exp(log_q), log_q, log_p), axis=-1)
 
 
-def bernoulli_kl(logits, prior_logits):
+def bernoulli_kl(logits: Tensor, prior_logits: Tensor) -> Tensor:
     """Return `KL(sigmoid(logits) || sigmoid(prior_logits))` in nats, elementwise.
 
     `q log(q / p) + (1 - q) log((1 - q) / (1 - p))`, where `q = sigmoid(l)`, `log q = -softplus(-l)`.
@@ -44,7 +44,7 @@ def bernoulli_kl(logits, prior_logits):
     return one + zero
 
 
-def expected_where_possible(probability, log_q, log_p=0.0):
+def expected_where_possible(probability: Tensor, log_q: Tensor, log_p: Tensor | float = 0.0) -> Tensor:
     """Return `probability * (log_q - log_p)`; 0 where the probability is 0, forward and backward."""
     possible = probability > 0
     # selected before the product: 0 * inf is NaN, and so would be its gradient
@@ -52,7 +52,7 @@ def expected_where_possible(probability, log_q, log_p=0.0):
     return probability * difference
 
 
-def categorical_log_prob(logits, one_hot):
+def categorical_log_prob(logits: Tensor, one_hot: Tensor) -> Tensor:
     """Return `log softmax(logits)_k` of the class of `one_hot`, `(..., K)` -> `(...)`.
 
     Example:
@@ -63,7 +63,7 @@ def categorical_log_prob(logits, one_hot):
     return ops.sum(expected_where_possible(one_hot, ops.log_softmax(logits, axis=-1)), axis=-1)
 
 
-def bernoulli_log_prob(logits, bits):
+def bernoulli_log_prob(logits: Tensor, bits: Tensor) -> Tensor:
     """Return `log Bernoulli(bits; sigmoid(logits)) = b l - softplus(l)` in nats, elementwise.
 
     Bits between 0 and 1 give the negative cross-entropy, as in the likelihood of grey pixels.
@@ -82,7 +82,7 @@ def bernoulli_log_prob(logits, bits):
     return ops.where(certain, of_certain, bits * finite - ops.softplus(finite))
 
 
-def relaxed_categorical_log_prob(logits, log_sample, temperature):
+def relaxed_categorical_log_prob(logits: Tensor, log_sample: Tensor, temperature: Tensor | float) -> Tensor:
     """Return the log-density of the Gumbel-softmax at the sample `y`, given as `log_sample = log y`.
 
     ```
@@ -115,7 +115,7 @@ def relaxed_categorical_log_prob(logits, log_sample, temperature):
     return constant - number * ops.logsumexp(score, axis=-1) + total
 
 
-def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
+def relaxed_bernoulli_log_prob(logits: Tensor, sample_logits: Tensor, temperature: Tensor | float) -> Tensor:
     """Return the log-density of the binary concrete at `y = sigmoid(sample_logits)`, elementwise.
 
     `log t + l - t s - 2 softplus(l - t s) - log y - log(1 - y)`, with `s = logit y`.
@@ -141,7 +141,7 @@ def relaxed_bernoulli_log_prob(logits, sample_logits, temperature):
     return ops.where(certain, of_certain, of_variable)
 
 
-def categorical_kl_to_uniform(logits):
+def categorical_kl_to_uniform(logits: Tensor) -> Tensor:
     """Return `KL(q || uniform) = log K - H(q)` in nats, `(..., K)` -> `(...)`.
 
     Example:
@@ -153,14 +153,14 @@ def categorical_kl_to_uniform(logits):
     return math.log(logits.shape[-1]) + ops.sum(expected_where_possible(ops.exp(log_q), log_q), axis=-1)
 
 
-def bernoulli_entropy(logits):
+def bernoulli_entropy(logits: Tensor) -> Tensor:
     """Return `H(sigmoid(l)) = softplus(l) - l sigmoid(l)` in nats, elementwise; 0 for infinite logits."""
     certain = ops.abs(logits) == math.inf
     finite = ops.where(certain, 0.0, logits)
     return ops.where(certain, 0.0, ops.softplus(finite) - finite * ops.sigmoid(finite))
 
 
-def sign_entropy(logits):
+def sign_entropy(logits: Tensor) -> Tensor:
     """Return `H(q) = sum_bits H(sigmoid(l_bit))` in nats, `(..., bits)` -> `(...)`.
 
     This is exactly the entropy of the softmax over all `2^bits` sign vectors: the entropies of
@@ -177,12 +177,12 @@ def sign_entropy(logits):
     return ops.sum(bernoulli_entropy(logits), axis=-1)
 
 
-def bernoulli_kl_to_uniform(logits):
+def bernoulli_kl_to_uniform(logits: Tensor) -> Tensor:
     """Return `sum_bits log 2 - H(q_bit)` in nats, `(..., bits)` -> `(...)`."""
     return ops.sum(math.log(2.0) - bernoulli_entropy(logits), axis=-1)
 
 
-def gaussian_kl(mean, log_variance):
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return `KL(N(mean, exp(log_variance)) || N(0, 1))` in nats, elementwise.
 
     `(mean^2 + exp(log_variance) - 1 - log_variance) / 2`
@@ -201,7 +201,7 @@ def gaussian_kl(mean, log_variance):
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
-def log_likelihood_of(likelihood, target, parameters, scale=1.0):
+def log_likelihood_of(likelihood: str, target: Tensor, parameters: Tensor, scale: float = 1.0) -> Tensor:
     """Return `log p(target | parameters)` in nats, elementwise.
 
     Args:
@@ -227,13 +227,19 @@ SAMPLINGS = ("weighted", "stratified")
 class KLDecomposition(NamedTuple):
     """Three parts of `E_x KL(q(z|x) || p(z))` in nats per example, scalars; their sum is that KL."""
 
-    index_code_mi: object
-    total_correlation: object
-    dimension_wise_kl: object
+    index_code_mi: Tensor
+    total_correlation: Tensor
+    dimension_wise_kl: Tensor
 
 
 def kl_decomposition(
-    z, mean, log_variance, dataset_size=None, *, sample_weight=None, sampling="weighted"
+    z: Tensor,
+    mean: Tensor,
+    log_variance: Tensor,
+    dataset_size: int | None = None,
+    *,
+    sample_weight: Tensor | None = None,
+    sampling: str = "weighted",
 ) -> KLDecomposition:
     """Decompose the KL into index-code mutual information, total correlation and dimension-wise KL.
 
@@ -297,7 +303,7 @@ def kl_decomposition(
     )
 
 
-def check_sampling(sampling, dataset_size):
+def check_sampling(sampling: str, dataset_size: int | None) -> None:
     """Raise a `ValueError` for arguments that `kl_decomposition` does not support."""
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling must be one of {SAMPLINGS}. Received: sampling={sampling!r}")
@@ -308,7 +314,7 @@ def check_sampling(sampling, dataset_size):
         )
 
 
-def gaussian_log_density(z, mean, log_variance):
+def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return `log N(z; mean, exp(log_variance))` in nats, elementwise.
 
     Example:

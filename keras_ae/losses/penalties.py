@@ -1,14 +1,16 @@
 """Penalties: correlation between the channels of an embedding, and the gradient norm of a critic."""
 
+from collections.abc import Callable
+
 import tensorflow as tf  # keras.ops has no gradients inside of a loss
 from keras import ops
 
-from keras_ae.ops.core import sum_over_replicas, where_counted
+from keras_ae.ops.core import Tensor, sum_over_replicas, where_counted
 
 _EPSILON = 1e-5  # added to the variance of a channel
 
 
-def channel_correlation(z, weights=None):
+def channel_correlation(z: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean squared correlation of pairs of different channels; 0 if all are uncorrelated.
 
     ```
@@ -53,7 +55,7 @@ def channel_correlation(z, weights=None):
     return ops.sum(squares * others) / (channels * (channels - 1))
 
 
-def gradient_penalty(critic, real, fake, mix):
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """Return the gradient penalty `(|grad_u critic(u)| - 1)^2`, `(batch,)` float32.
 
     It is computed at `u = mix * real + (1 - mix) * fake`.

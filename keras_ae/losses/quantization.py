@@ -10,12 +10,12 @@ import math
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.ops.core import num_replicas, sum_over_replicas, where_counted
+from keras_ae.ops.core import Tensor, num_replicas, sum_over_replicas, where_counted
 from keras_ae.ops.search import exact_scores, row_blocks
 from keras_ae.ops.terms import weighted_mean
 
 
-def commitment_loss(x, quantized, weights=None):
+def commitment_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the commitment loss `mean (x - sg[q])^2`, which keeps the encoder near the chosen code.
 
     Args:
@@ -32,7 +32,7 @@ def commitment_loss(x, quantized, weights=None):
     return _weighted_square(x - ops.stop_gradient(quantized), weights)
 
 
-def codebook_loss(x, quantized, weights=None):
+def codebook_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the codebook loss `mean (sg[x] - q)^2`, which moves the chosen codes to the encoder's output.
 
     Arguments and result as in `commitment_loss`; only the codes receive a gradient.
@@ -40,7 +40,7 @@ def codebook_loss(x, quantized, weights=None):
     return _weighted_square(ops.stop_gradient(x) - quantized, weights)
 
 
-def orthogonality_loss(codes):
+def orthogonality_loss(codes: Tensor) -> Tensor:
     """Return `|E E^T - I|^2 / K^2` of the codes scaled to unit length, which separates their directions.
 
     It equals `(|E^T E|^2 - K) / K^2`: O(K dim^2), without a table of K x K.
@@ -72,7 +72,7 @@ def _weighted_square(difference, weights):
 FLAT = 2.0  # tanh(2) = 0.96, inside of the outermost level for up to 27 levels; the slope is 0.07
 
 
-def saturation_loss(x, weights=None):
+def saturation_loss(x: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return `mean max(|x| - 2, 0)^2` of the argument of a tanh: 0 if it is not saturated.
 
     Args:
@@ -91,7 +91,9 @@ def saturation_loss(x, weights=None):
     return weighted_mean(ops.square(ops.relu(ops.abs(x) - FLAT)), weights)
 
 
-def code_diversity_loss(x, codes, weights=None, temperature=1.0):
+def code_diversity_loss(
+    x: Tensor, codes: Tensor, weights: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
     """Return `log K - H(p)` in nats, where `p` is the mean over the batch of the softmax over the codes.
 
     ```
@@ -166,7 +168,7 @@ def _gradients(x, codes, weights, log_share, temperature):
     return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, 2 * codes.shape[0])
 
 
-def mean_sign_kl_to_uniform(logits, weights=None, group_bits=13):
+def mean_sign_kl_to_uniform(logits: Tensor, weights: Tensor | None = None, group_bits: int = 13) -> Tensor:
     """Return the KL of the batch's mean distribution over sign vectors from the uniform one, in nats.
 
     ```
@@ -241,7 +243,7 @@ def _sign_table(logits, table):
     return table
 
 
-def bit_balance_loss(probabilities, weights=None):
+def bit_balance_loss(probabilities: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return `mean_bits (2 mean_n p_n - 1)^2`: 0 if each bit is 1 half of the time, 1 if none varies.
 
     Args:
@@ -267,7 +269,7 @@ def bit_balance_loss(probabilities, weights=None):
     return ops.mean(ops.square(mean))
 
 
-def bit_decorrelation_loss(probabilities, weights=None):
+def bit_decorrelation_loss(probabilities: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return `mean_(i != j) (16 cov(p_i, p_j)^2)`: 0 for uncorrelated bits, 1 if fair bits are copies.
 
     Arguments and result as in `bit_balance_loss`; 0 also for a single bit. The cost is vectors x bits^2,

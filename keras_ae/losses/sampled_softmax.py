@@ -1,12 +1,14 @@
 """Sampled softmax: cross-entropy over many words, estimated from some of them."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_ae.losses.contrastive import contrastive_prediction
 
 
-def log_uniform_words(count: int, vocabulary_size: int, seed):
+def log_uniform_words(count: int, vocabulary_size: int, seed: int | keras.random.SeedGenerator) -> Any:
     """Draw words with replacement, small ids more often.
 
     ```
@@ -34,7 +36,7 @@ def log_uniform_words(count: int, vocabulary_size: int, seed):
     return ops.clip(words, 0, vocabulary_size - 1)  # rounding may give V
 
 
-def log_uniform_log_prob(words, vocabulary_size: int):
+def log_uniform_log_prob(words: Any, vocabulary_size: int) -> Any:
     """Return `log q(k)` of `log_uniform_words`, float32 of the shape of `words`.
 
     Example:
@@ -46,7 +48,7 @@ def log_uniform_log_prob(words, vocabulary_size: int):
     return ops.log(ops.log1p(1 / (words + 1)) / ops.log(ops.cast(vocabulary_size + 1, "float32")))
 
 
-def sampled_cross_entropy(scores, log_prob, sampled_scores, sampled_log_prob):
+def sampled_cross_entropy(scores: Any, log_prob: Any, sampled_scores: Any, sampled_log_prob: Any) -> Any:
     """Return the cross-entropy of identifying the true word among `S` words drawn from `q`.
 
     ```

@@ -1,5 +1,7 @@
 """Usage and perplexity of a codebook."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,13 +9,19 @@ from keras import ops
 class CodeCounts(keras.metrics.Metric):
     """Base class of the code metrics: `counts`, `(heads, K)`, summed over replicas."""
 
-    def __init__(self, num_embeddings, num_heads=1, name=None, dtype=None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        num_heads: int = 1,
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         super().__init__(name=name, dtype=dtype)
         self.num_embeddings = num_embeddings
         self.num_heads = num_heads
         self.counts = self.add_variable((num_heads, num_embeddings), "zeros", dtype="float32", name="counts")
 
-    def update_state(self, codes, sample_weight=None):
+    def update_state(self, codes: Any, sample_weight: Any | None = None) -> None:
         """Add integer codes `(...)`, with several heads `(..., heads)`; codes out of range do not count.
 
         `sample_weight` has the shape of `codes` without the axis of heads.
@@ -24,11 +32,11 @@ class CodeCounts(keras.metrics.Metric):
             weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         self.add_counts(count_codes(codes, weights, self.num_embeddings))
 
-    def add_counts(self, counts):
+    def add_counts(self, counts: Any) -> None:
         """Add `(heads, K)` counts that are already computed."""
         self.counts.assign_add(counts)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_embeddings": self.num_embeddings,
@@ -36,7 +44,7 @@ class CodeCounts(keras.metrics.Metric):
         }
 
 
-def count_codes(codes, weights, num_embeddings):
+def count_codes(codes: Any, weights: Any, num_embeddings: int) -> Any:
     """Return weighted counts `(heads, K)` of the `codes` `(vectors, heads)` in `[0, K)`, by segment sums."""
     heads = codes.shape[1]
     segments = codes + num_embeddings * ops.arange(heads, dtype="int32")
@@ -69,15 +77,22 @@ class CodebookUsage(CodeCounts):
     0.5
     """
 
-    def __init__(self, num_embeddings, num_heads=1, name="usage", dtype=None, sizes=None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        num_heads: int = 1,
+        name: str = "usage",
+        dtype: str | keras.DTypePolicy | None = None,
+        sizes: tuple[int, ...] | list[int] | None = None,
+    ):
         super().__init__(num_embeddings, num_heads, name=name, dtype=dtype)
         self.sizes = None if sizes is None else list(sizes)
 
-    def result(self):
+    def result(self) -> Any:
         codes = self.num_heads * self.num_embeddings if self.sizes is None else sum(self.sizes)
         return ops.sum(ops.cast(self.counts > 0, "float32")) / codes
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sizes": self.sizes}
 
 
@@ -102,10 +117,16 @@ class CodebookPerplexity(CodeCounts):
     2.0
     """
 
-    def __init__(self, num_embeddings, num_heads=1, name="perplexity", dtype=None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        num_heads: int = 1,
+        name: str = "perplexity",
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         super().__init__(num_embeddings, num_heads, name=name, dtype=dtype)
 
-    def result(self):
+    def result(self) -> Any:
         share = ops.divide_no_nan(self.counts.value, ops.sum(self.counts, axis=-1, keepdims=True))
         entropy = -ops.sum(share * ops.log(ops.maximum(share, 1e-30)), axis=-1)
         return ops.mean(ops.exp(entropy))

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_ae.ops.core import where_counted
+from keras_ae.ops.core import Tensor, where_counted
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -26,17 +26,17 @@ class Perplexity(keras.metrics.Metric):
     4.0
     """
 
-    def __init__(self, name="perplexity", dtype=None):
+    def __init__(self, name: str = "perplexity", dtype: str | keras.DTypePolicy | None = None):
         super().__init__(name=name, dtype=dtype)
         self.nats = self.add_variable((), "zeros", dtype="float32", name="nats")
         self.words = self.add_variable((), "zeros", dtype="float32", name="words")
 
-    def update_state(self, nats, sample_weight=None):
+    def update_state(self, nats: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add the `nats` of words, of any shape; `sample_weight` must have the same shape."""
         nats = ops.cast(nats, "float32")
         weights = ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, "float32")
         self.nats.assign_add(ops.sum(where_counted(nats, weights) * weights))
         self.words.assign_add(ops.sum(weights))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.exp(ops.divide_no_nan(self.nats.value, self.words.value))
