@@ -1,6 +1,7 @@
 """Sentence encoders: from word ids to vectors."""
 
 import keras
+import numpy as np
 from keras import layers
 
 from keras_ae.errors import InputError
@@ -18,7 +19,7 @@ def recurrent_sentence_encoder(
     *,
     embedding_dim: int = 300,
     bidirectional: bool = True,
-    word_vectors=None,
+    word_vectors: np.ndarray | None = None,
     trainable_words: bool = True,
     word_dropout: float = 0.0,
     seed: int | None = None,
@@ -76,7 +77,7 @@ def bag_of_words_encoder(
     dim: int = 300,
     *,
     pooling: str = "sum",
-    word_vectors=None,
+    word_vectors: np.ndarray | None = None,
     trainable_words: bool = True,
     word_dropout: float = 0.0,
     seed: int | None = None,

@@ -164,7 +164,7 @@ def adain_decoder(
     return keras.Model([content, voice], outputs, name=name)
 
 
-def conv_bank(x, filters: int, bank: int):
+def conv_bank(x: keras.KerasTensor, filters: int, bank: int) -> keras.KerasTensor:
     """Return `x` concatenated with convolutions of 1 to `bank` frames: `bank * filters` more channels."""
     seen = [MaskedConv1D(filters, size, activation="relu")(x) for size in range(1, bank + 1)]
     return layers.Concatenate()([*seen, x]) if seen else x

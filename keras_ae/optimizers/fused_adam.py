@@ -37,7 +37,15 @@ class FusedAdam(keras.optimizers.Adam):
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980.
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, name="adam", **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        name: str = "adam",
+        **kwargs,
+    ):
         if kwargs.get("amsgrad"):
             raise ValueError(
                 "amsgrad must be False in FusedAdam. Received: amsgrad=True. Use "
@@ -45,7 +53,9 @@ class FusedAdam(keras.optimizers.Adam):
             )
         super().__init__(learning_rate, beta_1, beta_2, epsilon, name=name, **kwargs)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor | tf.IndexedSlices, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         dtype = variable.dtype
         index = self._get_variable_index(variable)
         step = ops.cast(self.iterations + 1, dtype)
