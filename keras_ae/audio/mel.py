@@ -5,6 +5,7 @@ versions: one in NumPy, the other inside of a TensorFlow graph, for serving: `ke
 overlap-add of variable length, and Fourier transforms do not convert to ONNX.
 """
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -116,7 +117,7 @@ _SCALES = {"slaney": (_slaney_mel, _slaney_hertz), "htk": (_htk_mel, _htk_hertz)
 _UPDATES = 100  # number of updates of the magnitudes: the bands are reached within one or two percent
 
 
-def mel_to_magnitudes(log_mel: np.ndarray, layer) -> np.ndarray:
+def mel_to_magnitudes(log_mel: np.ndarray, layer: keras.Layer) -> np.ndarray:
     """Return the magnitudes of a spectrum with these mel bands, by non-negative least squares.
 
     ```
@@ -146,7 +147,9 @@ def mel_to_magnitudes(log_mel: np.ndarray, layer) -> np.ndarray:
     return (spectrum ** (1.0 / layer.power)).astype("float32")
 
 
-def mel_to_waveform(log_mel: np.ndarray, layer, iterations: int = 32, samples: int | None = None):
+def mel_to_waveform(
+    log_mel: np.ndarray, layer: keras.Layer, iterations: int = 32, samples: int | None = None
+) -> np.ndarray:
     """Return a waveform for log-mel frames: `mel_to_magnitudes`, then `griffin_lim`.
 
     Log-mel frames contain neither phases nor fine structure: the result is intelligible, but sounds
@@ -179,7 +182,9 @@ def mel_to_waveform(log_mel: np.ndarray, layer, iterations: int = 32, samples: i
     )
 
 
-def mel_to_waveforms(log_mel: np.ndarray, layer, lengths=None, iterations: int = 32) -> np.ndarray:
+def mel_to_waveforms(
+    log_mel: np.ndarray, layer: keras.Layer, lengths: np.ndarray | None = None, iterations: int = 32
+) -> np.ndarray:
     """Return `mel_to_waveform` of each utterance of a padded batch separately; padding is silent.
 
     Args:
@@ -205,7 +210,9 @@ _MOMENTUM = 0.99
 _TINY = np.finfo("float32").tiny
 
 
-def waveforms_of_frames(log_mel, lengths, layer, iterations: int = 32):
+def waveforms_of_frames(
+    log_mel: tf.Tensor, lengths: tf.Tensor, layer: keras.Layer, iterations: int = 32
+) -> tf.Tensor:
     """Return `mel_to_waveforms` as a function of tensors, for any number of frames.
 
     It has the same two steps: the magnitudes by non-negative least squares, the phases by the fast

@@ -1,8 +1,9 @@
 """Tables and cards of a page as plain values for its template."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keras_ae.pages.glossary import run_label
 from keras_ae.pages.template import flatten, format_number, format_value
@@ -60,7 +61,9 @@ class Card:
     note: str
 
 
-def pairs_table(values: dict, title: str = "", setting: bool = False, label=None) -> Table:
+def pairs_table(
+    values: dict, title: str = "", setting: bool = False, label: Callable[[str], str] | None = None
+) -> Table:
     """Return a table of names and values.
 
     With `setting`, numbers are printed as the user wrote them. `label` converts keys to names.
@@ -77,7 +80,7 @@ def pairs_table(values: dict, title: str = "", setting: bool = False, label=None
     return Table([], rows, title)
 
 
-def value_cell(value, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
+def value_cell(value: Any, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
     """Return the cell of a number, with a bar if `largest` is given, or of any other value."""
     if not is_number(value):
         return Cell(format_value(value), **marks)
@@ -91,11 +94,11 @@ def column_label(key: str) -> str:
     return f"{run_label(key)}, {unit}" if unit else run_label(key)
 
 
-def is_number(value) -> bool:
+def is_number(value: Any) -> bool:
     """Return whether a value is an integer or a float, including NaN but not bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def is_finite(value) -> bool:
+def is_finite(value: Any) -> bool:
     """Return whether a value is a finite number."""
     return is_number(value) and math.isfinite(value)

@@ -84,7 +84,7 @@ def format_number(value: float, digits: int = 4) -> str:
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
-def format_value(value) -> str:
+def format_value(value: object) -> str:
     """Return the value of a setting as short text, close to what the user wrote.
 
     Example:

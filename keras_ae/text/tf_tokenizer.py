@@ -15,7 +15,7 @@ from keras_ae.text.tokenizer import (
 )
 
 
-def tokens(strings) -> tf.RaggedTensor:
+def tokens(strings: tf.Tensor) -> tf.RaggedTensor:
     """Return the tokens of each string, equal to those of `tokenize`, eagerly or in a graph.
 
     Args:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
 from keras_ae.text.tokenizer import tokenize
@@ -40,7 +41,7 @@ class ExpandedVocabulary:
 
 
 def expand_vocabulary(
-    embedding, vocabulary: Vocabulary, vectors: WordVectors, *, ridge: float = 0.0
+    embedding: ArrayLike, vocabulary: Vocabulary, vectors: WordVectors, *, ridge: float = 0.0
 ) -> ExpandedVocabulary:
     """Return embedding rows for all words of a table of word vectors, computed by a linear map.
 

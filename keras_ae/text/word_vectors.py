@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
 from keras_ae.files import replacing
@@ -33,7 +34,7 @@ class WordVectors:
     [[0.0, 0.0], [2.0, 3.0], [3.0, 4.0], [2.0, 3.0]]
     """
 
-    def __init__(self, words: Sequence[str], vectors):
+    def __init__(self, words: Sequence[str], vectors: ArrayLike):
         self.words = tuple(words)
         self.vectors = np.asarray(vectors, "float32")
         if self.vectors.ndim != 2 or not self.words or len(self.words) != len(self.vectors):
