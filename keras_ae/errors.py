@@ -2,6 +2,7 @@
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,7 +38,9 @@ def require(module: str, extra: str) -> ModuleType:
         ) from error
 
 
-def integers_in(name, values, num_values, least=0):
+def integers_in(
+    name: str, values: Any, num_values: int | None, least: int = 0
+) -> tf.Tensor | keras.KerasTensor:
     """Return `values` as int32, each from `least` to `num_values - 1`.
 
     The effect of values out of range depends on the device: a CPU raises an error in the middle of a graph
@@ -68,7 +71,7 @@ def integers_in(name, values, num_values, least=0):
     return ops.cast(values, "int32")
 
 
-def check_integers(name, values, num_values, least=0):
+def check_integers(name: str, values: Any, num_values: int | None, least: int = 0) -> None:
     """Raise `InputError` unless all `values` are integers from `least` to `num_values - 1`.
 
     With `num_values=None` any integers are accepted, such as labels that are only compared.
@@ -83,7 +86,7 @@ def check_integers(name, values, num_values, least=0):
         )
 
 
-def embedding_rows(model) -> int | None:
+def embedding_rows(model: keras.Model) -> int | None:
     """Return the number of rows of the `Embedding` layer that reads an input of a functional model.
 
     The integer input, such as a speaker, has this number of values. `None`: there is no such layer.
@@ -98,7 +101,7 @@ def embedding_rows(model) -> int | None:
     return min(rows, default=None)
 
 
-def is_eager(values) -> bool:
+def is_eager(values: Any) -> bool:
     """Return whether the values of a tensor are available now."""
     return tf.executing_eagerly() and not isinstance(values, keras.KerasTensor) and hasattr(values, "numpy")
 
@@ -117,7 +120,9 @@ def _shown(array):
 TOLERANCE = 1e-3  # share of a range's width: for half precision, and for resampling filters that overshoot
 
 
-def check_finite(values, name, counted=None, *, first_row=0):
+def check_finite(
+    values: np.ndarray, name: str, counted: np.ndarray | None = None, *, first_row: int = 0
+) -> None:
     """Raise `InputError` where an array of floats contains NaN or infinity.
 
     Args:
@@ -138,7 +143,7 @@ def check_finite(values, name, counted=None, *, first_row=0):
         )
 
 
-def in_range(lowest, highest, value_range, *, exact=False) -> bool:
+def in_range(lowest: float, highest: float, value_range: tuple[float, float], *, exact: bool = False) -> bool:
     """Return whether the least and the largest of some values lie in `(low, high)`; false for NaN.
 
     Unless `exact`, they may lie outside by `TOLERANCE`.
@@ -148,7 +153,15 @@ def in_range(lowest, highest, value_range, *, exact=False) -> bool:
     return bool(lowest >= low - slack and highest <= high + slack)
 
 
-def range_error(name, lowest, highest, value_range, *, source="", advice="") -> InputError:
+def range_error(
+    name: str,
+    lowest: float,
+    highest: float,
+    value_range: tuple[float, float],
+    *,
+    source: str = "",
+    advice: str = "",
+) -> InputError:
     """Return the error for values outside of `(low, high)`, a range that the setting `source` sets."""
     low, high = value_range
     return InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 
 
-def write_atomically(path: str | Path, content: bytes | str) -> Path:
+def write_atomically(path: str | os.PathLike, content: bytes | str) -> Path:
     """Write `content` to `path` by renaming a complete temporary file; missing folders are created.
 
     Readers always find the complete old or new file, also if the process is killed while writing.
@@ -42,7 +42,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield an empty file next to `path`, with its ending, which replaces it if the body succeeds.
 
     Raises:
@@ -77,7 +77,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def named_errors(path: str | Path) -> Iterator[None]:
+def named_errors(path: str | os.PathLike) -> Iterator[None]:
     """Add the name `path` to each `OSError` of the body that names no file.
 
     `file.write`, zipfile, NumPy and HDF5 raise errors that do not say which file could not be written.

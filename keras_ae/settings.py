@@ -3,12 +3,14 @@
 import contextlib
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Return `value` with each NumPy scalar in it as the Python number, string or bool of its value.
 
     Lists, tuples and dictionaries are searched; arrays of one axis or more are not changed.
@@ -27,7 +29,7 @@ def plain(value):
     return value
 
 
-def take_numpy_scalars(package: str):
+def take_numpy_scalars(package: str) -> None:
     """Let the constructors of all classes registered for `package` accept NumPy scalars.
 
     The attributes and the configuration of an object then contain plain Python values, which `json` and
@@ -41,7 +43,7 @@ def take_numpy_scalars(package: str):
                     base.__init__ = with_plain_arguments(base.__init__)
 
 
-def with_plain_arguments(function):
+def with_plain_arguments(function: Callable) -> Callable:
     """Return `function` with `plain` applied to its arguments.
 
     Example:
