@@ -23,17 +23,17 @@ class BestModel(keras.callbacks.Callback):
         seconds: minimum time between two writes of the file before the end, in seconds.
     """
 
-    def __init__(self, path, monitor="val_loss", seconds=30.0):
+    def __init__(self, path: str | os.PathLike, monitor: str | None = "val_loss", seconds: float = 30.0):
         super().__init__()
         self.path = str(path)
         self.monitor = monitor
         self.seconds = seconds
         self.best = float("inf")
         self.best_epoch = 0
-        self.best_weights = []
+        self.best_weights: list = []
         self._written_at = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         value = float(logs[self.monitor or "loss"])
         if value < self.best or (self.monitor is None and math.isfinite(value)):
             self.best, self.best_epoch = value, epoch + 1
@@ -41,7 +41,7 @@ class BestModel(keras.callbacks.Callback):
             if time.monotonic() - self._written_at > self.seconds:
                 self._write()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         if self.best_weights:
             self.model.set_weights(self.best_weights)
             self._write()

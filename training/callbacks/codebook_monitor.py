@@ -1,5 +1,7 @@
 """Callback that shows which codes of a discrete bottleneck are in use."""
 
+import os
+
 import numpy as np
 from keras import ops
 
@@ -36,24 +38,31 @@ class CodebookMonitor(FigureCallback):
     []
     """
 
-    def __init__(self, layer_name=None, directory=".", *, every=1, log_dir=None):
+    def __init__(
+        self,
+        layer_name: str | None = None,
+        directory: str | os.PathLike = ".",
+        *,
+        every: int = 1,
+        log_dir: str | os.PathLike | None = None,
+    ):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.layer_name = layer_name
-        self.collapsed = []
+        self.collapsed: list[str] = []
         self._counts = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._bottlenecks()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._counts = None
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict | None = None) -> None:
         # the validation inside `fit` resets the metrics: now they still contain the training epoch
         if self._counts is None:
             self._counts = self._read_counts()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self._counts is None:
             self._counts = self._read_counts()
         for layer in self._bottlenecks():
@@ -65,7 +74,7 @@ class CodebookMonitor(FigureCallback):
             self._warn_of_collapse(layer.name, used, counts)
         super().on_epoch_end(epoch, logs)
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> dict[str, bytes]:
         return {
             layer.metric_name("codebook_usage"): code_histogram(
                 self._counts[layer.name], title=self._title(layer, epoch)

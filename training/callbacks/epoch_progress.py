@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TextIO
 
 import keras
 
@@ -15,29 +16,29 @@ class EpochProgress(keras.callbacks.Callback):
         stream: output stream; `None`: the current standard output.
     """
 
-    def __init__(self, epochs, steps, stream=None):
+    def __init__(self, epochs: int, steps: int, stream: TextIO | None = None):
         super().__init__()
         self.epochs = epochs
         self.steps = steps
         self.stream = stream
         self.drawn_at = 0.0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._out = self.stream or sys.stdout
         self._terminal = self._out.isatty()
         self._began = time.monotonic()
-        self._first = None
+        self._first: int | None = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch
         self._first = epoch if self._first is None else self._first
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self._terminal and time.monotonic() - self.drawn_at > 0.1:
             self.drawn_at = time.monotonic()
             self._line(self._epoch + (batch + 1) / self.steps, logs, end="")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         last = epoch + 1 == self.epochs
         if self._terminal:
             self._line(epoch + 1, logs, end="\n" if last else "")

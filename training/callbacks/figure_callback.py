@@ -1,5 +1,6 @@
 """Base class of callbacks that draw pictures."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -26,7 +27,9 @@ class FigureCallback(keras.callbacks.Callback):
         epoch: the last finished epoch, counted from 0; -1 before the first.
     """
 
-    def __init__(self, directory, *, every=1, log_dir=None):
+    def __init__(
+        self, directory: str | os.PathLike, *, every: int = 1, log_dir: str | os.PathLike | None = None
+    ):
         super().__init__()
         if every < 1:
             raise ValueError(f"every must be at least 1 epoch. Received: every={every}")
@@ -41,19 +44,19 @@ class FigureCallback(keras.callbacks.Callback):
         """Return `{name: PNG bytes}` of this epoch."""
         raise NotImplementedError(f"{type(self).__name__} must define the method `draw(epoch)`.")
 
-    def check(self, model) -> None:
+    def check(self, model: keras.Model) -> None:
         """Raise a `ValueError`, before the first step, if the pictures cannot be drawn for this model."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.check(self.model)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
         self._drawn = False
         if (epoch + 1) % self.every == 0:
             self._write(epoch)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         if not self._drawn:
             self._write(self.epoch)
         if self._writer is not None:

@@ -1,7 +1,9 @@
 """Callback that draws the effect of each coordinate of an embedding on the decoded image."""
 
+import os
+
 import numpy as np
-from keras import ops
+from keras import Model, ops
 
 from keras_ae.errors import InputError
 from keras_ae.ops.core import exporting
@@ -42,7 +44,17 @@ class LatentTraversal(FigureCallback):
     7
     """
 
-    def __init__(self, images, directory, *, dims=8, steps=7, span=3.0, every=1, log_dir=None):
+    def __init__(
+        self,
+        images: np.ndarray,
+        directory: str | os.PathLike,
+        *,
+        dims: int = 8,
+        steps: int = 7,
+        span: float = 3.0,
+        every: int = 1,
+        log_dir: str | os.PathLike | None = None,
+    ):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
         if len(self.images) < 2:
@@ -53,14 +65,14 @@ class LatentTraversal(FigureCallback):
         self.steps = steps
         self.span = span
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         if not (hasattr(model, "embed") and hasattr(model, "decode")):
             raise ValueError(
                 "The model of LatentTraversal must have `embed(x)` and `decode(embedding)`. "
                 f"Received: {type(model).__name__}"
             )
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> dict[str, bytes]:
         with exporting():  # the bottleneck counts no codes and adds no losses
             embeddings = self._embed()
             order = np.argsort(-embeddings.std(axis=0), kind="stable")[: self.dims]

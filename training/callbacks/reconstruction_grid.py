@@ -1,9 +1,10 @@
 """Callback that draws images above their reconstructions."""
 
 import math
+import os
 
 import numpy as np
-from keras import ops
+from keras import Model, ops
 
 from keras_ae.errors import InputError
 from keras_ae.ops.core import exporting
@@ -40,14 +41,22 @@ class ReconstructionGrid(FigureCallback):
     ['reconstructions.png']
     """
 
-    def __init__(self, images, directory, *, every=1, log_dir=None, columns=10):
+    def __init__(
+        self,
+        images: np.ndarray,
+        directory: str | os.PathLike,
+        *,
+        every: int = 1,
+        log_dir: str | os.PathLike | None = None,
+        columns: int = 10,
+    ):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.images = np.asarray(images, "float32")
         if not len(self.images):
             raise ValueError("images of ReconstructionGrid must contain at least one image. Received: none")
         self.columns = columns
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> dict[str, bytes]:
         reconstructions = reconstruct(self.model, self.images)
         pairs = math.ceil(len(self.images) / self.columns)
         columns = math.ceil(len(self.images) / pairs)
@@ -59,7 +68,7 @@ class ReconstructionGrid(FigureCallback):
         return {"reconstructions": image_grid(rows, row_labels=labels, title=f"epoch {epoch + 1}")}
 
 
-def reconstruct(model, images):
+def reconstruct(model: Model, images: np.ndarray) -> np.ndarray:
     """Return `model.reconstruct(images)`, or else `model(images)`, as float32 with the shape of `images`."""
     with exporting():  # the bottleneck counts no codes and adds no losses
         if hasattr(model, "reconstruct"):

@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -27,26 +28,33 @@ class RunState(keras.callbacks.Callback):
         seconds: minimum time between two checkpoints within an epoch, in seconds.
     """
 
-    def __init__(self, path, stream, others=(), restored: Checkpoint | None = None, seconds=20.0):
+    def __init__(
+        self,
+        path: str | Path,
+        stream: Any,
+        others: list[keras.callbacks.Callback] | tuple[keras.callbacks.Callback, ...] = (),
+        restored: Checkpoint | None = None,
+        seconds: float = 20.0,
+    ):
         super().__init__()
         self.path = path
         self.stream = stream
         self.others = list(others)
         self.restored = restored
         self.seconds = seconds
-        self.rows = []
+        self.rows: list[dict[str, Any]] = []
         self.start = 0
         self.epoch = 0
         self.saved_at = time.monotonic()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         # attributes set by the user are kept; only those that change in training are saved
         self.given = [plain_state(callback) for callback in self.others]
         if self.restored is not None:
             self.rows = self.restored.state["history"]
             self.restored.restore_callbacks(self.others)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch, self.start = epoch, 0
         if self.restored is not None:
             # Keras has just reset the metrics: the epoch's running means are restored here
@@ -57,7 +65,7 @@ class RunState(keras.callbacks.Callback):
             self.restored = None
         self.stream.epoch, self.stream.start_step = epoch, self.start
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         step = self.start + batch + 1
         if time.monotonic() - self.saved_at >= self.seconds:
             self.save(self.epoch, step)
@@ -66,19 +74,19 @@ class RunState(keras.callbacks.Callback):
             # depend on the data (counters, seeds) would have advanced one step too far
             raise StopIteration
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}})
         write_atomically(Path(self.path).with_name("history.csv"), as_csv(self.rows))
         self.save(epoch + 1, 0)
 
-    def save(self, epoch, step):
+    def save(self, epoch: int, step: int) -> None:
         """Write the checkpoint of a training that continues at `step` of `epoch`."""
         state = {"epoch": epoch, "step": step, "history": self.rows}
         save_checkpoint(self.path, self.model, state, zip(self.others, self.given, strict=True))
         self.saved_at = time.monotonic()
 
 
-def as_csv(rows) -> str:
+def as_csv(rows: list[dict[str, Any]]) -> str:
     """Format rows, one dictionary each, as CSV with a header."""
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))

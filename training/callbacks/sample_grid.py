@@ -1,7 +1,9 @@
 """Callback that draws samples of a generative model."""
 
+import os
+
 import numpy as np
-from keras import ops
+from keras import Model, ops
 
 from keras_ae.ops.core import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
@@ -30,27 +32,37 @@ class SampleGrid(FigureCallback):
     5
     """
 
-    def __init__(self, directory, *, rows=4, columns=10, seed=0, labels=None, every=1, log_dir=None):
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        *,
+        rows: int = 4,
+        columns: int = 10,
+        seed: int = 0,
+        labels: list[int] | tuple[int, ...] | range | None = None,
+        every: int = 1,
+        log_dir: str | os.PathLike | None = None,
+    ):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.labels = None if labels is None else list(labels)
         self.rows = rows if labels is None else len(self.labels)
         self.columns = columns
         self.seed = seed
-        self._title = None
+        self._title: str | None = None
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         if not hasattr(model, "sample"):
             raise ValueError(
                 "The model of SampleGrid must have `sample(num, seed=None)`. "
                 f"Received: {type(model).__name__}"
             )
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         if self.epoch >= 0:  # an earlier callback may have restored the best weights
             self._title, self._drawn = "draws", False
         super().on_train_end(logs)
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> dict[str, bytes]:
         given = {} if self.labels is None else {"labels": np.repeat(self.labels, self.columns)}
         with exporting():  # counts no codes
             images = self.model.sample(self.rows * self.columns, seed=self.seed, **given)

@@ -1,5 +1,7 @@
 """Callback that writes example sentences for the report of a run."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -27,14 +29,14 @@ class SentenceExamples(keras.callbacks.Callback):
         seed: seed of the draw of sentences.
     """
 
-    def __init__(self, data, directory, *, examples: int = 8, seed: int = 0):
+    def __init__(self, data: Any, directory: Any, *, examples: int = 8, seed: int = 0):
         super().__init__()
         self.data = data
         self.directory = str(directory)
         self.examples = examples
         self.seed = seed
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         attempt(f"examples of {type(self).__name__}", self._write)
 
     def _write(self):

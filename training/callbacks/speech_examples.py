@@ -1,5 +1,7 @@
 """Callback that writes audio and pictures of utterances for the report of a run."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -27,13 +29,13 @@ class SpeechExamples(keras.callbacks.Callback):
         examples: number of examples, of different speakers if there are several.
     """
 
-    def __init__(self, data, directory, *, examples=4):
+    def __init__(self, data: Any, directory: Any, *, examples: int = 4):
         super().__init__()
         self.data = data
         self.directory = str(directory)
         self.rows = _of_different_speakers(data.test, examples)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         attempt(f"examples of {type(self).__name__}", self._write)
 
     def _write(self):
@@ -115,6 +117,6 @@ def _combined(codes):
     return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def to_numpy(tensor) -> np.ndarray:
+def to_numpy(tensor: Any) -> np.ndarray:
     """Convert a tensor to an array, floats to float32."""
     return ops.convert_to_numpy(ops.cast(tensor, "float32") if "float" in str(tensor.dtype) else tensor)

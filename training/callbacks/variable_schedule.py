@@ -49,24 +49,24 @@ class VariableSchedule(keras.callbacks.Callback):
         self._first_step = 0
         self._per_step = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._variable()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if not self._per_step:
             self._variable().assign(self.schedule(epoch))
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._first_step = batch
         if self._per_step:
             self._variable().assign(self.schedule(self.step))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # one call may cover several steps, the last of an epoch fewer (steps_per_execution)
         last = min(batch, (self.params.get("steps") or np.inf) - 1)
         self.step += int(last) - self._first_step + 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         variable = self._variable()
         if logs is not None and not tuple(variable.shape):
             logs.setdefault(self._log_name(variable), float(ops.convert_to_numpy(variable)))
