@@ -27,7 +27,7 @@ def read_ahead(make: Callable, items: Iterable) -> Iterator:
     >>> list(read_ahead(lambda n: n * n, range(6)))
     [0, 1, 4, 9, 16, 25]
     """
-    waiting = deque()
+    waiting: deque = deque()
     with ThreadPoolExecutor(THREADS) as pool:
         try:
             for item in items:

@@ -60,7 +60,7 @@ class BatchStream:
         return self._start_step
 
     @start_step.setter
-    def start_step(self, step: int):
+    def start_step(self, step: int) -> None:
         self._start_step = step
         self._expect_short_epoch(step > 0)
 

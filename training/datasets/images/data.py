@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_ae.data_files import LeftOut
 from keras_ae.errors import InputError
@@ -50,7 +51,7 @@ class ImageSplit:
             return None
         return dict(zip(array.sprites.factor_names, array.factors(self.rows).T, strict=True))
 
-    def images(self, indices=None) -> np.ndarray:
+    def images(self, indices: ArrayLike | slice | None = None) -> np.ndarray:
         """Return images as float32 `(images, height, width, channels)` in [0, 1].
 
         Args:

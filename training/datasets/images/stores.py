@@ -1,10 +1,11 @@
 """Stores of images in memory or in files: encoded files, arrays, and members of .npz files."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
 from keras_ae.training.datasets._arrays import BYTE, NpzMember, image_shape_of, resized, unit_images
@@ -64,7 +65,7 @@ class EncodedStore:
     def __len__(self):
         return len(self.items)
 
-    def read(self, rows) -> np.ndarray:
+    def read(self, rows: ArrayLike) -> np.ndarray:
         """Return the images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
         rows = np.asarray(rows, "int64")
         if not len(rows):
@@ -125,7 +126,7 @@ class EncodedStore:
                     yield self.read(good)
                 batches = None  # a broken image ends the iteration: it restarts after this batch
 
-    def check(self, rows) -> None:
+    def check(self, rows: Iterable[int]) -> None:
         """Decode the images of `rows` one by one; raise an error that names the first unusable one."""
         for row in rows:
             self._check_shape(
@@ -223,7 +224,7 @@ class ArrayStore:
         self.scale = scale
         self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
         self.image_shape = (*(self.image_size or stored[:2]), stored[2])
-        self.channels = None
+        self.channels: int | None = None
         self._stored_channels = stored[2]
 
     def convert_to(self, channels: int | None) -> None:
@@ -234,7 +235,7 @@ class ArrayStore:
     def __len__(self):
         return len(self.array)
 
-    def read(self, rows) -> np.ndarray:
+    def read(self, rows: ArrayLike) -> np.ndarray:
         """Return the images of these rows, float32 `(n, h, w, c)` in [0, 1]."""
         images = self._gather(np.asarray(rows, "int64"))
         return np.asarray(self._finished(images))
@@ -279,7 +280,7 @@ class NpzMemberStore:
         self.scale = scale
         self.image_size = image_size if image_size and tuple(image_size) != stored[:2] else None
         self.image_shape = (*(self.image_size or stored[:2]), stored[2])
-        self.channels = None
+        self.channels: int | None = None
 
     def convert_to(self, channels: int | None) -> None:
         """Convert images to this number of channels when read, see `to_channels`; `None`: unchanged."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_ae.data_files import SPLITS, LeftOut
 from keras_ae.errors import InputError
@@ -45,7 +46,16 @@ class SpeechSplit:
     ((2, 4), [2, 3], [0, 1])
     """
 
-    def __init__(self, store, rows, level=None, columns=None, label=None, texts=None, phones=None):
+    def __init__(
+        self,
+        store: WaveformStore | AudioFileStore,
+        rows: ArrayLike,
+        level: str | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
+        label: str | None = None,
+        texts: Sequence[str] | None = None,
+        phones: "PhoneAlignment | None" = None,
+    ):
         self.store = store
         self.rows = np.asarray(rows, "int64")
         self.level = level
@@ -184,7 +194,7 @@ class PhoneAlignment:
     [1, 1, 1, 0, 0]
     """
 
-    def __init__(self, starts, phones, offsets, names: Sequence[str]):
+    def __init__(self, starts: ArrayLike, phones: ArrayLike, offsets: ArrayLike, names: Sequence[str]):
         self.starts = np.asarray(starts, "int64")
         self.phones = np.asarray(phones, "int64")
         self.offsets = np.asarray(offsets, "int64")
@@ -327,7 +337,7 @@ class SpeechStream:
 
     def __init__(
         self,
-        store,
+        store: WaveformStore | AudioFileStore,
         rows: Sequence[int],
         names: Sequence[str],
         level: str | None = None,

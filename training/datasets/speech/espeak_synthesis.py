@@ -76,7 +76,7 @@ class Synthesizer:
         self._callback = SYNTH_CALLBACK(self._receive)  # the library keeps no reference to the callback
         self.espeak.espeak_SetSynthCallback(self._callback)
 
-    def speak(self, text: str, voice: str, rate: int, pitch: int):
+    def speak(self, text: str, voice: str, rate: int, pitch: int) -> tuple[np.ndarray, list[tuple[int, str]]]:
         """Return `(audio int16 (samples,), [(first sample, phone), ...])` of one utterance."""
         self._audio, self._phones = [], []
         if self.espeak.espeak_SetVoiceByName(voice.encode()):

@@ -89,7 +89,14 @@ def write_sentences(documents: Iterable[TextDocument], folder: Path) -> None:
     Raises:
         InputError: there are no sentences at all.
     """
-    about = {"bounds": [0], "names": [], "groups": [], "problems": [], "left_out": [], "suspicious": []}
+    about: dict[str, list] = {
+        "bounds": [0],
+        "names": [],
+        "groups": [],
+        "problems": [],
+        "left_out": [],
+        "suspicious": [],
+    }
     with (
         (folder / TEXT).open("wb") as text,
         (folder / STARTS).open("wb") as starts,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_ae.data_files import LeftOut
 from keras_ae.text.tokenizer import tokenize
@@ -30,7 +31,7 @@ class TextSplit:
     ([0, 0], [0, 1])
     """
 
-    def __init__(self, store: SentenceStore, spans):
+    def __init__(self, store: SentenceStore, spans: ArrayLike):
         self.store = store
         self.spans = np.asarray(spans, "int64").reshape(-1, 2)
         self._firsts = np.cumsum([0, *(stop - start for start, stop in self.spans)])
@@ -47,11 +48,11 @@ class TextSplit:
         """Number of tokens of each sentence, int32 `(sentences,)`."""
         return self.store.words[self._rows(np.arange(len(self)))]
 
-    def document(self, indices) -> np.ndarray:
+    def document(self, indices: ArrayLike) -> np.ndarray:
         """Return the index of the document of each of these sentences, int32 `(sentences,)`."""
         return (np.searchsorted(self._firsts, indices, "right") - 1).astype("int32")
 
-    def position(self, indices) -> np.ndarray:
+    def position(self, indices: ArrayLike) -> np.ndarray:
         """Return the position of each of these sentences in its document, int32 `(sentences,)`."""
         return (np.asarray(indices) - self._firsts[self.document(indices)]).astype("int32")
 
