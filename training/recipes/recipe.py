@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import keras
 
@@ -94,15 +94,15 @@ class Recipe:
 
     # methods that depend on the kind of data
 
-    def load_data(self):
+    def load_data(self) -> Any:
         """Return the training, validation and test data."""
         raise TypeError(f"{type(self).__name__} must define load_data()")
 
-    def training_batches(self, data):
+    def training_batches(self, data: Any) -> Any:
         """Return an `EpochStream` of the training data."""
         raise TypeError(f"{type(self).__name__} must define training_batches(data)")
 
-    def validation_batches(self, data):
+    def validation_batches(self, data: Any) -> Any:
         """Return a `tf.data.Dataset` of the validation data."""
         raise TypeError(f"{type(self).__name__} must define validation_batches(data)")
 
@@ -113,21 +113,21 @@ class Recipe:
         """
         return None
 
-    def describe(self, data) -> str:
+    def describe(self, data: Any) -> str:
         """Describe in words the data that a model must fit, such as "(8, 8, 1) images"."""
         raise TypeError(f"{type(self).__name__} must define describe(data)")
 
-    def pictures(self, model, data, directory: Path) -> list[keras.callbacks.Callback]:
+    def pictures(self, model: keras.Model, data: Any, directory: Path) -> list[keras.callbacks.Callback]:
         """Return callbacks that draw pictures or write examples into the run `directory`."""
         return []
 
-    def measure(self, model, data) -> dict:
+    def measure(self, model: Any, data: Any) -> dict[str, Any]:
         """Evaluate the best model on the test data; return the content of `metrics.json`."""
         raise TypeError(f"{type(self).__name__} must define measure(model, data)")
 
     # the model
 
-    def build(self, data, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
+    def build(self, data: Any, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
         """Return the compiled model for `data`.
 
         `base` is the trained model that a recipe with `builds_on` builds on.
@@ -140,11 +140,13 @@ class Recipe:
         model.compile(self.optimizer(schedule), jit_compile=False)
         return model
 
-    def optimizer(self, schedule) -> keras.optimizers.Optimizer:
+    def optimizer(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
         """Return the optimiser; `schedule` is its learning rate."""
         return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
-    def build_model(self, data, training_steps) -> keras.Model:
+    def build_model(self, data: Any, training_steps: int) -> keras.Model:
         """Return the model; each recipe implements this method."""
         raise TypeError(f"{type(self).__name__} must define build_model(data, training_steps)")
 
@@ -159,7 +161,7 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def from_settings(cls, settings: dict):
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
         """Return the recipe with these `settings`."""
         names = {field.name for field in fields(cls)}
         unknown = sorted(set(settings) - names)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from keras_ae.models import TotalCorrelationVariationalAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.vae import VaeRecipe
 
 
@@ -24,7 +25,7 @@ class BetaTcVaeRecipe(VaeRecipe):
     decoder: Literal["broadcast", "transposed"] = "broadcast"
     """Decoder: spatial broadcast (separates positions soonest), or transposed convolutions as in vae."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> TotalCorrelationVariationalAutoEncoder:
         settings = {**self.network_settings(), "flatten": True}
         return TotalCorrelationVariationalAutoEncoder(
             image_encoder(data.image_shape, 4 * self.latent_dim, **settings),

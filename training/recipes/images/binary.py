@@ -6,6 +6,7 @@ from typing import ClassVar
 from keras_ae.layers import BinaryBottleneck
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -23,7 +24,7 @@ class BinaryRecipe(ImageRecipe):
     kl_weight: float = 0.0
     """Weight of the KL to Bernoulli(0.5)."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings = self.network_settings()
         bits = BinaryBottleneck(stochastic=self.stochastic, kl_weight=self.kl_weight, seed=self.seed)
         encoder = image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from keras_ae.errors import InputError
 from keras_ae.models import DeepInfoMax
 from keras_ae.networks import deep_info_max_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -47,7 +48,7 @@ class DeepInfoMaxRecipe(ImageRecipe):
         if self.downsampling < 1:
             raise InputError(f"--downsampling must be at least 1. Received: {self.downsampling}")
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> DeepInfoMax:
         filters = tuple(self.filters * 2**level for level in range(self.downsampling))
         encoder = deep_info_max_encoder(data.image_shape, self.latent_dim, filters=filters, noise=self.noise)
         return DeepInfoMax(

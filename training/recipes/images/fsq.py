@@ -7,6 +7,7 @@ from keras_ae.errors import InputError
 from keras_ae.layers import FiniteScalarQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -33,7 +34,7 @@ class FsqRecipe(ImageRecipe):
         """Return the bottleneck."""
         return FiniteScalarQuantizer(self.levels, saturation_cost=self.saturation_cost)
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings, channels = self.network_settings(), len(self.levels)
         encoder = image_encoder(data.image_shape, channels, **settings, noise=self.noise)
         return AutoEncoder(encoder, image_decoder(data.image_shape, channels, **settings), self.quantizer())

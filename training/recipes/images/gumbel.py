@@ -8,6 +8,7 @@ import keras
 from keras_ae.layers import GumbelOneHot
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -27,7 +28,7 @@ class GumbelRecipe(ImageRecipe):
     kl_weight: float = 1e-3
     """Weight of the KL to the uniform prior."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings = self.network_settings()
         rate = self.final_temperature / self.temperature
         temperature = keras.optimizers.schedules.ExponentialDecay(self.temperature, training_steps, rate)

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+import keras
 
 from keras_ae.errors import InputError
 from keras_ae.training.callbacks import CodebookMonitor, LatentTraversal, ReconstructionGrid, SampleGrid
-from keras_ae.training.datasets import load_images, training_batches
+from keras_ae.training.datasets import EpochStream, ImageData, load_images, training_batches
 from keras_ae.training.recipes.images._measures import measure
 from keras_ae.training.recipes.recipe import Recipe
 
@@ -67,7 +69,7 @@ class ImageRecipe(Recipe):
         """Whether the labels of the images are inputs of the model."""
         return False
 
-    def load_data(self):
+    def load_data(self) -> ImageData:
         data = load_images(
             self.data,
             image_size=self.image_size,
@@ -89,22 +91,22 @@ class ImageRecipe(Recipe):
             )
         return data
 
-    def training_batches(self, data):
+    def training_batches(self, data: ImageData) -> EpochStream:
         return training_batches(data.train, self.batch_size, self.seed, labels=self.labelled)
 
-    def validation_batches(self, data):
+    def validation_batches(self, data: ImageData) -> Any:
         return data.validation.batches(self.batch_size, labels=self.labelled)
 
-    def preprocessing(self, description):
+    def preprocessing(self, description: dict) -> dict[str, Any]:
         *size, channels = description.get("image_shape", (None, None))
         size = size if len(size) == 2 else None
         own = {"image_size": size, "channels": channels, "scale": self.scale}
         return {"modality": "images", "value_range": (0, 1), **own}
 
-    def describe(self, data):
+    def describe(self, data: ImageData) -> str:
         return f"{data.image_shape} images"
 
-    def pictures(self, model, data, directory):
+    def pictures(self, model: keras.Model, data: ImageData, directory: Any) -> list[keras.callbacks.Callback]:
         if not hasattr(model, "decode"):
             return []  # nothing to draw
         figures, settings = directory / "figures", self._drawing(directory)
@@ -119,10 +121,10 @@ class ImageRecipe(Recipe):
             callbacks.append(LatentTraversal(shown, figures, **settings))
         return callbacks
 
-    def measure(self, model, data):
+    def measure(self, model: Any, data: ImageData) -> dict[str, Any]:
         return measure(model, self, data)
 
-    def network_settings(self):
+    def network_settings(self) -> dict[str, Any]:
         """Return the arguments common to encoder and decoder."""
         return {"downsampling": self.downsampling, "filters": self.filters}
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from keras_ae.layers import LookupFreeQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -25,7 +26,7 @@ class LfqRecipe(ImageRecipe):
     commitment_cost: float = 0.02
     """Weight of the commitment loss."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings = self.network_settings()
         quantizer = LookupFreeQuantizer(
             self.bits,

@@ -6,6 +6,7 @@ from typing import ClassVar
 from keras_ae.layers import ResidualVectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -27,7 +28,7 @@ class ResidualVqVaeRecipe(ImageRecipe):
     quantizer_dropout: float = 0.0
     """Fraction of the training images for which a random number of the last levels is dropped."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings = self.network_settings()
         quantizer = ResidualVectorQuantizer(
             self.num_embeddings,

@@ -7,6 +7,7 @@ import keras
 
 from keras_ae.models import VariationalAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -29,7 +30,7 @@ class VaeRecipe(ImageRecipe):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Likelihood of the pixels, which are in [0, 1]."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> VariationalAutoEncoder:
         settings = {**self.network_settings(), "flatten": True}
         return VariationalAutoEncoder(
             image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
@@ -40,7 +41,7 @@ class VaeRecipe(ImageRecipe):
             seed=self.seed,
         )
 
-    def warmed_up_beta(self, training_steps):
+    def warmed_up_beta(self, training_steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
         """Return the weight of the KL, or a schedule of the training steps that increases to it."""
         if self.warm_up == 0:
             return self.beta

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -27,7 +28,7 @@ class VqVaeRecipe(ImageRecipe):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     """Distance by which the nearest code is chosen."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
         settings = self.network_settings()
         quantizer = VectorQuantizer(
             self.num_embeddings,

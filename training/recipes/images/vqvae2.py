@@ -6,6 +6,7 @@ from typing import ClassVar
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import TwoLevelAutoEncoder
 from keras_ae.networks import two_level_networks
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 
 
@@ -25,7 +26,7 @@ class VqVae2Recipe(ImageRecipe):
     ema_decay: float = 0.99
     """Decay of the running means that define the codebooks."""
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: ImageData, training_steps: int) -> TwoLevelAutoEncoder:
         networks = two_level_networks(
             data.image_shape, self.embedding_dim, **self.network_settings(), noise=self.noise
         )

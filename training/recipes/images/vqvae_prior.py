@@ -1,11 +1,12 @@
 """Recipe of a prior over the codes of a discrete auto-encoder."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from keras_ae.evaluation.attempts import attempt
-from keras_ae.models import CodePrior, GenerativeAutoEncoder
+from keras_ae.models import AutoEncoder, CodePrior, GenerativeAutoEncoder, TwoLevelAutoEncoder
 from keras_ae.models.discrete.generative_auto_encoder import code_levels
+from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images._likelihood import likelihood_metrics
 from keras_ae.training.recipes.images._measures import code_metrics, reconstruction_metrics
 from keras_ae.training.recipes.images.binary import BinaryRecipe
@@ -57,30 +58,34 @@ class VqVaePriorRecipe(ImageRecipe):
     """Whether to condition the prior on the labels of the images, to generate images of a class."""
 
     @property
-    def labelled(self):
+    def labelled(self) -> bool:
         return self.class_conditional
 
-    def builds_on(self):
+    def builds_on(self) -> ImageRecipe | str:
         if self.model is not None:
             return self.model
         first = AUTOENCODERS[self.autoencoder]
         shared = {field.name for field in fields(ImageRecipe)} - OF_THE_PRIOR
-        settings = {name: getattr(self, name) for name in shared}
+        settings: dict[str, Any] = {name: getattr(self, name) for name in shared}
         size = {"gumbel": "num_classes", "binary": "bits"}.get(self.autoencoder, "num_embeddings")
-        value = self.code_bits if size == "bits" else 2**self.code_bits
+        value: Any = self.code_bits if size == "bits" else 2**self.code_bits
         return first(**settings, **{size: value}, epochs=self.autoencoder_epochs, batch_size=self.batch_size)
 
-    def build_model(self, data, training_steps, auto_encoder):
-        inside = {name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")}
+    def build_model(
+        self, data: ImageData, training_steps: int, auto_encoder: AutoEncoder | TwoLevelAutoEncoder
+    ) -> GenerativeAutoEncoder:
+        inside: dict[str, Any] = {
+            name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")
+        }
         inside["num_labels"] = data.num_classes if self.class_conditional else None
         levels, priors = code_levels(auto_encoder), []
         for number, (values, shape) in enumerate(levels):
             above = levels[number - 1] if number else (None, None)
-            condition = {"condition_values": above[0], "condition_shape": above[1]}
+            condition: dict[str, Any] = {"condition_values": above[0], "condition_shape": above[1]}
             priors.append(CodePrior(values, shape, **inside, **condition))
         return GenerativeAutoEncoder(auto_encoder, *priors)
 
-    def measure(self, model, data):
+    def measure(self, model: GenerativeAutoEncoder, data: ImageData) -> dict[str, Any]:
         test = attempt("reconstructions", reconstruction_metrics, model, data.test, default={})
         test = {**test, **attempt("likelihood", likelihood_metrics, model, data, default={})}
         codes = attempt("codes", code_metrics, model.auto_encoder, data.train, default={})

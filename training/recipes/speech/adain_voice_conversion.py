@@ -1,7 +1,7 @@
 """Recipe of one-shot voice conversion by instance normalisation."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 
@@ -15,6 +15,7 @@ from keras_ae.layers import (
 )
 from keras_ae.models import AdaINVoiceConverter
 from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
+from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
 
 
@@ -83,7 +84,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
         if not self.strides or min(self.strides) < 1:
             raise InputError(f"--strides must be numbers of at least 1. Received: {self.strides}")
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SpeechData, training_steps: int) -> AdaINVoiceConverter:
         if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
             raise InputError(
                 "The data must contain names of speakers for --voice-of speaker and --independence-weight. "
@@ -92,7 +93,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             )
         mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
-        shape = {"bank": self.bank, "strides": self.strides}
+        shape: dict[str, Any] = {"bank": self.bank, "strides": self.strides}
         steps = max(1, round(self.warm_up * training_steps))
         return AdaINVoiceConverter(
             content_encoder(
@@ -125,7 +126,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
             seed=self.seed,
         )
 
-    def content_parts(self):
+    def content_parts(self) -> list[keras.Layer]:
         """Return the layers applied to the frames before the content encoder."""
         parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
         if self.cepstra:
@@ -135,7 +136,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     def _perturbation(self, warp, tilt):
         return SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
 
-    def measure(self, model, data):
+    def measure(self, model: AdaINVoiceConverter, data: SpeechData) -> dict[str, Any]:
         """Compute the errors on the test utterances."""
         names = ("reconstruction_loss", "kl_loss")
         test = attempt("test utterances", losses_of_test, model, self, data, names, default={})

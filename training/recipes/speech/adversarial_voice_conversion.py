@@ -1,7 +1,7 @@
 """Recipe of voice conversion with an adversary that predicts the speaker from the content."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 
@@ -24,6 +24,7 @@ from keras_ae.networks import (
     speaker_encoder,
     table_adain_decoder,
 )
+from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
 
 AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
@@ -98,7 +99,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     """Initial learning rate of the model's AdamW; it decays to 0 by a cosine over the steps in which the
     model is updated, and again in the decoder stage."""
 
-    def build(self, data, steps_per_epoch, base=None):
+    def build(self, data: SpeechData, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
         """Return the compiled model; the adversary's optimiser is Adam with a separate learning rate."""
         keras.utils.set_random_seed(self.seed)
         model = self.build_model(data, self.epochs * steps_per_epoch)
@@ -124,7 +125,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         rate = self.learning_rate if name == "generator" else self.adversary_learning_rate
         return keras.optimizers.Adam(rate, beta_1=0.9 if name == "adversary" else 0.5, clipnorm=5.0)
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SpeechData, training_steps: int) -> AdversarialVoiceConverter:
         speakers = len(data.speakers or ())
         if speakers < 2:
             raise InputError(
@@ -206,7 +207,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         steps = max(1, round(self.ramp * joint_steps))
         return keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.adversarial_weight)
 
-    def measure(self, model, data):
+    def measure(self, model: AdversarialVoiceConverter, data: SpeechData) -> dict[str, Any]:
         """Compute the errors on the test utterances."""
         test = attempt("test utterances", losses_of_test, model, self, data, default={})
         return {"test": test}

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ from keras_ae.evaluation.speech.frame_probes import (
 from keras_ae.layers import VoicePerturbation
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
+from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe
 
 LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
@@ -78,7 +79,7 @@ class CpcRecipe(SpeechRecipe):
                 f"--first-step must be at most --steps. Received: {self.first_step} and {self.steps}"
             )
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SpeechData, training_steps: int) -> ContrastivePredictiveCoding:
         kernels, strides = LAYERS[self.sample_rate]
         if math.prod(strides) * 100 != data.sample_rate:
             raise InputError(
@@ -108,7 +109,7 @@ class CpcRecipe(SpeechRecipe):
             self.warp, self.tilt, window=window, order=round(sample_rate / 400), seed=self.seed
         )
 
-    def measure(self, model, data):
+    def measure(self, model: ContrastivePredictiveCoding, data: SpeechData) -> dict[str, Any]:
         """Compute loss, accuracy and probes on the test utterances, and probes of the untrained model."""
         test = attempt("test utterances", self.losses, model, data, default={})
         if not self.probe or not len(data.test):
@@ -117,12 +118,14 @@ class CpcRecipe(SpeechRecipe):
         untrained = self.probes(self.build_model(data, 1), data, "untrained: ") if probes else {}
         return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
 
-    def losses(self, model, data) -> dict:
+    def losses(self, model: ContrastivePredictiveCoding, data: SpeechData) -> dict[str, float]:
         """Compute `accuracy` and `loss` on the test utterances."""
         logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
         return {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
 
-    def probes(self, model, data, prefix: str = "") -> dict:
+    def probes(
+        self, model: ContrastivePredictiveCoding, data: SpeechData, prefix: str = ""
+    ) -> dict[str, float]:
         """Compute `phone_accuracy` and `speaker_accuracy` of linear probes, fitted on train, tested on test.
 
         A probe that cannot be fitted, such as with a single speaker, is recorded as left out, with
@@ -149,18 +152,18 @@ class CpcRecipe(SpeechRecipe):
         encode = frames_and_context(model)
         return [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
 
-    def phone_features(self, frames):
+    def phone_features(self, frames: np.ndarray) -> np.ndarray:
         """Concatenate each frame and the contexts up to 50 ms around it, standardised over the utterance."""
         frames = standardized(frames)
         context = [shifted(frames[:, self.dim :], by) for by in AROUND]
         return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
-    def speaker_features(self, frames):
+    def speaker_features(self, frames: np.ndarray) -> np.ndarray:
         """Return mean and standard deviation of frame and context over the utterance."""
         return mean_and_deviation(frames)
 
 
-def frames_and_context(model):
+def frames_and_context(model: ContrastivePredictiveCoding) -> Any:
     """Return an `encode` function for `encode_utterances` that concatenates frame and context."""
 
     @tf.function(input_signature=WAVEFORMS)

@@ -1,12 +1,14 @@
 """Base class of recipes for speech."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import keras
 
 from keras_ae.errors import InputError
 from keras_ae.models.speech.voice_converter import VoiceConverter
 from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
-from keras_ae.training.datasets import load_speech, speech_batches
+from keras_ae.training.datasets import BatchStream, SpeechData, load_speech, speech_batches
 from keras_ae.training.recipes.recipe import Recipe
 
 
@@ -30,10 +32,10 @@ class SpeechRecipe(Recipe):
     seed: int = 0
     """Seed of the initial weights, the order of the utterances and all sampling."""
 
-    def load_data(self):
+    def load_data(self) -> SpeechData:
         return load_speech(self.data, sample_rate=self.sample_rate)
 
-    def training_batches(self, data):
+    def training_batches(self, data: SpeechData) -> BatchStream:
         crop = None if self.crop_seconds is None else round(self.crop_seconds * self.sample_rate)
         if crop == 0:
             raise InputError(
@@ -42,14 +44,16 @@ class SpeechRecipe(Recipe):
             )
         return speech_batches(data.train, self.batch_size, self.seed, crop=crop)
 
-    def validation_batches(self, data):
+    def validation_batches(self, data: SpeechData) -> Any:
         return data.validation.batches(self.batch_size)
 
-    def pictures(self, model, data, directory):
+    def pictures(
+        self, model: keras.Model, data: SpeechData, directory: Any
+    ) -> list[keras.callbacks.Callback]:
         examples = ConversionExamples if isinstance(model, VoiceConverter) else SpeechExamples
         return [examples(data, directory)]
 
-    def preprocessing(self, description):
+    def preprocessing(self, description: dict) -> dict[str, Any]:
         return {
             "modality": "speech",
             "value_range": (-1, 1),
@@ -58,11 +62,16 @@ class SpeechRecipe(Recipe):
             "dc_removed": description.get("dc_removed"),
         }
 
-    def describe(self, data):
+    def describe(self, data: SpeechData) -> str:
         return f"utterances at {data.sample_rate} Hz"
 
 
-def losses_of_test(model, recipe, data, names=("reconstruction_loss",)) -> dict:
+def losses_of_test(
+    model: keras.Model,
+    recipe: SpeechRecipe,
+    data: SpeechData,
+    names: tuple[str, ...] = ("reconstruction_loss",),
+) -> dict[str, float]:
     """Return the metrics `names` of `evaluate` on the test utterances."""
     logs = model.evaluate(data.test.batches(recipe.batch_size), verbose=0, return_dict=True)
     return {name: float(logs[name]) for name in names}

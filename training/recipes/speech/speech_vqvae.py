@@ -1,7 +1,7 @@
 """Recipe of the speech auto-encoder with phone-like units."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import tensorflow as tf
 
@@ -24,6 +24,7 @@ from keras_ae.layers import (
 from keras_ae.models import SpeechAutoEncoder
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
 from keras_ae.ops.sequences import input_mask
+from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
 
 FRAMES_PER_CODE = 2
@@ -73,7 +74,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             if not 0 <= value <= most:
                 raise InputError(f"--{option} must be from 0 to {most}. Received: {value}")
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SpeechData, training_steps: int) -> SpeechAutoEncoder:
         if not data.speakers:
             raise InputError(
                 f"The data of the recipe {self.name} must contain names of speakers, on which the decoder is "
@@ -95,7 +96,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         )
         return SpeechAutoEncoder(encoder, decoder, front_end([mel, normalization]), bottleneck)
 
-    def cepstra(self, frames):
+    def cepstra(self, frames: dict[str, Any]) -> list[Any]:
         """Return the layers of the encoder's front end: MFCC with deltas, standardised over the utterance."""
         return [
             WaveformNoise(self.noise, seed=self.seed),
@@ -106,7 +107,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             InstanceNormalization(center=False, scale=False),
         ]
 
-    def make_bottleneck(self):
+    def make_bottleneck(self) -> tuple[Any, int]:
         """Return `(bottleneck, number of channels between encoder, bottleneck and decoder)`."""
         if self.bottleneck == "none":
             return None, self.embedding_dim
@@ -125,7 +126,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         quantizer = VectorQuantizer(self.num_embeddings, commitment_cost=self.commitment_cost, seed=self.seed)
         return quantizer, self.embedding_dim
 
-    def measure(self, model, data):
+    def measure(self, model: SpeechAutoEncoder, data: SpeechData) -> dict[str, Any]:
         """Measure error and units on the test utterances, and the speaker probe of log-mel frames."""
         loss = attempt("test utterances", losses_of_test, model, self, data, default={})
         if not self.probe or not model.discrete or not len(data.test):
@@ -150,7 +151,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
         return {"test": {**found, **loss}, "baselines": baselines}
 
 
-def frames_at(sample_rate) -> dict:
+def frames_at(sample_rate: int) -> dict[str, Any]:
     """Return the settings of a front end with windows of 25 ms every 10 ms."""
     window = sample_rate // 40
     return {
@@ -161,7 +162,7 @@ def frames_at(sample_rate) -> dict:
     }
 
 
-def unit_purity(data, train_units, test_units, num_units) -> float:
+def unit_purity(data: SpeechData, train_units: list, test_units: list, num_units: int) -> float:
     """Compute the purity on the test frames of 10 ms, with units mapped to phones on the training frames."""
     hop = data.sample_rate // 100
     phones = [speech_units.phones_of_frames(split, hop) for split in (data.train, data.test)]
@@ -170,7 +171,7 @@ def unit_purity(data, train_units, test_units, num_units) -> float:
     return speech_units.purity(speech_units.majority_phones(*train, num_units), *test)
 
 
-def log_mel_speaker_accuracy(model, data) -> float:
+def log_mel_speaker_accuracy(model: SpeechAutoEncoder, data: SpeechData) -> float:
     """Compute the speaker accuracy from mean and standard deviation of the frames of the model's target."""
 
     def encode(batch):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from keras_ae.errors import InputError
 from keras_ae.models import QuickThought
-from keras_ae.training.datasets import sentence_blocks
+from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit, sentence_blocks
 from keras_ae.training.recipes.text.text_recipe import TextRecipe
 
 
@@ -33,10 +33,10 @@ class QuickThoughtRecipe(TextRecipe):
         if self.batch_size < 2:
             raise InputError(f"--batch-size must be at least 2 sentences. Received: {self.batch_size}")
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SentenceData, training_steps: int) -> QuickThought:
         rows = self.start_rows(data)
         encoders = [self.sentence_encoder(data, rows, name) for name in ("encoder", "context_encoder")]
         return QuickThought(*encoders, sub_batches=self.sub_batches, vocabulary=data.vocabulary)
 
-    def batches_of(self, data, split, seed):
+    def batches_of(self, data: SentenceData, split: TextSplit, seed: int | None) -> BatchStream:
         return sentence_blocks(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from keras_ae.models import SkipThought
-from keras_ae.training.datasets import sentence_triples
+from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit, sentence_triples
 from keras_ae.training.recipes.text.text_recipe import TextRecipe
 
 
@@ -39,10 +39,10 @@ class SkipThoughtRecipe(TextRecipe):
     learning_rate: float = 1e-3
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 
-    def batches_of(self, data, split, seed):
+    def batches_of(self, data: SentenceData, split: TextSplit, seed: int | None) -> BatchStream:
         return sentence_triples(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)
 
-    def build_model(self, data, training_steps):
+    def build_model(self, data: SentenceData, training_steps: int) -> SkipThought:
         return SkipThought(
             self.sentence_encoder(data, self.start_rows(data)),
             data.vocabulary,

@@ -1,8 +1,9 @@
 """Base class of recipes for sentences."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.optimizers import FusedAdam
 from keras_ae.text import WordVectors, scaled_for_sums
 from keras_ae.training.callbacks import SentenceExamples
-from keras_ae.training.datasets import SentenceData, load_text
+from keras_ae.training.datasets import SentenceData, TextSplit, load_text
 from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
 from keras_ae.training.recipes.recipe import Recipe
 
@@ -67,7 +68,7 @@ class TextRecipe(Recipe):
         if self.vocabulary_size < 3:
             raise InputError(f"--vocabulary-size must be at least 3. Received: {self.vocabulary_size}")
 
-    def load_data(self):
+    def load_data(self) -> SentenceData:
         text = load_text(
             self.data,
             sentence_per_line=self.sentence_per_line,
@@ -81,7 +82,7 @@ class TextRecipe(Recipe):
                 f"--min-count must be lower: no word of the training text occurs {self.min_count} times."
             ) from None
 
-    def training_batches(self, data):
+    def training_batches(self, data: SentenceData) -> Any:
         if self.transfer is not None:
             self.tasks(self.transfer)  # reports errors before the training instead of after it
         for name, split in (("validation", data.validation), ("test", data.test)):
@@ -94,27 +95,31 @@ class TextRecipe(Recipe):
                 ) from None
         return self.batches_of(data, data.train, self.seed)
 
-    def validation_batches(self, data):
+    def validation_batches(self, data: SentenceData) -> Any:
         return self.batches_of(data, data.validation, None).dataset
 
-    def batches_of(self, data, split, seed):
+    def batches_of(self, data: SentenceData, split: TextSplit, seed: int | None) -> Any:
         """Return a `BatchStream` of a split; with `seed=None` the batches are always the same."""
         raise TypeError(f"{type(self).__name__} must define batches_of(data, split, seed)")
 
-    def pictures(self, model, data, directory):
+    def pictures(
+        self, model: keras.Model, data: SentenceData, directory: Path
+    ) -> list[keras.callbacks.Callback]:
         return [SentenceExamples(data, directory)]
 
-    def describe(self, data):
+    def describe(self, data: SentenceData) -> str:
         return f"sentences with {len(data.vocabulary)} words"
 
     # the model
 
-    def optimizer(self, schedule) -> keras.optimizers.Optimizer:
+    def optimizer(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
         # None skips the decay; a decay of 0 would spend most of a step on the vectors of the vocabulary
         decay = self.weight_decay or None
         return FusedAdam(schedule, weight_decay=decay, global_clipnorm=GRADIENT_NORM)
 
-    def start_vectors(self, data) -> WordVectors | None:
+    def start_vectors(self, data: SentenceData) -> WordVectors | None:
         """Return the table of initial word vectors; `None`: random numbers."""
         if self.word_vectors == "none":
             return None
@@ -126,7 +131,7 @@ class TextRecipe(Recipe):
             )
         return WordVectors.load(self.word_vectors)
 
-    def start_rows(self, data) -> np.ndarray | None:
+    def start_rows(self, data: SentenceData) -> np.ndarray | None:
         """Return `start_vectors` in the order of the vocabulary; scaled, if their sums are to be trained."""
         table = self.start_vectors(data)
         if table is None:
@@ -135,9 +140,11 @@ class TextRecipe(Recipe):
             table = scaled_for_sums(table, data.train.tokens())
         return table.rows(data.vocabulary)
 
-    def sentence_encoder(self, data, rows, name: str = "encoder") -> keras.Model:
+    def sentence_encoder(
+        self, data: SentenceData, rows: np.ndarray | None, name: str = "encoder"
+    ) -> keras.Model:
         """Return a new encoder from word ids to a vector, with word vectors initialised by `start_rows`."""
-        shared = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
+        shared: dict[str, Any] = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
         shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
         size = len(data.vocabulary)
         if self.encoder == "bag-of-words":
@@ -152,7 +159,7 @@ class TextRecipe(Recipe):
 
     # evaluation
 
-    def measure(self, model, data):
+    def measure(self, model: Any, data: SentenceData) -> dict[str, Any]:
         """Compute losses on the test sentences, and the tasks of `transfer` with their control rows."""
         metrics = {"test": attempt("test sentences", self.losses, model, data, default={})}
         untrained = attempt("test sentences, untrained", self.untrained_losses, data)
@@ -162,23 +169,29 @@ class TextRecipe(Recipe):
             metrics |= {} if tasks is None else {"transfer": self.transfer_rows(model, data, tasks)}
         return metrics
 
-    def untrained_losses(self, data) -> dict:
+    def untrained_losses(self, data: SentenceData) -> dict[str, float]:
         """Compute `losses` of a model with its initial weights."""
         untrained = self.build_model(data, 1)
         untrained.compile(jit_compile=False)
         return self.losses(untrained, data)
 
-    def losses(self, model, data) -> dict:
+    def losses(self, model: keras.Model, data: SentenceData) -> dict[str, float]:
         """Compute loss and metrics on the test sentences, the most informative one first."""
         batches = self.batches_of(data, data.test, None).dataset
         logs = model.evaluate(batches, verbose=0, return_dict=True)
         return {name: float(logs[name]) for name in sorted(logs, key=lambda name: name != self.headline)}
 
-    def tasks(self, folder) -> list[SentenceTask]:
+    def tasks(self, folder: str | Path) -> list[SentenceTask]:
         """Return the requested tasks in a folder."""
         return load_sentence_tasks(folder, self.transfer_tasks)
 
-    def transfer_rows(self, model, data, tasks, progress=None) -> dict:
+    def transfer_rows(
+        self,
+        model: Any,
+        data: SentenceData,
+        tasks: list[SentenceTask],
+        progress: Callable[[str], None] | None = None,
+    ) -> dict[str, dict]:
         """Compute `{row: {task: results}}`: the model, then control rows without its training."""
         options = {"progress": progress or current_progress(), "figures_cache": cache_folder() / "transfer"}
         rows = attempt(f"transfer of {self.name}", transfer, model, tasks, **options)
