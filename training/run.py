@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -126,7 +126,7 @@ class Run:
             print(f"{self.directory} {state}. Its best model so far is used.", flush=True)
         return model
 
-    def write_json(self, name, content):
+    def write_json(self, name: str, content: dict) -> None:
         """Write `content` to the file `name` of the directory."""
         write_atomically(self.directory / name, json.dumps(content, indent=2) + "\n")
 
@@ -141,7 +141,7 @@ def _making(directory):
         ) from None
 
 
-def load_model(path) -> keras.Model:
+def load_model(path: str | Path) -> keras.Model:
     """Load a model like `keras.saving.load_model`, with a one-line error for missing or damaged files."""
     path = Path(path)
     if not path.is_file() and path.name == "model.keras" and (path.parent / "config.json").is_file():
@@ -438,7 +438,7 @@ def _config(recipe, data, fingerprint, init_from):
 
 
 @contextmanager
-def deterministic_ops():
+def deterministic_ops() -> Iterator[None]:
     """Enable TensorFlow's deterministic kernels within the `with` block, then restore the previous setting.
 
     Otherwise a process that has trained a run would remain slower, and Keras would ignore

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.files import write_atomically
@@ -10,7 +11,7 @@ from keras_ae.training.recipes import Recipe
 FOLDER = "autoencoder"  # in the run directory
 
 
-def with_data_of_base(recipe, open_run):
+def with_data_of_base(recipe: Recipe, open_run: Any) -> Recipe:
     """Return `recipe` with the data of the run of its base model, unless it specifies its own data.
 
     Both then have the same training, validation and test images.
@@ -23,7 +24,7 @@ def with_data_of_base(recipe, open_run):
     return dataclasses.replace(recipe, **{name: getattr(other, name) for name in same})
 
 
-def untrained_base(recipe, data, steps_per_epoch, load_model):
+def untrained_base(recipe: Recipe, data: Any, steps_per_epoch: int, load_model: Any) -> Any:
     """Return an untrained model like the base model, to check settings before anything is trained."""
     base = recipe.builds_on()
     if base is None:
@@ -39,7 +40,7 @@ def untrained_base(recipe, data, steps_per_epoch, load_model):
     return model
 
 
-def trained_base(recipe, directory, train, load_model):
+def trained_base(recipe: Recipe, directory: str | Path, train: Any, load_model: Any) -> Any:
     """Return the base model, stored in the run directory so that the run is self-contained.
 
     Args:

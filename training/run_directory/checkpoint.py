@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from keras_ae.errors import InputError
 from keras_ae.files import write_atomically
 
 
-def training_variables(model) -> list:
+def training_variables(model: keras.Model) -> list[keras.Variable]:
     """Return weights, layer state, seeds, counters, optimisers with loss scales, and running metrics."""
     found = list(model.variables)
     for metric in model.metrics:
@@ -22,7 +23,9 @@ def training_variables(model) -> list:
     return list(unique.values())
 
 
-def save_checkpoint(path, model, state: dict, callbacks=()) -> None:
+def save_checkpoint(
+    path: str | Path, model: keras.Model, state: dict, callbacks: list | tuple | zip = ()
+) -> None:
     """Write the training's variables, `state` and the callbacks to `path` atomically.
 
     Args:
@@ -45,13 +48,13 @@ def save_checkpoint(path, model, state: dict, callbacks=()) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def plain_state(callback) -> dict:
+def plain_state(callback: keras.callbacks.Callback) -> dict:
     """Return the public attributes of a callback that are numbers, strings, or lists of them."""
     state = {name: v.item() if isinstance(v, np.generic) else v for name, v in vars(callback).items()}
     return {name: value for name, value in state.items() if name[0] != "_" and _is_plain(value)}
 
 
-def array_state(callback) -> dict:
+def array_state(callback: keras.callbacks.Callback) -> dict[str, list[np.ndarray]]:
     """Return the public attributes of a callback that are lists of arrays, such as best weights."""
     return {
         name: value
@@ -60,7 +63,7 @@ def array_state(callback) -> dict:
     }
 
 
-def saved_state(path) -> dict:
+def saved_state(path: str | Path) -> dict:
     """Return the `state` of a checkpoint, without its arrays.
 
     Raises:
@@ -83,7 +86,7 @@ class Checkpoint:
         InputError: the file does not exist or is damaged.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path):
         try:
             with np.load(path) as file:
                 self.arrays = {name: file[name] for name in file.files}
@@ -95,7 +98,7 @@ class Checkpoint:
         except Exception as error:
             raise InputError(f"{path} is not a readable checkpoint ({error}).") from error
 
-    def restore_model(self, model) -> None:
+    def restore_model(self, model: keras.Model) -> None:
         """Assign every variable of the training."""
         variables = training_variables(model)
         saved = [self.arrays[f"variable/{i}"] for i in range(self._count())]
@@ -107,7 +110,7 @@ class Checkpoint:
         for variable, value in zip(variables, saved, strict=True):
             variable.assign(value)
 
-    def restore_callbacks(self, callbacks) -> None:
+    def restore_callbacks(self, callbacks: list[keras.callbacks.Callback]) -> None:
         """Set the plain attributes and arrays of each callback."""
         for number, (callback, values) in enumerate(zip(callbacks, self.state["callbacks"], strict=True)):
             vars(callback).update(values)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.training.run_directory.fingerprint import DataFingerprint
@@ -9,12 +10,12 @@ from keras_ae.training.run_directory.fingerprint import DataFingerprint
 BUILT_IN = ("digits", "sprites", "espeak", "docstrings")
 
 
-def place_of_data(recipe) -> str | None:
+def place_of_data(recipe: Any) -> str | None:
     """Return the absolute path of the data of a recipe; `None` for built-in data."""
     return None if recipe.data in BUILT_IN else str(Path(recipe.data).absolute())
 
 
-def with_existing_data(run, recipe):
+def with_existing_data(run: Any, recipe: Any) -> Any:
     """Return `recipe`, that of a run, with the current location of its data.
 
     A relative path is relative to the folder in which the training began; if the data are not found,
@@ -40,7 +41,7 @@ def with_existing_data(run, recipe):
     return recipe  # the reader reports the error
 
 
-def differences(run, fingerprint: DataFingerprint) -> str:
+def differences(run: Any, fingerprint: DataFingerprint) -> str:
     """Describe the differences between the data of a run and those of `fingerprint`; empty if equal.
 
     A run of an older version without a fingerprint is not compared; a printed line says so.
@@ -52,7 +53,7 @@ def differences(run, fingerprint: DataFingerprint) -> str:
     return before.differences(fingerprint)
 
 
-def check_same_data(run, fingerprint: DataFingerprint) -> None:
+def check_same_data(run: Any, fingerprint: DataFingerprint) -> None:
     """Raise an error if the data are not those on which a run was trained.
 
     Raises:
@@ -66,7 +67,7 @@ def check_same_data(run, fingerprint: DataFingerprint) -> None:
         )
 
 
-def load_data_of(run, data: str | None = None, **others):
+def load_data_of(run: Any, data: str | None = None, **others: Any) -> tuple[Any, Any]:
     """Return `(recipe, data)` of a run, for measurements.
 
     Args:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,11 +41,11 @@ class DataFingerprint:
         self.names = names
 
     @classmethod
-    def of(cls, data, source: str | os.PathLike) -> "DataFingerprint":
+    def of(cls, data: Any, source: str | os.PathLike) -> "DataFingerprint":
         """Compute the fingerprint of `ImageData`, `SpeechData` or `SentenceData` from `source`."""
         splits = {name: getattr(data, name) for name in SPLITS}
         stores = list({id(split.store): split.store for split in splits.values()}.values())
-        items = {}
+        items: dict[str, str] = {}
         for number, store in enumerate(stores):
             prefix = f"part {number + 1}, " if len(stores) > 1 and not _paths(store) else ""
             items.update((f"{prefix}{name}", digest) for name, digest in _items(store, Path(source)))

@@ -1,5 +1,6 @@
 """Initial weights of a run from another run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ from keras_ae.errors import InputError
 from keras_ae.layers.base import ScheduledVariable
 
 
-def start_from(model: keras.Model, source: str | Path, load_model) -> None:
+def start_from(model: keras.Model, source: str | Path, load_model: Callable[[Path], keras.Model]) -> None:
     """Set the weights of `model` to those of the run or `.keras` file `source`.
 
     Layer state is included (codebooks and their statistics, means of normalisations). Schedules,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection
+from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.training.run_directory.base_model import FOLDER
@@ -10,7 +11,7 @@ from keras_ae.training.run_directory.checkpoint import saved_state
 FREE = ("data", "epochs")  # settings that may change when a run is resumed
 
 
-def resumed_recipe(run, recipe, given: Collection[str] | None = None):
+def resumed_recipe(run: Any, recipe: Any, given: Collection[str] | None = None) -> Any:
     """Return the recipe of a run, with a new location of its data and more epochs, if given.
 
     Args:
@@ -44,12 +45,12 @@ def resumed_recipe(run, recipe, given: Collection[str] | None = None):
     return dataclasses.replace(saved, **changed)
 
 
-def resume_command(run) -> str:
+def resume_command(run: Any) -> str:
     """Return the command that continues a run."""
     return f"keras-ae train {run.config.get('recipe', 'RECIPE')} --resume {run.directory}"
 
 
-def unfinished(run) -> str:
+def unfinished(run: Any) -> str:
     """Explain why a run has no model, and what to do."""
     return (
         f"{run.directory} has no best model yet: its training has not progressed far enough. "
@@ -57,7 +58,7 @@ def unfinished(run) -> str:
     )
 
 
-def stopped(run, epochs: int) -> str:
+def stopped(run: Any, epochs: int) -> str:
     """Describe what a training stopped by the user has kept, and how to continue it."""
     done = _epoch_of_checkpoint(run)
     if done is None and (run.directory / FOLDER / "checkpoint.npz").is_file():
