@@ -71,7 +71,7 @@ def read_run(directory: str | Path) -> RunRecord:
             f"{directory} is not a run directory: it must contain {', '.join(MARKS[:-1])} or {MARKS[-1]}, as "
             f"`keras-ae train` writes them. {_what_came(directory)}"
         )
-    problems = []
+    problems: list[str] = []
     metrics = _read_json(directory / "metrics.json", "the run has not been tested yet", problems)
     problems += [f"{name} was left out: {why}" for name, why in _reasons(metrics, "left_out")]
     problems += [

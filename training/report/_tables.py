@@ -91,7 +91,7 @@ def comparison_table(metrics: dict, name: str) -> Table | None:
 
 def metric_tables(metrics: dict) -> list[Table]:
     """Return tables of all results: first those of the test, then one table per further group."""
-    groups = {"test": {}}
+    groups: dict[str, dict] = {"test": {}}
     for key, value in metrics.items():
         if isinstance(value, dict):
             groups[key] = {**groups.get(key, {}), **value}

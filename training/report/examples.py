@@ -29,12 +29,12 @@ class Listening:
     picture: bytes | None = None
 
 
-def write_listening(run_directory: str | Path, examples: Sequence[Listening]):
+def write_listening(run_directory: str | Path, examples: Sequence[Listening]) -> None:
     """Write the files of `listening/` in a run: audio, pictures, and finally their index."""
     folder, index = Path(run_directory) / FOLDER, []
     folder.mkdir(parents=True, exist_ok=True)
     for number, example in enumerate(examples):
-        entry = {"title": example.title, "recordings": {}, "picture": None}
+        entry: dict = {"title": example.title, "recordings": {}, "picture": None}
         for place, (label, wav) in enumerate(example.recordings.items()):
             entry["recordings"][label] = f"{number}-{place}.wav"
             write_atomically(folder / f"{number}-{place}.wav", wav)

@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ LIGHT = Theme("#ffffff", "#1c2127", "#59636e", "#e3e6ea", ("#0072b2", "#d55e00")
 DARK = Theme("#1b1f24", "#e8eaed", "#9aa4af", "#343a42", ("#56b4e9", "#e69f00"))
 
 
-def new_figure(width: float, height: float, theme: Theme, **kwargs):
+def new_figure(width: float, height: float, theme: Theme, **kwargs: Any) -> Any:
     """Create a figure of `width` x `height` inches with its own Agg canvas."""
     agg = require("matplotlib.backends.backend_agg", extra="training")
     figure = require("matplotlib.figure", extra="training").Figure(
@@ -44,7 +45,7 @@ def new_figure(width: float, height: float, theme: Theme, **kwargs):
     return figure
 
 
-def style_axes(axes, theme: Theme, *, title: str, x: str, y: str):
+def style_axes(axes: Any, theme: Theme, *, title: str, x: str, y: str) -> None:
     """Set title, axis labels and unobtrusive grid lines."""
     axes.set_facecolor(theme.background)
     # text contains file and layer names: a $ in it is a dollar sign, not mathematics
@@ -61,7 +62,7 @@ def style_axes(axes, theme: Theme, *, title: str, x: str, y: str):
         spine.set_color(theme.muted)
 
 
-def to_png(figure) -> bytes:
+def to_png(figure: Any) -> bytes:
     """Render the figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})

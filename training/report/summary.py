@@ -1,6 +1,7 @@
 """Summary of a finished run on the terminal."""
 
 import json
+from typing import Any
 
 from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.page.sentences import cautions, findings
@@ -14,7 +15,7 @@ HEADLINES = {
 }  # the first measured key is the main column of the table
 
 
-def print_metrics(run) -> None:
+def print_metrics(run: Any) -> None:
     """Print the table of a run's metrics and the baselines.
 
     Args:
@@ -32,12 +33,12 @@ def print_metrics(run) -> None:
     print_failed(metrics.get("failed", {}), run.directory / LOG)
 
 
-def failed_measurements(run) -> dict:
+def failed_measurements(run: Any) -> dict[str, str]:
     """Return `{measurement: reason}` of the measurements that failed after training; the model is kept."""
     return json.loads((run.directory / "metrics.json").read_text()).get("failed", {})
 
 
-def print_failed(failed: dict, log) -> None:
+def print_failed(failed: dict[str, str], log: Any) -> None:
     """Print one line for each measurement that failed.
 
     Args:
@@ -62,7 +63,7 @@ def _print_table(recipe, metrics, codes, rows):
     print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
 
 
-def print_embedding(record) -> None:
+def print_embedding(record: Any) -> None:
     """Print the results of the report of an embedding, one sentence per line.
 
     Args:
