@@ -6,10 +6,11 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from keras_ae.errors import DataWarning, InputError, require
 from keras_ae.training.commands.parsing import given_options, parse
@@ -212,7 +213,7 @@ def _verbs(tyro, given=()):
         """
         from keras_ae.training.commands.encode import encode_command
 
-        options = {"shard": shard, "batch_size": batch_size, "resize": resize}
+        options: dict[str, Any] = {"shard": shard, "batch_size": batch_size, "resize": resize}
         options |= {"sample_rate": sample_rate, "scale": scale, "channels": channels}
         options |= {"skip_broken": skip_broken, "encoding": encoding}
         return encode_command(open_encoder(run), source, output, **options)
@@ -255,7 +256,7 @@ def _verbs(tyro, given=()):
     return {verb.__name__.rstrip("_"): verb for verb in verbs}
 
 
-def demo(runs, embedding="quick") -> int:
+def demo(runs: str | Path, embedding: DemoBudget = "quick") -> int:
     """Train on digits, measure the embedding, and export a verified SavedModel and ONNX files."""
     from keras_ae.training.commands.report import report
     from keras_ae.training.run import train
@@ -288,7 +289,7 @@ def _kept(run):
         ) from None
 
 
-def export_run(run, formats, *, uint8_images: bool = False) -> int:
+def export_run(run: Any, formats: Iterable[str], *, uint8_images: bool = False) -> int:
     """Export the model of a run below `export/`, printing the table of verified differences.
 
     Returns:
@@ -312,7 +313,7 @@ def export_run(run, formats, *, uint8_images: bool = False) -> int:
     return 0
 
 
-def open_encoder(path):
+def open_encoder(path: Path) -> Any:
     """Return the `OpenEncoder` of a run, a `.keras` file or an exported artifact.
 
     Raises:
@@ -372,7 +373,7 @@ def _complain(message, code=2):
 
 
 @contextlib.contextmanager
-def data_warnings_as_lines():
+def data_warnings_as_lines() -> Iterator[None]:
     """Print each different `DataWarning` once, as one line on stderr without its location in the code.
 
     Other warnings are shown as usual.

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf  # one trace for inputs of any size
@@ -49,7 +50,13 @@ class OpenEncoder:
         return waveform_inputs(self.shapes)
 
 
-def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> OpenEncoder:
+def encoder_of_model(
+    path: Path,
+    endpoint: Any,
+    vocabulary: Vocabulary | None,
+    recipe: Any,
+    preprocessing: Preprocessing | None = None,
+) -> OpenEncoder:
     """Return the encoder of a model; endpoint, vocabulary, recipe and preprocessing may be `None`."""
     specs = {} if endpoint is None else endpoint.inputs
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
@@ -58,7 +65,7 @@ def encoder_of_model(path, endpoint, vocabulary, recipe, preprocessing=None) -> 
     return OpenEncoder(path, encode, shapes, recipe, encode_text, preprocessing)
 
 
-def encoder_of_artifact(path, artifact) -> OpenEncoder:
+def encoder_of_artifact(path: Path, artifact: Any) -> OpenEncoder:
     """Return the encoder of an `export.Artifact`; an ONNX file for text needs its vocabulary next to it."""
     endpoints = artifact.manifest["endpoints"]
     inputs = endpoints.get("encode", {}).get("inputs", {})
@@ -78,17 +85,17 @@ def _strings(sentences):
 
 def encode_command(
     encoder: OpenEncoder,
-    source,
-    output,
+    source: str | Path,
+    output: str | Path,
     *,
-    shard="0/1",
-    batch_size=256,
-    resize=False,
-    sample_rate=None,
-    channels=None,
-    skip_broken=False,
-    encoding=None,
-    scale=None,
+    shard: str = "0/1",
+    batch_size: int = 256,
+    resize: bool = False,
+    sample_rate: int | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+    encoding: str | None = None,
+    scale: float | None = None,
 ) -> int:
     """Write the codes of all examples of `source`; the arguments are those of `keras-ae encode`."""
     shard = parse_shard(shard)
@@ -171,7 +178,7 @@ def _sample_rate(path, own, asked):
     return own or asked
 
 
-def stored_level(preprocessing) -> str | None:
+def stored_level(preprocessing: Preprocessing | None) -> str | None:
     """Return the level of a model's training, as an argument of `stream_speech`."""
     level = "rms" if preprocessing is None or preprocessing.level is None else preprocessing.level
     return None if level == "none" else level
@@ -187,7 +194,7 @@ def _encode_text(encoder, source, output, shard, batch_size, encoding):
     return 0
 
 
-def traced(endpoint):
+def traced(endpoint: Any) -> Callable | None:
     """Convert an endpoint, if any, to a function of arrays that is traced once for inputs of any size."""
     if endpoint is None:
         return None

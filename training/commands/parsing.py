@@ -5,7 +5,7 @@ import functools
 import io
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from keras_ae.errors import InputError, require
 
@@ -22,7 +22,7 @@ PLAINER = {  # messages of Python and their replacements
 }
 
 
-def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Sequence[str] = ()) -> Callable:
+def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Iterable[str] = ()) -> Callable:
     """Return the requested verb as a function without parameters.
 
     Args:

@@ -1,5 +1,6 @@
 """Commands `keras-ae report` and `keras-ae compare`."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -117,7 +118,9 @@ def _is_run(path):
     return False
 
 
-def compare_runs(paths, output: str | Path = "compare.html", *, different_data: bool = False) -> str:
+def compare_runs(
+    paths: Sequence[str | Path], output: str | Path = "compare.html", *, different_data: bool = False
+) -> str:
     """Compare the embeddings of runs; write the page and the JSON file; return the table as text.
 
     Args:
