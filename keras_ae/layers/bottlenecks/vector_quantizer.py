@@ -419,7 +419,7 @@ def check_code_size(codebook: NDArray[Any] | None, size: int) -> None:
         )
 
 
-def check_shared_settings(layer: "VectorQuantizer | Bottleneck") -> None:
+def check_shared_settings(layer: Bottleneck) -> None:
     """Raise a `ValueError` for settings of both quantisers that are not valid."""
     if layer.codebook_dim is not None and layer.codebook_dim < 1:
         raise ValueError(
