@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_recipe(arguments)
         given = given_options(arguments)
-        verb = parse(_verbs(require("tyro", extra="training"), given), arguments, names=RECIPES)
+        verb = parse(_verbs(require("tyro", extra="training"), given), arguments, choices=RECIPES)
         with data_warnings_as_lines():
             return verb()
     except SystemExit as end:  # after --help

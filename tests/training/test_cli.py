@@ -15,7 +15,7 @@ from keras_ae import InputError, export
 from keras_ae.models import AutoEncoder
 from keras_ae.training import run as run_module
 from keras_ae.training.cli import main
-from keras_ae.training.commands.parsing import one_line
+from keras_ae.training.commands import parsing
 from keras_ae.training.recipes import RECIPES
 
 QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")
@@ -102,6 +102,8 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
         (["train", "nope"], f"RECIPE must be one of {LISTED}. Received: nope"),
         (["train", "vae", "--nope", "3"], "Unrecognized options: --nope, 3. See: keras-ae train vae --help"),
         (["train", "vae", "--epoch", "3"], "--epoch, 3. Perhaps you meant --epochs. See"),
+        (["train", "vae", "--no-prob"], "Unrecognized options: --no-prob. Perhaps you meant --no-probe. See"),
+        (["train", "--epochs", "3"], "Unrecognized or misplaced options: --epochs, 3. See: keras-ae train -"),
         (
             ["train", "vae", "--epochs", "0"],
             "--epochs must be at least 1. Received: 0. See: keras-ae train vae --help",
@@ -114,7 +116,16 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
             ["train", "vae", "--learning-rate", "0"],
             "--learning-rate must be a positive number. Received: 0.0",
         ),
-        (["train", "vae", "--likelihood", "nope"], "'nope'"),
+        (["train", "vae", "--epochs"], "--epochs must have a value. Received: none. See"),
+        (
+            ["train", "vae", "--likelihood", "nope"],
+            "must be one of the choices. Received: 'nope'. Ex",
+        ),
+        (["train", "vae", "--channels", "2"], "Received: '2'. Expected one of ('1', '3'). See"),
+        (
+            ["train", "quick-thought", "--sub-batches", "x"],
+            "must be a whole number. Received: 'x'. See",
+        ),
         (["train", "vae", "--warm-up", "3"], "--warm-up must be from 0 to 1. Received: 3.0"),
         (["train", "vqvae", "--ema-decay", "2"], "--ema-decay must be at least 0 and below 1. Received: 2.0"),
         (
@@ -129,7 +140,8 @@ def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
         (["train", "quick-thought", "--batch-size", "1"], "--batch-size must be at least 2 sentences"),
         (["train", "cpc", "--first-step", "20"], "--first-step must be at most --steps. Received: 20 and 12"),
         (["train", "adain-voice-conversion", "--strides", "0"], "--strides must be numbers of at least 1"),
-        (["encode", "run", "images"], "Missing from keras-ae encode: OUTPUT"),
+        (["train", "fsq", "--levels", "5", "x"], "--levels must be whole numbers. Received: '5', 'x'. See"),
+        (["encode", "run", "images"], "Missing from keras-ae encode: OUTPUT. See"),
         (["export", "run", "--to", "tflite"], "Expected one of ('saved-model', 'onnx'). See"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -138,13 +150,16 @@ def test_bad_option_is_one_line(complaint, arguments, expected):
     assert expected in complaint(*arguments)
 
 
-def test_box_of_a_colourful_terminal_becomes_one_line():
-    box = (
-        "\x1b[31m╭─ Missing subcommand ───────╮\x1b[0m\n"
-        "\x1b[31m│\x1b[0m Expected one of {a, b} and \x1b[31m│\x1b[0m\n\x1b[31m│\x1b[0m no other. │\n"
-        "│ ────────────────── │\n│ For full helptext, run x --help │\n╰──────────╯\n"
-    )
-    assert one_line(box) == "Missing subcommand: Expected one of {a, b} and no other."
+@pytest.mark.parametrize("broken", ["no hook", "unknown event"])
+def test_errors_that_tyro_does_not_hand_over_are_reported_by_tyro(capsys, monkeypatch, broken):
+    if broken == "no hook":
+        monkeypatch.setitem(sys.modules, "tyro._errors", None)
+        monkeypatch.setattr(parsing, "_unrecognized", None)
+    else:
+        monkeypatch.setattr(parsing, "_unrecognized", lambda *_: None)
+    assert main(["nope"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "Unrecognized options: nope" in err and "Traceback" not in err
 
 
 # bad data

@@ -1,57 +1,68 @@
 """Parsing of command-line arguments with tyro, with one-line errors."""
 
 import contextlib
+import dataclasses
+import difflib
 import functools
-import io
+import inspect
 import itertools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import get_args
 
 from keras_ae.errors import InputError, require
 
-PLAINER = {  # messages of Python and their replacements
-    r": invalid literal for int\(\) with base 10: ": " must be a whole number. Received: ",
-    r": could not convert string to float: ": " must be a number. Received: ",
-    r"^Error parsing (?:recipe: )?": "",
-    r": no type matching (?:\{None\}\|)?\{INT INT\} could be instantiated from \[(.*?)\]": (
-        r" must be two whole numbers, a height and a width. Received: \1"
-    ),
-    r": no type matching (?:\{None\}\|)?(\{.*?\}) could be instantiated from \[(.*?)\]": (
-        r" must be \1. Received: \2"
-    ),
+# what an option of a type must be, for values that cannot be converted
+EXPECTED = {
+    int: "a whole number",
+    float: "a number",
+    tuple[int, ...]: "whole numbers",
+    tuple[int, int]: "two whole numbers, a height and a width",
 }
 
 
-def parse(verbs: Mapping[str, Callable], arguments: Sequence[str], names: Iterable[str] = ()) -> Callable:
+def parse(
+    verbs: Mapping[str, Callable],
+    arguments: Sequence[str],
+    choices: Mapping[str, type] = MappingProxyType({}),
+) -> Callable:
     """Return the requested verb as a function without parameters.
 
     Args:
         verbs: `{name: function}`; the parameters of a function are its options.
         arguments: arguments of the command line.
-        names: names of the sub-commands of the verbs.
+        choices: `{name: dataclass}`, sub-commands of the verbs; the fields of a dataclass are its options.
 
     Raises:
         InputError: the arguments are invalid.
-        SystemExit: with code 0, after help was shown.
+        SystemExit: with code 0, after help was shown; with code 2, after tyro reported an error of another
+            kind than those of `_MESSAGES`.
     """
     tyro = require("tyro", extra="training")
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
-    written = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(written):
-            return tyro.extras.subcommand_cli_from_dict(
-                {name: _postponed(verb) for name, verb in verbs.items()},
-                prog="keras-ae",
-                description="Auto-encoders beyond reconstruction: train, measure, export, encode.",
-                args=arguments or ["--help"],
-                config=config,
-            )
-    except SystemExit as end:
-        if not end.code:
-            raise
-        known = itertools.takewhile({*verbs, *names}.__contains__, arguments)
-        help_of = " ".join(["keras-ae", *known, "--help"])
-        raise InputError(f"{one_line(written.getvalue())} See: {help_of}") from None
+    known = list(itertools.takewhile({*verbs, *choices}.__contains__, arguments))
+    command = " ".join(["keras-ae", *known])
+
+    def refuse(event):
+        if type(event).__name__ == "UnrecognizedArgs":
+            message = _unrecognized(event.tokens, known, {**verbs, **choices})
+        else:
+            message = _MESSAGES.get(type(event).__name__, lambda *_: None)(event, command)
+        if message is not None:
+            raise InputError(f"{message.removesuffix('.')}. See: {command} --help")
+
+    with _on_parse_error(refuse):
+        return tyro.extras.subcommand_cli_from_dict(
+            {name: _postponed(verb) for name, verb in verbs.items()},
+            prog="keras-ae",
+            description="Auto-encoders beyond reconstruction: train, measure, export, encode.",
+            args=arguments or ["--help"],
+            config=(
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.CascadeSubcommandArgs,
+            ),
+            registry=_conversions(tyro),
+        )
 
 
 def given_options(arguments: Sequence[str]) -> set[str]:
@@ -74,30 +85,124 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def one_line(box: str) -> str:
-    """Return the main message of the box in which tyro reports an error.
-
-    Example:
-
-    >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --x │\\n╰────╯")
-    'Unrecognized options: --x.'
-    """
-    plain = re.sub(r"\x1b\[[\d;]*m|[╭╮╰╯│]", "", box)
-    parts = (" ".join(part.split()) for part in re.split(r"─+|-{3,}|\n\s*\n", plain))
-    title, *contents = [part for part in parts if part]
-    message = contents[0] if contents else title
-    if title == "Missing subcommand":
-        message = f"{title}: {message}"
-    for pattern, replacement in PLAINER.items():
-        message = re.sub(pattern, replacement, message)
-    suggestion = re.search(r"Perhaps you meant: (--[\w-]+)", "  ".join(contents))
-    message = message.removesuffix(".").rstrip() + "."
-    return f"{message} Perhaps you meant {suggestion[1]}." if suggestion else message
-
-
 def _postponed(verb):
     @functools.wraps(verb)
     def call(*args, **kwargs):
         return functools.partial(verb, *args, **kwargs)
 
     return call
+
+
+def _on_parse_error(hook):
+    """Return the context in which tyro calls `hook` with each error of the arguments.
+
+    tyro does not guarantee this hook: a version without it reports errors in its own format.
+    """
+    try:
+        from tyro._errors import on_parse_error
+    except ImportError:
+        return contextlib.nullcontext()
+    return on_parse_error(hook)
+
+
+def _conversions(tyro):
+    """Return rules by which tyro converts the types of `EXPECTED`, with messages of this package."""
+    registry = tyro.constructors.ConstructorRegistry()
+    own = []  # types that are asked for here: their specification is that of tyro itself
+
+    @registry.primitive_rule
+    def explained(info):
+        kinds = [kind for kind in get_args(info.type) if kind is not type(None)]
+        is_optional = len(kinds) == 1 and type(None) in get_args(info.type)
+        expected = EXPECTED.get(kinds[0] if is_optional else info.type)
+        if expected is None or info.type in own:
+            return None
+        own.append(info.type)
+        spec = tyro.constructors.ConstructorRegistry.get_primitive_spec(info)
+        own.remove(info.type)
+        return dataclasses.replace(spec, instance_from_str=_explaining(spec.instance_from_str, expected))
+
+    return registry
+
+
+def _explaining(convert, expected):
+    def call(texts):
+        try:
+            return convert(texts)
+        except ValueError:
+            raise ValueError(f"must be {expected}. Received: {', '.join(map(repr, texts))}") from None
+
+    return call
+
+
+def _missing(event, command):
+    names = [_name(found.arg) for found in event.missing_arguments]
+    return f"Missing from {command}: {', '.join(names)}"
+
+
+def _no_choice(event, command):
+    return f"Missing subcommand: Expected one of {{{', '.join(event.subcommand_spec.parser_from_name)}}}"
+
+
+def _invalid_choice(event, command):
+    # tyro does not keep the order of choices next to None
+    choices = sorted({*event.choices} - {"None"}) if "None" in event.choices else event.choices
+    listed = ", ".join(map(repr, choices))
+    must = f"{_name(event.argument)} must be one of the choices. Received: {event.value!r}"
+    return f"{must}. Expected one of ({listed})"
+
+
+def _bad_value(event, command):
+    if event.reason != "too_few_values":
+        return None
+    count = event.argument.lowered.nargs
+    needed = "a value. Received: none" if count == 1 else f"{count} values. Received: fewer"
+    return f"{_name(event.argument)} must have {needed}"
+
+
+def _not_converted(event, command):
+    message = " ".join(event.message.split())
+    if event.argument is None:  # the check of a recipe, whose message names the option
+        return message
+    return f"{_name(event.argument)}{' ' if message.startswith('must ') else ': '}{message}"
+
+
+_MESSAGES = {  # of events of tyro, by the names of their classes
+    "BadValue": _bad_value,
+    "InstantiationFailure": _not_converted,
+    "InvalidChoice": _invalid_choice,
+    "MissingArgs": _missing,
+    "MissingSubcommand": _no_choice,
+}
+
+
+def _name(argument):
+    """Return an option, or the name of a positional argument in the help, as the user knows it."""
+    lowered = argument.lowered
+    return str(lowered.metavar) if argument.is_positional() else "/".join(lowered.name_or_flags)
+
+
+def _unrecognized(tokens, known, owners):
+    """Return the message about unrecognized options; `known` are those of `owners` that were requested."""
+    given = [token.partition("=")[0].replace("_", "-") for token in tokens if token.startswith("--")]
+    everywhere = {option for owner in owners.values() for option in _options(owner)}
+    kind = "Unrecognized or misplaced" if everywhere.intersection(given) else "Unrecognized"
+    valid = [option for name in known for option in _options(owners[name])]
+    similar = dict.fromkeys(option for name in given for option in _similar(name, valid))
+    hint = f". Perhaps you meant {', '.join(similar)}" if similar else ""
+    return f"{kind} options: {', '.join(tokens)}{hint}"
+
+
+def _options(owner):
+    """Return the options of a function, whose positional arguments have no default, or of a dataclass."""
+    parameters = inspect.signature(owner).parameters.values()
+    options = [one for one in parameters if one.default is not one.empty]
+    switches = [f"no_{one.name}" for one in options if isinstance(one.default, bool)]
+    return [f"--{name.replace('_', '-')}" for name in [*(one.name for one in options), *switches]]
+
+
+def _similar(given, options):
+    if len(given) <= 3:
+        return []
+    close = difflib.get_close_matches(given, options, n=1, cutoff=0.8)
+    return [*close, *sorted(option for option in options if given[2:] in option)][:1]
