@@ -20,7 +20,7 @@ def commitment_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None)
 
     Args:
         x: `(..., dim)`, output of the encoder.
-        quantized: `(..., dim)`, the chosen codes.
+        quantized: `(..., dim)`, the chosen code vectors.
         weights: `x.shape[:-1]`, 1 = real.
 
     Returns:
@@ -33,20 +33,20 @@ def commitment_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None)
 
 
 def codebook_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the codebook loss `mean (sg[x] - q)^2`, which moves the chosen codes to the encoder's output.
+    """Return the codebook loss `mean (sg[x] - q)^2`, which moves the chosen vectors to the encoder's output.
 
-    Arguments and result as in `commitment_loss`; only the codes receive a gradient.
+    Arguments and result as in `commitment_loss`; only the code vectors receive a gradient.
     """
     return _weighted_square(ops.stop_gradient(x) - quantized, weights)
 
 
-def orthogonality_loss(codes: Tensor) -> Tensor:
-    """Return `|E E^T - I|^2 / K^2` of the codes scaled to unit length, which separates their directions.
+def orthogonality_loss(codebook: Tensor) -> Tensor:
+    """Return `|E E^T - I|^2 / K^2` of the code vectors at unit length, which separates their directions.
 
     It equals `(|E^T E|^2 - K) / K^2`: O(K dim^2), without a table of K x K.
 
     Args:
-        codes: `(K, dim)`.
+        codebook: `(K, dim)`.
 
     Returns:
         scalar.
@@ -59,9 +59,9 @@ def orthogonality_loss(codes: Tensor) -> Tensor:
     >>> round(float(orthogonality_loss(ops.array([[2.0, 0.0], [0.0, 3.0]]))), 6)
     0.0
     """
-    unit = codes / ops.maximum(ops.norm(codes, axis=-1, keepdims=True), 1e-12)
+    unit = codebook / ops.maximum(ops.norm(codebook, axis=-1, keepdims=True), 1e-12)
     gram = ops.matmul(ops.transpose(unit), unit)
-    return (ops.sum(ops.square(gram)) - codes.shape[0]) / codes.shape[0] ** 2
+    return (ops.sum(ops.square(gram)) - codebook.shape[0]) / codebook.shape[0] ** 2
 
 
 def _weighted_square(difference, weights):
@@ -92,7 +92,7 @@ def saturation_loss(x: Tensor, weights: Tensor | None = None) -> Tensor:
 
 
 def code_diversity_loss(
-    x: Tensor, codes: Tensor, weights: Tensor | None = None, temperature: float = 1.0
+    x: Tensor, codebook: Tensor, weights: Tensor | None = None, temperature: float = 1.0
 ) -> Tensor:
     """Return `log K - H(p)` in nats, where `p` is the mean over the batch of the softmax over the codes.
 
@@ -105,7 +105,7 @@ def code_diversity_loss(
 
     Args:
         x: `(vectors, dim)`.
-        codes: `(K, dim)`.
+        codebook: `(K, dim)`.
         weights: `(vectors,)`, 1 = real; `None`: all.
         temperature: temperature of the softmax, in the units of `x` squared.
 
@@ -117,55 +117,55 @@ def code_diversity_loss(
     total = tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1e-12)
 
     @tf.custom_gradient
-    def loss(x, codes):
-        share = sum_over_replicas(_mean_softmax(x, codes, weights, temperature)) / total
+    def loss(x, codebook):
+        share = sum_over_replicas(_mean_softmax(x, codebook, weights, temperature)) / total
         log_share = tf.math.log(tf.maximum(share, 1e-30))
 
         def gradient(upstream):
             # every replica returns its share times the number of replicas, as all losses do
             scale = upstream * num_replicas() / total
-            return _gradients(x, codes, weights * scale, log_share, temperature)
+            return _gradients(x, codebook, weights * scale, log_share, temperature)
 
-        return math.log(codes.shape[0]) + tf.reduce_sum(share * log_share), gradient
+        return math.log(codebook.shape[0]) + tf.reduce_sum(share * log_share), gradient
 
-    return loss(x, codes)
+    return loss(x, codebook)
 
 
-def _softmax(rows, codes, temperature):
-    scores = exact_scores(rows, codes)  # float64: codes may be close to each other and far from all others
+def _softmax(rows, codebook, temperature):
+    scores = exact_scores(rows, codebook)  # float64: codes may be close to each other and far from all others
     scores = 2.0 * (scores - tf.reduce_max(scores, axis=1, keepdims=True)) / tf.cast(temperature, tf.float64)
     return tf.nn.softmax(tf.cast(scores, rows.dtype))
 
 
-def _mean_softmax(x, codes, weights, temperature):
+def _mean_softmax(x, codebook, weights, temperature):
     """Return `sum_n weight_n softmax_n`, `(K,)`."""
 
     def step(block, share):
-        soft = _softmax(block.rows_of(x), codes, temperature)
+        soft = _softmax(block.rows_of(x), codebook, temperature)
         return share + tf.linalg.matvec(soft, block.rows_of(weights) * block.fresh(), transpose_a=True)
 
-    return row_blocks(step, tf.zeros_like(codes[:, 0]), x, 2 * codes.shape[0])
+    return row_blocks(step, tf.zeros_like(codebook[:, 0]), x, 2 * codebook.shape[0])
 
 
-def _gradients(x, codes, weights, log_share, temperature):
+def _gradients(x, codebook, weights, log_share, temperature):
     """Return the gradients of `L = sum_k p_k log p_k`.
 
     `dL/ds_nk = weight_n p_nk (log p_k - sum_j p_nj log p_j)`
     """
 
     def step(block, gradients):
-        to_x, to_codes = gradients
+        to_x, to_codebook = gradients
         rows = block.rows_of(x)
-        soft = _softmax(rows, codes, temperature)
+        soft = _softmax(rows, codebook, temperature)
         surplus = log_share - tf.reduce_sum(soft * log_share, axis=1, keepdims=True)
         weight = block.rows_of(weights) * block.fresh() * (2.0 / temperature)
         to_scores = soft * surplus * weight[:, None]
         moved = tf.matmul(to_scores, rows, transpose_a=True)
-        to_codes += moved - tf.reduce_sum(to_scores, axis=0)[:, None] * codes
-        to_x = tf.tensor_scatter_nd_add(to_x, block.numbers()[:, None], tf.matmul(to_scores, codes))
-        return to_x, to_codes
+        to_codebook += moved - tf.reduce_sum(to_scores, axis=0)[:, None] * codebook
+        to_x = tf.tensor_scatter_nd_add(to_x, block.numbers()[:, None], tf.matmul(to_scores, codebook))
+        return to_x, to_codebook
 
-    return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codes)), x, 2 * codes.shape[0])
+    return row_blocks(step, (tf.zeros_like(x), tf.zeros_like(codebook)), x, 2 * codebook.shape[0])
 
 
 def mean_sign_kl_to_uniform(logits: Tensor, weights: Tensor | None = None, group_bits: int = 13) -> Tensor:

@@ -111,7 +111,7 @@ def nearest_code(x: Tensor, codebook: Tensor, candidates: int | None = None) -> 
     if codebook.shape[0] == 1:
         return tf.zeros_like(x[:, 0], tf.int32)
     rounding = 2 * (codebook.shape[1] + 4) * _roundoff()
-    codes, bias = _whole_groups(*table[:2])
+    code_vectors, bias = _whole_groups(*table[:2])
 
     def search(rows, start):
         shifted = rows - table[2]
@@ -122,9 +122,9 @@ def nearest_code(x: Tensor, codebook: Tensor, candidates: int | None = None) -> 
             reach = tf.sqrt(squared) + tf.sqrt(tf.maximum(squared - 2.0 * largest, 0.0))
             return rounding * tf.square(reach)
 
-        return sole_best(similarities(shifted, codes, bias), slack)
+        return sole_best(similarities(shifted, code_vectors, bias), slack)
 
-    return _search_again(in_row_blocks(search, x, codes.shape[0]), x, codebook, table)
+    return _search_again(in_row_blocks(search, x, code_vectors.shape[0]), x, codebook, table)
 
 
 def exact_scores(x: Tensor, codebook: Tensor, table: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
@@ -144,9 +144,9 @@ def exact_scores(x: Tensor, codebook: Tensor, table: tuple[Tensor, Tensor, Tenso
     """
     _, bias, centre = table or recentred(codebook)
     usable, centre = bias > bias.dtype.min, tf.cast(centre, tf.float64)
-    codes = tf.where(usable[:, None], tf.cast(codebook, tf.float64) - centre, 0.0)
-    bias = tf.where(usable, -0.5 * tf.reduce_sum(tf.square(codes), axis=1), tf.float64.min)
-    return similarities(tf.cast(finite_or_zero(x), tf.float64), codes, bias, centre)
+    code_vectors = tf.where(usable[:, None], tf.cast(codebook, tf.float64) - centre, 0.0)
+    bias = tf.where(usable, -0.5 * tf.reduce_sum(tf.square(code_vectors), axis=1), tf.float64.min)
+    return similarities(tf.cast(finite_or_zero(x), tf.float64), code_vectors, bias, centre)
 
 
 def nearest_of_best(x: Tensor, codebook: Tensor, scores: Tensor, candidates: int) -> Tensor:
@@ -174,19 +174,19 @@ def export_candidates(codebook: np.ndarray) -> int:
     """
     codebook = np.asarray(codebook)
     centre = recentred(tf.constant(codebook))[2].numpy().astype("float64")
-    codes = codebook[np.isfinite(codebook).all(axis=1)].astype("float64") - centre
-    lengths = np.square(codes).sum(axis=1)
+    code_vectors = codebook[np.isfinite(codebook).all(axis=1)].astype("float64") - centre
+    lengths = np.square(code_vectors).sum(axis=1)
     most = CANDIDATES
-    for start in range(0, len(codes), CODES_AT_ONCE):
+    for start in range(0, len(code_vectors), CODES_AT_ONCE):
         part = slice(start, start + CODES_AT_ONCE)
-        squared = lengths[part, None] + lengths - 2 * codes[part] @ codes.T
+        squared = lengths[part, None] + lengths - 2 * code_vectors[part] @ code_vectors.T
         unclear = 8 * 2 * (codebook.shape[1] + 4) * _roundoff() * lengths[part, None]
         most = max(most, 2 * int((squared <= unclear).sum(axis=1).max()))
     return min(most, len(codebook))
 
 
 def recentred(codebook: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return `(codes, bias, centre)`: `(x - centre).codes_k + bias_k` is largest at the nearest row.
+    """Return `(code_vectors, bias, centre)`: `(x - centre).c_k + bias_k` is largest at the nearest row.
 
     Any centre gives the same order; one among most of the codes gives the least rounding error. It is the
     mean weighted by the inverse square of each code's distance from the plain mean: a few codes far from
@@ -198,20 +198,20 @@ def recentred(codebook: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     squared = tf.reduce_sum(tf.square(safe - _mean_row(safe, tf.cast(usable, safe.dtype))), axis=1)
     weights = tf.where(usable & is_finite(squared), 1.0 / (squared + SMALL), 0.0)
     centre = _mean_row(safe, weights / (tf.reduce_max(weights) + SMALL))
-    codes = tf.where(usable[:, None], safe - centre, 0.0)
-    bias = -0.5 * tf.reduce_sum(tf.square(codes), axis=1)
-    return codes, tf.where(usable & is_finite(bias), bias, codebook.dtype.min), centre
+    code_vectors = tf.where(usable[:, None], safe - centre, 0.0)
+    bias = -0.5 * tf.reduce_sum(tf.square(code_vectors), axis=1)
+    return code_vectors, tf.where(usable & is_finite(bias), bias, codebook.dtype.min), centre
 
 
 def _mean_row(rows, weights):
     return tf.matmul((weights / (tf.reduce_sum(weights) + SMALL))[None], rows)[0]
 
 
-def similarities(x: Tensor, codes: Tensor, bias: Tensor, centre: Tensor | None = None) -> Tensor:
-    """Return `(x - centre).codes_k + bias_k`, `(vectors, K)`."""
+def similarities(x: Tensor, code_vectors: Tensor, bias: Tensor, centre: Tensor | None = None) -> Tensor:
+    """Return `(x - centre).c_k + bias_k`, `(vectors, K)`."""
     x = x if centre is None else x - centre
     # bias_add instead of +: TensorFlow fuses it with the product, which saves one pass over the scores
-    return tf.nn.bias_add(tf.matmul(x, codes, transpose_b=True), bias)
+    return tf.nn.bias_add(tf.matmul(x, code_vectors, transpose_b=True), bias)
 
 
 def sole_best(scores: Tensor, slack: Callable[[Tensor], Tensor]) -> Tensor:
@@ -246,13 +246,13 @@ def _sole(scores, least):
     return tf.where(found[:, 0] == 1.0, tf.cast(found[:, 1], tf.int32), -1)
 
 
-def _whole_groups(codes, bias):
+def _whole_groups(code_vectors, bias):
     """Append codes that are never chosen, up to a multiple of `GROUP`, if there are groups."""
-    missing = -codes.shape[0] % GROUP if codes.shape[0] >= 4 * GROUP else 0
+    missing = -code_vectors.shape[0] % GROUP if code_vectors.shape[0] >= 4 * GROUP else 0
     if not missing:
-        return codes, bias
+        return code_vectors, bias
     bias = tf.concat([bias, tf.fill((missing,), bias.dtype.min)], axis=0)
-    return tf.pad(codes, ((0, missing), (0, 0))), bias
+    return tf.pad(code_vectors, ((0, missing), (0, 0))), bias
 
 
 def _search_again(found, x, codebook, table):

@@ -371,7 +371,7 @@ def test_margins_are_the_relative_gap_of_the_best_two(make):
     assert margin.shape == tuple(layer.encode(x).shape)
     if isinstance(layer, VectorQuantizer):
         mapped = np.asarray(layer.map_in(x)) if layer.codebook_dim else x
-        heads, table = mapped.reshape(15, layer.num_heads, -1), np.asarray(layer.table.codes())
+        heads, table = mapped.reshape(15, layer.num_heads, -1), np.asarray(layer.table.code_vectors())
         if layer.distance == "cosine":
             heads = heads / np.linalg.norm(heads, axis=-1, keepdims=True)
         squared = np.sort(((heads[:, :, None] - table) ** 2).sum(axis=-1), axis=-1)

@@ -27,7 +27,7 @@ CASES = {
 
 def vectors_of(layer):
     tables = layer.tables if isinstance(layer, ResidualVectorQuantizer) else [layer.table]
-    return np.concatenate([np.asarray(table.codes()) for table in tables])
+    return np.concatenate([np.asarray(table.code_vectors()) for table in tables])
 
 
 def expected_of(codes, options):

@@ -20,7 +20,7 @@ def quantizer(dim=4, levels=LEVELS, size=5, **options):
     layer.build((None, None, dim))
     for level, table in enumerate(layer.tables):
         codes = normal((1, size, table.dim), seed=50 + level) / (level + 1)
-        table.set_codes(codes, np.ones((1, size), "float32"))
+        table.set_vectors(codes, np.ones((1, size), "float32"))
     return layer
 
 

@@ -76,7 +76,7 @@ def test_a_shared_codebook_is_one_head_over_all_parts():
 def test_a_linear_codebook_moves_by_its_matrix_alone():
     layer, x = plain(5, linear_codebook=True, ema_decay=None), tf.constant(normal((40, 3)))
     layer.build(x.shape)
-    np.testing.assert_array_equal(layer.table.codes(), layer.codebook)  # W starts as the identity
+    np.testing.assert_array_equal(layer.table.code_vectors(), layer.codebook)  # W starts as the identity
     matrix = normal((1, 3, 3), seed=1)
     layer.table.transform.assign(matrix)
     fixed = layer.codebook.numpy()[0]
@@ -98,7 +98,7 @@ def test_a_linear_codebook_starts_from_kmeans():
     for step in range(4):
         x = np.repeat(centres, 4, axis=0) + 0.1 * normal((16, 4), seed=step)
         layer(x, training=True)
-    found = np.asarray(layer.table.codes())[0]
+    found = np.asarray(layer.table.code_vectors())[0]
     np.testing.assert_allclose(found[np.argsort(np.argmax(found, axis=1))], centres, atol=0.15)
 
 

@@ -55,7 +55,7 @@ class Codebook(keras.layers.Layer):
         distance: `"euclidean"` or `"cosine"`.
         linear: whether `e = W c`, where `c` keeps its initial value and the matrix `W` is trained.
         kmeans_samples: number of vectors for the k-means start; `None`: derived from `K`; 0: no k-means.
-        initial: initial codes `(heads, K, dim)`, replacing a k-means start; `None`: none.
+        initial: initial code vectors `(heads, K, dim)`, replacing a k-means start; `None`: none.
         revival_threshold: a code is dead below this fraction of its fair share; 0: no revival.
         sampling_temperature: `t` in training, a float or a schedule; 0: the nearest code.
         seed: seed of the k-means start, the revival and the sampling.
@@ -130,8 +130,8 @@ class Codebook(keras.layers.Layer):
             return self.kmeans_samples
         return max(min(64 * self.num_embeddings, 65536), 4 * self.num_embeddings)
 
-    def set_codes(self, vectors: Tensor, counts: Tensor) -> None:
-        """Set the codes to `vectors` `(heads, K, dim)`, replacing a k-means start.
+    def set_vectors(self, vectors: Tensor, counts: Tensor) -> None:
+        """Set the code vectors to `vectors` `(heads, K, dim)`, replacing a k-means start.
 
         `counts`: `(heads, K)`, the weight of each code in a batch; zeros: an equal share of the next batch.
         """
@@ -149,28 +149,28 @@ class Codebook(keras.layers.Layer):
 
     # inference
 
-    def codes(self) -> Tensor:
-        """Return the codes `(heads, K, dim)`, normalised again: an optimiser step changes their length."""
+    def code_vectors(self) -> Tensor:
+        """Return the code vectors `(heads, K, dim)`, normalised again after the optimiser's step."""
         vectors = ops.convert_to_tensor(self.vectors)
         return self.unit(tf.matmul(vectors, self.transform) if self.linear else vectors)
 
     def search(self, x: Tensor) -> Tensor:
         """Return the nearest code of each vector."""
-        table = self.codes()
+        table = self.code_vectors()
         candidates = self._candidates()
         found = [nearest_code(x[:, head], table[head], candidates[head]) for head in range(self.num_heads)]
         return ops.stack(found, axis=-1)
 
     def look_up(self, codes: Tensor) -> Tensor:
         """Return the vectors of codes; differentiable in the codebook where that is trained."""
-        rows = ops.reshape(self.codes(), (-1, self.dim))
+        rows = ops.reshape(self.code_vectors(), (-1, self.dim))
         return ops.take(rows, codes + self.num_embeddings * ops.arange(self.num_heads, dtype="int32"), axis=0)
 
     def margin(self, x: Tensor) -> Tensor:
         """Return the gap `(d_2 - d_1) / d_2` of the two least squared distances, `(vectors, heads)`."""
         if self.num_embeddings == 1:
             return ops.ones_like(x[:, :, 0])
-        table = self.codes()
+        table = self.code_vectors()
         gaps = [self._gap(x[:, head], table[head]) for head in range(self.num_heads)]
         return ops.stack(gaps, axis=-1)
 
@@ -184,12 +184,12 @@ class Codebook(keras.layers.Layer):
         if not is_exporting():
             return [None] * self.num_heads
         with tf.init_scope():  # the exported values, not symbolic tensors
-            return [export_candidates(codes.numpy()) for codes in ops.unstack(self.codes())]
+            return [export_candidates(codebook.numpy()) for codebook in ops.unstack(self.code_vectors())]
 
-    def _gap(self, x, codes):
+    def _gap(self, x, codebook):
         x = tf.cast(x, tf.float64)
-        best = tf.math.top_k(exact_scores(x, codes), min(CANDIDATES, self.num_embeddings)).indices
-        squared = ops.sort(squared_distances(x, tf.cast(codes, tf.float64), best), axis=-1)
+        best = tf.math.top_k(exact_scores(x, codebook), min(CANDIDATES, self.num_embeddings)).indices
+        squared = ops.sort(squared_distances(x, tf.cast(codebook, tf.float64), best), axis=-1)
         gap = (squared[:, 1] - squared[:, 0]) / ops.maximum(squared[:, 1], 1e-30)
         return ops.cast(gap, "float32")
 
@@ -220,7 +220,7 @@ class Codebook(keras.layers.Layer):
         temperature = self.annealing.next(advance=self.trainable)
         if self.annealing.schedule is None and self.annealing.start == 0.0:
             return self.search(x)
-        table = ops.stop_gradient(self.codes())
+        table = ops.stop_gradient(self.code_vectors())
         found = [
             sample_codes(x[:, head], table[head], temperature, self.seed_generator.next())
             for head in range(self.num_heads)
@@ -412,41 +412,41 @@ def codebook_array(
     Raises:
         ValueError: for another shape, or codes that are not finite, or zero where they must not be.
     """
-    codes = np.asarray(value, "float32")
-    if codes.ndim == 2 and tables == 1:
-        codes = codes[None]
+    codebook = np.asarray(value, "float32")
+    if codebook.ndim == 2 and tables == 1:
+        codebook = codebook[None]
     if (
-        codes.ndim != 3
-        or codes.shape[:2] != (tables, num_embeddings)
-        or codes.shape[2] != (dim or codes.shape[2])
+        codebook.ndim != 3
+        or codebook.shape[:2] != (tables, num_embeddings)
+        or codebook.shape[2] != (dim or codebook.shape[2])
     ):
         size = "dim" if dim is None else dim
         expected = f"({num_embeddings}, {size})" if tables == 1 else f"({tables}, {num_embeddings}, {size})"
         raise ValueError(f"{name} must have the shape {expected}. Received: shape={np.shape(value)}")
-    if not np.isfinite(codes).all():
+    if not np.isfinite(codebook).all():
         raise ValueError(
-            f"{name} must be finite. Received: {np.sum(~np.isfinite(codes).all(axis=2))} codes with NaN or "
-            "infinite entries"
+            f"{name} must be finite. "
+            f"Received: {np.sum(~np.isfinite(codebook).all(axis=2))} codes with NaN or infinite entries"
         )
-    if unit and not np.square(codes).sum(axis=2).all():
+    if unit and not np.square(codebook).sum(axis=2).all():
         raise ValueError(
             f'{name} must not contain zero vectors with distance="cosine". Received: at least one'
         )
-    return codes
+    return codebook
 
 
-def counts_array(counts: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
-    """Return `counts` as a float32 array `(tables, K)` for `codes` `(tables, K, dim)`; zeros if `None`.
+def counts_array(counts: ArrayLike | None, codebook: np.ndarray) -> np.ndarray:
+    """Return `counts` as a float32 array `(tables, K)` for `codebook` `(tables, K, dim)`; zeros if `None`.
 
     Raises:
         ValueError: for another shape, or counts that are negative, not finite, or all 0.
     """
     if counts is None:
-        return np.zeros(codes.shape[:2], "float32")
+        return np.zeros(codebook.shape[:2], "float32")
     array = np.asarray(counts, "float32")
-    array = array[None] if array.ndim == 1 and len(codes) == 1 else array
-    if array.shape != codes.shape[:2]:
-        expected = codes.shape[1:2] if len(codes) == 1 else codes.shape[:2]
+    array = array[None] if array.ndim == 1 and len(codebook) == 1 else array
+    if array.shape != codebook.shape[:2]:
+        expected = codebook.shape[1:2] if len(codebook) == 1 else codebook.shape[:2]
         raise ValueError(f"counts must have the shape {expected}. Received: shape={np.shape(counts)}")
     if not np.isfinite(array).all() or array.min() < 0 or not array.any(axis=1).all():
         raise ValueError(
@@ -456,12 +456,12 @@ def counts_array(counts: ArrayLike | None, codes: np.ndarray) -> np.ndarray:
     return array
 
 
-def codebook_config(codes: np.ndarray | None) -> dict | None:
+def codebook_config(codebook: np.ndarray | None) -> dict | None:
     """Return a codebook as a config entry; `None` for `None`."""
-    if codes is None:
+    if codebook is None:
         return None
-    codes = np.asarray(codes, "<f4")
-    return {"shape": list(codes.shape), "float32": base64.b64encode(codes.tobytes()).decode("ascii")}
+    codebook = np.asarray(codebook, "<f4")
+    return {"shape": list(codebook.shape), "float32": base64.b64encode(codebook.tobytes()).decode("ascii")}
 
 
 def codebook_from_config(config: dict | None) -> np.ndarray | None:

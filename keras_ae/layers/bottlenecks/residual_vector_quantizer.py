@@ -60,7 +60,7 @@ class ResidualVectorQuantizer(Bottleneck):
         quantizer_dropout: fraction of the training examples that use 1 to `L` levels, with equal
             probability, instead of all; their missing codes are -1.
         kmeans_samples, revival_threshold: as in `VectorQuantizer`, for each level.
-        initial_codebook: initial codes `(num_levels, K, size of a code)`, replacing the k-means starts.
+        initial_codebook: initial code vectors `(num_levels, K, size of a code)`, replacing k-means starts.
         seed: seed of the starts, the revivals, the sampling and the dropout.
 
     Call arguments:
@@ -119,7 +119,7 @@ class ResidualVectorQuantizer(Bottleneck):
         self.kmeans_samples = kmeans_samples
         self.revival_threshold = revival_threshold
         self.seed = seed
-        check_settings(self)
+        check_residual_settings(self)
         self.initial_codebook = check_initial_codebook(self, initial_codebook, num_levels)
         initial = self.initial_codebook
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -162,7 +162,7 @@ class ResidualVectorQuantizer(Bottleneck):
         super().build(input_shape)
 
     def set_codebook(self, codebook: ArrayLike, counts: ArrayLike | None = None) -> None:
-        """Replace the codes of all levels; training continues from them, without k-means starts.
+        """Replace the code vectors of all levels; training continues from them, without k-means starts.
 
         Builds the layer if the codes alone determine its size.
 
@@ -176,17 +176,17 @@ class ResidualVectorQuantizer(Bottleneck):
                 `codebook_dim`.
         """
         size = self.code_dim if self.built else self.codebook_dim
-        codes = codebook_array(codebook, self.num_levels, self.num_embeddings, size)
-        counts = counts_array(counts, codes)
+        codebook = codebook_array(codebook, self.num_levels, self.num_embeddings, size)
+        counts = counts_array(counts, codebook)
         if not self.built and self.codebook_dim:
             raise ValueError(
                 "ResidualVectorQuantizer.set_codebook must be called on a built layer if codebook_dim is "
                 "set. Received: a layer that is not built. Call the layer, its `encode` or its `build` "
                 "first."
             )
-        self._build_once((None, codes.shape[2]))
+        self._build_once((None, codebook.shape[2]))
         for level, table in enumerate(self.tables):
-            table.set_codes(codes[level : level + 1], counts[level : level + 1])
+            table.set_vectors(codebook[level : level + 1], counts[level : level + 1])
 
     # inference
 
@@ -318,7 +318,7 @@ class ResidualVectorQuantizer(Bottleneck):
         return cls(**{**config, "sampling_temperature": temperature, "initial_codebook": codebook})
 
 
-def check_settings(layer: "ResidualVectorQuantizer") -> None:
+def check_residual_settings(layer: "ResidualVectorQuantizer") -> None:
     """Raise a `ValueError` for settings that are not valid for a `ResidualVectorQuantizer`."""
     check_codebook(layer.num_embeddings, layer.ema_decay, layer.kmeans_samples)
     check_shared_settings(layer)

@@ -64,8 +64,8 @@ class VectorQuantizer(Bottleneck):
         diversity_temperature: temperature of that softmax, in the units of `x` squared.
         kmeans_samples: number of vectors collected for the k-means start; `None`: 64 per code, at most
             65,536 but at least 4 per code; 0: no k-means, the initial codes are random normal.
-        initial_codebook: initial codes, replacing a k-means start: `(K, size of a code)`, with a codebook
-            for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
+        initial_codebook: initial code vectors, replacing a k-means start: `(K, size of a code)`, with a
+            codebook for each head `(num_heads, K, size of a code)`; see also `set_codebook`.
         revival_threshold: a code is dead below this fraction of `vectors / K`, its fair share of a batch;
             0: no revival.
         seed: seed of the k-means start, the revival and the sampling.
@@ -175,7 +175,7 @@ class VectorQuantizer(Bottleneck):
         return dense
 
     def set_codebook(self, codebook: ArrayLike, counts: ArrayLike | None = None) -> None:
-        """Replace the codes; training continues from them, without a k-means start.
+        """Replace the code vectors; training continues from them, without a k-means start.
 
         Builds the layer if the codes alone determine its size.
 
@@ -199,15 +199,15 @@ class VectorQuantizer(Bottleneck):
         """
         size = self.head_dim if self.built else self.codebook_dim
         unit = self.distance == "cosine"
-        codes = codebook_array(codebook, self._tables, self.num_embeddings, size, unit=unit)
-        counts = counts_array(counts, codes)
+        codebook = codebook_array(codebook, self._tables, self.num_embeddings, size, unit=unit)
+        counts = counts_array(counts, codebook)
         if not self.built and self.codebook_dim:
             raise ValueError(
                 "VectorQuantizer.set_codebook must be called on a built layer if codebook_dim is set. "
                 "Received: a layer that is not built. Call the layer, its `encode` or its `build` first."
             )
-        self._build_once((None, self.num_heads * codes.shape[2]))
-        self.table.set_codes(codes, counts)
+        self._build_once((None, self.num_heads * codebook.shape[2]))
+        self.table.set_vectors(codebook, counts)
 
     @property
     def _tables(self):
@@ -217,7 +217,7 @@ class VectorQuantizer(Bottleneck):
 
     @property
     def codebook(self) -> keras.Variable:
-        """Variable of the codes, `(heads, K, head_dim)`."""
+        """Variable of the code vectors, `(heads, K, head_dim)`."""
         return self.table.vectors
 
     @property
@@ -285,14 +285,17 @@ class VectorQuantizer(Bottleneck):
         if self.ema_decay is None:
             terms["codebook_loss"] = LossTerm.of(codebook_loss(heads, quantized, weights))
         vectors = ones_unless(weights, heads)
-        tables = list(enumerate(ops.unstack(self.table.codes())))
+        tables = list(enumerate(ops.unstack(self.table.code_vectors())))
         if self.orthogonality_weight:
-            loss = _mean([orthogonality_loss(codes) for _, codes in tables])
+            loss = _mean([orthogonality_loss(codebook) for _, codebook in tables])
             terms["orthogonality_loss"] = batch_term(loss, vectors)
         if self.diversity_weight:
             temperature = self.diversity_temperature
             loss = _mean(
-                [code_diversity_loss(heads[:, head], codes, weights, temperature) for head, codes in tables]
+                [
+                    code_diversity_loss(heads[:, head], codebook, weights, temperature)
+                    for head, codebook in tables
+                ]
             )
             terms["diversity_loss"] = batch_term(loss, vectors)
         # a vector that is not finite affects the loss, but does not count as use of a code
