@@ -8,7 +8,18 @@ from keras import ops
 
 from keras_ae.ops.core import Tensor, uniform_noise
 
-SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
+POLYNOMIALS = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
+
+
+def legendre_polynomials(places: np.ndarray) -> np.ndarray:
+    """Return the values of the polynomials at `places` in [-1, 1], float32 `(POLYNOMIALS, places)`.
+
+    Example:
+
+    >>> legendre_polynomials(np.array([-1.0, 1.0])).tolist()
+    [[-1.0, 1.0], [1.0, 1.0], [-1.0, 1.0]]
+    """
+    return np.polynomial.legendre.legvander(places, POLYNOMIALS)[:, 1:].T.astype("float32")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -73,17 +84,15 @@ class SpectralPerturbation(keras.layers.Layer):
                 f"Received: shape {tuple(input_shape)}"
             )
         self.bands = np.arange(mels, dtype="float32")
-        places = np.linspace(-1.0, 1.0, mels)
-        legendre = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:]
-        self.shapes = legendre.T.astype("float32")
+        self.polynomials = legendre_polynomials(np.linspace(-1.0, 1.0, mels))
 
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         if not training:
             return x
-        noise = 2.0 * uniform_noise((ops.shape(x)[0], 1 + SHAPES), self.seed_generator) - 1.0
+        noise = 2.0 * uniform_noise((ops.shape(x)[0], 1 + POLYNOMIALS), self.seed_generator) - 1.0
         stretch, bend = 1.0 + self.warp * noise[:, :1], self.tilt * noise[:, 1:]
         y = ops.matmul(ops.cast(x, "float32"), self._interpolation(stretch))
-        return ops.cast(y + ops.matmul(bend, self.shapes)[:, None], self.compute_dtype)
+        return ops.cast(y + ops.matmul(bend, self.polynomials)[:, None], self.compute_dtype)
 
     def _interpolation(self, stretch):
         """Return weights `(batch, mels, mels)` from the bands of `x` to those of `y`."""

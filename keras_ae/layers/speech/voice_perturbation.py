@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ae.layers.speech.spectral_perturbation import POLYNOMIALS, legendre_polynomials
 from keras_ae.ops.core import Tensor, uniform_noise
 
-SHAPES = 3  # Legendre polynomials of degree 1 to 3: slope, bow and twist of a spectrum
 FLOOR = 1e-4  # least magnitude: 120 dB below those of a full-scale tone
 
 
@@ -88,8 +88,7 @@ class VoicePerturbation(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._frequencies = np.linspace(0.0, 1.0, window // 2 + 1, dtype="float32")
-        places = 2.0 * self._frequencies - 1.0
-        self._shapes = np.polynomial.legendre.legvander(places, SHAPES)[:, 1:].T.astype("float32")
+        self._polynomials = legendre_polynomials(2.0 * self._frequencies - 1.0)
         # rows of the inverse cosine transform: the ends have weight 1/2; all rows but the mean are doubled
         self._analysis = self._cosines(self._frequencies).T * 2.0 / (window // 2)
         self._analysis[[0, -1]] /= 2.0
@@ -123,12 +122,12 @@ class VoicePerturbation(keras.layers.Layer):
 
     def _log_gain(self, magnitude):
         """Return the log gain of the new envelope and the tilt, `(batch, frames, frequencies)`."""
-        noise = 2.0 * uniform_noise((ops.shape(magnitude)[0], 1 + SHAPES), self.seed_generator) - 1.0
+        noise = 2.0 * uniform_noise((ops.shape(magnitude)[0], 1 + POLYNOMIALS), self.seed_generator) - 1.0
         stretch, bend = 1.0 + self.warp * noise[:, :1], self.tilt * noise[:, 1:]
         cepstrum = ops.matmul(ops.log(magnitude + FLOOR), self._analysis)
         moved = ops.minimum(stretch * self._frequencies, 1.0)
         change = self._cosines(moved) - self._cosines(self._frequencies)
-        return ops.matmul(cepstrum, change) + ops.matmul(bend, self._shapes)[:, None]
+        return ops.matmul(cepstrum, change) + ops.matmul(bend, self._polynomials)[:, None]
 
     def _cosines(self, frequencies):
         """Return `cos(pi n f)`, with the axis of `n` before that of `frequencies`."""
