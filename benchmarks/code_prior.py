@@ -30,13 +30,13 @@ NOTES = {
     "mnist": "58,000 MNIST images in the file, a tenth of them for validation, 10,000 test images; 49 codes "
     "of 64; VQ-VAE 3 epochs, prior 3 epochs, a transformer of 2 blocks of 64",
     "cifar10_jpeg": "20,000 CIFAR-10 images in the file, a tenth of them for validation, 6,000 test images, "
-    "all re-encoded as JPEG, which is easier to code: not comparable with figures on CIFAR-10; 16 top and 64 "
+    "all re-encoded as JPEG, which is easier to code: not comparable with results on CIFAR-10; 16 top and 64 "
     "bottom codes of 256; auto-encoder 8 epochs, priors 4 epochs, transformers of 2 blocks of 64",
 }
 MEANING = {
     "bits_per_dim": "evidence lower bound: codes under the prior, and pixels under a logistic distribution "
     "around offset + slope * reconstruction cut into 256 levels, these two and its one scale fitted on "
-    "validation images; offset and slope were added after a first test figure without them (2.35 on MNIST)",
+    "validation images; offset and slope were added after a first test result without them (2.35 on MNIST)",
     "rate_bits_per_dim": "length of the codes alone under the prior, by the number of pixels and channels",
     "uniform_rate_bits_per_dim": "length of the codes alone where all are equally probable",
     "mse": "mean squared error of reconstructions, pixels in [0, 1]",

@@ -169,7 +169,7 @@ def parse(arguments):
     parser.add_argument("--peer-python", help="interpreter for the peers that this one does not have")
     parser.add_argument("--peers-only", action="store_true", help="leave out our own cells of mnist")
     parser.add_argument("--runs", default="runs/codebook_learning", help="folder of the finished cells")
-    parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
+    parser.add_argument("--record", type=Path, help="JSON file that takes the results")
     settings = parser.parse_args(arguments)
     if settings.task == "mnist" and not (settings.data and Path(settings.data).is_file()):
         parser.error(f"--data is the .npz file of MNIST. Received: {settings.data}")

@@ -9,7 +9,7 @@ recordings of spoken digits, and reads the digit on the official test recordings
 speaker after the other, on his recordings. No training sees a label, or a test recording
 of `espeak` and the official test of `fsdd`. The weights are those of the epoch with the lowest
 validation loss. Beside them stand the untrained model and spectral features, by the same probes.
-Figures are kept per training, so that a stopped run goes on. Writes
+Results are kept per training, so that a stopped run goes on. Writes
 `docs/results/contrastive_predictive_coding.json`.
 """
 
@@ -31,8 +31,8 @@ from parts.records import record, write_records
 from parts.speech_probes import Digits, digit_baselines, espeak_baselines
 
 from keras_ae.evaluation.speech.frame_probes import (
-    encode_utterances,
-    mean_and_deviation,
+    frame_statistics,
+    frames_of_utterances,
     phone_accuracy,
     speaker_accuracy,
     standardized,
@@ -54,10 +54,10 @@ def context_only(frames):
     return frames[:, CONTEXT:]
 
 
-def espeak_figures(recipe, model, data):
+def espeak_results(recipe, model, data):
     """Probes of a model on the test sentences."""
     train_part, test = (
-        (split, encode_utterances(split, frames_and_context(model))) for split in (data.train, data.test)
+        (split, frames_of_utterances(split, frames_and_context(model))) for split in (data.train, data.test)
     )
     views = {"phone": recipe.phone_features, "phone_context": context_only, "phone_no_shift": standardized}
     hop = data.sample_rate // 100
@@ -66,15 +66,15 @@ def espeak_figures(recipe, model, data):
         "speaker": speaker_accuracy(train_part, test, recipe.speaker_features),
         "speaker_mean": speaker_accuracy(train_part, test, lambda frames: frames.mean(axis=0)),
         "speaker_context": speaker_accuracy(
-            train_part, test, lambda frames: mean_and_deviation(context_only(frames))
+            train_part, test, lambda frames: frame_statistics(context_only(frames))
         ),
     }
 
 
-def digit_figures(recipe, model, digits):
+def digit_results(recipe, model, digits):
     """Probes of a model on the official test recordings, and on each speaker that is left out."""
-    frames = digits.frames(lambda split: encode_utterances(split, frames_and_context(model), 64))
-    x = np.stack([mean_and_deviation(one) for one in frames])
+    frames = digits.frames(lambda split: frames_of_utterances(split, frames_and_context(model), 64))
+    x = np.stack([frame_statistics(one) for one in frames])
     by_speaker = digits.leave_one_speaker_out(x)
     return {
         "digit": digits.official(x),
@@ -84,7 +84,7 @@ def digit_figures(recipe, model, digits):
     }
 
 
-SYSTEMS = {"espeak": (ESPEAK, espeak_figures), "fsdd": (DIGITS, digit_figures)}
+SYSTEMS = {"espeak": (ESPEAK, espeak_results), "fsdd": (DIGITS, digit_results)}
 GOALS = {
     "espeak": {"phone": ">= 0.75", "speaker": ">= 0.95"},
     "fsdd": {"loso_digit": ">= 0.75", "digit": ">= 0.98"},
@@ -101,20 +101,20 @@ NOTES = {
 
 
 def measure(name, data, subject, seed, runs):
-    """Figures of one training and of the untrained model of the same seed, from their file if it is there."""
-    settings, figures_of = SYSTEMS[name]
+    """Results of one training and of the untrained model of the same seed, from their file if it is there."""
+    settings, results_of = SYSTEMS[name]
     directory = runs / f"{name}.{seed}"
 
     def trained():
         recipe, model, history = train(settings, data, seed, directory, lambda text: print(text, flush=True))
         losses = [row["val_loss"] for row in history]
         found = {
-            **figures_of(recipe, model, subject),
+            **results_of(recipe, model, subject),
             "epoch": 1 + int(np.argmin(losses)),
             "training_minutes": (spent := sum(row["minutes"] for row in history)),
             "realtime": minutes_heard(recipe, data.train) / spent,
         }
-        untrained = figures_of(recipe, recipe.build_model(data, 1), subject)
+        untrained = results_of(recipe, recipe.build_model(data, 1), subject)
         keras.backend.clear_session()
         return {**found, **{f"{key}_random_init": value for key, value in untrained.items()}}
 
@@ -142,7 +142,7 @@ def cached(path, function):
 
 
 def records_of(name, results, baselines):
-    """All records of a system from the figures there are."""
+    """All records of a system from the results there are."""
     # a training that was stopped has minutes in more than one process
     minutes = sum(max(one["minutes"], one["training_minutes"]) for one in results)
     command = f"python benchmarks/contrastive_predictive_coding.py {name}"
@@ -188,7 +188,7 @@ def main():
         "--more", nargs="*", default=[], help="files of recordings to train on with the digits"
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and figures")
+    parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and results")
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
     one_thread()

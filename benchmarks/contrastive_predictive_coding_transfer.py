@@ -23,7 +23,7 @@ from parts.contrastive_predictive_coding_training import as_split, pieces, recor
 from parts.records import record, write_records
 from parts.speech_probes import folded_accuracy, frames_of_layer, spectral_features
 
-from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy, mean_and_deviation
+from keras_ae.evaluation.speech.frame_probes import frame_statistics, frames_of_utterances, linear_accuracy
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.recipes.speech.cpc import frames_and_context
@@ -46,7 +46,7 @@ class LibriSpeech:
         self.speaker = columns["speaker"][whose]
         self.split = as_split(parts, sample_rate)
 
-    def figures(self, x):
+    def results(self, x):
         train = ~self.is_test
         return {
             "speaker": linear_accuracy(
@@ -63,7 +63,7 @@ class TestOther:
         self.speaker = columns["speaker"]
         self.split = as_split(waveforms, sample_rate)
 
-    def figures(self, x):
+    def results(self, x):
         return {"speaker": folded_accuracy(x, self.speaker, number_within(self.speaker))}
 
 
@@ -74,7 +74,7 @@ class EmoSpeech:
         waveforms, self.columns = recordings(path, sample_rate)
         self.split = as_split(waveforms, sample_rate)
 
-    def figures(self, x):
+    def results(self, x):
         speaker = self.columns["speaker"]
         people = speaker % FOLDS
         return {
@@ -96,31 +96,31 @@ PREFIXES = {"librispeech": "librispeech_mini", "test_other": "librispeech_mini.t
 
 
 def pooled(split, encode):
-    return np.stack([mean_and_deviation(one) for one in encode(split)])
+    return np.stack([frame_statistics(one) for one in encode(split)])
 
 
 def encoded(model):
-    return lambda split: encode_utterances(split, frames_and_context(model), 8)
+    return lambda split: frames_of_utterances(split, frames_and_context(model), 8)
 
 
 def measure(found, seed, runs, sample_rate):
-    """Figures of the encoder of one training, and of the untrained one of the same seed."""
+    """Results of the encoder of one training, and of the untrained one of the same seed."""
     recipe = RECIPES["cpc"](**ESPEAK, seed=seed)
     keras.utils.set_random_seed(seed)
     model = recipe.build_model(load_speech("espeak", sample_rate=sample_rate), 1)
-    untrained = found.figures(pooled(found.split, encoded(model)))
+    untrained = found.results(pooled(found.split, encoded(model)))
     model.load_weights(runs / f"espeak.{seed}" / "best.weights.h5")
-    trained = found.figures(pooled(found.split, encoded(model)))
+    trained = found.results(pooled(found.split, encoded(model)))
     keras.backend.clear_session()
     return {**trained, **{f"{key}_random_init": value for key, value in untrained.items()}}
 
 
 def baselines(found, sample_rate):
-    """Figures of spectral features."""
+    """Results of spectral features."""
     return {
         f"{name}.{key}": value
         for name, layer in spectral_features(sample_rate).items()
-        for key, value in found.figures(
+        for key, value in found.results(
             pooled(found.split, lambda split, layer=layer: frames_of_layer(layer, split))
         ).items()
     }
@@ -149,7 +149,7 @@ def main():
     parser.add_argument("name", choices=list(SETS))
     parser.add_argument("--data", required=True, help="the .npz file")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and figures")
+    parser.add_argument("--runs", default="runs/contrastive_predictive_coding", help="weights and results")
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
     one_thread()

@@ -50,7 +50,7 @@ TRIED = (
 )
 WHY_LONGER = (
     "begun with the 12 epochs of Deep InfoMax and stopped at the fourth, its held-out error still "
-    "above the 0.0325 of 64 principal components: twice as many since; a test figure of Deep InfoMax "
+    "above the 0.0325 of 64 principal components: twice as many since; a test result of Deep InfoMax "
     "(seed 0) had been read by then, none of the auto-encoder, whom alone the change favours"
 )
 SHORT = {"cifar10_jpeg": "cifar", "mnist": "mnist"}
@@ -99,7 +99,7 @@ def layer_features(encoder, name):
 
 
 def measure(method, name, data, seed, runs):
-    """The figures of one training, from its file if they are there."""
+    """The results of one training, from its file if they are there."""
     directory = runs / name / f"{method}.{seed}"
     path = directory / "figures.json"
     if path.exists():
@@ -108,21 +108,21 @@ def measure(method, name, data, seed, runs):
     model, history = train(method, data, settings, seed, directory, lambda text: print(text, flush=True))
     begun = time.process_time()
     probes = [row["probe"] for row in history]
-    figures = {"epoch": 1 + int(np.argmax(probes)), "validation": max(probes)}
+    results = {"epoch": 1 + int(np.argmax(probes)), "validation": max(probes)}
     if method == "ae":
-        figures["mse"] = history[figures["epoch"] - 1]["val_loss"]
+        results["mse"] = history[results["epoch"] - 1]["val_loss"]
         model.load_weights(best_weights(directory, "lowest"))
-        figures["lowest_loss"] = test_probe(model, data)
+        results["lowest_loss"] = test_probe(model, data)
     model.load_weights(best_weights(directory, "best"))
-    figures["linear"] = test_probe(model, data)
+    results["linear"] = test_probe(model, data)
     last_convolution = "conv" if name == "cifar10_jpeg" else "local"
     for label, layer in (("conv", last_convolution), ("fc", "fc"), ("code", "embedding")):
-        figures[f"{label}_mlp"] = readout(data, layer_features(model.encoder, layer))
+        results[f"{label}_mlp"] = readout(data, layer_features(model.encoder, layer))
     trained = sum(row["minutes"] for row in history)
-    figures["minutes"] = trained + (time.process_time() - begun) / 60
-    path.write_text(json.dumps(figures))
+    results["minutes"] = trained + (time.process_time() - begun) / 60
+    path.write_text(json.dumps(results))
     keras.backend.clear_session()
-    return figures
+    return results
 
 
 def test_probe(model, data):
@@ -155,12 +155,12 @@ def record(values, goal, name, minutes, note):
     )
 
 
-def goals(short, figures):
-    """Goals of the linear probes; that of Deep InfoMax follows from the auto-encoder's figure."""
+def goals(short, results):
+    """Goals of the linear probes; that of Deep InfoMax follows from the auto-encoder's result."""
     bar = {"cifar": ">= 0.380", "mnist": ">= 0.916"}[short]  # PCA-64
-    if not figures.get("ae"):
+    if not results.get("ae"):
         return {"ae": bar, "dim": ""}
-    ae = np.mean([one["linear"] for one in figures["ae"]])
+    ae = np.mean([one["linear"] for one in results["ae"]])
     wanted = ae + 0.05 if short == "cifar" else 1.0 - (1.0 - ae) * 2.0 / 3.0
     return {"ae": bar, "dim": f">= {wanted:.4f}"}
 
@@ -190,19 +190,19 @@ def note_of(method, name, data, results):
     return "; ".join(parts)
 
 
-def records_of(name, data, figures, baselines):
-    """All records of a data set from the figures there are."""
+def records_of(name, data, results, baselines):
+    """All records of a data set from the results there are."""
     short, found = SHORT[name], {}
-    wanted = goals(short, figures)
-    for method, results in figures.items():
-        if not results:
+    wanted = goals(short, results)
+    for method, of_seeds in results.items():
+        if not of_seeds:
             continue
-        minutes = sum(one["minutes"] for one in results)
-        note = note_of(method, name, data, results)
-        linear = [one["linear"] for one in results]
+        minutes = sum(one["minutes"] for one in of_seeds)
+        note = note_of(method, name, data, of_seeds)
+        linear = [one["linear"] for one in of_seeds]
         found[f"{method}.{short}.linear"] = record(linear, wanted[method], name, minutes, note)
         for label in ("conv", "fc", "code"):
-            values = [one[f"{label}_mlp"] for one in results]
+            values = [one[f"{label}_mlp"] for one in of_seeds]
             images = min(READOUT["images"], len(data.x_fit))
             text = (
                 f"200 units, batch normalisation, dropout on the frozen layer, as in the paper; "
@@ -221,7 +221,7 @@ def main():
     parser.add_argument("name", choices=list(SETTINGS))
     parser.add_argument("--data", required=True, help="the .npz file of the images")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default="runs/deep_info_max", help="weights and figures by training")
+    parser.add_argument("--runs", default="runs/deep_info_max", help="weights and results by training")
     parser.add_argument("--record", default="docs/results/deep_info_max.json")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -230,11 +230,11 @@ def main():
     data = load(name, arguments.data)
     baselines = {f"PCA-{CODE}": timed(pca_probe, data), "random encoder": timed(random_probe, data)}
     print("  ".join(f"{label} {value:.4f}" for label, (value, _) in baselines.items()), flush=True)
-    figures = {"dim": [], "ae": []}
+    results = {"dim": [], "ae": []}
     for seed in range(arguments.seeds):
-        for method, results in figures.items():
-            results.append(measure(method, name, data, seed, runs))
-            records = records_of(name, data, figures, baselines)
+        for method, of_seeds in results.items():
+            of_seeds.append(measure(method, name, data, seed, runs))
+            records = records_of(name, data, results, baselines)
             write_records(arguments.record, records)
             for key, one in records.items():
                 print(f"{key:<24} {one['mean']:.4f} ± {one['sd']:.4f}  n={one['n']}", flush=True)

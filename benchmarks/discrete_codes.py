@@ -31,7 +31,7 @@ KINDS = {
 NOTES = {
     "digits": "4 positions an image; 1,294 training, 144 validation and 359 test images; not a blind test: "
     "settings were chosen on another split whose training part held these test images (its scoring part "
-    "none), and one test figure of vqvae was seen before epochs and selection rule were last changed",
+    "none), and one test result of vqvae was seen before epochs and selection rule were last changed",
     "mnist": "49 positions an image; 58,000 training images, a tenth of them for validation",
 }
 

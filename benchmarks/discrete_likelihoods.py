@@ -47,7 +47,7 @@ PAPER = {  # nats of Table 1, and of Yin and Zhou for ARM
     },
 }
 SHORT = {"epochs": 5, "rate": 3e-3, "temperature": 0.5}
-# scored on soft samples as well, to tell what the figure of a relaxed model is worth
+# scored on soft samples as well, to tell what the result of a relaxed model is worth
 RELAXED = {"epochs": 10, "rate": 1e-2, "temperature": 1.0, "relaxed": True}
 # the two cells with a goal: longest training; chosen on held-out images
 LONG = {

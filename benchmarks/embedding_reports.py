@@ -3,7 +3,7 @@
     python benchmarks/embedding_reports.py
 
 Trains each recipe as `keras-ae train RECIPE --epochs 40 --seed SEED` does, measures its
-embedding as `keras-ae report RUN --budget quick` does (figures are spread over trainings, not
+embedding as `keras-ae report RUN --budget quick` does (results are spread over trainings, not
 over discriminators), and writes `docs/results/embedding_reports.json`. Runs that are
 finished are kept: a second call goes on.
 """
@@ -30,7 +30,7 @@ NOTE = (
 )
 
 
-def figures_of(report):
+def results_of(report):
     """`{name: value}` of one report, of the embedding and of its control."""
     rows = {row["role"]: row for row in report["pairs"]["rows"]}
     probe = report["probes"]["label"]
@@ -52,7 +52,7 @@ def figures_of(report):
 
 def records_of(recipe, reports, command, minutes):
     """The records of one recipe."""
-    values = [figures_of(report) for report in reports]
+    values = [results_of(report) for report in reports]
     note = NOTE.format(numbers=reports[0]["encoder"]["numbers"])
     note += "" if len(reports) >= SEEDS else f"; {len(reports)} of {SEEDS} seeds"
     control = next(iter(reports[0]["probes"]["label"]["controls"]))

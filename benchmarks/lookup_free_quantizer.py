@@ -4,7 +4,7 @@ r"""Training forward of `LookupFreeQuantizer` and `FiniteScalarQuantizer` agains
         --record docs/results/lookup_free_quantizer.json
 
 Vectors of 64 channels are projected to the digits of 2^13 codes and back. Each cell runs in
-a process of its own with one thread, once in every round. Figures are the least core seconds
+a process of its own with one thread, once in every round. Results are the least core seconds
 over the repetitions in a process, and the median over processes.
 """
 
@@ -46,7 +46,7 @@ def parse(arguments):
     parser.add_argument("--processes", type=int, default=5, help="rounds, each cell once (default: 5)")
     parser.add_argument("--seconds", type=float, default=3.0, help="repetition time of a cell (default: 3)")
     parser.add_argument("--peer-python", help="interpreter with vector-quantize-pytorch, if not this one")
-    parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
+    parser.add_argument("--record", type=Path, help="JSON file that takes the results")
     settings = parser.parse_args(arguments)
     if settings.peer_python and not shutil.which(settings.peer_python):
         parser.error(f"--peer-python is a Python interpreter. Received: {settings.peer_python}")

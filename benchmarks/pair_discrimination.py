@@ -132,7 +132,7 @@ def measure_digits(name, seeds):
     read = probe(z[:DIGITS], label[:DIGITS], test=(z[DIGITS:], label[DIGITS:]))
     split = f"{result['n_train']} to fit, {result['n_validation']} to stop, {result['n_test']} held out"
     note = f"{DIGIT_NOTES[name]}; {split}; a seed draws weights, pairs and the split of the first two"
-    figures = {
+    measures = {
         "": ("ld_star", f"nats; {note}"),
         ".auc": ("auc", f"of matched against mismatched pairs; {note}"),
         ".info_nce": (
@@ -143,8 +143,8 @@ def measure_digits(name, seeds):
     }
     minutes = (time.process_time() - start) / 60
     records = {
-        f"ldstar.digits.{name}{key}": summary(result[figure], result[f"{figure}_sd"], seeds, minutes, text)
-        for key, (figure, text) in figures.items()
+        f"ldstar.digits.{name}{key}": summary(result[measure], result[f"{measure}_sd"], seeds, minutes, text)
+        for key, (measure, text) in measures.items()
     }
     for noise in NOISE:
         key = f"ldstar.digits.{name}.code_noise_{str(noise).replace('.', '_')}"

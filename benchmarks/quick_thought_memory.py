@@ -57,7 +57,7 @@ def run(parts: int | None) -> dict:
 
 
 def records_of(whole, in_parts, minutes) -> dict:
-    """The records of the figures of each round."""
+    """The records of the results of each round."""
     what = f"{SENTENCES} sentences of {WORDS} words, bi-GRU of {DIM} numbers"
     shares = [a["extra_mb"] / b["extra_mb"] for a, b in zip(in_parts, whole, strict=True)]
     megabytes = {"whole": whole, f"in_{PARTS}": in_parts}

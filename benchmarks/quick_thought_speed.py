@@ -72,12 +72,12 @@ def records_of(rounds, text, minutes) -> dict:
         ratios = [one / other for one, other in zip(ours, peer, strict=True)]
         name = task.replace("_", ".")
         sides = f"PyTorch {statistics.median(peer):.0f} a second, ours {statistics.median(ours):.0f}"
-        for figure, values, note in (
+        for measure, values, note in (
             ("vs_torch", ratios, f"{what}: sentences a second over those of PyTorch ({sides})"),
             ("per_s", ours, f"{what}: sentences a second of one core"),
         ):
-            goal = GOALS.get(f"{name}.{figure}", "")
-            found[f"qt.{name}.{figure}"] = record(
+            goal = GOALS.get(f"{name}.{measure}", "")
+            found[f"qt.{name}.{measure}"] = record(
                 values, command, minutes, f"{note}, {len(rounds)} rounds", goal
             )
     return found

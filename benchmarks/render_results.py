@@ -12,7 +12,7 @@ from parts.records import is_met, read_records
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEADING = """# Results
 
-Every figure with the command that made it, from the records in `results/`.
+Every result with the command that made it, from the records in `results/`.
 Generated: `python benchmarks/render_results.py`.
 """
 COLUMNS = ("name", "mean ± sd", "n", "goal", "met", "minutes", "command", "note")

@@ -17,7 +17,7 @@ chosen by them.
 | `multi` | these three and the mean of word2vec side by side: `qt.multi.*`; needs them |
 | `multi_quick` | the same without Skip-Thought: `qt.multi_quick.*` |
 
-Figures and models of a finished training are kept in `--runs`, seed by seed. Writes
+Results and models of a finished training are kept in `--runs`, seed by seed. Writes
 `docs/results/sentences.json`.
 """
 
@@ -34,7 +34,7 @@ from parts.records import write_records
 from parts.repeats import cached, kept
 from parts.sentences_records import control_records, difference_records, part_records
 from parts.sentences_settings import CHANNELS, POOLED, SYSTEMS, TEXT, WITHOUT_VECTOR
-from parts.sentences_training import combined, controls, figures_of, load_books, perplexity_without
+from parts.sentences_training import combined, controls, load_books, perplexity_without, results_of
 
 from keras_ae.evaluation import load_sentence_tasks
 from keras_ae.training.recipes import RECIPES
@@ -48,7 +48,7 @@ def parts_of(data, tasks, runs) -> dict:
 
     def trained(name):
         recipe, settings = SYSTEMS[name]["recipe"], SYSTEMS[name]["settings"]
-        return settings, lambda seed: figures_of(recipe, settings, data, seed, tasks, model_of(name, seed))
+        return settings, lambda seed: results_of(recipe, settings, data, seed, tasks, model_of(name, seed))
 
     def model_of(name, seed):
         return runs / f"{name}.{seed}.keras"
@@ -88,7 +88,7 @@ def settings_of(channel) -> dict:
 
 
 def records_of(results) -> dict:
-    """All records of `{part: figures of each seed}`."""
+    """All records of `{part: results of each seed}`."""
     found = control_records(results.get("controls", []))
     for part in ("gru", "bag", "multi", "multi_quick", "skip"):
         settings = [settings_of(channel) for channel in CHANNELS.get(part, (part,))]
@@ -107,7 +107,7 @@ def main():
     parser.add_argument("--books", required=True, help="the folder of novels")
     parser.add_argument("--sentences", required=True, help="the folder of labelled sentences")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", type=Path, default=Path("runs/sentences"), help="models and figures")
+    parser.add_argument("--runs", type=Path, default=Path("runs/sentences"), help="models and results")
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
     one_thread()
@@ -121,9 +121,9 @@ def main():
             path, (settings, function) = arguments.runs / f"{part}.{seed}.json", parts[part]
             measure = partial(cached, path, settings, partial(function, seed))
             # differences are of parts that were measured before, too
-            figures = measure() if part in wanted else kept(path, settings)
-            if figures is not None:
-                results.setdefault(part, []).append(figures)
+            result = measure() if part in wanted else kept(path, settings)
+            if result is not None:
+                results.setdefault(part, []).append(result)
                 records = records_of(results)
                 write_records(arguments.record, records)
     for name, one in sorted(records.items()):

@@ -27,7 +27,7 @@ from parts.records import record as repeated
 from parts.records import write_records
 
 from keras_ae.training.datasets import load_speech, speech_batches
-from keras_ae.training.datasets.speech._espeak import available_voices, draw_utterances, synthesize
+from keras_ae.training.datasets.speech._espeak import available_voices, draw_utterances, synthesize_in_process
 from keras_ae.training.datasets.speech.waveforms import int16_samples, resampled
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import deterministic_ops
@@ -99,7 +99,7 @@ def spoken() -> float:
 
     voices = available_voices(espeakng_loader.get_data_path())
     counts = {"train": 4, "validation": 0, "test": 0}
-    return len(synthesize(draw_utterances(voices, 24, counts, seed=1), RATE)["audio"]) / RATE
+    return len(synthesize_in_process(draw_utterances(voices, 24, counts, seed=1), RATE)["audio"]) / RATE
 
 
 def training(name: str) -> dict[str, float]:

@@ -4,7 +4,7 @@
 
 The auto-encoder of the recipe speech-vqvae is trained on the training sentences of
 `load_speech("espeak")` (24 voices) with each bottleneck and seed; the epoch of the lowest error on the
-validation sentences is kept. All figures of a training are read from that model, on the test sentences:
+validation sentences is kept. All results of a training are read from that model, on the test sentences:
 
 - purity: share of frames of 10 ms whose phone is the one that most training frames of their unit
   have; usage: share of the units that occur; speaker: a linear probe on the histogram of the units of
@@ -14,7 +14,7 @@ validation sentences is kept. All figures of a training are read from that model
 - the same units and probes on the test sentences with white noise and with babble at 10 dB. Half of the
   training examples had noise at 5 to 20 dB: white, or other training utterances.
 
-Figures of a finished training are kept in `--runs`, so that a stopped run goes on. Writes
+Results of a finished training are kept in `--runs`, so that a stopped run goes on. Writes
 `docs/results/speech_vqvae.json`.
 """
 
@@ -116,8 +116,8 @@ def with_units(model, recipe, splits):
     }
 
 
-def figures_of(model, recipe, data, noises):
-    """All figures of a trained model."""
+def results_of(model, recipe, data, noises):
+    """All results of a trained model."""
     splits = {"train": data.train, "test": data.test, **noises}
     found = with_units(model, recipe, splits)
     hop = data.sample_rate // 100
@@ -126,29 +126,29 @@ def figures_of(model, recipe, data, noises):
     train_frames = speech_units.units_of_frames(found["train"][0], phones["train"], FRAMES_PER_CODE)
     phone_of_unit = speech_units.majority_phones(*train_frames, total)
     probe = PhoneProbe(found["train"][1], phones["train"])
-    figures = {}
+    results = {}
     for name in ("test", *noises):
         units, embeddings = found[name]
         frames = speech_units.units_of_frames(units, phones["test"], FRAMES_PER_CODE)
         same = np.concatenate(units) == np.concatenate(found["test"][0])
-        figures[name] = {
+        results[name] = {
             "purity": speech_units.purity(phone_of_unit, *frames),
             "phone": probe.accuracy(embeddings, phones["test"]),
             "unchanged": float(same.mean()),
         }
     speakers = data.train.speaker, found["test"][0], data.test.speaker
-    figures["usage"] = speech_units.usage(found["test"][0], total)
-    figures["unit_speaker"] = speech_units.histogram_speaker_accuracy(found["train"][0], *speakers, total)
+    results["usage"] = speech_units.usage(found["test"][0], total)
+    results["unit_speaker"] = speech_units.histogram_speaker_accuracy(found["train"][0], *speakers, total)
     parts = [(split, found[name][1]) for name, split in (("train", data.train), ("test", data.test))]
-    figures["speaker"] = speech_probes.speaker_accuracy(*parts)
+    results["speaker"] = speech_probes.speaker_accuracy(*parts)
     logs = model.evaluate(data.test.batches(recipe.batch_size), verbose=0, return_dict=True)
-    figures["reconstruction"] = float(logs["reconstruction_loss"])
-    figures["log_mel_speaker"] = log_mel_speaker_accuracy(model, data)
-    return figures
+    results["reconstruction"] = float(logs["reconstruction_loss"])
+    results["log_mel_speaker"] = log_mel_speaker_accuracy(model, data)
+    return results
 
 
 def measure(bottleneck, seed, data, noises, runs):
-    """The figures of one training, from its file if they are there."""
+    """The results of one training, from its file if they are there."""
     path = runs / f"{bottleneck}.{seed}.json"
     if path.exists():
         return json.loads(path.read_text())
@@ -156,23 +156,23 @@ def measure(bottleneck, seed, data, noises, runs):
     recipe = SpeechVqVaeRecipe(bottleneck=bottleneck, seed=seed)
     model, epoch, error = train(recipe, data)
     trained = (time.process_time() - begun) / 60
-    figures = {"epoch": epoch, "validation": error, **figures_of(model, recipe, data, noises)}
-    figures["minutes"] = (time.process_time() - begun) / 60
+    results = {"epoch": epoch, "validation": error, **results_of(model, recipe, data, noises)}
+    results["minutes"] = (time.process_time() - begun) / 60
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path.with_suffix(".keras"))
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(figures))
+    part.write_text(json.dumps(results))
     part.rename(path)
-    print(f"{bottleneck}.{seed}: trained in {trained:.1f} core minutes {json.dumps(figures)}", flush=True)
+    print(f"{bottleneck}.{seed}: trained in {trained:.1f} core minutes {json.dumps(results)}", flush=True)
     keras.backend.clear_session()
-    return figures
+    return results
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--bottlenecks", nargs="+", choices=BOTTLENECKS, default=BOTTLENECKS)
-    parser.add_argument("--runs", default="runs/speech_vqvae", help="models and figures by training")
+    parser.add_argument("--runs", default="runs/speech_vqvae", help="models and results by training")
     parser.add_argument("--record", default="docs/results/speech_vqvae.json")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -180,12 +180,12 @@ def main():
     recipe = SpeechVqVaeRecipe()
     data = recipe.load_data()
     noises = {name: noisy(data, name) for name in NOISES}
-    figures = {bottleneck: [] for bottleneck in BOTTLENECKS}
+    results = {bottleneck: [] for bottleneck in BOTTLENECKS}
     trainings = [(name, seed) for seed in range(arguments.seeds) for name in arguments.bottlenecks]
-    # the figures with a goal first: a stopped run has them
+    # the results with a goal first: a stopped run has them
     for bottleneck, seed in sorted(trainings, key=lambda training: training[0] != "vq"):
-        figures[bottleneck].append(measure(bottleneck, seed, data, noises, Path(arguments.runs)))
-        records = records_of(figures, recipe, data)
+        results[bottleneck].append(measure(bottleneck, seed, data, noises, Path(arguments.runs)))
+        records = records_of(results, recipe, data)
         write_records(arguments.record, records)
     for key, one in records.items():
         print(f"{key:<44} {one['mean']:.4f} ± {one['sd']:.4f}  n={one['n']}", flush=True)

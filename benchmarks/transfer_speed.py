@@ -9,7 +9,7 @@ of the features) and once as before: scikit-learn's solvers from zero, for each 
 row. Both get the same vectors and folds, and work in turn in one process of one thread; times are the
 seconds in which it held a core. Each repeat draws other sentences and other folds.
 `transfer.speedup` is that of every run but the first on these tasks: its control row, the bags of words,
-comes from the figures that the first run kept. `transfer.speedup.first_run` reads all rows.
+comes from the results that the first run kept. `transfer.speedup.first_run` reads all rows.
 `FOLDER` is as of `evaluation.load_sentence_tasks`. Writes `docs/results/transfer_speed.json`.
 """
 
@@ -125,18 +125,18 @@ def compare(task, vectors, seed):
 
 
 def kept_seconds(task, vectors, folds, seed):
-    """Core seconds to find the figures that an earlier run kept."""
-    from keras_ae.evaluation.text.transfer import content_key, kept_figures
+    """Core seconds to find the results that an earlier run kept."""
+    from keras_ae.evaluation.text.transfer import cached_results, content_key
 
     with tempfile.TemporaryDirectory() as folder:
-        kept_figures(folder, content_key(task, vectors, folds, seed), lambda: {"accuracy": 0.5})
+        cached_results(folder, content_key(task, vectors, folds, seed), lambda: {"accuracy": 0.5})
         begun = time.process_time()
-        kept_figures(folder, content_key(task, vectors, folds, seed), None)
+        cached_results(folder, content_key(task, vectors, folds, seed), None)
         return time.process_time() - begun
 
 
 def repeat(tasks, sentences, seed):
-    """`{(task, row): figures}` for one draw of sentences."""
+    """`{(task, row): results}` for one draw of sentences."""
     from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
     from keras_ae.evaluation.text.transfer_controls import bag_of_words
 

@@ -3,7 +3,7 @@ r"""Speed and memory of `VectorQuantizer` against the bare matrix product and ot
     python benchmarks/vector_quantizer.py --cells all --peer-python PYTHON \
         --record docs/results/vector_quantizer.json
 
-Each cell runs in a process of its own with one thread, once in every round. Figures are
+Each cell runs in a process of its own with one thread, once in every round. Results are
 the least core seconds over the repetitions in a process, and the median over processes.
 Peers are faiss-cpu (`IndexFlatL2`) and vector-quantize-pytorch.
 """
@@ -62,7 +62,7 @@ def parse(arguments):
         action="store_true",
         help="measure the peers at all sizes (13 GB, half a minute a call), not at 65536 x 1024 alone",
     )
-    parser.add_argument("--record", type=Path, help="JSON file that takes the figures")
+    parser.add_argument("--record", type=Path, help="JSON file that takes the results")
     settings = parser.parse_args(arguments)
     if settings.peer_python and not shutil.which(settings.peer_python):
         parser.error(f"--peer-python is a Python interpreter. Received: {settings.peer_python}")

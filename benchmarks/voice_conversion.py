@@ -1,11 +1,11 @@
-"""Voice conversion of spoken digits: what content and speaker codes tell, and what conversions are worth.
+"""Voice conversion of spoken digits: probes of the content and speaker embeddings, quality of conversions.
 
     python benchmarks/voice_conversion.py controls --data fsdd.npz
     python benchmarks/voice_conversion.py adain --data fsdd.npz [--librispeech FOLDER]
     python benchmarks/voice_conversion.py adversarial --data fsdd.npz
 
 A converter is trained on the official training takes of six speakers (a tenth of them is validation). All
-figures of a seed but the following come from the weights that its recipe keeps: the ablation is a
+results of a seed but the following come from the weights that its recipe keeps: the ablation is a
 training without instance normalisation or without the adversary; one-shot is a training without two
 speakers, into whose voices the test takes of the other four are converted by one utterance (seed s
 leaves out pair s of three disjoint ones); the equal error rate is of a training on 215 readers
@@ -15,7 +15,7 @@ four others that say the same sentences.
 Probes are fitted on all 2,700 training takes and read on the 300 official test takes. Conversions are
 those of the 300 test takes to the five other speakers. They are heard by one judge for all
 rows, fitted on recorded and copy-synthesised training takes. `controls` are converters
-without learning. Settings were chosen by validation takes. Figures of a finished training are kept
+without learning. Settings were chosen by validation takes. Results of a finished training are kept
 in `--runs`. Writes `docs/results/voice_conversion.json`.
 """
 
@@ -40,28 +40,28 @@ from parts.voice_conversion_unseen import espeak, one_shot, parallel_sentences, 
 
 from keras_ae.evaluation import copy_synthesis
 from keras_ae.evaluation.speech.conversions import conversion_frames, fit_judge, waveforms_of
-from keras_ae.evaluation.speech.converter_codes import Codes, conversion_figures
+from keras_ae.evaluation.speech.converter_results import ConverterEmbeddings, conversion_results
 from keras_ae.training.datasets import load_speech
 
 RATE = 8000
 RECORD = "docs/results/voice_conversion.json"
 
 
-def figures_of(name, settings, data, seed, judge, path):
-    """All figures of one training on the digits, from one set of weights."""
-    model, codes, found = probed(name, settings, data, seed)
+def results_of(name, settings, data, seed, judge, path):
+    """All results of one training on the digits, from one set of weights."""
+    model, embeddings, found = probed(name, settings, data, seed)
     model.save(path)
     known = [data.train, data.validation]
-    return found | conversion_figures(model, known, data.test, judge, codes=codes)
+    return found | conversion_results(model, known, data.test, judge, embeddings=embeddings)
 
 
 def probed(name, settings, data, seed):
-    """`(model, its codes, figures of probes)` of one training on the digits."""
+    """`(model, its embeddings, results of probes)` of one training on the digits."""
     begun = time.process_time()
     _, model, epoch = train(name, settings, data, seed)
     trained = (time.process_time() - begun) / 60
-    codes = Codes(model, [data.train, data.validation], data.test)
-    return model, codes, {"epoch": epoch, "training_minutes": trained, **codes.figures()}
+    embeddings = ConverterEmbeddings(model, [data.train, data.validation], data.test)
+    return model, embeddings, {"epoch": epoch, "training_minutes": trained, **embeddings.results()}
 
 
 def controls(data, judge):
@@ -88,7 +88,7 @@ def parts_of(name, data, judge, librispeech, runs):
     parts = {
         "main": (
             settings,
-            lambda seed: figures_of(recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"),
+            lambda seed: results_of(recipe, settings, data, seed, judge, runs / f"{name}.main.{seed}.keras"),
         ),
         "ablation": (off, lambda seed: probed(recipe, off, data, seed)[2]),
     }
@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--parts", nargs="*", help="only these: main, ablation, oneshot, voiceprint, espeak")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs/voice_conversion"), help="weights and figures"
+        "--runs", type=Path, default=Path("runs/voice_conversion"), help="weights and results"
     )
     parser.add_argument("--record", default=RECORD)
     arguments = parser.parse_args()
@@ -130,11 +130,11 @@ def main():
         return show(records)
     parts = parts_of(name, data, judge, arguments.librispeech, runs)
     results = {part: [] for part in arguments.parts or parts}
-    for part, figures in results.items():
+    for part, of_seeds in results.items():
         for seed in range(arguments.seeds):
             path = runs / f"{name}.{part}.{seed}.json"
             settings, function = parts[part]
-            figures.append(cached(path, {"judge": judge.hash, **settings}, partial(function, seed)))
+            of_seeds.append(cached(path, {"judge": judge.hash, **settings}, partial(function, seed)))
             records = system_records(name, results, SYSTEMS[name]["settings"], judge.hash)
             write_records(arguments.record, records)
     show(records)

@@ -40,7 +40,7 @@ def write_manifest(
         directory: directory of the artifact.
         model: the exported model.
         format: "saved_model" or "onnx".
-        endpoints: `{name: description}` with the results of `describe`.
+        endpoints: `{name: description}` with the results of `describe_endpoint`.
         report: the verification that the artifact passed.
         preprocessing: preprocessing of the inputs; the range of values is also stored with each input.
         **further: format-specific entries, such as `opset`.

@@ -11,7 +11,7 @@ from keras_ae.errors import InputError, require
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
-from keras_ae.export.onnx_graph import convert, name_axes
+from keras_ae.export.onnx_graph import convert_endpoint, name_axes
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.files import staging_directory
@@ -96,7 +96,7 @@ def write_onnx(
     files, described = {}, {}
     for name, endpoint in endpoints.items():
         own = [case for case in cases if case.endpoint == name]
-        proto, described[name] = convert(name, endpoint, own, opset)
+        proto, described[name] = convert_endpoint(name, endpoint, own, opset)
         name_axes(name, proto, described[name])
         files[name] = directory / f"{name}.onnx"
         files[name].write_bytes(proto.SerializeToString())

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError, require
 from keras_ae.export.cases import Case
-from keras_ae.export.signature import describe, positional, specs_of, summary
+from keras_ae.export.signature import describe_endpoint, positional, specs_of, summary
 from keras_ae.models.endpoint import Endpoint
 
 
-def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) -> tuple:
+def convert_endpoint(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) -> tuple:
     """Return the ONNX model of an endpoint, and the description of the endpoint.
 
     Raises:
@@ -23,7 +23,7 @@ def convert(name: str, endpoint: Endpoint, cases: Sequence[Case], opset: int) ->
     """
     tf2onnx = require("tf2onnx.convert", extra="onnx")
     traced = tf.function(positional(name, endpoint), input_signature=specs_of(endpoint), autograph=False)
-    described = describe(endpoint, traced, cases)
+    described = describe_endpoint(endpoint, traced, cases)
     shared = described["inputs"].keys() & described["outputs"].keys()
     if shared:
         raise InputError(

@@ -14,7 +14,7 @@ from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.serving import write_warmup
-from keras_ae.export.signature import describe, positional, specs_of
+from keras_ae.export.signature import describe_endpoint, positional, specs_of
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
@@ -102,7 +102,7 @@ def write_saved_model(
     for name, endpoint in endpoints.items():
         traced = archive.add_endpoint(name, positional(name, endpoint), input_signature=specs_of(endpoint))
         own = [case for case in cases if case.endpoint == name]
-        described[name] = describe(endpoint, traced, own)
+        described[name] = describe_endpoint(endpoint, traced, own)
     archive.write_out(directory, verbose=False)
     return described
 

@@ -77,7 +77,7 @@ def value_type(array: np.ndarray) -> str:
     return "string" if array.dtype.kind == "S" else array.dtype.name
 
 
-def describe(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
+def describe_endpoint(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
     """Return names, shapes, axes and dtypes of a traced endpoint in the format of the manifest.
 
     A free axis of an output has the name of the free axis of an input, or of an

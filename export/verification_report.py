@@ -87,6 +87,6 @@ class VerificationReport:
 
 def _cells(row):
     length = "-" if row.length is None else str(row.length)
-    figures = (f"{row.difference:.1e}", f"{row.relative:.1e}", str(row.ties))
+    numbers = (f"{row.difference:.1e}", f"{row.relative:.1e}", str(row.ties))
     verdict = "equal" if row.ok else f"FAILS {row.note}".rstrip()
-    return (row.format, row.endpoint, row.output, str(row.batch), length, *figures, verdict)
+    return (row.format, row.endpoint, row.output, str(row.batch), length, *numbers, verdict)

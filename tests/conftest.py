@@ -39,7 +39,7 @@ def tfd():
 
 @pytest.fixture(scope="session")
 def embedding_record():
-    """What was measured of a small embedding of images; the figures of pairs are made up."""
+    """What was measured of a small embedding of images; the results of pairs are made up."""
     from keras_ae.evaluation.encoders.loading import LoadedEncoder
     from keras_ae.evaluation.report import measuring
     from keras_ae.evaluation.report.data import gather
@@ -57,12 +57,12 @@ def embedding_record():
         num_values={"": 2},
         reconstruct=lambda x: np.asarray(x) * 0.9,
     )
-    figures = {"ld_star": 0.2, "auc": 0.99, "info_nce": 3.0, "retrieval": 0.9, "seeds": 1}
-    figures |= {"info_nce_candidates": 40, "noise": {"1.0": 0.7}}
+    results = {"ld_star": 0.2, "auc": 0.99, "info_nce": 3.0, "retrieval": 0.9, "seeds": 1}
+    results |= {"info_nce_candidates": 40, "noise": {"1.0": 0.7}}
     rows = [
-        {"name": "embedding", "role": "embedding", "closed_form": None, **figures},
-        {"name": "digit, one-hot", "role": "label", "closed_form": 0.75, **figures, "ld_star": 0.8},
-        {"name": "noise", "role": "noise", "closed_form": pair_table.INDEPENDENT, **figures, "ld_star": 1.38},
+        {"name": "embedding", "role": "embedding", "closed_form": None, **results},
+        {"name": "digit, one-hot", "role": "label", "closed_form": 0.75, **results, "ld_star": 0.8},
+        {"name": "noise", "role": "noise", "closed_form": pair_table.INDEPENDENT, **results, "ld_star": 1.38},
     ]
     settings = settings_of("quick", {})
     factors = {"digit": digit, "slant": generator.normal(size=120), "half": np.arange(120) // 60}

@@ -122,7 +122,7 @@ def test_an_output_that_is_no_file_is_refused(inputs, tmp_path, output, kind):
         output_paths([tmp_path / output])
 
 
-def test_a_page_does_not_replace_figures_that_come_from_elsewhere(tmp_path):
+def test_a_page_does_not_replace_results_that_come_from_elsewhere(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(InputError, match="a.json, which must not exist without the page"):
         page_outputs(tmp_path / "a.html")

@@ -322,13 +322,13 @@ def _measurements(run, verbose):
 
 def _write_results(run, metrics, attempts):
     """Write `metrics.json`, with the measurements that failed, and the report."""
-    run.write_json("metrics.json", {**metrics, **attempts.figures()})
+    run.write_json("metrics.json", {**metrics, **attempts.as_record()})
     run.write_json("config.json", {**run.config, "finished": True})
     attempt("the report", write_report, run.directory)
     if "the report" in attempts.left_out:  # the page cannot be written
         attempts.failed["the report"] = attempts.left_out.pop("the report")
     if "the report" in attempts.failed:
-        run.write_json("metrics.json", {**metrics, **attempts.figures()})
+        run.write_json("metrics.json", {**metrics, **attempts.as_record()})
 
 
 def _where(restored, recipe):

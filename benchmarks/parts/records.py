@@ -1,14 +1,14 @@
 """The records of measurements, kept in `docs/results/*.json`.
 
-A file maps the name of a figure to
+A file maps the name of a result to
 
 ```
 {"mean": 1.9, "sd": 0.03, "n": 5, "goal": "<= 2.2", "command": "python ...", "minutes": 41, "note": ""}
 ```
 
 `mean` and `sd` are over `n` repeats, whatever the note says a repeat is; `goal` is a
-comparison with a number, or "" for a figure that is only reported; `command` is what
-a reader types at the root of the checkout to get the figure, and takes `minutes`.
+comparison with a number, or "" for a result that is only reported; `command` is what
+a reader types at the root of the checkout to get the result, and takes `minutes`.
 """
 
 import json

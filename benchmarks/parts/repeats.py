@@ -1,4 +1,4 @@
-"""Figures of a measurement that was made before."""
+"""Results of a measurement that was made before."""
 
 import json
 import os

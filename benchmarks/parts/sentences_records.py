@@ -3,7 +3,7 @@
 from parts.records import record as repeated
 
 COMMAND = "python benchmarks/sentences.py {} --books FOLDER --sentences FOLDER"
-FIGURES = {  # of a task: what is recorded of it
+MEASURES = {  # of a task: what is recorded of it
     "accuracy": "",
     "f1": "_f1",
     "pearson": "",
@@ -36,23 +36,23 @@ VALIDATION = {
 PROTOCOL = "linear classifier on frozen vectors, as SentEval"
 
 
-def part_records(part, figures, settings) -> dict:
-    """`qt.*`, `qt.bag.*`, `qt.multi.*`, `qt.multi_quick.*` or `st.*` of the figures of each seed.
+def part_records(part, results, settings) -> dict:
+    """`qt.*`, `qt.bag.*`, `qt.multi.*`, `qt.multi_quick.*` or `st.*` of the results of each seed.
 
     `settings` are those of each channel.
     """
-    if not figures:
+    if not results:
         return {}
-    prefix, minutes = PREFIXES[part], sum(one["minutes"] for one in figures)
+    prefix, minutes = PREFIXES[part], sum(one["minutes"] for one in results)
     about = "; ".join([NAMES[part], *(described(one) for one in settings)])
-    if "epoch" in figures[0]:
-        about += f"; epoch kept of each seed: {', '.join(str(one['epoch']) for one in figures)}"
+    if "epoch" in results[0]:
+        about += f"; epoch kept of each seed: {', '.join(str(one['epoch']) for one in results)}"
     found = {}
     for key, (name, text) in VALIDATION.items():
-        if key in figures[0]:
+        if key in results[0]:
             label = f"{prefix}.{name}"
-            found[label] = record(label, [one[key] for one in figures], minutes, f"{text}; {about}", part)
-    for name, values in of_tasks([one["transfer"] for one in figures]).items():
+            found[label] = record(label, [one[key] for one in results], minutes, f"{text}; {about}", part)
+    for name, values in of_tasks([one["transfer"] for one in results]).items():
         label = f"{prefix}.{name}"
         found[label] = record(label, values, minutes, f"{PROTOCOL}; {about}", part)
     if part == "gru" and "qt.stsb_cosine" in found:
@@ -62,14 +62,14 @@ def part_records(part, figures, settings) -> dict:
     return found
 
 
-def control_records(figures) -> dict:
+def control_records(results) -> dict:
     """`sentences.<row>.*` of the control rows of each seed."""
     found = {}
-    if not figures:
+    if not results:
         return found
-    minutes = sum(one["minutes"] for one in figures)
-    for row in figures[0]["rows"]:
-        for name, values in of_tasks([one["rows"][row] for one in figures]).items():
+    minutes = sum(one["minutes"] for one in results)
+    for row in results[0]["rows"]:
+        for name, values in of_tasks([one["rows"][row] for one in results]).items():
             label = f"sentences.{row.replace(' ', '_')}.{name}"
             found[label] = record(label, values, minutes, f"{row}; {PROTOCOL}", "controls")
     return found
@@ -97,12 +97,12 @@ def difference_records(results) -> dict:
 
 
 def of_tasks(transfers) -> dict:
-    """`{task and figure: value of each seed}`."""
+    """`{task and measure: value of each seed}`."""
     return {
-        f"{task}{ending}": [one[task][figure] for one in transfers]
-        for task, figures in transfers[0].items()
-        for figure, ending in FIGURES.items()
-        if figure in figures
+        f"{task}{ending}": [one[task][measure] for one in transfers]
+        for task, results in transfers[0].items()
+        for measure, ending in MEASURES.items()
+        if measure in results
     }
 
 

@@ -24,7 +24,7 @@ def load_books(folder, settings) -> SentenceData:
 
 
 def train(name, settings, data, seed):
-    """`(recipe, model with the weights that are kept, figures)` of one training."""
+    """`(recipe, model with the weights that are kept, results)` of one training."""
     recipe = RECIPES[name](seed=seed, **settings)
     recipe.start_vectors(data)  # its minutes are not those of the training
     begun = time.process_time()
@@ -35,19 +35,19 @@ def train(name, settings, data, seed):
     fit = {"epochs": recipe.epochs, "shuffle": False, "verbose": 2}
     model.fit(stream.dataset, callbacks=[kept], validation_data=validation, **fit)
     model.set_weights(kept.weights)
-    figures = {"epoch": kept.epoch, "training_minutes": (time.process_time() - begun) / 60}
-    return recipe, model, figures | {key: float(value) for key, value in kept.validation.items()}
+    results = {"epoch": kept.epoch, "training_minutes": (time.process_time() - begun) / 60}
+    return recipe, model, results | {key: float(value) for key, value in kept.validation.items()}
 
 
-def figures_of(name, settings, data, seed, tasks, path) -> dict:
-    """Validation figures and transfer of one training, whose model is kept at `path`."""
-    _, model, figures = train(name, settings, data, seed)
+def results_of(name, settings, data, seed, tasks, path) -> dict:
+    """Validation results and transfer of one training, whose model is kept at `path`."""
+    _, model, results = train(name, settings, data, seed)
     model.save(path)
-    return figures | {"example": example(model, data), "transfer": transfer(model, tasks)}
+    return results | {"example": example(model, data), "transfer": transfer(model, tasks)}
 
 
 def perplexity_without(name, settings, data, seed) -> dict:
-    """Validation figures of decoders that are told nothing."""
+    """Validation results of decoders that are told nothing."""
     return train(name, settings, data, seed)[2]
 
 
@@ -65,7 +65,7 @@ def combined(recipe, data, channels, tasks) -> dict:
 
 
 def controls(recipe, data, tasks) -> dict:
-    """Rows without training: `{row: {task: figures}}`."""
+    """Rows without training: `{row: {task: results}}`."""
     untrained = recipe.build_model(data, 1)
     return {"rows": transfer_controls(tasks, word_vectors=recipe.start_vectors(data), untrained=untrained)}
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from keras_ae.evaluation.speech.frame_probes import (
     eight_bins,
-    encode_utterances,
+    frame_statistics,
+    frames_of_utterances,
     linear_accuracy,
-    mean_and_deviation,
     phone_accuracy,
     speaker_accuracy,
     standardized,
@@ -40,7 +40,7 @@ def frames_of_layer(layer, split):
     def encode(x, lengths):
         return layer(x, mask=tf.sequence_mask(lengths, tf.shape(x)[1])), layer.frames_of(lengths)
 
-    return encode_utterances(split, lambda batch: encode(batch["x"], batch["lengths"]))
+    return frames_of_utterances(split, lambda batch: encode(batch["x"], batch["lengths"]))
 
 
 PHONE_VIEWS = {
@@ -119,7 +119,7 @@ class Digits:
 
 def digit_baselines(digits, sample_rate) -> dict:
     """`{"mfcc39.mean_sd": {"digit", "speaker", "loso"}, ...}` of the views of the reference that lead."""
-    views = {"mean_sd": mean_and_deviation, "bins8": eight_bins}
+    views = {"mean_sd": frame_statistics, "bins8": eight_bins}
     found = {}
     for name, layer in spectral_features(sample_rate).items():
         frames = digits.frames(lambda split, layer=layer: frames_of_layer(layer, split))

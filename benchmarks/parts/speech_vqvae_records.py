@@ -27,19 +27,19 @@ TRIED = (
 )
 
 
-def records_of(figures, recipe, data) -> dict:
-    """All records from the figures there are."""
+def records_of(results, recipe, data) -> dict:
+    """All records from the results there are."""
     found = {}
     general = note(recipe, data)
-    if figures["vq"]:
-        found |= headline(figures["vq"], general)
-    for bottleneck, results in figures.items():
-        if not results:
+    if results["vq"]:
+        found |= headline(results["vq"], general)
+    for bottleneck, of_seeds in results.items():
+        if not of_seeds:
             continue
-        minutes = sum(one["minutes"] for one in results)
+        minutes = sum(one["minutes"] for one in of_seeds)
         units = "" if bottleneck not in ("none", "gaussian") else "; units by k-means on training embeddings"
         for key, text in COMPARED.items():
-            values = [one["test"][key] if key in one["test"] else one[key] for one in results]
+            values = [one["test"][key] if key in one["test"] else one[key] for one in of_seeds]
             words = f"{NAMES[bottleneck]}: {text}{units if 'unit' in key or key == 'purity' else ''}"
             found[f"speech_vqvae.compare.{bottleneck}.{key}"] = record(values, "", minutes, words)
         for noise in ("white", "babble"):
@@ -48,7 +48,7 @@ def records_of(figures, recipe, data) -> dict:
                 ("purity", "purity by the map of clean training frames"),
                 ("phone", "linear probe of the phone, fitted on clean embeddings"),
             ):
-                values = [one[noise][key] for one in results]
+                values = [one[noise][key] for one in of_seeds]
                 words = (
                     f"{NAMES[bottleneck]}, {noise} noise at 10 dB: {text}{units if key != 'phone' else ''}"
                 )
@@ -57,7 +57,7 @@ def records_of(figures, recipe, data) -> dict:
 
 
 def headline(results, general):
-    """The figures with a goal."""
+    """The results with a goal."""
     minutes = sum(one["minutes"] for one in results)
     epochs = ", ".join(str(one["epoch"]) for one in results)
     ratio = [one["unit_speaker"] / one["log_mel_speaker"] for one in results]

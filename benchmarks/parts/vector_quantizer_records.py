@@ -7,7 +7,7 @@ PEER_SIZE = (65536, 1024)  # where the peers are compared
 
 
 def make_records(rows, sizes, peers, *, command, minutes) -> dict:
-    """Records of all figures whose cells were all measured.
+    """Records of all results whose cells were all measured.
 
     Args:
         rows: `{(cell, vectors, codes): [row of each process]}`.
@@ -18,7 +18,7 @@ def make_records(rows, sizes, peers, *, command, minutes) -> dict:
     large = [size for size in sizes if size[1] >= LARGE_CODEBOOK]
     small = [size for size in sizes if size[1] < LARGE_CODEBOOK]
     step_sizes = [key[1:] for key in rows if key[0] == "step"]
-    figures = {
+    results = {
         "vq.search.times_matmul": ("<= 2.2", cells(rows, "search", sizes, times_reference)),
         "vq.search.extra_mb": ("<= 80", cells(rows, "search", sizes, extra_mb)),
         "vq.search.vs_faiss": (">= 1.3", speedup(rows, "search", "faiss", peers["faiss"])),
@@ -28,7 +28,7 @@ def make_records(rows, sizes, peers, *, command, minutes) -> dict:
         "vq.train.vs_vqp": (">= 20", speedup(rows, "train", "vqp_train", peers["vqp"])),
         "vqvae.step.vs_plain": ("<= 1.15", cells(rows, "step", step_sizes, times_reference)),
     }
-    return {name: _record(goal, found, command, minutes) for name, (goal, found) in figures.items() if found}
+    return {name: _record(goal, found, command, minutes) for name, (goal, found) in results.items() if found}
 
 
 def times_reference(row):
@@ -39,10 +39,10 @@ def extra_mb(row):
     return row["extra_mb"]
 
 
-def cells(rows, cell, sizes, figure) -> dict:
-    """`{"vectors x codes": [figure of each process]}`; empty if a size is missing or has no figure."""
+def cells(rows, cell, sizes, measure) -> dict:
+    """`{"vectors x codes": [measure of each process]}`; empty if a size is missing or has no measure."""
     found = {
-        f"{vectors} x {codes}": [figure(row) for row in rows.get((cell, vectors, codes), [])]
+        f"{vectors} x {codes}": [measure(row) for row in rows.get((cell, vectors, codes), [])]
         for vectors, codes in sizes
     }
     return found if all(values and None not in values for values in found.values()) else {}

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from keras_ae.evaluation.speech.conversions import Conversions, judged, other_speakers, waveforms_of
-from keras_ae.evaluation.speech.converter_codes import ProbedUtterances
+from keras_ae.evaluation.speech.converter_results import ProbedUtterances
 from keras_ae.evaluation.speech.frame_probes import eight_bins, standardized
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from parts.speech_probes import spectral_features

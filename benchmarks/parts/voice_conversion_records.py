@@ -63,18 +63,18 @@ SHARES = {"target_speaker": "target", "source_speaker": "source", "content": "di
 
 
 def system_records(name, results, settings, judge) -> dict:
-    """`vc.<name>.*` of the figures `{"main": [...], "ablation": [...], "oneshot": [...], ...}` there are."""
+    """`vc.<name>.*` of the results `{"main": [...], "ablation": [...], "oneshot": [...], ...}` there are."""
     goals = GOALS | ({"ablation_digit_cost": "<= 0.03"} if name == "adversarial" else {})
     found = {}
-    for figures in with_ablation(results).values():
-        keys = [] if not figures else [key for key in figures[0] if key in TEXTS]
-        minutes = sum(one["minutes"] for one in figures)
-        epochs = ", ".join(str(one["epoch"]) for one in figures)
-        own = figures[0].get("settings", settings) if figures else settings
+    for of_seeds in with_ablation(results).values():
+        keys = [] if not of_seeds else [key for key in of_seeds[0] if key in TEXTS]
+        minutes = sum(one["minutes"] for one in of_seeds)
+        epochs = ", ".join(str(one["epoch"]) for one in of_seeds)
+        own = of_seeds[0].get("settings", settings) if of_seeds else settings
         note = f"{NAMES[name]}, {described(own)}; epoch kept of each seed: {epochs}; judge {judge}"
         for key in keys:
             text = TEXTS[key].format(off=OFF[name])
-            values = [one[key] for one in figures]
+            values = [one[key] for one in of_seeds]
             goal = goals.get(key, "")
             found[f"vc.{name}.{key}"] = record(
                 values, goal, minutes, f"{text}; {note}", name, FILES.get(key, "")
@@ -83,7 +83,7 @@ def system_records(name, results, settings, judge) -> dict:
 
 
 def with_ablation(results):
-    """Figures of the parts; `ablation` as differences from `main` of the same seed."""
+    """Results of the parts; `ablation` as differences from `main` of the same seed."""
     pairs = list(zip(results.get("ablation", []), results.get("main", []), strict=False))
     drops = [
         {

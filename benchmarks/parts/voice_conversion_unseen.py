@@ -16,7 +16,7 @@ from keras_ae.training.datasets.speech._espeak import (
     available_voices,
     draw_sentences,
     draw_utterances,
-    synthesize,
+    synthesize_in_process,
 )
 from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
@@ -92,7 +92,7 @@ def parallel_sentences(sample_rate, voices=UNSEEN, sentences=SENTENCES, skip=VOI
     drawn = [said["voice"] for said in draw_utterances(available, skip + voices, counts, 0)][skip:]
     said = [(voice, text) for voice in range(voices) for text in range(sentences)]
     texts = draw_sentences(sentences, seed=77_000)
-    spoken = synthesize(
+    spoken = synthesize_in_process(
         [{"text": texts[t], "voice": drawn[v], "rate": 175, "pitch": 50} for v, t in said], sample_rate
     )
     store = WaveformStore(spoken["audio"], spoken["offsets"], sample_rate, "speech of espeak-ng")

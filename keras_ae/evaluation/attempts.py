@@ -34,7 +34,7 @@ class Attempts:
     log: Path | None = None
     progress: Callable[[str], None] = lambda name: None
 
-    def figures(self) -> dict:
+    def as_record(self) -> dict:
         """Return the non-empty entries `"failed"` and `"left_out"` of a record."""
         found = {"failed": self.failed, "left_out": self.left_out}
         return {name: dict(reasons) for name, reasons in found.items() if reasons}
@@ -64,8 +64,8 @@ def recorded(log: Path | None = None, progress: Callable[[str], None] | None = N
     Example:
 
     >>> with recorded() as attempts:
-    ...     figure = attempt("probe", lambda: [][0], default=0.0)
-    >>> figure, attempts.failed
+    ...     result = attempt("probe", lambda: [][0], default=0.0)
+    >>> result, attempts.failed
     (0.0, {'probe': 'IndexError: list index out of range'})
     """
     attempts = Attempts(log=log, progress=progress or (lambda name: None))

@@ -1,5 +1,6 @@
 """Expansion of a trained vocabulary by words from a table of word vectors."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +36,16 @@ class ExpandedVocabulary:
     shared: int
     added: int
 
-    def figures(self) -> dict:
-        """Return the numbers, serialisable as JSON."""
+    def results(self) -> dict:
+        """Return the measured numbers, serialisable as JSON."""
         return {name: getattr(self, name) for name in ("r2", "r2_held_out", "shared", "added")}
+
+    def figures(self) -> dict:
+        """Return the result of `results`, the present name of this method."""
+        warnings.warn(
+            "ExpandedVocabulary.figures is now ExpandedVocabulary.results.", DeprecationWarning, stacklevel=2
+        )
+        return self.results()
 
 
 def expand_vocabulary(

@@ -23,7 +23,7 @@ class Part(SimpleNamespace):
         return len(self.label)
 
 
-def figures(phone):
+def one_result(phone):
     return {
         **{"phone": phone, "phone_random_init": 0.3, "speaker": 0.9},
         **{"epoch": 4, "minutes": 2.0, "training_minutes": 1.5, "realtime": 60.0},
@@ -31,7 +31,7 @@ def figures(phone):
 
 
 def test_records_are_means_over_seeds_with_their_goals(benchmark, benchmark_module, tmp_path):
-    results = [figures(0.7), figures(0.8), figures(0.9)]
+    results = [one_result(0.7), one_result(0.8), one_result(0.9)]
     records = benchmark.records_of("espeak", results, {"mfcc39.speaker": 0.8, "minutes": 1.0})
     names = {"phone", "phone_random_init", "speaker", "baseline.mfcc39.speaker"}
     assert set(records) == {f"cpc.espeak.{name}" for name in names} | {"cpc.train.realtime"}
@@ -51,7 +51,7 @@ def test_the_audio_of_a_training_is_that_of_its_crops(benchmark):
     assert benchmark.minutes_heard(recipe, split) == pytest.approx(3 * 5.5 / 60)
 
 
-def test_figures_that_are_there_are_not_measured_again(benchmark, tmp_path):
+def test_results_that_exist_are_not_measured_again(benchmark, tmp_path):
     first = benchmark.cached(tmp_path / "a.json", lambda: {"phone": 0.5})
     assert benchmark.cached(tmp_path / "a.json", lambda: pytest.fail("measured again")) == first
 
@@ -122,7 +122,7 @@ def test_people_of_a_file_are_read_and_recorded(transfer, benchmark_module, tmp_
     assert len(found.split) == 12 and found.is_test.sum() == 6
     spectra = [np.abs(np.fft.rfft(found.split.waveform(i))) for i in range(12)]
     x = np.array([[one[:90].sum(), one[90:].sum()] for one in spectra])
-    results = [{**found.figures(x), "minutes": 1.0}]
+    results = [{**found.results(x), "minutes": 1.0}]
     assert results[0]["speaker"] == 1.0
     records = transfer.records_of("librispeech", results, {"mfcc13.speaker": 0.5, "minutes": 1.0}, "hums.npz")
     assert set(records) == {f"cpc.librispeech_mini.{key}" for key in ("speaker", "baseline.mfcc13.speaker")}

@@ -63,6 +63,6 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(training, data, tmp_pa
 
 def test_goals_follow_from_the_auto_encoder_once_it_is_measured(comparison):
     assert comparison.goals("cifar", {"dim": [{"linear": 0.5}], "ae": []})["dim"] == ""
-    figures = {"ae": [{"linear": 0.94}, {"linear": 0.96}]}
-    assert comparison.goals("cifar", figures) == {"ae": ">= 0.380", "dim": ">= 1.0000"}
-    assert comparison.goals("mnist", figures) == {"ae": ">= 0.916", "dim": ">= 0.9667"}  # two thirds of 0.05
+    results = {"ae": [{"linear": 0.94}, {"linear": 0.96}]}
+    assert comparison.goals("cifar", results) == {"ae": ">= 0.380", "dim": ">= 1.0000"}
+    assert comparison.goals("mnist", results) == {"ae": ">= 0.916", "dim": ">= 0.9667"}  # two thirds of 0.05

@@ -7,8 +7,8 @@ import pytest
 
 @pytest.fixture
 def reports(embedding_record):
-    """Two reports that differ in one figure, with the rows and the factor of the digits."""
-    first = copy.deepcopy(embedding_record.figures)
+    """Two reports that differ in one result, with the rows and the factor of the digits."""
+    first = copy.deepcopy(embedding_record.results)
     first["probes"] = {"label": first["probes"]["digit"]}
     first["pairs"]["rows"].append({**first["pairs"]["rows"][0], "role": "components"})
     second = copy.deepcopy(first)

@@ -1,4 +1,4 @@
-"""Parts, figures and records of the benchmark of sentences, on a toy."""
+"""Parts, results and records of the benchmark of sentences, on a toy."""
 
 import json
 
@@ -74,13 +74,13 @@ def test_a_stopped_run_goes_on(benchmark_module, monkeypatch, tmp_path):
     benchmark, measured = benchmark_module("sentences"), []
 
     def part(name):
-        def figures(seed):
+        def results(seed):
             measured.append((name, seed))
             if len(measured) == 3:
                 raise KeyboardInterrupt
             return {"gain": 0.4 + seed, "epoch": 1, "transfer": {"trec": {"accuracy": 0.85}}}
 
-        return {"dim": 4}, figures
+        return {"dim": 4}, results
 
     monkeypatch.setattr(benchmark, "one_thread", lambda: None)
     monkeypatch.setattr(benchmark, "load_books", lambda *_: None)
@@ -111,7 +111,7 @@ def test_settings_are_those_of_the_recipes(benchmark_module):
         assert set(channels) <= {*settings.SYSTEMS, *settings.POOLED}
 
 
-def test_figures_that_were_measured_with_other_settings_are_not_taken(benchmark_module, tmp_path):
+def test_results_that_were_measured_with_other_settings_are_not_taken(benchmark_module, tmp_path):
     repeats, path = benchmark_module("parts.repeats"), tmp_path / "runs" / "a.json"
     assert repeats.kept(path, {}) is None
     done = repeats.cached(path, {"sizes": (2, 3)}, lambda: {"x": 1})

@@ -54,8 +54,8 @@ def test_every_record_is_written_and_the_goals_are_those_of_the_units(benchmark_
     parts = {name: range(3) for name in ("train", "validation", "test")}
     data = SimpleNamespace(phones=("a",), speakers=("s",), **parts)
     recipe = SpeechVqVaeRecipe(num_embeddings=8)
-    figures = {"vq": [one, {**one, "unit_speaker": 0.5}], "none": [one], "gumbel": []}
-    found = writer.write_records(tmp_path / "r.json", records.records_of(figures, recipe, data))
+    results = {"vq": [one, {**one, "unit_speaker": 0.5}], "none": [one], "gumbel": []}
+    found = writer.write_records(tmp_path / "r.json", records.records_of(results, recipe, data))
     assert found["speech_vqvae.speaker_ratio"]["mean"] == pytest.approx(0.45 / 0.96)
     met = {
         name: writer.is_met(found[f"speech_vqvae.{name}"]) for name in ("purity", "usage", "speaker_ratio")

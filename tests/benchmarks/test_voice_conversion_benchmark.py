@@ -142,13 +142,13 @@ def test_a_stopped_run_goes_on_and_writes_what_there_is(benchmark_module, monkey
     measured = []
 
     def part(name):
-        def figures(seed):
+        def results(seed):
             measured.append((name, seed))
             if measured == [("main", 0), ("main", 1)]:
                 raise KeyboardInterrupt
             return {key: 0.5 for key in records.TEXTS if not key.startswith("ablation")} | {"epoch": 1}
 
-        return {"epochs": 1}, figures
+        return {"epochs": 1}, results
 
     judge = type("Judge", (), {"hash": "abc"})
     monkeypatch.setattr(benchmark, "one_thread", lambda: None)  # TensorFlow runs already
@@ -173,8 +173,8 @@ class SpeechDataStub:
 
 
 def one(records, **changes):
-    figures = dict.fromkeys(records.TEXTS, 0.5) | {"epoch": 3, "minutes": 1.0} | changes
-    return {key: value for key, value in figures.items() if not key.startswith("ablation")}
+    results = dict.fromkeys(records.TEXTS, 0.5) | {"epoch": 3, "minutes": 1.0} | changes
+    return {key: value for key, value in results.items() if not key.startswith("ablation")}
 
 
 def test_every_record_is_written_with_its_goal(benchmark_module, tmp_path):

@@ -26,7 +26,7 @@ def test_a_failure_keeps_its_reason_and_its_traceback(tmp_path):
         assert attempt("third", lambda a, b: a + b, 1, b=2) == 3
     assert attempts.failed == {"first": "RuntimeError: a long message"}
     assert attempts.left_out == {"second": "labels must have two classes. Received: one."}
-    assert attempts.figures() == {"failed": attempts.failed, "left_out": attempts.left_out}
+    assert attempts.as_record() == {"failed": attempts.failed, "left_out": attempts.left_out}
     text = log.read_text()
     assert text.startswith("first\nTraceback") and "in fails" in text and "second" not in text
 
@@ -42,7 +42,7 @@ def test_a_measurement_that_fails_every_epoch_is_logged_once(tmp_path):
 def test_nothing_is_kept_where_nothing_failed(tmp_path):
     with recorded(tmp_path / "log.txt") as attempts:
         attempt("it", lambda: 1)
-    assert attempts.figures() == {} and not list(tmp_path.iterdir())
+    assert attempts.as_record() == {} and not list(tmp_path.iterdir())
 
 
 def test_outside_of_a_run_the_traceback_is_logged(caplog):
@@ -82,7 +82,7 @@ def test_each_measurement_is_announced_and_ends_with_its_block():
 
 def test_a_long_reason_is_cut():
     assert len(reason_of(ValueError("x" * 1000))) < 320 and reason_of(KeyError()) == "KeyError"
-    assert Attempts().figures() == {}
+    assert Attempts().as_record() == {}
 
 
 class Terminal(io.StringIO):

@@ -14,7 +14,7 @@ from keras_ae.evaluation.report.page.comparison import comparison_text, write_co
 @pytest.fixture
 def reports(embedding_record):
     """Two reports: the second has a higher linear probe and a lower L_D*, and no codes."""
-    first, second = (copy.deepcopy(embedding_record.figures) for _ in range(2))
+    first, second = (copy.deepcopy(embedding_record.results) for _ in range(2))
     first["probes"]["digit"]["linear"], second["probes"]["digit"]["linear"] = 0.8, 0.9
     second["pairs"]["rows"][0].update(ld_star=0.1, info_nce=2.0, retrieval=0.9001)
     second["codes"] = None

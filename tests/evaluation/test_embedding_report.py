@@ -11,7 +11,7 @@ import pytest
 from keras_ae import InputError
 from keras_ae.evaluation import PairDiscriminator, embedding_report, pair_discrimination
 from keras_ae.evaluation.report import measuring
-from keras_ae.evaluation.report.record import EmbeddingRecord, read_figures
+from keras_ae.evaluation.report.record import EmbeddingRecord, read_results
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.evaluation.report.writing import write_page
@@ -43,16 +43,16 @@ def report(encoder, data, *factors, path=None, **options):
     return embedding_report(encoder, data, *factors, path=path, budget="quick", **options)
 
 
-def test_figures_of_vectors_and_the_files(no_pairs, tmp_path):
+def test_results_of_vectors_and_the_files(no_pairs, tmp_path):
     path = tmp_path / "folder" / "report.html"
     options = {"nuisances": {"first": VECTORS[:, 0] > 1}, "decode": lambda z: np.pad(z, [(0, 0), (0, 1)])}
-    figures = report(lambda x: x[:, :2], VECTORS, Y, path=path, **options)
-    assert json.loads(path.with_suffix(".json").read_text()) == figures
+    results = report(lambda x: x[:, :2], VECTORS, Y, path=path, **options)
+    assert json.loads(path.with_suffix(".json").read_text()) == results
     assert sorted(file.name for file in path.parent.iterdir()) == ["report.html", "report.json"]
-    assert figures["probes"]["label"]["linear"] > 0.8
-    assert figures["leaks"]["first"]["verdict"] == "leaks"
+    assert results["probes"]["label"]["linear"] > 0.8
+    assert results["leaks"]["first"]["verdict"] == "leaks"
     test = VECTORS[np.sort(np.random.default_rng([0, 7]).permutation(150)[:50])]
-    assert figures["reconstruction"]["mse"] == pytest.approx(np.square(test[:, 2]).mean() / 3, rel=1e-5)
+    assert results["reconstruction"]["mse"] == pytest.approx(np.square(test[:, 2]).mean() / 3, rel=1e-5)
 
 
 def test_the_discriminator_gets_the_held_out_examples(monkeypatch):
@@ -80,21 +80,21 @@ def test_the_same_seed_gives_the_same_page(no_pairs, tmp_path):
 def test_images_of_a_keras_model(no_pairs):
     images = np.clip(GENERATOR.uniform(size=(60, 6, 6, 1)), 0, 1).astype("float32")
     encoder = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.ReLU()])
-    figures = report(encoder, images, {"half": np.arange(60) // 30, "depth": GENERATOR.normal(size=60)})
-    assert figures["encoder"]["embedding_shape"] == [4, 4, 2] and figures["encoder"]["numbers"] == 32
-    assert figures["pictures"]["map"] == [20, 6, 6]
-    assert figures["probes"]["depth"]["kind"] == "regression"
-    assert figures["disentanglement"] is None  # one factor is a class
+    results = report(encoder, images, {"half": np.arange(60) // 30, "depth": GENERATOR.normal(size=60)})
+    assert results["encoder"]["embedding_shape"] == [4, 4, 2] and results["encoder"]["numbers"] == 32
+    assert results["pictures"]["map"] == [20, 6, 6]
+    assert results["probes"]["depth"]["kind"] == "regression"
+    assert results["disentanglement"] is None  # one factor is a class
 
 
 def test_sequences_are_pooled_over_their_real_positions(no_pairs):
-    figures = report(lambda batch: batch["x"] * 1.0, SEQUENCES, Y[:60])
-    assert figures["encoder"]["pooled"] and figures["encoder"]["numbers"] == 6
-    assert figures["data"]["kind"] == "sequences" and figures["pictures"]["map"] == [20, 3, 5]
+    results = report(lambda batch: batch["x"] * 1.0, SEQUENCES, Y[:60])
+    assert results["encoder"]["pooled"] and results["encoder"]["numbers"] == 6
+    assert results["data"]["kind"] == "sequences" and results["pictures"]["map"] == [20, 3, 5]
     padded = {**SEQUENCES, "x": SEQUENCES["x"].copy()}
     padded["x"][np.arange(5) >= SEQUENCES["lengths"][:, None]] = 77.0
     again = report(lambda batch: batch["x"] * 1.0, padded, Y[:60])
-    assert again["probes"] == figures["probes"]
+    assert again["probes"] == results["probes"]
 
 
 def test_texts_are_quoted(no_pairs, tmp_path):
@@ -104,8 +104,8 @@ def test_texts_are_quoted(no_pairs, tmp_path):
         )
 
     path = tmp_path / "texts.html"
-    figures = report(encoder, [NASTY, *TEXTS[1:]], Y[:60], path=path)
-    assert figures["probes"]["label"]["linear"] > 0.9
+    results = report(encoder, [NASTY, *TEXTS[1:]], Y[:60], path=path)
+    assert results["probes"]["label"]["linear"] > 0.9
     page = path.read_text(encoding="utf-8")
     assert "green house" in text_of(page) and "<script" not in page
 
@@ -116,8 +116,8 @@ def test_the_page_says_what_was_measured_and_loads_nothing(embedding_record, tmp
     for piece in (
         "embedding of 4 numbers",
         "fitted on 80, read on 40 held out",
-        "What it knows",
-        "What it leaks",
+        "Probes: predicting the factors",
+        "Leakage: predicting the nuisances",
         "slanta quantity, R²",
         "not found",
         "LD*, nats",
@@ -152,7 +152,7 @@ def test_a_record_is_kept_and_read_again(embedding_record, tmp_path):
         EmbeddingRecord.load(tmp_path)
     (tmp_path / "embedding.json").write_text("{}")
     with pytest.raises(InputError, match="contains no results of an embedding"):
-        read_figures(tmp_path / "embedding.json")
+        read_results(tmp_path / "embedding.json")
 
 
 def test_bad_input_is_one_clear_error_and_leaves_nothing(no_pairs, tmp_path):
@@ -183,12 +183,12 @@ def test_factors_that_cannot_be_measured_are_left_out_with_a_line(no_pairs, tmp_
     few[:2] = ["x", "y"]
     factors = {"some": some, "one": ["same"] * 150, "few": few, "size": size}
     path = tmp_path / "report.html"
-    figures = report(lambda x: x, VECTORS, factors, path=path, nuisances={"room": [1] * 150})
-    assert set(figures["probes"]) == {"some", "size"} and figures["leaks"] == {}
-    assert figures["left_out"]["one"] == "it has one value only (same)."
-    assert set(figures["left_out"]) == {"one", "few", "room"}
-    assert figures["left_out"]["room"] == "it has one value only (1)." and figures["failed"] == {}
-    assert figures["data"]["missing"]["some"] == 50 and figures["probes"]["some"]["classes"] == 2
+    results = report(lambda x: x, VECTORS, factors, path=path, nuisances={"room": [1] * 150})
+    assert set(results["probes"]) == {"some", "size"} and results["leaks"] == {}
+    assert results["left_out"]["one"] == "it has one value only (same)."
+    assert set(results["left_out"]) == {"one", "few", "room"}
+    assert results["left_out"]["room"] == "it has one value only (1)." and results["failed"] == {}
+    assert results["data"]["missing"]["some"] == 50 and results["probes"]["some"]["classes"] == 2
     page = text_of(path.read_text())
     assert "one was left out: it has one value only (same)." in page
     assert "some is missing in 50 examples" in page and "not known" in page
@@ -201,10 +201,10 @@ def test_a_section_that_fails_leaves_the_others(no_pairs, monkeypatch, tmp_path)
     monkeypatch.setattr(measuring.sights, "neighbours", broken)
     monkeypatch.setattr(measuring.sights, "the_map", broken)
     path = tmp_path / "report.html"
-    figures = report(lambda x: x, VECTORS, Y, path=path)
+    results = report(lambda x: x, VECTORS, Y, path=path)
     reason = "RuntimeError: out of memory"
-    assert figures["failed"] == {"the map": reason, "nearest neighbours": reason}
-    assert figures["probes"]["label"]["linear"] > 0.8
+    assert results["failed"] == {"the map": reason, "nearest neighbours": reason}
+    assert results["probes"]["label"]["linear"] > 0.8
     assert "the map could not be measured: RuntimeError" in text_of(path.read_text())
     assert "in broken" in (tmp_path / "report.failed.txt").read_text()
 

@@ -104,12 +104,12 @@ def test_noise_on_the_code_costs_information():
 
 def test_companions_tell_apart_what_the_loss_hardly_does(quick):
     x = np.random.default_rng(0).normal(size=(1500, 2))
-    figures = []
+    results = []
     for z in (np.round(x), x):
         x16, z10 = filled(x, FEATURES), filled(z, CODES)
         quick.fit(x16[:1000], z10[:1000])
-        figures.append(quick.evaluate(x16[1000:], z10[1000:], num_candidates=128))
-    coarse, fine = figures
+        results.append(quick.evaluate(x16[1000:], z10[1000:], num_candidates=128))
+    coarse, fine = results
     assert coarse["retrieval"] < 0.6 * fine["retrieval"] and coarse["info_nce"] < fine["info_nce"] - 0.3
     assert fine["info_nce"] <= math.log(128) and fine["info_nce_candidates"] == 128
 
@@ -117,10 +117,10 @@ def test_companions_tell_apart_what_the_loss_hardly_does(quick):
 def test_candidates_are_equally_good_for_a_code_without_information(quick):
     quick.seed = 0
     quick.fit(*drawn(independent, 1000, 0))
-    figures = quick.evaluate(*drawn(independent, 100, 1), num_candidates=512)
-    assert figures["info_nce_candidates"] == 100
+    results = quick.evaluate(*drawn(independent, 100, 1), num_candidates=512)
+    assert results["info_nce_candidates"] == 100
     # the standard error of chance among 100 is 0.01
-    assert figures["retrieval"] < 0.04 and figures["info_nce"] < 0.1 and abs(figures["auc"] - 0.5) < 0.1
+    assert results["retrieval"] < 0.04 and results["info_nce"] < 0.1 and abs(results["auc"] - 0.5) < 0.1
 
 
 def test_matrix_holds_the_scores_of_the_pairs(quick):
@@ -146,8 +146,8 @@ def test_a_network_of_the_user_is_copied_and_starts_anew():
     network = keras.Sequential(layers)
     before = [weight.copy() for weight in network.get_weights()]
     discriminator = PairDiscriminator(network, hidden_units=(16,), max_steps=100, learning_rate=0.02)
-    figures = [discriminator.fit(x, x[:, 0]).evaluate(x, x[:, 0], num_candidates=16) for _ in range(2)]
-    assert figures[0] == figures[1] and figures[0]["ld"] < 1.35
+    results = [discriminator.fit(x, x[:, 0]).evaluate(x, x[:, 0], num_candidates=16) for _ in range(2)]
+    assert results[0] == results[1] and results[0]["ld"] < 1.35
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 

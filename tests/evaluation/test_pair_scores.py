@@ -74,16 +74,16 @@ def test_statistics_of_sequences_leave_out_padding():
 
 
 def test_perceptron_is_that_of_the_joined_vector():
-    inputs, codes = as_inputs(RNG.normal(size=(6, 3))), RNG.normal(size=(6, 2)).astype("float32")
-    score = MLPScore(inputs, codes, keras.layers.Identity(), hidden_units=(5, 4))
+    inputs, embeddings = as_inputs(RNG.normal(size=(6, 3))), RNG.normal(size=(6, 2)).astype("float32")
+    score = MLPScore(inputs, embeddings, keras.layers.Identity(), hidden_units=(5, 4))
     score.last.kernel.assign(RNG.normal(size=(4, 1)))
-    a, b, (hidden,), last = score.of_input, score.of_code, score.hidden, score.last
-    joined = np.concatenate([inputs["x"], codes], axis=1)
+    a, b, (hidden,), last = score.of_input, score.of_embedding, score.hidden, score.last
+    joined = np.concatenate([inputs["x"], embeddings], axis=1)
     first = joined @ np.concatenate([a.kernel, b.kernel]) + a.bias
     second = np.maximum(np.maximum(first, 0) @ hidden.kernel.numpy() + hidden.bias, 0)
     expected = (second @ last.kernel.numpy() + last.bias)[:, 0]
     # float32 sums of ten terms of size 1
-    x, z = score.input_features(tensors(inputs)), score.code_features(tf.constant(codes))
+    x, z = score.input_features(tensors(inputs)), score.embedding_features(tf.constant(embeddings))
     np.testing.assert_allclose(score.pairs(x, z), expected, atol=1e-5)
     np.testing.assert_allclose(np.diagonal(score.matrix(x, z)), expected, atol=1e-5)
 
@@ -102,21 +102,21 @@ def test_best_offset_is_the_minimum():
 
 
 def test_a_decoder_that_knows_nothing_tells_nothing_apart():
-    inputs, codes = as_inputs(RNG.normal(size=(300, 4))), RNG.normal(size=(300, 2)).astype("float32")
+    inputs, embeddings = as_inputs(RNG.normal(size=(300, 4))), RNG.normal(size=(300, 2)).astype("float32")
     mean = tf.constant(inputs["x"].mean(axis=0), tf.float32)
-    score = DecoderScore(inputs, codes, lambda z: tf.zeros((tf.shape(z)[0], 4)) + mean)
-    x, z = score.input_features(tensors(inputs)), score.code_features(tf.constant(codes))
+    score = DecoderScore(inputs, embeddings, lambda z: tf.zeros((tf.shape(z)[0], 4)) + mean)
+    x, z = score.input_features(tensors(inputs)), score.embedding_features(tf.constant(embeddings))
     loss = float(score.loss(score.pairs(x, z), score.pairs(x, tf.roll(z, 1, axis=0))))
     assert loss == pytest.approx(2 * math.log(2), abs=1e-3)
 
 
 def test_error_of_a_decoder_is_over_real_frames():
     inputs = as_inputs({"x": RNG.normal(size=(4, 4, 2)), "lengths": LENGTHS})
-    codes = RNG.normal(size=(4, 8)).astype("float32")
-    score = DecoderScore(inputs, codes, lambda z: z)
-    x, z = score.input_features(tensors(inputs)), score.code_features(tf.constant(codes))
+    embeddings = RNG.normal(size=(4, 8)).astype("float32")
+    score = DecoderScore(inputs, embeddings, lambda z: z)
+    x, z = score.input_features(tensors(inputs)), score.embedding_features(tf.constant(embeddings))
     real = (np.arange(4) < LENGTHS[:, None]).repeat(2, axis=1)
-    errors = np.square(inputs["x"].reshape(4, 8)[:, None] - codes[None]) * real[:, None]
+    errors = np.square(inputs["x"].reshape(4, 8)[:, None] - embeddings[None]) * real[:, None]
     assert score.squared_error(x, z) == pytest.approx(errors[range(4), range(4)].sum() / real.sum(), rel=1e-5)
     matrix, scale = score.matrix(x, z).numpy(), float(score._twice_variance())
     expected = -(errors.sum(axis=-1) - errors.sum(axis=-1)[:, :1]) / scale
@@ -128,12 +128,12 @@ def test_weights_follow_the_seed_and_leave_pythons_generator_alone():
     import random
 
     inputs = as_inputs(RNG.normal(size=(4, 3)))
-    codes = np.zeros((4, 2), "float32")
+    embeddings = np.zeros((4, 2), "float32")
     random.seed(5)
     kernels = []
     for seed in (0, 0, 1):
         with seeded(seed):
-            kernels.append(MLPScore(inputs, codes).of_input.kernel.numpy())
+            kernels.append(MLPScore(inputs, embeddings).of_input.kernel.numpy())
     assert (kernels[0] == kernels[1]).all() and (kernels[0] != kernels[2]).any()
     expected = random.Random(5).random()
     assert random.random() == expected

@@ -1,4 +1,4 @@
-"""The parts of a report against figures derived by hand."""
+"""The parts of a report against results derived by hand."""
 
 import sys
 from dataclasses import replace
@@ -13,10 +13,11 @@ from keras_ae.evaluation.encoders.examples import Examples, log_mel_of
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
 from keras_ae.evaluation.report.page._map import scatter
+from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.evaluation.report.sections._projection import plane
 from keras_ae.evaluation.report.sections.codes import code_use
 from keras_ae.evaluation.report.sections.pairs import doubts, label_closed_form
-from keras_ae.evaluation.report.sections.visual import COLUMNS, sheet, thumbnails
+from keras_ae.evaluation.report.sections.visual import sheet, thumbnails
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models import Preprocessing
@@ -59,10 +60,10 @@ def test_padding_is_not_seen():
 
 
 def test_pictures_lie_on_the_sheet_row_by_row():
-    pictures = np.arange(COLUMNS + 2, dtype="uint8").repeat(6).reshape(-1, 2, 3, 1)
+    pictures = np.arange(SHEET_COLUMNS + 2, dtype="uint8").repeat(6).reshape(-1, 2, 3, 1)
     image = tf.io.decode_png(sheet(pictures)).numpy()
-    assert image.shape == (4, COLUMNS * 3, 1)
-    assert image[0, ::3, 0].tolist() == list(range(COLUMNS)) and image[2, 3, 0] == COLUMNS + 1
+    assert image.shape == (4, SHEET_COLUMNS * 3, 1)
+    assert image[0, ::3, 0].tolist() == list(range(SHEET_COLUMNS)) and image[2, 3, 0] == SHEET_COLUMNS + 1
 
 
 def test_large_pictures_shrink_and_vectors_become_stripes():
@@ -137,8 +138,8 @@ def test_quantities_are_coloured_in_steps_and_rare_classes_together():
         "name": [f"n{i % 20}" for i in range(40)],
         "d": [0, 1] * 20,
     }
-    figures = {"map": {"points": np.random.default_rng(0).uniform(size=(40, 2)).tolist(), "colours": values}}
-    steps, names, classes = scatter(figures)["colourings"]
+    results = {"map": {"points": np.random.default_rng(0).uniform(size=(40, 2)).tolist(), "colours": values}}
+    steps, names, classes = scatter(results)["colourings"]
     assert len(steps.entries) == 8 and steps.labels == []
     assert names.entries[-1] == ("11 others", "var(--other)") and len(names.entries) == 10
     assert [name for name, _ in classes.entries] == ["0", "1"] and len(classes.labels) == 2

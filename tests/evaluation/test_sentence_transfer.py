@@ -220,20 +220,20 @@ def test_fits_that_start_from_those_of_other_examples_reach_the_same_minimum():
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_figures_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
+def test_the_results_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
     task = SentenceTask("classes", labelled(40, 0))
-    first = transfer_controls([task], folds=2, figures_cache=tmp_path)
+    first = transfer_controls([task], folds=2, results_cache=tmp_path)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 1
     monkeypatch.setattr("keras_ae.evaluation.text.transfer.read_task", None)  # would fail
-    assert transfer_controls([task], folds=2, figures_cache=tmp_path) == first
+    assert transfer_controls([task], folds=2, results_cache=tmp_path) == first
     monkeypatch.undo()
     other = SentenceTask("classes", labelled(40, 1))
-    assert transfer_controls([other], folds=2, figures_cache=tmp_path) != first
-    transfer_controls([task], folds=3, figures_cache=tmp_path)
+    assert transfer_controls([other], folds=2, results_cache=tmp_path) != first
+    transfer_controls([task], folds=3, results_cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
     kept[0].write_text("{")
-    assert transfer_controls([task], folds=2, figures_cache=tmp_path) == first
+    assert transfer_controls([task], folds=2, results_cache=tmp_path) == first
 
 
 def test_the_majority_of_folds_is_that_of_their_training_examples():

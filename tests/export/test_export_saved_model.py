@@ -122,7 +122,7 @@ def fake_checks(jobs, tolerance):
 def test_an_endpoint_that_is_traced_otherwise_than_it_runs_leaves_nothing(dense_model, endpoint_of, tmp_path):
     calls = []
 
-    def counting(x):  # counts in Python: the figure of the trace is frozen into the artifact
+    def counting(x):  # counts in Python: the number of the trace is frozen into the artifact
         calls.append(x)
         return {"y": x + float(len(calls) > 2)}
 

@@ -205,8 +205,8 @@ def writer():
 
 
 def test_the_neighbours_are_written(writer):
-    model, figures = writer
-    assert figures["val_next_perplexity"] < 1.05 and figures["val_previous_perplexity"] < 1.05
+    model, results = writer
+    assert results["val_next_perplexity"] < 1.05 and results["val_previous_perplexity"] < 1.05
     vectors = model.encode(TEXTS)
     for beam_size in (1, 3):
         options = {"beam_size": beam_size}
@@ -219,8 +219,8 @@ def test_the_neighbours_are_written(writer):
 
 def test_without_the_vector_the_choice_of_the_sentence_is_open(tmp_path):
     """Each of four sentences is as likely to come next: log 4 nats."""
-    model, figures = trained(use_vector=False, decoders=("next",))
-    assert figures["val_next_loss"] == pytest.approx(np.log(4), abs=0.1)
+    model, results = trained(use_vector=False, decoders=("next",))
+    assert results["val_next_loss"] == pytest.approx(np.log(4), abs=0.1)
     assert len(set(model.decode(model.encode(TEXTS)))) == 1
     keras.utils.set_random_seed(0)
     start = recurrent_sentence_encoder(NUM_WORDS, 16, embedding_dim=8)
@@ -234,8 +234,8 @@ def test_without_the_vector_the_choice_of_the_sentence_is_open(tmp_path):
 
 
 def test_told_at_every_step_and_with_sampled_words_it_learns_the_same():
-    model, figures = trained(num_sampled=6, seed=0, conditioning="every_step", decoders=("next",))
-    assert figures["val_next_perplexity"] < 1.1
+    model, results = trained(num_sampled=6, seed=0, conditioning="every_step", decoders=("next",))
+    assert results["val_next_perplexity"] < 1.1
     assert model.decode(model.encode(TEXTS)) == [*TEXTS[1:], TEXTS[0]]
 
 

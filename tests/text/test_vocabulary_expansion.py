@@ -27,7 +27,9 @@ def test_the_map_solves_the_normal_equations_of_the_shared_words(ridge):
     assert expanded.r2 == pytest.approx(1 - residual)
     assert expanded.r2_held_out < expanded.r2
     assert (expanded.shared, expanded.added) == (31, 2)
-    assert expanded.figures()["r2"] == expanded.r2
+    assert expanded.results()["r2"] == expanded.r2
+    with pytest.warns(DeprecationWarning, match="is now ExpandedVocabulary.results"):
+        assert expanded.figures() == expanded.results()
 
 
 def test_words_keep_their_numbers_and_rows():

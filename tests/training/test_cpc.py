@@ -77,7 +77,7 @@ def test_utterances_come_back_in_their_order_without_padding(npz):
         frames = batch["x"][:, : counts.max() * HOP : HOP, None]
         return frames, counts
 
-    for index, frames in enumerate(speech_probes.encode_utterances(split, encode, 7)):
+    for index, frames in enumerate(speech_probes.frames_of_utterances(split, encode, 7)):
         waveform = split.waveform(index)
         np.testing.assert_array_equal(frames[:, 0], waveform[: len(waveform) // HOP * HOP : HOP])
 
@@ -94,7 +94,7 @@ def test_views_of_frames_are_what_they_say():
     wide = speech_probes.with_neighbours(frames, 2).reshape(20, 5, 3)
     np.testing.assert_array_equal(wide[7], frames[5:10])
     np.testing.assert_array_equal(wide[0], frames[[0, 0, 0, 1, 2]])
-    pooled = speech_probes.mean_and_deviation(frames)
+    pooled = speech_probes.frame_statistics(frames)
     np.testing.assert_allclose(pooled, np.r_[frames.mean(0), frames.std(0)], rtol=1e-6)
     np.testing.assert_allclose(speech_probes.eight_bins(np.repeat(frames[:8], 4, 0)), frames[:8].ravel())
     assert speech_probes.eight_bins(frames[:3]).shape == (24,)  # fewer frames than bins

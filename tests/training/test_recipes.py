@@ -8,7 +8,7 @@ import pytest
 
 from keras_ae import InputError
 from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe, TextRecipe
-from keras_ae.training.recipes.images._measures import code_levels
+from keras_ae.training.recipes.images._measures import bottleneck_levels
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -27,7 +27,7 @@ def test_settings_come_back_from_json(name):
 def test_discrete_recipes_have_the_same_length_of_code(name):
     data = SimpleNamespace(image_shape=(8, 8, 1), description={})
     model = RECIPES[name](filters=4).build(data, steps_per_epoch=1)
-    bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in code_levels(model))
+    bits = sum(math.prod(shape) * math.log2(layer.num_values) for _, layer, shape in bottleneck_levels(model))
     assert bits == 2 * 2 * 6
 
 

@@ -3,11 +3,11 @@ import math
 from keras_ae.pages.tables import pairs_table
 from keras_ae.training.report._record import Export
 from keras_ae.training.report._tables import (
-    comparison_table,
+    baseline_table,
+    export_table,
     headline_cards,
     measured,
     metric_tables,
-    verification_table,
 )
 
 METRICS = {
@@ -51,7 +51,7 @@ def test_with_nothing_measured_there_are_no_cards():
 
 
 def test_comparison_ranks_the_run_and_draws_bars_of_the_error():
-    table = comparison_table(METRICS, name="vqvae")
+    table = baseline_table(METRICS, name="vqvae")
     assert texts(table) == [
         ["PCA-16", "0.01000", "–"],
         ["vqvae", "0.02000", "24"],
@@ -64,17 +64,17 @@ def test_comparison_ranks_the_run_and_draws_bars_of_the_error():
 
 
 def test_comparison_keeps_the_given_order_where_higher_is_better():
-    table = comparison_table({"test": {"auc": 0.7}, "baselines": {"chance": {"auc": 0.5}}}, name="run")
+    table = baseline_table({"test": {"auc": 0.7}, "baselines": {"chance": {"auc": 0.5}}}, name="run")
     assert [row.name for row in table.rows] == ["run", "chance"]
 
 
 def test_comparison_takes_bare_numbers_and_what_is_no_number():
-    table = comparison_table({"mse": 0.5, "baselines": {"a": 0.25, "b": "failed", "c": math.nan}}, name="run")
+    table = baseline_table({"mse": 0.5, "baselines": {"a": 0.25, "b": "failed", "c": math.nan}}, name="run")
     assert texts(table) == [["a", "0.2500"], ["run", "0.5000"], ["b", "failed"], ["c", "not a number"]]
 
 
 def test_no_baselines_no_comparison():
-    assert comparison_table({"test": {"mse": 1.0}}, name="run") is None
+    assert baseline_table({"test": {"mse": 1.0}}, name="run") is None
 
 
 def test_unknown_groups_and_keys_get_tables_of_their_own():
@@ -111,7 +111,7 @@ def row(**changes):
 
 def test_verification_shows_the_largest_difference_of_each_output():
     rows = [row(), row(batch=3, difference=2.0, ties=1), row(output="embedding", difference=3e-7)]
-    table = verification_table(Export("ONNX", "export/onnx", {"verification": rows}))
+    table = export_table(Export("ONNX", "export/onnx", {"verification": rows}))
     assert texts(table) == [
         ["encode", "codes", "equal", "2", "0", "1", "2"],
         ["encode", "embedding", "equal", "3.0 × 10⁻⁷", "0", "0", "1"],
@@ -120,10 +120,10 @@ def test_verification_shows_the_largest_difference_of_each_output():
 
 def test_one_row_that_differs_or_says_nothing_is_no_equality():
     for bad in (row(ok=False), {"endpoint": "encode", "output": "codes"}):
-        table = verification_table(Export("ONNX", "export/onnx", {"verification": [row(), bad]}))
+        table = export_table(Export("ONNX", "export/onnx", {"verification": [row(), bad]}))
         assert table.rows[0].cells[1].text == "DIFFERS"
 
 
 def test_manifests_without_rows_have_no_table():
     for manifest in ({}, {"verification": []}, {"verification": 5}, {"verification": ["x"]}):
-        assert verification_table(Export("ONNX", "export/onnx", manifest)) is None
+        assert export_table(Export("ONNX", "export/onnx", manifest)) is None

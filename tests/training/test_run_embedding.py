@@ -37,10 +37,12 @@ def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypat
     said = capsys.readouterr().out
     assert "measuring: probes" in said and "A linear probe of “label” reaches" in said
     page = (run / "report.html").read_text()
-    assert "What it knows" in page and "Use of the codes" in page and "Reconstructions" in page
-    figures = json.loads((run / "embedding.json").read_text())
-    assert figures["about"]["recipe"] == "vqvae"
-    assert figures["reconstruction"]["mse"] == pytest.approx(
+    assert (
+        "Probes: predicting the factors" in page and "Use of the codes" in page and "Reconstructions" in page
+    )
+    results = json.loads((run / "embedding.json").read_text())
+    assert results["about"]["recipe"] == "vqvae"
+    assert results["reconstruction"]["mse"] == pytest.approx(
         json.loads((run / "metrics.json").read_text())["test"]["mse"], rel=1e-4
     )
     monkeypatch.setattr("keras_ae.training.commands._run_embedding.measure_run", None)  # is not called again
@@ -51,10 +53,10 @@ def test_report_measures_a_run_once_and_rebuilds_its_page(run, capsys, monkeypat
 
 def test_a_damaged_record_is_left_out_and_told(run_directory, embedding_record):
     embedding_record.save(run_directory)
-    assert "What it knows" in write_report(run_directory).read_text()
+    assert "Probes: predicting the factors" in write_report(run_directory).read_text()
     (run_directory / "embedding.json").write_text("{")
     page = write_report(run_directory).read_text()
-    assert "What it knows" not in page and "The embedding is left out" in page
+    assert "Probes: predicting the factors" not in page and "The embedding is left out" in page
 
 
 def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
@@ -105,10 +107,10 @@ def test_speakers_and_words_are_named(tmp_path):
     data = load_speech(folder, sample_rate=8000)
     encoder = LoadedEncoder("Keras model", "Small", embed=lambda batch: np.asarray(batch["x"])[:, :4])
     record = measure_data(encoder, data, "small", "quick", None, {})
-    colours = record.figures["map"]["colours"]
+    colours = record.results["map"]["colours"]
     assert set(colours["speaker"]) == set(names)
     assert set(colours["label"]) == {"no", "yes"}
-    drawn = {one.name: [name for name, _ in one.entries] for one in scatter(record.figures)["colourings"]}
+    drawn = {one.name: [name for name, _ in one.entries] for one in scatter(record.results)["colourings"]}
     assert drawn["speaker"][-1] == "3 others" and set(drawn["speaker"][:-1]) < set(names)
 
 
@@ -119,7 +121,7 @@ def test_speakers_and_words_are_named(tmp_path):
         (("a.json", "b.json"), "other.html", "other.json, which must not exist without the page"),
         (("run", "b.json"), "run/report.html", "run/report.html must not be an input"),
     ],
-    ids=["figures", "stranger", "run"],
+    ids=["results", "stranger", "run"],
 )
 def test_compare_does_not_replace_what_it_compares(
     tmp_path, run_directory, embedding_record, monkeypatch, capsys, inputs, output, words

@@ -1,4 +1,4 @@
-"""Figures of units of speech."""
+"""Results of units of speech."""
 
 from types import SimpleNamespace
 

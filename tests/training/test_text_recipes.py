@@ -48,7 +48,7 @@ def tasks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(books, tasks, tmp_path_factory):
-    """A trained run with figures of transfer; not to be changed."""
+    """A trained run with results of transfer; not to be changed."""
     pytest.importorskip("gensim")
     recipe = RECIPES["quick-thought"](data=str(books), batch_size=24, transfer=str(tasks), **BAG)
     with pytest.MonkeyPatch.context() as patch:
@@ -144,9 +144,9 @@ def test_the_embedding_report_reads_sentences(run, monkeypatch):
 
     monkeypatch.setattr(measuring, "measured_pairs", lambda *_: {"rows": [], "independent": INDEPENDENT})
     encoder, data = load_encoder(run.load_model()), run.recipe().load_data()
-    figures = measure_data(encoder, data, "sentences", "quick", 1, {}).figures
-    assert figures["probes"]["words"]["linear"] > 0.5
-    assert figures["map"]["texts"][0] in [sentence for document in data.test for sentence in document]
+    results = measure_data(encoder, data, "sentences", "quick", 1, {}).results
+    assert results["probes"]["words"]["linear"] > 0.5
+    assert results["map"]["texts"][0] in [sentence for document in data.test for sentence in document]
 
 
 def test_skip_thought_writes_the_sentences_around(books, tmp_path):

@@ -24,7 +24,7 @@ ROWS = {
 }
 
 
-def test_a_column_for_each_figure_and_the_best_of_each_marked():
+def test_a_column_for_each_measure_and_the_best_of_each_marked():
     table = transfer_table(ROWS)
     assert table.heads == ["", "mrpc", "mrpc, F1", "stsb, regression r", "stsb, cosine ρ"]
     assert [[cell.text for cell in row.cells] for row in table.rows] == [

@@ -91,7 +91,7 @@ def report_of_file(
     Args:
         path: the encoder.
         data: a source of images, as for recipes.
-        output: the page, an .html file; the figures and the tracebacks of what fails are written next to it.
+        output: the page, an .html file; the results and the tracebacks of what fails are written next to it.
         image_size: height and width to which the images are resized.
         scale, channels, skip_broken: as in `load_images`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.

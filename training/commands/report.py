@@ -8,7 +8,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, recorded
 from keras_ae.evaluation.progress_line import ProgressLine
 from keras_ae.evaluation.report.page.comparison import compare_reports, comparison_text, write_comparison
-from keras_ae.evaluation.report.record import JSON, read_figures
+from keras_ae.evaluation.report.record import JSON, read_results
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
 from keras_ae.evaluation.report.writing import ENDINGS
 from keras_ae.files import page_outputs
@@ -87,7 +87,7 @@ def report(
         else:
             images["skip_broken"] = skip_broken
             page, record = report_of_file(encoder, data, output, **images, **options)
-    failed = {**attempts.failed, **(record.figures["failed"] if record else {})}
+    failed = {**attempts.failed, **(record.results["failed"] if record else {})}
     print_failed(failed, log)
     print(page)
     return page, failed
@@ -133,26 +133,26 @@ def compare_runs(
             .json file is one of the inputs.
     """
     page_outputs(output, [file for path in paths for file in files_of_encoder(path)])
-    figures = [_figures(Path(path)) for path in paths]
-    names = _names([Path(path) for path in paths], figures)
-    comparison = compare_reports(dict(zip(names, figures, strict=True)), different_data=different_data)
+    results = [_results(Path(path)) for path in paths]
+    names = _names([Path(path) for path in paths], results)
+    comparison = compare_reports(dict(zip(names, results, strict=True)), different_data=different_data)
     written = write_comparison(comparison, output)
     return f"{comparison_text(comparison)}\n\n{written}"
 
 
-def _figures(path):
+def _results(path):
     file = path if path.suffix == ".json" else path / JSON
     try:
-        return read_figures(file)
+        return read_results(file)
     except FileNotFoundError:
         raise InputError(
             f"{path} contains no measured embedding ({file.name}). Measure it first: keras-ae report {path}"
         ) from None
 
 
-def _names(paths, figures):
+def _names(paths, results):
     """Return the title of each; equal titles are extended by the time of the run or a number."""
-    titles = [one["title"] for one in figures]
+    titles = [one["title"] for one in results]
     names = []
     for path, title in zip(paths, titles, strict=True):
         name = title

@@ -14,7 +14,7 @@ from keras_ae.training.report.examples import FOLDER as LISTENING
 from keras_ae.training.report.examples import Listening, SentenceReading, read_listening, read_reading
 from keras_ae.training.report.transfer import transfer_notes
 
-NOT_FIGURES = ("transfer", "left_out", "failed")  # keys of metrics.json that are not results
+NOT_RESULTS = ("transfer", "left_out", "failed")  # keys of metrics.json that are not results
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -83,7 +83,7 @@ def read_run(directory: str | Path) -> RunRecord:
     return RunRecord(
         directory=directory,
         config=_read_json(directory / "config.json", "the settings and the data are unknown", problems),
-        metrics={name: value for name, value in metrics.items() if name not in NOT_FIGURES},
+        metrics={name: value for name, value in metrics.items() if name not in NOT_RESULTS},
         transfer=transfer,
         history=_read_history(directory / "history.csv", problems),
         figures=_read_figures(directory, problems),

@@ -2,14 +2,14 @@
 
 import math
 
-from keras_ae.pages.glossary import definitions, run_figure, run_label
+from keras_ae.pages.glossary import definitions, run_label, run_measure
 from keras_ae.pages.tables import (
     Card,
     Cell,
     Row,
     Table,
     column_label,
-    is_finite,
+    is_finite_number,
     is_number,
     pairs_table,
     value_cell,
@@ -68,7 +68,7 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
     return cards[:MOST_CARDS]
 
 
-def comparison_table(metrics: dict, name: str) -> Table | None:
+def baseline_table(metrics: dict, name: str) -> Table | None:
     """Return a table of the run and its baselines with bars, best first if lower is better."""
     baselines = _baselines(metrics.get("baselines"))
     own = measured(metrics)
@@ -80,7 +80,7 @@ def comparison_table(metrics: dict, name: str) -> Table | None:
     rows += [(baseline, values, False) for baseline, values in baselines.items()]
     if _lower_is_better(first):
         rows.sort(key=lambda row: _sortable(row[1].get(first)))
-    sizes = [values[first] for _, values, _ in rows if is_finite(values.get(first))]
+    sizes = [values[first] for _, values, _ in rows if is_finite_number(values.get(first))]
     largest = max(map(abs, sizes), default=0)
     built = [
         Row(label, [value_cell(values.get(key), largest if key == first else 0) for key in columns], is_own)
@@ -106,23 +106,23 @@ def metric_tables(metrics: dict) -> list[Table]:
     ]
 
 
-def figures_of(metrics: dict) -> list[tuple[str, str]]:
+def definitions_of(metrics: dict) -> list[tuple[str, str]]:
     """Return `[(label, definition)]` of the results of a run and of its baselines."""
     keys = [*measured(metrics), *flatten(_baselines(metrics.get("baselines")))]
-    return definitions(map(run_figure, keys))
+    return definitions(map(run_measure, keys))
 
 
 def _label_in(group):
     """Return a function that labels the keys of a group of `metrics.json`."""
 
     def label(key):
-        known = run_figure(f"{group}.{key}")
+        known = run_measure(f"{group}.{key}")
         return column_label(key if known is None else f"{group}.{key}")
 
     return label
 
 
-def verification_table(export: Export) -> Table | None:
+def export_table(export: Export) -> Table | None:
     """Return a table of the largest difference of each output of each endpoint over all verified batches."""
     groups, found = {}, export.manifest.get("verification")
     for row in found if isinstance(found, list) else ():
@@ -167,7 +167,9 @@ def _key_of(values, key):
 def _best_baseline(metrics, key):
     """Return the best baseline with the run's code length, or the best of all if none has that length."""
     rows = {
-        name: row for name, row in _baselines(metrics.get("baselines")).items() if is_finite(row.get(key))
+        name: row
+        for name, row in _baselines(metrics.get("baselines")).items()
+        if is_finite_number(row.get(key))
     }
     if not rows or not _lower_is_better(key):
         return None
@@ -193,4 +195,4 @@ def _lower_is_better(key):
 
 
 def _sortable(value):
-    return value if is_finite(value) else math.inf
+    return value if is_finite_number(value) else math.inf

@@ -13,15 +13,15 @@ from keras_ae.pages.tables import pairs_table
 from keras_ae.pages.template import data_uri, format_name, format_value, render
 from keras_ae.training.report._record import RunRecord, read_run
 from keras_ae.training.report._tables import (
-    comparison_table,
-    figures_of,
+    baseline_table,
+    definitions_of,
+    export_table,
     headline_cards,
     metric_tables,
-    verification_table,
 )
 from keras_ae.training.report.examples import listening_view, reading_view
 from keras_ae.training.report.plots import DARK, LIGHT, history_curves, history_panels
-from keras_ae.training.report.transfer import figures_of_transfer, transfer_table
+from keras_ae.training.report.transfer import definitions_of_transfer, transfer_table
 
 CAPTIONS = {  # figures by the ending of their name: title, caption, order on the page
     "reconstructions": ("Reconstructions", "Held-out images above what the model makes of their embeddings."),
@@ -83,11 +83,11 @@ def report_view(run: RunRecord) -> dict:
         "cards": _cards(run),
         "problems": run.problems,
         "embedding": _embedding(run),
-        "comparison": comparison_table(run.metrics, name=f"{name} (this run)"),
+        "comparison": baseline_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
-        "glossary_of_run": figures_of(run.metrics),
+        "glossary_of_run": definitions_of(run.metrics),
         "transfer": transfer_table(run.transfer),
-        "glossary_of_transfer": figures_of_transfer(run.transfer),
+        "glossary_of_transfer": definitions_of_transfer(run.transfer),
         "curves": _curves(run.history),
         "pictures": _pictures(run.figures),
         "listening": listening_view(run.listening),
@@ -108,7 +108,7 @@ def _cards(run):
         return own
     error = next((card for card in own if card.label == RUN["mse"].label), None)
     of_report = EMBEDDING["reconstruction.mse"].label
-    return [error if error and card.label == of_report else card for card in cards(run.embedding.figures)]
+    return [error if error and card.label == of_report else card for card in cards(run.embedding.results)]
 
 
 def _embedding(run):
@@ -179,7 +179,7 @@ def _export(export):
         "format": export.format,
         "path": export.path,
         "facts": facts,
-        "table": verification_table(export),
+        "table": export_table(export),
     }
 
 

@@ -57,8 +57,8 @@ def _print_table(recipe, metrics, codes, rows):
     print(f"\n{f'held-out test {recipe.examples}':<50} {heads}")
     for name, values in rows:
         bits = f"{values['bits_per_image']:10.0f}" if values.get("bits_per_image") is not None else ""
-        figure = f"{values[headline]:.{5 if headline == 'mse' else 4}f}"
-        print(f"{name:<50} {figure:<14}{bits}".rstrip())
+        text = f"{values[headline]:.{5 if headline == 'mse' else 4}f}"
+        print(f"{name:<50} {text:<14}{bits}".rstrip())
     others = {**codes, **{name: value for name, value in metrics["test"].items() if name != headline}}
     print("  ".join(f"{name} {value:.4g}" for name, value in others.items() if name != "bits_per_image"))
 
@@ -70,7 +70,7 @@ def print_embedding(record: Any) -> None:
         record: an `EmbeddingRecord`.
     """
     print()
-    for finding in findings(record.figures):
+    for finding in findings(record.results):
         print(f"- {finding.text}")
-    for caution in cautions(record.figures):
+    for caution in cautions(record.results):
         print(f"! {caution}")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from keras_ae.pages.glossary import TRANSFER, definitions
-from keras_ae.pages.tables import Cell, Row, Table, is_finite
+from keras_ae.pages.tables import Cell, Row, Table, is_finite_number
 
-FIGURES = (  # displayed results of a task: result, its interval, label of the column
+MEASURES = (  # displayed results of a task: result, its interval, label of the column
     ("accuracy", "interval", "{}"),
     ("f1", "f1_interval", f"{{}}, {TRANSFER['f1'].label}"),
     ("pearson", "interval", f"{{}}, {TRANSFER['pearson'].label}"),
@@ -27,10 +27,10 @@ def transfer_table(rows: Mapping) -> Table | None:
     (['', 'trec'], '0.831', '0.790 to 0.860')
     """
     columns = [
-        (task, figure, interval, label.format(task))
+        (task, measure, interval, label.format(task))
         for task in dict.fromkeys(task for tasks in rows.values() for task in tasks)
-        for figure, interval, label in FIGURES
-        if any(figure in tasks.get(task, {}) for tasks in rows.values())
+        for measure, interval, label in MEASURES
+        if any(measure in tasks.get(task, {}) for tasks in rows.values())
     ]
     if not columns:
         return None
@@ -62,10 +62,10 @@ def transfer_text(rows: Mapping) -> str:
     )
 
 
-def figures_of_transfer(rows: Mapping) -> list[tuple[str, str]]:
+def definitions_of_transfer(rows: Mapping) -> list[tuple[str, str]]:
     """Return `[(label, definition)]` of the results that any row has."""
-    found = {name for tasks in rows.values() for figures in tasks.values() for name in figures}
-    return definitions(figure for name, figure in TRANSFER.items() if name in found)
+    found = {name for tasks in rows.values() for results in tasks.values() for name in results}
+    return definitions(measure for name, measure in TRANSFER.items() if name in found)
 
 
 def transfer_notes(rows: Mapping) -> list[str]:
@@ -77,18 +77,18 @@ def transfer_notes(rows: Mapping) -> list[str]:
     ['mood was left out: one class.']
     """
     reasons = {
-        task: figures["left_out"]
+        task: results["left_out"]
         for tasks in rows.values()
-        for task, figures in tasks.items()
-        if "left_out" in figures
+        for task, results in tasks.items()
+        if "left_out" in results
     }
     return [f"{task} was left out: {reason}" for task, reason in reasons.items()]
 
 
 def _value(tasks, column):
-    task, figure, *_ = column
-    value = tasks.get(task, {}).get(figure)
-    return value if is_finite(value) else None
+    task, measure, *_ = column
+    value = tasks.get(task, {}).get(measure)
+    return value if is_finite_number(value) else None
 
 
 def _cell(tasks, column, best):

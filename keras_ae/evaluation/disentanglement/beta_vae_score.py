@@ -7,7 +7,7 @@ import numpy as np
 from keras_ae.errors import require
 from keras_ae.evaluation.disentanglement.factor_table import (
     draw_groups,
-    embeddings_of,
+    embeddings_of_factors,
     groups,
     share_factor,
     varying_factors,
@@ -81,6 +81,6 @@ def _differences(represent, data, num_groups, group_size, rng):
     fixed, one = draw_groups(data, num_groups, group_size, rng)
     other = data.sample_factors(num_groups * group_size, rng).reshape(one.shape)
     share_factor(other, fixed, one)
-    z = embeddings_of(represent, data, np.concatenate([one, other]).reshape(-1, one.shape[-1]))
+    z = embeddings_of_factors(represent, data, np.concatenate([one, other]).reshape(-1, one.shape[-1]))
     z = z.reshape(2, num_groups, group_size, -1)
     return np.abs(z[0] - z[1]).mean(axis=1), fixed

@@ -174,7 +174,7 @@ def _joined(z, factors, test):
 IMAGES_AT_ONCE = 8192  # images rendered and encoded at a time: 128 MiB of 64x64 pixels
 
 
-def embeddings_of(represent: Any, data: Any, factors: np.ndarray) -> np.ndarray:
+def embeddings_of_factors(represent: Any, data: Any, factors: np.ndarray) -> np.ndarray:
     """Return `represent(data.images(factors))` as float64 `(n, latents)`, computed in parts."""
     parts = [factors[start : start + IMAGES_AT_ONCE] for start in range(0, len(factors), IMAGES_AT_ONCE)]
     parts = [np.asarray(represent(data.images(part)), "float64") for part in parts]

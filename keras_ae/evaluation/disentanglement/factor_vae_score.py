@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.evaluation.disentanglement.factor_table import (
     draw_groups,
-    embeddings_of,
+    embeddings_of_factors,
     groups,
     share_factor,
     standardizer,
@@ -63,7 +63,7 @@ def factor_vae_score(
         2019, https://arxiv.org/abs/1811.12359.
     """
     rng, left_out = np.random.default_rng(seed), varying_factors(data)[1]
-    sample = embeddings_of(represent, data, data.sample_factors(num_variance, rng))
+    sample = embeddings_of_factors(represent, data, data.sample_factors(num_variance, rng))
     scaled = standardizer(sample) if standardize else lambda z: z
     variance = scaled(sample).var(axis=0, ddof=1)
     active = variance >= least_deviation**2
@@ -76,7 +76,7 @@ def factor_vae_score(
         for part in groups(count, group_size):
             fixed, factors = draw_groups(data, part, group_size, rng)
             share_factor(factors, fixed, factors[:, :1].copy())
-            z = scaled(embeddings_of(represent, data, factors.reshape(-1, factors.shape[-1])))
+            z = scaled(embeddings_of_factors(represent, data, factors.reshape(-1, factors.shape[-1])))
             ratio = z.reshape(part, group_size, -1).var(axis=1, ddof=1)[:, active] / variance[active]
             np.add.at(table, (np.flatnonzero(active)[ratio.argmin(axis=1)], fixed), 1)
         return table

@@ -93,12 +93,12 @@ def information_matrix(
     The factors are `FactorTable.kept`. Each is measured over the examples with a known value.
     """
     table = as_factor_table(z, factors)
-    codes = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)
+    binned = np.stack([_intervals(column, bins) for column in table.z.T], axis=1)
     information, entropy = [], []
     for number in table.kept:
         known = table.classes[:, number] >= 0
         factor = table.classes[known, number]
-        information.append([_mutual_information(code, factor) for code in codes[known].T])
+        information.append([_mutual_information(column, factor) for column in binned[known].T])
         entropy.append(_mutual_information(factor, factor))
     return table, np.array(information).T, np.array(entropy)
 

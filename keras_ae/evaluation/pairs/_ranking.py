@@ -18,18 +18,18 @@ class TracedScore:
 
     Args:
         score: `MLPScore` or `DecoderScore`.
-        inputs, codes: examples, which determine shapes and dtypes.
+        inputs, embeddings: examples, which determine shapes and dtypes.
     """
 
-    def __init__(self, score, inputs, codes):
+    def __init__(self, score, inputs, embeddings):
         self.score = score
         free = 2 if "lengths" in inputs else 1  # axes of any size: the batch, and the length
         x = _specs({name: tf.constant(values[:2]) for name, values in inputs.items()}, free)
-        z = _specs(tf.constant(codes[:2]))
+        z = _specs(tf.constant(embeddings[:2]))
         self.input_features = tf.function(score.input_features, input_signature=[x])
-        self.code_features = tf.function(score.code_features, input_signature=[z])
+        self.embedding_features = tf.function(score.embedding_features, input_signature=[z])
         features = [_specs(self.input_features.get_concrete_function().structured_outputs)]
-        features.append(_specs(self.code_features.get_concrete_function().structured_outputs))
+        features.append(_specs(self.embedding_features.get_concrete_function().structured_outputs))
         self.pairs = tf.function(score.pairs, input_signature=features)
         self.matrix = tf.function(score.matrix, input_signature=features)
 
@@ -47,14 +47,14 @@ class PairRanking:
 
     Args:
         traced: `TracedScore`.
-        inputs, codes: the held-out examples.
-        noise: `(features,)`, standard deviation of the noise on the codes.
+        inputs, embeddings: the held-out examples.
+        noise: `(features,)`, standard deviation of the noise on the embeddings.
         seed: seed of pairs, groups and noise.
     """
 
-    def __init__(self, traced, inputs, codes, noise, seed=0):
+    def __init__(self, traced, inputs, embeddings, noise, seed=0):
         self.traced, self.score = traced, traced.score
-        self.noise, self.codes = noise, tf.constant(codes)
+        self.noise, self.embeddings = noise, tf.constant(embeddings)
         self.generator = np.random.default_rng([seed, 4])
         self.inputs = _in_batches(
             traced.input_features, {name: tf.constant(value) for name, value in inputs.items()}
@@ -62,17 +62,17 @@ class PairRanking:
 
     def discrimination(self) -> dict:
         """Return `{"ld", "auc"}` over all matched pairs and several derangements."""
-        number = len(self.codes)
+        number = len(self.embeddings)
         offsets = 1 + self.generator.choice(number - 1, min(OFFSETS, number - 1), replace=False)
-        matched, mismatched, codes = [], [], None
+        matched, mismatched, embeddings = [], [], None
         for offset in offsets:
-            if codes is None or np.any(self.noise):  # draw new noise for each derangement
-                codes = self._codes()
-                matched.append(self.traced.pairs(self.inputs, codes).numpy())
+            if embeddings is None or np.any(self.noise):  # draw new noise for each derangement
+                embeddings = self._embeddings()
+                matched.append(self.traced.pairs(self.inputs, embeddings).numpy())
             order = self.generator.permutation(number)
             partner = np.empty_like(order)
             partner[order] = np.roll(order, offset)  # roll within a new random order
-            mismatched.append(self.traced.pairs(self.inputs, tf.gather(codes, partner)).numpy())
+            mismatched.append(self.traced.pairs(self.inputs, tf.gather(embeddings, partner)).numpy())
         loss = float(self.score.loss(np.float64(matched), np.float64(mismatched)))
         truth = np.repeat([1, 0], [np.size(matched), np.size(mismatched)])
         auc = require("sklearn.metrics", extra="evaluation").roc_auc_score(
@@ -88,13 +88,13 @@ class PairRanking:
         retrieval = share of j for which T(x_j, z_j) is the largest of T(x_i, z_j)
         ```
         """
-        number = len(self.codes)
+        number = len(self.embeddings)
         size = min(candidates, number)
-        order, codes = self.generator.permutation(number), self._codes()
+        order, embeddings = self.generator.permutation(number), self._embeddings()
         starts = [*range(0, number - size + 1, size)][:MOST_GROUPS]
         if number % size and len(starts) < MOST_GROUPS:
             starts.append(number - size)  # the last examples, overlapping the previous group
-        parts = [self._group(order[start : start + size], codes) for start in starts]
+        parts = [self._group(order[start : start + size], embeddings) for start in starts]
         log_likelihood, first = np.mean(np.concatenate(parts, axis=1), axis=1)
         return {
             "info_nce": float(math.log(size) + log_likelihood),
@@ -104,35 +104,35 @@ class PairRanking:
 
     def squared_error(self):
         """Return the mean squared error of the score's decoder."""
-        return self.score.squared_error(self.inputs, self._codes())
+        return self.score.squared_error(self.inputs, self._embeddings())
 
     def matched(self):
         """Return `T(x_i, z_i)`, `(examples,)`."""
-        return self.traced.pairs(self.inputs, self._codes()).numpy()
+        return self.traced.pairs(self.inputs, self._embeddings()).numpy()
 
-    def _codes(self):
+    def _embeddings(self):
         drawn = 0.0
         if np.any(self.noise):
-            drawn = self.noise * self.generator.standard_normal(self.codes.shape).astype("float32")
-        return _in_batches(self.traced.code_features, self.codes + drawn)
+            drawn = self.noise * self.generator.standard_normal(self.embeddings.shape).astype("float32")
+        return _in_batches(self.traced.embedding_features, self.embeddings + drawn)
 
-    def _group(self, rows, codes):
-        """Return `(log softmax of the matched input, 1 if it is the best)` for each code of a group."""
-        scores = self.matrix(rows, codes)
+    def _group(self, rows, embeddings):
+        """Return `(log softmax of the matched input, 1 if it is the best)` for each embedding of a group."""
+        scores = self.matrix(rows, embeddings)
         own, best = np.diagonal(scores), scores.max(axis=0)
         log_likelihood = own - best - np.log(np.exp(scores - best).sum(axis=0))
         # of several equally good inputs, each is first with equal probability
         return log_likelihood, (own == best) / (scores == best).sum(axis=0)
 
-    def matrix(self, rows, codes=None):
-        """Return `T(x_i, z_j)` of the examples `rows`, float64 `(inputs, codes)`, computed in blocks."""
-        codes = tf.gather(self._codes() if codes is None else codes, rows)
+    def matrix(self, rows, embeddings=None):
+        """Return `T(x_i, z_j)` of the examples `rows`, float64 `(inputs, embeddings)`, computed in blocks."""
+        embeddings = tf.gather(self._embeddings() if embeddings is None else embeddings, rows)
         inputs = tf.nest.map_structure(lambda values: tf.gather(values, rows), self.inputs)
         size = max(1, BLOCK_FLOATS // (len(rows) * self.score.width))
         blocks = []
         for start in range(0, len(rows), size):
             block = tf.nest.map_structure(lambda values, at=start: values[at : at + size], inputs)
-            blocks.append(self.traced.matrix(block, codes).numpy())
+            blocks.append(self.traced.matrix(block, embeddings).numpy())
         return np.concatenate(blocks).astype("float64")
 
 

@@ -1,4 +1,4 @@
-"""Scores of pairs, by an MLP on input and code or by a decoder, and the loss of the discriminator."""
+"""Scores of pairs, by an MLP on input and embedding or by a decoder, and the loss of the discriminator."""
 
 import math
 
@@ -13,7 +13,7 @@ DTYPE = "float32"  # independent of the dtype policy, because the result is a di
 
 
 class DecoderNetwork:
-    """Perceptron from codes to inputs, fitted by `min_Dec mean |x - Dec(z)|^2`.
+    """Perceptron from embeddings to inputs, fitted by `min_Dec mean |x - Dec(z)|^2`.
 
     This is discrimination with `T = -|x - Dec(z)|^2` and with the matched term only, which is the
     loss of an auto-encoder's decoder, `I(x; z) >= H(x) + E log p_Dec(x | z)`. It is trained like the
@@ -21,35 +21,35 @@ class DecoderNetwork:
 
     Args:
         inputs: `as_inputs` of the training examples.
-        codes: standardised embeddings `(examples, features)`.
+        embeddings: standardised embeddings `(examples, features)`.
         hidden_units: widths of the hidden layers, in reverse order.
     """
 
-    def __init__(self, inputs, codes, hidden_units=(256, 128)):
+    def __init__(self, inputs, embeddings, hidden_units=(256, 128)):
         self.shape = inputs["x"].shape[1:]
         target = inputs["x"].reshape(len(inputs["x"]), -1)
         self.deviation = float(target.std()) or 1.0
         self.mean = target.mean(axis=0, dtype="float64").astype("float32")
         hidden = [keras.layers.Dense(units, "relu", dtype=DTYPE) for units in reversed(hidden_units)]
-        # zeros: training starts at the mean input, which remains the best state if codes have no information
+        # zeros: training starts at the mean input, the best state if embeddings have no information
         last = keras.layers.Dense(target.shape[1], kernel_initializer="zeros", dtype=DTYPE)
-        self.network = keras.Sequential([keras.Input((codes.shape[1],)), *hidden, last])
+        self.network = keras.Sequential([keras.Input((embeddings.shape[1],)), *hidden, last])
 
-    def __call__(self, codes):
-        return self.mean + self.deviation * self.network(codes)
+    def __call__(self, embeddings):
+        return self.mean + self.deviation * self.network(embeddings)
 
     def input_features(self, inputs, training=False):
         """Return flat `(x, mask)`."""
         return flat_and_mask(inputs, self.shape)
 
-    def code_features(self, codes, training=False):
-        """Return the flat reconstruction of each code."""
-        return self(codes)
+    def embedding_features(self, embeddings, training=False):
+        """Return the flat reconstruction of each embedding."""
+        return self(embeddings)
 
-    def pairs(self, inputs, codes):
+    def pairs(self, inputs, embeddings):
         """Return the negative mean squared error of each pair in units of the variance, `(batch,)`."""
         x, mask = inputs
-        error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1) / tf.reduce_sum(mask, axis=1)
+        error = tf.reduce_sum(tf.square(x - embeddings) * mask, axis=1) / tf.reduce_sum(mask, axis=1)
         return -error / self.deviation**2
 
     @staticmethod
@@ -69,16 +69,16 @@ class DecoderNetwork:
 
 
 def frozen_decoder(decoder, restore, shape):
-    """Return a function from standardised codes to flat reconstructions by a given decoder.
+    """Return a function from standardised embeddings to flat reconstructions by a given decoder.
 
     Args:
         decoder: a Keras model or layer, or a function, from embeddings to reconstructions.
-        restore: function from standardised codes to embeddings.
+        restore: function from standardised embeddings to embeddings.
         shape: shape of an input, without the batch axis.
     """
 
-    def decode(codes):
-        embedding = restore(codes)
+    def decode(embeddings):
+        embedding = restore(embeddings)
         layer = isinstance(decoder, keras.Layer)
         decoded = tf.cast(decoder(embedding, training=False) if layer else decoder(embedding), tf.float32)
         if math.prod(decoded.shape[1:]) != math.prod(shape):
@@ -118,49 +118,49 @@ class MLPScore:
 
     Args:
         inputs: `as_inputs` of the training examples.
-        codes: standardised embeddings `(examples, features)`.
+        embeddings: standardised embeddings `(examples, features)`.
         network: see `InputFeatures`.
         hidden_units: widths of the hidden layers.
     """
 
     loss = staticmethod(pair_discrimination_loss)
 
-    def __init__(self, inputs, codes, network=None, hidden_units=(256, 128)):
+    def __init__(self, inputs, embeddings, network=None, hidden_units=(256, 128)):
         first, *others = hidden_units
         dense = keras.layers.Dense
         self.width = first  # number of floats in memory per pair of `matrix`
         self.features = InputFeatures(inputs, network)
         self.of_input = dense(first, dtype=DTYPE)
-        self.of_code = dense(first, use_bias=False, dtype=DTYPE)
+        self.of_embedding = dense(first, use_bias=False, dtype=DTYPE)
         self.hidden = [dense(units, activation="relu", dtype=DTYPE) for units in others]
         self.last = dense(1, kernel_initializer="zeros", dtype=DTYPE)
         start = {name: tf.constant(values[:2]) for name, values in inputs.items()}
-        self.pairs(self.input_features(start), self.code_features(tf.constant(codes[:2])))  # builds
+        self.pairs(self.input_features(start), self.embedding_features(tf.constant(embeddings[:2])))  # builds
 
     def input_features(self, inputs, training=False):
         """Return the features of each input for the score, `(batch, width)`."""
         return self.of_input(self.features(inputs, training))
 
-    def code_features(self, codes, training=False):
+    def embedding_features(self, embeddings, training=False):
         """Return the features of each embedding for the score, `(batch, width)`."""
-        return self.of_code(codes)
+        return self.of_embedding(embeddings)
 
-    def pairs(self, inputs, codes):
+    def pairs(self, inputs, embeddings):
         """Return `T(x_i, z_i)` of the features in corresponding rows, `(batch,)`."""
-        x = tf.nn.relu(inputs + codes)
+        x = tf.nn.relu(inputs + embeddings)
         for layer in self.hidden:
             x = layer(x)
         return tf.squeeze(self.last(x), axis=-1)
 
-    def matrix(self, inputs, codes):
-        """Return `T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
-        sums = tf.reshape(inputs[:, None] + codes[None], (-1, self.width))
-        return tf.reshape(self.pairs(sums, 0.0), (tf.shape(inputs)[0], tf.shape(codes)[0]))
+    def matrix(self, inputs, embeddings):
+        """Return `T(x_i, z_j)` of all pairs, `(inputs, embeddings)`."""
+        sums = tf.reshape(inputs[:, None] + embeddings[None], (-1, self.width))
+        return tf.reshape(self.pairs(sums, 0.0), (tf.shape(inputs)[0], tf.shape(embeddings)[0]))
 
     @property
     def trainable_variables(self):
         """Variables that the optimiser updates."""
-        layers = [self.of_input, self.of_code, *self.hidden, self.last]
+        layers = [self.of_input, self.of_embedding, *self.hidden, self.last]
         return [
             *self.features.trainable_variables,
             *(v for layer in layers for v in layer.trainable_variables),
@@ -169,7 +169,7 @@ class MLPScore:
     @property
     def variables(self):
         """All variables, in the same order for all scores with the same settings."""
-        layers = [self.of_input, self.of_code, *self.hidden, self.last]
+        layers = [self.of_input, self.of_embedding, *self.hidden, self.last]
         return [*self.features.variables, *(v for layer in layers for v in layer.variables)]
 
 
@@ -190,8 +190,8 @@ class DecoderScore:
 
     Args:
         inputs: `as_inputs` of the training examples.
-        codes: standardised embeddings `(examples, features)`.
-        decoder: function from standardised codes to reconstructions `(batch, elements)`.
+        embeddings: standardised embeddings `(examples, features)`.
+        decoder: function from standardised embeddings to reconstructions `(batch, elements)`.
         network: the network `f` of `c`, see `InputFeatures`.
         hidden_units: width of the hidden layer of `c`.
     """
@@ -199,7 +199,7 @@ class DecoderScore:
     loss = staticmethod(pair_discrimination_loss)
     width = 1  # number of floats in memory per pair of `matrix`
 
-    def __init__(self, inputs, codes, decoder, network=None, hidden_units=256):
+    def __init__(self, inputs, embeddings, decoder, network=None, hidden_units=256):
         self.shape = inputs["x"].shape[1:]
         self.mean = tf.Variable(_flat(inputs["x"]).mean(axis=0), trainable=False)
         self.features = InputFeatures(inputs, network)
@@ -209,38 +209,38 @@ class DecoderScore:
         self.log_variance, self.offset = tf.Variable(0.0), tf.Variable(0.0)
         self.own_part = tf.Variable(0.0, trainable=False)  # `a`
         few = {name: tf.constant(values[:MOST_FOR_SCALE]) for name, values in inputs.items()}
-        self._search_scale(few, tf.constant(codes[:MOST_FOR_SCALE]))
+        self._search_scale(few, tf.constant(embeddings[:MOST_FOR_SCALE]))
 
     def input_features(self, inputs, training=False):
         """Return `(x, mask, v . relu(V f(x)))` of each input, with flat `x` and mask."""
         learnt = self.last(self.hidden(self.features(inputs, training)))
         return *flat_and_mask(inputs, self.shape), tf.squeeze(learnt, axis=-1)
 
-    def code_features(self, codes, training=False):
+    def embedding_features(self, embeddings, training=False):
         """Return the flat reconstruction of each embedding, `(batch, elements)`."""
-        return self.decoder(codes)
+        return self.decoder(embeddings)
 
-    def pairs(self, inputs, codes):
+    def pairs(self, inputs, embeddings):
         """Return `T(x_i, z_i)` of the features in corresponding rows, `(batch,)`."""
         x, mask, learnt = inputs
-        error = tf.reduce_sum(tf.square(x - codes) * mask, axis=1)
+        error = tf.reduce_sum(tf.square(x - embeddings) * mask, axis=1)
         return (self._own(x, mask) - error) / self._twice_variance() + self.offset + learnt
 
-    def matrix(self, inputs, codes):
-        """Return `T(x_i, z_j)` of all pairs, `(inputs, codes)`."""
+    def matrix(self, inputs, embeddings):
+        """Return `T(x_i, z_j)` of all pairs, `(inputs, embeddings)`."""
         x, mask, learnt = inputs
-        own, x, codes = self._own(x, mask), (x - self.mean) * mask, codes - self.mean
+        own, x, embeddings = self._own(x, mask), (x - self.mean) * mask, embeddings - self.mean
         # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, over real elements
         error = tf.reduce_sum(tf.square(x), axis=1)[:, None]
-        error += tf.matmul(mask, tf.square(codes), transpose_b=True) - 2.0 * tf.matmul(
-            x, codes, transpose_b=True
+        error += tf.matmul(mask, tf.square(embeddings), transpose_b=True) - 2.0 * tf.matmul(
+            x, embeddings, transpose_b=True
         )
         return (own[:, None] - error) / self._twice_variance() + self.offset + learnt[:, None]
 
-    def squared_error(self, inputs, codes):
+    def squared_error(self, inputs, embeddings):
         """Return the mean squared error of the matched pairs over their real elements."""
         x, mask, _ = inputs
-        return float(tf.reduce_sum(tf.square(x - codes) * mask) / tf.reduce_sum(mask))
+        return float(tf.reduce_sum(tf.square(x - embeddings) * mask) / tf.reduce_sum(mask))
 
     @property
     def trainable_variables(self):
@@ -261,9 +261,9 @@ class DecoderScore:
     def _twice_variance(self):
         return 2.0 * tf.exp(self.log_variance)
 
-    def _search_scale(self, inputs, codes):
+    def _search_scale(self, inputs, embeddings):
         """Set `a`, `sigma` and `b` to the values with the lowest loss on a part of the training examples."""
-        x, decoded = self.input_features(inputs), self.code_features(codes)
+        x, decoded = self.input_features(inputs), self.embedding_features(embeddings)
         error = max(self.squared_error(x, decoded), 1e-12)
         found = []
         for own_part in (0.0, 1.0):

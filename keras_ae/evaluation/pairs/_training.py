@@ -13,9 +13,9 @@ class PairTraining:
     """Training of a score by AdamW until its loss on the validation pairs stops decreasing.
 
     Every epoch has a new order of the examples, cut into batches. Within a batch, each input is
-    paired with its own code and, by rolls with random offsets >= 1, with the codes of other examples:
-    a derangement, so that a mismatched pair is never matched by accident. The initial state is also a
-    candidate for the best state.
+    paired with its own embedding and, by rolls with random offsets >= 1, with the embeddings of other
+    examples: a derangement, so that a mismatched pair is never matched by accident. The initial state
+    is also a candidate for the best state.
 
     Args:
         score: `MLPScore`, `DecoderScore` or `DecoderNetwork`.
@@ -40,8 +40,8 @@ class PairTraining:
         """Train, restore the best state of the score, and return the validation losses.
 
         Args:
-            train, validation: `(inputs, codes)`.
-            noise: standard deviation of the noise added to the codes, drawn again in every step.
+            train, validation: `(inputs, embeddings)`.
+            noise: standard deviation of the noise added to the embeddings, drawn again in every step.
             active: `(features,)`, 0 for constant features, to which no noise is added.
             seed: seed of orders, offsets and noise.
             progress: function called with `(step, maximum number of steps)` at each validation.
@@ -52,7 +52,7 @@ class PairTraining:
         for variable in self.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         noise = tf.constant(noise * np.broadcast_to(np.float32(active), train[1].shape[1:]))
-        inputs, codes = _tensors(train)
+        inputs, embeddings = _tensors(train)
         batches, (draws, offset) = _orders(len(train[1]), self.batch_size, seed), _seeds(seed)
         pairs = ValidationPairs(validation, noise, seed)
         history = [(0, pairs.loss(self))]
@@ -60,7 +60,7 @@ class PairTraining:
         for step in range(CHECK_EVERY, self.max_steps + CHECK_EVERY, CHECK_EVERY):
             order = np.stack([next(batches) for _ in range(CHECK_EVERY)])
             rolls = draws.integers(1, order.shape[1], (CHECK_EVERY, self.negatives)).astype("int32")
-            self._steps(inputs, codes, order, rolls, noise, tf.constant([offset, step], tf.int32))
+            self._steps(inputs, embeddings, order, rolls, noise, tf.constant([offset, step], tf.int32))
             history.append((step, pairs.loss(self)))
             if progress is not None:
                 progress(step, self.max_steps)
@@ -72,28 +72,28 @@ class PairTraining:
             variable.assign(value)
         return history
 
-    def scores(self, inputs, codes, rolls):
-        """Return the `(matched, mismatched)` logits of examples with codes rolled by each of `rolls`."""
-        return self._scores(inputs, codes, tf.constant(rolls, tf.int32))
+    def scores(self, inputs, embeddings, rolls):
+        """Return the `(matched, mismatched)` logits of examples with embeddings rolled by each of `rolls`."""
+        return self._scores(inputs, embeddings, tf.constant(rolls, tf.int32))
 
-    def _run_steps(self, inputs, codes, order, rolls, noise, seed):
+    def _run_steps(self, inputs, embeddings, order, rolls, noise, seed):
         variables = self.score.trainable_variables
         for step in tf.range(tf.shape(order)[0]):
             rows = order[step]
             batch = {name: tf.gather(values, rows) for name, values in inputs.items()}
-            z = tf.gather(codes, rows)
+            z = tf.gather(embeddings, rows)
             z += noise * tf.random.stateless_normal(tf.shape(z), seed + [0, step])
             with tf.GradientTape() as tape:
                 matched, mismatched = self._pairs(batch, z, rolls[step], self.negatives, training=True)
                 loss = self.score.loss(matched, mismatched)
             self.optimizer.apply(tape.gradient(loss, variables), variables)
 
-    def _matched_and_mismatched(self, inputs, codes, rolls):
-        return self._pairs(inputs, codes, rolls, rolls.shape[0], training=False)
+    def _matched_and_mismatched(self, inputs, embeddings, rolls):
+        return self._pairs(inputs, embeddings, rolls, rolls.shape[0], training=False)
 
-    def _pairs(self, inputs, codes, rolls, number, training):
+    def _pairs(self, inputs, embeddings, rolls, number, training):
         x = self.score.input_features(inputs, training=training)
-        z = self.score.code_features(codes, training=training)
+        z = self.score.embedding_features(embeddings, training=training)
         others = [self.score.pairs(x, tf.roll(z, rolls[k], axis=0)) for k in range(number)]
         return self.score.pairs(x, z), tf.stack(others)
 
@@ -105,25 +105,25 @@ class ValidationPairs:
     """Validation pairs that are the same at every validation, so that losses differ by the score alone.
 
     Args:
-        examples: `(inputs, codes)`.
+        examples: `(inputs, embeddings)`.
         noise: `(features,)`, standard deviation of the noise, which is drawn once.
         seed: seed of order, offsets and noise.
     """
 
     def __init__(self, examples, noise, seed):
         generator = np.random.default_rng([seed, 1])
-        inputs, codes = examples
-        order = generator.permutation(len(codes))[:MOST_VALIDATION]
-        codes = codes[order]
+        inputs, embeddings = examples
+        order = generator.permutation(len(embeddings))[:MOST_VALIDATION]
+        embeddings = embeddings[order]
         self.inputs = {name: tf.constant(values[order]) for name, values in inputs.items()}
-        drawn = generator.standard_normal(codes.shape).astype("float32")
-        self.codes = tf.constant(codes) + noise * drawn
-        repeat = len(codes) <= VALIDATION_OFFSETS  # a fixed number of offsets avoids tracing again
-        self.rolls = 1 + generator.choice(len(codes) - 1, VALIDATION_OFFSETS, replace=repeat)
+        drawn = generator.standard_normal(embeddings.shape).astype("float32")
+        self.embeddings = tf.constant(embeddings) + noise * drawn
+        repeat = len(embeddings) <= VALIDATION_OFFSETS  # a fixed number of offsets avoids tracing again
+        self.rolls = 1 + generator.choice(len(embeddings) - 1, VALIDATION_OFFSETS, replace=repeat)
 
     def loss(self, training):
         """Return the current loss of the score that `training` trains."""
-        return float(training.score.loss(*training.scores(self.inputs, self.codes, self.rolls)))
+        return float(training.score.loss(*training.scores(self.inputs, self.embeddings, self.rolls)))
 
 
 def _orders(examples, batch_size, seed):
@@ -141,5 +141,5 @@ def _seeds(seed):
 
 
 def _tensors(examples):
-    inputs, codes = examples
-    return {name: tf.constant(values) for name, values in inputs.items()}, tf.constant(codes)
+    inputs, embeddings = examples
+    return {name: tf.constant(values) for name, values in inputs.items()}, tf.constant(embeddings)

@@ -9,7 +9,7 @@ from keras_ae.evaluation.pairs._inputs import as_inputs, take
 from keras_ae.evaluation.pairs.pair_discriminator import PairDiscriminator
 from keras_ae.evaluation.progress_line import shown
 
-FIGURES = ("ld", "auc", "info_nce", "retrieval", "mse")
+MEASURES = ("ld", "auc", "info_nce", "retrieval", "mse")
 NAMES = {"ld": "ld_star"}
 
 
@@ -90,20 +90,20 @@ def pair_discrimination(
         for number in range(seed, seed + seeds):
             train, validation, held_out = _split(inputs, z, test, split, number)
             discriminator.seed = number
-            figures = {}
+            by_noise = {}
             for noise in (0.0, *code_noise):
                 discriminator.code_noise = noise
                 discriminator.progress = _named(say, number - seed, seeds, noise)
                 discriminator.fit(*train, validation=validation)
-                figures[noise] = discriminator.evaluate(
+                by_noise[noise] = discriminator.evaluate(
                     *held_out, num_candidates=None if noise else num_candidates
                 )
-            runs.append(figures[0.0])
-            noisy.append([figures[noise]["ld"] for noise in code_noise])
+            runs.append(by_noise[0.0])
+            noisy.append([by_noise[noise]["ld"] for noise in code_noise])
             sizes = {"n_train": len(train[1]), "n_validation": len(validation[1])}
             sizes["n_test"] = len(held_out[1])
     result = {}
-    for name in FIGURES:
+    for name in MEASURES:
         if name in runs[0]:
             result.update(_mean_and_sd(NAMES.get(name, name), [run[name] for run in runs]))
     noisy = np.reshape(noisy, (seeds, len(code_noise)))

@@ -69,8 +69,8 @@ class PairDiscriminator:
 
     >>> x = np.random.default_rng(0).normal(size=(400, 2)).astype("float32")
     >>> discriminator = PairDiscriminator(max_steps=200).fit(x[:300], x[:300, :1])
-    >>> figures = discriminator.evaluate(x[300:], x[300:, :1], num_candidates=32)
-    >>> figures["ld"] < 1.0, figures["auc"] > 0.8, figures["retrieval"] > 2 / 32
+    >>> results = discriminator.evaluate(x[300:], x[300:, :1], num_candidates=32)
+    >>> results["ld"] < 1.0, results["auc"] > 0.8, results["retrieval"] > 2 / 32
     (True, True, True)
 
     Reference:
@@ -160,12 +160,12 @@ class PairDiscriminator:
         if num_candidates is not None and num_candidates < 2:
             raise ValueError(f"num_candidates must be at least 2 or None. Received: {num_candidates=}")
         ranking = self._ranking(x, z)
-        figures = {**ranking.discrimination(), "n": len(ranking.codes)}
+        results = {**ranking.discrimination(), "n": len(ranking.embeddings)}
         if num_candidates is not None:
-            figures.update(ranking.ranking(num_candidates))
+            results.update(ranking.ranking(num_candidates))
         if self.score == "decoder":
-            figures["mse"] = ranking.squared_error()
-        return figures
+            results["mse"] = ranking.squared_error()
+        return results
 
     def scores(self, x: Any, z: Any) -> np.ndarray:
         """Return `T(x_i, z_i)` of each pair, `(examples,)`."""
@@ -174,55 +174,58 @@ class PairDiscriminator:
     def score_matrix(self, x: Any, z: Any) -> np.ndarray:
         """Return `T(x_i, z_j)` of all pairs, `(inputs, embeddings)`; memory grows with their number."""
         ranking = self._ranking(x, z)
-        return ranking.matrix(np.arange(len(ranking.codes)))
+        return ranking.matrix(np.arange(len(ranking.embeddings)))
 
     def _ranking(self, x, z):
         if self.history is None:
             raise ValueError("The PairDiscriminator has not been fitted. Call fit(x, z) first.")
-        inputs, codes = _checked(x, z)
-        if len(codes) < 2:
+        inputs, embeddings = _checked(x, z)
+        if len(embeddings) < 2:
             raise InputError(
-                f"x must contain at least 2 examples for mismatched pairs. Received: {len(codes)}"
+                f"x must contain at least 2 examples for mismatched pairs. Received: {len(embeddings)}"
             )
-        if codes.shape[1:] != self.shape and codes.reshape(len(codes), -1).shape[1] != len(self._mean):
+        if embeddings.shape[1:] != self.shape and embeddings.reshape(len(embeddings), -1).shape[1] != len(
+            self._mean
+        ):
             raise InputError(
-                f"z must contain embeddings of shape {self.shape}, as in fit. Received: {codes.shape[1:]}"
+                f"z must contain embeddings of shape {self.shape}, as in fit. "
+                f"Received: {embeddings.shape[1:]}"
             )
         if _layout(inputs) != self._inputs:
             raise InputError(f"x must be as in fit, {self._inputs}. Received: {_layout(inputs)}")
         noise = np.float32(self.code_noise) * self._active
-        return PairRanking(self._traced, inputs, self._standardised(codes), noise, self.seed)
+        return PairRanking(self._traced, inputs, self._standardised(embeddings), noise, self.seed)
 
     def _split(self, x, z, validation):
-        inputs, codes = _checked(x, z)
+        inputs, embeddings = _checked(x, z)
         if isinstance(validation, tuple):
-            return (inputs, codes), _checked(*validation)
+            return (inputs, embeddings), _checked(*validation)
         if not 0 < validation < 1:
             raise ValueError(
                 f"validation must be a share between 0 and 1, or (x, z). Received: {validation=}"
             )
-        order = np.random.default_rng([self.seed, 0]).permutation(len(codes))
-        number = max(1, round(len(codes) * validation))
+        order = np.random.default_rng([self.seed, 0]).permutation(len(embeddings))
+        number = max(1, round(len(embeddings) * validation))
         held_out, rest = np.sort(order[:number]), np.sort(order[number:])
-        return (take(inputs, rest), codes[rest]), (take(inputs, held_out), codes[held_out])
+        return (take(inputs, rest), embeddings[rest]), (take(inputs, held_out), embeddings[held_out])
 
-    def _standardise_by(self, codes):
-        flat = codes.reshape(len(codes), -1).astype("float64")
+    def _standardise_by(self, embeddings):
+        flat = embeddings.reshape(len(embeddings), -1).astype("float64")
         mean, deviation = flat.mean(axis=0), flat.std(axis=0)
         constant = deviation <= 1e-6 * np.abs(mean)
-        self.shape, self._mean = codes.shape[1:], mean
+        self.shape, self._mean = embeddings.shape[1:], mean
         self._deviation, self._active = np.where(constant, 1.0, deviation), np.float32(~constant)
 
-    def _standardised(self, codes):
-        flat = codes.reshape(len(codes), -1).astype("float64")
+    def _standardised(self, embeddings):
+        flat = embeddings.reshape(len(embeddings), -1).astype("float64")
         return ((flat - self._mean) / self._deviation).astype("float32")
 
-    def _restored(self, codes):
-        embedding = codes * self._deviation.astype("float32") + self._mean.astype("float32")
+    def _restored(self, embeddings):
+        embedding = embeddings * self._deviation.astype("float32") + self._mean.astype("float32")
         return tf.reshape(embedding, (-1, *self.shape))
 
     def _fitted_decoder(self, train, held_out, noise):
-        """Return a decoder from standardised codes to flat inputs, or `None` for another score."""
+        """Return a decoder from standardised embeddings to flat inputs, or `None` for another score."""
         if self.score != "decoder":
             return None
         if self.decoder is not None:
@@ -231,12 +234,12 @@ class PairDiscriminator:
         PairTraining(network, **self.settings).run(train, held_out, **noise, progress=self.progress)
         return network
 
-    def _new_score(self, inputs, codes, decoder):
+    def _new_score(self, inputs, embeddings, decoder):
         if self.score == "decoder":
-            return DecoderScore(inputs, codes, decoder, self.network, self.hidden_units[0])
-        return MLPScore(inputs, codes, self.network, self.hidden_units)
+            return DecoderScore(inputs, embeddings, decoder, self.network, self.hidden_units[0])
+        return MLPScore(inputs, embeddings, self.network, self.hidden_units)
 
-    def _start(self, score, inputs, codes):
+    def _start(self, score, inputs, embeddings):
         """Prepare training from the state of `score`; reuse a fitting graph, as tracing takes seconds."""
         old = None if self._training is None else self._training.score
         if self.score == "mlp" and old is not None and _shapes(old) == _shapes(score):
@@ -245,7 +248,7 @@ class PairDiscriminator:
             old.features.vocabulary = score.features.vocabulary
         else:
             self._training = PairTraining(score, **self.settings)
-            self._traced = TracedScore(score, inputs, codes)
+            self._traced = TracedScore(score, inputs, embeddings)
 
 
 def _layout(inputs):
@@ -260,7 +263,7 @@ def _shapes(score):
 
 
 def _checked(x, z):
-    inputs, codes = as_inputs(x), np.asarray(z)
-    flat = as_embedding(codes)
+    inputs, embeddings = as_inputs(x), np.asarray(z)
+    flat = as_embedding(embeddings)
     check_lengths(x=inputs["x"], z=flat)
-    return inputs, flat.reshape(codes.shape) if math.prod(codes.shape[1:]) else flat
+    return inputs, flat.reshape(embeddings.shape) if math.prod(embeddings.shape[1:]) else flat

@@ -69,14 +69,14 @@ def leakage(
     return result
 
 
-def _judged(figures):
-    baseline = max(figures["majority"], figures["best_constant"])
-    excess = max(figures["linear"], figures["mlp"]) - baseline
-    leaks = max(figures["interval"][0], figures["mlp_interval"][0]) > baseline
+def _judged(results):
+    baseline = max(results["majority"], results["best_constant"])
+    excess = max(results["linear"], results["mlp"]) - baseline
+    leaks = max(results["interval"][0], results["mlp_interval"][0]) > baseline
     share = excess / (1.0 - baseline) if baseline < 1.0 else 0.0
     verdict = "leaks" if leaks else "not found"
     return {
-        **figures,
+        **results,
         "baseline": baseline,
         "excess": excess,
         "share": share,

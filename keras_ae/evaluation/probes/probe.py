@@ -82,7 +82,9 @@ def probe(
         Alain and Bengio, 2016, https://arxiv.org/abs/1610.01644; selectivity: Hewitt and
         Liang, 2019, https://arxiv.org/abs/1909.03368.
     """
-    z, y, known, test_size = joined_parts(z, y, test, lambda part, name: _codes(part, name, one_hot))
+    z, y, known, test_size = joined_parts(
+        z, y, test, lambda part, name: _checked_features(part, name, one_hot)
+    )
     if groups is not None and test_size is None:
         groups = np.asarray(groups)
         check_lengths(y=known, groups=groups)
@@ -98,7 +100,7 @@ def probe(
     said = {name: np.concatenate([fold[name] for fold in said]) for name in said[0]}
     classes = None if regression else len(np.unique(y))
     return {
-        **_figures(said, regression, seed),
+        **_results(said, regression, seed),
         "best_constant": 0.0 if regression else _largest_share(said["truth"]),
         "chance": 0.0 if regression else 1.0 / classes,
         "kind": "regression" if regression else "classification",
@@ -127,11 +129,11 @@ def joined_parts(
     """
     parts = [(z, y)] if test is None else [(z, y), test]
     checked = []
-    for name, (codes, target) in zip(("z", "test z"), parts, strict=False):
+    for name, (features, target) in zip(("z", "test z"), parts, strict=False):
         of_y = name.replace("z", "y")
-        codes, (target, known) = as_features(codes, name), as_target(target, of_y)
-        check_lengths(**{name: codes, of_y: known})
-        checked.append((codes[known], target, known))
+        features, (target, known) = as_features(features, name), as_target(target, of_y)
+        check_lengths(**{name: features, of_y: known})
+        checked.append((features[known], target, known))
     if test is None:
         return *checked[0], None
     (z, y, known), (test_z, test_y, test_known) = checked
@@ -144,7 +146,7 @@ def joined_parts(
     return np.concatenate([z, test_z]), np.concatenate([y, test_y]), known, len(test_y)
 
 
-def _codes(z, name, one_hot):
+def _checked_features(z, name, one_hot):
     z = np.asarray(z)
     if not one_hot:
         return as_embedding(z, name)
@@ -192,19 +194,19 @@ def _usual(y, regression):
     return most_frequent(y)
 
 
-def _figures(said, regression, seed):
+def _results(said, regression, seed):
     score = r2 if regression else _accuracy
-    figures = {name: score(said["truth"], said[name]) for name in ("linear", "mlp", "majority")}
-    figures["linear_permuted"] = score(said["permuted_truth"], said["linear_permuted"])
-    figures["selectivity"] = figures["linear"] - figures["linear_permuted"]
+    results = {name: score(said["truth"], said[name]) for name in ("linear", "mlp", "majority")}
+    results["linear_permuted"] = score(said["permuted_truth"], said["linear_permuted"])
+    results["selectivity"] = results["linear"] - results["linear_permuted"]
     for name, key in (("linear", "interval"), ("mlp", "mlp_interval")):
         right = int((said["truth"] == said[name]).sum())
-        figures[key] = (
+        results[key] = (
             r2_interval(said["truth"], said[name], seed)
             if regression
             else wilson_interval(right, len(said["truth"]))
         )
-    return figures
+    return results
 
 
 def _largest_share(y):

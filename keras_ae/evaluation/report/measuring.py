@@ -35,8 +35,8 @@ def measure_embedding(
 ) -> EmbeddingRecord:
     """Measure all sections of a report.
 
-    A section that fails is in `figures["failed"]` with the reason, and a factor that cannot be measured is
-    in `figures["left_out"]`. All other sections and factors are measured.
+    A section that fails is in `results["failed"]` with the reason, and a factor that cannot be measured is
+    in `results["left_out"]`. All other sections and factors are measured.
 
     Args:
         material: the result of `gather`.
@@ -49,19 +49,19 @@ def measure_embedding(
     # the fits are small: several threads do not help, and on busy cores they wait for each other
     threads = require("threadpoolctl", extra="evaluation").threadpool_limits(1)
     with threads, recorded(log) as attempts:
-        figures, pictures = _measured(material, settings, progress or (lambda section: None))
-    figures = {
+        results, pictures = _measured(material, settings, progress or (lambda section: None))
+    results = {
         "format": FORMAT,
         "title": title or material.encoder.name,
         "about": about or {},
         "encoder": _encoder(material),
         "data": _data(material),
         "settings": dataclasses.asdict(settings),
-        **figures,
+        **results,
         "left_out": attempts.left_out,
         "failed": attempts.failed,
     }
-    return EmbeddingRecord(_json(figures), pictures)
+    return EmbeddingRecord(_json(results), pictures)
 
 
 def _measured(material, settings, say):

@@ -8,6 +8,7 @@ from keras_ae.errors import InputError
 from keras_ae.files import write_atomically
 
 JSON, PICTURES = "embedding.json", "embedding"  # in a run directory
+SHEET_COLUMNS = 32  # pictures in a row of a sheet
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -16,11 +17,11 @@ class EmbeddingRecord:
     """Results in JSON-compatible form, and sheets of pictures as PNG.
 
     Attributes:
-        figures: the results, as `embedding_report` returns them.
+        results: the results, as `embedding_report` returns them.
         pictures: `{name: PNG bytes}`.
     """
 
-    figures: dict
+    results: dict
     pictures: dict
 
     def save(self, directory: str | Path) -> Path:
@@ -28,7 +29,7 @@ class EmbeddingRecord:
         directory = Path(directory)
         for name, png in self.pictures.items():
             write_atomically(directory / PICTURES / f"{name}.png", png)
-        return write_atomically(directory / JSON, as_json(self.figures))
+        return write_atomically(directory / JSON, as_json(self.results))
 
     @classmethod
     def load(cls, directory: str | Path) -> "EmbeddingRecord":
@@ -39,23 +40,23 @@ class EmbeddingRecord:
             InputError: the record is damaged.
         """
         directory = Path(directory)
-        figures = read_figures(directory / JSON)
+        results = read_results(directory / JSON)
         pictures = {}
-        for name in figures["pictures"]:
+        for name in results["pictures"]:
             path = directory / PICTURES / f"{name}.png"
             png = path.read_bytes() if path.is_file() else b""
             if not (png.startswith(PNG_START) and png.endswith(PNG_END)):
                 raise InputError(f"{PICTURES}/{name}.png is missing or not a complete PNG file.")
             pictures[name] = png
-        return cls(figures, pictures)
+        return cls(results, pictures)
 
 
-def as_json(figures: dict) -> str:
+def as_json(results: dict) -> str:
     """Return results as the JSON text of a file."""
-    return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_figures(path: str | Path) -> dict:
+def read_results(path: str | Path) -> dict:
     """Read the results from a file that a report wrote.
 
     Raises:
@@ -64,9 +65,9 @@ def read_figures(path: str | Path) -> dict:
     """
     path = Path(path)
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} cannot be read ({error}). Measure the embedding again.") from None
-    if not isinstance(figures, dict) or not {"format", "encoder", "data", "pairs", "map"} <= set(figures):
+    if not isinstance(results, dict) or not {"format", "encoder", "data", "pairs", "map"} <= set(results):
         raise InputError(f"{path} contains no results of an embedding report.")
-    return figures
+    return results

@@ -86,8 +86,8 @@ def embedding_report(
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
-    >>> figures = embedding_report(lambda x: x[:, :2], x, x[:, 0] > 0, path=None, pairs=False)
-    >>> figures["probes"]["label"]["linear"] > 0.8
+    >>> results = embedding_report(lambda x: x[:, :2], x, x[:, 0] > 0, path=None, pairs=False)
+    >>> results["probes"]["label"]["linear"] > 0.8
     True
     """
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
@@ -103,21 +103,21 @@ def embedding_report(
         )
     if path is not None:
         write_page(record, path)
-    return record.figures
+    return record.results
 
 
 def report_outputs(path: str | os.PathLike, inputs: list | tuple = ()) -> tuple[Path, Path, Path]:
     """Return the paths of page, results and tracebacks, checked by `keras_ae.files.page_outputs`."""
-    page, figures, log = page_outputs(path, inputs, ENDINGS)
-    return page, figures, log
+    page, json_path, log = page_outputs(path, inputs, ENDINGS)
+    return page, json_path, log
 
 
 def write_page(record: EmbeddingRecord, path: str | os.PathLike) -> Path:
     """Write the page of a record to `path`, and its results as JSON next to it."""
-    path, figures = page_outputs(path)
-    page = render(TEMPLATE, "evaluation", view=embedding_view(record), json_name=figures.name)
+    path, json_path = page_outputs(path)
+    page = render(TEMPLATE, "evaluation", view=embedding_view(record), json_name=json_path.name)
     try:
-        write_atomically(figures, as_json(record.figures))
+        write_atomically(json_path, as_json(record.results))
         return write_atomically(path, page)
     except OSError as error:
         raise InputError(f"The report cannot be written to {path}: {error}.") from error

@@ -17,7 +17,7 @@ from keras_ae.evaluation import (
     mel_cepstral_distortion,
     vocode,
 )
-from keras_ae.evaluation.speech.frame_probes import encode_utterances
+from keras_ae.evaluation.speech.frame_probes import frames_of_utterances
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from keras_ae.layers import LogMelSpectrogram
 
@@ -88,7 +88,7 @@ def contents_of(model: Any, split: Any) -> list[np.ndarray]:
         found = function(x=batch["x"], lengths=batch["lengths"])
         return found["content"], found["code_lengths"]
 
-    return encode_utterances(split, encode)
+    return frames_of_utterances(split, encode)
 
 
 def voices_of(model: Any, split: Any) -> np.ndarray:
@@ -99,7 +99,7 @@ def voices_of(model: Any, split: Any) -> np.ndarray:
         found = function(x=batch["x"], lengths=batch["lengths"])["speaker"]
         return found[:, None], tf.ones_like(batch["lengths"])
 
-    return np.concatenate(encode_utterances(split, encode))
+    return np.concatenate(frames_of_utterances(split, encode))
 
 
 def mean_voices(voices: np.ndarray, speaker: np.ndarray) -> dict[int, np.ndarray]:

@@ -13,7 +13,7 @@ PHONE_FRAMES = (30_000, 15_000)  # numbers of frames drawn for training and test
 BATCH = 16
 
 
-def encode_utterances(split: Any, encode: Callable, batch_size: int = BATCH) -> list[np.ndarray]:
+def frames_of_utterances(split: Any, encode: Callable, batch_size: int = BATCH) -> list[np.ndarray]:
     """Return the encoded frames of each utterance of a `SpeechSplit`, in its order.
 
     Args:
@@ -51,7 +51,7 @@ def with_neighbours(frames: np.ndarray, each_side: int) -> np.ndarray:
     return frames[at].reshape(len(frames), -1)
 
 
-def mean_and_deviation(frames: np.ndarray) -> np.ndarray:
+def frame_statistics(frames: np.ndarray) -> np.ndarray:
     """Return the mean and standard deviation over the frames of an utterance, `(2 dim,)`."""
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
 
@@ -117,7 +117,7 @@ def phone_accuracy(
 def speaker_accuracy(
     train: tuple[Any, Sequence[np.ndarray]],
     test: tuple[Any, Sequence[np.ndarray]],
-    features: Callable = mean_and_deviation,
+    features: Callable = frame_statistics,
 ) -> float:
     """Return the accuracy of the speaker of an utterance, predicted from its pooled frames.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.evaluation.speech.frame_probes import encode_utterances, linear_accuracy
+from keras_ae.evaluation.speech.frame_probes import frames_of_utterances, linear_accuracy
 
 
 def units_and_embeddings(model: Any, split: Any) -> tuple[list[np.ndarray] | None, list[np.ndarray]]:
@@ -26,7 +26,7 @@ def units_and_embeddings(model: Any, split: Any) -> tuple[list[np.ndarray] | Non
             parts.append(codes if len(codes.shape) == 3 else codes[..., None])
         return tf.concat(parts, axis=-1), found["code_lengths"]
 
-    frames = encode_utterances(split, encode)
+    frames = frames_of_utterances(split, encode)
     if not model.discrete:
         return None, frames
     columns = 1 if len(model.code_shape) == 1 else model.code_shape[-1]

@@ -107,7 +107,7 @@ class SentenceTask:
 
 # columns of the target, the sentence and the second sentence, and whether the target is a score
 LABELLED = (0, 1, None, False)
-COLUMNS = {  # tasks in a file, by the name of the file
+TASK_COLUMNS = {  # tasks in a file, by the name of the file
     "mrpc": {"mrpc": (0, 1, 2, False)},
     "sick": {"sick-r": (0, 2, 3, True), "sick-e": (1, 2, 3, False)},
     "stsb": {"stsb": (0, 1, 2, True)},
@@ -150,12 +150,12 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     files = _files(Path(folder))
     tasks = {}
     for stem, parts in files.items():
-        for name, columns in COLUMNS.get(stem, {stem: LABELLED}).items():
+        for name, columns in TASK_COLUMNS.get(stem, {stem: LABELLED}).items():
             if names is None or name in names:
                 tasks[name] = (parts, columns)
     missing = sorted(set(names or ()) - set(tasks))
     if missing:
-        known = [name for stem in files for name in COLUMNS.get(stem, {stem: None})]
+        known = [name for stem in files for name in TASK_COLUMNS.get(stem, {stem: None})]
         raise InputError(
             f"{folder}: the names of tasks must be among {', '.join(sorted(known))}. "
             f"Received: {', '.join(missing)}"

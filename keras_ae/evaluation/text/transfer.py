@@ -28,7 +28,7 @@ def transfer(
     folds: int = FOLDS,
     seed: int = SEED,
     cache: str | Path | None = None,
-    figures_cache: str | Path | None = None,
+    results_cache: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
     verbose: bool = True,
 ) -> dict:
@@ -50,7 +50,7 @@ def transfer(
         folds: number of folds of tasks without a test part.
         seed: seed of the folds.
         cache: an .npz file in which the vectors are stored; vectors of another encoder are detected.
-        figures_cache: folder in which the results of each task are stored by the content of its
+        results_cache: folder in which the results of each task are stored by the content of its
             vectors, labels and folds: the same vectors are not classified twice, whichever encoder
             returned them.
         progress: function called with the name of each task; `None`: a line on the terminal.
@@ -86,7 +86,7 @@ def transfer(
     with shown(progress, verbose) as say:
         say("encoding the sentences")
         vectors = SentenceVectors(encode, [text for task in tasks for text in task.texts()], cache)
-        return figures_of_tasks(tasks, lambda task: vectors, folds, seed, say, figures_cache)
+        return results_of_tasks(tasks, lambda task: vectors, folds, seed, say, results_cache)
 
 
 def tasks_of(tasks: Sequence[SentenceTask] | str | Path) -> list[SentenceTask]:
@@ -94,20 +94,20 @@ def tasks_of(tasks: Sequence[SentenceTask] | str | Path) -> list[SentenceTask]:
     return load_sentence_tasks(tasks) if isinstance(tasks, str | Path) else list(tasks)
 
 
-def figures_of_tasks(
+def results_of_tasks(
     tasks: Sequence[SentenceTask],
     vectors_of: Callable,
     folds: int,
     seed: int,
     say: Callable[[str], None],
-    figures_cache: str | Path | None = None,
+    results_cache: str | Path | None = None,
 ) -> dict[str, dict]:
     """Return `{task: results}`, with the reason under `left_out` if a task cannot be measured.
 
     Args:
         tasks: list of `SentenceTask`.
-        vectors_of: function from a task to the argument `vectors` of `task_figures`.
-        folds, seed, figures_cache: as in `transfer`.
+        vectors_of: function from a task to the argument `vectors` of `task_results`.
+        folds, seed, results_cache: as in `transfer`.
         say: function called with the name of each task.
 
     Raises:
@@ -116,16 +116,16 @@ def figures_of_tasks(
     unreadable = {task.name: reason for task in tasks if (reason := why_unreadable(task, seed))}
     if unreadable and len(unreadable) == len(tasks):
         raise InputError(" ".join(unreadable.values()))
-    figures = {}
+    results = {}
     for task in tasks:
         if task.name in unreadable:
-            figures[task.name] = {"kind": task.kind, "left_out": unreadable[task.name]}
+            results[task.name] = {"kind": task.kind, "left_out": unreadable[task.name]}
             continue
         say(task.name)
-        read = lambda task=task: task_figures(task, vectors_of(task), folds, seed, detail_of(say))  # noqa: E731
-        key = None if figures_cache is None else content_key(task, vectors_of(task), folds, seed)
-        figures[task.name] = kept_figures(figures_cache, key, read)
-    return figures
+        read = lambda task=task: task_results(task, vectors_of(task), folds, seed, detail_of(say))  # noqa: E731
+        key = None if results_cache is None else content_key(task, vectors_of(task), folds, seed)
+        results[task.name] = cached_results(results_cache, key, read)
+    return results
 
 
 def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
@@ -137,7 +137,7 @@ def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
     return None
 
 
-def task_figures(
+def task_results(
     task: SentenceTask,
     vectors: Callable,
     folds: int = FOLDS,
@@ -155,13 +155,13 @@ def task_figures(
     read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
     truth, said = read["truth"], read["said"]
     if task.kind == "classes":
-        figures = _of_classes(truth, said, task.pairs, seed)
+        results = _of_classes(truth, said, task.pairs, seed)
     else:
-        figures = _of_scores(truth, said, seed)
+        results = _of_scores(truth, said, seed)
         if task.pairs:
-            figures |= _of_cosines(task.test or task.train, vectors, seed)
+            results |= _of_cosines(task.test or task.train, vectors, seed)
     details = {"penalties": read["penalties"], "folds": read["folds"], "n_train": read["n_train"]}
-    return {"kind": task.kind, **figures, **details, "n_test": len(truth)}
+    return {"kind": task.kind, **results, **details, "n_test": len(truth)}
 
 
 def features_of(part: LabelledSentences, vectors: Callable) -> Any:
@@ -177,11 +177,11 @@ def features_of(part: LabelledSentences, vectors: Callable) -> Any:
 
 def _of_classes(truth, said, pairs, seed):
     right, classes = int((truth == said).sum()), np.unique(truth)
-    figures = {"accuracy": right / len(truth), "interval": wilson_interval(right, len(truth))}
+    results = {"accuracy": right / len(truth), "interval": wilson_interval(right, len(truth))}
     if pairs and len(classes) == 2:
         truth, said = ((values == classes[-1]).astype(int) for values in (truth, said))
-        figures |= {"f1": _f1(truth, said), "f1_interval": bootstrap_interval(_f1, truth, said, seed)}
-    return {**figures, "classes": len(classes)}
+        results |= {"f1": _f1(truth, said), "f1_interval": bootstrap_interval(_f1, truth, said, seed)}
+    return {**results, "classes": len(classes)}
 
 
 def _of_scores(truth, said, seed):
@@ -252,7 +252,7 @@ def content_key(task: SentenceTask, vectors: Callable, folds: int, seed: int) ->
     return digest.hexdigest()
 
 
-def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) -> dict:
+def cached_results(folder: str | Path | None, key: str | None, measure: Callable) -> dict:
     """Return the results stored under `key` in `folder`, or call `measure()` and store its results there.
 
     Results in a damaged file are measured again. A folder that cannot be written to triggers a warning.
@@ -263,12 +263,12 @@ def kept_figures(folder: str | Path | None, key: str | None, measure: Callable) 
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        figures = measure()
+        results = measure()
     try:
-        write_atomically(path, json.dumps(figures))
+        write_atomically(path, json.dumps(results))
     except OSError as error:
         warnings.warn(f"{folder} cannot be written to, results are not cached: {error}", stacklevel=2)
-    return figures
+    return results
 
 
 def _add(digest, vectors):

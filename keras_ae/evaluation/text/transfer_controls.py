@@ -14,7 +14,7 @@ from keras_ae.evaluation.text.sentence_tasks import SentenceTask
 from keras_ae.evaluation.text.transfer import (
     FOLDS,
     SEED,
-    figures_of_tasks,
+    results_of_tasks,
     tasks_of,
     transfer,
     why_unreadable,
@@ -30,7 +30,7 @@ def transfer_controls(
     untrained: Callable | None = None,
     folds: int = FOLDS,
     seed: int = SEED,
-    figures_cache: str | Path | None = None,
+    results_cache: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
     verbose: bool = True,
 ) -> dict:
@@ -44,7 +44,7 @@ def transfer_controls(
     | `untrained encoder` | `untrained`, the encoder with its initial weights |
 
     Args:
-        tasks, folds, seed, figures_cache, progress, verbose: as in `transfer`. With `figures_cache`, the
+        tasks, folds, seed, results_cache, progress, verbose: as in `transfer`. With `results_cache`, the
             row `bag of words`, and every other row with the same vectors, is measured once for all runs.
         word_vectors: word vectors from the text that the encoder was trained on; `None`: without this row.
         untrained: the untrained encoder, as `encode` in `transfer`; `None`: without this row.
@@ -64,18 +64,18 @@ def transfer_controls(
     rows = {"majority": {task.name: _majority(task, folds, seed) for task in tasks if task.kind == "classes"}}
     with shown(progress, verbose) as say:
         options = {"folds": folds, "seed": seed}
-        rows["bag of words"] = figures_of_tasks(
+        rows["bag of words"] = results_of_tasks(
             tasks,
             lambda task: bag_of_words(task.texts()),
             **options,
             say=_Named(say, "bag of words"),
-            figures_cache=figures_cache,
+            results_cache=results_cache,
         )
         encoders = {} if word_vectors is None else {"mean of word vectors": mean_of_words(word_vectors)}
         encoders |= {} if untrained is None else {"untrained encoder": untrained}
         for row, encode in encoders.items():
             named = _Named(say, row)
-            rows[row] = transfer(encode, tasks, **options, figures_cache=figures_cache, progress=named)
+            rows[row] = transfer(encode, tasks, **options, results_cache=results_cache, progress=named)
     return rows
 
 

@@ -12,7 +12,7 @@ from keras_ae.training.datasets.speech._espeak import (
     draw_sentences,
     draw_utterances,
     read_espeak,
-    synthesize,
+    synthesize_in_process,
 )
 
 SMALL = {"voices": 2, "train_sentences": 2, "validation_sentences": 1, "test_sentences": 1}
@@ -42,7 +42,7 @@ def test_what_there_is(corpus):
 
 def test_fresh_processes_say_the_same_samples(corpus):
     utterances = draw_utterances(["f1", "klatt3", "m1"], 3, {"train": 1, "validation": 0, "test": 0}, seed=0)
-    first, again = synthesize(utterances, 16_000), synthesize(utterances, 16_000)
+    first, again = synthesize_in_process(utterances, 16_000), synthesize_in_process(utterances, 16_000)
     for key, values in first.items():
         np.testing.assert_array_equal(values, again[key], err_msg=key)
 
@@ -78,7 +78,7 @@ def test_cache_is_used_and_a_damaged_one_is_replaced(corpus, cache, monkeypatch)
     (path,) = cache.glob("espeak-*.npz")
     assert list(cache.iterdir()) == [path]  # nothing half-written is left
     with monkeypatch.context() as patch:
-        patch.setattr(espeak, "synthesize", lambda *args: pytest.fail("spoken again"))
+        patch.setattr(espeak, "synthesize_in_process", lambda *args: pytest.fail("spoken again"))
         np.testing.assert_array_equal(read_espeak(**SMALL).store.audio, corpus.store.audio)
     path.write_bytes(path.read_bytes()[:5000])
     np.testing.assert_array_equal(read_espeak(**SMALL).store.audio, corpus.store.audio)
@@ -89,7 +89,7 @@ def test_cache_is_used_and_a_damaged_one_is_replaced(corpus, cache, monkeypatch)
 def test_cache_that_cannot_be_written_to_is_a_warning(corpus, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("KERAS_AE_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(espeak, "synthesize", lambda *args: {"audio": np.zeros(0)})
+    monkeypatch.setattr(espeak, "synthesize_in_process", lambda *args: {"audio": np.zeros(0)})
     with pytest.warns(UserWarning, match="is not cached"):
         espeak._cached_corpus([], 16_000)
 
@@ -132,7 +132,7 @@ def test_missing_wheel_names_the_extra(monkeypatch):
 
 def test_failure_of_the_process_is_told():
     with pytest.raises(RuntimeError, match=r"(?s)espeak-ng cannot speak: .*no voice xx-nowhere"):
-        synthesize([{"text": "one", "voice": "xx-nowhere", "rate": 170, "pitch": 50}], 16_000)
+        synthesize_in_process([{"text": "one", "voice": "xx-nowhere", "rate": 170, "pitch": 50}], 16_000)
 
 
 @pytest.mark.parametrize(

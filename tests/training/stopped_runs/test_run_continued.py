@@ -13,7 +13,7 @@ from keras_ae.training.run_directory.checkpoint import Checkpoint
 from run_files import config_of, rewrite, unfinish
 
 
-def test_a_finished_run_that_is_resumed_says_so_and_keeps_its_figures(run, resume):
+def test_a_finished_run_that_is_resumed_says_so_and_keeps_its_results(run, resume):
     before = (run / "metrics.json").read_bytes(), (run / "checkpoint.npz").read_bytes()
     code, out, _ = resume()
     assert code == 0 and f"{run} is finished: all its 1 epochs are trained and measured." in out

@@ -109,7 +109,7 @@ def test_a_report_on_other_data_says_so(run, small_npz, tmp_path, monkeypatch, c
 
     def measured(run, data=None, **_):
         load_data_of(run, data)
-        return SimpleNamespace(figures={"failed": {}})
+        return SimpleNamespace(results={"failed": {}})
 
     monkeypatch.setattr(f"{command}.measure_run", measured)
     monkeypatch.setattr(f"{command}.print_embedding", lambda record: None)

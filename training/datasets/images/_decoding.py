@@ -199,7 +199,7 @@ CHANNELS = (1, 3)
 NAMES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 
 
-def check_channels(channels: int | None) -> None:
+def check_image_channels(channels: int | None) -> None:
     """Raise an `InputError` if images cannot be converted to this number of channels."""
     if channels is not None and channels not in CHANNELS:
         raise InputError(f"channels must be 1 (grey) or 3 (RGB). Received: channels={channels}")

@@ -10,7 +10,7 @@ from keras_ae.errors import InputError
 from keras_ae.training.datasets._reading import START, list_files
 from keras_ae.training.datasets._splits import class_numbers
 from keras_ae.training.datasets.images._built_in import read_digits, read_sprites
-from keras_ae.training.datasets.images._decoding import check_channels
+from keras_ae.training.datasets.images._decoding import check_image_channels
 from keras_ae.training.datasets.images._folder import EXTENSIONS, is_image, read_folder
 from keras_ae.training.datasets.images._idx import is_idx, read_idx
 from keras_ae.training.datasets.images._npz import read_npz
@@ -156,7 +156,7 @@ def open_images(
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise InputError(f"The image size must be a height and a width of at least 1. Received: {image_size}")
-    check_channels(channels)
+    check_image_channels(channels)
     opened = _open(source, image_size, streamed_shape, scale, channels, skip_broken)
     for store in opened.parts.values():
         if not isinstance(store, EncodedStore):

@@ -154,12 +154,12 @@ def _cached_corpus(utterances, sample_rate):
                 return {key: file[key] for key in file.files}
         except DAMAGED:
             pass  # written again
-    corpus = synthesize(utterances, sample_rate)
+    corpus = synthesize_in_process(utterances, sample_rate)
     write_to_cache(path, lambda file: np.savez(file, **corpus))
     return corpus
 
 
-def synthesize(utterances: list[dict], sample_rate: int) -> dict[str, np.ndarray]:
+def synthesize_in_process(utterances: list[dict], sample_rate: int) -> dict[str, np.ndarray]:
     """Speak utterances in a fresh process, see `espeak_synthesis`; resample the audio and number the phones.
 
     Raises:

@@ -100,7 +100,7 @@ def listed_files(folder: Path, left_out: LeftOut, training: bool = True) -> list
         raise InputError(f"{folder} contains {manifests[0].name} and {manifests[1].name}: remove one.")
     names = list_files(folder, EXTENSIONS, left_out, "audio", is_audio, known=tuple(MANIFESTS))
     if manifests:
-        rows = read_manifest(manifests[0], training)
+        rows = read_speech_manifest(manifests[0], training)
         listed = {real_place(folder / row["path"]) for row in rows}
         for name in names:
             if real_place(folder / name) not in listed:
@@ -144,7 +144,7 @@ NAME = re.compile(r"(?P<label>[^_]+)_(?P<speaker>[^_]+)_(?P<take>\d+)")
 NEVER_EMPTY = ("path", "split", "speaker")
 
 
-def read_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
+def read_speech_manifest(path: Path, training: bool = True) -> list[dict[str, str]]:
     """Read the rows of a csv or tsv file with a header and a column `path`.
 
     White space around names and cells is removed, and lines without any cell are skipped. In the column

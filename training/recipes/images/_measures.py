@@ -61,7 +61,7 @@ def reconstruction_metrics(model, split) -> dict:
 
 def code_metrics(model, split) -> dict:
     """Compute the length of the code, and the usage of the codes in one pass over a split."""
-    levels = code_levels(model)
+    levels = bottleneck_levels(model)
     metrics = [metric for _, layer, _ in levels for metric in (layer.usage, layer.perplexity)]
     for metric in metrics:
         metric.reset_state()
@@ -75,7 +75,7 @@ def code_metrics(model, split) -> dict:
     return {"bits_per_image": bits, **{metric.name: float(metric.result()) for metric in metrics}}
 
 
-def code_levels(model):
+def bottleneck_levels(model):
     """Return `(level, bottleneck, shape of its codes)` of a discrete model; a single level is named ""."""
     if hasattr(model, "bottlenecks"):
         return [(level, layer, model.code_shapes[level]) for level, layer in model.bottlenecks.items()]
@@ -131,7 +131,7 @@ def probe_features(model, split, chosen=None) -> np.ndarray:
         if not getattr(model, "discrete", False):
             parts.append(np.asarray(codes).reshape(len(codes), -1))
             continue
-        levels = [(layer, codes[level] if level else codes) for level, layer, _ in code_levels(model)]
+        levels = [(layer, codes[level] if level else codes) for level, layer, _ in bottleneck_levels(model)]
         parts.append(np.concatenate([_code_features(layer, values) for layer, values in levels], axis=1))
     return np.concatenate(parts)
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.evaluation.speech.frame_probes import (
-    encode_utterances,
-    mean_and_deviation,
+    frame_statistics,
+    frames_of_utterances,
     phone_accuracy,
     shifted,
     speaker_accuracy,
@@ -150,7 +150,7 @@ class CpcRecipe(SpeechRecipe):
     def _encoded(self, model, data):
         """Return `(split, frames of its utterances)` of train and test."""
         encode = frames_and_context(model)
-        return [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
+        return [(split, frames_of_utterances(split, encode)) for split in (data.train, data.test)]
 
     def phone_features(self, frames: np.ndarray) -> np.ndarray:
         """Concatenate each frame and the contexts up to 50 ms around it, standardised over the utterance."""
@@ -160,11 +160,11 @@ class CpcRecipe(SpeechRecipe):
 
     def speaker_features(self, frames: np.ndarray) -> np.ndarray:
         """Return mean and standard deviation of frame and context over the utterance."""
-        return mean_and_deviation(frames)
+        return frame_statistics(frames)
 
 
 def frames_and_context(model: ContrastivePredictiveCoding) -> Any:
-    """Return an `encode` function for `encode_utterances` that concatenates frame and context."""
+    """Return an `encode` function for `frames_of_utterances` that concatenates frame and context."""
 
     @tf.function(input_signature=WAVEFORMS)
     def encode(x, lengths):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import attempt
 from keras_ae.evaluation.speech import units as speech_units
-from keras_ae.evaluation.speech.frame_probes import encode_utterances, speaker_accuracy
+from keras_ae.evaluation.speech.frame_probes import frames_of_utterances, speaker_accuracy
 from keras_ae.layers import (
     BinaryBottleneck,
     CepstralCoefficients,
@@ -179,5 +179,5 @@ def log_mel_speaker_accuracy(model: SpeechAutoEncoder, data: SpeechData) -> floa
         frames, mask = model.target_of(x, input_mask(x, batch["lengths"]))
         return frames, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
 
-    parts = [(split, encode_utterances(split, encode)) for split in (data.train, data.test)]
+    parts = [(split, frames_of_utterances(split, encode)) for split in (data.train, data.test)]
     return speaker_accuracy(*parts)

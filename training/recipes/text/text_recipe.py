@@ -193,7 +193,7 @@ class TextRecipe(Recipe):
         progress: Callable[[str], None] | None = None,
     ) -> dict[str, dict]:
         """Compute `{row: {task: results}}`: the model, then control rows without its training."""
-        options = {"progress": progress or current_progress(), "figures_cache": cache_folder() / "transfer"}
+        options = {"progress": progress or current_progress(), "results_cache": cache_folder() / "transfer"}
         rows = attempt(f"transfer of {self.name}", transfer, model, tasks, **options)
         rows = {} if rows is None else {self.name: rows}
 

@@ -22,9 +22,9 @@ class Colouring:
     labels: list
 
 
-def scatter(figures) -> dict:
+def scatter(results) -> dict:
     """Return `{"points": [(x, y, classes, title)], "colourings": [...]}` of the map of a record."""
-    the_map = figures["map"]
+    the_map = results["map"]
     if not the_map["points"]:
         return {"width": SIDE, "height": SIDE, "points": [], "colourings": [], "radius": 3.2}
     positions = np.asarray(the_map["points"], "float64").reshape(-1, 2)

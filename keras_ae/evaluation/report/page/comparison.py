@@ -44,7 +44,7 @@ def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
     """
     if len(reports) < 2:
         raise InputError(f"A comparison must have two or more embeddings. Received: {len(reports)}")
-    data = {name: data_of(figures) for name, figures in reports.items()}
+    data = {name: data_of(results) for name, results in reports.items()}
     differences = _differences(reports, data)
     if len(set(data.values())) > 1 and not different_data:
         listed = "; ".join(f"{name}: {text}" for name, text in data.items())
@@ -53,7 +53,7 @@ def compare_reports(reports: dict, *, different_data: bool = False) -> dict:
             f"Received: different data, whose results are not comparable: {listed}. "
             "Measure them on the same data (keras-ae report RUN --data ...), or add --different-data."
         )
-    rows = {name: _row(figures) for name, figures in reports.items()}
+    rows = {name: _row(results) for name, results in reports.items()}
     columns = [column for column in _columns(reports) if any(column.key in row for row in rows.values())]
     best = {} if differences else {column.key: _best(column, rows) for column in columns if column.better}
     return {
@@ -100,10 +100,10 @@ def comparison_text(comparison: dict) -> str:
     )
 
 
-def data_of(figures: dict) -> str:
+def data_of(results: dict) -> str:
     """Return a description of the data of a report; equal descriptions mean equal data."""
-    origin = figures["about"].get("data")
-    data = figures["data"]
+    origin = results["about"].get("data")
+    data = results["data"]
     shape = "x".join(map(str, data["shape"]))
     factors = ", ".join([*data["factors"], *data["nuisances"]])
     counts = f"{data['n_train']:,} to fit, {data['n_test']:,} held out"
@@ -117,7 +117,7 @@ def _differences(reports, data):
     if len(set(data.values())) > 1:
         found.append("The data differ, so the results are not comparable: no value is marked as the best.")
     for name in ("seeds", "max_steps", "num_candidates", "pair_side", "seed"):
-        values = sorted({str(figures["settings"].get(name)) for figures in reports.values()})
+        values = sorted({str(results["settings"].get(name)) for results in reports.values()})
         if len(values) > 1:
             listed = ", ".join(values)
             found.append(
@@ -153,20 +153,20 @@ def _columns(reports):
     return columns
 
 
-def _row(figures):
-    row = {"numbers": figures["encoder"]["numbers"]}
-    for name, one in figures["probes"].items():
+def _row(results):
+    row = {"numbers": results["encoder"]["numbers"]}
+    for name, one in results["probes"].items():
         row.update({f"{name}.{key}": one[key] for key in ("linear", "mlp", "knn") if key in one})
-    row.update({f"{name}.leak": leak_of(one) for name, one in figures["leaks"].items()})
-    for pairs in figures["pairs"]["rows"][:1]:
+    row.update({f"{name}.leak": leak_of(one) for name, one in results["leaks"].items()})
+    for pairs in results["pairs"]["rows"][:1]:
         row.update({key: pairs[key] for key in ("ld_star", "info_nce", "retrieval")})
         row["ld_star_noise"] = pairs["noise"].get("1.0")
-    row["mse"] = (figures["reconstruction"] or {}).get("mse")
+    row["mse"] = (results["reconstruction"] or {}).get("mse")
     row.update(
-        {key: figures["codes"][key] for key in ("bits", "usage", "perplexity")} if figures["codes"] else {}
+        {key: results["codes"][key] for key in ("bits", "usage", "perplexity")} if results["codes"] else {}
     )
-    if figures["disentanglement"]:
-        own = figures["disentanglement"]["rows"]["embedding"]
+    if results["disentanglement"]:
+        own = results["disentanglement"]["rows"]["embedding"]
         names = {"mig": "mig", "dci": "dci_disentanglement", "sap": "sap"}
         row.update({key: own[name] for key, name in names.items() if name in own})
     return {key: value for key, value in row.items() if value is not None and math.isfinite(value)}
@@ -181,8 +181,8 @@ def _best(column, rows):
     return [name for name, value in values.items() if column.text(value) == column.text(best)]
 
 
-def _scored(figures):
-    return lambda value: score(value, figures)
+def _scored(results):
+    return lambda value: score(value, results)
 
 
 def _three(value):
@@ -203,7 +203,7 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
     Raises:
         InputError: the path is not that of an .html file, or cannot be written to.
     """
-    path, figures = page_outputs(path)
+    path, json_path = page_outputs(path)
     page = render(
         "keras_ae.evaluation.report/comparison.html",
         "evaluation",
@@ -212,10 +212,10 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
         table=comparison_table(comparison),
         charts=[chart for column in comparison["columns"] if (chart := _chart(comparison, column))],
         differences=comparison["differences"],
-        json_name=figures.name,
+        json_name=json_path.name,
     )
     try:
-        write_atomically(figures, as_json(comparison))
+        write_atomically(json_path, as_json(comparison))
         return write_atomically(path, page)
     except OSError as error:
         raise InputError(f"The comparison cannot be written to {path}: {error}.") from error

@@ -32,26 +32,26 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
 
 
-def score(value: float | None, figures: dict) -> str:
+def score(value: float | None, results: dict) -> str:
     """Format the result of a probe: accuracy as a percentage, `R^2` as a number."""
-    if value is None or figures["kind"] != "regression":
+    if value is None or results["kind"] != "regression":
         return percent(value)
     return f"{value:.3f}".replace("-", "−")
 
 
-def unit(figures: dict) -> str:
+def unit(results: dict) -> str:
     """Return the name of the measure of a probe, `R²` or accuracy."""
-    return "R²" if figures["kind"] == "regression" else "accuracy"
+    return "R²" if results["kind"] == "regression" else "accuracy"
 
 
-def cards(figures: dict) -> list[Card]:
+def cards(results: dict) -> list[Card]:
     """Return cards with the most important results."""
     found = []
-    for name, one in list(figures["probes"].items())[:2]:
+    for name, one in list(results["probes"].items())[:2]:
         control, values = next(iter(one["controls"].items()))
         guess = f"{label('majority')} {score(one['majority'], one)}, {control} {score(values['linear'], one)}"
         found.append(Card(f"{name}, {label('linear')}", score(one["linear"], one), guess))
-    for row in figures["pairs"]["rows"][:1]:
+    for row in results["pairs"]["rows"][:1]:
         found.append(
             Card("L_D*, nats", format_number(row["ld_star"], 3), "0: identifies its input; 1.386: noise")
         )
@@ -63,15 +63,15 @@ def cards(figures: dict) -> list[Card]:
                 f"of inputs ranked first among {size}; {label('chance')} {percent(1 / size)}",
             )
         )
-    error = figures["reconstruction"] or {}
+    error = results["reconstruction"] or {}
     if "mse" in error:
         note = f"held-out examples; mean example: {format_number(error['mse_of_mean'], 3)}"
         found.append(Card(label("reconstruction.mse"), format_number(error["mse"], 3), note))
-    codes = figures["codes"]
+    codes = results["codes"]
     if codes:
         note = f"of at most {format_number(codes['bits'], 4)}"
         found.append(Card(label("entropy"), format_number(codes["entropy"], 3), note))
-    leaks = figures["leaks"]
+    leaks = results["leaks"]
     if leaks:
         name = max(leaks, key=lambda one: leaks[one]["share"])
         found.insert(1, Card(f"{label('leak')} of {name}", percent(leak_of(leaks[name])), _read(leaks[name])))
@@ -83,9 +83,9 @@ def label(key: str) -> str:
     return EMBEDDING[key].label
 
 
-def leak_of(figures: dict) -> float:
+def leak_of(results: dict) -> float:
     """Return the leak of a nuisance, the share of the possible improvement of a probe, at least 0."""
-    return max(0.0, figures["share"])
+    return max(0.0, results["share"])
 
 
 def _read(one):
@@ -94,23 +94,23 @@ def _read(one):
     return f"{one['verdict']}: a probe reaches {best}, the {label('baseline')} {score(one['baseline'], one)}"
 
 
-def findings(figures: dict) -> list[Finding]:
+def findings(results: dict) -> list[Finding]:
     """Return one sentence for each result of the embedding."""
-    found = [_known(name, one) for name, one in figures["probes"].items()]
-    found += [_leaked(name, one) for name, one in figures["leaks"].items()]
-    found += [_identified(row) for row in figures["pairs"]["rows"][:1]]
-    error = figures["reconstruction"] or {}
+    found = [_known(name, one) for name, one in results["probes"].items()]
+    found += [_leaked(name, one) for name, one in results["leaks"].items()]
+    found += [_identified(row) for row in results["pairs"]["rows"][:1]]
+    error = results["reconstruction"] or {}
     if error.get("mse_of_mean"):
         found.append(_reconstructed(error["mse"], error["mse_of_mean"]))
-    found += [_used(level, one) for level, one in ((figures["codes"] or {}).get("levels") or {}).items()]
-    if figures["disentanglement"]:
-        found.append(_separated(figures["disentanglement"]))
+    found += [_used(level, one) for level, one in ((results["codes"] or {}).get("levels") or {}).items()]
+    if results["disentanglement"]:
+        found.append(_separated(results["disentanglement"]))
     return found
 
 
-def cautions(figures: dict) -> list[str]:
+def cautions(results: dict) -> list[str]:
     """Return reservations about the results, one sentence each."""
-    data, found = figures["data"], list(figures["doubts"])
+    data, found = results["data"], list(results["doubts"])
     if data["n_test"] < FEW_TEST_EXAMPLES:
         found.append(f"There are only {data['n_test']} held-out examples: intervals are wide.")
     if data["equal_test_inputs"]:
@@ -118,22 +118,22 @@ def cautions(figures: dict) -> list[str]:
             f"Held-out inputs that equal another one: {data['equal_test_inputs']}. Their mismatched pairs "
             "cannot be distinguished from matched ones, which raises L_D* and lowers retrieval."
         )
-    if figures["settings"]["seeds"] < 3 and figures["pairs"]["rows"]:
-        seeds = figures["settings"]["seeds"]
+    if results["settings"]["seeds"] < 3 and results["pairs"]["rows"]:
+        seeds = results["settings"]["seeds"]
         found.append(f"L_D* comes from {seeds} seed{'s' * (seeds > 1)}; use at least 3 for publication.")
-    side = figures["settings"].get("pair_side")
-    if side and data["kind"] == "images" and max(data["shape"][:2]) > side and figures["pairs"]["rows"]:
+    side = results["settings"].get("pair_side")
+    if side and data["kind"] == "images" and max(data["shape"][:2]) > side and results["pairs"]["rows"]:
         found.append(f"The discriminator used images reduced to {side} pixels, which can only raise L_D*.")
-    if figures["pairs"].get("left_out"):
-        found.append(f"L_D* was left out: {figures['pairs']['left_out']}")
-    found += [f"{name} was left out: {why}" for name, why in figures.get("left_out", {}).items()]
+    if results["pairs"].get("left_out"):
+        found.append(f"L_D* was left out: {results['pairs']['left_out']}")
+    found += [f"{name} was left out: {why}" for name, why in results.get("left_out", {}).items()]
     found += [
         f"{name} is missing in {count:,} examples, which are left out of its results."
         for name, count in data.get("missing", {}).items()
     ]
-    found += [f"{name} could not be measured: {why}" for name, why in figures.get("failed", {}).items()]
-    if "left_out" in (figures["reconstruction"] or {}):
-        found.append(f"The reconstruction was left out: {figures['reconstruction']['left_out']}")
+    found += [f"{name} could not be measured: {why}" for name, why in results.get("failed", {}).items()]
+    if "left_out" in (results["reconstruction"] or {}):
+        found.append(f"The reconstruction was left out: {results['reconstruction']['left_out']}")
     return found
 
 

@@ -13,11 +13,11 @@ from keras_ae.evaluation.report.page.sentences import (
     score,
     unit,
 )
+from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.pages.glossary import EMBEDDING, definitions
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
 from keras_ae.pages.template import data_uri, format_number
 
-COLUMNS = 32  # pictures in a row of a sheet, the same as in `sections.visual.sheet`
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}
 MEASURES = {
     "mig": "mig",
@@ -30,38 +30,38 @@ MEASURES = {
 
 def embedding_view(record: Any) -> dict[str, Any]:
     """Return plain values for `embedding.html`, which escapes all of them."""
-    figures = record.figures
+    results = record.results
     return {
-        "title": figures["title"],
-        "facts": _facts(figures),
-        "cards": cards(figures),
-        "findings": findings(figures),
-        "cautions": cautions(figures),
-        "map": scatter(figures),
-        "method": METHODS.get(figures["map"]["method"], figures["map"]["method"]),
-        "trustworthiness": figures["map"]["trustworthiness"],
-        "sheets": {name: _sheet(name, record) for name in figures["pictures"]},
-        "probes": [_probe(name, one) for name, one in figures["probes"].items()],
-        "leaks": [_probe(name, one) for name, one in figures["leaks"].items()],
-        "control": _control(figures),
-        "pairs": _pairs_table(figures),
-        "noise": list(figures["settings"]["code_noise"]),
-        "codes": _codes(figures["codes"]),
-        "code_probes": _code_probes(figures),
-        "disentanglement": _disentanglement(figures["disentanglement"]),
-        "reconstruction": _reconstruction(figures),
-        "neighbours": _neighbours(figures),
+        "title": results["title"],
+        "facts": _facts(results),
+        "cards": cards(results),
+        "findings": findings(results),
+        "cautions": cautions(results),
+        "map": scatter(results),
+        "method": METHODS.get(results["map"]["method"], results["map"]["method"]),
+        "trustworthiness": results["map"]["trustworthiness"],
+        "sheets": {name: _sheet(name, record) for name in results["pictures"]},
+        "probes": [_probe(name, one) for name, one in results["probes"].items()],
+        "leaks": [_probe(name, one) for name, one in results["leaks"].items()],
+        "control": _control(results),
+        "pairs": _pairs_table(results),
+        "noise": list(results["settings"]["code_noise"]),
+        "codes": _codes(results["codes"]),
+        "code_probes": _code_probes(results),
+        "disentanglement": _disentanglement(results["disentanglement"]),
+        "reconstruction": _reconstruction(results),
+        "neighbours": _neighbours(results),
         "glossary": definitions(EMBEDDING.values()),
-        "settings": pairs_table(figures["settings"], setting=True),
-        "about": pairs_table({**figures["about"], **_material(figures)}, setting=True),
+        "settings": pairs_table(results["settings"], setting=True),
+        "about": pairs_table({**results["about"], **_material(results)}, setting=True),
     }
 
 
-def _facts(figures):
-    encoder, data = figures["encoder"], figures["data"]
+def _facts(results):
+    encoder, data = results["encoder"], results["data"]
     shape = " × ".join(map(str, data["shape"]))
     kind = data["kind"] if data["kind"] != "arrays" else "examples"
-    source = figures["about"].get("data", {}).get("name")
+    source = results["about"].get("data", {}).get("name")
     numbers = f"{encoder['numbers']:,} number{'s' * (encoder['numbers'] != 1)}"
     return [
         encoder["kind"],
@@ -71,19 +71,19 @@ def _facts(figures):
     ]
 
 
-def _material(figures):
-    encoder = figures["encoder"]
+def _material(results):
+    encoder = results["encoder"]
     return {
         "encoder": f"{encoder['kind']}: {encoder['name']}",
         "embedding": encoder["embedding_shape"],
         "pooled over positions": encoder["pooled"],
-        **{name: figures["data"][name] for name in ("n_train", "n_test", "factors", "nuisances")},
+        **{name: results["data"][name] for name in ("n_train", "n_test", "factors", "nuisances")},
     }
 
 
 def _sheet(name, record):
-    count, height, width = record.figures["pictures"][name]
-    columns = min(COLUMNS, count)
+    count, height, width = record.results["pictures"][name]
+    columns = min(SHEET_COLUMNS, count)
     return {
         "source": data_uri(record.pictures[name]),
         "count": count,
@@ -95,8 +95,8 @@ def _sheet(name, record):
     }
 
 
-def _control(figures):
-    both = [*figures["probes"].values(), *figures["leaks"].values()]
+def _control(results):
+    both = [*results["probes"].values(), *results["leaks"].values()]
     return next(iter(both[0]["controls"])) if both else ""
 
 
@@ -143,8 +143,8 @@ def _place(value):
     return None if value is None else round(100 * min(1.0, max(0.0, value)), 2)
 
 
-def _pairs_table(figures):
-    rows = figures["pairs"]["rows"]
+def _pairs_table(results):
+    rows = results["pairs"]["rows"]
     if not rows:
         return None
     size = rows[0]["info_nce_candidates"]
@@ -155,7 +155,7 @@ def _pairs_table(figures):
     for row in rows:
         closed = row["closed_form"]
         cells = [
-            _with_spread(row, "ld_star", row["ld_star"] / figures["pairs"]["independent"]),
+            _with_spread(row, "ld_star", row["ld_star"] / results["pairs"]["independent"]),
             Cell(f"{closed:.3f}" if closed is not None else "", number=True),
             Cell(f"{row['auc']:.3f}", number=True),
             _with_spread(row, "info_nce"),
@@ -201,10 +201,10 @@ def _level(one):
     }
 
 
-def _code_probes(figures):
-    found = (figures["codes"] or {}).get("probes") or {}
+def _code_probes(results):
+    found = (results["codes"] or {}).get("probes") or {}
     rows = [
-        Row(name, [Cell(score(one[key], figures["probes"][name]), number=True) for key in ("linear", "mlp")])
+        Row(name, [Cell(score(one[key], results["probes"][name]), number=True) for key in ("linear", "mlp")])
         for name, one in found.items()
     ]
     return Table(["", label("codes.linear"), label("codes.mlp")], rows) if rows else None
@@ -227,11 +227,11 @@ def _disentanglement(found):
     }
 
 
-def _reconstruction(figures):
-    found = figures["reconstruction"]
+def _reconstruction(results):
+    found = results["reconstruction"]
     if not found or "mse" not in found:
         return None
-    shown = figures["pictures"].get("reconstructions", [0])[0] // 2
+    shown = results["pictures"].get("reconstructions", [0])[0] // 2
     return {
         "mse": format_number(found["mse"], 3),
         "mean": format_number(found["mse_of_mean"], 3),
@@ -241,8 +241,8 @@ def _reconstruction(figures):
     }
 
 
-def _neighbours(figures):
-    found = figures["neighbours"]
+def _neighbours(results):
+    found = results["neighbours"]
     number, k = len(found["queries"]), found["k"]
     rows = []
     for row in range(number):

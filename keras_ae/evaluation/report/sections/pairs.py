@@ -27,7 +27,7 @@ def pair_rows(material: Any, settings: Any, say: Any = None) -> list[dict[str, A
         if say is not None:
             say(f"pairs of input and {name}")
         (x, x_test), (z, z_test) = material.inputs, parts
-        figures = pair_discrimination(
+        results = pair_discrimination(
             x,
             z,
             test=(x_test, z_test),
@@ -39,7 +39,7 @@ def pair_rows(material: Any, settings: Any, say: Any = None) -> list[dict[str, A
             seed=settings.seed,
             progress=detail_of(say),
         )
-        rows.append({"name": name, "role": role, "closed_form": closed_form, **figures})
+        rows.append({"name": name, "role": role, "closed_form": closed_form, **results})
     return rows
 
 

@@ -30,7 +30,7 @@ def probes(material: Any, settings: Any, detail: Any = lambda text: None) -> dic
     for name, pair in material.factors.items():
         detail(name)
         found[name] = attempt(name, _probed, material, pair, settings)
-    return {name: figures for name, figures in found.items() if figures is not None}
+    return {name: results for name, results in found.items() if results is not None}
 
 
 def leaks(material: Any, settings: Any, detail: Any = lambda text: None) -> dict[str, dict]:
@@ -39,7 +39,7 @@ def leaks(material: Any, settings: Any, detail: Any = lambda text: None) -> dict
     for name, pair in material.nuisances.items():
         detail(f"leak of {name}")
         found[name] = attempt(name, _leaked, material, pair, settings)
-    return {name: figures for name, figures in found.items() if figures is not None}
+    return {name: results for name, results in found.items() if results is not None}
 
 
 def disentanglement(material: Any, settings: Any) -> dict[str, Any] | None:
@@ -77,18 +77,18 @@ def _with_missing(columns):
 
 def _probed(material, pair, settings):
     train, test = _measurable(pair)
-    figures = probe(material.z_train, train, test=(material.z_test, test), seed=settings.seed)
-    if train.dtype.kind != "f" and figures["n_train"] > NEIGHBOURS:
+    results = probe(material.z_train, train, test=(material.z_test, test), seed=settings.seed)
+    if train.dtype.kind != "f" and results["n_train"] > NEIGHBOURS:
         nearest = knn(material.z_train, train, test=(material.z_test, test), k=NEIGHBOURS)
-        figures["knn"], figures["knn_k"] = nearest["accuracy"], NEIGHBOURS
-    return {**figures, "controls": _controls(material, train, test, settings)}
+        results["knn"], results["knn_k"] = nearest["accuracy"], NEIGHBOURS
+    return {**results, "controls": _controls(material, train, test, settings)}
 
 
 def _leaked(material, pair, settings):
     (train, test), name = _measurable(pair), "nuisance"
     held_out = (material.z_test, {name: test})
-    figures = leakage(material.z_train, {name: train}, test=held_out, seed=settings.seed)[name]
-    return {**figures, "controls": _controls(material, train, test, settings)}
+    results = leakage(material.z_train, {name: train}, test=held_out, seed=settings.seed)[name]
+    return {**results, "controls": _controls(material, train, test, settings)}
 
 
 def _measurable(pair):
@@ -101,8 +101,8 @@ def _measurable(pair):
 
 def _controls(material, train, test, settings):
     z_train, z_test = material.components
-    figures = probe(z_train, train, test=(z_test, test), seed=settings.seed)
-    return {material.control: {name: figures[name] for name in KEPT}}
+    results = probe(z_train, train, test=(z_test, test), seed=settings.seed)
+    return {material.control: {name: results[name] for name in KEPT}}
 
 
 def code_probes(
@@ -112,9 +112,9 @@ def code_probes(
     found = {}
     for name, (train, test) in material.factors.items():
         options = {"test": (codes_test, test), "seed": settings.seed, "one_hot": True}
-        figures = attempt(f"{name}, from the codes", probe, codes_train, train, **options)
-        if figures is not None:
-            found[name] = {key: figures[key] for key in KEPT}
+        results = attempt(f"{name}, from the codes", probe, codes_train, train, **options)
+        if results is not None:
+            found[name] = {key: results[key] for key in KEPT}
     return found
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf  # writes PNG files and resizes
 
 from keras_ae.evaluation.encoders.loading import in_batches
 from keras_ae.evaluation.probes.neighbours import nearest_neighbours
+from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.evaluation.report.sections._projection import MOST_POINTS, plane
 
 SHOWN = 20  # number of reconstructions shown
@@ -33,8 +34,8 @@ def reconstructions(material: Any) -> tuple[dict | None, dict]:
     x = some.array.astype("float64")
     mean = material.train.array.astype("float64").mean(axis=0)
     error, usual = (np.square(x - other)[real].mean() for other in (made, mean))
-    figures = {"mse": float(error), "mse_of_mean": float(usual), "n": len(some)}
-    return figures, _reconstructed(some, made)
+    results = {"mse": float(error), "mse_of_mean": float(usual), "n": len(some)}
+    return results, _reconstructed(some, made)
 
 
 def _reconstructed(some, made):
@@ -116,7 +117,6 @@ def _short(text):
     return text if len(text) <= TEXT else f"{text[: TEXT - 1].rstrip()}…"
 
 
-COLUMNS = 32  # pictures in a row of a sheet
 STRIP = 12  # height of the picture of a vector, which is a stripe of its values
 
 
@@ -148,7 +148,7 @@ def thumbnails(examples: Any, like: Any = None, largest: int = 64) -> np.ndarray
 
 
 def sheet(pictures: np.ndarray) -> bytes:
-    """Return all pictures on one PNG, with `COLUMNS` pictures per row.
+    """Return all pictures on one PNG, with `SHEET_COLUMNS` pictures per row.
 
     Example:
 
@@ -156,7 +156,7 @@ def sheet(pictures: np.ndarray) -> bytes:
     b'PNG'
     """
     count, height, width, channels = pictures.shape
-    columns, rows = min(COLUMNS, count), math.ceil(count / COLUMNS)
+    columns, rows = min(SHEET_COLUMNS, count), math.ceil(count / SHEET_COLUMNS)
     grid = np.zeros((rows * columns, height, width, channels), "uint8")
     grid[:count] = pictures
     grid = grid.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)

@@ -1,4 +1,4 @@
-"""The figures of an epoch do not depend on how the data are cut into batches."""
+"""The results of an epoch do not depend on how the data are cut into batches."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def without_noise(monkeypatch):
     monkeypatch.setattr(keras.random, "uniform", lambda shape, *_, **__: ops.full(shape, 0.5, "float32"))
 
 
-def figures(model, x, weights, sizes):
+def results(model, x, weights, sizes):
     """What a validation in batches of these sizes reports."""
     model.reset_metrics()
     target = x.get("x", x.get("ids")) if isinstance(x, dict) else x
@@ -38,7 +38,7 @@ def figures(model, x, weights, sizes):
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["all_alike", "weighted"])
 def test_validation_reports_the_same_for_every_cut_into_batches(case, trained, without_noise, weights):
     model, x = trained[case.name], case.data()
-    whole, cut = (figures(model, x, weights, sizes) for sizes in ((12,), (5, 5, 1, 1)))
+    whole, cut = (results(model, x, weights, sizes) for sizes in ((12,), (5, 5, 1, 1)))
     statistics = STATISTICS & set(whole)
     names = set(whole) - statistics - ({"loss"} if statistics else set())
     assert len(names) > 1 or not statistics
@@ -48,7 +48,7 @@ def test_validation_reports_the_same_for_every_cut_into_batches(case, trained, w
 
 
 def counted(case, model, x):
-    """What each figure of a batch is a mean of: predicted frames, sentences with a neighbour, examples."""
+    """What each result of a batch is a mean of: predicted frames, sentences with a neighbour, examples."""
     if case.words:
         near = np.abs(x["position"][:, None] - x["position"]) == 1
         sentences = (near & (x["document"][:, None] == x["document"])).any(axis=1).sum()
@@ -66,7 +66,7 @@ def counted(case, model, x):
 
 @pytest.mark.only(contrastive=True)
 def test_an_epoch_of_comparisons_counts_each_batch_by_what_is_compared_in_it(case, without_noise):
-    """The candidates are those of the batch: the figures of each batch are those of the batch alone."""
+    """The candidates are those of the batch: the results of each batch are those of the batch alone."""
     model, x, sizes = case.compiled(), case.data(), (5, 5, 1, 1)
     if case.words:
         sizes = (7, 3, 2)  # one sentence has no neighbour
@@ -75,9 +75,9 @@ def test_an_epoch_of_comparisons_counts_each_batch_by_what_is_compared_in_it(cas
         keras.tree.map_structure(lambda array, rows=slice(end - size, end): array[rows], x)
         for size, end in zip(sizes, ends, strict=True)
     ]
-    batches = [figures(model, part, None, (size,)) for part, size in zip(parts, sizes, strict=True)]
+    batches = [results(model, part, None, (size,)) for part, size in zip(parts, sizes, strict=True)]
     weights = [counted(case, model, part) for part in parts]
-    found = figures(model, x, None, sizes)
+    found = results(model, x, None, sizes)
     assert set(found) - {"loss"} <= set(weights[0])
     for name in set(found) & set(weights[0]):
         expected = np.average([b[name] for b in batches], weights=[w[name] for w in weights])

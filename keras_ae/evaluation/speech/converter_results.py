@@ -1,4 +1,4 @@
-"""Evaluation of a trained voice converter: probes of its two codes, and quality of its conversions."""
+"""Results of a trained voice converter: probes of its embeddings, and quality of its conversions."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ STEPS = 1000  # largest number of steps of logistic regression
 
 
 class ProbedUtterances:
-    """Speakers and words of the utterances of two splits, the targets of the probes of a code.
+    """Speakers and words of the utterances of two splits, the targets of the probes of an embedding.
 
     Args:
         train, test: `SpeechSplit`s with speakers, or lists of them.
@@ -43,10 +43,10 @@ class ProbedUtterances:
                 self.word = word
 
     def of_content(self, z: np.ndarray, seed: int = 0) -> dict[str, float]:
-        """Return the results `content_*` of a code that should contain the word but not the speaker.
+        """Return the results `content_*` of an embedding that should contain the word but not the speaker.
 
         Args:
-            z: code `(utterances, features)`.
+            z: embedding `(utterances, features)`.
             seed: seed of the probes.
         """
         of_speaker = self._both_probes(z, self.speaker, seed)
@@ -59,10 +59,10 @@ class ProbedUtterances:
         return found
 
     def of_voice(self, z: np.ndarray) -> dict[str, float]:
-        """Return the results `speaker_*` of a code that should contain the speaker but not the word.
+        """Return the results `speaker_*` of an embedding that should contain the speaker but not the word.
 
         Args:
-            z: code `(utterances, features)`.
+            z: embedding `(utterances, features)`.
         """
         found = {"speaker_speaker": self._linear(z, self.speaker, ~self.is_test, self.is_test)}
         if self.word is not None:
@@ -90,8 +90,8 @@ class ProbedUtterances:
         return linear_accuracy(z[train], y[train], z[test], y[test], STEPS)
 
 
-class Codes:
-    """Content and voice codes of the utterances of two splits from a trained `VoiceConverter`.
+class ConverterEmbeddings:
+    """Content and voice embeddings of the utterances of two splits from a trained `VoiceConverter`.
 
     Args:
         model: the converter.
@@ -113,7 +113,7 @@ class Codes:
         if model.speaker_encoder is not None:
             self.voices = np.concatenate([voices_of(model, split) for split in splits])
 
-    def figures(self, seed: int = 0) -> dict[str, float]:
+    def results(self, seed: int = 0) -> dict[str, float]:
         """Return the accuracies of probes that are fitted on the training split, on the test split.
 
         The probes of `content_*` read the means of the content over eight equal parts of the utterance,
@@ -130,13 +130,13 @@ class Codes:
         return found if self.voices is None else found | self.utterances.of_voice(self.voices)
 
 
-def conversion_figures(
+def conversion_results(
     model: Any,
     train: Any,
     test: Any,
     judge: Any,
     *,
-    codes: Codes | None = None,
+    embeddings: ConverterEmbeddings | None = None,
     most: int | None = None,
     one_utterance: bool = True,
     seed: int = 0,
@@ -148,7 +148,7 @@ def conversion_figures(
         train: `SpeechSplit`, or a list of them, with utterances of the target voices.
         test: the `SpeechSplit` to convert, with speakers and labels.
         judge: a `ConversionJudge` that was not fitted on any utterance of `test`.
-        codes: existing `Codes(model, train, test)`; `None`: computed.
+        embeddings: existing `ConverterEmbeddings(model, train, test)`; `None`: computed.
         most: number of utterances to convert, drawn with `seed`; `None`: all utterances.
         one_utterance: whether to convert with a single utterance of the target speaker as well.
         seed: seed of all draws.
@@ -156,28 +156,32 @@ def conversion_figures(
     Returns:
         `both_seen`, `target_seen`, `source_seen`, `digit_seen`, `mcd`, `gv`: the voice is given by the
         number of the speaker, or by the mean over its training utterances. `both_own`, `digit_own`: the
-        utterance is converted to its own voice, which measures the loss by the codes. With a speaker
+        utterance is converted to its own voice, which measures the loss by encoding. With a speaker
         encoder also `both_one_utterance`, `target_one_utterance`, `source_one_utterance`,
         `digit_one_utterance`: the voice is that of one training utterance with another content.
     """
-    codes = Codes(model, train, test) if codes is None else codes
+    embeddings = embeddings or ConverterEmbeddings(model, train, test)
     rng, layer = np.random.default_rng(seed), mel_layer(model)
     chosen = np.arange(len(test)) if most is None else np.sort(rng.permutation(len(test))[:most])
     rows, target = other_speakers(test.speaker[chosen], np.unique(test.speaker))
     rows = chosen[rows]
 
-    def heard(rows, target, voices, distances=False):
-        conversions = convert_all(model, test, codes.contents, rows, target, voices)
+    def judge_conversions(rows, target, voices, distances=False):
+        conversions = convert_all(model, test, embeddings.contents, rows, target, voices)
         return judged(conversions, test, layer, judge, distances=distances)
 
-    encoded = codes.voices is not None
-    seen = heard(rows, target, _mean_voice_each(codes, target) if encoded else None, distances=True)
-    own = heard(chosen, test.speaker[chosen], codes.voices[-len(test) :][chosen] if encoded else None)
+    encoded = embeddings.voices is not None
+    seen = judge_conversions(
+        rows, target, _mean_voice_each(embeddings, target) if encoded else None, distances=True
+    )
+    own = judge_conversions(
+        chosen, test.speaker[chosen], embeddings.voices[-len(test) :][chosen] if encoded else None
+    )
     found = {f"{name}_seen": seen[key] for name, key in _SHARES.items()}
     found |= {name: seen[name] for name in ("mcd", "gv") if name in seen}
     found |= {f"{name}_own": own[_SHARES[name]] for name in ("both", "digit")}
     if one_utterance and encoded:
-        once = heard(rows, target, _one_voice_each(codes, test.label[rows], target, rng))
+        once = judge_conversions(rows, target, _one_voice_each(embeddings, test.label[rows], target, rng))
         found |= {f"{name}_one_utterance": once[key] for name, key in _SHARES.items()}
     return found
 
@@ -185,20 +189,20 @@ def conversion_figures(
 _SHARES = {"both": "both", "target": "target_speaker", "source": "source_speaker", "digit": "content"}
 
 
-def _mean_voice_each(codes, target):
+def _mean_voice_each(embeddings, target):
     """Return the mean voice of all training utterances of each target."""
-    training = ~codes.utterances.is_test
-    means = mean_voices(codes.voices[training], codes.utterances.speaker[training])
+    training = ~embeddings.utterances.is_test
+    means = mean_voices(embeddings.voices[training], embeddings.utterances.speaker[training])
     return np.stack([means[int(t)] for t in target])
 
 
-def _one_voice_each(codes, said, target, rng):
+def _one_voice_each(embeddings, words, target, rng):
     """Return the voice of one training utterance of each target with another content."""
-    chosen, known = [], codes.utterances
-    for word, speaker in zip(said, target, strict=True):
+    chosen, known = [], embeddings.utterances
+    for word, speaker in zip(words, target, strict=True):
         of_target = (known.speaker == speaker) & ~known.is_test & (known.word != word)
         chosen.append(rng.choice(np.flatnonzero(of_target)))
-    return codes.voices[chosen]
+    return embeddings.voices[chosen]
 
 
 def listed(splits: Any) -> list:

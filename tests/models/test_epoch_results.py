@@ -1,4 +1,4 @@
-"""Figures of an epoch against numpy: sums over sums of weights, whatever the cut into batches."""
+"""Results of an epoch against numpy: sums over sums of weights, whatever the cut into batches."""
 
 import keras
 import numpy as np

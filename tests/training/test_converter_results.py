@@ -1,4 +1,4 @@
-"""Figures of voice converters against the model's own conversions, one by one, and hand-made codes."""
+"""Results of voice converters against the model's own conversions, one by one, and hand-made embeddings."""
 
 import keras
 import numpy as np
@@ -17,12 +17,17 @@ from keras_ae.evaluation.speech.conversions import (
     other_speakers,
     voices_of,
 )
-from keras_ae.evaluation.speech.converter_codes import Codes, ProbedUtterances, conversion_figures
+from keras_ae.evaluation.speech.converter_results import (
+    ConverterEmbeddings,
+    ProbedUtterances,
+    conversion_results,
+)
 from keras_ae.evaluation.speech.frame_probes import eight_bins
 from keras_ae.layers import FrameNormalization
 from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.networks import front_end
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
+from keras_ae.training import voice_conversion_figures
 from keras_ae.training.datasets.speech._stores import WaveformStore
 from keras_ae.training.datasets.speech.data import SpeechSplit
 
@@ -142,7 +147,7 @@ def test_the_judge_hears_recordings_and_their_copies_and_is_kept(splits, judge, 
     assert fit_judge([test], RATE, tmp_path / "judge.npz").hash == judge.hash  # read, not fitted
 
 
-def test_probes_of_codes_that_tell_one_thing_only(splits):
+def test_probes_of_embeddings_that_contain_one_thing_only(splits):
     utterances = ProbedUtterances(*splits)
     rng = np.random.default_rng(0)
     word, speaker = np.eye(WORDS)[utterances.word], np.eye(SPEAKERS)[utterances.speaker]
@@ -164,17 +169,27 @@ def test_a_voice_that_is_tied_to_the_word_is_no_voice_on_new_words(splits):
     assert voice["speaker_newdigits"] == pytest.approx(1 / SPEAKERS)
 
 
-def test_codes_of_a_model_are_pooled_and_probed(model, splits):
+def test_embeddings_of_a_model_are_pooled_and_probed(model, splits):
     train, test = splits
-    codes = Codes(model, [train], test)
+    embeddings = ConverterEmbeddings(model, [train], test)
     content = np.asarray(model.content(alone(test, 1)))[0]
-    np.testing.assert_allclose(codes.pooled[len(train) + 1], eight_bins(content), atol=1e-5)
-    np.testing.assert_allclose(codes.voices[2], np.asarray(model.speaker(alone(train, 2)))[0], atol=1e-5)
-    assert set(codes.figures()) == {
+    np.testing.assert_allclose(embeddings.pooled[len(train) + 1], eight_bins(content), atol=1e-5)
+    np.testing.assert_allclose(embeddings.voices[2], np.asarray(model.speaker(alone(train, 2)))[0], atol=1e-5)
+    assert set(embeddings.results()) == {
         *("content_speaker_linear", "content_speaker_mlp", "content_speaker_newdigits"),
         *("content_digit", "content_digit_mlp", "content_loso"),
         *("speaker_speaker", "speaker_digit", "speaker_newdigits"),
     }
+
+
+def test_former_names_work_and_warn(model, splits, judge):
+    train, test = splits
+    with pytest.warns(DeprecationWarning, match="is now .*ConverterEmbeddings"):
+        codes = voice_conversion_figures.Codes(model, train, test)
+    assert codes.figures() == codes.results()
+    with pytest.warns(DeprecationWarning, match="is now .*conversion_results"):
+        found = voice_conversion_figures.conversion_figures(model, train, test, judge, codes=codes, most=2)
+    assert found == conversion_results(model, train, test, judge, embeddings=codes, most=2)
 
 
 def test_words_that_training_has_not_are_not_probed(splits):
@@ -188,15 +203,15 @@ def test_words_that_training_has_not_are_not_probed(splits):
 
 def test_conversions_to_seen_speakers(model, splits, judge):
     train, test = splits
-    codes = Codes(model, train, test)
-    found = conversion_figures(model, train, test, judge, codes=codes, most=4)
+    embeddings = ConverterEmbeddings(model, train, test)
+    found = conversion_results(model, train, test, judge, embeddings=embeddings, most=4)
     assert set(found) == {
         *("both_seen", "target_seen", "source_seen", "digit_seen", "mcd", "gv", "both_own", "digit_own"),
         *("both_one_utterance", "target_one_utterance", "source_one_utterance", "digit_one_utterance"),
     }
     own = [np.asarray(model.log_mel(model.reconstruct(alone(test, i)))[1])[0] for i in range(len(test))]
     said = judge.predict(vocode(own, conversion_frames(RATE)))
-    every = conversion_figures(model, train, test, judge, codes=codes, one_utterance=False)
+    every = conversion_results(model, train, test, judge, embeddings=embeddings, one_utterance=False)
     assert every["digit_own"] == np.mean(said["content"] == test.label)
     right = (said["content"] == test.label) & (said["speaker"] == test.speaker)
     assert every["both_own"] == np.mean(right)
