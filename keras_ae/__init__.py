@@ -2,13 +2,9 @@
 
 import importlib
 
-from keras_ae.quiet import quiet_command_line
-
-quiet_command_line()  # does nothing unless this is the command line; must come before TensorFlow
-
-from keras_ae import layers, losses, metrics, models, networks, optimizers  # noqa: E402
-from keras_ae.errors import InputError  # noqa: E402
-from keras_ae.settings import take_numpy_scalars  # noqa: E402
+from keras_ae import layers, losses, metrics, models, networks, optimizers
+from keras_ae.errors import InputError
+from keras_ae.settings import take_numpy_scalars
 
 take_numpy_scalars("keras_ae")
 

@@ -2,7 +2,8 @@
 
 TensorFlow writes some lines before it reads `TF_CPP_MIN_LOG_LEVEL`, and reports some harmless events as
 errors. C++ writes them directly to the file descriptor. The descriptor is therefore redirected to a small
-process that removes them, while Python's stderr writes to the terminal.
+process that removes them, while Python's stderr writes to the terminal. The entry point of the command,
+`keras_ae_command.py`, loads this module before the package, of which it must import nothing.
 """
 
 import atexit
@@ -11,7 +12,7 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _CHATTER = re.compile(
@@ -23,17 +24,27 @@ _CHATTER = re.compile(
 )
 
 
-def quiet_command_line() -> None:
-    """Start filtering the output of C++ to stderr if this process is `keras-ae`.
+def filter_stderr() -> None:
+    """Start filtering the output of C++ to stderr; must be called before the import of TensorFlow.
 
-    If the user sets `TF_CPP_MIN_LOG_LEVEL=0`, nothing is filtered. The function must be called before the
-    import of TensorFlow. Until the command starts, Ctrl-C ends the process with one line, since an
-    interrupted import can raise many kinds of errors.
+    If the user sets `TF_CPP_MIN_LOG_LEVEL=0`, nothing is filtered.
     """
-    if _is_command_line() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _stop)
-    if _is_command_line() and os.environ.setdefault(LOG_LEVEL, "2") != "0" and hasattr(os, "fork"):
+    if os.environ.setdefault(LOG_LEVEL, "2") != "0" and hasattr(os, "fork"):
         _filter_descriptor()
+
+
+@contextlib.contextmanager
+def stopped_with_one_line() -> Iterator[None]:
+    """Let Ctrl-C end the process with one line, as an interrupted import can raise many kinds of errors.
+
+    Afterwards Ctrl-C raises `KeyboardInterrupt`.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def without_chatter(text: bytes) -> bytes:
@@ -51,11 +62,6 @@ def _stop(*_):
     with contextlib.suppress(OSError):
         os.write(2, b"keras-ae: stopped before the work began. Nothing was written.\n")
     os._exit(130)
-
-
-def _is_command_line():
-    as_module = ["-m", "keras_ae.training.cli"]
-    return Path(next(iter(sys.argv), "")).stem == "keras-ae" or sys.orig_argv[1:3] == as_module
 
 
 def _filter_descriptor():

@@ -1,7 +1,11 @@
 """What the tests of several folders share."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 # fixtures that take long to make: the tests that use them stay in one process
 COSTLY = {"trained": "conformance", "trained_run": "run", "saved": "export", "onnx_files": "export"}
@@ -29,6 +33,17 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(groups[item]))
     last = len(LONGEST)
     items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A folder for `sys.path` with links in the layout of an installed package, for processes."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "keras_ae_command.py").symlink_to(ROOT / "keras_ae_command.py")
+    (folder / "keras_ae").mkdir()
+    for path in [*(ROOT / "keras_ae").iterdir(), ROOT / "training", ROOT / "export"]:
+        (folder / "keras_ae" / path.name).symlink_to(path)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -93,9 +93,9 @@ def test_sdist_holds_every_file_of_the_checkout(sdist, files):
     }
 
 
-def test_wheel_holds_every_module_below_keras_ae_and_nothing_else(wheel, files):
+def test_wheel_holds_the_package_and_the_module_that_starts_the_command_line(wheel, files):
     tops = {path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")}
-    assert tops == {"keras_ae"}
+    assert tops == {"keras_ae", "keras_ae_command.py"}
     packed = {
         path.relative_to(wheel).as_posix() for path in (wheel / "keras_ae").rglob("*") if path.is_file()
     }
@@ -106,7 +106,7 @@ def test_wheel_holds_every_module_below_keras_ae_and_nothing_else(wheel, files):
 
 def test_wheel_names_command_and_licence(wheel):
     (information,) = wheel.glob("*.dist-info")
-    assert "keras-ae = keras_ae.training.cli:main" in (information / "entry_points.txt").read_text()
+    assert "keras-ae = keras_ae_command:main" in (information / "entry_points.txt").read_text()
     assert (information / "licenses" / "LICENSE").is_file()
     assert "License-Expression: Apache-2.0" in (information / "METADATA").read_text()
 
@@ -114,7 +114,9 @@ def test_wheel_names_command_and_licence(wheel):
 def test_wheel_alone_is_enough(wheel, tmp_path):
     program = (
         "import keras_ae, keras_ae.export as export, keras_ae.training.cli as cli; "
-        "print(keras_ae.__file__, export.__file__, cli.__file__); cli.main(['recipes'])"
+        "import keras_ae_command, sys; sys.argv[1:] = ['recipes']; "
+        "print(keras_ae.__file__, export.__file__, cli.__file__, keras_ae_command.__file__); "
+        "keras_ae_command.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -20,12 +20,13 @@ ERRORS = [
     b"Segmentation fault\n",
     b"Information that is ours\n",
 ]
-# stands for `keras-ae`: without a log level of its own, before TensorFlow writes its first line
+# a command, and what TensorFlow might write after it, in the same process
 PROGRAM = """
 import os, sys
-sys.argv = ["/usr/bin/keras-ae"]
 sys.path[:0] = {path}
-import keras_ae
+sys.argv = ["keras-ae", "recipes"]
+import keras_ae_command
+assert keras_ae_command.main() == 0
 import tensorflow as tf
 tf.constant(1.0) + 1.0  # starts the runtime
 os.write(2, {lines})
@@ -34,10 +35,14 @@ print("our own line", file=sys.stderr)
 """
 
 
-def run(lines, end="", **environment):
-    program = PROGRAM.format(path=sys.path, lines=lines, end=end)
-    others = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, env=others | environment)
+@pytest.fixture
+def run(installed):
+    def call(lines, end="", **environment):
+        program = PROGRAM.format(path=[installed, *sys.path], lines=lines, end=end)
+        others = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, env=others | environment)
+
+    return call
 
 
 @pytest.mark.parametrize("line", NOTES)
@@ -49,24 +54,24 @@ def test_errors_stay():
     assert without_chatter(b"".join(ERRORS)) == b"".join(ERRORS)
 
 
-def test_command_line_shows_nothing_of_tensorflow_but_its_errors():
+def test_command_line_shows_nothing_of_tensorflow_but_its_errors(run):
     done = run(NOTES[1] + ERRORS[1])
     assert done.returncode == 0
     assert sorted(done.stderr.splitlines(keepends=True)) == [ERRORS[1], b"our own line\n"]
 
 
-def test_what_a_crashing_process_says_is_shown():
+def test_what_a_crashing_process_says_is_shown(run):
     done = run(NOTES[1] + ERRORS[1], end="import faulthandler; faulthandler.enable(); os.abort()")
     assert done.returncode < 0
     assert ERRORS[1] in done.stderr and b"Fatal Python error: Aborted" in done.stderr
     assert b"oneDNN" not in done.stderr
 
 
-def test_log_level_of_the_user_is_kept():
+def test_log_level_of_the_user_is_kept(run):
     assert NOTES[1] in run(NOTES[1], TF_CPP_MIN_LOG_LEVEL="0").stderr
 
 
-def test_a_command_that_is_stopped_while_it_imports_says_one_line():
+def test_a_command_that_is_stopped_while_it_imports_says_one_line(installed):
     # Ctrl-C at the moment when TensorFlow is imported
     finder = (
         "import os, signal, sys\n"
@@ -76,7 +81,18 @@ def test_a_command_that_is_stopped_while_it_imports_says_one_line():
         "        if name == 'tensorflow': os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
-    program = finder + PROGRAM.format(path=sys.path, lines=b"", end="")
+    program = finder + PROGRAM.format(path=[installed, *sys.path], lines=b"", end="")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True)
     assert done.returncode == 130 and done.stdout == b""
     assert done.stderr == b"keras-ae: stopped before the work began. Nothing was written.\n"
+
+
+def test_import_of_the_package_changes_nothing_of_the_process():
+    program = (
+        f"import os, signal, sys; sys.path[:0] = {sys.path}; sys.argv = ['/usr/bin/keras-ae']\n"
+        "def state():\n"
+        "    return signal.getsignal(signal.SIGINT), os.fstat(2).st_ino, sys.stderr, dict(os.environ)\n"
+        "import tensorflow; before = state(); import keras_ae; assert state() == before"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,10 +1,8 @@
-"""Command line of `keras_ae.training` and `keras_ae.export`."""
+"""Command line of `keras_ae.training` and `keras_ae.export`; `keras_ae_command.py` starts it."""
 
 import contextlib
 import shlex
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import reduce
@@ -28,8 +26,6 @@ FORMATS = ("saved-model", "onnx")
 def main(arguments: list[str] | None = None) -> int:
     """Run `keras-ae ARGUMENTS`; return 0 on success, 2 with a one-line message for invalid input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # quiet.py set another one
     try:
         _check_recipe(arguments)
         given = given_options(arguments)
@@ -393,5 +389,7 @@ def data_warnings_as_lines() -> Iterator[None]:
         yield
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__":  # keras_ae_command filters earlier lines of TensorFlow, too
+    from keras_ae_command import main as command
+
+    sys.exit(command())
