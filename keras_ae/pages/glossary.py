@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keras_ae.pages.template import format_name
+from keras_ae.pages.formats import format_name
 
 
 @dataclass(frozen=True)

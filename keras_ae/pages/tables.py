@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_ae.pages.formats import format_number, format_value
 from keras_ae.pages.glossary import run_label
-from keras_ae.pages.template import flatten, format_number, format_value
 
 UNITS = {"psnr": "dB", "kl_loss": "nats"}
 
@@ -78,6 +78,23 @@ def pairs_table(
         cell = Cell(format_value(value)) if setting or not is_number(value) else value_cell(value)
         rows.append(Row(name if setting else (label or column_label)(name), [cell]))
     return Table([], rows, title)
+
+
+def flatten(mapping: dict, prefix: str = "") -> dict:
+    """Return nested dicts as one dict, with keys joined by dots.
+
+    Example:
+
+    >>> flatten({"a": 1, "b": {"c": 2, "d": {}}})
+    {'a': 1, 'b.c': 2}
+    """
+    flat = {}
+    for name, value in mapping.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def value_cell(value: Any, largest: float = 0.0, digits: int = 4, **marks) -> Cell:

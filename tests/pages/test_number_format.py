@@ -2,7 +2,15 @@ import math
 
 import pytest
 
-from keras_ae.pages.template import flatten, format_name, format_number, format_value
+from keras_ae.pages.formats import (
+    format_count,
+    format_decimals,
+    format_name,
+    format_number,
+    format_percent,
+    format_value,
+)
+from keras_ae.pages.tables import flatten
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,15 @@ def test_settings_stay_as_they_were_written():
 
 def test_long_lists_are_cut_and_counted():
     assert format_value([1] * 20).endswith("1, … (20 entries)")
+
+
+def test_percentages_and_fixed_decimals_have_a_true_minus_sign():
+    assert (format_percent(-0.051), format_percent(None)) == ("−5.1\u202f%", "–")
+    assert (format_decimals(-0.5), format_decimals(1.25, 1), format_count(12345)) == (
+        "−0.500",
+        "1.2",
+        "12,345",
+    )
 
 
 def test_names_become_words_with_acronyms_in_capitals():

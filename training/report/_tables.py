@@ -2,6 +2,7 @@
 
 import math
 
+from keras_ae.pages.formats import format_name, format_number
 from keras_ae.pages.glossary import definitions, run_label, run_measure
 from keras_ae.pages.tables import (
     Card,
@@ -9,12 +10,12 @@ from keras_ae.pages.tables import (
     Row,
     Table,
     column_label,
+    flatten,
     is_finite_number,
     is_number,
     pairs_table,
     value_cell,
 )
-from keras_ae.pages.template import flatten, format_name, format_number
 from keras_ae.training.report._record import Export
 
 HEADLINES = (  # most important first; the first measured key of each line is shown as a card

@@ -8,9 +8,10 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.page.sentences import cards
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
+from keras_ae.pages.formats import format_name, format_value
 from keras_ae.pages.glossary import EMBEDDING, RUN
 from keras_ae.pages.tables import pairs_table
-from keras_ae.pages.template import data_uri, format_name, format_value, render
+from keras_ae.pages.template import data_uri, render
 from keras_ae.training.report._record import RunRecord, read_run
 from keras_ae.training.report._tables import (
     baseline_table,
@@ -134,7 +135,7 @@ def _curves(history):
     for panel in history_panels(history):
         pictures = [history_curves(history, panels=[panel], theme=theme) for theme in (LIGHT, DARK)]
         light, dark = map(data_uri, pictures)
-        curves.append({"title": format_name(panel), "light": light, "dark": dark})
+        curves.append({"panel": panel, "light": light, "dark": dark})
     return curves
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae.errors import require
-from keras_ae.pages.template import format_name
+from keras_ae.pages.formats import format_name
 
 DPI = 200
 FONT_SIZE = 8

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.page.sentences import label, leak_of, percent, score
+from keras_ae.evaluation.report.page.sentences import label, leak_of, score
 from keras_ae.evaluation.report.record import as_json
 from keras_ae.files import page_outputs, write_atomically
+from keras_ae.pages.formats import format_decimals, format_number, format_percent
 from keras_ae.pages.tables import Cell, Row, Table
-from keras_ae.pages.template import format_number, render
+from keras_ae.pages.template import render
 
 HIGHER, LOWER, NEITHER = 1, -1, 0
 
@@ -137,18 +138,18 @@ def _columns(reports):
             Column(f"{name}.{key}", f"{name}, {label(key)}", HIGHER, text) for key in ("linear", "mlp", "knn")
         ]
     for name in nuisances:
-        columns.append(Column(f"{name}.leak", f"{label('leak')} of {name}", LOWER, percent))
+        columns.append(Column(f"{name}.leak", f"{label('leak')} of {name}", LOWER, format_percent))
     columns += [
-        Column("ld_star", label("ld_star"), LOWER, _three),
-        Column("ld_star_noise", label("ld_star_noise"), LOWER, _three),
-        Column("info_nce", label("info_nce"), HIGHER, _three),
-        Column("retrieval", label("retrieval"), HIGHER, percent),
+        Column("ld_star", label("ld_star"), LOWER, format_decimals),
+        Column("ld_star_noise", label("ld_star_noise"), LOWER, format_decimals),
+        Column("info_nce", label("info_nce"), HIGHER, format_decimals),
+        Column("retrieval", label("retrieval"), HIGHER, format_percent),
         Column("mse", label("reconstruction.mse"), LOWER, lambda value: format_number(value, 3)),
-        Column("usage", label("codes.usage"), HIGHER, percent),
+        Column("usage", label("codes.usage"), HIGHER, format_percent),
         Column("perplexity", label("codes.perplexity"), NEITHER, lambda value: format_number(value, 3)),
-        Column("mig", label("mig"), HIGHER, _three),
-        Column("dci", label("dci"), HIGHER, _three),
-        Column("sap", label("sap"), HIGHER, _three),
+        Column("mig", label("mig"), HIGHER, format_decimals),
+        Column("dci", label("dci"), HIGHER, format_decimals),
+        Column("sap", label("sap"), HIGHER, format_decimals),
     ]
     return columns
 
@@ -183,10 +184,6 @@ def _best(column, rows):
 
 def _scored(results):
     return lambda value: score(value, results)
-
-
-def _three(value):
-    return f"{value:.3f}".replace("-", "−")
 
 
 def _aligned(text, width, column):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT
+from keras_ae.pages.formats import format_decimals, format_number, format_percent
 from keras_ae.pages.glossary import EMBEDDING
 from keras_ae.pages.tables import Card
-from keras_ae.pages.template import format_number
 
 MOST_CARDS = 6
 FEW_TEST_EXAMPLES = 200
@@ -20,23 +20,11 @@ class Finding:
     tone: str = "plain"
 
 
-def percent(value: float | None) -> str:
-    """Format a fraction as a percentage.
-
-    Example:
-
-    >>> percent(0.8106), percent(None)
-    ('81.1\\u202f%', '–')
-    """
-    # a narrow no-break space
-    return "–" if value is None else f"{100 * value:.1f}\u202f%".replace("-", "−")
-
-
 def score(value: float | None, results: dict) -> str:
     """Format the result of a probe: accuracy as a percentage, `R^2` as a number."""
     if value is None or results["kind"] != "regression":
-        return percent(value)
-    return f"{value:.3f}".replace("-", "−")
+        return format_percent(value)
+    return format_decimals(value)
 
 
 def unit(results: dict) -> str:
@@ -59,8 +47,8 @@ def cards(results: dict) -> list[Card]:
         found.append(
             Card(
                 "retrieval",
-                percent(row["retrieval"]),
-                f"of inputs ranked first among {size}; {label('chance')} {percent(1 / size)}",
+                format_percent(row["retrieval"]),
+                f"of inputs ranked first among {size}; {label('chance')} {format_percent(1 / size)}",
             )
         )
     error = results["reconstruction"] or {}
@@ -74,7 +62,9 @@ def cards(results: dict) -> list[Card]:
     leaks = results["leaks"]
     if leaks:
         name = max(leaks, key=lambda one: leaks[one]["share"])
-        found.insert(1, Card(f"{label('leak')} of {name}", percent(leak_of(leaks[name])), _read(leaks[name])))
+        found.insert(
+            1, Card(f"{label('leak')} of {name}", format_percent(leak_of(leaks[name])), _read(leaks[name]))
+        )
     return found[:MOST_CARDS]
 
 
@@ -173,8 +163,8 @@ def _identified(row):
         )
     return Finding(
         f"The embedding identifies its input with L_D* = {format_number(row['ld_star'], 3)} nats; the input "
-        f"is ranked first among {size} in {percent(row['retrieval'])} of cases. This measures information, "
-        "not usefulness."
+        f"is ranked first among {size} in {format_percent(row['retrieval'])} of cases. This measures "
+        "information, not usefulness."
     )
 
 
@@ -182,15 +172,14 @@ def _reconstructed(error, of_mean):
     if error >= of_mean:
         numbers = f"{format_number(error, 3)}, mean example {format_number(of_mean, 3)}"
         return Finding(f"The reconstructions are no better than the mean example: MSE {numbers}.", "bad")
-    return Finding(
-        f"The reconstructions explain {percent(1 - error / of_mean)} of the variance of held-out inputs."
-    )
+    explained = format_percent(1 - error / of_mean)
+    return Finding(f"The reconstructions explain {explained} of the variance of held-out inputs.")
 
 
 def _used(level, one):
     name = f"The {level} codes use" if level else "The codes use"
     return Finding(
-        f"{name} {percent(one['usage'])} of their {one['num_values']:,} values, and carry at most "
+        f"{name} {format_percent(one['usage'])} of their {one['num_values']:,} values, and carry at most "
         f"{format_number(one['entropy'], 3)} of {format_number(one['bits'], 4)} bits.",
         "bad" if one["usage"] < 0.5 and one["num_values"] <= 4096 else "plain",
     )

@@ -9,14 +9,14 @@ from keras_ae.evaluation.report.page.sentences import (
     findings,
     label,
     leak_of,
-    percent,
     score,
     unit,
 )
 from keras_ae.evaluation.report.record import SHEET_COLUMNS
+from keras_ae.pages.formats import format_decimals, format_number, format_percent
 from keras_ae.pages.glossary import EMBEDDING, definitions
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
-from keras_ae.pages.template import data_uri, format_number
+from keras_ae.pages.template import data_uri
 
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}
 MEASURES = {
@@ -131,7 +131,7 @@ def _probe(name, one):
             (label("selectivity"), score(one["selectivity"], one), "less permuted labels"),
         ],
         "verdict": one.get("verdict", ""),
-        "leak": percent(leak_of(one)) if is_leak else "",
+        "leak": leak_of(one) if is_leak else None,
     }
 
 
@@ -156,10 +156,10 @@ def _pairs_table(results):
         closed = row["closed_form"]
         cells = [
             _with_spread(row, "ld_star", row["ld_star"] / results["pairs"]["independent"]),
-            Cell(f"{closed:.3f}" if closed is not None else "", number=True),
-            Cell(f"{row['auc']:.3f}", number=True),
+            Cell(format_decimals(closed) if closed is not None else "", number=True),
+            Cell(format_decimals(row["auc"]), number=True),
             _with_spread(row, "info_nce"),
-            Cell(percent(row["retrieval"]), number=True),
+            Cell(format_percent(row["retrieval"]), number=True),
         ]
         cells += [
             value_cell(row["noise"][s], digits=3) if s in row["noise"] else Cell("", True) for s in noise
@@ -169,9 +169,9 @@ def _pairs_table(results):
 
 
 def _with_spread(row, name, bar=None):
-    text = f"{row[name]:.3f}".replace("-0.000", "0.000").replace("-", "−")
+    text = format_decimals(row[name]).replace("−0.000", "0.000")
     if row["seeds"] > 1:
-        text += f" ± {row[f'{name}_sd']:.3f}"
+        text += f" ± {format_decimals(row[f'{name}_sd'])}"
     return Cell(text, number=True, bar=None if bar is None else min(1.0, bar))
 
 
@@ -193,7 +193,7 @@ def _level(one):
         "facts": [
             (f"{one['num_values']:,}", f"values of a code{known}"),
             (format_number(round(one["positions"], 1), 4), "codes an example"),
-            (percent(one["usage"]), label("codes.usage")),
+            (format_percent(one["usage"]), label("codes.usage")),
             (format_number(one["perplexity"], 4), label("codes.perplexity")),
             (format_number(one["bits"], 4), "bits an example"),
             (format_number(one["entropy"], 4), label("entropy")),
@@ -233,9 +233,9 @@ def _reconstruction(results):
         return None
     shown = results["pictures"].get("reconstructions", [0])[0] // 2
     return {
-        "mse": format_number(found["mse"], 3),
-        "mean": format_number(found["mse_of_mean"], 3),
-        "n": f"{found['n']:,}",
+        "mse": found["mse"],
+        "mean": found["mse_of_mean"],
+        "n": found["n"],
         "shown": range(shown),
         "outputs": shown,
     }
@@ -256,7 +256,7 @@ def _neighbours(results):
                     "index": index,
                     "label": "" if label is None else str(label),
                     "same": None if label is None or own is None else label == own,
-                    "distance": format_number(found["distances"][row][place], 3),
+                    "distance": found["distances"][row][place],
                     "text": found["texts"][index] if "texts" in found else "",
                 }
             )
@@ -267,5 +267,5 @@ def _neighbours(results):
         "rows": rows,
         "k": k,
         "factor": found.get("factor", ""),
-        "right": percent(sum(right) / len(right)) if right else "",
+        "right": sum(right) / len(right) if right else None,
     }
