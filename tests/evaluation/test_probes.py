@@ -1,8 +1,10 @@
 """Probes against independent derivations: what is there is found, what is not is not."""
 
+import warnings
+
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
@@ -10,6 +12,7 @@ from keras_ae import InputError
 from keras_ae.evaluation import leakage, probe
 from keras_ae.evaluation._checks import r2, r2_interval, wilson_interval
 from keras_ae.evaluation.probes.held_out import permuted, splits_of
+from keras_ae.evaluation.probes.probe import predictions
 
 N = 240
 RNG = np.random.default_rng(0)
@@ -28,11 +31,11 @@ def test_interval_is_wilsons():
 
 def test_r2_and_its_bootstrap():
     truth = RNG.normal(size=500)
-    said = truth + 0.5 * RNG.normal(size=500)
-    assert r2(truth, said) == pytest.approx(r2_score(truth, said))
-    low, high = r2_interval(truth, said)
+    predicted = truth + 0.5 * RNG.normal(size=500)
+    assert r2(truth, predicted) == pytest.approx(r2_score(truth, predicted))
+    low, high = r2_interval(truth, predicted)
     # 1 - 0.25 within four standard errors, which are about 0.015
-    assert low < r2(truth, said) < high and 0.02 < high - low < 0.12
+    assert low < r2(truth, predicted) < high and 0.02 < high - low < 0.12
 
 
 def test_linear_probe_is_standardised_logistic_regression_on_held_out_examples():
@@ -54,6 +57,29 @@ def test_a_perceptron_reads_what_a_line_cannot():
     z = corners * 2.0 - 1 + 0.1 * RNG.normal(size=(N, 2))
     result = probe(z, corners[:, 0] ^ corners[:, 1])
     assert result["mlp"] > 0.95 > 0.75 > result["linear"]
+
+
+def test_fits_that_do_not_converge_are_in_the_result_and_not_warned_about(monkeypatch):
+    z, y = np.random.default_rng(1).normal(size=(120, 5)), np.arange(120) % 3
+    # without early stopping, 200 epochs are too few for the perceptron
+    assert probe(z, y)["unconverged"] == ["mlp"]
+    monkeypatch.setattr("keras_ae.evaluation.probes.probe.MAX_STEPS", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert probe(z, y)["unconverged"] == ["linear", "linear_permuted", "mlp"]
+
+
+def test_other_warnings_of_a_fit_are_shown():
+    class WithWarning(LinearRegression):
+        def fit(self, x, y):
+            warnings.warn("of the fit", RuntimeWarning, stacklevel=2)
+            return super().fit(x, y)
+
+    x = np.random.default_rng(1).normal(size=(20, 2))
+    with pytest.warns(RuntimeWarning, match="of the fit"):
+        found, converged = predictions(WithWarning(), x[:15], x[:15, 0], x[15:], regression=True)
+    np.testing.assert_allclose(found, x[15:, 0])
+    assert converged
 
 
 def test_noise_holds_nothing():

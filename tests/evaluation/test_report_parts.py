@@ -13,6 +13,7 @@ from keras_ae.evaluation.encoders.examples import Examples, log_mel_of
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
 from keras_ae.evaluation.report.page._map import scatter
+from keras_ae.evaluation.report.page.sentences import cautions
 from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.evaluation.report.sections._projection import plane
 from keras_ae.evaluation.report.sections.codes import code_use
@@ -90,6 +91,15 @@ def test_controls_that_are_off_are_told():
     ]
     assert [text.split()[1] for text in doubts(rows)] == ["noise", "row"]
     assert doubts([{"role": "noise", "ld_star": 1.39}]) == []
+
+
+def test_a_linear_probe_that_did_not_converge_is_a_caution(embedding_record):
+    results = embedding_record.results
+    (name, one), *_ = results["probes"].items()
+    found = cautions({**results, "probes": {name: {**one, "unconverged": ["linear"]}}})
+    assert f"The linear probe of {name} did not converge: its result may be too low." in found
+    found = cautions({**results, "probes": {name: {**one, "unconverged": ["mlp"]}}})
+    assert not any("converge" in text for text in found)
 
 
 def test_use_of_codes_by_hand():

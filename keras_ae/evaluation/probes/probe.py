@@ -61,8 +61,10 @@ def probe(
         held-out class, in hindsight; 0 for quantities) and `chance` (1 / classes; 0 for
         quantities); `linear_permuted` (labels permuted within training and test; by whole groups
         if each group has a single label) and `selectivity`; `kind`, `classes`, `folds`, `n_train`
-        (of the smallest fold), `n_test`, `missing` (number of examples left out). Intervals assume
-        independent examples: with `groups` they are too narrow.
+        (of the smallest fold), `n_test`, `missing` (number of examples left out); `unconverged`, the
+        names of the probes of which a fit stopped at its largest number of steps (2,000 of the logistic
+        regression, 200 epochs of the perceptron) before it converged. Intervals assume independent
+        examples: with `groups` they are too narrow.
 
     Raises:
         InputError: the numbers of examples differ, `z` has NaN, there is a single class, there are
@@ -93,22 +95,24 @@ def probe(
     regression = y.dtype.kind == "f"
     _check_splits(y, splits, regression)
     wrong = permuted(y, splits, None if groups is None else np.asarray(groups), seed)
-    said = [
-        _said(z, y, shuffled, split, regression, seed, one_hot)
+    unconverged: set[str] = set()
+    parts = [
+        _predicted(z, y, shuffled, split, regression, seed, one_hot, unconverged)
         for shuffled, split in zip(wrong, splits, strict=True)
     ]
-    said = {name: np.concatenate([fold[name] for fold in said]) for name in said[0]}
+    predicted = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     classes = None if regression else len(np.unique(y))
     return {
-        **_results(said, regression, seed),
-        "best_constant": 0.0 if regression else _largest_share(said["truth"]),
+        **_results(predicted, regression, seed),
+        "best_constant": 0.0 if regression else _largest_share(predicted["truth"]),
         "chance": 0.0 if regression else 1.0 / classes,
         "kind": "regression" if regression else "classification",
         "classes": classes,
         "folds": len(splits),
         "n_train": min(len(train) for train, _ in splits),
-        "n_test": len(said["truth"]),
+        "n_test": len(predicted["truth"]),
         "missing": int((~known).sum()),
+        "unconverged": sorted(unconverged),
     }
 
 
@@ -170,21 +174,29 @@ def _check_splits(y, splits, regression):
             )
 
 
-def _said(z, y, shuffled, split, regression, seed, one_hot):
-    """Return the true and the predicted targets of the held-out examples of one split."""
+def _predicted(z, y, shuffled, split, regression, seed, one_hot, unconverged):
+    """Return the true and the predicted targets of the held-out examples of one split.
+
+    The names of the probes that did not converge are added to `unconverged`.
+    """
     train, held_out = split
     z = one_hot_columns(z, train) if one_hot else z
     x_train, x_test = z[train], z[held_out]
-    return {
+    fits = {
+        "linear": (linear_model(regression), y[train]),
+        "mlp": (mlp_model(regression, y[train], seed), y[train]),
+        "linear_permuted": (linear_model(regression), shuffled[train]),
+    }
+    predicted = {
         "truth": y[held_out],
         "permuted_truth": shuffled[held_out],
-        "linear": predictions(linear_model(regression), x_train, y[train], x_test, regression),
-        "mlp": predictions(mlp_model(regression, y[train], seed), x_train, y[train], x_test, regression),
-        "linear_permuted": predictions(
-            linear_model(regression), x_train, shuffled[train], x_test, regression
-        ),
         "majority": np.repeat(_usual(y[train], regression), len(held_out)),
     }
+    for name, (model, target) in fits.items():
+        predicted[name], converged = predictions(model, x_train, target, x_test, regression)
+        if not converged:
+            unconverged.add(name)
+    return predicted
 
 
 def _usual(y, regression):
@@ -194,17 +206,17 @@ def _usual(y, regression):
     return most_frequent(y)
 
 
-def _results(said, regression, seed):
+def _results(predicted, regression, seed):
     score = r2 if regression else _accuracy
-    results = {name: score(said["truth"], said[name]) for name in ("linear", "mlp", "majority")}
-    results["linear_permuted"] = score(said["permuted_truth"], said["linear_permuted"])
+    results = {name: score(predicted["truth"], predicted[name]) for name in ("linear", "mlp", "majority")}
+    results["linear_permuted"] = score(predicted["permuted_truth"], predicted["linear_permuted"])
     results["selectivity"] = results["linear"] - results["linear_permuted"]
     for name, key in (("linear", "interval"), ("mlp", "mlp_interval")):
-        right = int((said["truth"] == said[name]).sum())
+        right = int((predicted["truth"] == predicted[name]).sum())
         results[key] = (
-            r2_interval(said["truth"], said[name], seed)
+            r2_interval(predicted["truth"], predicted[name], seed)
             if regression
-            else wilson_interval(right, len(said["truth"]))
+            else wilson_interval(right, len(predicted["truth"]))
         )
     return results
 
@@ -213,8 +225,8 @@ def _largest_share(y):
     return float(np.unique(y, return_counts=True)[1].max() / len(y))
 
 
-def _accuracy(truth, said):
-    return float(np.mean(truth == said))
+def _accuracy(truth, predicted):
+    return float(np.mean(truth == predicted))
 
 
 HIDDEN = 256
@@ -249,19 +261,31 @@ def mlp_model(regression: bool, y: np.ndarray, seed: int):
 
 def predictions(
     model, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, regression: bool = False
-) -> np.ndarray:
-    """Fit `model` on standardised features and return its predictions for the held-out examples."""
+) -> tuple[np.ndarray, bool]:
+    """Fit `model` on standardised features; return `(held-out predictions, whether the fit converged)`.
+
+    scikit-learn's `ConvergenceWarning` becomes the second result; other warnings are shown as usual.
+    """
     exceptions = require("sklearn.exceptions", extra="evaluation")
     preprocessing = require("sklearn.preprocessing", extra="evaluation")
     scale = preprocessing.StandardScaler()
     mean, deviation = (y_train.mean(), y_train.std()) if regression else (0.0, 1.0)
     target = (y_train - mean) / deviation if regression else y_train
+    caught = []
     with warnings.catch_warnings():
-        # a fit that stops at the largest number of steps is accepted
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        warnings.simplefilter("always", exceptions.ConvergenceWarning)
+        show = warnings.showwarning
+
+        def catch(message, category, *place, **options):
+            if issubclass(category, exceptions.ConvergenceWarning):
+                caught.append(message)
+            else:
+                show(message, category, *place, **options)
+
+        warnings.showwarning = catch
         model.fit(scale.fit_transform(x_train), target)
-    said = model.predict(scale.transform(x_test))
-    return said * deviation + mean if regression else said
+    predicted = model.predict(scale.transform(x_test))
+    return predicted * deviation + mean if regression else predicted, not caught
 
 
 def one_hot_columns(z: np.ndarray, train: np.ndarray) -> np.ndarray:

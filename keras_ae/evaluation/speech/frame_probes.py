@@ -72,6 +72,8 @@ def linear_accuracy(
 ) -> float:
     """Return the test accuracy of logistic regression (L2, C = 1) on features standardised by training.
 
+    The fit stops after `max_iter` steps, whether or not it has converged.
+
     Raises:
         InputError: the training part has a single class.
     """
@@ -82,7 +84,6 @@ def linear_accuracy(
     scale = preprocessing.StandardScaler()
     classifier = linear.LogisticRegression(C=1.0, max_iter=max_iter, tol=1e-3)
     with warnings.catch_warnings():
-        # all results use the same number of steps, whether or not the fit has converged
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         classifier.fit(scale.fit_transform(np.asarray(x, "float32")), y)
     return float(np.mean(classifier.predict(scale.transform(np.asarray(x_test, "float32"))) == y_test))

@@ -121,6 +121,13 @@ def cautions(results: dict) -> list[str]:
         f"{name} is missing in {count:,} examples, which are left out of its results."
         for name, count in data.get("missing", {}).items()
     ]
+    slow = [
+        name
+        for name, one in [*results["probes"].items(), *results["leaks"].items()]
+        if "linear" in one.get("unconverged", ())  # which records of older versions do not have
+    ]
+    if slow:
+        found.append(f"The linear probe of {', '.join(slow)} did not converge: its result may be too low.")
     found += [f"{name} could not be measured: {why}" for name, why in results.get("failed", {}).items()]
     if "left_out" in (results["reconstruction"] or {}):
         found.append(f"The reconstruction was left out: {results['reconstruction']['left_out']}")
