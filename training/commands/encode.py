@@ -30,7 +30,7 @@ class OpenEncoder:
 
     Attributes:
         path: path of the model or artifact.
-        run: function of `{name: array}` that returns `{name: array}`.
+        run: function of `{name: array}` that returns `{name: array}`; `None`: there is no such endpoint.
         shapes: `{name: shape}` of its inputs.
         recipe: recipe of its run, or `None`.
         encode_text: function of a list of str that returns `{name: array}`; `None`: not an encoder of text.
@@ -38,7 +38,7 @@ class OpenEncoder:
     """
 
     path: Path
-    run: Callable
+    run: Callable | None
     shapes: dict
     recipe: object = None
     encode_text: Callable | None = None
@@ -48,6 +48,19 @@ class OpenEncoder:
     def takes_waveforms(self) -> bool:
         """Whether the inputs are waveforms."""
         return waveform_inputs(self.shapes)
+
+    def encode(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return the outputs `{name: array}` of the endpoint.
+
+        Raises:
+            InputError: there is no such endpoint.
+        """
+        if self.run is None:
+            raise InputError(
+                f"{self.path} must have an endpoint `encode`. Received: none. "
+                "Call the model from Python instead."
+            )
+        return self.run(inputs)
 
 
 def encoder_of_model(
@@ -61,7 +74,9 @@ def encoder_of_model(
     specs = {} if endpoint is None else endpoint.inputs
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
     encode = traced(endpoint)
-    encode_text = of_ids(encode, vocabulary) if vocabulary is not None and "ids" in shapes else None
+    encode_text = None
+    if encode is not None and vocabulary is not None and "ids" in shapes:
+        encode_text = of_ids(encode, vocabulary)
     return OpenEncoder(path, encode, shapes, recipe, encode_text, preprocessing)
 
 
@@ -132,7 +147,7 @@ def _encode_images(encoder, source, output, shard, batch_size, resize, scale, ch
     low, high = known.value_range or (0, 1)
 
     def encode(images):
-        return encoder.run({name: low + images * (high - low) if (low, high) != (0, 1) else images})
+        return encoder.encode({name: low + images * (high - low) if (low, high) != (0, 1) else images})
 
     options = {"resize": resize, "scale": scale, "array_scale": known.scale, "skip_broken": skip_broken}
     options["channels"] = channels or getattr(encoder.recipe, "channels", None)
@@ -154,7 +169,7 @@ def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
     inputs = set(encoder.shapes)
 
     def encode(given):
-        return encoder.run({name: value for name, value in given.items() if name in inputs})
+        return encoder.encode({name: value for name, value in given.items() if name in inputs})
 
     path = encode_utterances(encode, utterances, output, progress=progress)
     print(f"{path}: {len(utterances)} utterances")
