@@ -121,9 +121,12 @@ class Run:
             model.preprocessing = described if own is None else own.filled_from(described)
         if not self.finished:
             held = RunLock.holder(self.directory) is not None
-            finish = f"is unfinished; finish it with {resume_command(self)}"
-            state = "is still being trained" if held else finish
-            print(f"{self.directory} {state}. Its best model so far is used.", flush=True)
+            advice = "" if held else f" Finish it with: {resume_command(self)}"
+            state = "still running" if held else "not finished"
+            print(
+                f"The training of {self.directory} is {state}: its best model so far is used.{advice}",
+                flush=True,
+            )
         return model
 
     def write_json(self, name: str, content: dict) -> None:
@@ -147,7 +150,9 @@ def load_model(path: str | Path) -> keras.Model:
     if not path.is_file() and path.name == "model.keras" and (path.parent / "config.json").is_file():
         raise InputError(unfinished(Run(path.parent)))
     if not path.is_file():
-        raise InputError(f"{path} does not exist: it must be a model saved by Keras, such as model.keras.")
+        raise InputError(
+            f"{path} does not exist. Pass the path of a model saved by Keras, such as model.keras."
+        )
     try:
         return keras.saving.load_model(path)
     except Exception as error:

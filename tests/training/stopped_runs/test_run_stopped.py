@@ -32,13 +32,11 @@ def test_the_page_of_a_run_that_is_being_trained_can_be_rebuilt(run, capsys):
 def test_an_unfinished_run_is_encoded_with_a_line_about_it(run, small_npz, tmp_path, capsys):
     unfinish(run)
     assert main(["encode", str(run), str(small_npz), str(tmp_path / "codes.npz")]) == 0
-    assert (
-        f"finish it with keras-ae train vqvae --resume {run}. Its best model so far"
-        in capsys.readouterr().out
-    )
+    line = f"The training of {run} is not finished: its best model so far is used. Finish it with: "
+    assert f"{line}keras-ae train vqvae --resume {run}\n" in capsys.readouterr().out
     with RunLock(run):
         assert main(["encode", str(run), str(small_npz), str(tmp_path / "codes.npz")]) == 0
-    assert "is still being trained. Its best model so far is used" in capsys.readouterr().out
+    assert "is still running: its best model so far is used.\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
