@@ -43,7 +43,7 @@ def cold_predictions(x, y, seed):
     def splits(y, folds):
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y))
 
-    said, penalties = np.empty_like(y), PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
+    predicted, penalties = np.empty_like(y), PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
     for train, held_out in splits(y, FOLDS):
         known, other = _standardised(x[train], x[held_out])
         scores, inner = [], splits(y[train], 3)
@@ -52,8 +52,8 @@ def cold_predictions(x, y, seed):
             scores.append(sum(float(np.mean(fit.predict(known[b]) == y[train][b])) for fit, b in fits))
             if max(scores[-2:]) < max(scores):
                 break
-        said[held_out] = cold_fit(known, y[train], penalties[int(np.argmax(scores))]).predict(other)
-    return said
+        predicted[held_out] = cold_fit(known, y[train], penalties[int(np.argmax(scores))]).predict(other)
+    return predicted
 
 
 def cold_fit(x, y, penalty):
@@ -113,14 +113,14 @@ def compare(task, vectors, seed):
     read = read_task(task, lambda part: vectors(part.sentences), FOLDS, seed)
     middle = time.process_time()
     y = task.train.target
-    said = cold_predictions(vectors(task.train.sentences), y, seed)
+    predicted = cold_predictions(vectors(task.train.sentences), y, seed)
     return {
         "seconds": middle - begun,
         "cold_seconds": time.process_time() - middle,
         "kept_seconds": kept_seconds(task, vectors, FOLDS, seed),
-        "accuracy": float(np.mean(read["said"] == y)),
-        "cold_accuracy": float(np.mean(said == y)),
-        "different": float(np.mean(read["said"] != said)),
+        "accuracy": float(np.mean(read["predicted"] == y)),
+        "cold_accuracy": float(np.mean(predicted == y)),
+        "different": float(np.mean(read["predicted"] != predicted)),
     }
 
 

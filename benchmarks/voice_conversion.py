@@ -69,9 +69,9 @@ def controls(data, judge):
     layer, known = conversion_frames(data.sample_rate), [data.train, data.validation]
     recorded, accuracy = waveforms_of(data.test), {}
     for kind, waveforms in (("recorded", recorded), ("copied", copy_synthesis(recorded, layer))):
-        said = judge.predict(waveforms)
-        accuracy[f"{kind}_speaker"] = float(np.mean(said["speaker"] == data.test.speaker))
-        accuracy[f"{kind}_digit"] = float(np.mean(said["content"] == data.test.label))
+        predicted = judge.predict(waveforms)
+        accuracy[f"{kind}_speaker"] = float(np.mean(predicted["speaker"] == data.test.speaker))
+        accuracy[f"{kind}_digit"] = float(np.mean(predicted["content"] == data.test.label))
     return {
         "judge": judge.hash,
         "judge_accuracy": accuracy,

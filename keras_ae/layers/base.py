@@ -161,10 +161,10 @@ class NamedMetrics:
     def tell_metrics_apart(self) -> None:
         """Rename metrics whose names occur twice in the called model; for use inside `call`."""
         root = getattr(self._get_call_context(), "entry_layer", self)
-        known = vars(self).get("_told_apart_in")
+        known = vars(self).get("_metrics_named_in")
         if root is not self and (known is None or known() is not root):
             tell_metrics_apart(root)
-            vars(self)["_told_apart_in"] = weakref.ref(root)
+            vars(self)["_metrics_named_in"] = weakref.ref(root)
 
 
 def tell_metrics_apart(model: keras.Layer) -> None:

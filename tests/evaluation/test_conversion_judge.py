@@ -85,17 +85,17 @@ def test_it_says_what_support_vector_machines_say_of_real_and_copied_recordings(
     copies = copy_synthesis(waveforms, LAYER, iterations=8)
     x = conversion_features([*waveforms, *copies], RATE)
     x_new = conversion_features(new, RATE)
-    said = judge.predict(new)
+    predicted = judge.predict(new)
     for name, labels, true in zip(("speaker", "content"), (speaker, word), truth, strict=True):
         classifier = make_pipeline(StandardScaler(), SVC(C=10.0)).fit(x, np.concatenate([labels, labels]))
-        np.testing.assert_array_equal(said[name], classifier.predict(x_new))
-        assert np.mean(said[name] == true) > 0.9  # voices and words differ plainly
+        np.testing.assert_array_equal(predicted[name], classifier.predict(x_new))
+        assert np.mean(predicted[name] == true) > 0.9  # voices and words differ plainly
 
 
 def test_copies_are_judged_as_their_originals(judge):
     new, speaker, word = material(12, seed=2)
-    said = judge.predict(copy_synthesis(new, LAYER, iterations=8))
-    assert np.mean(said["speaker"] == speaker) > 0.9 and np.mean(said["content"] == word) > 0.9
+    predicted = judge.predict(copy_synthesis(new, LAYER, iterations=8))
+    assert np.mean(predicted["speaker"] == speaker) > 0.9 and np.mean(predicted["content"] == word) > 0.9
 
 
 def test_rows_of_copy_oracle_and_cheat(judge, heard):
@@ -116,8 +116,8 @@ def test_rows_of_copy_oracle_and_cheat(judge, heard):
 def test_both_needs_the_right_voice_and_the_right_word_of_the_same_conversion(judge, heard):
     new, speaker, word = (part[:6] for part in heard)
     target = np.where(np.arange(6) < 3, speaker, (speaker + 1) % 3)
-    said = np.where(np.arange(6) < 3, 1 - word, word)
-    row = judge.table_row(new, source=(speaker + 2) % 3, target=target, content=said)
+    predicted = np.where(np.arange(6) < 3, 1 - word, word)
+    row = judge.table_row(new, source=(speaker + 2) % 3, target=target, content=predicted)
     found = {k: row[k] for k in ("target_speaker", "source_speaker", "content", "both")}
     assert found == {"target_speaker": 0.5, "source_speaker": 0.0, "content": 0.5, "both": 0.0}
 
@@ -128,8 +128,8 @@ def test_a_saved_judge_says_the_same_and_has_the_same_hash(judge, tmp_path):
         assert not any(file[name].dtype.hasobject for name in file.files)
     again = ConversionJudge.load(tmp_path / "judge.npz")
     new = material(12, seed=5)[0]
-    for name, said in judge.predict(new).items():
-        np.testing.assert_array_equal(again.predict(new)[name], said)
+    for name, predicted in judge.predict(new).items():
+        np.testing.assert_array_equal(again.predict(new)[name], predicted)
     assert again.hash == judge.hash and len(judge.hash) == 16
 
 

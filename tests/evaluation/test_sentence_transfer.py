@@ -54,13 +54,13 @@ def test_larger_penalties_are_tried_until_they_are_past_the_best(scores, chosen,
     seen = []
 
     class Path:
-        def said(self, x, penalty):
+        def predict(self, x, penalty):
             seen.append(penalty)
             return penalty
 
     class Reader:
-        def score(self, truth, said):
-            return scores[PENALTIES.index(said)]
+        def score(self, truth, predicted):
+            return scores[PENALTIES.index(predicted)]
 
     assert best_penalty(Reader(), [(Path(), None, None)], PENALTIES) == PENALTIES[chosen]
     assert seen == list(PENALTIES[:tried])
@@ -110,9 +110,9 @@ def test_pairs_of_two_classes_have_an_f1():
     np.testing.assert_array_equal(features_of(test, ENCODE)[:, :5], np.abs(u - v))
     np.testing.assert_array_equal(features_of(test, ENCODE)[:, 5:], u * v)
     read = read_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
-    assert found["f1"] == pytest.approx(f1_score(read["truth"], read["said"]))
+    assert found["f1"] == pytest.approx(f1_score(read["truth"], read["predicted"]))
     assert found["f1_interval"][0] < found["f1"] < found["f1_interval"][1]
-    assert found["accuracy"] == np.mean(read["truth"] == read["said"]) > 0.7
+    assert found["accuracy"] == np.mean(read["truth"] == read["predicted"]) > 0.7
 
 
 def test_scores_are_means_of_levels_of_a_softmax_fitted_to_both_neighbours():
@@ -133,11 +133,11 @@ def test_scores_are_means_of_levels_of_a_softmax_fitted_to_both_neighbours():
     start = np.zeros((a.shape[1] + 1) * len(levels))
     flat = optimize.minimize(objective, start, method="L-BFGS-B", options={"maxfun": 10**6}).x
     logits = b @ flat[: -len(levels)].reshape(a.shape[1], -1) + flat[-len(levels) :]
-    said = special.softmax(logits, axis=1) @ levels
+    predicted = special.softmax(logits, axis=1) @ levels
     read = read_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
-    np.testing.assert_allclose(read["said"], said, atol=0.02)  # both stop short of the optimum
-    assert found["pearson"] == pytest.approx(stats.pearsonr(test.target, read["said"])[0])
-    assert found["spearman"] == pytest.approx(stats.spearmanr(test.target, read["said"])[0])
+    np.testing.assert_allclose(read["predicted"], predicted, atol=0.02)  # both stop short of the optimum
+    assert found["pearson"] == pytest.approx(stats.pearsonr(test.target, read["predicted"])[0])
+    assert found["spearman"] == pytest.approx(stats.spearmanr(test.target, read["predicted"])[0])
     pairs = zip(ENCODE(test.sentences), ENCODE(test.seconds), strict=True)
     cosine = [u @ v / np.linalg.norm(u) / np.linalg.norm(v) for u, v in pairs]
     assert found["cosine_pearson"] == pytest.approx(stats.pearsonr(test.target, cosine)[0])

@@ -121,12 +121,12 @@ def test_the_loss_is_that_of_every_word_written_out(options):
 def test_what_the_vectors_of_a_batch_have_in_common_is_not_told():
     model, weights = made(), np.float32([1, 1, 1, 0])
     vectors = RNG.normal(size=(4, 6)).astype("float32")
-    told = np.asarray(model.told(vectors, weights, training=True))
+    told = np.asarray(model.condition(vectors, weights, training=True))
     np.testing.assert_allclose(told[:3].mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(model.told(vectors + 3, weights, training=True), told, atol=1e-5)
+    np.testing.assert_allclose(model.condition(vectors + 3, weights, training=True), told, atol=1e-5)
     with tf.GradientTape() as tape:  # the gradient of one bias for all
         bias = tf.Variable(tf.zeros((6,)))
-        loss = tf.reduce_sum(tf.sin(model.told(vectors + bias, weights, training=True)[:3]))
+        loss = tf.reduce_sum(tf.sin(model.condition(vectors + bias, weights, training=True)[:3]))
     np.testing.assert_allclose(tape.gradient(loss, bias), 0, atol=1e-5)
 
 

@@ -140,8 +140,11 @@ def test_a_row_is_that_of_the_judge_with_distances_to_the_nearest_recording(mode
 def test_the_judge_hears_recordings_and_their_copies_and_is_kept(splits, judge, tmp_path):
     train, test = splits
     assert len(judge.features) == 2 * len(train)
-    said = judge.predict([test.waveform(i) for i in range(len(test))])
-    assert np.mean(said["speaker"] == test.speaker) > 0.9 and np.mean(said["content"] == test.label) > 0.9
+    predicted = judge.predict([test.waveform(i) for i in range(len(test))])
+    assert (
+        np.mean(predicted["speaker"] == test.speaker) > 0.9
+        and np.mean(predicted["content"] == test.label) > 0.9
+    )
     kept = fit_judge([train], RATE, tmp_path / "judge.npz")
     assert kept.hash == judge.hash == ConversionJudge.load(tmp_path / "judge.npz").hash
     assert fit_judge([test], RATE, tmp_path / "judge.npz").hash == judge.hash  # read, not fitted
@@ -210,10 +213,10 @@ def test_conversions_to_seen_speakers(model, splits, judge):
         *("both_one_utterance", "target_one_utterance", "source_one_utterance", "digit_one_utterance"),
     }
     own = [np.asarray(model.log_mel(model.reconstruct(alone(test, i)))[1])[0] for i in range(len(test))]
-    said = judge.predict(vocode(own, conversion_frames(RATE)))
+    predicted = judge.predict(vocode(own, conversion_frames(RATE)))
     every = conversion_results(model, train, test, judge, embeddings=embeddings, one_utterance=False)
-    assert every["digit_own"] == np.mean(said["content"] == test.label)
-    right = (said["content"] == test.label) & (said["speaker"] == test.speaker)
+    assert every["digit_own"] == np.mean(predicted["content"] == test.label)
+    right = (predicted["content"] == test.label) & (predicted["speaker"] == test.speaker)
     assert every["both_own"] == np.mean(right)
     assert found["both_seen"] <= min(found["target_seen"], found["digit_seen"])
 

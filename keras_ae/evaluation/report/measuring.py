@@ -12,8 +12,8 @@ from keras_ae.evaluation.attempts import attempt, recorded
 from keras_ae.evaluation.encoders.loading import in_batches
 from keras_ae.evaluation.progress_line import detail_of
 from keras_ae.evaluation.report.record import EmbeddingRecord
-from keras_ae.evaluation.report.sections import probes as knowledge
-from keras_ae.evaluation.report.sections import visual as sights
+from keras_ae.evaluation.report.sections import probes as probe_sections
+from keras_ae.evaluation.report.sections import visual as visual_sections
 from keras_ae.evaluation.report.sections.codes import code_use
 from keras_ae.evaluation.report.sections.pairs import doubts, measured_pairs, no_pairs
 
@@ -69,22 +69,24 @@ def _measured(material, settings, say):
     detail = detail_of(say)
     say("reconstructions")
     reconstruction, drawn = attempt(
-        "the reconstruction", sights.reconstructions, material, default=(None, {})
+        "the reconstruction", visual_sections.reconstructions, material, default=(None, {})
     )
     say("codes")
     codes = attempt("the codes", _codes, material, settings)
     say("probes")
-    probes = knowledge.probes(material, settings, detail)
-    leaks = knowledge.leaks(material, settings, detail)
+    probes = probe_sections.probes(material, settings, detail)
+    leaks = probe_sections.leaks(material, settings, detail)
     pairs = attempt("L_D*", measured_pairs, material, settings, say, default=no_pairs())
     say("disentanglement")
-    disentanglement = attempt("disentanglement", knowledge.disentanglement, material, settings)
+    disentanglement = attempt("disentanglement", probe_sections.disentanglement, material, settings)
     say("map and neighbours")
-    the_map, on_map = attempt("the map", sights.the_map, material, settings, default=(NO_MAP, {}))
+    the_map, on_map = attempt("the map", visual_sections.the_map, material, settings, default=(NO_MAP, {}))
     neighbours, near = attempt(
-        "nearest neighbours", sights.neighbours, material, settings, default=(NO_NEIGHBOURS, {})
+        "nearest neighbours", visual_sections.neighbours, material, settings, default=(NO_NEIGHBOURS, {})
     )
-    sizes, pictures = attempt("the pictures", sights.sheets, {**drawn, **on_map, **near}, default=({}, {}))
+    sizes, pictures = attempt(
+        "the pictures", visual_sections.sheets, {**drawn, **on_map, **near}, default=({}, {})
+    )
     return {
         "reconstruction": reconstruction,
         "pairs": pairs,
@@ -171,7 +173,7 @@ def _codes(material, settings):
         flat = [
             np.concatenate([v.reshape(len(v), -1) for v in part.values()], axis=1) for part in (train, test)
         ]
-        found["probes"] = knowledge.code_probes(*flat, material, settings)
+        found["probes"] = probe_sections.code_probes(*flat, material, settings)
     return found
 
 

@@ -133,12 +133,12 @@ class ConversionJudge:
         """
         source, target, content = np.asarray(source), np.asarray(target), np.asarray(content)
         check_lengths(waveforms=waveforms, source=source, target=target, content=content)
-        said = self.predict(waveforms)
-        in_voice, right = said["speaker"] == target, said["content"] == content
+        predicted = self.predict(waveforms)
+        in_voice, right = predicted["speaker"] == target, predicted["content"] == content
         return {
             "n": len(target),
             "target_speaker": float(in_voice.mean()),
-            "source_speaker": float((said["speaker"] == source).mean()),
+            "source_speaker": float((predicted["speaker"] == source).mean()),
             "content": float(right.mean()),
             "both": float((in_voice & right).mean()),
             "both_interval": wilson_interval(int((in_voice & right).sum()), len(target)),

@@ -10,15 +10,10 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation import (
-    ConversionJudge,
-    copy_synthesis,
-    global_variance_ratio,
-    mel_cepstral_distortion,
-    vocode,
-)
+from keras_ae.evaluation.speech.conversion_judge import ConversionJudge
+from keras_ae.evaluation.speech.distortion import global_variance_ratio, mel_cepstral_distortion
 from keras_ae.evaluation.speech.frame_probes import frames_of_utterances
-from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
+from keras_ae.evaluation.speech.vocoding import copy_synthesis, frames_of_waveforms, vocode
 from keras_ae.layers import LogMelSpectrogram
 
 BATCH = 50  # number of conversions decoded together
@@ -146,8 +141,8 @@ def convert_all(
         x = np.zeros((len(chosen), counts.max(), contents[0].shape[1]), "float32")
         for one, i in zip(x, chosen, strict=True):
             one[: len(contents[rows[i]])] = contents[rows[i]]
-        spoken = ops.convert_to_numpy(decode(x, counts, voices[chosen]))
-        for one, i in zip(spoken, chosen, strict=True):
+        converted = ops.convert_to_numpy(decode(x, counts, voices[chosen]))
+        for one, i in zip(converted, chosen, strict=True):
             frames[i] = one[: layer.frames_of(int(split.lengths[rows[i]]))]
     return Conversions(frames, np.asarray(rows), np.asarray(target))
 
@@ -164,8 +159,8 @@ def convert_pairs(
     """
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def convert(x, lengths, heard, heard_lengths):
-        frames = model.convert({"x": x, "lengths": lengths}, {"x": heard, "lengths": heard_lengths})
+    def convert(x, lengths, example, example_lengths):
+        frames = model.convert({"x": x, "lengths": lengths}, {"x": example, "lengths": example_lengths})
         return model.log_mel(frames)[1]
 
     layer, frames = mel_layer(model), [None] * len(rows)
@@ -173,8 +168,8 @@ def convert_pairs(
     for first in range(0, len(order), BATCH):
         batch = order[first : first + BATCH]
         x, lengths = _padded([sources.waveform(row) for row in rows[batch]])
-        spoken = convert(x, lengths, *_padded([examples.waveform(row) for row in chosen[batch]]))
-        for one, length, i in zip(ops.convert_to_numpy(spoken), lengths, batch, strict=True):
+        converted = convert(x, lengths, *_padded([examples.waveform(row) for row in chosen[batch]]))
+        for one, length, i in zip(ops.convert_to_numpy(converted), lengths, batch, strict=True):
             frames[i] = one[: layer.frames_of(int(length))]
     return Conversions(frames, np.asarray(rows), examples.speaker[chosen])
 
@@ -219,8 +214,8 @@ def judged(
         one; and `gv`, the variance ratio, averaged over conversions.
     """
     source, content = split.speaker[conversions.rows], split.label[conversions.rows]
-    heard = vocode(conversions.frames, layer)
-    row = judge.table_row(heard, source=source, target=conversions.target, content=content)
+    waveforms = vocode(conversions.frames, layer)
+    row = judge.table_row(waveforms, source=source, target=conversions.target, content=content)
     if not distances:
         return row
     references, frames = recorded or (split, frames_of_waveforms(waveforms_of(split), layer))
@@ -233,8 +228,8 @@ def judged(
 def _distortions(conversions, content, references, frames, scale):
     """Return the distortions with respect to the nearest recording of the target with the same content."""
     found = []
-    for one, target, said in zip(conversions.frames, conversions.target, content, strict=True):
-        same = np.flatnonzero((references.speaker == target) & (references.label == said))
+    for one, target, label in zip(conversions.frames, conversions.target, content, strict=True):
+        same = np.flatnonzero((references.speaker == target) & (references.label == label))
         if len(same):
             found.append(min(mel_cepstral_distortion(scale * one, frames[i]) for i in same))
     return found

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae.evaluation import probe
+from keras_ae.evaluation.probes.probe import probe
 from keras_ae.evaluation.speech.conversions import (
     contents_of,
     convert_all,

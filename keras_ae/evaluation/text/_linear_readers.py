@@ -24,8 +24,7 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
         progress: function called with a description of each fold, such as "fold 2 of 10".
 
     Returns:
-        `truth` and the predictions `said`, both `(examples,)`; `penalties`, the C of each fit; `folds`;
-        `n_train`.
+        `truth` and `predicted`, both `(examples,)`; `penalties`, the C of each fit; `folds`; `n_train`.
 
     Raises:
         InputError: there is a single class, or a class with a single example.
@@ -36,24 +35,30 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
         parts = [part for part in (task.validation, task.test) if part is not None]
         x, *others = _standardised(x, *(features(part) for part in parts))
         given = None if task.validation is None else (others[0], task.validation.target)
-        said, penalty = _read(reader, x, y, others[-1], PrincipalAxes(x), given)
+        predicted, penalty = _read(reader, x, y, others[-1], PrincipalAxes(x), given)
         return {
             "truth": task.test.target,
-            "said": said,
+            "predicted": predicted,
             "penalties": [penalty],
             "folds": 1,
             "n_train": len(y),
         }
     splits = reader.splits(y, folds)
-    said, penalties, axes = np.empty_like(y), [], None
+    predicted, penalties, axes = np.empty_like(y), [], None
     for number, (train, held_out) in enumerate(splits, 1):
         say(f"fold {number} of {len(splits)}")
         of_train, of_held_out = _standardised(x[train], x[held_out])
         axes = axes or PrincipalAxes(of_train)  # the axes of the first fold are used for all folds
-        said[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
+        predicted[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
         penalties.append(penalty)
     n_train = min(len(train) for train, _ in splits)
-    return {"truth": y, "said": said, "penalties": penalties, "folds": len(splits), "n_train": n_train}
+    return {
+        "truth": y,
+        "predicted": predicted,
+        "penalties": penalties,
+        "folds": len(splits),
+        "n_train": n_train,
+    }
 
 
 def reader_of(task: SentenceTask, seed: int):
@@ -72,7 +77,7 @@ def _read(reader, x, y, held_out, axes, validation=None):
     if validation is not None:
         path = reader.path(x, y, axes)
         penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
-        return path.said(held_out, penalty), penalty
+        return path.predict(held_out, penalty), penalty
     tries = [
         (reader.path(x[train], y[train], axes, typical=True), x[rest], y[rest])
         for train, rest in reader.splits(y, INNER_FOLDS)
@@ -80,7 +85,7 @@ def _read(reader, x, y, held_out, axes, validation=None):
     penalty = best_penalty(reader, tries, _penalties(x))
     path = reader.path(x, y, axes)
     path.start_from([part for part, *_ in tries], penalty)
-    return path.said(held_out, penalty), penalty
+    return path.predict(held_out, penalty), penalty
 
 
 def _penalties(x):
@@ -99,7 +104,7 @@ def best_penalty(reader, tries, penalties):
     """
     scores = []
     for c in penalties:
-        scores.append(sum(reader.score(truth, path.said(some, c)) for path, some, truth in tries))
+        scores.append(sum(reader.score(truth, path.predict(some, c)) for path, some, truth in tries))
         if max(scores[-2:]) < max(scores):
             break  # past the best value
     return penalties[int(np.argmax(scores))]
@@ -127,7 +132,7 @@ class _Path:
         if known and self.path is not None:
             self.path.start(np.mean(known, axis=0))
 
-    def said(self, x, penalty):
+    def predict(self, x, penalty):
         """Predict the examples `x` by the fit for `penalty`; a single label is predicted without a fit."""
         if self.path is None:
             return np.repeat(self.labels, x.shape[0])
@@ -146,7 +151,7 @@ class _WordCounts:
     def start_from(self, others, penalty):
         """Do nothing, because liblinear always starts from zero."""
 
-    def said(self, x, penalty):
+    def predict(self, x, penalty):
         """Predict the class of each example of `x`."""
         linear = require("sklearn.linear_model", extra="evaluation")
         model = linear.LogisticRegression(C=penalty, max_iter=MAX_STEPS, solver="liblinear")
@@ -186,9 +191,9 @@ class _Classes:
         shares = np.eye(len(labels), dtype="float32")[numbers]
         return _Path(x, labels, shares, axes, self.typical if typical else None)
 
-    def score(self, truth, said):
+    def score(self, truth, predicted):
         """Return the share of correct predictions."""
-        return float(np.mean(truth == said))
+        return float(np.mean(truth == predicted))
 
 
 class _Scores:
@@ -228,9 +233,9 @@ class _Scores:
         shares[rows[above], np.searchsorted(levels, lower[above] + 1)] = (y - lower)[above]
         return _Path(x, levels, shares, axes, self.typical if typical else None, expected=True)
 
-    def score(self, truth, said):
+    def score(self, truth, predicted):
         """Return Pearson's correlation."""
-        return correlation(truth, said)
+        return correlation(truth, predicted)
 
 
 def _standardised(x, *others):

@@ -153,11 +153,11 @@ def task_results(
         progress: function called with a description of each fold.
     """
     read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
-    truth, said = read["truth"], read["said"]
+    truth, predicted = read["truth"], read["predicted"]
     if task.kind == "classes":
-        results = _of_classes(truth, said, task.pairs, seed)
+        results = _of_classes(truth, predicted, task.pairs, seed)
     else:
-        results = _of_scores(truth, said, seed)
+        results = _of_scores(truth, predicted, seed)
         if task.pairs:
             results |= _of_cosines(task.test or task.train, vectors, seed)
     details = {"penalties": read["penalties"], "folds": read["folds"], "n_train": read["n_train"]}
@@ -175,29 +175,32 @@ def features_of(part: LabelledSentences, vectors: Callable) -> Any:
     return require("scipy.sparse", extra="evaluation").hstack([abs(u - v), u.multiply(v)], format="csr")
 
 
-def _of_classes(truth, said, pairs, seed):
-    right, classes = int((truth == said).sum()), np.unique(truth)
+def _of_classes(truth, predicted, pairs, seed):
+    right, classes = int((truth == predicted).sum()), np.unique(truth)
     results = {"accuracy": right / len(truth), "interval": wilson_interval(right, len(truth))}
     if pairs and len(classes) == 2:
-        truth, said = ((values == classes[-1]).astype(int) for values in (truth, said))
-        results |= {"f1": _f1(truth, said), "f1_interval": bootstrap_interval(_f1, truth, said, seed)}
+        truth, predicted = ((values == classes[-1]).astype(int) for values in (truth, predicted))
+        results |= {
+            "f1": _f1(truth, predicted),
+            "f1_interval": bootstrap_interval(_f1, truth, predicted, seed),
+        }
     return {**results, "classes": len(classes)}
 
 
-def _of_scores(truth, said, seed):
+def _of_scores(truth, predicted, seed):
     return {
-        "pearson": correlation(truth, said),
-        "interval": bootstrap_interval(correlation, truth, said, seed),
-        "spearman": rank_correlation(truth, said),
+        "pearson": correlation(truth, predicted),
+        "interval": bootstrap_interval(correlation, truth, predicted, seed),
+        "spearman": rank_correlation(truth, predicted),
     }
 
 
 def _of_cosines(part, vectors, seed):
-    said = cosines(vectors(part.sentences), vectors(part.seconds))
+    predicted = cosines(vectors(part.sentences), vectors(part.seconds))
     return {
-        "cosine_pearson": correlation(part.target, said),
-        "cosine_spearman": rank_correlation(part.target, said),
-        "cosine_interval": bootstrap_interval(rank_correlation, part.target, said, seed),
+        "cosine_pearson": correlation(part.target, predicted),
+        "cosine_spearman": rank_correlation(part.target, predicted),
+        "cosine_interval": bootstrap_interval(rank_correlation, part.target, predicted, seed),
     }
 
 
@@ -223,10 +226,10 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     return correlation(rank(a), rank(b))
 
 
-def _f1(truth, said):
-    """Return the F1 score of class 1, or 0 if it occurs neither in `truth` nor in `said`."""
+def _f1(truth, predicted):
+    """Return the F1 score of class 1, or 0 if it occurs neither in `truth` nor in `predicted`."""
     f1_score = require("sklearn.metrics", extra="evaluation").f1_score
-    return float(f1_score(truth, said, zero_division=0.0))
+    return float(f1_score(truth, predicted, zero_division=0.0))
 
 
 PROTOCOL = 2  # increase this number when the same vectors and labels yield other results

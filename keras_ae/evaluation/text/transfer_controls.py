@@ -134,12 +134,12 @@ def _majority(task, folds, seed):
         return {"kind": "classes", "left_out": reason}
     y = task.train.target
     if task.test is not None:
-        truth, said = task.test.target, np.repeat(most_frequent(y), len(task.test))
+        truth, predicted = task.test.target, np.repeat(most_frequent(y), len(task.test))
     else:
-        truth, said = y, np.empty_like(y)
+        truth, predicted = y, np.empty_like(y)
         for train, held_out in reader_of(task, seed).splits(y, folds):
-            said[held_out] = most_frequent(y[train])
-    right = int((truth == said).sum())
+            predicted[held_out] = most_frequent(y[train])
+    right = int((truth == predicted).sum())
     return {
         "kind": "classes",
         "accuracy": right / len(truth),

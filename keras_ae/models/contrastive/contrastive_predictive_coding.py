@@ -237,9 +237,9 @@ class ContrastivePredictiveCoding(BaseModel):
         if self.perturbation is None or not training:
             return self.frames(values, lengths, training)
         seen = input_mask(values, lengths)
-        heard, ahead = (call_under_mask(self.perturbation, values, seen, training) for _ in range(2))
-        _, c, mask = self.frames(heard, lengths, training)
-        return call_masked(self.encoder, ahead, seen, training), c, mask
+        past, future = (call_under_mask(self.perturbation, values, seen, training) for _ in range(2))
+        _, c, mask = self.frames(past, lengths, training)
+        return call_masked(self.encoder, future, seen, training), c, mask
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Return `encode` for the context (also as `serving_default`) and `features` for the frames."""

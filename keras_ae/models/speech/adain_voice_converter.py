@@ -129,8 +129,8 @@ class AdaINVoiceConverter(VoiceConverter):
         super().build(input_shape)
 
     def input_rules(self) -> Any:
-        told = self.voice_of == "speaker" or self.independence_weight or self.speaker_encoder is None
-        return replace(super().input_rules(), trained_on=("speaker",) if told else ())
+        needs_speaker = self.voice_of == "speaker" or self.independence_weight or self.speaker_encoder is None
+        return replace(super().input_rules(), trained_on=("speaker",) if needs_speaker else ())
 
     @property
     def kl_weight(self) -> keras.Variable:

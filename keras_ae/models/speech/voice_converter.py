@@ -217,7 +217,7 @@ class VoiceConverter(BaseModel):
         else:
             voice = ops.convert_to_tensor(speaker)
         frames = self.decoder_output(content, voice, mask, training=False)
-        return self._said(frames, mask_of(frames))
+        return self._output_frames(frames, mask_of(frames))
 
     def reconstruct(self, x: Any) -> Any:
         """Return the frames from the content and the voice of `x`, `(batch, frames, mels)`."""
@@ -233,15 +233,15 @@ class VoiceConverter(BaseModel):
         content = self._content(frames, mask)
         if self.speaker_encoder is None:
             numbers = integers_in("target", speaker_numbers_of(target), self._num_voices())
-            return self._spoken(content, numbers, frames, mask)
+            return self._converted_frames(content, numbers, frames, mask)
         target = self.checked_inputs(target)
-        heard, heard_mask = self.frames(target)
-        voice = self.voice(target, heard, heard_mask)
-        spoken = self._spoken(content, voice, frames, mask)
+        example, example_mask = self.frames(target)
+        voice = self.voice(target, example, example_mask)
+        converted = self._converted_frames(content, voice, frames, mask)
         if self.match_target:
-            own = self._spoken(self._content(heard, heard_mask), voice, heard, heard_mask)
-            spoken = under_mask(matched(spoken, mask, own, heard, heard_mask), mask)
-        return spoken
+            own = self._converted_frames(self._content(example, example_mask), voice, example, example_mask)
+            converted = under_mask(matched(converted, mask, own, example, example_mask), mask)
+        return converted
 
     def to_waveform(self, frames: Any, lengths: Any = None, *, iterations: int = 32) -> np.ndarray:
         """Return waveforms of frames from `reconstruct` or `convert`, by `audio.mel_to_waveform`.
@@ -294,11 +294,13 @@ class VoiceConverter(BaseModel):
         features = self.content_features(frames, mask, training)
         return under_mask(self.content_of(features), mask_of(features))
 
-    def _spoken(self, content, voice, frames, mask, training=False):
+    def _converted_frames(self, content, voice, frames, mask, training=False):
         """Return the decoder's output, cut to the length of `frames`."""
-        return self._said(crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask)
+        return self._output_frames(
+            crop(self.decoder_output(content, voice, mask_of(content), training), frames), mask
+        )
 
-    def _said(self, frames, mask):
+    def _output_frames(self, frames, mask):
         """Return the model's output frames: masked, with their variance matched if this is set."""
         return under_mask(self.global_variance(frames, mask=mask) if self.match_variance else frames, mask)
 
@@ -310,7 +312,7 @@ class VoiceConverter(BaseModel):
     def call(self, x: Any, training: bool | None = None) -> Any:
         frames, mask = self.frames(x)
         content = self._content(frames, mask, training)
-        return self._spoken(content, self.voice(x, frames, mask, training), frames, mask, training)
+        return self._converted_frames(content, self.voice(x, frames, mask, training), frames, mask, training)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]

@@ -19,8 +19,8 @@ class SentenceWriting:
     """Mixin of a `SentenceModel` with decoders.
 
     The model has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
-    `word_vectors()`, the `keras.layers.Embedding` of the decoders' inputs; `told(vectors)`, the condition of
-    the decoders for given vectors; `max_target_words`, the maximum length of a sentence.
+    `word_vectors()`, the `keras.layers.Embedding` of the decoders' inputs; `condition(vectors)`, the
+    condition of the decoders for given vectors; `max_target_words`, the maximum length of a sentence.
     """
 
     def decode(
@@ -97,7 +97,7 @@ class SentenceWriting:
             return ops.log_softmax(self.softmax(hidden) + known), (hidden, given)
 
         vectors = ops.convert_to_tensor(vectors)
-        state = network.start(self.told(vectors))
+        state = network.start(self.condition(vectors))
         return beam_search(step, state, beam_size, max_words)
 
     def endpoints(self) -> dict[str, Endpoint]:

@@ -169,7 +169,7 @@ class SkipThought(SentenceWriting, SentenceModel):
     def vectors(self, ids: Any, training: bool | None = False) -> Any:
         return self.encoder(ids, training=training)
 
-    def told(self, vectors: Any, sample_weight: Any = None, training: bool | None = False) -> Any:
+    def condition(self, vectors: Any, sample_weight: Any = None, training: bool | None = False) -> Any:
         """Return the condition of the decoders for vectors `(batch, dim)`."""
         if not self.use_vector:
             return ops.zeros_like(vectors)
@@ -190,7 +190,7 @@ class SkipThought(SentenceWriting, SentenceModel):
         ids = self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})
         vector = ops.zeros((ops.shape(ids)[0], self.dim), self.compute_dtype)
         if self.use_vector:
-            vector = self.told(self.vectors(ids, training=training), sample_weight, training)
+            vector = self.condition(self.vectors(ids, training=training), sample_weight, training)
         terms, loss = {}, take_losses(self.encoder)
         for name in self.sentences:
             nats, sentence = self._nats(name, x, vector, training)

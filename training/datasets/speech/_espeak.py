@@ -77,16 +77,18 @@ def read_espeak(
         )
     library = _loader()
     utterances = draw_utterances(available_voices(library.get_data_path()), voices, counts, seed)
-    speakers = list(dict.fromkeys(said["voice"] for said in utterances))
+    speakers = list(dict.fromkeys(utterance["voice"] for utterance in utterances))
     corpus = _cached_corpus(utterances, sample_rate)
     return SpeechSource(
         name="espeak",
         origin=f"sentences spoken by espeak-ng ({version('espeakng-loader')})",
         store=WaveformStore(corpus["audio"], corpus["offsets"], sample_rate, "speech of espeak-ng"),
-        columns={"speaker": np.array([speakers.index(said["voice"]) for said in utterances], "int64")},
+        columns={
+            "speaker": np.array([speakers.index(utterance["voice"]) for utterance in utterances], "int64")
+        },
         names={"speaker": tuple(speaker.partition("+")[2] for speaker in speakers)},
-        splits=np.array([said["split"] for said in utterances]),
-        texts=[said["text"] for said in utterances],
+        splits=np.array([utterance["split"] for utterance in utterances]),
+        texts=[utterance["text"] for utterance in utterances],
         phones=PhoneAlignment(
             corpus["phone_start"], corpus["phone"], corpus["phone_offsets"], corpus["phone_names"].tolist()
         ),
@@ -165,21 +167,21 @@ def synthesize_in_process(utterances: list[dict], sample_rate: int) -> dict[str,
     Raises:
         RuntimeError: espeak-ng fails; the message contains its output.
     """
-    said = [{key: row[key] for key in ("text", "voice", "rate", "pitch")} for row in utterances]
+    rows = [{key: row[key] for key in ("text", "voice", "rate", "pitch")} for row in utterances]
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "speech.npz")
         program = str(Path(__file__).with_name("espeak_synthesis.py"))
         done = subprocess.run(
-            [sys.executable, "-P", program, output], input=json.dumps(said), text=True, capture_output=True
+            [sys.executable, "-P", program, output], input=json.dumps(rows), text=True, capture_output=True
         )
         if done.returncode:
             raise RuntimeError(f"espeak-ng cannot speak: {done.stderr.strip()[-400:]}")
         with np.load(output) as file:
-            spoken = {key: file[key] for key in file.files}
-    rate = int(spoken["sample_rate"])
-    names, phones = np.unique(spoken["phone_name"], return_inverse=True)
-    alignment = PhoneAlignment(spoken["phone_start"], phones, spoken["phone_offsets"], names.tolist())
-    store = WaveformStore(spoken["audio"], spoken["offsets"], rate, "speech of espeak-ng").resampled(
+            speech = {key: file[key] for key in file.files}
+    rate = int(speech["sample_rate"])
+    names, phones = np.unique(speech["phone_name"], return_inverse=True)
+    alignment = PhoneAlignment(speech["phone_start"], phones, speech["phone_offsets"], names.tolist())
+    store = WaveformStore(speech["audio"], speech["offsets"], rate, "speech of espeak-ng").resampled(
         sample_rate
     )
     return {

@@ -102,14 +102,14 @@ class Synthesizer:
 
 def synthesize(utterances: list[dict], synthesizer: Synthesizer) -> dict[str, np.ndarray]:
     """Return the arrays of the output, see the docstring of the module."""
-    spoken = [synthesizer.speak(**utterance) for utterance in utterances]
-    phones = [phone for _, found in spoken for phone in found]
+    results = [synthesizer.speak(**utterance) for utterance in utterances]
+    phones = [phone for _, found in results for phone in found]
     return {
-        "audio": np.concatenate([audio for audio, _ in spoken]),
-        "offsets": np.cumsum([0, *(len(audio) for audio, _ in spoken)]),
+        "audio": np.concatenate([audio for audio, _ in results]),
+        "offsets": np.cumsum([0, *(len(audio) for audio, _ in results)]),
         "phone_start": np.array([start for start, _ in phones], "int64"),
         "phone_name": np.array([name for _, name in phones]),
-        "phone_offsets": np.cumsum([0, *(len(found) for _, found in spoken)]),
+        "phone_offsets": np.cumsum([0, *(len(found) for _, found in results)]),
         "sample_rate": np.array(synthesizer.sample_rate),
     }
 
