@@ -1,7 +1,7 @@
 """Exported artifacts, which run without the code of the model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ class Artifact:
         self.manifest = manifest
         self.format = manifest["format"]
         self.preprocessing = Preprocessing.of(manifest.get("preprocessing"))
-        self._run = None
+        self._run: Callable | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Artifact":

@@ -1,7 +1,7 @@
 """ONNX: one file per endpoint, verified with numpy and ONNX Runtime alone."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def to_onnx(
         raise InputError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}. Received: opset={opset}.")
     directory = Path(directory)
     known = preprocessing_for(model, preprocessing)
-    further = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
+    further: Callable = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
     model, table = select(model, endpoints, "onnx", further)
     _refuse_others(directory, table)
     with staging_directory(directory) as temporary:
@@ -84,8 +84,8 @@ def to_onnx(
         files, described = write_onnx(table, cases, temporary, opset)
         report = check_cases([("onnx", files, cases)], tolerance)[0].check()
         beside = write_files(table, temporary)
-        further = {"opset": opset, "files": beside}
-        write_manifest(temporary, model, "onnx", described, report, preprocessing=known, **further)
+        own = {"opset": opset, "files": beside}
+        write_manifest(temporary, model, "onnx", described, report, preprocessing=known, **own)
         return _publish(temporary, directory, files, beside)
 
 

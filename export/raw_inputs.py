@@ -58,20 +58,21 @@ def with_uint8_images(
         InputError: there is no endpoint `encode` of images, or their range of values is not known.
     """
     encode = table.get("encode")
-    known = preprocessing is not None and preprocessing.value_range is not None
+    value_range = None if preprocessing is None else preprocessing.value_range
     images = [
         name
-        for name, spec in ({} if encode is None or not known else encode.inputs).items()
+        for name, spec in ({} if encode is None or value_range is None else encode.inputs).items()
         if _is_raw(name, spec.dtype.name, spec.shape.rank, preprocessing)
     ]
-    if not known or preprocessing.modality != "images" or len(images) != 1:
+    modality = None if preprocessing is None else preprocessing.modality
+    if value_range is None or modality != "images" or len(images) != 1:
         raise InputError(
             "With uint8_images=True, model must have an endpoint `encode` of images with a known range of "
             f"values. Received: endpoints {sorted(table)}, "
             f"preprocessing {preprocessing and preprocessing.to_dict()}. "
             'Set model.preprocessing = {"modality": "images", "value_range": [0, 1]}.'
         )
-    return {**table, UINT8: _of_uint8(encode, images[0], *preprocessing.value_range)}
+    return {**table, UINT8: _of_uint8(encode, images[0], *value_range)}
 
 
 def _of_uint8(encode, name, low, high):

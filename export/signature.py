@@ -1,6 +1,7 @@
 """Endpoint functions as traced signatures, and their descriptions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -77,7 +78,7 @@ def value_type(array: np.ndarray) -> str:
     return "string" if array.dtype.kind == "S" else array.dtype.name
 
 
-def describe_endpoint(endpoint: Endpoint, traced: Callable, cases: Sequence) -> dict:
+def describe_endpoint(endpoint: Endpoint, traced: Any, cases: Sequence) -> dict:
     """Return names, shapes, axes and dtypes of a traced endpoint in the format of the manifest.
 
     A free axis of an output has the name of the free axis of an input, or of an

@@ -150,12 +150,12 @@ def check_cases(
     jobs: Sequence[tuple[str, object, Sequence[Case]]], tolerance: tuple[float, float] = TOLERANCE
 ) -> list[VerificationReport]:
     """Verify jobs `(format, path or files, cases)` with one process per format."""
-    reports = [None] * len(jobs)
+    reports: dict[int, VerificationReport] = {}
     for format in sorted({job[0] for job in jobs}):
         chosen = [i for i, job in enumerate(jobs) if job[0] == format]
         for i, actual in zip(chosen, _run([jobs[i] for i in chosen]), strict=True):
             reports[i] = compare(format, jobs[i][2], actual, tolerance)
-    return reports
+    return [reports[i] for i in range(len(jobs))]
 
 
 def _run(jobs):

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def as_array(value: object) -> np.ndarray:
     return np.asarray(value, "S") if np.asarray(value).dtype == object else np.asarray(value)
 
 
-RUNNERS = {"saved_model": run_saved_model, "onnx": run_onnx}
+RUNNERS: dict[str, Callable[..., Callable]] = {"saved_model": run_saved_model, "onnx": run_onnx}
 
 
 def run_artifact(
@@ -78,8 +79,10 @@ def run_artifact(
 def main(directory: Path) -> None:
     """Run the job in `directory`."""
     # the artifact must not depend on these packages: importing either of them fails from here on
-    sys.modules["keras"] = sys.modules["keras_ae"] = None
-    outputs, errors = {}, {}
+    # typeshed leaves out that None in sys.modules blocks an import
+    sys.modules["keras"] = sys.modules["keras_ae"] = None  # type: ignore[assignment]
+    outputs: dict[str, Any] = {}
+    errors: dict[str, str] = {}
     with np.load(directory / "inputs.npz") as arrays:
         for index, artifact in enumerate(json.loads((directory / "job.json").read_text())):
             run_artifact(index, artifact, arrays, outputs, errors)

@@ -138,7 +138,7 @@ def check_finite(
     if rows.any():
         kinds = "NaN" if np.isnan(np.atleast_1d(values)[bad]).any() else "infinite values"
         raise InputError(
-            f"{name} must be finite. Received: {kinds} in {int(rows.sum())} of {len(rows)} rows, the first "
+            f"{name} must be finite. Received: {kinds} in {int(rows.sum())} of {len(bad)} rows, the first "
             f"is row {first_row + int(rows.argmax())}. Leave these rows out, or fix the code that made them."
         )
 

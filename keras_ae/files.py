@@ -130,12 +130,12 @@ def output_paths(
         ...
     keras_ae.errors.InputError: Every output must lie in the output folder out. Received: ../a.wav
     """
-    names = list(map(os.fspath, names))
-    sources = names if sources is None else list(sources)
+    files = [os.fspath(name) for name in names]
+    sources = files if sources is None else list(sources)
     protected = _Protected(inputs)
     taken: dict[str, str] = {}
     paths = []
-    for name, source in zip(names, sources, strict=True):
+    for name, source in zip(files, sources, strict=True):
         path = Path(name) if folder is None else Path(folder, name)
         real = path.resolve()
         if folder is not None and not real.is_relative_to(Path(folder).resolve()):

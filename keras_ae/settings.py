@@ -37,10 +37,14 @@ def take_numpy_scalars(package: str) -> None:
     """
     for name, registered in keras.saving.get_custom_objects().items():
         if name.startswith(f"{package}>") and inspect.isclass(registered):
-            registered.__init__ = with_plain_arguments(registered.__init__)
+            _wrap_constructor(registered)
             for base in registered.__mro__[1:]:
                 if base.__module__.startswith(f"{package}.") and "__init__" in vars(base):
-                    base.__init__ = with_plain_arguments(base.__init__)
+                    _wrap_constructor(base)
+
+
+def _wrap_constructor(kind: Any) -> None:
+    kind.__init__ = with_plain_arguments(kind.__init__)
 
 
 def with_plain_arguments(function: Callable) -> Callable:
@@ -60,6 +64,6 @@ def with_plain_arguments(function: Callable) -> Callable:
 
     with contextlib.suppress(ValueError):  # builtins have no signature
         # Keras reads the names of a constructor's arguments, and does not follow `__wrapped__`.
-        called.__signature__ = inspect.signature(function)
-    called.takes_numpy_scalars = True
+        vars(called)["__signature__"] = inspect.signature(function)
+    vars(called)["takes_numpy_scalars"] = True
     return called

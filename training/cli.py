@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -20,7 +20,7 @@ Channels = Literal[1, 3]
 Budget = Literal["quick", "full"]
 Measure = Literal["auto", "always", "never"]
 DemoBudget = Literal["quick", "full", "nothing"]
-FORMATS = ("saved-model", "onnx")
+FORMATS: tuple[Format, ...] = ("saved-model", "onnx")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         with data_warnings_as_lines():
             return verb()
     except SystemExit as end:  # after --help
-        return end.code or 0
+        return int(end.code or 0)
     except (InputError, ImportError) as error:
         return _complain(error)
     except OSError as error:
@@ -294,7 +294,10 @@ def export_run(run: Any, formats: Iterable[str], *, uint8_images: bool = False) 
     from keras_ae import export
     from keras_ae.training.report.page import write_report
 
-    writers = {"saved-model": ("saved_model", export.to_saved_model), "onnx": ("onnx", export.to_onnx)}
+    writers: dict[str, tuple[str, Callable]] = {
+        "saved-model": ("saved_model", export.to_saved_model),
+        "onnx": ("onnx", export.to_onnx),
+    }
     model = run.load_model()
     for format in dict.fromkeys(formats):
         folder, write = writers[format]

@@ -65,7 +65,8 @@ class Run:
                 directory = folder / (started if number == 1 else f"{started}-{number}")
                 with contextlib.suppress(FileExistsError):  # another training started in the same second
                     directory.mkdir()
-                    return cls.at(directory)
+                    break
+        return cls.at(directory)
 
     @classmethod
     def at(cls, directory: Path) -> "Run":

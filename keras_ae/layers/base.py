@@ -7,6 +7,7 @@ weights in the file would not fit. `QuantizableLayer` restores it.
 
 import re
 import weakref
+from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -81,14 +82,14 @@ class ScheduledVariable(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{**kwargs, "autocast": False})
-        scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-        if not scheduled and (not isinstance(value, (int, float)) or (positive and value <= 0)):
+        schedule = value if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) else None
+        if schedule is None and (not isinstance(value, (int, float)) or (positive and value <= 0)):
             raise ValueError(
                 f"{self.name} must be a {'positive ' if positive else ''}number or a "
                 f"keras.optimizers.schedules schedule. Received: {self.name}={value!r}"
             )
-        self.schedule = value if scheduled else None
-        self.start = float(value(0)) if scheduled else float(value)
+        self.schedule = schedule
+        self.start = float(value) if schedule is None else float(schedule(0))
         self.build(None)
 
     def build(self, input_shape: tuple[int | None, ...] | None) -> None:
@@ -140,6 +141,9 @@ class NamedMetrics:
     A subclass defines `named_metrics` and calls `tell_metrics_apart` in its `call`.
     """
 
+    name: str  # of the layer
+    _get_call_context: Callable[[], Any]
+
     def named_metrics(self) -> dict:
         """Return `{plain name: metric}` of the existing metrics."""
         return {}
@@ -171,7 +175,8 @@ def tell_metrics_apart(model: keras.Layer) -> None:
     """Give distinct names to the metrics of the layers of `model` that have no explicit name."""
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, NamedMetrics)]
     layers = [layer for layer in layers if layer.has_automatic_name]
-    counts, numbers = {}, []
+    counts: dict[str, int] = {}
+    numbers = []
     for layer in layers:
         names = list(layer.named_metrics())
         numbers.append({name: counts.get(name, 0) for name in names})

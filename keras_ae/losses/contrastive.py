@@ -232,7 +232,7 @@ def context_masks(
     >>> part.numpy().astype(int).tolist()
     [[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
     """
-    others = (document, position, sentence) if candidates is None else candidates
+    others: tuple[Tensor, ...] = (document, position, sentence) if candidates is None else candidates
     together = ops.equal(document[:, None], others[0][None])
     distance = others[1][None] - position[:, None]
     after, before, own = (ops.logical_and(together, ops.equal(distance, d)) for d in (1, -1, 0))

@@ -157,7 +157,10 @@ class AdversarialDisentangler(AutoEncoder):
             Player("adversary", lambda: self.adversary.trainable_variables, self.adversary_updates),
         ]
 
-    def decode(self, codes: Tensor, lengths: Tensor | None = None, *, label: Tensor) -> Tensor:
+    # the decoder is conditioned on a label
+    def decode(  # type: ignore[override]
+        self, codes: Tensor, lengths: Tensor | None = None, *, label: Tensor
+    ) -> Tensor:
         """Return the reconstruction from an embedding and the label `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.

@@ -62,6 +62,8 @@ class Adversary(keras.layers.Layer):
         https://arxiv.org/abs/1409.7495.
     """
 
+    built: bool
+
     def __init__(
         self,
         classifier: keras.Model,

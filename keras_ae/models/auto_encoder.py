@@ -68,7 +68,8 @@ class AutoEncoder(BaseModel):
     TensorShape([3, 2])
     """
 
-    term_names = ("reconstruction_loss",)  # in addition to the loss and the bottleneck's terms
+    # in addition to the loss and the bottleneck's terms
+    term_names: tuple[str, ...] = ("reconstruction_loss",)
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class AutoEncoder(BaseModel):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
-        self.bottleneck = bottleneck
+        self.bottleneck: Any = bottleneck
         self.reconstruction_loss = reconstruction_loss
         self.track_terms(*self.term_names)
         self._build_on_encoder()
@@ -110,9 +111,10 @@ class AutoEncoder(BaseModel):
         bounded = getattr(self, "likelihood", None) == "bernoulli"
         if found is not None or not bounded or not self.built:
             return found
-        if len(self.sample_shape) != 3 or None in self.sample_shape:
+        sizes = [size for size in self.sample_shape if size is not None]
+        if len(self.sample_shape) != 3 or len(sizes) != 3:
             return Preprocessing(modality="values", value_range=(0, 1))
-        *size, channels = self.sample_shape
+        size, channels = (sizes[0], sizes[1]), sizes[2]
         return Preprocessing(modality="images", value_range=(0, 1), image_size=size, channels=channels)
 
     def build_embedding(self, features: Tensor) -> Tensor:

@@ -65,14 +65,17 @@ class BaseModel(keras.Model):
             It is saved and exported with the model, and checked when an exported artifact is run.
     """
 
+    built: bool
+    train_function: Any
+    test_function: Any
     _missing_parts = None  # quantised parts of the configuration that do not exist yet
 
     def __init__(self, *, preprocessing: dict[str, Any] | Preprocessing | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self._declared = Preprocessing.of(preprocessing)
-        self._terms = {}
-        self.stages = ()
-        self._stage = None
+        self._terms: dict[str, TermMean] = {}
+        self.stages: tuple[Stage, ...] = ()
+        self._stage: Stage | None = None
         self._first_batches = FirstBatches()
         self._metrics_of_user = UserMetrics()
 
@@ -155,7 +158,7 @@ class BaseModel(keras.Model):
             return config
         return {**config, "preprocessing": self._declared.to_dict()}
 
-    get_config._is_default = True  # Keras generates the config of a subclass without one
+    vars(get_config)["_is_default"] = True  # Keras generates the config of a subclass without one
 
     @property
     def preprocessing(self) -> Preprocessing | None:

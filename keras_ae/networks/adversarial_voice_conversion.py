@@ -1,6 +1,7 @@
 """Networks for adversarial voice conversion: content encoder, decoder, classifier, discriminator."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
@@ -201,7 +202,7 @@ def table_adain_decoder(
     if noise:
         x = layers.GaussianNoise(noise, seed=seed)(x)
     strides = (2,) * halvings
-    options = {"filters": filters, "strides": strides, "normalize_content": False}
+    options: dict[str, Any] = {"filters": filters, "strides": strides, "normalize_content": False}
     decoder = adain_decoder(num_mels, input_dim, speaker_dim, name="adain_decoder", **options)
     return keras.Model([content, speaker], decoder([x, voice]), name=name)
 

@@ -1,6 +1,7 @@
 """Networks of a two-level auto-encoder of images, plain Keras models."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -38,7 +39,7 @@ def two_level_networks(
     """
     height, width, _ = image_shape
     rows, columns = math.ceil(height / 2**downsampling), math.ceil(width / 2**downsampling)
-    inside = {"filters": filters, "residual_blocks": residual_blocks}
+    inside: dict[str, Any] = {"filters": filters, "residual_blocks": residual_blocks}
     features, embedding = (rows, columns, filters), (rows, columns, embedding_dim)
     return {
         "bottom_encoder": image_encoder(

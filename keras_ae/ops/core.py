@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, TypeAlias
 
 import keras
@@ -260,7 +261,7 @@ def is_recording() -> bool:
     """
     if is_exporting():
         return False
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_name
         if name in STEPS:

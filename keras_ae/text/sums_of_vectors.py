@@ -35,7 +35,8 @@ def scaled_for_sums(vectors: WordVectors, sentences: Iterable[list[str]]) -> Wor
     >>> (10 * scaled_for_sums(table, [["a", "b", "c"], ["b", "a"]]).vectors).round().tolist()
     [[0.0, 7.0], [0.0, -7.0]]
     """
-    counts, number = Counter(), 0
+    counts: Counter[str] = Counter()
+    number = 0
     for sentence in sentences:
         counts.update(word for word in sentence if word in vectors)
         number += 1

@@ -34,7 +34,7 @@ class BestModel(keras.callbacks.Callback):
         self._written_at = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        value = float(logs[self.monitor or "loss"])
+        value = float((logs or {})[self.monitor or "loss"])
         if value < self.best or (self.monitor is None and math.isfinite(value)):
             self.best, self.best_epoch = value, epoch + 1
             self.best_weights = self.model.get_weights()

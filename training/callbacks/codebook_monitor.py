@@ -49,7 +49,7 @@ class CodebookMonitor(FigureCallback):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.layer_name = layer_name
         self.collapsed: list[str] = []
-        self._counts = None
+        self._counts: dict[str, np.ndarray] | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._bottlenecks()
@@ -75,9 +75,10 @@ class CodebookMonitor(FigureCallback):
         super().on_epoch_end(epoch, logs)
 
     def draw(self, epoch: int) -> dict[str, bytes]:
+        counts = self._read_counts() if self._counts is None else self._counts
         return {
             layer.metric_name("codebook_usage"): code_histogram(
-                self._counts[layer.name], title=self._title(layer, epoch)
+                counts[layer.name], title=self._title(layer, epoch)
             )
             for layer in self._bottlenecks()
         }
@@ -98,7 +99,7 @@ class CodebookMonitor(FigureCallback):
                 flush=True,
             )
 
-    def _read_counts(self):
+    def _read_counts(self) -> dict[str, np.ndarray]:
         return {layer.name: ops.convert_to_numpy(layer.perplexity.counts) for layer in self._bottlenecks()}
 
     def _bottlenecks(self):

@@ -45,7 +45,7 @@ class SampleGrid(FigureCallback):
     ):
         super().__init__(directory, every=every, log_dir=log_dir)
         self.labels = None if labels is None else list(labels)
-        self.rows = rows if labels is None else len(self.labels)
+        self.rows = rows if self.labels is None else len(self.labels)
         self.columns = columns
         self.seed = seed
         self._title: str | None = None

@@ -118,7 +118,7 @@ def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=
     if part is _images:
         train, test = ((_in_range(x, encoder.preprocessing), factors) for x, factors in (train, test))
     _try(encoder, test[0], data)
-    material = gather(encoder, *train, None, test, settings)
+    material = gather(encoder, train[0], train[1], None, test, settings)
     about = {**about, "data": data.description, "budget": budget}
     return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
 

@@ -26,7 +26,7 @@ def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
         )
     if 0 in shape:
         raise InputError(f"{origin} must contain images. Received: shape {shape}")
-    return tuple(int(size) for size in shape[1:])
+    return int(shape[1]), int(shape[2]), int(shape[3])
 
 
 def pixel_scale(chunks: Iterable[np.ndarray], origin: str, scale: float | None = None) -> float:

@@ -171,4 +171,5 @@ class Recipe:
                 "was the run made by another version?"
             )
         # JSON has no tuples
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+        return cls(**values)

@@ -125,7 +125,8 @@ def _label_in(group):
 
 def export_table(export: Export) -> Table | None:
     """Return a table of the largest difference of each output of each endpoint over all verified batches."""
-    groups, found = {}, export.manifest.get("verification")
+    groups: dict[tuple[str, str], list[dict]] = {}
+    found = export.manifest.get("verification")
     for row in found if isinstance(found, list) else ():
         if isinstance(row, dict):
             groups.setdefault((str(row.get("endpoint", "–")), str(row.get("output", "–"))), []).append(row)

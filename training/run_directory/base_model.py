@@ -17,7 +17,8 @@ def with_data_of_base(recipe: Recipe, open_run: Any) -> Recipe:
     Both then have the same training, validation and test images.
     """
     base = recipe.builds_on()
-    if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != type(recipe).data:
+    default = next(field.default for field in dataclasses.fields(recipe) if field.name == "data")
+    if not isinstance(base, str) or not Path(base).is_dir() or recipe.data != default:
         return recipe
     other = open_run(base).recipe()
     same = ("data", "image_size", "scale", "channels", "skip_broken")

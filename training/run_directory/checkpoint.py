@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -35,7 +36,7 @@ def save_checkpoint(
         callbacks: pairs of a callback and its `plain_state` before training; only
             differences from it are saved.
     """
-    arrays = {f"variable/{i}": np.asarray(v) for i, v in enumerate(training_variables(model))}
+    arrays: dict[str, Any] = {f"variable/{i}": np.asarray(v) for i, v in enumerate(training_variables(model))}
     plain = []
     for number, (callback, given) in enumerate(callbacks):
         now = plain_state(callback)

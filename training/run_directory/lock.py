@@ -13,7 +13,7 @@ from keras_ae.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # mypy knows no modules that may be missing
 
 FILE = "training.lock"
 BEAT = 5.0  # seconds between two signs of life

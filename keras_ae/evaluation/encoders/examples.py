@@ -96,6 +96,8 @@ class Examples:
             return self.frames().data
         if self.kind != "texts":
             return self.data
+        if vocabulary is None:
+            raise InputError("vocabulary is required for texts. Received: vocabulary=None")
         numbers = [[vocabulary.get(word, 0) for word in words(text)] or [0] for text in self.data]
         lengths = np.array([len(row) for row in numbers], "int32")
         padded = np.zeros((len(numbers), lengths.max()), "int32")
@@ -105,6 +107,8 @@ class Examples:
 
     def frames(self) -> "Examples":
         """Return the log-mel frames of waveforms as sequences; an unknown sample rate counts as 16 kHz."""
+        if self.lengths is None:
+            raise InputError(f"data must be waveforms with lengths. Received: {self.kind} without lengths")
         layer, parts = log_mel_of(self.sample_rate or SAMPLE_RATE), []
         real = np.arange(self.array.shape[1]) < self.lengths[:, None]
         for start in range(0, len(self), WAVEFORMS_AT_ONCE):

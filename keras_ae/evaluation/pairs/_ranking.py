@@ -73,7 +73,7 @@ class PairRanking:
             partner = np.empty_like(order)
             partner[order] = np.roll(order, offset)  # roll within a new random order
             mismatched.append(self.traced.pairs(self.inputs, tf.gather(embeddings, partner)).numpy())
-        loss = float(self.score.loss(np.float64(matched), np.float64(mismatched)))
+        loss = float(self.score.loss(np.asarray(matched, "float64"), np.asarray(mismatched, "float64")))
         truth = np.repeat([1, 0], [np.size(matched), np.size(mismatched)])
         auc = require("sklearn.metrics", extra="evaluation").roc_auc_score(
             truth, np.concatenate([np.ravel(matched), np.ravel(mismatched)])

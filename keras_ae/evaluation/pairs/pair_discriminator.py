@@ -118,7 +118,9 @@ class PairDiscriminator:
             "negatives": negatives,
         }
         self.progress = None  # function called with (step, maximum number of steps) at each validation
-        self.history, self._training, self._traced = None, None, None
+        self.history: list | None = None
+        self._training: PairTraining | None = None
+        self._traced: TracedScore | None = None
 
     def fit(self, x: Any, z: Any, *, validation: float | tuple[Any, Any] = 0.15) -> Self:
         """Fit `T` on the pairs of `x` and `z`, from newly initialised weights.
@@ -141,8 +143,8 @@ class PairDiscriminator:
         noise = {"noise": self.code_noise, "active": self._active, "seed": self.seed}
         with seeded(self.seed):
             decoder = self._fitted_decoder(train, held_out, noise)
-            self._start(self._new_score(*train, decoder), *train)
-        self.history = self._training.run(train, held_out, **noise, progress=self.progress)
+            training = self._start(self._new_score(*train, decoder), *train)
+        self.history = training.run(train, held_out, **noise, progress=self.progress)
         return self
 
     def evaluate(self, x: Any, z: Any, *, num_candidates: int | None = 256) -> dict:
@@ -240,7 +242,7 @@ class PairDiscriminator:
         return MLPScore(inputs, embeddings, self.network, self.hidden_units)
 
     def _start(self, score, inputs, embeddings):
-        """Prepare training from the state of `score`; reuse a fitting graph, as tracing takes seconds."""
+        """Return a training from the state of `score`; reuse a fitting graph, as tracing takes seconds."""
         old = None if self._training is None else self._training.score
         if self.score == "mlp" and old is not None and _shapes(old) == _shapes(score):
             for variable, new in zip(old.variables, score.variables, strict=True):
@@ -249,6 +251,7 @@ class PairDiscriminator:
         else:
             self._training = PairTraining(score, **self.settings)
             self._traced = TracedScore(score, inputs, embeddings)
+        return self._training
 
 
 def _layout(inputs):

@@ -89,12 +89,13 @@ def permuted(
     with the true `y`.
     """
     generator = np.random.default_rng([seed, 5])
-    by_group = groups is not None and all(len(np.unique(y[groups == g])) == 1 for g in np.unique(groups))
+    if groups is not None and any(len(np.unique(y[groups == g])) > 1 for g in np.unique(groups)):
+        groups = None
     result = []
     for split in splits:
         shuffled = y.copy()
         for rows in split:
-            shuffled[rows] = _shuffled(y[rows], groups[rows] if by_group else None, generator)
+            shuffled[rows] = _shuffled(y[rows], None if groups is None else groups[rows], generator)
         result.append(shuffled)
     return result
 

@@ -1,5 +1,7 @@
 """Leakage: information about nuisances in an embedding."""
 
+from typing import Any
+
 from numpy.typing import ArrayLike
 
 from keras_ae.errors import InputError
@@ -61,7 +63,7 @@ def leakage(
         )
     if test is not None and set(test[1]) != set(nuisances):
         raise InputError(f"test must contain values of {sorted(nuisances)}. Received: {sorted(test[1])}")
-    options = {"groups": groups, "seed": seed, "one_hot": one_hot, "folds": folds}
+    options: dict[str, Any] = {"groups": groups, "seed": seed, "one_hot": one_hot, "folds": folds}
     result = {}
     for name, values in nuisances.items():
         held_out = None if test is None else (test[0], test[1][name])

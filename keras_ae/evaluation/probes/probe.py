@@ -105,7 +105,7 @@ def probe(
     return {
         **_results(predicted, regression, seed),
         "best_constant": 0.0 if regression else _largest_share(predicted["truth"]),
-        "chance": 0.0 if regression else 1.0 / classes,
+        "chance": 0.0 if classes is None else 1.0 / classes,
         "kind": "regression" if regression else "classification",
         "classes": classes,
         "folds": len(splits),

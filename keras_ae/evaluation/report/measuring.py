@@ -20,7 +20,7 @@ from keras_ae.evaluation.report.sections.pairs import doubts, measured_pairs, no
 FORMAT = 1
 
 
-NO_MAP = {"method": "none", "points": [], "colours": {}, "trustworthiness": None}
+NO_MAP: dict[str, Any] = {"method": "none", "points": [], "colours": {}, "trustworthiness": None}
 NO_NEIGHBOURS = {"k": 0, "queries": [], "indices": [], "distances": []}
 
 

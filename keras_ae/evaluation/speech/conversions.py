@@ -163,7 +163,8 @@ def convert_pairs(
         frames = model.convert({"x": x, "lengths": lengths}, {"x": example, "lengths": example_lengths})
         return model.log_mel(frames)[1]
 
-    layer, frames = mel_layer(model), [None] * len(rows)
+    layer = mel_layer(model)
+    frames: list[Any] = [None] * len(rows)
     order = np.argsort(sources.lengths[rows], kind="stable")
     for first in range(0, len(order), BATCH):
         batch = order[first : first + BATCH]

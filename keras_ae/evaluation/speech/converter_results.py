@@ -36,7 +36,7 @@ class ProbedUtterances:
         self.speaker = np.concatenate([split.speaker for split in splits])
         held_out = sum(map(len, listed(test)))
         self.is_test = np.arange(len(self.speaker)) >= len(self.speaker) - held_out
-        self.word = None
+        self.word: Any = None
         if all(split.label is not None for split in splits):
             word = np.concatenate([split.label for split in splits])
             if set(word[self.is_test]) <= set(word[~self.is_test]):
@@ -174,9 +174,8 @@ def conversion_results(
     seen = judge_conversions(
         rows, target, _mean_voice_each(embeddings, target) if encoded else None, distances=True
     )
-    own = judge_conversions(
-        chosen, test.speaker[chosen], embeddings.voices[-len(test) :][chosen] if encoded else None
-    )
+    voices = None if embeddings.voices is None else embeddings.voices[-len(test) :][chosen]
+    own = judge_conversions(chosen, test.speaker[chosen], voices)
     found = {f"{name}_seen": seen[key] for name, key in _SHARES.items()}
     found |= {name: seen[name] for name in ("mcd", "gv") if name in seen}
     found |= {f"{name}_own": own[_SHARES[name]] for name in ("both", "digit")}

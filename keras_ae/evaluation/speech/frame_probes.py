@@ -25,7 +25,7 @@ def frames_of_utterances(split: Any, encode: Callable, batch_size: int = BATCH) 
     Returns:
         list of float32 `(frames, dim)`, one per utterance.
     """
-    found = [None] * len(split)
+    found: list[Any] = [None] * len(split)
     batches = split.batches(batch_size).as_numpy_iterator()
     for indices, batch in zip(split.order(batch_size), batches, strict=True):
         frames, counts = (np.asarray(part) for part in encode(batch))
@@ -126,10 +126,8 @@ def speaker_accuracy(
         train, test: `(split, frames of each of its utterances)`.
         features: pooling function, `(frames, dim)` -> `(features,)`.
     """
-    parts = []
-    for split, utterances in (train, test):
-        parts += [np.stack([features(frames) for frames in utterances]), split.speaker]
-    return linear_accuracy(*parts, max_iter=2000)
+    x, x_test = (np.stack([features(frames) for frames in utterances]) for _, utterances in (train, test))
+    return linear_accuracy(x, train[0].speaker, x_test, test[0].speaker, max_iter=2000)
 
 
 def majority(train_labels: Sequence, test_labels: Sequence) -> float:

@@ -124,7 +124,8 @@ class LogisticPath:
     """
 
     def __init__(self, x, targets, axes: PrincipalAxes, typical: "TypicalWeights | None" = None):
-        self.typical, self._penalty = typical, None
+        self.typical = typical
+        self._penalty: float | None = None
         # float32 halves the time of large fits; in small fits, single examples near the boundary matter
         self.dtype = "float64" if x.shape[0] * x.shape[1] <= EXACT_SIZE else "float32"
         self.x, self.axes = x.astype(self.dtype), axes
@@ -132,7 +133,7 @@ class LogisticPath:
         self.targets = (targets[:, 1:] if self.binary else targets).astype(self.dtype)
         shares = targets.mean(axis=0, dtype="float64")
         self.curvature = float(np.mean(shares * (1 - shares)))
-        self.weights = {}
+        self.weights: dict[float, np.ndarray] = {}
         self._last = np.zeros((x.shape[1] + 1, self.targets.shape[1]))
 
     def start(self, weights):

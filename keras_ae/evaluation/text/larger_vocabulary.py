@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -49,8 +50,9 @@ def with_larger_vocabulary(
     (22, 24, 2)
     """
     if isinstance(model, SkipThought):
-        shared = {"vocabulary": model.vocabulary, "max_words": model.max_words}
-        model = CombinedSentenceEncoder([model.encoder], **shared)
+        shared: dict[str, Any] = {"vocabulary": model.vocabulary, "max_words": model.max_words}
+        encoder: Any = CombinedSentenceEncoder([model.encoder], **shared)
+        model = encoder
     layers = word_embeddings(model)
     expanded = [
         expand_vocabulary(layer.embeddings.numpy(), model.vocabulary, vectors, ridge=ridge)

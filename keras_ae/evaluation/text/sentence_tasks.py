@@ -90,7 +90,7 @@ class SentenceTask:
     @property
     def kind(self) -> str:
         """Kind of the targets, "classes" or "scores"."""
-        return "scores" if self.train.target.dtype.kind == "f" else "classes"
+        return "scores" if np.asarray(self.train.target).dtype.kind == "f" else "classes"
 
     @property
     def pairs(self) -> bool:
@@ -99,7 +99,7 @@ class SentenceTask:
 
     def texts(self) -> list[str]:
         """Return all sentences, each once."""
-        texts = {}
+        texts: dict[str, None] = {}
         for part in self.parts:
             texts |= dict.fromkeys(part.sentences) | dict.fromkeys(part.seconds or ())
         return list(texts)

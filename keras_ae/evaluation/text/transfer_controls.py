@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def transfer_controls(
     tasks = tasks_of(tasks)
     rows = {"majority": {task.name: _majority(task, folds, seed) for task in tasks if task.kind == "classes"}}
     with shown(progress, verbose) as say:
-        options = {"folds": folds, "seed": seed}
+        options: dict[str, Any] = {"folds": folds, "seed": seed}
         rows["bag of words"] = results_of_tasks(
             tasks,
             lambda task: bag_of_words(task.texts()),

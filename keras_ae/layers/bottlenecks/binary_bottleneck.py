@@ -218,7 +218,7 @@ class BinaryBottleneck(StochasticBottleneck):
         >>> BinaryBottleneck.unpack(np.array([[96]], "uint8"), bits=3).tolist()
         [[0, 1, 1]]
         """
-        bits = bits if np.ndim(bits) == 0 else bits[-1]  # a shape, as for other bottlenecks
+        bits = np.ravel(bits)[-1]  # the last axis of a shape, as for other bottlenecks
         packed = np.asarray(packed, dtype="uint8")
         if not 8 * (packed.shape[-1] - 1) < bits <= 8 * packed.shape[-1]:
             raise ValueError(

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae.layers.masked.instance_normalization import check_channels, instance_normalize
+from keras_ae.layers.masked.instance_normalization import checked_channels, instance_normalize
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -59,13 +59,12 @@ class AdaIN(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, content_shape: tuple[int | None, ...], style_shape: tuple[int | None, ...]) -> None:
-        check_channels(self, content_shape)
+        channels = checked_channels(self, content_shape)
         if len(style_shape) != 2 or style_shape[-1] is None:
             raise ValueError(
                 f"The style of AdaIN '{self.name}' must have the shape (batch, style_dim) with a known "
                 f"style_dim. Received: style of shape {tuple(style_shape)}"
             )
-        channels = content_shape[-1]
         # scale 0.01: a style of unit variance changes gamma and beta by 0.1
         small = keras.initializers.VarianceScaling(0.01, mode="fan_in", distribution="normal")
         # autocast=False: the mixed precision of a layer that only uses `call` must not round the weights

@@ -58,7 +58,7 @@ class InstanceNormalization(keras.layers.Layer):
         self.scale = scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        check_channels(self, input_shape)
+        checked_channels(self, input_shape)
         shape = (input_shape[-1],)
         self.gamma = self.beta = None
         # autocast=False: the mixed precision of a layer that only uses `call` must not round the weights
@@ -101,14 +101,15 @@ def instance_normalize(x: Any, mask: Any | None = None, epsilon: float = 1e-5) -
     return centred * ops.rsqrt(variance + epsilon)
 
 
-def check_channels(layer: keras.Layer, shape: tuple[int | None, ...]) -> None:
-    """Raise a `ValueError` unless `shape` is `(batch, ..., channels)` with known channels."""
+def checked_channels(layer: keras.Layer, shape: tuple[int | None, ...]) -> int:
+    """Return the channels of `(batch, ..., channels)`, or raise a `ValueError` for any other `shape`."""
     if len(shape) < 3 or shape[-1] is None:
         raise ValueError(
             f"The input of {type(layer).__name__} '{layer.name}' must have the shape (batch, ..., channels), "
             "with at least one axis to normalise over and a known number of channels. "
             f"Received: shape {tuple(shape)}"
         )
+    return shape[-1]
 
 
 def _mean_over_positions(x, weights):

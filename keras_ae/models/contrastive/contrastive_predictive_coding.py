@@ -116,8 +116,10 @@ class ContrastivePredictiveCoding(BaseModel):
     ):
         super().__init__(**kwargs)
         self.sources = (negatives,) if isinstance(negatives, str) else tuple(negatives)
-        whole = num_negatives is None or isinstance(num_negatives, int)
-        self.counts = (num_negatives,) * len(self.sources) if whole else tuple(num_negatives)
+        if isinstance(num_negatives, int | None):
+            self.counts: tuple[int | None, ...] = (num_negatives,) * len(self.sources)
+        else:
+            self.counts = tuple(num_negatives)
         _check(steps, first_step, self.sources, self.counts, temperature)
         self.encoder, self.context = encoder, context
         self.steps, self.first_step = steps, first_step

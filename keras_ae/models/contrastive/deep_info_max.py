@@ -141,7 +141,7 @@ class DeepInfoMax(BaseModel):
             for of in ("embedding", "map")
         )
         self.prior, self.prior_units = checked_prior(prior), tuple(prior_units)
-        self.prior_matching = (
+        self.prior_matching: Any = (
             PriorMatching(prior, prior_units, seed=seed, name="prior", **own) if gamma else None
         )
         self.track_terms(*(f"{name}_loss" for name in parts))

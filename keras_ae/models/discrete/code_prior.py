@@ -86,7 +86,7 @@ class CodePrior(BaseModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "num_values": num_values,
             "code_shape": tuple(code_shape),
             "dim": dim,

@@ -113,7 +113,7 @@ class AdaINVoiceConverter(VoiceConverter):
         self.consistency_weight = consistency_weight
         self.independence_weight = independence_weight
         self.segments = SegmentMeans(SEGMENTS, name="segments")
-        self.dependence = LinearDependence(name="dependence") if independence_weight else None
+        self.dependence: Any = LinearDependence(name="dependence") if independence_weight else None
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.track_terms("reconstruction_loss", "kl_loss")

@@ -240,7 +240,7 @@ class AdversarialVoiceConverter(ConvertedFrames):
             )
         settings = {"reconstruction_loss": reconstruction_loss, **kwargs}
         super().__init__(content_encoder, speaker_encoder, decoder, front_end, **settings)
-        own = {"loss": adversarial_loss, "weight": adversarial_weight, "name": "adversary"}
+        own: dict[str, Any] = {"loss": adversarial_loss, "weight": adversarial_weight, "name": "adversary"}
         self.adversary = Adversary(adversary, **own)
         self.generator, self.discriminator = generator, discriminator
         self.adversary_updates, self.discriminator_updates = adversary_updates, discriminator_updates
@@ -297,14 +297,14 @@ class AdversarialVoiceConverter(ConvertedFrames):
 
     def players(self) -> list[Player]:
         """Return the players: the model, the adversary, the decoder alone, discriminator and generator."""
-        further = {"adversary": self.adversary}
+        further: dict[str, Any] = {"adversary": self.adversary}
         if self.decoder_steps:
             further["decoder"] = self.decoder
         if self.generator is not None:
             further.update(discriminator=self.discriminator, generator=self.generator)
         return [
             Player("model", self._variables_of_the_model),
-            *(Player(name, lambda part=part: part.trainable_variables) for name, part in further.items()),
+            *(Player(name, _variables_of(part)) for name, part in further.items()),
         ]
 
     def input_rules(self) -> Any:
@@ -399,6 +399,11 @@ class AdversarialVoiceConverter(ConvertedFrames):
             "adversarial_weight": self.adversary.weight.get_value_config(),
             **{name: getattr(self, name) for name in numbers},
         }
+
+
+def _variables_of(part):
+    """Return a function of the current trainable variables of a part."""
+    return lambda: part.trainable_variables
 
 
 RESIDUAL_TERMS = (

@@ -118,7 +118,10 @@ class SpeechAutoEncoder(AutoEncoder):
         # No bounds of the waveforms, since the loss is computed on frames.
         return InputRules(shapes, trained_on=("speaker",), target=True, sizes=sizes)
 
-    def decode(self, codes: Any, lengths: Any = None, *, speaker: Any) -> Any:
+    # the decoder is conditioned on a speaker
+    def decode(  # type: ignore[override]
+        self, codes: Any, lengths: Any = None, *, speaker: Any
+    ) -> Any:
         """Return frames `(batch, frames, mels)` from codes or an embedding, given `speaker` `(batch,)`.
 
         `lengths` `(batch,)` counts the real codes of padded sequences.

@@ -97,7 +97,7 @@ class VoiceConverter(BaseModel):
         self.reconstruction_loss = reconstruction_loss
         self.match_variance = match_variance
         self.match_target = match_target
-        self.global_variance = GlobalVariance(name="global_variance") if match_variance else None
+        self.global_variance: Any = GlobalVariance(name="global_variance") if match_variance else None
         if front_end is not None:
             front_end.trainable = False
 

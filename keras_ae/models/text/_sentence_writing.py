@@ -1,5 +1,6 @@
 """Decoding of vectors to sentences, with beam search."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,18 +11,25 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.text.vocabulary import PADDING, UNKNOWN
 
 DECODED_AT_ONCE = 64  # sentences per batch: memory holds a score for each of their beams and words
 
 
-class SentenceWriting:
-    """Mixin of a `SentenceModel` with decoders.
+class SentenceWriting(SentenceModel):
+    """Base class of a `SentenceModel` with decoders.
 
-    The model has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
+    A subclass has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;
     `word_vectors()`, the `keras.layers.Embedding` of the decoders' inputs; `condition(vectors)`, the
     condition of the decoders for given vectors; `max_target_words`, the maximum length of a sentence.
     """
+
+    decoders: dict[str, Any]
+    softmax: Any
+    max_target_words: int
+    word_vectors: Callable[[], Any]
+    condition: Callable[..., Any]
 
     def decode(
         self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None
@@ -66,7 +74,7 @@ class SentenceWriting:
             raise ValueError(f"steps must be at least 2, for the two ends. Received: steps={steps}")
         start, end = self.encode([first, second])
         share = np.linspace(0, 1, steps, dtype="float32")[:, None]
-        return self.decode((1 - share) * start + share * end, **options)
+        return list(self.decode((1 - share) * start + share * end, **options))
 
     def decode_ids(
         self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None

@@ -1,5 +1,6 @@
 """Base class of sentence encoders, from strings or word ids to vectors."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,13 @@ class SentenceModel(BaseModel):
 
     def own_preprocessing(self) -> Preprocessing | None:
         """Return the tokenisation, the size of the vocabulary and the maximum number of words."""
-        known = {} if self.word_ids is None else {"vocabulary_size": len(self.vocabulary)}
-        rule = {"tokenization": "keras_ae.text.tokenize", "lowercase": True}
-        return Preprocessing(modality="text", **rule, **known, max_words=self.max_words)
+        return Preprocessing(
+            modality="text",
+            tokenization="keras_ae.text.tokenize",
+            lowercase=True,
+            vocabulary_size=None if self.word_ids is None else len(self.word_ids.vocabulary),
+            max_words=self.max_words,
+        )
 
     # Methods for subclasses
 
@@ -161,12 +166,15 @@ class SentenceModel(BaseModel):
             "ids": tf.TensorSpec((None, None), tf.int32, name="ids"),
             "lengths": tf.TensorSpec((None,), tf.int32, name="lengths"),
         }
-        encode = {"function": self._encode_endpoint, "inputs": inputs, "sample": self._sample_ids}
-        encode["value_ranges"] = {"ids": (0, self._num_words() - 1)}
+        encode = Endpoint(
+            self._encode_endpoint,
+            inputs,
+            sample=self._sample_ids,
+            value_ranges={"ids": (0, self._num_words() - 1)},
+        )
         if self.word_ids is None:
-            default = Endpoint(**encode, formats=("saved_model",))
-            return {"serving_default": default, "encode": Endpoint(**encode)}
-        files = {"vocabulary.txt": self.vocabulary.save, "tokenizer.py": _copy_tokenizer}
+            return {"serving_default": replace(encode, formats=("saved_model",)), "encode": encode}
+        files = {"vocabulary.txt": self.word_ids.vocabulary.save, "tokenizer.py": _copy_tokenizer}
         text = Endpoint(
             self._encode_text_endpoint,
             {"text": tf.TensorSpec((None,), tf.string, name="text")},
@@ -174,7 +182,7 @@ class SentenceModel(BaseModel):
             sample=self._sample_text,
             tables=(self.word_ids.table,),
         )
-        return {"serving_default": text, "encode": Endpoint(**encode, files=files), "encode_text": text}
+        return {"serving_default": text, "encode": replace(encode, files=files), "encode_text": text}
 
     # Parts
 
@@ -233,7 +241,7 @@ class SentenceModel(BaseModel):
         return (shape[0], self.dim)
 
     def get_config(self) -> dict[str, Any]:
-        words = None if self.word_ids is None else list(self.vocabulary.words)
+        words = None if self.word_ids is None else list(self.word_ids.vocabulary.words)
         return {**super().get_config(), "vocabulary": words, "max_words": self.max_words}
 
 

@@ -14,7 +14,6 @@ from keras_ae.layers.text.word_softmax import WordSoftmax
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player
 from keras_ae.models.text._sentence_writing import SentenceWriting
-from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.ops.sequences import sequence_mask
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
@@ -28,7 +27,7 @@ MOMENTUM = 0.9  # momentum of the moving averages; low, because encoders change 
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class SkipThought(SentenceWriting, SentenceModel):
+class SkipThought(SentenceWriting):
     """Skip-thought vectors: from the vector of a sentence, decoders predict the previous and next one.
 
     ```
@@ -128,10 +127,11 @@ class SkipThought(SentenceWriting, SentenceModel):
         super().build()
         table = self.word_vectors()
         size, units = table.input_dim, self.units or self.dim
-        if self.word_ids is not None and size != len(self.vocabulary):
+        words = size if self.word_ids is None else len(self.word_ids.vocabulary)
+        if size != words:
             raise InputError(
-                f"The encoder must have a word vector for each of the {len(self.vocabulary)} ids of the "
-                f"vocabulary. Received: an encoder with {size}."
+                f"The encoder must have a word vector for each of the {words} ids of the vocabulary. "
+                f"Received: an encoder with {size}."
             )
         options = {"conditioning": self.conditioning, "dtype": self.dtype_policy}
         self.decoders = {

@@ -307,8 +307,8 @@ def survey_images(
     shapes = decoded_shapes(items, ways, from_files, progress_of(len(items), "images", "image"))
     readable = shapes[:, 2] > 0
     if not readable.all() and not (skip_broken and readable.any()):
-        raise error_of(np.flatnonzero(~readable), items, origins, from_files)
-    found, origins = shapes[readable], [origins[row] for row in np.flatnonzero(readable)]
+        raise error_of(np.flatnonzero(~readable).tolist(), items, origins, from_files)
+    found, origins = shapes[readable], [origins[row] for row in np.flatnonzero(readable).tolist()]
     if channels is None:
         _check_channels(found[:, 2], origins)
     if image_size is None:

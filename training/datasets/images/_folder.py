@@ -69,7 +69,7 @@ def read_folder(
     stores, labels = {}, {}
     for part, (chosen, classes) in parts.items():
         files = [str(folder / name) for name in chosen]
-        own = ways and np.array([ways[name] for name in chosen])
+        own = np.array([ways[name] for name in chosen]) if ways else None
         stores[part] = EncodedStore(files, files, shape, image_size, channels, own)
         if classes is not None:
             labels[part] = np.array(classes)

@@ -100,7 +100,7 @@ def read_idx_file(path: Path, axes: int) -> np.ndarray:
             f"{path} must have {expected} bytes after the header, according to its shape {shape}. "
             f"Received: {size}; the file is cut short or damaged."
         )
-    values = np.frombuffer(contents, np.uint8) if packed else contents
+    values = np.frombuffer(contents, np.uint8) if isinstance(contents, bytes) else contents
     return values[len(start) :].reshape(shape)
 
 

@@ -47,7 +47,7 @@ class ImageSplit:
     def factors(self) -> dict[str, np.ndarray] | None:
         """Generating factors of the images, `{name: int64 (images,)}`; `None` if the source has none."""
         array = getattr(self.store, "array", None)
-        if not hasattr(array, "factors"):
+        if array is None or not hasattr(array, "factors"):
             return None
         return dict(zip(array.sprites.factor_names, array.factors(self.rows).T, strict=True))
 
@@ -97,8 +97,11 @@ class ImageSplit:
         images = self.store.batches(lambda: (self.rows[batch] for batch in batches()), batch_size)
         if not labels:
             return images
+        known = self.labels
+        if known is None:
+            raise InputError("labels must be False for images without labels. Received: labels=True")
         numbers = tf.data.Dataset.from_generator(
-            lambda: (self.labels[batch] for batch in batches()),
+            lambda: (known[batch] for batch in batches()),
             output_signature=tf.TensorSpec((None,), tf.int32),
         )
         return tf.data.Dataset.zip({"x": images, "labels": numbers})

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,8 @@ def load_images(
     splits = {}
     for split, (part, chosen) in rows.items():
         chosen_labels = labels[part][chosen] if part in labels else None
-        splits[split] = ImageSplit(opened.parts[part], chosen, chosen_labels)
+        store: Any = opened.parts[part]  # only streams read an `NpzMemberStore`
+        splits[split] = ImageSplit(store, chosen, chosen_labels)
     return ImageData(
         name=opened.name,
         **splits,

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -57,7 +59,8 @@ class EncodedStore:
         self.items = encoded_items(items)
         self.from_files = isinstance(items[0], str)
         self.origins = origins
-        self.image_shape = tuple(image_shape)
+        height, width, depth = image_shape
+        self.image_shape = height, width, depth
         self.image_size = image_size
         self.channels = channels
         self._ways = np.full(len(self.items), UNKNOWN, "int8") if ways is None else np.asarray(ways, "int8")
@@ -111,7 +114,7 @@ class EncodedStore:
         batches = None
         for number, chosen in enumerate(parts):
             if batches is None:
-                batches = self.batches(lambda rest=parts[number:]: iter(rest), batch_size).as_numpy_iterator()
+                batches = self.batches(partial(iter, parts[number:]), batch_size).as_numpy_iterator()
             try:
                 yield next(batches)
             except tf.errors.OpError:
@@ -214,7 +217,7 @@ class ArrayStore:
 
     def __init__(
         self,
-        array: np.ndarray,
+        array: Any,
         scale: float,
         origin: str,
         image_size: tuple[int, int] | None = None,

@@ -60,7 +60,8 @@ def stream_images(
         raise InputError(f"The batch size must be at least 1. Received: {batch_size}")
     if not 0 <= index < count:
         raise InputError(f"shard must be (i, n) with 0 <= i < n. Received: shard={shard}")
-    image_shape = tuple(int(size) for size in image_shape)
+    height, width, depth = (int(size) for size in image_shape)
+    image_shape = height, width, depth
     if channels is not None and channels != image_shape[2]:
         raise InputError(
             f"channels must be those of the model's input, {image_shape[2]}. Received: channels={channels}"
@@ -80,7 +81,8 @@ def stream_images(
         rows = np.arange((index - before) % count, len(store), count)
         parts.append((store, rows))
         prefix = f"{part}/" if len(opened.parts) > 1 else ""
-        names += [opened.names[part][row] if part in opened.names else f"{prefix}{row}" for row in rows]
+        known = opened.names.get(part)
+        names += [f"{prefix}{row}" if known is None else known[row] for row in rows.tolist()]
         before += len(store)
     return ImageStream(
         parts,

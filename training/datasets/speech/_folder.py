@@ -181,12 +181,11 @@ def read_speech_manifest(path: Path, training: bool = True) -> list[dict[str, st
 
 def _rows(path) -> Iterator[tuple[int, list[str]]]:
     """Yield `(line number, cells)` of the lines that are not empty."""
-    # quotes are special in csv only
-    quoting = csv.QUOTE_MINIMAL if path.suffix == ".csv" else csv.QUOTE_NONE
     table = csv.reader(
         (f"{line}\n" for line in TextFile(path).lines()),
         delimiter=MANIFESTS[path.name],
-        quoting=quoting,
+        # quotes are special in csv only
+        quoting=csv.QUOTE_MINIMAL if path.suffix == ".csv" else csv.QUOTE_NONE,
         skipinitialspace=path.suffix == ".csv",
         strict=True,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ class AudioFileStore:
     def __init__(self, paths: Sequence[Path], sample_rate: int, lengths=None):
         self.paths = list(paths)
         self.sample_rate = sample_rate
-        self.lengths = None if lengths is None else np.asarray(lengths, "int64")
+        self.lengths: Any = None if lengths is None else np.asarray(lengths, "int64")
 
     def __len__(self):
         return len(self.paths)

@@ -63,7 +63,7 @@ class SpeechSplit:
         self.texts = texts
         self._columns = dict(columns or {})
         self.speaker = self._columns.get("speaker")
-        self.label = self._columns.get(label)
+        self.label = None if label is None else self._columns.get(label)
         self._levels = np.tile([0.0, np.nan if level else 1.0], (len(self.rows), 1))  # offset and gain
         self._phones: PhoneAlignment | None = phones
 
@@ -124,12 +124,13 @@ class SpeechSplit:
             "speaker": tf.TensorSpec((None,), tf.int32),
         }
         dataset = tf.data.Dataset.from_generator(
-            lambda: read_ahead(lambda chosen: self._gather(*chosen, crop), batches()),
+            lambda: read_ahead(lambda chosen: self._gather(chosen, crop), batches()),
             output_signature={name: signature[name] for name in names},
         )
         return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def _gather(self, indices, starts, crop):
+    def _gather(self, chosen, crop):
+        indices, starts = chosen
         if crop:
             pairs = zip(indices, starts, strict=True)
             waveforms = [self.waveform(index, start, start + crop) for index, start in pairs]

@@ -16,6 +16,7 @@ begin at the samples `phone_start`.
 import ctypes
 import json
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,8 @@ class Synthesizer:
 
     def speak(self, text: str, voice: str, rate: int, pitch: int) -> tuple[np.ndarray, list[tuple[int, str]]]:
         """Return `(audio int16 (samples,), [(first sample, phone), ...])` of one utterance."""
-        self._audio, self._phones = [], []
+        self._audio: list[np.ndarray] = []
+        self._phones: list[tuple[int, str]] = []
         if self.espeak.espeak_SetVoiceByName(voice.encode()):
             raise RuntimeError(f"espeak-ng has no voice {voice}")
         self.espeak.espeak_SetParameter(RATE, rate, 0)
@@ -119,7 +121,8 @@ def main(output: str) -> None:
     import espeakng_loader
 
     synthesizer = Synthesizer(espeakng_loader.get_library_path(), espeakng_loader.get_data_path())
-    np.savez(output, **synthesize(json.load(sys.stdin), synthesizer))
+    arrays: dict[str, Any] = synthesize(json.load(sys.stdin), synthesizer)
+    np.savez(output, **arrays)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def load_speech(
         **splits,
         sample_rate=opened.store.sample_rate,
         speakers=opened.names.get("speaker", ()),
-        labels=opened.names.get(chosen, ()),
+        labels=() if chosen is None else opened.names.get(chosen, ()),
         phones=opened.phones.names if opened.phones else (),
         description=_description(opened, splits, chosen, level, split_by, seed),
     )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +207,7 @@ def _documents(folder, names, sentence_per_line, language, encoding) -> Iterator
     split = None if sentence_per_line else sentence_splitter(language)
     for number, name in enumerate(names):
         file = TextFile(folder / name, encoding)
-        yield TextDocument(name, number, _sentences(file, split), lambda file=file: _remarks(file))
+        yield TextDocument(name, number, _sentences(file, split), partial(_remarks, file))
 
 
 def _sentences(file, split):

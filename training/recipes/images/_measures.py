@@ -98,7 +98,7 @@ def probe_baselines(data, dim, most=10_000) -> dict:
     chosen = _some(data.train, most)
     flat = [split.reshape(len(split), -1) for split in (data.train.images(chosen), data.test.images())]
     dim = min(dim, *flat[0].shape)
-    rows = {"pixels": flat, f"PCA-{dim}": pca_codes(*flat, dim)}
+    rows = {"pixels": flat, f"PCA-{dim}": pca_codes(flat[0], flat[1], dim)}
     labels = data.train.labels[chosen], data.test.labels
     return {
         name: {"probe_accuracy": _linear_score(x_train, labels[0], x_test, labels[1])}

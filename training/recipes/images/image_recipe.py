@@ -113,7 +113,8 @@ class ImageRecipe(Recipe):
         shown = data.test.images(range(min(SHOWN, len(data.test))))
         callbacks = [ReconstructionGrid(shown, figures, **settings)]
         if hasattr(model, "sample"):
-            labels = range(min(data.num_classes, MOST_ROWS)) if self.labelled else None
+            count = data.num_classes if self.labelled else None
+            labels = None if count is None else range(min(count, MOST_ROWS))
             callbacks.append(SampleGrid(figures, labels=labels, **settings))
         elif getattr(model, "discrete", False):
             callbacks.append(CodebookMonitor(directory=figures, **settings))

@@ -71,7 +71,8 @@ class VqVaePriorRecipe(ImageRecipe):
         value: Any = self.code_bits if size == "bits" else 2**self.code_bits
         return first(**settings, **{size: value}, epochs=self.autoencoder_epochs, batch_size=self.batch_size)
 
-    def build_model(
+    # `Recipe.build` passes the trained model of `builds_on`
+    def build_model(  # type: ignore[override]
         self, data: ImageData, training_steps: int, auto_encoder: AutoEncoder | TwoLevelAutoEncoder
     ) -> GenerativeAutoEncoder:
         inside: dict[str, Any] = {

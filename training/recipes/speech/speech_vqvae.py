@@ -179,5 +179,5 @@ def log_mel_speaker_accuracy(model: SpeechAutoEncoder, data: SpeechData) -> floa
         frames, mask = model.target_of(x, input_mask(x, batch["lengths"]))
         return frames, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
 
-    parts = [(split, frames_of_utterances(split, encode)) for split in (data.train, data.test)]
-    return speaker_accuracy(*parts)
+    train, test = ((split, frames_of_utterances(split, encode)) for split in (data.train, data.test))
+    return speaker_accuracy(train, test)

@@ -32,7 +32,8 @@ def scatter(results) -> dict:
     width, height = (max(FLATTEST * SIDE, float(size) + MARGIN) for size in positions.max(axis=0))
     positions[:, 1] = positions[:, 1].max() + MARGIN - positions[:, 1]
     positions += (np.array([width, height]) - positions.max(axis=0) - MARGIN) / 2
-    colourings, classes = [], [[] for _ in positions]
+    colourings: list[Colouring] = []
+    classes: list[list[str]] = [[] for _ in positions]
     for key, (name, values) in zip("abcdef", list(the_map["colours"].items())[:MOST_FACTORS], strict=False):
         numbers, entries, named = _with_missing(values)
         labels = _labels(numbers, entries, positions) if named else []

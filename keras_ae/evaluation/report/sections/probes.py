@@ -52,9 +52,10 @@ def disentanglement(material: Any, settings: Any) -> dict[str, Any] | None:
     if len(classes) < 2:
         return None
     train, test = (_with_missing([pair[part] for pair in classes.values()]) for part in (0, 1))
+    control, control_test = material.components
     rows = {
         "embedding": _disentangled(material.z_train, material.z_test, train, test, settings),
-        material.control: _disentangled(*material.components, train, test, settings),
+        material.control: _disentangled(control, control_test, train, test, settings),
     }
     sizes = {"n_train": min(len(train), MOST_FOR_TREES), "num_trees": settings.num_trees}
     return {"factors": list(classes), "rows": rows, **sizes}
