@@ -13,7 +13,7 @@ test test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
 test test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test test-newest test-tf216 constraints lint results architecture clean
+.PHONY: demo test test-newest test-tf216 constraints lint typecheck results architecture clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -25,6 +25,10 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(VENV)/bin/python tools/typecheck.py
+
+typecheck: $(VENV)/.installed
+	$(VENV)/bin/python tools/typecheck.py
 
 # The newest version of everything that pyproject.toml allows, installed again at each call.
 test-newest:
@@ -71,4 +75,4 @@ results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 
 clean:
-	rm -rf $(VENV) .venv-newest .venv-pins .venv-tf216 build dist *.egg-info
+	rm -rf $(VENV) .venv-newest .venv-pins .venv-tf216 .mypy_cache build dist *.egg-info

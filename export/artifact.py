@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Artifact:
         endpoints = ", ".join(self.manifest["endpoints"])
         return f"<Artifact {self.path}, {self.format}, endpoints {endpoints}, preprocessing {known}>"
 
-    def run(self, endpoint: str, **inputs) -> dict[str, np.ndarray]:
+    def run(self, endpoint: str, **inputs: Any) -> dict[str, np.ndarray]:
         """Return the outputs of an endpoint.
 
         Inputs must be preprocessed as `preprocessing` describes. Invalid inputs raise an error, such as

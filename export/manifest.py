@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -32,7 +33,7 @@ def write_manifest(
     report: VerificationReport,
     *,
     preprocessing: Preprocessing | None = None,
-    **further,
+    **further: Any,
 ) -> dict:
     """Write `manifest.json` into a finished artifact.
 

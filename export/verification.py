@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -97,7 +98,7 @@ def _refuse_all_ties(rows):
 
 
 def verify(
-    artifact: str | Path | Mapping[str, Path], endpoints: Mapping[str, Endpoint] | keras.Model, **options
+    artifact: str | Path | Mapping[str, Path], endpoints: Mapping[str, Endpoint] | keras.Model, **options: Any
 ) -> VerificationReport:
     """Run an artifact in a fresh process without Keras and compare it with the model.
 

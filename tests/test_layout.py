@@ -186,6 +186,33 @@ def test_no_assert_stub_or_open_end():
                 assert not stub, f"{path}:{node.lineno} {node.name} does nothing"
 
 
+def test_public_signatures_are_annotated():
+    functions = [
+        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node)
+        for name, path in sources().items()
+        if not name.rpartition(".")[2].startswith("_")
+        for node in public_functions(path)
+    ]
+    without = [place for place, node in functions if not is_annotated(node)]
+    assert len(without) <= 0.05 * len(functions), "\n".join(without)
+
+
+def public_functions(path):
+    """Functions of a module and methods of its public classes, also `__init__`, without those with `_`."""
+    for node in tree(path).body:
+        public_class = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for part in node.body if public_class else [node]:
+            if isinstance(part, ast.FunctionDef) and (part.name == "__init__" or part.name[0] != "_"):
+                yield part
+
+
+def is_annotated(function):
+    given = function.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    named = [one for one in named if one is not None and one.arg not in ("self", "cls")]
+    return all(one.annotation for one in named) and bool(function.returns or function.name == "__init__")
+
+
 def is_ellipsis(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
 

@@ -36,7 +36,7 @@ class AddCondition(keras.layers.Layer):
         Chou et al., 2018, https://arxiv.org/abs/1804.02812: a speaker embedding before every layer.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 

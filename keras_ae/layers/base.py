@@ -24,7 +24,7 @@ class Float32Layer(keras.layers.Layer):
     `compute_dtype`. Masks are passed on.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})
         self.supports_masking = True
 
@@ -59,7 +59,7 @@ class Float32Dense(keras.layers.Dense):
     maps are small compared with the networks around them.
     """
 
-    def __init__(self, units: int, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(units, **{**kwargs, "dtype": "float32"})
 
     def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
@@ -79,7 +79,7 @@ class ScheduledVariable(keras.layers.Layer):
         value: float | keras.optimizers.schedules.LearningRateSchedule,
         *,
         positive: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "autocast": False})
         schedule = value if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) else None

@@ -48,7 +48,7 @@ class CausalTransformerBlock(QuantizableLayer):
         Xiong et al., 2020, https://arxiv.org/abs/2002.04745.
     """
 
-    def __init__(self, dim: int, *, num_heads: int = 4, dropout: float = 0.0, **kwargs):
+    def __init__(self, dim: int, *, num_heads: int = 4, dropout: float = 0.0, **kwargs: Any):
         if dim < 1 or num_heads < 1 or dim % num_heads:
             raise ValueError(
                 "dim must be a multiple of num_heads, and both must be at least 1. "
@@ -123,7 +123,7 @@ class CausalTransformerBlock(QuantizableLayer):
         return x + self.drop(self.network_output(hidden), training=training)
 
     def compute_output_shape(
-        self, input_shape: tuple[int | None, ...], *args
+        self, input_shape: tuple[int | None, ...], *args: Any
     ) -> tuple[tuple, tuple[tuple, tuple]]:
         cache = (input_shape[0], self.num_heads, input_shape[1], self.dim // self.num_heads)
         return tuple(input_shape), (cache, cache)

@@ -44,7 +44,7 @@ class GradientReversal(keras.layers.Layer):
         Ganin & Lempitsky, 2015, https://arxiv.org/abs/1409.7495.
     """
 
-    def __init__(self, weight: float = 1.0, **kwargs):
+    def __init__(self, weight: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
         self._initial_weight = float(weight)

@@ -56,7 +56,7 @@ class LinearDependence(Float32Layer):
         Ledoit and Wolf, 2004, https://doi.org/10.1016/S0047-259X(03)00096-4.
     """
 
-    def __init__(self, *, momentum: float = 0.98, shrinkage: float = 0.1, **kwargs):
+    def __init__(self, *, momentum: float = 0.98, shrinkage: float = 0.1, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0 or not shrinkage > 0.0:
             raise ValueError(

@@ -41,7 +41,7 @@ class MutualInformationNetwork(QuantizableLayer):
         Hjelm et al., 2019, appendix A.2, https://arxiv.org/abs/1808.06670.
     """
 
-    def __init__(self, units: int = 256, **kwargs):
+    def __init__(self, units: int = 256, **kwargs: Any):
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"units must be at least 1. Received: units={units!r}")

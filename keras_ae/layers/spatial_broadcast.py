@@ -42,7 +42,7 @@ class SpatialBroadcast(keras.layers.Layer):
         Watters et al., 2019, https://arxiv.org/abs/1901.07017.
     """
 
-    def __init__(self, filters: int, height: int, width: int, **kwargs):
+    def __init__(self, filters: int, height: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = filters
         self.height = height

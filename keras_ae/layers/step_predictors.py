@@ -37,7 +37,7 @@ class StepPredictors(keras.layers.Layer):
         van den Oord et al., 2018, equation 3, https://arxiv.org/abs/1807.03748.
     """
 
-    def __init__(self, steps: int, dim: int, **kwargs):
+    def __init__(self, steps: int, dim: int, **kwargs: Any):
         super().__init__(**kwargs)
         if steps < 1 or dim < 1:
             raise ValueError(f"steps and dim must be at least 1. Received: steps={steps!r}, dim={dim!r}")

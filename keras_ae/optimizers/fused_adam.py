@@ -1,5 +1,7 @@
 """Adam with one pass over each variable."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -44,7 +46,7 @@ class FusedAdam(keras.optimizers.Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         name: str = "adam",
-        **kwargs,
+        **kwargs: Any,
     ):
         if kwargs.get("amsgrad"):
             raise ValueError(

@@ -97,7 +97,7 @@ def flatten(mapping: dict, prefix: str = "") -> dict:
     return flat
 
 
-def value_cell(value: Any, largest: float = 0.0, digits: int = 4, **marks) -> Cell:
+def value_cell(value: Any, largest: float = 0.0, digits: int = 4, **marks: Any) -> Cell:
     """Return the cell of a number, with a bar if `largest` is given, or of any other value."""
     if not is_number(value):
         return Cell(format_value(value), **marks)

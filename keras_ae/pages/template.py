@@ -8,7 +8,7 @@ from keras_ae.errors import require
 from keras_ae.pages.formats import FILTERS
 
 
-def render(template: str, extra: str, **values) -> str:
+def render(template: str, extra: str, **values: Any) -> str:
     """Return the page of a template, with every value escaped.
 
     Args:

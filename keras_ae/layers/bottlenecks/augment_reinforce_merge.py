@@ -47,7 +47,7 @@ class AugmentReinforceMerge(keras.layers.Layer):
         https://arxiv.org/abs/2006.10680.
     """
 
-    def __init__(self, *, rao_blackwell: bool = False, seed: int | None = None, **kwargs):
+    def __init__(self, *, rao_blackwell: bool = False, seed: int | None = None, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.rao_blackwell = rao_blackwell
         self.seed = seed

@@ -96,7 +96,7 @@ class BinaryBottleneck(StochasticBottleneck):
         balance_weight: float = 0.0,
         decorrelation_weight: float = 0.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         check_estimator("BinaryBottleneck", estimator, ESTIMATORS, straight_through, soft=("gumbel",))
         super().__init__(

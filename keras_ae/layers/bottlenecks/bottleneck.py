@@ -6,6 +6,7 @@ sent over networks, not used in a graph.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -44,9 +45,9 @@ class Bottleneck(NamedMetrics, Float32Layer):
         sample_weight: `(batch,)`, the weight of each example in losses, statistics and metrics.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._terms = {}
+        self._terms: dict[str, TermMean] = {}
 
     def call(
         self,

@@ -89,7 +89,7 @@ class FiniteScalarQuantizer(GridQuantizer):
         symmetric: bool = False,
         saturation_cost: float = 0.25,
         standardize_start: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(levels, num_heads, **kwargs)
         self.standardize_start = standardize_start
@@ -184,7 +184,7 @@ class StandardizedStart(keras.layers.Layer):
         Salimans and Kingma, 2016, section 3, https://arxiv.org/abs/1602.07868.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

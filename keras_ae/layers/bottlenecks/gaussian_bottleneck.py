@@ -54,7 +54,7 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         *,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.latent_dim = latent_dim

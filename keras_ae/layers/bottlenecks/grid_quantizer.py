@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -34,7 +35,7 @@ class GridQuantizer(Bottleneck):
     and may extend `record`, which adds metrics and losses.
     """
 
-    def __init__(self, levels: Sequence[int], num_heads: int, **kwargs):
+    def __init__(self, levels: Sequence[int], num_heads: int, **kwargs: Any):
         super().__init__(**kwargs)
         check_grid(type(self).__name__, levels, num_heads)
         self.levels = tuple(int(level) for level in levels)

@@ -80,7 +80,7 @@ class GumbelOneHot(StochasticBottleneck):
         free_bits: float = 0.0,
         prior: str = "uniform",
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         check_estimator("GumbelOneHot", estimator, ESTIMATORS, straight_through, soft=("gumbel",))
         if num_groups < 1:

@@ -85,7 +85,7 @@ class LookupFreeQuantizer(GridQuantizer):
         num_heads: int = 1,
         spherical: bool = False,
         entropy_group_bits: int = 13,
-        **kwargs,
+        **kwargs: Any,
     ):
         if bits < 1 or entropy_group_bits < 1 or inverse_temperature <= 0:
             raise ValueError(

@@ -105,7 +105,7 @@ class ResidualVectorQuantizer(Bottleneck):
         initial_codebook: ArrayLike | None = None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_embeddings = num_embeddings

@@ -63,7 +63,7 @@ class ScoreFunction(keras.layers.Layer):
     """
 
     def __init__(
-        self, baseline: str | None = "leave_one_out", *, decay: float = 0.99, units: int = 100, **kwargs
+        self, baseline: str | None = "leave_one_out", *, decay: float = 0.99, units: int = 100, **kwargs: Any
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         if baseline not in BASELINES:

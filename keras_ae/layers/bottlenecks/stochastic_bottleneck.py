@@ -39,7 +39,7 @@ class StochasticBottleneck(Bottleneck):
         free_bits: float,
         prior: str,
         seed: int | None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if prior not in ("uniform", "learned"):

@@ -116,7 +116,7 @@ class VectorQuantizer(Bottleneck):
         initial_codebook: ArrayLike | None = None,
         revival_threshold: float = 0.05,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_embeddings = num_embeddings

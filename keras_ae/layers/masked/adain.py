@@ -53,7 +53,7 @@ class AdaIN(keras.layers.Layer):
         linear map: Chou et al., 2019, https://arxiv.org/abs/1904.05742.
     """
 
-    def __init__(self, *, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, *, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})
         self.supports_masking = True
         self.epsilon = epsilon

@@ -16,7 +16,7 @@ class AddChannel(keras.layers.Layer):
     TensorShape([2, 5, 1])
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 

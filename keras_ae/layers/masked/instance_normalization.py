@@ -50,7 +50,7 @@ class InstanceNormalization(keras.layers.Layer):
         Ulyanov et al., 2016, https://arxiv.org/abs/1607.08022.
     """
 
-    def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True, **kwargs):
+    def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True, **kwargs: Any):
         super().__init__(**{**kwargs, "autocast": False})
         self.supports_masking = True
         self.epsilon = epsilon

@@ -40,7 +40,7 @@ class MaskedAveragePooling1D(keras.layers.Layer):
     [0.5, 2.5, 4.0]
     """
 
-    def __init__(self, pool_size: int, **kwargs):
+    def __init__(self, pool_size: int, **kwargs: Any):
         super().__init__(**kwargs)
         if pool_size < 1:
             raise ValueError(

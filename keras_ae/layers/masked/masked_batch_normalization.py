@@ -48,7 +48,7 @@ class MaskedBatchNormalization(Float32Layer):
         Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167.
     """
 
-    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, affine: bool = True, **kwargs):
+    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, affine: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon

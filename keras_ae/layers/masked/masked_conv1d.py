@@ -61,7 +61,7 @@ class MaskedConv1D(keras.layers.Conv1D):
         strides: int = 1,
         padding: str = "same",
         dilation_rate: int = 1,
-        **kwargs,
+        **kwargs: Any,
     ):
         if padding not in ("same", "causal"):
             raise ValueError(

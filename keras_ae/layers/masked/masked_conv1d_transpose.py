@@ -52,7 +52,9 @@ class MaskedConv1DTranspose(keras.layers.Conv1DTranspose):
         Dumoulin & Visin, 2016, https://arxiv.org/abs/1603.07285, chapter 4.
     """
 
-    def __init__(self, filters: int, kernel_size: int, *, strides: int = 1, padding: str = "same", **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int, *, strides: int = 1, padding: str = "same", **kwargs: Any
+    ):
         if padding != "same":
             raise ValueError(f'MaskedConv1DTranspose: padding must be "same". Received: padding={padding!r}')
         super().__init__(

@@ -35,7 +35,7 @@ class PixelShuffle1D(keras.layers.Layer):
         https://arxiv.org/abs/1804.02812.
     """
 
-    def __init__(self, factor: int, **kwargs):
+    def __init__(self, factor: int, **kwargs: Any):
         super().__init__(**kwargs)
         if factor < 1:
             raise ValueError(f"PixelShuffle1D: factor must be at least 1. Received: factor={factor}")

@@ -29,7 +29,7 @@ class RepeatFrames(keras.layers.Layer):
     [0.0, 0.0, 1.0, 1.0]
     """
 
-    def __init__(self, times: int, **kwargs):
+    def __init__(self, times: int, **kwargs: Any):
         super().__init__(**kwargs)
         if times < 1:
             raise ValueError(f"RepeatFrames: times must be at least 1. Received: times={times}")

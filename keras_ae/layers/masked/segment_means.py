@@ -40,7 +40,7 @@ class SegmentMeans(keras.layers.Layer):
     [0.5, 2.5, 4.5]
     """
 
-    def __init__(self, segments: int = 8, **kwargs):
+    def __init__(self, segments: int = 8, **kwargs: Any):
         super().__init__(**kwargs)
         if segments < 1:
             raise ValueError(f"SegmentMeans: segments must be at least 1. Received: segments={segments!r}")

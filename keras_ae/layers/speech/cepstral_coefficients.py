@@ -52,7 +52,7 @@ class CepstralCoefficients(Float32Layer):
         https://doi.org/10.1109/TASSP.1986.1164788.
     """
 
-    def __init__(self, num_coefficients: int = 13, *, deltas: int = 2, **kwargs):
+    def __init__(self, num_coefficients: int = 13, *, deltas: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
         if num_coefficients < 1 or deltas not in (0, 1, 2):
             raise ValueError(

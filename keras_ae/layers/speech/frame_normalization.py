@@ -46,7 +46,7 @@ class FrameNormalization(Float32Layer):
     [[[-1.0], [3.0]]]
     """
 
-    def __init__(self, *, epsilon: float = 1e-3, **kwargs):
+    def __init__(self, *, epsilon: float = 1e-3, **kwargs: Any):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 

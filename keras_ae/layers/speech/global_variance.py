@@ -54,7 +54,7 @@ class GlobalVariance(Float32Layer):
         implement global variance in statistical speech synthesis.
     """
 
-    def __init__(self, *, momentum: float = 0.99, largest: float = 2.0, **kwargs):
+    def __init__(self, *, momentum: float = 0.99, largest: float = 2.0, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0.0 <= momentum < 1.0 or not largest >= 1.0:
             raise ValueError(

@@ -79,7 +79,7 @@ class LogMelSpectrogram(Float32Layer):
         power: float = 2.0,
         floor: float = 1e-6,
         log: str = "natural",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_mels = num_mels

@@ -63,7 +63,7 @@ class MFCC(Float32Layer):
         num_mels: int = 40,
         deltas: int = 2,
         floor: float = 1e-8,
-        **kwargs,
+        **kwargs: Any,
     ):
         own = {key: kwargs.pop(key) for key in ("name", "trainable", "dtype") if key in kwargs}
         super().__init__(**own)

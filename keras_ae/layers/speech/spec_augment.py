@@ -62,7 +62,7 @@ class SpecAugment(keras.layers.Layer):
         *,
         time_fraction: float = 0.2,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         numbers = (time_masks, time_width, frequency_masks, frequency_width)

@@ -63,7 +63,7 @@ class SpectralPerturbation(keras.layers.Layer):
         disentangling: Choi et al., 2021, https://arxiv.org/abs/2110.14513.
     """
 
-    def __init__(self, warp: float = 0.15, tilt: float = 1.0, seed: int | None = None, **kwargs):
+    def __init__(self, warp: float = 0.15, tilt: float = 1.0, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0.0 <= warp < 1.0 or not tilt >= 0.0:
             raise ValueError(

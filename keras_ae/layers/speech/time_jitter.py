@@ -50,7 +50,7 @@ class TimeJitter(keras.layers.Layer):
         Chorowski et al., 2019, https://arxiv.org/abs/1901.08810, section III.
     """
 
-    def __init__(self, probability: float = 0.12, seed: int | None = None, **kwargs):
+    def __init__(self, probability: float = 0.12, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0.0 <= probability <= 0.5:
             raise ValueError(

@@ -67,7 +67,7 @@ class VoicePerturbation(keras.layers.Layer):
         window: int = 512,
         order: int = 24,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if not 0.0 <= warp < 1.0 or not tilt >= 0.0:

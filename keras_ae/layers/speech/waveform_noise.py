@@ -66,7 +66,7 @@ class WaveformNoise(Float32Layer):
         most: float = 20.0,
         talkers: int = 8,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if not 0.0 <= probability <= 1.0 or not least <= most or talkers < 1:

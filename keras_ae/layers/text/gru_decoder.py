@@ -62,7 +62,7 @@ class GRUDecoder(QuantizableLayer):
         Kiros et al., 2015, section 2.1, https://arxiv.org/abs/1506.06726.
     """
 
-    def __init__(self, units: int, *, conditioning: str = "state", **kwargs):
+    def __init__(self, units: int, *, conditioning: str = "state", **kwargs: Any):
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"units must be at least 1. Received: units={units!r}")

@@ -38,7 +38,7 @@ class GRUStep(keras.layers.Layer):
         Cho et al., 2014, https://arxiv.org/abs/1406.1078.
     """
 
-    def __init__(self, units: int, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = self.state_size = self.output_size = units
 

@@ -44,7 +44,7 @@ class SentenceGRU(keras.layers.Layer):
         Cho et al., 2014, https://arxiv.org/abs/1406.1078, with the reset gate applied after the product.
     """
 
-    def __init__(self, units: int, *, bidirectional: bool = True, **kwargs):
+    def __init__(self, units: int, *, bidirectional: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units
         self.bidirectional = bidirectional

@@ -34,7 +34,7 @@ class WordDropout(keras.layers.Layer):
         Iyyer et al., 2015, section 3, https://aclanthology.org/P15-1162.
     """
 
-    def __init__(self, rate: float, *, seed: int | None = None, **kwargs):
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"WordDropout: rate must be at least 0 and below 1. Received: rate={rate}")

@@ -34,7 +34,9 @@ class WordIds(keras.Layer):
     ([[2, 3, 1, 1, 4], [0, 0, 0, 0, 0]], [5, 0])
     """
 
-    def __init__(self, vocabulary: Vocabulary | Sequence[str], *, max_words: int | None = None, **kwargs):
+    def __init__(
+        self, vocabulary: Vocabulary | Sequence[str], *, max_words: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if max_words is not None and max_words < 1:
             raise ValueError(f"max_words must be at least 1, or None. Received: max_words={max_words}")

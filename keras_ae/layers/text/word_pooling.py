@@ -38,7 +38,7 @@ class WordPooling(keras.layers.Layer):
         Shen et al., 2018, https://arxiv.org/abs/1805.09843, which concatenates mean and max.
     """
 
-    def __init__(self, pooling: str = "sum", **kwargs):
+    def __init__(self, pooling: str = "sum", **kwargs: Any):
         super().__init__(**kwargs)
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {list(POOLINGS)}. Received: pooling={pooling!r}")

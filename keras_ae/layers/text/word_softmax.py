@@ -54,7 +54,7 @@ class WordSoftmax(keras.layers.Layer):
     """
 
     def __init__(
-        self, vocabulary_size: int, *, num_sampled: int | None = None, seed: int | None = None, **kwargs
+        self, vocabulary_size: int, *, num_sampled: int | None = None, seed: int | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
         if vocabulary_size < 1 or (num_sampled is not None and num_sampled < 1):

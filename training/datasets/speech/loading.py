@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def load_speech(
     test_fraction: float = 0.2,
     split_by: str = "utterance",
     seed: int = 0,
-    **espeak,
+    **espeak: Any,
 ) -> SpeechData:
     """Load speech of any source, split into training, validation and test utterances.
 
@@ -150,7 +151,9 @@ def _description(opened, splits, label, level, split_by, seed):
 SOURCES = '"espeak", a folder of wav, flac, ogg or mp3 files, or an .npz file'
 
 
-def open_speech(source: str | os.PathLike | None, sample_rate: int | None = None, **espeak) -> SpeechSource:
+def open_speech(
+    source: str | os.PathLike | None, sample_rate: int | None = None, **espeak: Any
+) -> SpeechSource:
     """Open any of the sources of `load_speech`.
 
     Args:

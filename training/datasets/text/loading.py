@@ -121,7 +121,7 @@ def open_text(
         ImportError: a required package is not installed; the message names the extra.
         InputError: the source is missing, of an unknown kind, or cannot be used.
     """
-    if source in (None, "docstrings"):
+    if source is None or source == "docstrings":
         return _open_docstrings(packages)
     path = Path(source)
     if not path.exists():
