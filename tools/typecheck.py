@@ -20,8 +20,10 @@ def main() -> int:
         package.mkdir()
         for path in [*ROOT.glob("keras_ae/*"), ROOT / "training", ROOT / "export"]:
             (package / path.name).symlink_to(path)
+        Path(folder, "keras_ae_command.py").symlink_to(ROOT / "keras_ae_command.py")
         mypy = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
-        mypy += ["--cache-dir", str(ROOT / ".mypy_cache"), *sys.argv[1:], "--package", "keras_ae"]
+        mypy += ["--cache-dir", str(ROOT / ".mypy_cache"), *sys.argv[1:]]
+        mypy += ["--package", "keras_ae", "--module", "keras_ae_command"]
         done = subprocess.run(mypy, cwd=folder, stdout=subprocess.PIPE, text=True)
     for name in ("training", "export"):  # paths as in the repository
         done.stdout = done.stdout.replace(f"keras_ae/{name}/", f"{name}/")
