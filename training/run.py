@@ -18,9 +18,9 @@ from tensorflow.python.framework import config  # TensorFlow has no public funct
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, attempt, recorded
-from keras_ae.evaluation.progress_line import shown
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
+from keras_ae.progress import shown
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report.page import write_report

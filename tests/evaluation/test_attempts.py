@@ -1,13 +1,11 @@
 """A measurement that fails, or that the data do not allow, does not lose the others."""
 
-import io
 import logging
 
 import pytest
 
 from keras_ae import InputError
 from keras_ae.evaluation.attempts import Attempts, attempt, current_progress, reason_of, recorded
-from keras_ae.evaluation.progress_line import ProgressLine, detail_of, shown
 
 
 def fails():
@@ -83,34 +81,3 @@ def test_each_measurement_is_announced_and_ends_with_its_block():
 def test_a_long_reason_is_cut():
     assert len(reason_of(ValueError("x" * 1000))) < 320 and reason_of(KeyError()) == "KeyError"
     assert Attempts().as_record() == {}
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_a_terminal_shows_steps_on_one_line_and_a_file_the_measurements_alone():
-    terminal, file, quiet = Terminal(), io.StringIO(), io.StringIO()
-    for stream, elsewhere in ((terminal, True), (file, True), (quiet, False)):
-        with ProgressLine(stream, elsewhere=elsewhere) as progress:
-            progress("pairs")
-            progress._drawn = 0.0
-            detail_of(progress)("step 50 of 400")
-    assert "\rmeasuring" not in terminal.getvalue() and terminal.getvalue().count("\r\x1b[K") == 3
-    assert "measuring: pairs, step 50 of 400, 0 s" in terminal.getvalue() and "\n" not in terminal.getvalue()
-    assert file.getvalue() == "measuring: pairs\n" and quiet.getvalue() == ""
-
-
-def test_verbose_off_is_quiet_and_a_function_is_called_as_it_is(monkeypatch):
-    terminal, said = Terminal(), []
-    monkeypatch.setattr("sys.stdout", terminal)
-    with shown(None, verbose=False) as progress:
-        progress("pairs")
-    with shown(said.append) as progress:
-        progress("probes")
-        detail_of(progress)("not shown")
-    assert terminal.getvalue() == "" and said == ["probes"]
-    with shown(None) as progress:
-        progress("pairs")
-    assert "measuring: pairs" in terminal.getvalue()

@@ -1,10 +1,11 @@
 """Callback that shows the progress of the training in one line."""
 
-import sys
 import time
 from typing import TextIO
 
 import keras
+
+from keras_ae.progress import TerminalLine
 
 
 class EpochProgress(keras.callbacks.Callback):
@@ -21,11 +22,9 @@ class EpochProgress(keras.callbacks.Callback):
         self.epochs = epochs
         self.steps = steps
         self.stream = stream
-        self.drawn_at = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._out = self.stream or sys.stdout
-        self._terminal = self._out.isatty()
+        self._line = TerminalLine(self.stream)
         self._began = time.monotonic()
         self._first: int | None = None
 
@@ -34,18 +33,17 @@ class EpochProgress(keras.callbacks.Callback):
         self._first = epoch if self._first is None else self._first
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self._terminal and time.monotonic() - self.drawn_at > 0.1:
-            self.drawn_at = time.monotonic()
-            self._line(self._epoch + (batch + 1) / self.steps, logs, end="")
+        if self._line.is_due():
+            self._show(self._epoch + (batch + 1) / self.steps, logs, end="")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         last = epoch + 1 == self.epochs
-        if self._terminal:
-            self._line(epoch + 1, logs, end="\n" if last else "")
+        if self._line.terminal:
+            self._show(epoch + 1, logs, end="\n" if last else "")
         elif last or (epoch + 1) % max(1, self.epochs // 10) == 0:
-            self._line(epoch + 1, logs, end="\n")
+            self._show(epoch + 1, logs, end="\n")
 
-    def _line(self, done, logs, end):
+    def _show(self, done, logs, end):
         values = "  ".join(
             f"{name} {float(logs[name]):.4g}"
             for name in ("loss", "val_loss", "val_usage")
@@ -54,6 +52,4 @@ class EpochProgress(keras.callbacks.Callback):
         bar = "=" * round(20 * done / self.epochs)
         seconds = time.monotonic() - self._began
         left = seconds * (self.epochs - done) / max(done - self._first, 1e-6)
-        text = f"epoch {int(done):>4}/{self.epochs} [{bar:<20}] {values}  {left:.0f} s left"
-        self._out.write((f"\r\x1b[K{text}" if self._terminal else text) + end)
-        self._out.flush()
+        self._line.write(f"epoch {int(done):>4}/{self.epochs} [{bar:<20}] {values}  {left:.0f} s left", end)

@@ -1,6 +1,5 @@
 """Command `keras-ae encode`: encoding of images, speech or text by a run, a file or an artifact."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import tensorflow as tf  # one trace for inputs of any size
 
 from keras_ae.errors import InputError
 from keras_ae.models.preprocessing import Preprocessing
+from keras_ae.progress import counted
 from keras_ae.text import Vocabulary
 from keras_ae.training.commands._encode_images import checked_output, encode_images, image_input
 from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
@@ -153,7 +153,8 @@ def _encode_images(encoder, source, output, shard, batch_size, resize, scale, ch
     options["channels"] = channels or getattr(encoder.recipe, "channels", None)
     try:
         stream = stream_images(str(source), image_shape, batch_size, shard, **options)
-        path = encode_images(encode, stream, output, progress=_progress(len(stream), "images"))
+        with counted(len(stream), "images") as progress:
+            path = encode_images(encode, stream, output, progress=progress)
     except ImageSizeError as error:
         raise InputError(f"{error} Or add --resize{_resized_in_training(encoder.recipe)}.") from None
     print(f"{path}: {len(stream)} images")
@@ -165,13 +166,13 @@ def _encode_speech(encoder, source, output, shard, sample_rate, skip_broken):
     rate = _sample_rate(encoder.path, known.sample_rate, sample_rate)
     level = stored_level(known)
     utterances = stream_speech(str(source), rate, shard, level=level, skip_broken=skip_broken)
-    progress = _progress(len(utterances), "utterances")
     inputs = set(encoder.shapes)
 
     def encode(given):
         return encoder.encode({name: value for name, value in given.items() if name in inputs})
 
-    path = encode_utterances(encode, utterances, output, progress=progress)
+    with counted(len(utterances), "utterances") as progress:
+        path = encode_utterances(encode, utterances, output, progress=progress)
     print(f"{path}: {len(utterances)} utterances")
     return 0
 
@@ -200,9 +201,10 @@ def stored_level(preprocessing: Preprocessing | None) -> str | None:
 
 
 def _encode_text(encoder, source, output, shard, batch_size, encoding):
-    progress = _progress(None, "sentences")
     sentences = read_sentences(source, shard, encoding)
-    path = encode_sentences(encoder.encode_text, sentences, output, batch_size=batch_size, progress=progress)
+    options = {"batch_size": batch_size}
+    with counted(None, "sentences") as progress:
+        path = encode_sentences(encoder.encode_text, sentences, output, **options, progress=progress)
     with np.load(path) as file:
         number = len(file["lines"])
     print(f"{path}: {number} sentences")
@@ -219,14 +221,6 @@ def traced(endpoint: Any) -> Callable | None:
     return lambda given: {
         key: value.numpy() for key, value in traced(*(given[name] for name in names)).items()
     }
-
-
-def _progress(total, examples):
-    """Return a function that shows progress on a terminal; `total` is `None` if unknown."""
-    if not sys.stdout.isatty():
-        return None
-    of_all = "" if total is None else f"/{total}"
-    return lambda done: print(f"\r{done}{of_all} {examples}", end="\n" if done == total else "", flush=True)
 
 
 def _resized_in_training(recipe):

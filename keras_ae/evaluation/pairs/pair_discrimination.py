@@ -7,7 +7,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pairs._inputs import as_inputs, take
 from keras_ae.evaluation.pairs.pair_discriminator import PairDiscriminator
-from keras_ae.evaluation.progress_line import shown
+from keras_ae.progress import shown
 
 MEASURES = ("ld", "auc", "info_nce", "retrieval", "mse")
 NAMES = {"ld": "ld_star"}

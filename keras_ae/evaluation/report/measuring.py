@@ -10,12 +10,12 @@ from keras_ae.errors import require
 from keras_ae.evaluation._factor_values import is_known, known_values
 from keras_ae.evaluation.attempts import attempt, recorded
 from keras_ae.evaluation.encoders.loading import in_batches
-from keras_ae.evaluation.progress_line import detail_of
 from keras_ae.evaluation.report.record import EmbeddingRecord
 from keras_ae.evaluation.report.sections import probes as probe_sections
 from keras_ae.evaluation.report.sections import visual as visual_sections
 from keras_ae.evaluation.report.sections.codes import code_use
 from keras_ae.evaluation.report.sections.pairs import doubts, measured_pairs, no_pairs
+from keras_ae.progress import detail_of
 
 FORMAT = 1
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders.loading import load_encoder
-from keras_ae.evaluation.progress_line import shown
 from keras_ae.evaluation.report.data import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.page.view import embedding_view
@@ -14,6 +13,7 @@ from keras_ae.evaluation.report.record import EmbeddingRecord, as_json
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
 from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.template import render
+from keras_ae.progress import shown
 
 TEMPLATE = "keras_ae.evaluation.report/page.html"
 ENDINGS = (".json", ".failed.txt")  # endings of the files of results and tracebacks next to the page

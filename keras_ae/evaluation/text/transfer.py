@@ -11,11 +11,11 @@ import numpy as np
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import bootstrap_interval, wilson_interval
-from keras_ae.evaluation.progress_line import detail_of, shown
 from keras_ae.evaluation.text._linear_readers import correlation, read_task, reader_of
 from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
 from keras_ae.evaluation.text.sentence_tasks import LabelledSentences, SentenceTask, load_sentence_tasks
 from keras_ae.files import write_atomically
+from keras_ae.progress import detail_of, shown
 
 FOLDS = 10
 SEED = 1111  # the default seed of SentEval

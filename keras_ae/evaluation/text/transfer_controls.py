@@ -9,7 +9,6 @@ import numpy as np
 from keras_ae.errors import require
 from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent
-from keras_ae.evaluation.progress_line import detail_of, shown
 from keras_ae.evaluation.text._linear_readers import reader_of
 from keras_ae.evaluation.text.sentence_tasks import SentenceTask
 from keras_ae.evaluation.text.transfer import (
@@ -20,6 +19,7 @@ from keras_ae.evaluation.text.transfer import (
     transfer,
     why_unreadable,
 )
+from keras_ae.progress import detail_of, shown
 from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.word_vectors import WordVectors
 

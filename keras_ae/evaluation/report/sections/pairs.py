@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.pairs.pair_discrimination import pair_discrimination
-from keras_ae.evaluation.progress_line import detail_of
+from keras_ae.progress import detail_of
 
 INDEPENDENT = 2 * math.log(2)
 TOLERANCE = 0.02  # accepted deviation of the noise row
