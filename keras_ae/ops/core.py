@@ -115,7 +115,8 @@ def finite_padding(x: Tensor, weights: Tensor | None) -> Tensor:
 
     def selected():
         kept = ops.logical_or(spread(ops.cast(weights, "bool"), x), ops.isfinite(x))
-        return ops.where(kept, x, ops.zeros_like(x))
+        # zeros of the size of x would be a constant of the graph, in memory even while they are not used
+        return ops.where(kept, x, 0.0)
 
     return tf.cond(all_finite(x), lambda: x, selected) if is_concrete(x) else selected()
 
