@@ -9,11 +9,11 @@ TF216 = 'tensorflow==2.16.2' 'numpy<2' 'tensorflow-probability[tf]==0.24.*' 'ten
 PYTEST = -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL = 2
 # two processes on two cores: OpenMP threads that wait for each other made a fit of 3 s one of 60 s
-test test-newest test-tf216: export OMP_NUM_THREADS = 1
+test quick coverage test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
-test test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
+test quick coverage test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test test-newest test-tf216 constraints lint typecheck results architecture clean
+.PHONY: demo test quick coverage test-newest test-tf216 constraints lint typecheck results architecture clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -21,6 +21,16 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python $(PYTEST)
+
+# For development, in less than three minutes: see SLOW in tests/conftest.py.
+quick: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python $(PYTEST) -q -m "not slow"
+
+# Lines that the tests execute in their own processes: docs/coverage.md.
+coverage: $(VENV)/.installed
+	$(VENV)/bin/python $(PYTEST) -q --cov --cov-report=json:coverage.json
+	$(VENV)/bin/python tools/coverage_table.py coverage.json
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
+TESTS = Path(__file__).parent
 # fixtures that take long to make: the tests that use them stay in one process
 COSTLY = {"trained": "conformance", "trained_run": "run", "saved": "export", "onnx_files": "export"}
+# left out by `make quick`: comparisons of all models, exports, whole runs, child processes
+SLOW = ("benchmarks", "conformance", "export", "optimizers", "training", "test_packaging.py", "test_quiet.py")
 # begin with these, so that one process does not end with a long one while the other has nothing left
 LONGEST = (
     "conformance",
@@ -28,6 +33,8 @@ def pytest_collection_modifyitems(items):
     """
     groups = {}
     for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
         own = [group for fixture, group in COSTLY.items() if fixture in item.fixturenames]
         groups[item] = (own or [item.path.name])[0]
         item.add_marker(pytest.mark.xdist_group(groups[item]))

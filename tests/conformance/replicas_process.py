@@ -59,7 +59,7 @@ def terms_of_a_batch(strategy):
 
 
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-# eager steps are sooner made than traced, and give the same weights: test_keras_usage.py
+# one device takes eager steps, sooner made than traced: they must give the weights of the traced ones, too
 ways = ((tf.distribute.get_strategy(), {"run_eagerly": True}), (mirrored, {}))
 for out, (strategy, options) in zip(sys.argv[1:], ways, strict=True):
     results = {}

@@ -14,13 +14,29 @@ from keras_ae.export.samples import free_lengths
 from keras_ae.export.saved_model import write_saved_model
 from keras_ae.export.verification import check_cases
 
+FORMATS = ("saved_model", "onnx")
 
-def exported(trained, format, folder):
+
+@pytest.fixture(scope="session")
+def live_cases(trained):
+    """`{name of the model: {endpoint: its inputs, with what the model gives}}`, the same for both formats."""
+    made = {}
+    for name, model in trained.items():
+        table = {
+            endpoint: value
+            for format in FORMATS
+            for endpoint, value in select(model, None, format)[1].items()
+        }
+        made[name] = {endpoint: make_cases({endpoint: value}) for endpoint, value in table.items()}
+    return made
+
+
+def exported(trained, live_cases, format, folder):
     """`{name of the model: what was written and what the verification found}`, one process for all."""
     made, jobs = {}, []
     for name, model in trained.items():
         model, table = select(model, None, format)
-        cases = make_cases(table)
+        cases = [case for endpoint in table for case in live_cases[name][endpoint]]
         directory = folder / name
         directory.mkdir()
         if format == "onnx":
@@ -35,18 +51,18 @@ def exported(trained, format, folder):
 
 
 @pytest.fixture(scope="session")
-def saved_model(trained, tmp_path_factory):
-    return exported(trained, "saved_model", tmp_path_factory.mktemp("saved_models"))
+def saved_model(trained, live_cases, tmp_path_factory):
+    return exported(trained, live_cases, "saved_model", tmp_path_factory.mktemp("saved_models"))
 
 
 @pytest.fixture(scope="session")
-def onnx(trained, tmp_path_factory):
+def onnx(trained, live_cases, tmp_path_factory):
     for package in ("tf2onnx", "onnx", "onnxruntime"):
         pytest.importorskip(package, exc_type=Exception)
-    return exported(trained, "onnx", tmp_path_factory.mktemp("onnx_files"))
+    return exported(trained, live_cases, "onnx", tmp_path_factory.mktemp("onnx_files"))
 
 
-@pytest.fixture(params=["saved_model", "onnx"])
+@pytest.fixture(params=FORMATS)
 def format(request):
     return request.param
 

@@ -89,6 +89,7 @@ def test_closed_forms_are_those_of_the_optimal_scores():
     assert loss == pytest.approx(0.957, abs=0.004)  # two standard errors
 
 
+@pytest.mark.slow
 def test_noise_on_the_code_costs_information():
     train, test = (labels(10)(2000, np.random.default_rng(seed)) for seed in (0, 1))
     noise = (0.3, 1.0, 4.0)
@@ -152,6 +153,7 @@ def test_a_network_of_the_user_is_copied_and_starts_anew():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_score_of_a_frozen_decoder_is_its_error(quick):
     generator = np.random.default_rng(0)
     matrix, z = generator.normal(size=(2, 6)), generator.normal(size=(2000, 2)) * [1.0, 5.0]
@@ -176,6 +178,7 @@ def test_score_of_a_frozen_decoder_is_its_error(quick):
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=1e-2)  # float32 differences of numbers near 100
 
 
+@pytest.mark.slow
 def test_a_fitted_decoder_reaches_the_residual():
     generator = np.random.default_rng(0)
     z = generator.normal(size=(1500, 2))

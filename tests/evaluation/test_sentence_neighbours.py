@@ -70,6 +70,7 @@ def test_nearest_words_by_a_table_and_by_a_model(model):
         nearest_words(QuickThought(*[bag_of_words_encoder(5, 2, name=name) for name in "fg"]), "w1")
 
 
+@pytest.mark.slow
 def test_a_model_with_further_words(model, tmp_path):
     table = WordVectors([*WORDS, *NEW], RNG.normal(size=(22, 6)))
     larger, expanded = with_larger_vocabulary(model, table, ridge=0.5)
@@ -89,6 +90,7 @@ def test_a_model_with_further_words(model, tmp_path):
     np.testing.assert_allclose(loaded.encode("apple w3"), larger.encode("apple w3"), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_encoder_of_a_model_that_writes_learns_words_and_its_decoders_do_not(model):
     table = WordVectors([*WORDS, *NEW], RNG.normal(size=(22, 6)))
     writing = SkipThought(recurrent_sentence_encoder(22, 4, embedding_dim=3), WORDS, max_target_words=3)

@@ -102,6 +102,7 @@ def pairs_of(number, seed, scores):
     return LabelledSentences(first, target, second)
 
 
+@pytest.mark.slow
 def test_pairs_of_two_classes_have_an_f1():
     train, test = pairs_of(80, 4, False), pairs_of(50, 5, False)
     task = SentenceTask("same", train, test=test)
@@ -269,6 +270,7 @@ def test_bag_of_words_of_pairs_is_as_if_dense():
     np.testing.assert_allclose(cosines(sparse(u), sparse(v)), cosines(dense(u), dense(v)), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_controls_are_rows_like_that_of_an_encoder():
     tasks = [
         SentenceTask("classes", labelled(50, 13), test=labelled(30, 14)),

@@ -105,6 +105,7 @@ def test_arithmetic_is_float32_under_mixed_precision():
     np.testing.assert_allclose(y[0], reference(layer, content[0], style[0]), atol=2e-3)  # rounded at 3
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     frames, lengths = frames_and_lengths
     style = (tf.TensorSpec((None, 2), "float32", "style"), lambda batch, length: normal((batch, 2)))

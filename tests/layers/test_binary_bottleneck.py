@@ -190,6 +190,7 @@ def test_semantic_hashing_mixes_hard_and_saturated_bits_of_noisy_logits():
     np.testing.assert_array_equal(layer(x), x > 0)
 
 
+@pytest.mark.slow
 def test_a_learned_prior_finds_the_frequencies_of_the_bits():
     x = np.tile(LOGITS, (8, 1))
     layer = BinaryBottleneck(prior="learned", kl_weight=1.0)

@@ -301,6 +301,7 @@ def fitted():
     return model, layers, features, held_out, {name: values[-1] for name, values in history.history.items()}
 
 
+@pytest.mark.slow
 def test_history_of_a_stock_fit_has_the_metrics_of_each_layer_by_its_name(fitted):
     history = fitted[-1]
     expected = {

@@ -169,6 +169,7 @@ def test_the_loss_is_of_what_the_tanh_gets_beyond_2(training):
     assert paper_only.losses == []
 
 
+@pytest.mark.slow
 def test_data_whose_mean_drives_the_tanh_into_saturation_do_not_collapse():
     """Vectors around 5: the decoder first asks for the mean, and all channels drift the same way."""
     targets = 5 + normal((256, 6))

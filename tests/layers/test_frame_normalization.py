@@ -118,6 +118,7 @@ def test_is_not_trained_and_hands_the_mask_on():
     np.testing.assert_array_equal(layer(x, mask=mask)._keras_mask, mask)
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     layer = adapted([frames()[0]])
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)

@@ -63,6 +63,7 @@ def test_padding_changes_nothing(check_padding, name, real, extra):
     np.testing.assert_array_equal(layer(x)[:, :real], layer(x[:, :5]))
 
 
+@pytest.mark.slow
 def test_they_export_at_any_length(check_exports):
     layers = [make() for make in MAKERS.values()]
 

@@ -103,5 +103,6 @@ def test_mixed_precision_reverses_in_float16():
     np.testing.assert_allclose(gradient(layer, x), -x, rtol=2e-3)  # float16 has 11 bits
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     check_exports(GradientReversal(), frames_and_lengths[0])

@@ -122,6 +122,7 @@ def annealed(**options):
     return model, layer
 
 
+@pytest.mark.slow
 def test_a_stock_fit_anneals_by_a_schedule_and_a_reload_goes_on(tmp_path):
     schedule = keras.optimizers.schedules.ExponentialDecay(2.0, 4, 0.5)
     model, layer = annealed(temperature=schedule)
@@ -211,6 +212,7 @@ def test_a_temperature_that_is_not_positive_is_refused():
         GumbelOneHot(temperature=0.0)
 
 
+@pytest.mark.slow
 def test_it_learns_a_class_for_each_cluster():
     """As a bottleneck: three clusters, eight classes, a decoder that sees the class alone."""
     keras.utils.set_random_seed(0)
@@ -285,6 +287,7 @@ def test_reinmax_is_exact_for_quadratic_costs_and_the_softmax_is_not():
     assert np.abs(means["softmax"] - exact).max() > 2 * error.max()
 
 
+@pytest.mark.slow
 def test_a_learned_prior_finds_the_classes_that_occur():
     x = np.tile(np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]).reshape(1, 6), (8, 1)).astype("float32")
     layer = GumbelOneHot(num_groups=2, prior="learned", kl_weight=1.0, seed=0)

@@ -114,11 +114,13 @@ def test_mask_of_an_embedding_arrives_and_is_handed_on():
     np.testing.assert_allclose(model(ids), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     layer = InstanceNormalization()
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)
 
 
+@pytest.mark.slow
 def test_exports_without_a_mask(check_exports, frames_and_lengths):
     check_exports(InstanceNormalization(), frames_and_lengths[0])
 

@@ -33,6 +33,7 @@ def test_it_is_the_equation_with_the_statistics_of_the_batches():
     np.testing.assert_allclose(again, found, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_zero_on_average_where_nothing_is_told_and_fishers_criterion_where_something_is():
     rng = np.random.default_rng(0)
     labels = np.arange(32) % 4

@@ -122,6 +122,7 @@ def test_gradients_are_finite_at_silence():
         np.testing.assert_array_equal(gradient[0, :400], 0)
 
 
+@pytest.mark.slow
 def test_exports(check_exports):
     layer = LogMelSpectrogram(40)
 

@@ -109,6 +109,7 @@ def test_a_symbolic_mask_may_be_passed():
     assert model.output.shape == (None, None, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [SETTINGS[4], SETTINGS[7]], ids=str)
 @paddings
 def test_exports(check_exports, frames_and_lengths, setting, padding):
@@ -116,6 +117,7 @@ def test_exports(check_exports, frames_and_lengths, setting, padding):
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)
 
 
+@pytest.mark.slow
 def test_the_mask_exports(check_exports, frames_and_lengths):
     layer = MaskedConv1D(4, 3, strides=2)
 

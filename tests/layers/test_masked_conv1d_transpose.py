@@ -80,12 +80,14 @@ def test_mask_of_an_embedding_arrives_and_is_handed_on():
     np.testing.assert_allclose(model.predict(ids, verbose=0), model(ids), atol=1e-6)
 
 
+@pytest.mark.slow
 @settings
 def test_exports(check_exports, frames_and_lengths, setting):
     layer = MaskedConv1DTranspose(4, activation="relu", **setting)
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)
 
 
+@pytest.mark.slow
 def test_the_mask_exports(check_exports, frames_and_lengths):
     layer = MaskedConv1DTranspose(4, 3, strides=2)
 

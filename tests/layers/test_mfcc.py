@@ -92,6 +92,7 @@ def test_padding_reaches_nothing(setting, extra):
         np.testing.assert_allclose(y[0, :real], alone[0], atol=1e-4)  # 1e-5 of the numbers' size, 10 to 100
 
 
+@pytest.mark.slow
 def test_exports(check_exports):
     layer = MFCC(5)
 

@@ -41,6 +41,7 @@ def test_a_layer_that_is_alone_in_another_model_has_no_number():
     assert (second.usage.name, second.metric_name("used_codes")) == ("usage", "used_codes")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_names_depend_on_the_model_alone(tmp_path):
     made = model()

@@ -153,6 +153,7 @@ def test_levels_start_one_after_the_other_each_from_its_own_residual():
     assert np.abs(rows[:, None] - residuals).max(axis=-1).min(axis=1).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_two_levels_reach_what_one_cannot():
     """4 + 4 codes name 16 points; a codebook of 8 names 8."""
     coarse, fine = 8.0 * normal((4, 3), seed=1), normal((4, 3), seed=2)

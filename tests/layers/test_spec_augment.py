@@ -107,6 +107,7 @@ def test_compiles():
     assert set(np.unique(first)) == {0, 1} and (first != second).any()
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     layer = SpecAugment()
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)

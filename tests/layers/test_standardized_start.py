@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_ae.layers import FiniteScalarQuantizer
 
@@ -53,6 +54,7 @@ def test_no_start_from_one_vector_nor_when_frozen_and_constant_channels_stay():
     np.testing.assert_allclose(layer.start.deviation, [[1, x[:, 1].std()]], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_small_outputs_does_not_have_one_code_for_all():
     """Otherwise the decoder, whose biases are 0, sees zeros and is dead."""
     x = normal((64, 8))

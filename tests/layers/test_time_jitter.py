@@ -96,6 +96,7 @@ def test_compiles():
     assert set(np.unique(j)) == {-1, 0, 1} and (compiled(x).numpy() - x.numpy() != j).any()
 
 
+@pytest.mark.slow
 def test_exports(check_exports, frames_and_lengths):
     layer = TimeJitter()
     check_exports(lambda x, n: layer(x, mask=tf.sequence_mask(n, tf.shape(x)[1])), *frames_and_lengths)

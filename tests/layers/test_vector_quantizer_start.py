@@ -138,6 +138,7 @@ def test_samples_kept(size, samples, expected):
     assert VectorQuantizer(size, kmeans_samples=samples).table.buffer_size == expected
 
 
+@pytest.mark.slow
 def test_defaults_do_not_collapse():
     """Clusters of unequal weight away from the origin, on which plain quantizers keep a few codes."""
     generator = np.random.default_rng(0)

@@ -32,6 +32,7 @@ def test_nothing_still_has_a_column():
     assert WordIds(VOCABULARY)(tf.constant([], tf.string))["ids"].shape == (0, 1)
 
 
+@pytest.mark.slow
 def test_model_is_saved_and_exported(tmp_path):
     strings = keras.Input((), dtype="string")
     layer = WordIds(VOCABULARY, max_words=20)

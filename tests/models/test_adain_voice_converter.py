@@ -266,6 +266,7 @@ def spoken(voices, words, seed=0, length=12):
     return (wave + np.asarray(voices)[:, None] + 0.05 * rng.standard_normal(wave.shape)).astype("float32")
 
 
+@pytest.mark.slow
 def test_one_utterance_of_an_unseen_voice_is_enough_to_convert():
     rng = np.random.default_rng(0)
     x = spoken(rng.normal(size=(256, MELS)), rng.uniform(0, 6.28, 256))

@@ -52,6 +52,7 @@ def moved(before, after):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss, penalty", [("confusion", "l2"), ("entropy", None), ("gradient_reversal", None)]
 )
@@ -79,6 +80,7 @@ def test_each_stage_moves_its_players_for_its_steps():
     assert (int(model.optimizer.iterations), int(model.adversary_optimizer.iterations)) == (3, 1 + 5)
 
 
+@pytest.mark.slow
 def test_the_weight_rises_over_the_joint_steps_only(tmp_path):
     ramp = keras.optimizers.schedules.PolynomialDecay(0.0, 4, 0.8)
     model = made(autoencoder_steps=2, adversary_steps=2, adversarial_weight=ramp)
@@ -110,6 +112,7 @@ def test_the_loss_of_the_first_stage_has_no_adversary():
     assert logs["adversarial_loss"] == logs["adversary_loss"] == 0.0
 
 
+@pytest.mark.slow
 def test_sample_weights_reach_every_term():
     keep = np.array([1.0] * 18 + [0.0] * 6, "float32")
     one, other = made(), made()
@@ -147,6 +150,7 @@ def nuisance_data(examples, seed, mixing):
     return {"x": x.astype("float32"), "label": label.astype("int32")}, content
 
 
+@pytest.mark.slow
 def test_a_nuisance_goes_and_the_content_stays():
     """A fresh probe on held-out examples: the nuisance falls from 1 to near chance, the content stays."""
     mixing = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0][:5]

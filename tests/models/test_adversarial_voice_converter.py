@@ -67,6 +67,7 @@ def moved(before, after):
     return {n for n in before if any((a != b).any() for a, b in zip(before[n], after[n], strict=True))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [True, False], ids=["table", "encoder"])
 def test_each_stage_moves_its_players_and_no_others(table):
     options = {"adversary_updates": 2, "discriminator_updates": 3}
@@ -122,6 +123,7 @@ def test_the_loss_of_the_model_is_error_and_weighted_adversary():
     assert float(terms["loss"]) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_decoder_alone_learns_that_its_conversions_say_the_same():
     model = made(joint_steps=0, decoder_steps=1, consistency_weight=0.7)
     x = utterances()
@@ -179,6 +181,7 @@ def test_terms_of_the_discriminator_and_the_generator_are_those_of_numpy():
     assert float(terms["converted_speaker_loss"]) == pytest.approx(mean(cross_entropy(fake)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_untrained_generator_adds_nothing_and_a_trained_one_is_in_every_conversion():
     model, x = made(residual=True), utterances()
     target = ops.convert_to_tensor([1, 2, 0, 1, 2, 0])
@@ -197,6 +200,7 @@ def test_an_untrained_generator_adds_nothing_and_a_trained_one_is_in_every_conve
     np.testing.assert_allclose(after, said(model.decoder) + said(model.generator), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_residual_generator_learns_to_be_taken_for_real():
     """Frames whose bands lie 2 higher than the decoder's: the generator learns to add what is missing."""
     model = made(residual=True, rate=0.0, discriminator_updates=2)
@@ -212,6 +216,7 @@ def test_the_residual_generator_learns_to_be_taken_for_real():
     assert before > 1.5 and after < 0.5, (before, after)
 
 
+@pytest.mark.slow
 def test_the_content_passes_the_adversary_and_the_speaker_is_in_the_decoder():
     """Speakers who differ by a constant in every band: the converted frames move by it."""
     rng = np.random.default_rng(1)

@@ -84,6 +84,7 @@ def test_every_code_sees_label_and_whole_condition(conditional, given):
         assert (before != after).any(axis=-1).all()
 
 
+@pytest.mark.slow
 def test_draws_occur_as_often_as_they_are_probable(conditional, given):
     count = 20_000
     drawn = np.asarray(conditional.sample(count, seed=1, **repeated(given, count))).reshape(-1, 4)
@@ -134,6 +135,7 @@ def test_same_seed_same_draws_in_parts_of_any_size(prior, monkeypatch):
     assert (np.asarray(prior.sample(7, seed=4)) != whole).any()
 
 
+@pytest.mark.slow
 def test_learns_what_label_and_condition_tell():
     rng = np.random.default_rng(0)
     labels, condition = rng.integers(0, 2, 1024), rng.integers(0, 4, (1024, 2, 2))
@@ -153,6 +155,7 @@ def test_learns_what_label_and_condition_tell():
     assert (np.asarray(drawn) == expected).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_code_that_occurs_often_moves_as_far_as_adam_says():
     prior = random_prior()
     prior.compile(keras.optimizers.Adam(1e-2))
@@ -162,6 +165,7 @@ def test_a_code_that_occurs_often_moves_as_far_as_adam_says():
     assert max(np.abs(w - old).max() for w, old in zip(prior.get_weights(), before, strict=True)) < 1.0001e-2
 
 
+@pytest.mark.slow
 def test_conditional_prior_reloads_with_its_optimizer(conditional, given, tmp_path):
     conditional.compile("adam")
     x = {"x": all_codes(), **repeated(given, VALUES**4)}

@@ -123,6 +123,7 @@ def test_a_model_whose_encoder_was_never_called_is_not_saved_without_its_weights
     assert len(again.optimizer.variables) == len(model.optimizer.variables)
 
 
+@pytest.mark.slow
 def test_keras_exports_a_model_whose_encoder_was_built_by_fit(tmp_path):
     model = subclassed("vae")
     model.compile("sgd", jit_compile=False)

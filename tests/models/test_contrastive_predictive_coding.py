@@ -225,6 +225,7 @@ def test_of_log_mel_frames_no_context_knows_of_what_its_kernels_do_not_read(rate
     np.testing.assert_allclose(c, model.encode(x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_to_tell_the_next_frame_of_a_pattern():
     """Tokens that count upwards, in random order of their vectors: the next one follows from this one."""
     vectors = np.random.default_rng(1).standard_normal((8, 6)).astype("float32")
@@ -312,6 +313,7 @@ def test_the_context_hears_one_perturbation_and_the_frames_ahead_come_from_anoth
     assert model.perturbation.calls == 2
 
 
+@pytest.mark.slow
 def test_the_perturbation_is_saved_and_trains_under_lengths(tmp_path):
     model = made(perturbation=VoicePerturbation(window=64, order=8, seed=0))
     model.compile("adam")

@@ -99,6 +99,7 @@ def test_a_step_of_the_encoder_raises_the_discriminators_opinion_of_it(prior):
     assert model.prior_matching(model.encode(X)).numpy().mean() > before
 
 
+@pytest.mark.slow
 def test_prior_matching_draws_the_embeddings_to_the_prior():
     """Codes that start far from the prior come to its mean and deviation."""
     keras.utils.set_random_seed(0)
@@ -119,6 +120,7 @@ def test_prior_matching_draws_the_embeddings_to_the_prior():
     assert np.abs(z.mean(axis=0)).max() < 0.25 and np.abs(z.std(axis=0) - 1.0).max() < 0.25
 
 
+@pytest.mark.slow
 def test_no_prior_no_discriminator_and_the_loss_is_the_encoders():
     model = made()
     assert [player.name for player in model.players()] == ["model"]
@@ -155,6 +157,7 @@ def test_padding_of_sequences_of_one_length_is_no_part_of_the_whole_map():
         assert float(other[name]) == pytest.approx(float(value), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_locations_share():
     """Each of four patches shows one of two signs of the image, under its own strong noise."""
     rng = np.random.default_rng(0)

@@ -104,6 +104,7 @@ def exact_gradients(model, kind):
     return [g.numpy() for g in tape.gradient(loss, variables)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, options",
     [
@@ -162,6 +163,7 @@ def test_samples_come_from_the_prior(kind):
     assert (model.sample(3).numpy() <= 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["pathwise", "score_function", "arm"])
 def test_it_learns_the_entropy_of_its_data(estimator):
     """Four patterns, alike often: two nats of log 2 each are the least."""

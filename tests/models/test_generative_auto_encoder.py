@@ -42,6 +42,7 @@ def model(images):
     return model
 
 
+@pytest.mark.slow
 def test_training_moves_the_priors_and_nothing_else(model, images):
     frozen = [np.asarray(v) for v in model.auto_encoder.variables]
     heads = [prior.network.head.kernel for prior in model.priors]
@@ -54,6 +55,7 @@ def test_training_moves_the_priors_and_nothing_else(model, images):
     assert set(history) == names
 
 
+@pytest.mark.slow
 def test_log_prob_is_that_of_top_and_of_bottom_given_top(model, images):
     labels, codes = np.arange(24) % 3, model.encode(images)
     expected = np.asarray(model.prior.log_prob(codes["top"], labels=labels)) + np.asarray(
@@ -84,6 +86,7 @@ def test_endpoint_draws_what_its_noise_stands_for(model):
     np.testing.assert_array_equal(outputs["reconstruction"], expected)
 
 
+@pytest.mark.slow
 def test_labels_and_levels_reload(model, images, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -91,6 +94,7 @@ def test_labels_and_levels_reload(model, images, tmp_path):
     np.testing.assert_array_equal(again(images), model(images))
 
 
+@pytest.mark.slow
 def test_generates_what_it_was_shown():
     """Images of which only three occur: the draws are these three, about equally often."""
     keras.utils.set_random_seed(0)

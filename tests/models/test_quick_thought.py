@@ -93,6 +93,7 @@ def gradients(sub_batches, x):
     return [loss, *map(tf.convert_to_tensor, found)], [np.asarray(state) for state in states]
 
 
+@pytest.mark.slow
 def test_one_part_has_the_same_noise_and_gradients():
     x = {name: tf.constant(values) for name, values in block().items()}
     (whole, states), (part, states_of_part) = (gradients(parts, x) for parts in (None, 1))
@@ -102,6 +103,7 @@ def test_one_part_has_the_same_noise_and_gradients():
         np.testing.assert_array_equal(ours, expected)  # the next step draws the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [5, 20])
 def test_parts_have_the_gradients_of_the_whole(parts):
     """Also where the parts are of unequal sizes, or empty."""

@@ -61,6 +61,7 @@ def test_batches_change_nothing(model, vectors, batch_size):
     np.testing.assert_allclose(model.encode(SENTENCES, batch_size=batch_size), vectors, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_numbers_give_what_strings_give(model, vectors):
     numbers = [WORDS.ids(tokenize(sentence)) for sentence in SENTENCES]
     ids = np.full((8, 43), 5, "int32")  # what lies behind the end is not read
@@ -147,6 +148,7 @@ def test_arguments_are_checked(model):
         SentenceModel(vocabulary=WORDS).build()
 
 
+@pytest.mark.slow
 def test_combined_vectors_are_those_of_the_parts(model, vectors):
     table = np.random.default_rng(0).normal(size=(len(WORDS), 4)).astype("float32")
     words = bag_of_words_encoder(len(WORDS), pooling="mean", word_vectors=table, trainable_words=False)
@@ -161,6 +163,7 @@ def test_combined_vectors_are_those_of_the_parts(model, vectors):
     np.testing.assert_allclose(equal, np.concatenate([unit(parts[0]), unit(parts[2])], axis=1), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_combination_is_saved(model, tmp_path):
     combined = CombinedSentenceEncoder([model, encoders()[0]], normalize=True)
     combined.save(tmp_path / "combined.keras")

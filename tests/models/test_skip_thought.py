@@ -155,6 +155,7 @@ def test_padding_is_not_read_wherever_it_comes_from():
     np.testing.assert_allclose(terms_of(model, triples=without)["loss"], terms_of(model)["loss"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_perplexity_of_an_evaluation_does_not_depend_on_the_batches():
     model = made(decoders=("next",))
     model.compile()
@@ -204,6 +205,7 @@ def writer():
     return trained(decoders=("previous", "this", "next"))
 
 
+@pytest.mark.slow
 def test_the_neighbours_are_written(writer):
     model, results = writer
     assert results["val_next_perplexity"] < 1.05 and results["val_previous_perplexity"] < 1.05
@@ -217,6 +219,7 @@ def test_the_neighbours_are_written(writer):
     assert model.decode(vectors, max_words=1) == ["d", "e", "g", "a"]
 
 
+@pytest.mark.slow
 def test_without_the_vector_the_choice_of_the_sentence_is_open(tmp_path):
     """Each of four sentences is as likely to come next: log 4 nats."""
     model, results = trained(use_vector=False, decoders=("next",))
@@ -233,12 +236,14 @@ def test_without_the_vector_the_choice_of_the_sentence_is_open(tmp_path):
         np.testing.assert_array_equal(theirs, ours)
 
 
+@pytest.mark.slow
 def test_told_at_every_step_and_with_sampled_words_it_learns_the_same():
     model, results = trained(num_sampled=6, seed=0, conditioning="every_step", decoders=("next",))
     assert results["val_next_perplexity"] < 1.1
     assert model.decode(model.encode(TEXTS)) == [*TEXTS[1:], TEXTS[0]]
 
 
+@pytest.mark.slow
 def test_shuffled_sentences_teach_nothing_of_the_next():
     triples = chain()
     other = np.random.default_rng(1).permutation(len(triples["ids"]))

@@ -31,6 +31,7 @@ def utterances(examples=6, speakers=3, seed=0):
     }
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_mean_error_of_the_real_log_mel_frames():
     network, x = model(VectorQuantizer(8, kmeans_samples=0, seed=0)), utterances()
     network.compile("adam")
@@ -64,6 +65,7 @@ def test_another_speaker_changes_the_frames_and_nothing_of_the_codes():
     assert np.abs(np.asarray(network.reconstruct(x)) - np.asarray(network.reconstruct(other))).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_what_the_decoder_is_told_the_codes_need_not_carry():
     """Two speakers who differ in level alone: one code is enough for both."""
     rng = np.random.default_rng(0)
@@ -84,6 +86,7 @@ def test_what_the_decoder_is_told_the_codes_need_not_carry():
     assert errors[0] < 0.75 * errors[1]
 
 
+@pytest.mark.slow
 def test_the_target_is_not_trained_and_comes_back_with_its_statistics(tmp_path):
     normalization = FrameNormalization()
     x = utterances(16)
@@ -103,6 +106,7 @@ def test_the_target_is_not_trained_and_comes_back_with_its_statistics(tmp_path):
     np.testing.assert_allclose(again.target(x["x"]), network.target(x["x"]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_clean_speech_can_be_the_target_of_noisy_speech():
     network, x = model(), utterances()
     network.compile("adam")

@@ -127,6 +127,7 @@ def test_terms_of_a_player_that_stands_still_are_zero():
     assert history["right_loss"] == [0.0, pytest.approx(-1.5)]  # 0, -1, -2, -3
 
 
+@pytest.mark.slow
 def test_the_users_callbacks_are_called_too_however_they_are_given():
     class Seen(keras.callbacks.Callback):
         def __init__(self):

@@ -41,6 +41,7 @@ def test_the_terms_are_those_of_the_posterior_that_was_sampled(monkeypatch):
     np.testing.assert_allclose([float(terms[name]) for name in TERMS], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_with_all_weights_one_it_is_the_variational_auto_encoder():
     model, plain = auto_encoder(total_correlation_weight=1.0), auto_encoder(VariationalAutoEncoder)
     for each in (model, plain):
@@ -50,6 +51,7 @@ def test_with_all_weights_one_it_is_the_variational_auto_encoder():
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_history_holds_the_parts_and_a_schedule_weights_them_all():
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 4, 1.0)
     model = auto_encoder(beta=schedule, total_correlation_weight=5.0)
@@ -62,6 +64,7 @@ def test_the_history_holds_the_parts_and_a_schedule_weights_them_all():
     np.testing.assert_allclose(extra, [0.0, 0.25 * regulariser[1]], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_dimensions_come_apart_that_a_variational_auto_encoder_mixes():
     """Two independent uniform factors, seen through a rotation: which latent knows which?"""
     rng = np.random.default_rng(0)

@@ -40,6 +40,7 @@ def model(images):
     return model
 
 
+@pytest.mark.slow
 def test_learns_and_names_the_metrics_of_both_levels(model, images):
     history = model.history_
     assert history["reconstruction_loss"][-1] < 0.5 * images.var()

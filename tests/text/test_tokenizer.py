@@ -65,6 +65,7 @@ def test_both_programs_agree_on_every_character():
     assert len(in_python) == len(in_tensorflow)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, database=None, derandomize=True)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=30))
 def test_both_programs_agree_on_any_text(strings):
