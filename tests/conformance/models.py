@@ -66,7 +66,7 @@ neighbour = sys.modules["conformance_case"] = importlib.util.module_from_spec(sp
 spec.loader.exec_module(neighbour)
 Case, CODES, IMAGE = neighbour.Case, neighbour.CODES, neighbour.IMAGE
 
-SMALL = {"filters": 8, "residual_blocks": 1}
+SMALL = {"filters": 8, "residual_blocks": 0}  # each weight is traced in every step of every guarantee
 DECODER = {"speaker_dim": 2, "filters": 4, "halvings": 1, "residual_blocks": 0}
 
 
@@ -114,7 +114,7 @@ def lfq():
 
 
 def auto_encoder():
-    flat = {**SMALL, "flatten": True}
+    flat = {"filters": 8, "residual_blocks": 1, "flatten": True}
     return AutoEncoder(image_encoder(IMAGE, 4, **flat), image_decoder(IMAGE, 4, **flat))
 
 
