@@ -72,6 +72,14 @@ def check_batch(model, batch, training=True):
             model.check_batch(parts[0], parts[2])
 
 
+def target_for_keras(x, y, sample_weight):
+    """Return the `y` for Keras, which drops the sample weights of arrays that come without a target."""
+    if y is not None or sample_weight is None:
+        return y
+    # Sentences are given as word ids, which are only a placeholder here: they are not a target.
+    return x.get("x", x.get("ids")) if isinstance(x, dict) else x
+
+
 def refuse_class_weight(class_weight):
     """Raise `InputError` for a `class_weight`: no model of this package is a classifier."""
     if class_weight is not None:

@@ -23,6 +23,7 @@ from keras_ae.models._data_checks import (
     counted_lengths,
     is_stream,
     refuse_class_weight,
+    target_for_keras,
 )
 from keras_ae.models._input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
@@ -35,6 +36,7 @@ from keras_ae.models.stages import (
     quiet_about_own_layers,
     renewed_optimizer,
     stage_at,
+    with_evaluation_draws,
     with_switch,
 )
 from keras_ae.ops.core import Tensor, num_replicas, sum_over_replicas
@@ -325,8 +327,13 @@ class BaseModel(keras.Model):
             given["callbacks"] = with_switch(given.get("callbacks"))
         return super().fit(**given)
 
+    @with_evaluation_draws
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the model, as in Keras; `y` may be omitted.
+
+        Random numbers, such as those of a sampled `z`, are the same in every evaluation, so that epochs are
+        comparable. They do not advance the random generators of the training: `fit` gives the same weights
+        with and without validation.
 
         Raises:
             InputError: as in `fit`.
@@ -338,6 +345,11 @@ class BaseModel(keras.Model):
             x, y = self._checked_data("test", x, y, given.get("sample_weight"))
             given.update(x=x, y=y)
         return super().evaluate(**given)
+
+    @with_evaluation_draws
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate the model on one batch, as in Keras, with the random numbers of `evaluate`."""
+        return super().test_on_batch(*args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Return predictions for `x`, as in Keras.
@@ -356,7 +368,7 @@ class BaseModel(keras.Model):
         """Return checked `(x, y)` for Keras; the batches of a stream are checked at their first use."""
         x, y = checked_data(self, x, y, sample_weight)
         self._first_batches.expect(mode, is_stream(x))
-        return x, _target(x, y, sample_weight)
+        return x, target_for_keras(x, y, sample_weight)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -488,11 +500,3 @@ def _dense(gradient):
     that is looked up n times in a batch would move up to sqrt(n) times too far, and replicas would differ.
     """
     return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
-def _target(x, y, sample_weight):
-    # Keras drops the sample weights of arrays that come without a target.
-    if y is not None or sample_weight is None:
-        return y
-    # Sentences are given as word ids, which are only a placeholder here: they are not a target.
-    return x.get("x", x.get("ids")) if isinstance(x, dict) else x

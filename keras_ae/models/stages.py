@@ -1,15 +1,16 @@
-"""Stages and players of a training, and the handling of losses, metrics and weights given by the user."""
+"""Stages and players of a training, random numbers of an evaluation, and losses and metrics of the user."""
 
 import collections
 import contextlib
+import functools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -173,7 +174,7 @@ def check_loss(
     """
     # Traced by tf.function: the user's loss may use TensorFlow operations, which reject a KerasTensor.
     example = tf.TensorSpec((None, *sample_shape), tf.float32)
-    trace = tf.function(partial(reconstruction_losses, loss), autograph=False)
+    trace = tf.function(functools.partial(reconstruction_losses, loss), autograph=False)
     losses = trace.get_concrete_function(example, example).structured_outputs
     if losses.shape.rank is None:
         return
@@ -246,3 +247,61 @@ def quiet_about_own_layers(model: keras.Model) -> Iterator[None]:
 
 def _is_own(part):
     return type(part).__module__.startswith("keras_ae.")
+
+
+# Counts of draws from which these sequences start. Those of the training start at 0 and do not come this far.
+OF_EVALUATION, OF_METHODS = 2**30, 2**30 + 2**29
+
+
+@contextlib.contextmanager
+def evaluation_draws(model: keras.Model) -> Iterator[None]:
+    """Give the random generators of a model the draws of an evaluation; afterwards restore their states.
+
+    The evaluation does not change the draws of the training, also after an exception. A generator with the
+    seed `s` has the state `(s, number of draws)`. Each evaluation starts at `(s, OF_EVALUATION)`: it uses
+    the same random numbers as every other one, and others than the training.
+
+    The generators are the `keras.random.SeedGenerator`s of the model and of all layers in it, including
+    those of the user.
+    """
+    generators = [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
+    before = [np.asarray(generator.state).tolist() for generator in generators]
+    try:
+        for generator, (seed, _) in zip(generators, before, strict=True):
+            generator.state.assign([seed, OF_EVALUATION])
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.state.assign(state)
+
+
+def with_evaluation_draws(method: Callable) -> Callable:
+    """Decorate a method of a model that evaluates it, see `evaluation_draws`."""
+
+    @functools.wraps(method)
+    def evaluated(self: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        with evaluation_draws(self):
+            return method(self, *args, **kwargs)
+
+    return evaluated
+
+
+class MethodDraws(keras.random.SeedGenerator):
+    """Generator for methods of a model that draw outside of the training, such as `sample`.
+
+    A callback may call these methods without changing the training: they count their draws here, and use
+    only the seed of `generator`. Keras tracks and saves generators that are attributes of a model; this one
+    is no part of its state, so store it in `vars(model)`.
+
+    Args:
+        generator: `keras.random.SeedGenerator` of the training.
+    """
+
+    def __init__(self, generator: keras.random.SeedGenerator):
+        super().__init__(0, name="method_draws")  # an automatic name would renumber those of layers
+        self.generator = generator
+        self.state.assign([0, OF_METHODS])
+
+    def next(self, ordered: bool = True) -> Any:
+        """Return `(seed, number of draws)`; count the draw."""
+        return super().next(ordered) + self.generator.state.value * [1, 0]

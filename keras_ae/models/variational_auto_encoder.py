@@ -35,8 +35,8 @@ class VariationalAutoEncoder(AutoEncoder):
     ```
 
     Both terms are summed over elements and averaged over examples, with one sample of `z`, also in
-    validation. `encode` returns the mean. The posterior is computed by a `layers.GaussianBottleneck`,
-    whose log-variance is bounded.
+    validation, where the noise is the same each time. `encode` returns the mean. The posterior is computed
+    by a `layers.GaussianBottleneck`, whose log-variance is bounded.
 
     Args:
         encoder: any `keras.Model` that returns features.

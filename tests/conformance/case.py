@@ -43,10 +43,10 @@ class Case:
         model.compile(optimizer or keras.optimizers.Adam(1e-2), **kwargs)
         return model
 
-    def trained(self, **kwargs):
-        """Trained for two epochs on 11 examples in batches of 5, the last one alone; then validated."""
+    def trained(self, validate=True, **kwargs):
+        """Train a model on 11 examples in batches of 5, the last one alone; validate after every epoch."""
         model, x = self.compiled(**kwargs), self.data(11)
-        validation = {"validation_data": (x, x) if self.functional else (x,), "validation_freq": self.epochs}
+        validation = {"validation_data": (x, x) if self.functional else (x,)} if validate else {}
         model.fit(**self.fit_arguments(x), **validation, batch_size=5, epochs=self.epochs, verbose=0)
         return model
 

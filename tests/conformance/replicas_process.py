@@ -17,20 +17,27 @@ spec.loader.exec_module(models)
 from keras_ae.losses import kl_decomposition  # noqa: E402
 
 
-def trained(case, strategy, **options):
-    """`{"case/start0": a weight before the training, "case/weight0": after it, ...}`."""
+def trained(case, strategy, validate=False, **options):
+    """`{"case/start0": a weight before the training, "case/weight0": after it, ...}`.
+
+    Each training of the model but the first one comes after a validation if `validate`; `case` is then
+    `case_validated`.
+    """
+    name = f"{case.name}_validated" if validate else case.name
     with strategy.scope():
         # Adam would not tell a gradient from twice it
         model = case.compiled(keras.optimizers.SGD(RATE), **options)
-    start = {f"{case.name}/start{i}": weight for i, weight in enumerate(model.get_weights())}
+    start = {f"{name}/start{i}": weight for i, weight in enumerate(model.get_weights())}
     # the last batch of 3 is split unevenly, which Keras' own losses do not allow for; one of 1 leaves a
     # replica without an example, which TensorFlow's convolutions do not allow for on CPUs
     without_convolution = case.words or case.num_codes
     for examples in (12, 12) if case.functional else (11, 11, 9) if without_convolution else (11, 11):
         data = case.fit_arguments(case.data(examples))
+        if validate:
+            data["validation_data"] = (data["x"],)
         history = model.fit(**data, batch_size=8, epochs=1, verbose=0, shuffle=False)
-    weights = {f"{case.name}/weight{i}": weight for i, weight in enumerate(model.get_weights())}
-    return start | weights | {f"{case.name}/history": np.array([history.history["loss"][-1]])}
+    weights = {f"{name}/weight{i}": weight for i, weight in enumerate(model.get_weights())}
+    return start | weights | {f"{name}/history": np.array([history.history["loss"][-1]])}
 
 
 def terms_of_a_batch(strategy):
@@ -65,5 +72,7 @@ for out, (strategy, options) in zip(sys.argv[1:], ways, strict=True):
     results = {}
     for case in models.CASES:
         results |= trained(case, strategy, **options)
+        if case.name == "vae":  # it draws in validation, too
+            results |= trained(case, strategy, validate=True, **options)
     results["kl_decomposition/terms"], results["kl_decomposition/gradient"] = terms_of_a_batch(strategy)
     np.savez(out, **results)

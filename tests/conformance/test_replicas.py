@@ -48,6 +48,15 @@ def test_two_replicas_report_the_losses_of_one_device(case, replicas):
     np.testing.assert_allclose(two, one, rtol=tolerance)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_validation_does_not_change_the_training(count, replicas):
+    values = replicas[count - 1]
+    names = [name for name in values if name.startswith("vae_validated/weight")]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(values[name], values[name.replace("_validated", "")], err_msg=name)
+
+
 @pytest.mark.parametrize("value", ["terms", "gradient"])
 def test_the_total_correlation_is_that_of_the_global_batch(value, replicas):
     one, two = (values[f"kl_decomposition/{value}"] for values in replicas)

@@ -196,7 +196,7 @@ def test_padding_of_sequences_changes_nothing(estimator):
     x = np.random.default_rng(0).integers(0, 2, (2, 7, 3)).astype("float32")
     lengths, garbage = np.array([4, 7]), x.copy()
     garbage[0, 4:] = 1.0 - garbage[0, 4:]
-    seeds = [model.bottleneck.seed_generator]
+    seeds = [model.bottleneck.seed_generator, model._method_draws]
     seeds += [model.estimator.seed_generator] if estimator == "arm" else []
     start = [np.asarray(seed.state) for seed in seeds]
     found = []

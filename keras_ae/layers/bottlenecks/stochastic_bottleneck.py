@@ -78,18 +78,18 @@ class StochasticBottleneck(Bottleneck):
         """Return `log q(codes | x)` of each position in nats, `(batch, ...)`."""
         return self.code_log_prob(ops.cast(x, "float32"), self.codes_in_range(codes))
 
-    def draw(self, x: Any) -> Any:
-        """Draw codes from `q(codes | x)`, int32."""
+    def draw(self, x: Any, seed: keras.random.SeedGenerator | int | None = None) -> Any:
+        """Draw codes from `q(codes | x)`, int32; `seed=None`: by the layer's generator, as in training."""
         x = ops.cast(x, "float32")
-        return self.codes_of_noise(x, self.uniform(ops.shape(x)))
+        return self.codes_of_noise(x, self.uniform(ops.shape(x), seed))
 
     def prior_log_prob(self, codes: Any) -> Any:
         """Return `log p(codes)` of each position in nats."""
         return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
 
-    def draw_prior(self, shape: tuple[int, ...]) -> Any:
-        """Draw codes from the prior for positions of this shape, `(batch, ...)`, int32."""
-        uniform = self.uniform((*shape, self._flat_prior().shape[-1]))
+    def draw_prior(self, shape: tuple[int, ...], seed: keras.random.SeedGenerator | int | None = None) -> Any:
+        """Draw prior codes for positions of this shape, `(batch, ...)`, int32; `seed` as in `draw`."""
+        uniform = self.uniform((*shape, self._flat_prior().shape[-1]), seed)
         return self.prior_codes(uniform)
 
     def prior_codes(self, uniform: Any) -> Any:
@@ -97,9 +97,10 @@ class StochasticBottleneck(Bottleneck):
         uniform = ops.clip(ops.cast(uniform, "float32"), *OPEN_INTERVAL)
         return self.codes_of_noise(self._flat_prior() + ops.zeros_like(uniform), uniform)
 
-    def uniform(self, shape: tuple[Any, ...]) -> Any:
+    def uniform(self, shape: tuple[Any, ...], seed: keras.random.SeedGenerator | int | None = None) -> Any:
         """Return float32 noise strictly inside of (0, 1), so that its logarithms are finite."""
-        return keras.random.uniform(shape, *OPEN_INTERVAL, dtype="float32", seed=self.seed_generator)
+        seed = self.seed_generator if seed is None else seed
+        return keras.random.uniform(shape, *OPEN_INTERVAL, dtype="float32", seed=seed)
 
     def weighted_kl(self, x: Any, weights: Any | None) -> tuple[LossTerm, LossTerm | None]:
         """Return `(mean KL, trained part)`: the trained part is the KL beyond the free bits."""

@@ -56,7 +56,7 @@ class DeepInfoMax(BaseModel):
     of example `m`. Encoder and networks are trained together: both minimise the same loss and are not
     adversaries. The prior is the exception: `D` is a separate player with its own optimiser, which
     distinguishes `z` from draws of the prior; the encoder minimises the non-saturating term above, never
-    the loss of `D`.
+    the loss of `D`. Each validation uses the same draws.
 
     Args:
         encoder: a functional model from `x` to the embedding `(batch, dim)`, with `local`

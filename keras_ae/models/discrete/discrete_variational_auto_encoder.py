@@ -16,6 +16,7 @@ from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.stages import MethodDraws
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
@@ -42,7 +43,8 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     `q(z|x)` is the distribution of a `GumbelOneHot` or `BinaryBottleneck`, whose prior is
     uniform or learned. The KL is exact. The gradient of the expectation is that of the bottleneck
     (Gumbel-softmax, straight-through, ...), or an unbiased estimate from hard samples. Validation always
-    draws hard codes.
+    draws hard codes, with the same random numbers each time. The methods `sample`, `elbo` and
+    `log_likelihood` draw different ones in each call. Neither changes the draws of the training.
 
     Args:
         encoder: any `keras.Model` that returns logits.
@@ -99,6 +101,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")
+        vars(self)["_method_draws"] = MethodDraws(bottleneck.seed_generator)
         super().__init__(encoder, decoder, bottleneck, **kwargs)
         self.likelihood = likelihood
         self.observation_scale = observation_scale
@@ -160,7 +163,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     def sample(self, num_examples: int, length: int | None = None) -> Tensor:
         """Return the mean of `p(x|z)` for codes drawn from the prior; `length` in codes if it is free."""
         positions = [length if size is None else size for size in self.feature_shape[:-1]]
-        return self.decode(self.bottleneck.draw_prior((num_examples, *positions)))
+        return self.decode(self.bottleneck.draw_prior((num_examples, *positions), self._method_draws))
 
     def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the mean of `p(x|z)`."""
@@ -269,7 +272,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
 
     def _likelihood_of_draw(self, values, mask, features):
         """Return `(log p(x|z), log p(x|z) p(z) / q(z|x))` for one hard sample, each `(batch,)`."""
-        codes, code_mask = self.bottleneck.draw(features), mask_of(features)
+        codes, code_mask = self.bottleneck.draw(features, self._method_draws), mask_of(features)
         likelihood = -self._loss_of(values, mask, codes, code_mask, False)
         ratio = self.bottleneck.prior_log_prob(codes) - self.bottleneck.log_prob(features, codes)
         return likelihood, likelihood + sum_per_example(ratio, code_mask)
