@@ -31,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tensorflow as tf
 from parts.records import write_records
-from parts.repeats import cached, kept
+from parts.result_cache import cached, kept
 from parts.sentences_records import control_records, difference_records, part_records
 from parts.sentences_settings import CHANNELS, POOLED, SYSTEMS, TEXT, WITHOUT_VECTOR
 from parts.sentences_training import combined, controls, load_books, perplexity_without, results_of

@@ -38,7 +38,7 @@ def cold_predictions(x, y, seed):
     """Predictions for every example when its fold is held out, as they were made before."""
     from sklearn.model_selection import StratifiedKFold
 
-    from keras_ae.evaluation.text._linear_readers import PENALTIES, SPARSE_PENALTIES, _standardised
+    from keras_ae.evaluation.text._linear_models import PENALTIES, SPARSE_PENALTIES, _standardised
 
     def splits(y, folds):
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y))
@@ -107,10 +107,10 @@ def pooled_vectors(texts, seed=0):
 
 def compare(task, vectors, seed):
     """Core seconds and accuracy of both, and the share of examples that they classify differently."""
-    from keras_ae.evaluation.text._linear_readers import read_task
+    from keras_ae.evaluation.text._linear_models import predict_task
 
     begun = time.process_time()
-    read = read_task(task, lambda part: vectors(part.sentences), FOLDS, seed)
+    read = predict_task(task, lambda part: vectors(part.sentences), FOLDS, seed)
     middle = time.process_time()
     y = task.train.target
     predicted = cold_predictions(vectors(task.train.sentences), y, seed)

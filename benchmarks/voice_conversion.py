@@ -31,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import tensorflow as tf
 from parts.records import write_records
-from parts.repeats import cached
+from parts.result_cache import cached
 from parts.voice_conversion_controls import control_rows, feature_probes
 from parts.voice_conversion_records import control_records, system_records
 from parts.voice_conversion_settings import SYSTEMS

@@ -4,7 +4,7 @@ import importlib
 
 from keras_ae import layers, losses, metrics, models, networks, optimizers
 from keras_ae.errors import InputError
-from keras_ae.settings import take_numpy_scalars
+from keras_ae.numpy_scalars import take_numpy_scalars
 
 take_numpy_scalars("keras_ae")
 

@@ -323,6 +323,10 @@ def open_encoder(path: Path) -> Any:
     from keras_ae.training.commands.encode import encoder_of_artifact, encoder_of_model
     from keras_ae.training.run import Run, load_model
 
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist: RUN must be a run, a .keras file, a SavedModel or an ONNX file."
+        )
     if (path / "config.json").is_file() or path.suffix == ".keras":
         # in float32 like the exported artifacts, so that all give the same codes
         run = None if path.suffix == ".keras" else Run.open(path)
@@ -330,10 +334,6 @@ def open_encoder(path: Path) -> Any:
         endpoint = export.endpoints_of(model).get("encode")
         words, known = getattr(model, "vocabulary", None), preprocessing_of(model)
         return encoder_of_model(path, endpoint, words, run and run.recipe(), known)
-    if not path.exists():
-        raise InputError(
-            f"{path} does not exist: RUN must be a run, a .keras file, a SavedModel or an ONNX file."
-        )
     return encoder_of_artifact(path, export.Artifact.open(path))
 
 

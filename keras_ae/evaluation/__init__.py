@@ -13,8 +13,8 @@ from keras_ae.evaluation.pairs.pair_discriminator import PairDiscriminator
 from keras_ae.evaluation.probes.leakage import leakage
 from keras_ae.evaluation.probes.neighbours import knn, nearest_neighbours
 from keras_ae.evaluation.probes.probe import probe
+from keras_ae.evaluation.report.embedding_report import embedding_report
 from keras_ae.evaluation.report.page.comparison import compare_reports
-from keras_ae.evaluation.report.writing import embedding_report
 from keras_ae.evaluation.speech.conversion_judge import ConversionJudge
 from keras_ae.evaluation.speech.distortion import global_variance_ratio, mel_cepstral_distortion
 from keras_ae.evaluation.speech.speaker_verification import equal_error_rate

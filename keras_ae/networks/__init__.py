@@ -14,7 +14,7 @@ from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, 
 from keras_ae.networks.speech_encoder import log_mel_encoder, recurrent_context, waveform_encoder
 from keras_ae.networks.two_level import two_level_networks
 from keras_ae.networks.voice_conversion import adain_decoder, content_encoder, speaker_encoder
-from keras_ae.settings import with_plain_arguments
+from keras_ae.numpy_scalars import with_plain_arguments
 
 __all__ = [
     "adain_decoder",

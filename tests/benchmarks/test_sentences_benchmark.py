@@ -112,10 +112,10 @@ def test_settings_are_those_of_the_recipes(benchmark_module):
 
 
 def test_results_that_were_measured_with_other_settings_are_not_taken(benchmark_module, tmp_path):
-    repeats, path = benchmark_module("parts.repeats"), tmp_path / "runs" / "a.json"
-    assert repeats.kept(path, {}) is None
-    done = repeats.cached(path, {"sizes": (2, 3)}, lambda: {"x": 1})
-    assert repeats.cached(path, {"sizes": [2, 3]}, lambda: 1 / 0) == json.loads(json.dumps(done))
-    assert repeats.kept(path, {"sizes": (2, 3)})["x"] == 1
-    assert repeats.kept(path, {"sizes": 1}) is None
-    assert repeats.cached(path, {"sizes": 1}, lambda: {"x": 2})["x"] == 2
+    cache, path = benchmark_module("parts.result_cache"), tmp_path / "runs" / "a.json"
+    assert cache.kept(path, {}) is None
+    done = cache.cached(path, {"sizes": (2, 3)}, lambda: {"x": 1})
+    assert cache.cached(path, {"sizes": [2, 3]}, lambda: 1 / 0) == json.loads(json.dumps(done))
+    assert cache.kept(path, {"sizes": (2, 3)})["x"] == 1
+    assert cache.kept(path, {"sizes": 1}) is None
+    assert cache.cached(path, {"sizes": 1}, lambda: {"x": 2})["x"] == 2

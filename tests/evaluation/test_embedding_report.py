@@ -11,10 +11,10 @@ import pytest
 from keras_ae import InputError
 from keras_ae.evaluation import PairDiscriminator, embedding_report, pair_discrimination
 from keras_ae.evaluation.report import measuring
+from keras_ae.evaluation.report.embedding_report import write_page
 from keras_ae.evaluation.report.record import EmbeddingRecord, read_results
 from keras_ae.evaluation.report.sections.pairs import INDEPENDENT, pair_rows
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
-from keras_ae.evaluation.report.writing import write_page
 from keras_ae.training.commands._run_embedding import measure_run
 
 NASTY = "<script>alert('x')</script>\"&"

@@ -13,7 +13,7 @@ from keras_ae.evaluation.encoders.examples import Examples, log_mel_of
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
 from keras_ae.evaluation.report.page._map import scatter
-from keras_ae.evaluation.report.page.sentences import cautions
+from keras_ae.evaluation.report.page.findings import cautions
 from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.evaluation.report.sections._projection import plane
 from keras_ae.evaluation.report.sections.codes import code_use

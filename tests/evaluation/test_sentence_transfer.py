@@ -14,7 +14,7 @@ from keras_ae import InputError
 from keras_ae.evaluation import LabelledSentences, SentenceTask, mean_of_words, transfer, transfer_controls
 from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.text import _logistic_path as logistic_path
-from keras_ae.evaluation.text._linear_readers import PENALTIES, best_penalty, read_task
+from keras_ae.evaluation.text._linear_models import PENALTIES, best_penalty, predict_task
 from keras_ae.evaluation.text._logistic_path import LogisticPath, PrincipalAxes, TypicalWeights
 from keras_ae.evaluation.text.transfer import cosines, features_of, rank_correlation
 from keras_ae.evaluation.text.transfer_controls import bag_of_words
@@ -110,7 +110,7 @@ def test_pairs_of_two_classes_have_an_f1():
     u, v = ENCODE(test.sentences), ENCODE(test.seconds)
     np.testing.assert_array_equal(features_of(test, ENCODE)[:, :5], np.abs(u - v))
     np.testing.assert_array_equal(features_of(test, ENCODE)[:, 5:], u * v)
-    read = read_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
+    read = predict_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
     assert found["f1"] == pytest.approx(f1_score(read["truth"], read["predicted"]))
     assert found["f1_interval"][0] < found["f1"] < found["f1_interval"][1]
     assert found["accuracy"] == np.mean(read["truth"] == read["predicted"]) > 0.7
@@ -135,7 +135,7 @@ def test_scores_are_means_of_levels_of_a_softmax_fitted_to_both_neighbours():
     flat = optimize.minimize(objective, start, method="L-BFGS-B", options={"maxfun": 10**6}).x
     logits = b @ flat[: -len(levels)].reshape(a.shape[1], -1) + flat[-len(levels) :]
     predicted = special.softmax(logits, axis=1) @ levels
-    read = read_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
+    read = predict_task(task, lambda part: features_of(part, ENCODE), 10, 1111)
     np.testing.assert_allclose(read["predicted"], predicted, atol=0.02)  # both stop short of the optimum
     assert found["pearson"] == pytest.approx(stats.pearsonr(test.target, read["predicted"])[0])
     assert found["spearman"] == pytest.approx(stats.spearmanr(test.target, read["predicted"])[0])
@@ -226,7 +226,7 @@ def test_the_results_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
     first = transfer_controls([task], folds=2, results_cache=tmp_path)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 1
-    monkeypatch.setattr("keras_ae.evaluation.text.transfer.read_task", None)  # would fail
+    monkeypatch.setattr("keras_ae.evaluation.text.transfer.predict_task", None)  # would fail
     assert transfer_controls([task], folds=2, results_cache=tmp_path) == first
     monkeypatch.undo()
     other = SentenceTask("classes", labelled(40, 1))

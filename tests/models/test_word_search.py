@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.models.text._sentence_writing import END, beam_search
+from keras_ae.models.text._sentence_decoding import END, beam_search
 
 RNG = np.random.default_rng(0)
 WORDS, EXAMPLES = 5, 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_ae.evaluation import compare_reports
-from keras_ae.evaluation.report.page.sentences import cards, findings
+from keras_ae.evaluation.report.page.findings import cards, findings
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.pages.glossary import EMBEDDING, RUN, TRANSFER, definitions, run_label, run_measure
 from keras_ae.training.recipes import RECIPES

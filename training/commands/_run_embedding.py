@@ -11,10 +11,10 @@ from keras_ae.evaluation.attempts import LOG, current_attempts
 from keras_ae.evaluation.encoders.examples import Examples
 from keras_ae.evaluation.encoders.loading import load_encoder
 from keras_ae.evaluation.report.data import gather
+from keras_ae.evaluation.report.embedding_report import report_outputs, write_page
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
-from keras_ae.evaluation.report.writing import report_outputs, write_page
 from keras_ae.training.datasets import load_images
 from keras_ae.training.datasets.speech.data import SpeechData
 from keras_ae.training.datasets.text.data import TextData

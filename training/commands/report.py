@@ -6,10 +6,10 @@ from pathlib import Path
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, recorded
+from keras_ae.evaluation.report.embedding_report import ENDINGS
 from keras_ae.evaluation.report.page.comparison import compare_reports, comparison_text, write_comparison
 from keras_ae.evaluation.report.record import JSON, read_results
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET
-from keras_ae.evaluation.report.writing import ENDINGS
 from keras_ae.files import page_outputs
 from keras_ae.progress import ProgressLine
 from keras_ae.training.commands._run_embedding import (

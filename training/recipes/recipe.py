@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import keras
 
 from keras_ae.errors import InputError
-from keras_ae.settings import plain
+from keras_ae.numpy_scalars import plain
 
 # valid ranges of the settings of all recipes, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}

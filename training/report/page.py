@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.page.sentences import cards
+from keras_ae.evaluation.report.page.findings import cards
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
 from keras_ae.pages.formats import format_name, format_value

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from keras_ae.evaluation.attempts import LOG
-from keras_ae.evaluation.report.page.sentences import cautions, findings
+from keras_ae.evaluation.report.page.findings import cautions, findings
 from keras_ae.pages.glossary import run_label
 from keras_ae.training.report.transfer import transfer_text
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import bootstrap_interval, wilson_interval
-from keras_ae.evaluation.text._linear_readers import correlation, read_task, reader_of
+from keras_ae.evaluation.text._linear_readers import correlation, model_of_task, predict_task
 from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
 from keras_ae.evaluation.text.sentence_tasks import LabelledSentences, SentenceTask, load_sentence_tasks
 from keras_ae.files import write_atomically
@@ -113,13 +113,13 @@ def results_of_tasks(
     Raises:
         InputError: no task can be measured.
     """
-    unreadable = {task.name: reason for task in tasks if (reason := why_unreadable(task, seed))}
-    if unreadable and len(unreadable) == len(tasks):
-        raise InputError(" ".join(unreadable.values()))
+    not_measurable = {task.name: reason for task in tasks if (reason := why_not_measurable(task, seed))}
+    if not_measurable and len(not_measurable) == len(tasks):
+        raise InputError(" ".join(not_measurable.values()))
     results = {}
     for task in tasks:
-        if task.name in unreadable:
-            results[task.name] = {"kind": task.kind, "left_out": unreadable[task.name]}
+        if task.name in not_measurable:
+            results[task.name] = {"kind": task.kind, "left_out": not_measurable[task.name]}
             continue
         say(task.name)
         read = lambda task=task: task_results(task, vectors_of(task), folds, seed, detail_of(say))  # noqa: E731
@@ -128,10 +128,10 @@ def results_of_tasks(
     return results
 
 
-def why_unreadable(task: SentenceTask, seed: int = SEED) -> str | None:
+def why_not_measurable(task: SentenceTask, seed: int = SEED) -> str | None:
     """Return the reason why no classifier can be fitted to a task, or `None` if one can."""
     try:
-        reader_of(task, seed)
+        model_of_task(task, seed)
     except InputError as error:
         return str(error)
     return None
@@ -152,7 +152,7 @@ def task_results(
         folds, seed: as in `transfer`.
         progress: function called with a description of each fold.
     """
-    read = read_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
+    read = predict_task(task, lambda part: features_of(part, vectors), folds, seed, progress)
     truth, predicted = read["truth"], read["predicted"]
     if task.kind == "classes":
         results = _of_classes(truth, predicted, task.pairs, seed)

@@ -9,7 +9,7 @@ import numpy as np
 from keras_ae.errors import require
 from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent
-from keras_ae.evaluation.text._linear_readers import reader_of
+from keras_ae.evaluation.text._linear_readers import model_of_task
 from keras_ae.evaluation.text.sentence_tasks import SentenceTask
 from keras_ae.evaluation.text.transfer import (
     FOLDS,
@@ -17,7 +17,7 @@ from keras_ae.evaluation.text.transfer import (
     results_of_tasks,
     tasks_of,
     transfer,
-    why_unreadable,
+    why_not_measurable,
 )
 from keras_ae.progress import detail_of, shown
 from keras_ae.text.tokenizer import tokenize
@@ -130,7 +130,7 @@ def bag_of_words(texts: Sequence[str]) -> Callable:
 
 def _majority(task, folds, seed):
     """Return the accuracy of predicting the most frequent training class, per fold without a test part."""
-    reason = why_unreadable(task, seed)
+    reason = why_not_measurable(task, seed)
     if reason:
         return {"kind": "classes", "left_out": reason}
     y = task.train.target
@@ -138,7 +138,7 @@ def _majority(task, folds, seed):
         truth, predicted = task.test.target, np.repeat(most_frequent(y), len(task.test))
     else:
         truth, predicted = y, np.empty_like(y)
-        for train, held_out in reader_of(task, seed).splits(y, folds):
+        for train, held_out in model_of_task(task, seed).splits(y, folds):
             predicted[held_out] = most_frequent(y[train])
     right = int((truth == predicted).sum())
     return {

@@ -13,7 +13,7 @@ from keras_ae.layers.text.gru_decoder import GRUDecoder
 from keras_ae.layers.text.word_softmax import WordSoftmax
 from keras_ae.metrics.perplexity import Perplexity
 from keras_ae.models.base import Player
-from keras_ae.models.text._sentence_writing import SentenceWriting
+from keras_ae.models.text._sentence_decoding import SentenceDecoding
 from keras_ae.ops.sequences import sequence_mask
 from keras_ae.ops.terms import mean_term, scalars, take_losses
 
@@ -27,7 +27,7 @@ MOMENTUM = 0.9  # momentum of the moving averages; low, because encoders change 
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class SkipThought(SentenceWriting):
+class SkipThought(SentenceDecoding):
     """Skip-thought vectors: from the vector of a sentence, decoders predict the previous and next one.
 
     ```

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.report.page.sentences import label, leak_of, score
+from keras_ae.evaluation.report.page.findings import label, leak_of, score
 from keras_ae.evaluation.report.record import as_json
 from keras_ae.files import page_outputs, write_atomically
 from keras_ae.pages.formats import format_decimals, format_number, format_percent

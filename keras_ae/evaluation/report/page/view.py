@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_ae.evaluation.report.page._map import scatter
-from keras_ae.evaluation.report.page.sentences import (
+from keras_ae.evaluation.report.page.findings import (
     cards,
     cautions,
     findings,

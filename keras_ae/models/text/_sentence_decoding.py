@@ -17,7 +17,7 @@ from keras_ae.text.vocabulary import PADDING, UNKNOWN
 DECODED_AT_ONCE = 64  # sentences per batch: memory holds a score for each of their beams and words
 
 
-class SentenceWriting(SentenceModel):
+class SentenceDecoding(SentenceModel):
     """Base class of a `SentenceModel` with decoders.
 
     A subclass has `decoders`, `{name: layers.GRUDecoder}`; `softmax`, a `layers.WordSoftmax`;

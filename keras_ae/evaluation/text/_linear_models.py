@@ -13,7 +13,7 @@ SPARSE_PENALTIES = tuple(2.0**power for power in (-4, -2, 0, 2, 4, 6))  # C for 
 INNER_FOLDS = 3  # number of folds to choose C by if there is no validation part
 
 
-def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
+def predict_task(task: SentenceTask, features: Callable, folds: int, seed: int, progress=None) -> dict:
     """Fit a linear model to a task and return its predictions for the held-out examples.
 
     Args:
@@ -29,13 +29,13 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
     Raises:
         InputError: there is a single class, or a class with a single example.
     """
-    reader, say = reader_of(task, seed), progress or (lambda text: None)
+    model, say = model_of_task(task, seed), progress or (lambda text: None)
     x, y = features(task.train), task.train.target
     if task.test is not None:
         parts = [part for part in (task.validation, task.test) if part is not None]
         x, *others = _standardised(x, *(features(part) for part in parts))
         given = None if task.validation is None else (others[0], task.validation.target)
-        predicted, penalty = _read(reader, x, y, others[-1], PrincipalAxes(x), given)
+        predicted, penalty = _predict(model, x, y, others[-1], PrincipalAxes(x), given)
         return {
             "truth": task.test.target,
             "predicted": predicted,
@@ -43,13 +43,13 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
             "folds": 1,
             "n_train": len(y),
         }
-    splits = reader.splits(y, folds)
+    splits = model.splits(y, folds)
     predicted, penalties, axes = np.empty_like(y), [], None
     for number, (train, held_out) in enumerate(splits, 1):
         say(f"fold {number} of {len(splits)}")
         of_train, of_held_out = _standardised(x[train], x[held_out])
         axes = axes or PrincipalAxes(of_train)  # the axes of the first fold are used for all folds
-        predicted[held_out], penalty = _read(reader, of_train, y[train], of_held_out, axes)
+        predicted[held_out], penalty = _predict(model, of_train, y[train], of_held_out, axes)
         penalties.append(penalty)
     n_train = min(len(train) for train, _ in splits)
     return {
@@ -61,29 +61,29 @@ def read_task(task: SentenceTask, features: Callable, folds: int, seed: int, pro
     }
 
 
-def reader_of(task: SentenceTask, seed: int):
+def model_of_task(task: SentenceTask, seed: int):
     """Return the linear model for the scores or the classes of a task.
 
     Raises:
         InputError: there is a single class, or a class with a single example.
     """
-    reader = (_Scores if task.kind == "scores" else _Classes)(seed)
-    reader.check(task.train.target, task.name)
-    return reader
+    model = (_Scores if task.kind == "scores" else _Classes)(seed)
+    model.check(task.train.target, task.name)
+    return model
 
 
-def _read(reader, x, y, held_out, axes, validation=None):
+def _predict(model, x, y, held_out, axes, validation=None):
     """Return `(predictions for the held-out examples, chosen C)`."""
     if validation is not None:
-        path = reader.path(x, y, axes)
-        penalty = best_penalty(reader, [(path, *validation)], _penalties(x))
+        path = model.path(x, y, axes)
+        penalty = best_penalty(model, [(path, *validation)], _penalties(x))
         return path.predict(held_out, penalty), penalty
     tries = [
-        (reader.path(x[train], y[train], axes, typical=True), x[rest], y[rest])
-        for train, rest in reader.splits(y, INNER_FOLDS)
+        (model.path(x[train], y[train], axes, typical=True), x[rest], y[rest])
+        for train, rest in model.splits(y, INNER_FOLDS)
     ]
-    penalty = best_penalty(reader, tries, _penalties(x))
-    path = reader.path(x, y, axes)
+    penalty = best_penalty(model, tries, _penalties(x))
+    path = model.path(x, y, axes)
     path.start_from([part for part, *_ in tries], penalty)
     return path.predict(held_out, penalty), penalty
 
@@ -92,19 +92,19 @@ def _penalties(x):
     return PENALTIES if isinstance(x, np.ndarray) else SPARSE_PENALTIES
 
 
-def best_penalty(reader, tries, penalties):
+def best_penalty(model, tries, penalties):
     """Return the C with the best score over all parts; of equally good values, the smallest.
 
     The values are tried in rising order, until two in a row are worse than the best.
 
     Args:
-        reader: object whose method `score` scores predictions.
+        model: object whose method `score` scores predictions.
         tries: `[(path, held-out features, truth), ...]` of the inner folds or of the validation part.
         penalties: values of C in rising order, so that each fit starts near its minimum.
     """
     scores = []
     for c in penalties:
-        scores.append(sum(reader.score(truth, path.predict(some, c)) for path, some, truth in tries))
+        scores.append(sum(model.score(truth, path.predict(some, c)) for path, some, truth in tries))
         if max(scores[-2:]) < max(scores):
             break  # past the best value
     return penalties[int(np.argmax(scores))]
