@@ -198,8 +198,8 @@ def test_a_section_that_fails_leaves_the_others(no_pairs, monkeypatch, tmp_path)
     def broken(*_):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(measuring.sights, "neighbours", broken)
-    monkeypatch.setattr(measuring.sights, "the_map", broken)
+    monkeypatch.setattr(measuring.visual_sections, "neighbours", broken)
+    monkeypatch.setattr(measuring.visual_sections, "the_map", broken)
     path = tmp_path / "report.html"
     results = report(lambda x: x, VECTORS, Y, path=path)
     reason = "RuntimeError: out of memory"
@@ -228,7 +228,7 @@ def test_files_of_a_user_next_to_the_page_are_kept(no_pairs, monkeypatch, tmp_pa
     def broken(*_):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(measuring.sights, "the_map", broken)
+    monkeypatch.setattr(measuring.visual_sections, "the_map", broken)
     (tmp_path / "failed_measurement.txt").write_text("of a user")
     for _ in range(2):  # the second report replaces what the first left
         report(lambda x: x, VECTORS, Y, path=tmp_path / "report.html")
