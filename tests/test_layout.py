@@ -43,7 +43,7 @@ NOT_SAVED_BY_NAME = {
     "Codebook",
     "ScheduledVariable",
     "SentenceModel",
-    "SentenceWriting",
+    "SentenceDecoding",
     "StochasticBottleneck",
     "VoiceConverter",
 }

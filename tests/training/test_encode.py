@@ -274,7 +274,7 @@ def test_missing_model_is_named(complaint, tmp_path, small_npz, name):
 
 
 def test_file_that_is_no_model_is_named(complaint, small_npz):
-    assert f"Received: {small_npz}" in complaint(small_npz, small_npz)
+    assert f"Received: path={small_npz}" in complaint(small_npz, small_npz)
 
 
 # streaming, all or nothing

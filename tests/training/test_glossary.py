@@ -8,6 +8,7 @@ import pytest
 from keras_ae.evaluation import compare_reports
 from keras_ae.evaluation.report.page.findings import cards, findings
 from keras_ae.evaluation.report.page.view import embedding_view
+from keras_ae.pages.formats import format_percent
 from keras_ae.pages.glossary import EMBEDDING, RUN, TRANSFER, definitions, run_label, run_measure
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.report._tables import HEADLINES, definitions_of, metric_tables
@@ -59,7 +60,8 @@ def test_the_leak_of_the_card_is_that_of_the_comparison_and_of_the_section(leaky
     (card,) = [card for card in cards(leaky) if card.label == "leak of speaker"]
     comparison = compare_reports({"one": leaky, "two": leaky})
     (panel,) = embedding_view(type(embedding_record)(leaky, embedding_record.pictures))["leaks"]
-    assert card.value == comparison["texts"]["one"]["speaker.leak"] == panel["leak"] == "0.0\u202f%"
+    leak = format_percent(panel["leak"])
+    assert card.value == comparison["texts"]["one"]["speaker.leak"] == leak == "0.0\u202f%"
     assert "a probe reaches 21.0\u202f%, the best constant 21.4\u202f%" in card.note
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation._checks import bootstrap_interval, wilson_interval
-from keras_ae.evaluation.text._linear_readers import correlation, model_of_task, predict_task
+from keras_ae.evaluation.text._linear_models import correlation, model_of_task, predict_task
 from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
 from keras_ae.evaluation.text.sentence_tasks import LabelledSentences, SentenceTask, load_sentence_tasks
 from keras_ae.files import write_atomically

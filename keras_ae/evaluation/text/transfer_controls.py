@@ -9,7 +9,7 @@ import numpy as np
 from keras_ae.errors import require
 from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent
-from keras_ae.evaluation.text._linear_readers import model_of_task
+from keras_ae.evaluation.text._linear_models import model_of_task
 from keras_ae.evaluation.text.sentence_tasks import SentenceTask
 from keras_ae.evaluation.text.transfer import (
     FOLDS,
