@@ -168,7 +168,7 @@ def test_errors_that_tyro_does_not_hand_over_are_reported_by_tyro(capsys, monkey
 @pytest.mark.parametrize("name", ["missing.npz", "missing/"])
 def test_missing_data_is_named(complaint, tmp_path, name):
     line = complaint("train", "vqvae", "--data", tmp_path / name, "--runs", tmp_path / "runs", *QUICK)
-    assert f"{tmp_path / name} does not exist: RUN must be a run" in line
+    assert f"{tmp_path / name} does not exist: the source must be" in line
 
 
 def test_broken_image_is_named(complaint, tmp_path, write_png):
