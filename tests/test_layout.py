@@ -138,6 +138,16 @@ def test_no_module_has_the_name_of_a_function_that_the_package_beside_it_exports
     assert not problems
 
 
+def test_no_two_functions_or_classes_that_others_may_import_have_one_name():
+    found = {}
+    for name, path in sources().items():
+        for node in tree(path).body:
+            public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+            if public and node.name != "main":  # of programs
+                found.setdefault(node.name, []).append(name)
+    assert not {name: modules for name, modules in found.items() if len(modules) > 1}
+
+
 # programs, and documented or former paths: no module of the package imports them
 STARTED_OR_NAMED = {
     "keras_ae.training.cli",

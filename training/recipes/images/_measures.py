@@ -201,8 +201,8 @@ def kmeans_baseline(train, test, bits_per_image: float, grid: tuple[int, int]) -
     """Compute the error of k-means of the patches of each grid position, with the model's bits per image."""
     height, width = train.shape[1:3]
     positions = grid[0] * grid[1]
-    codes = round(2 ** (bits_per_image / positions))
-    if height % grid[0] or width % grid[1] or not 2 <= codes <= min(KMEANS_CODES, len(train)):
+    num_codes = round(2 ** (bits_per_image / positions))
+    if height % grid[0] or width % grid[1] or not 2 <= num_codes <= min(KMEANS_CODES, len(train)):
         return {}
     cluster = require("sklearn.cluster", extra="training")
     row, column = height // grid[0], width // grid[1]
@@ -211,10 +211,10 @@ def kmeans_baseline(train, test, bits_per_image: float, grid: tuple[int, int]) -
         for j in range(grid[1]):
             patch = np.s_[:, i * row : (i + 1) * row, j * column : (j + 1) * column]
             x, y = train[patch].reshape(len(train), -1), test[patch].reshape(len(test), -1)
-            kmeans = cluster.KMeans(codes, n_init=1 if len(train) > 2000 else 4, random_state=0).fit(x)
+            kmeans = cluster.KMeans(num_codes, n_init=1 if len(train) > 2000 else 4, random_state=0).fit(x)
             errors.append(_mse(y, kmeans.cluster_centers_[kmeans.predict(y)]))
-    name = f"k-means of {row}x{column} patches, {codes} codes a position"
-    return {name: {"mse": float(np.mean(errors)), "bits_per_image": positions * float(np.log2(codes))}}
+    name = f"k-means of {row}x{column} patches, {num_codes} codes a position"
+    return {name: {"mse": float(np.mean(errors)), "bits_per_image": positions * float(np.log2(num_codes))}}
 
 
 def _mse(x, y):
