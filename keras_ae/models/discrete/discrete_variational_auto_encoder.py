@@ -101,7 +101,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")
-        vars(self)["_method_draws"] = MethodDraws(bottleneck.seed_generator)
+        self.__dict__["_method_draws"] = MethodDraws(bottleneck.seed_generator)
         super().__init__(encoder, decoder, bottleneck, **kwargs)
         self.likelihood = likelihood
         self.observation_scale = observation_scale
