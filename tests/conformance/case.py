@@ -11,6 +11,25 @@ IMAGE = (8, 8, 1)
 CODES = (2, 3)
 
 
+class TrainingBegins(Exception):
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
+
+
+class StopAtTheBeginning(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        raise TrainingBegins({name: variable.numpy() for name, variable in variables_of(self.model).items()})
+
+
+def variables_of(model):
+    """Return `{name: variable}` of weights, statistics, random generators and optimizers."""
+    players = model.players()[1:] if hasattr(model, "players") else ()
+    optimizers = [model.optimizer, *(getattr(model, f"{player.name}_optimizer") for player in players)]
+    parts = [model.variables, *(optimizer.variables for optimizer in optimizers)]
+    return {f"{i}/{k}/{v.path}": v for i, part in enumerate(parts) for k, v in enumerate(part)}
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -45,10 +64,23 @@ class Case:
 
     def trained(self, validate=True, **kwargs):
         """Train a model on 11 examples in batches of 5, the last one alone; validate after every epoch."""
-        model, x = self.compiled(**kwargs), self.data(11)
+        return self.fitted(self.compiled(**kwargs), validate)
+
+    def fitted(self, model, validate=True, callbacks=()):
+        """Return the model of `compiled`, trained as in `trained`."""
+        x = self.data(11)
+        keras.utils.set_random_seed(1)  # of the order of the examples
         validation = {"validation_data": (x, x) if self.functional else (x,)} if validate else {}
-        model.fit(**self.fit_arguments(x), **validation, batch_size=5, epochs=self.epochs, verbose=0)
+        given = {**self.fit_arguments(x), **validation, "callbacks": list(callbacks)}
+        model.fit(**given, batch_size=5, epochs=self.epochs, verbose=0)
         return model
+
+    def start(self):
+        """Return `{name: value}` of the variables of a new model at the beginning of `trained`."""
+        try:
+            self.fitted(self.compiled(), callbacks=[StopAtTheBeginning()])
+        except TrainingBegins as begins:
+            return begins.state
 
     def data(self, examples=12, seed=0):
         rng = np.random.default_rng(seed)
