@@ -452,8 +452,7 @@ class BaseModel(keras.Model):
         return getattr(self, self._optimizer_name(player))
 
     def _optimizer_name(self, player):
-        first = self.players()[0].name == player.name
-        return "optimizer" if first else f"{player.name}_optimizer"
+        return "optimizer" if player.name == self.players()[0].name else f"{player.name}_optimizer"
 
     def _scaled(self, optimizer):
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -462,8 +461,7 @@ class BaseModel(keras.Model):
         return optimizer
 
     def _build_optimizers(self):
-        # Built inside compile, on the variables of each player, so that loading a model finds all slots
-        # and replicas never create variables inside a step.
+        # inside compile: a model that is loaded finds all slots, and a replica creates no variable in a step
         if self.built and self.compiled:
             for player in self.players():
                 optimizer = self._optimizer_of(player)
