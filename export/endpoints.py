@@ -74,8 +74,9 @@ def select(
 def _refuse_other_precisions(model):
     if not computes_in_float32(model):
         raise InputError(
-            "endpoints must belong to a model that computes in float32. Received: endpoints of a model that "
-            "does not. Call `model = keras_ae.export.float32_copy(model)` and pass the endpoints of the copy."
+            "endpoints must be those of a model that computes in float32. Received: endpoints of a model "
+            "with another dtype. Call `model = keras_ae.export.float32_copy(model)` and pass the endpoints "
+            "of the copy."
         )
 
 

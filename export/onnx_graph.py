@@ -27,7 +27,7 @@ def convert_endpoint(name: str, endpoint: Endpoint, cases: Sequence[Case], opset
     shared = described["inputs"].keys() & described["outputs"].keys()
     if shared:
         raise InputError(
-            f"The outputs of endpoint `{name}` must have other names than its inputs in ONNX. "
+            f"The outputs of endpoint `{name}` must not have the names of its inputs in ONNX. "
             f"Received: {sorted(shared)} in both. Rename these outputs."
         )
     try:

@@ -47,7 +47,8 @@ def float32_copy(model: keras.Model) -> keras.Model:
         keras.config.set_dtype_policy(policy)
     if not computes_in_float32(copy):
         raise InputError(
-            f"{type(model).__name__} must not fix a dtype other than float32 in its constructor."
+            "model must compute in float32 when it is rebuilt with this dtype. Received: "
+            f"{type(model).__name__}, whose constructor sets another dtype. Remove that dtype."
         )
     return copy
 

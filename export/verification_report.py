@@ -76,7 +76,7 @@ class VerificationReport:
     def check(self) -> "VerificationReport":
         """Return the report itself, or raise a `VerificationError` that lists the failing rows."""
         if not self.rows:
-            raise VerificationError("There was nothing to verify.")
+            raise VerificationError("The report must contain at least one compared output. Received: none.")
         if self.failures:
             raise VerificationError(
                 f"The artifact differs from the model in {len(self.failures)} of {len(self.rows)} outputs.\n"

@@ -36,7 +36,9 @@ def as_factor(values, name: str = "y") -> np.ndarray:
     if masked is not None:
         known &= ~masked.reshape(len(values))
     if not known.any():
-        raise InputError(f"{name} must have at least one known value. Received: {len(values)} missing ones.")
+        raise InputError(
+            f"{name} must have at least one known value. Received: {len(values)} missing values."
+        )
     present = values[known]
     if values.dtype.kind == "O":
         present = _plain(present)

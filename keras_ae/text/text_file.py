@@ -129,13 +129,13 @@ class TextFile:
             at = place + len(piece) - len(error.object) + error.start
             raise InputError(
                 f"{self.path} must be {error.encoding.upper()} text. Received: byte {at} "
-                f"({error.object[error.start]:#04x}) is not valid. Save it as UTF-8, or name its encoding, "
-                "such as latin-1."
+                f"({error.object[error.start]:#04x}), which is not valid. Save the file as UTF-8, or pass "
+                "its encoding, such as latin-1."
             ) from None
         except UnicodeError:  # raised for "utf-16" and "utf-32" without a byte order mark
             raise InputError(
-                f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; name "
-                f"the byte order: {self.encoding}-le or {self.encoding}-be."
+                f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; "
+                f"specify the byte order: {self.encoding}-le or {self.encoding}-be."
             ) from None
 
     def _no_text(self, byte):

@@ -130,7 +130,7 @@ def test_equal_error_rate_errors():
     with pytest.raises(InputError, match="one entry per example"):
         equal_error_rate(np.ones((3, 2)), [0, 1])
     for speakers in ([0, 0, 0], [0, 1, 2]):
-        with pytest.raises(InputError, match="pairs of one speaker and pairs of two"):
+        with pytest.raises(InputError, match="two different speakers, and one of them twice"):
             equal_error_rate(np.ones((3, 2)), speakers)
     with pytest.raises(InputError, match="finite"):
         equal_error_rate(np.full((3, 2), np.inf), [0, 0, 1])

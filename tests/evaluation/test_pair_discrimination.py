@@ -204,7 +204,7 @@ def test_batches_are_fresh_orders_of_all_examples():
         (lambda x, z, d: d.fit(np.where(x > 0, np.nan, x), z), "x must be finite"),
         (lambda x, z, d: d.fit(x, z).evaluate(x, z[:, :1]), "as in fit"),
         (lambda x, z, d: d.fit(x, z).evaluate(x[:1], z[:1]), "at least 2 examples"),
-        (lambda x, z, d: d.fit(x, z).evaluate(x[:, :3], z), "x must be as in fit"),
+        (lambda x, z, d: d.fit(x, z).evaluate(x[:, :3], z), "x must have the same layout as in fit"),
         (lambda x, z, d: pair_discrimination(x, z[:5]), "z with 5"),
     ],
 )

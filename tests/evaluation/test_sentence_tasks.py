@@ -97,9 +97,13 @@ def test_what_is_wrong_is_named(tmp_path, files, names, words):
 
 def test_a_task_is_of_one_kind():
     classes, scores = LabelledSentences(["a"], [1]), LabelledSentences(["a"], [1.5])
-    with pytest.raises(InputError, match="parts of t or none must have scores"):
+    with pytest.raises(
+        InputError, match="parts of t must have the same kind of target.* Received: classes with"
+    ):
         SentenceTask("t", classes, test=scores)
-    with pytest.raises(InputError, match="parts of t or none must have scores"):
+    with pytest.raises(
+        InputError, match="parts of t must have the same kind of target.* Received: classes with"
+    ):
         SentenceTask("t", classes, test=LabelledSentences(["a"], [1], ["b"]))
     with pytest.raises(InputError, match="sentences, target, seconds must have the same length"):
         LabelledSentences(["a"], [1], ["b", "c"])

@@ -148,7 +148,7 @@ def test_a_file_that_differs_leaves_nothing_and_keeps_the_older_files(
     [
         (
             lambda x: {"x": 2 * x},
-            r"`score` must have other names than its inputs .* Received: \['x'\] in both",
+            r"`score` must not have the names of its inputs .* Received: \['x'\] in both",
         ),
         (lambda x: {"y": x + tf.random.normal((4,))}, "not deterministic"),
     ],

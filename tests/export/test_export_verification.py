@@ -95,7 +95,7 @@ def test_the_margin_of_the_live_model_decides_what_is_a_tie(endpoint_of):
 
 def test_an_empty_report_is_no_success():
     assert not VerificationReport(()).ok
-    with pytest.raises(VerificationError, match="nothing to verify"):
+    with pytest.raises(VerificationError, match="must contain at least one compared output"):
         VerificationReport(()).check()
 
 

@@ -185,7 +185,7 @@ def test_conditional_prior_reloads_with_its_optimizer(conditional, given, tmp_pa
         (lambda p: p.log_prob(np.zeros((2, 2, 2), "int32"), labels=[0, 1]), "labels must be None for this"),
         (lambda p: p.sample(0), "num must be at least 1"),
         (lambda p: p.sample(2, top_k=4), "top_k from 1"),
-        (lambda p: CodePrior(3, (2, None)), "no free length"),
+        (lambda p: CodePrior(3, (2, None)), "code_shape must not contain None"),
         (lambda p: CodePrior(0, (2,)), "sizes must be at least 1"),
         (lambda p: CodePrior(3, (2,), condition_values=3), "must be given together"),
         (lambda p: CodePrior(3, (2,), dim=6, num_attention_heads=4), "multiple of num_heads"),

@@ -51,7 +51,9 @@ def test_a_stray_carriage_return_ends_no_line(written):
 def test_latin_1_is_refused_with_its_byte_unless_the_encoding_is_named(written, monkeypatch, piece):
     monkeypatch.setattr(text_file, "PIECE", piece)
     path = written("it was a café\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"UTF-8 text. Received: byte 12 \(0xe9\) is not valid.*latin-1"):
+    with pytest.raises(
+        InputError, match=r"UTF-8 text. Received: byte 12 \(0xe9\), which is not valid.*latin-1"
+    ):
         list(TextFile(path).lines())
     assert list(TextFile(path, "latin-1").lines()) == ["it was a café"]
     lenient = TextFile(path, "utf-8")
@@ -102,7 +104,7 @@ def test_codecs_that_are_no_encoding_of_files_are_refused(written, encoding):
 
 
 def test_utf_16_by_its_name_needs_a_byte_order(written):
-    with pytest.raises(InputError, match="name the byte order: utf-16-le or utf-16-be"):
+    with pytest.raises(InputError, match="specify the byte order: utf-16-le or utf-16-be"):
         list(TextFile(written("one".encode("utf-16-le")), "utf-16").lines())
 
 

@@ -122,7 +122,11 @@ def test_recordings_are_brought_to_the_level_of_the_training(seen, recording, le
     ("rate", "asked", "message"),
     [
         (8000, 16_000, "--sample-rate must be that of the model, 8000 Hz. Received: 16000. Leave it out"),
-        (None, None, "model does not contain the sample rate of its waveforms. Pass that of its training"),
+        (
+            None,
+            None,
+            "model does not contain the sample rate of its waveforms. Pass the rate of its training data",
+        ),
         (None, 0, "--sample-rate must be at least 1 Hz. Received: 0"),
     ],
 )
@@ -132,9 +136,9 @@ def test_another_sample_rate_than_that_of_the_model_is_refused(seen, recording, 
 
 
 def test_an_option_of_another_kind_of_data_is_refused(seen, recording, npz):
-    with pytest.raises(InputError, match="--scale must be left out except for images. .* encodes speech"):
+    with pytest.raises(InputError, match="--scale must be used only with images. .* encodes speech"):
         seen(recording, None, WAVEFORMS, scale=255.0)
-    with pytest.raises(InputError, match="--sample-rate must be left out except for speech. .* encodes im"):
+    with pytest.raises(InputError, match="--sample-rate must be used only with speech. .* encodes im"):
         seen(npz(IMAGES / 16), None, sample_rate=8000)
 
 

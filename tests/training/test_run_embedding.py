@@ -73,7 +73,10 @@ def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
         (["RUN/none", "--data", "digits"], "is not a run directory"),
         (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not accept the images"),
         (["RUN/model.keras", "--data", "digits", "--output", "a.pdf"], "must be an .html file"),
-        (["RUN", "--output", "a.html"], "--output must be left out of the report of a run, which is written"),
+        (
+            ["RUN", "--output", "a.html"],
+            "--output must not be given for the report of a run, which is written",
+        ),
     ],
 )
 def test_bad_input_is_one_line(trained_run, capsys, arguments, message):
@@ -200,4 +203,4 @@ def test_options_of_images_are_refused_for_a_run_on_text(run_directory, capsys, 
     (run_directory / "config.json").write_text(json.dumps(config))
     assert main(["report", str(run_directory), *options]) == 2
     err = capsys.readouterr().err
-    assert f"{options[0]} must be left out of the report of a run on speech or text" in err
+    assert f"{options[0]} must be used only in the report of a run on images" in err

@@ -91,7 +91,8 @@ class SpeechExamples(keras.callbacks.Callback):
                 waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
                 return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
         raise TypeError(
-            "The target of SpeechExamples must consist of LogMelSpectrogram and FrameNormalization."
+            "The target of SpeechExamples must consist of LogMelSpectrogram and FrameNormalization. "
+            f"Received: {[type(layer).__name__ for layer in layers]}"
         )
 
     def _title(self, row):

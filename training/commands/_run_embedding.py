@@ -68,7 +68,7 @@ def check_image_options(recipe, **images) -> None:
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InputError(
-            f"{options} must be left out of the report of a run on speech or text: it is for images. "
+            f"{options} must be used only in the report of a run on images. "
             f"Received: a run of the recipe {recipe.name}"
         )
 

@@ -136,7 +136,7 @@ def _refuse_options_of_others(encoder, **options):
     for name, value in options.items():
         if value not in (None, False) and kind not in OPTIONS[name]:
             raise InputError(
-                f"--{name.replace('_', '-')} must be left out except for {OPTIONS[name]}. "
+                f"--{name.replace('_', '-')} must be used only with {OPTIONS[name]}. "
                 f"Received: {encoder.path}, which encodes {kind}."
             )
 
@@ -184,7 +184,7 @@ def _sample_rate(path, own, asked):
     if own is None and asked is None:
         raise InputError(
             f"{path} does not contain the sample rate of its waveforms. "
-            "Pass that of its training with --sample-rate."
+            "Pass the rate of its training data with --sample-rate."
         )
     if own is not None and asked not in (None, own):
         raise InputError(

@@ -108,7 +108,7 @@ def _on_parse_error(hook):
 def _conversions(tyro):
     """Return rules by which tyro converts the types of `EXPECTED`, with messages of this package."""
     registry = tyro.constructors.ConstructorRegistry()
-    own = []  # types that are asked for here: their specification is that of tyro itself
+    own = []  # types in conversion here, which use the specification of tyro itself
 
     @registry.primitive_rule
     def explained(info):
@@ -141,15 +141,14 @@ def _missing(event, command):
 
 
 def _no_choice(event, command):
-    return f"Missing subcommand: Expected one of {{{', '.join(event.subcommand_spec.parser_from_name)}}}"
+    return f"Missing from {command}: one of {{{', '.join(event.subcommand_spec.parser_from_name)}}}"
 
 
 def _invalid_choice(event, command):
     # tyro does not keep the order of choices next to None
     choices = sorted({*event.choices} - {"None"}) if "None" in event.choices else event.choices
     listed = ", ".join(map(repr, choices))
-    must = f"{_name(event.argument)} must be one of the choices. Received: {event.value!r}"
-    return f"{must}. Expected one of ({listed})"
+    return f"{_name(event.argument)} must be one of {listed}. Received: {event.value!r}"
 
 
 def _bad_value(event, command):
@@ -177,7 +176,7 @@ _MESSAGES = {  # of events of tyro, by the names of their classes
 
 
 def _name(argument):
-    """Return an option, or the name of a positional argument in the help, as the user knows it."""
+    """Return an option, or the name of a positional argument in the help, as the user types it."""
     lowered = argument.lowered
     return str(lowered.metavar) if argument.is_positional() else "/".join(lowered.name_or_flags)
 

@@ -77,7 +77,7 @@ def report(
                 page = write_report(run.directory)
         elif transfer is not None:
             raise InputError(
-                f"--transfer must be left out unless RUN is a run of sentences. Received: {encoder}, which "
+                f"--transfer must be used only with a run of sentences. Received: {encoder}, which "
                 "is not a run. Use evaluation.transfer instead."
             )
         elif data is None:
@@ -102,7 +102,7 @@ def _page_of(encoder, output):
         return output
     if output is not None:
         raise InputError(
-            f"--output must be left out of the report of a run, which is written to "
+            f"--output must not be given for the report of a run, which is written to "
             f"{encoder / 'report.html'}. Received: {output}"
         )
     return encoder / "report.html"

@@ -25,7 +25,7 @@ def image_shape_of(shape: tuple[int, ...], origin: str) -> tuple[int, int, int]:
             f"(images, height, width, channels) with 1 to 4 channels last. Received: shape {shape}"
         )
     if 0 in shape:
-        raise InputError(f"{origin} must contain images. Received: shape {shape}")
+        raise InputError(f"{origin} must contain at least one image with pixels. Received: shape {shape}")
     return int(shape[1]), int(shape[2]), int(shape[3])
 
 

@@ -36,14 +36,15 @@ def draw_splits(
     """
     if groups is None:
         raise InputError(
-            "Each utterance must have a speaker to split by speaker. Received: none; split by utterance."
+            "Each utterance must have a speaker for a split by speaker. Received: no speakers; split by "
+            "utterance."
         )
     official = np.full(len(groups), "train") if official is None else np.asarray(official)
     rows = {"train": np.flatnonzero(official == "train")}
     if not len(rows["train"]):
         raise InputError(
-            f"Data must contain examples for training. Received: {_counts(official)}; name some of them "
-            "train, or leave out the splits so that they are drawn."
+            f"The data must contain examples for training. Received: {_counts(official)}; assign some of "
+            "them to train, or leave out the splits to draw them at random."
         )
     for number, (name, fraction) in enumerate(fractions.items()):
         if name in official:
@@ -64,8 +65,8 @@ def _draw(rows, groups, fraction, seed):
     count = max(1, round(len(present) * fraction)) if fraction else 0
     if count >= len(present) and count:
         raise InputError(
-            "There must be enough data to hold some out for test and validation. "
-            f"Received: {len(present)} left to split; add some."
+            "The data must suffice to hold some out for test and validation. "
+            f"Received: only {len(present)} left to split; add more."
         )
     held_out = np.random.default_rng(seed).permutation(present)[:count]
     chosen = np.isin(groups[rows], held_out)

@@ -36,7 +36,8 @@ def untrained_base(recipe: Recipe, data: Any, steps_per_epoch: int, load_model: 
     if getattr(model, "sample_shape", None) != tuple(data.image_shape):
         raise InputError(
             f"The images for {base} must have the shape {getattr(model, 'sample_shape', 'unknown')}. "
-            f"Received: {tuple(data.image_shape)} images. Pass its own data with --data, --image-size."
+            f"Received: {tuple(data.image_shape)} images. "
+            "Pass its training data with --data and --image-size."
         )
     return model
 

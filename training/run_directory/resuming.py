@@ -24,9 +24,7 @@ def resumed_recipe(run: Any, recipe: Any, given: Collection[str] | None = None) 
     """
     saved = run.recipe()
     if saved.name != recipe.name:
-        raise InputError(
-            f"The recipe must be {saved.name}, which made {run.directory}. Received: {recipe.name}"
-        )
+        raise InputError(f"The recipe must be {saved.name}, that of {run.directory}. Received: {recipe.name}")
     if given is None:
         fresh = type(recipe)().settings()
         given = [name for name, value in recipe.settings().items() if value != fresh[name]]

@@ -153,7 +153,7 @@ def standardizer(z: np.ndarray) -> Any:
 def _checked(table):
     if not table.kept:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in table.left_out.items())
-        raise InputError(f"factors must have at least one with two classes. Received: {reasons}")
+        raise InputError(f"factors must contain at least one factor with two classes. Received: {reasons}")
     return table
 
 

@@ -77,7 +77,8 @@ def modularity(z: ArrayLike, factors: ArrayLike | dict, *, bins: int = 20) -> di
     count = squared.shape[1]
     if count < 2:
         raise InputError(
-            f"factors must have at least two factors for modularity. Received: {count} with two classes"
+            "factors must contain at least two factors with two or more classes for modularity. "
+            f"Received: {count}"
         )
     largest = squared.max(axis=1)
     others = (squared.sum(axis=1) - largest) / (count - 1)

@@ -194,7 +194,9 @@ class PairDiscriminator:
                 f"Received: {embeddings.shape[1:]}"
             )
         if _layout(inputs) != self._inputs:
-            raise InputError(f"x must be as in fit, {self._inputs}. Received: {_layout(inputs)}")
+            raise InputError(
+                f"x must have the same layout as in fit, {self._inputs}. Received: {_layout(inputs)}"
+            )
         noise = np.float32(self.code_noise) * self._active
         return PairRanking(self._traced, inputs, self._standardised(embeddings), noise, self.seed)
 

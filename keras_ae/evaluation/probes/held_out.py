@@ -45,9 +45,7 @@ def splits_of(
     rows = np.arange(len(y))
     if test_size is not None:
         if groups is not None:
-            raise InputError(
-                "Only one of test and groups must be given. Received: both. Omit one, or split the data."
-            )
+            raise InputError("test and groups must not be given together. Received: both. Omit one of them.")
         return [(rows[:-test_size], rows[-test_size:])]
     if groups is not None:
         return _group_folds(y, np.asarray(groups), folds, seed)

@@ -43,8 +43,8 @@ def equal_error_rate(embeddings: ArrayLike, speakers: ArrayLike) -> float:
     same = speakers[first] == speakers[second]
     if same.all() or not same.any():
         raise InputError(
-            "The pairs must include pairs of one speaker and pairs of two. "
-            f"Received: {int(same.sum())} and {int((~same).sum())}"
+            "speakers must contain at least two different speakers, and one of them twice. "
+            f"Received: {int((~same).sum())} pairs of different speakers and {int(same.sum())} of the same"
         )
     # round, because equal directions must have equal cosines
     return _crossing(np.round((directions @ directions.T)[first, second], 12), same)

@@ -69,7 +69,9 @@ def nearest_words(vectors: WordVectors | keras.Model, words: str | Sequence[str]
     listed = [words] if isinstance(words, str) else list(words)
     unknown = [word for word in listed if word not in table]
     if unknown:
-        raise InputError(f"words must be words with a vector. Received: {', '.join(map(repr, unknown[:5]))}")
+        raise InputError(
+            f"All words must have a vector. Received words without one: {', '.join(map(repr, unknown[:5]))}"
+        )
     found = _nearest(
         table.vectors, table.words, np.stack([table[word] for word in listed]), listed, k, "words"
     )
@@ -113,7 +115,7 @@ def _nearest(z, texts, points, queries, k, what):
     if k < 1:
         raise InputError(f"k must be at least 1. Received: {k=}")
     if not len(texts):
-        raise InputError(f"There must be {what} to search in. Received: none")
+        raise InputError(f"{what} to search in must not be empty. Received: none")
     if not len(queries):
         return []
     found = []

@@ -78,8 +78,13 @@ class SentenceTask:
     def __post_init__(self):
         kinds = {(part.target.dtype.kind == "f", part.seconds is None) for part in self.parts}
         if len(kinds) > 1:
+            received = [
+                f"{'scores' if scores else 'classes'} {'without' if single else 'with'} pairs"
+                for scores, single in sorted(kinds)
+            ]
             raise InputError(
-                f"All parts of {self.name} or none must have scores, and all or none must have pairs."
+                f"All parts of {self.name} must have the same kind of target, classes or scores, and all or "
+                f"none of them must have pairs. Received: {' and '.join(received)}."
             )
 
     @property

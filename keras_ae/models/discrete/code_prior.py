@@ -348,7 +348,7 @@ def _check_settings(num_values, code_shape, depth, num_labels, condition_values,
     sizes += tuple(size for size in (num_labels, condition_values) if size is not None)
     if not code_shape or any(size is None or size < 1 for size in sizes):
         raise ValueError(
-            "All sizes must be at least 1, and code_shape must have no free length. "
+            "All sizes must be at least 1, and code_shape must not contain None. "
             f"Received: num_values={num_values}, code_shape={code_shape}, depth={depth}, "
             f"num_labels={num_labels}, condition_values={condition_values}, condition_shape={condition_shape}"
         )

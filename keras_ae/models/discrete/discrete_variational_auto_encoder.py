@@ -316,7 +316,8 @@ def _check(bottleneck, estimator, likelihood):
     layers = tuple(ESTIMATORS.values())
     if estimator not in ("pathwise", *ESTIMATORS) and not isinstance(estimator, layers):
         raise ValueError(
-            "estimator must be 'pathwise', 'score_function', 'arm' or a layer of these. "
+            "estimator must be 'pathwise', 'score_function', 'arm', a ScoreFunction or an "
+            "AugmentReinforceMerge. "
             f"Received: estimator={estimator!r}"
         )
     arm = estimator == "arm" or isinstance(estimator, AugmentReinforceMerge)

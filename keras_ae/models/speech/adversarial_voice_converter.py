@@ -228,8 +228,9 @@ class AdversarialVoiceConverter(ConvertedFrames):
         further = generator is not None or decoder_steps != 0
         if (generator is None) != (discriminator is None) or further != (joint_steps is not None):
             raise ValueError(
-                "generator and discriminator must be given together, and joint_steps if and only if a stage "
-                f"follows. Received: {generator=!r}, {discriminator=!r}, {joint_steps=}, {decoder_steps=}"
+                "generator and discriminator must be given together, and joint_steps must be given if and "
+                f"only if a stage follows the joint one. Received: {generator=!r}, {discriminator=!r}, "
+                f"{joint_steps=}, {decoder_steps=}"
             )
         weights = linear_weight, correlation_weight, consistency_weight, gradient_penalty_weight
         if min(adversary_updates, discriminator_updates) < 1 or min(weights) < 0:

@@ -342,8 +342,8 @@ def speaker_numbers_of(speaker: Any) -> Any:
     """Return `speaker` as int32 `(batch,)`, or raise `InputError` for `None`."""
     if speaker is None:
         raise InputError(
-            "speaker must be given, since the decoder is conditioned on it. Received: no speaker. "
-            'Pass {"x":, "lengths":, "speaker": integer speaker ids}, or `decode` its argument `speaker`.'
+            "speaker must be given, since the decoder is conditioned on it. Received: speaker=None. "
+            'Pass {"x":, "lengths":, "speaker": integer speaker ids}, or `speaker=` to `decode`.'
         )
     return ops.cast(ops.convert_to_tensor(speaker), "int32")
 

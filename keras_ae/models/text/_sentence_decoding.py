@@ -71,7 +71,9 @@ class SentenceDecoding(SentenceModel):
             **options: arguments of `decode`.
         """
         if steps < 2:
-            raise ValueError(f"steps must be at least 2, for the two ends. Received: steps={steps}")
+            raise ValueError(
+                f"steps must be at least 2, for the first and the last vector. Received: steps={steps}"
+            )
         start, end = self.encode([first, second])
         share = np.linspace(0, 1, steps, dtype="float32")[:, None]
         return list(self.decode((1 - share) * start + share * end, **options))

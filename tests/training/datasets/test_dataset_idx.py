@@ -57,7 +57,7 @@ def test_idx_training_images_alone_are_split(tmp_path, pixels, write_idx):
 def test_idx_test_images_alone_are_never_trained_on(tmp_path, pixels, write_idx, complaint):
     path = write_idx(tmp_path / "t10k-images-idx3-ubyte", pixels(5, 4, 4))
     for source in (path, tmp_path):
-        assert "must have training images, such as train-images" in complaint(load_images, source)
+        assert "must contain training images, such as train-images" in complaint(load_images, source)
         assert next(iter(stream_images(source, (4, 4, 1), 5))).shape == (5, 4, 4, 1)
 
 
@@ -108,7 +108,7 @@ def test_damaged_gzip_is_named(tmp_path, pixels, write_idx, complaint, damage):
 def test_idx_labels_without_images_are_refused(tmp_path, write_idx, complaint):
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(10, dtype="uint8"))
     assert (
-        "must contain a file of images, such as train-images-idx3-ubyte. Received: labels only"
+        "must contain a file of images, such as train-images-idx3-ubyte. Received: only labels"
         in complaint(load_images, tmp_path)
     )
 
@@ -127,4 +127,4 @@ def test_idx_parts_must_have_one_shape(mnist, pixels, write_idx, complaint):
 
 def test_idx_file_without_images_is_refused(tmp_path, pixels, write_idx, complaint):
     write_idx(tmp_path / "train-images-idx3-ubyte", pixels(0, 4, 4))
-    assert "must contain images. Received" in complaint(load_images, tmp_path)
+    assert "must contain at least one image with pixels. Received" in complaint(load_images, tmp_path)

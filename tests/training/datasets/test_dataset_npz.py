@@ -119,7 +119,9 @@ def test_array_of_another_shape_is_refused(save, complaint, shape):
 
 
 def test_array_without_images_is_refused(save, complaint):
-    assert "must contain images. Received" in complaint(load_images, save(x=np.zeros((0, 8, 8))))
+    assert "must contain at least one image with pixels. Received" in complaint(
+        load_images, save(x=np.zeros((0, 8, 8)))
+    )
 
 
 @pytest.mark.parametrize("read", [load_images, lambda path: stream_images(path, (4, 4, 1), 2)])
@@ -256,7 +258,7 @@ def test_validation_images_of_an_npz_file_are_used(tmp_path, pixels):
 @pytest.mark.parametrize("key", ["x_test", "val_images", "images_dev"])
 def test_held_out_images_of_an_npz_file_are_never_trained_on(save, pixels, complaint, key):
     path = save(**{key: pixels(5, 4, 4)})
-    assert "must have training images, x_train" in complaint(load_images, path)
+    assert "must contain training images, x_train" in complaint(load_images, path)
     assert next(iter(stream_images(path, (4, 4, 1), 5))).shape == (5, 4, 4, 1)
 
 

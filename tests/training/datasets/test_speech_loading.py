@@ -109,7 +109,7 @@ def test_other_formats_rates_and_sub_folders(tmp_path):
 def test_rates_must_be_alike_where_none_is_given(recordings, complaint):
     assert load_speech(recordings, sample_rate=None).sample_rate == RATE
     soundfile.write(recordings / "no_ann_9.wav", noise(8000), 8000)
-    assert "must have one sample rate. Received: 8000, 16000 Hz; pass the rate" in complaint(
+    assert "must have the same sample rate. Received: 8000, 16000 Hz; pass the rate" in complaint(
         load_speech, recordings, sample_rate=None
     )
 
@@ -219,7 +219,10 @@ def test_names_of_an_npz_file_are_columns(tmp_path, arrays):
     [
         ({"speaker": np.array(["ann"] * 9 + [" "])}, "Received: 1 empty, the first in row 9 of speaker"),
         ({"sample_rate": None}, "must have the keys audio or audio_mulaw, offsets and sample_rate"),
-        ({"audio": np.zeros(9, "complex64")}, "must be a row of int16 or int32 or float32 or float64"),
+        (
+            {"audio": np.zeros(9, "complex64")},
+            "must be a one-dimensional array of int16 or int32 or float32 or float64",
+        ),
         ({"audio": np.full(4450, 3.0)}, "must be floats in [-1, 1]"),
         ({"audio": np.full(4450, np.nan)}, "must be floats in [-1, 1]"),
         ({"offsets": np.array([0, 9_999_999])}, "must be ascending offsets into the 4450 samples"),
@@ -227,7 +230,7 @@ def test_names_of_an_npz_file_are_columns(tmp_path, arrays):
         ({"sample_rate": np.array([8000, 1])}, "must be one number, in Hz"),
         ({"speaker": np.arange(10)}, "must be indices of the 2 class names"),
         ({"split": np.array(["train"] * 9 + ["exam"])}, "Received: exam"),
-        ({"text": np.array(["a"])}, "must have 10 x text, one per utterance. Received: 1"),
+        ({"text": np.array(["a"])}, "must have one entry of text per utterance. Received: 1 for 10"),
     ],
 )
 def test_broken_npz_files(tmp_path, complaint, arrays, change, message):
@@ -245,7 +248,7 @@ def test_broken_npz_files(tmp_path, complaint, arrays, change, message):
         ({"sample_rate": 0}, "sample_rate must be at least 1 Hz"),
         ({"split_by": "word"}, 'split_by must be "utterance" or "speaker"'),
         ({"seed": -1}, "seed must be at least 0"),
-        ({"source": __file__, "voices": 3}, "voices must be left out except for the source espeak"),
+        ({"source": __file__, "voices": 3}, "voices must be used only with the source espeak"),
     ],
 )
 def test_impossible_arguments(complaint, arguments, message):
@@ -273,7 +276,7 @@ def test_drawn_splits_are_shares_and_depend_on_the_seed(complaint):
     assert all(np.array_equal(rows[name], again[name]) for name in rows)
     other = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=1)
     assert not np.array_equal(rows["test"], other["test"])
-    assert "utterance must have a speaker to split by" in complaint(draw_splits, None, None, {}, 0)
+    assert "utterance must have a speaker for a split by" in complaint(draw_splits, None, None, {}, 0)
     assert "Received: 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
     official = np.array(["test", "validation"])
     for fractions in ({"test": 0.5, "validation": 0.5}, {"test": 0.5}):

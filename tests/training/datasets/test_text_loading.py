@@ -183,7 +183,7 @@ def test_bad_files_are_left_out_and_named(tmp_path):
     for told in (
         "cut.gz cannot be read",
         "empty.txt has no sentences",
-        "latin.txt must be UTF-8 text. Received: byte 3 (0xe9) is not valid",
+        "latin.txt must be UTF-8 text. Received: byte 3 (0xe9), which is not valid",
         "picture.txt must be text",
     ):
         assert told in problems
@@ -226,9 +226,9 @@ def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
         ({"source": "nowhere"}, "does not exist"),
         ({"source": "empty"}, "must contain text files"),
         ({"source": "blank.txt"}, "no sentences"),
-        ({"source": "blank.txt", "packages": ["json"]}, "packages must be left out"),
+        ({"source": "blank.txt", "packages": ["json"]}, "packages must be used only with the source"),
         ({"packages": ["no_such_package"]}, "no_such_package"),
-        ({"sentence_per_line": True}, "sentence_per_line must be left out"),
+        ({"sentence_per_line": True}, "sentence_per_line must be False for docstrings"),
         ({"test_fraction": 1}, "test_fraction must be at least 0 and below 1"),
         ({"seed": -1}, "seed must be at least 0"),
     ],

@@ -390,7 +390,7 @@ def _check_sizes(sizes, origins):
     other = _first_different(sizes)
     if other:
         raise InputError(
-            f"Images must have one size. Received: {origins[0]} with {sizes[0, 0]}x{sizes[0, 1]} and "
+            f"Images must have the same size. Received: {origins[0]} with {sizes[0, 0]}x{sizes[0, 1]} and "
             f"{origins[other]} with {sizes[other, 0]}x{sizes[other, 1]} (height x width); "
             "pass the size to use: --image-size HEIGHT WIDTH."
         )

@@ -55,12 +55,12 @@ def read_idx(
     parts = [part for part in ("train", "test") if (part, "images") in files]
     if not parts:
         raise InputError(
-            f"{path} must contain a file of images, such as train-images-idx3-ubyte. Received: labels only"
+            f"{path} must contain a file of images, such as train-images-idx3-ubyte. Received: only labels"
         )
     if parts == ["test"] and not streamed:
         raise InputError(
-            f"{path} must have training images, such as train-images-idx3-ubyte. "
-            f"Received: {files['test', 'images'].name} alone"
+            f"{path} must contain training images, such as train-images-idx3-ubyte. "
+            f"Received: only {files['test', 'images'].name}"
         )
     images = {part: read_idx_file(files[part, "images"], AXES["images"]) for part in parts}
     for part, array in images.items():

@@ -97,12 +97,12 @@ def _find_parts(keys, path, streamed):
             kinds = {kind: [form.format(name) for form in forms] for kind, forms in PART_KEYS.items()}
             if of_name := _find_kinds(keys, kinds):
                 if part in found:
-                    raise InputError(f"{path} must have one array of {part} images. Received: two")
+                    raise InputError(f"{path} must contain one array of {part} images. Received: two")
                 found[part] = of_name
     if len(found) == 1 and (streamed or "train" in found):
         return {"all": next(iter(found.values()))}
     if found and "train" not in found and not streamed:
-        raise InputError(f"{path} must have training images, x_train. Received: {', '.join(found)} alone")
+        raise InputError(f"{path} must contain training images, x_train. Received: only {', '.join(found)}")
     plain = {} if found else _find_kinds(keys, PLAIN_KEYS)
     return {"all": plain} if plain else found
 

@@ -159,7 +159,7 @@ class ImageSource:
         shapes = {name: part.image_shape for name, part in self.parts.items()}
         if len(set(shapes.values())) > 1:
             raise InputError(
-                f"{self.origin}: training and test images must have one shape. "
+                f"{self.origin}: training and test images must have the same shape. "
                 f"Received: {' and '.join(map(str, shapes.values()))}"
             )
         for part, labels in self.labels.items():
@@ -181,7 +181,7 @@ class ImageSource:
         )
         if scale is not None and not stored:
             raise InputError(
-                "--scale must be left out except for images in arrays (.npz, idx files). "
+                "--scale must be used only with images in arrays (.npz, idx files). "
                 f"Received: --scale {scale:g} with {self.origin}, which has its own scale."
             )
 

@@ -128,7 +128,7 @@ def _draw(rows, fraction, seed):
     if count >= len(rows):
         raise InputError(
             "There must be enough images to hold some out for test and validation. "
-            f"Received: {len(rows)} left to split; add images."
+            f"Received: only {len(rows)} left to split; add more."
         )
     order = np.random.default_rng(seed).permutation(len(rows))
     return np.sort(rows[order[count:]]), np.sort(rows[order[:count]])

@@ -61,7 +61,7 @@ def read_speech_folder(folder: Path, sample_rate: int | None = None) -> SpeechSo
     rates = sorted({rate for *_, rate in usable})
     if sample_rate is None and len(rates) > 1:
         raise InputError(
-            f"The files in {folder} must have one sample rate. "
+            f"The files in {folder} must have the same sample rate. "
             f"Received: {', '.join(map(str, rates))} Hz; pass the rate to use."
         )
     rate = sample_rate or rates[0]
@@ -216,7 +216,7 @@ def quoted(separator: str) -> str:
 def _check_header(path, header):
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
-        raise InputError(f"{path} must have each column once. Received: {', '.join(repeated)} more than once")
+        raise InputError(f"{path} must name each column once. Received: {', '.join(repeated)} more than once")
     if "" in header:
         raise InputError(
             f"{path}: column {header.index('') + 1} must have a name. Received: none in the header; name it "

@@ -70,11 +70,14 @@ def _store(path, audio_key):
     audio, offsets = NpzMember(path, audio_key).whole(), NpzMember(path, "offsets").whole()
     if str(audio.dtype) not in AUDIO_TYPES[audio_key] or audio.ndim != 1:
         raise InputError(
-            f"{path}[{audio_key}] must be a row of {' or '.join(AUDIO_TYPES[audio_key])}. "
+            f"{path}[{audio_key}] must be a one-dimensional array of {' or '.join(AUDIO_TYPES[audio_key])}. "
             f"Received: {audio.dtype} of shape {audio.shape}"
         )
     if audio.dtype.kind == "f" and not np.abs(audio).max(initial=0) <= 1:  # also true for NaN
-        raise InputError(f"{path}[{audio_key}] must be floats in [-1, 1]. Received: others; divide them.")
+        raise InputError(
+            f"{path}[{audio_key}] must be floats in [-1, 1]. "
+            f"Received: values from {audio.min():g} to {audio.max():g}. Rescale or repair them."
+        )
     bounds = (
         offsets.astype("int64") if offsets.dtype.kind in "iu" and offsets.ndim == 1 else np.zeros(0, "int64")
     )

@@ -275,7 +275,8 @@ class SpeechSource:
         for name, size in sizes.items():
             if size != count:
                 raise InputError(
-                    f"{self.origin} must have {count} x {name}, one per utterance. Received: {size}"
+                    f"{self.origin} must have one entry of {name} per utterance. "
+                    f"Received: {size} for {count} utterances"
                 )
         unknown = [] if self.splits is None else sorted(set(self.splits.tolist()) - set(SPLITS))
         if unknown:
@@ -293,8 +294,8 @@ class SpeechSource:
             return next((name for name in LABEL_COLUMNS if name in self.columns), None)
         if wanted in self.incomplete:
             raise InputError(
-                f"{self.origin} must have a {wanted} for each utterance to be the label. Received: empty "
-                "ones; fill them, or remove their utterances."
+                f"{self.origin} must have a {wanted} for each utterance to use it as the label. "
+                "Received: empty cells; fill them, or remove their utterances."
             )
         if wanted not in self.columns:
             raise InputError(

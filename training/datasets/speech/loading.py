@@ -70,9 +70,7 @@ def load_speech(
     if source in (None, "espeak"):
         espeak["seed"] = seed
     elif espeak:
-        raise InputError(
-            f"{', '.join(espeak)} must be left out except for the source espeak. Received: {source}"
-        )
+        raise InputError(f"{', '.join(espeak)} must be used only with the source espeak. Received: {source}")
     opened = open_speech(source, sample_rate, **espeak)
     opened.left_out.warn(opened.origin)
     chosen = opened.label_column(label)

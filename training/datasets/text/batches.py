@@ -94,7 +94,7 @@ def sentence_triples(
     _check(max_words)
     middles = split.inner()
     if not len(middles):
-        raise InputError("Some document must have at least three sentences. Received: none")
+        raise InputError("At least one document must have three or more sentences. Received: none")
 
     def triples(places):
         batch = {}

@@ -78,10 +78,11 @@ def load_text(
     docstrings = source in (None, "docstrings")
     if docstrings and sentence_per_line:
         raise InputError(
-            "sentence_per_line must be left out for docstrings, which have no sentence per line."
+            "sentence_per_line must be False for docstrings, whose sentences span several lines. "
+            "Received: sentence_per_line=True"
         )
     if packages is not None and not docstrings:
-        raise InputError(f'packages must be left out except for the source "docstrings". Received: {source}')
+        raise InputError(f'packages must be used only with the source "docstrings". Received: {source}')
     opened = open_text(source, sentence_per_line, language, packages, encoding)
     fractions = {"test": test_fraction, "validation": validation_fraction}
     spans, how = split_spans(opened, fractions, seed)

@@ -64,7 +64,7 @@ def word_vectors(
     corpus = _Corpus(sentences)
     model.build_vocab(corpus)
     if not len(model.wv):
-        raise InputError(f"Some word must occur at least {min_count} times. Received: none")
+        raise InputError(f"At least one word must occur {min_count} or more times. Received: none")
     model.train(corpus, total_examples=model.corpus_count, epochs=epochs)
     return WordVectors(model.wv.index_to_key, model.wv.vectors)
 

@@ -86,7 +86,7 @@ class ImageRecipe(Recipe):
             )
         if self.labelled and not data.num_classes:
             raise InputError(
-                f"The images of --class-conditional must have labels. Received: {self.data} without labels. "
+                f"The images must have labels for --class-conditional. Received: {self.data} without labels. "
                 "Pass labelled images, or leave out --class-conditional."
             )
         return data

@@ -76,7 +76,8 @@ class CpcRecipe(SpeechRecipe):
         super().__post_init__()
         if self.first_step > self.steps:
             raise InputError(
-                f"--first-step must be at most --steps. Received: {self.first_step} and {self.steps}"
+                f"--first-step must be at most --steps. Received: --first-step {self.first_step}, "
+                f"--steps {self.steps}"
             )
 
     def build_model(self, data: SpeechData, training_steps: int) -> ContrastivePredictiveCoding:
