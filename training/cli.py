@@ -77,12 +77,13 @@ def _verbs(tyro, given=()):
         """Train a recipe and write a run directory with model, metrics, pictures and report.
 
         Args:
-            recipe: recipe to train.
-            runs: folder in which the run directory is created.
-            resume: run directory of a stopped training, which continues exactly; with a larger
-                --epochs also of a finished training. If the data were moved, give --data.
-            init_from: run directory or .keras file of the same kind of model, with whose weights a new run
-                starts.
+            recipe: Recipe to train.
+            runs: Folder in which the run directory is created.
+            resume: Run directory of a stopped training, which continues exactly where it stopped, or of a
+                finished training, which continues up to a larger --epochs. If the data were moved, pass
+                --data.
+            init_from: Run directory or .keras file of the same kind of model, whose weights are the initial
+                weights of a new run.
         """
         from keras_ae.training.run import train
 
@@ -107,27 +108,26 @@ def _verbs(tyro, given=()):
         """Measure which information an embedding contains, on held-out examples, and write the report.
 
         Args:
-            encoder: a run directory, or any .keras file, SavedModel or ONNX file.
-            data: images as for training; by default those on which a run was trained. Pass it also if
-                these were moved.
-            seeds: number of repetitions of the pair discriminator; by default 3 or, with a quick
-                budget, 1.
-            budget: budget of the measurements: quick (default) for an overview, or full for results to
+            encoder: Run directory, or any .keras file, SavedModel or ONNX file.
+            data: Source of the data, as for training; by default the data on which a run was trained. Pass
+                it also if they were moved.
+            seeds: Number of repetitions of the pair discriminator; by default 3, or 1 with a quick budget.
+            budget: Budget of the measurements: quick (default) for an overview, or full for results to
                 publish, which takes minutes to hours on a CPU.
-            measure: when to measure. auto: a run whose embedding was measured before is measured again
-                only if one of the options above is given; always; never: the page is rebuilt from the
-                content of the run directory.
-            output: the page of an encoder that is not a run, embedding_report.html by default; the page of
-                a run is its report.html.
-            image_size: height and width in pixels to which images are resized; by default as in the
+            measure: Whether to measure the embedding. auto: if it was not measured before, or if one of the
+                options above is given; always; never: the page is rebuilt from the content of the run
+                directory.
+            output: Page of an encoder that is not a run, embedding_report.html by default; the page of a
+                run is its report.html.
+            image_size: Height and width in pixels to which images are resized; by default as in the
                 training of a run.
-            transfer: folder of tasks of labelled sentences, .tsv files, on which the vectors of a run of
-                sentences are compared with control rows.
-            scale: pixel value of an array of images that is converted to 1, such as 255; by default that of
+            transfer: Folder of tasks of labelled sentences, .tsv files, on which the vectors of a run of
+                sentences are compared with controls.
+            scale: Pixel value of an array of images that is converted to 1, such as 255; by default that of
                 the run.
-            channels: number of channels to which images are converted: 1 (grey) or 3 (RGB); by default as
+            channels: Number of channels to which images are converted: 1 (grey) or 3 (RGB); by default as
                 in the training of a run.
-            skip_broken: whether to leave out images that cannot be read.
+            skip_broken: Whether to leave out images that cannot be read; otherwise they are an error.
         """
         from keras_ae.training.commands.report import report
 
@@ -152,9 +152,9 @@ def _verbs(tyro, given=()):
         """Compare several runs or embedding reports in a table on the terminal, as a page and as JSON.
 
         Args:
-            runs: run directories, or .json files of embedding reports.
-            output: the page; the JSON file is written next to it.
-            different_data: whether to compare even if the data differ; no value is then marked as the best.
+            runs: Run directories, or .json files of embedding reports.
+            output: Page of the comparison, an .html file; a JSON file is written next to it.
+            different_data: Whether to compare even if the data differ; no value is then marked as the best.
         """
         from keras_ae.training.commands.report import compare_runs
 
@@ -165,9 +165,9 @@ def _verbs(tyro, given=()):
         """Export a run; each file is verified against the model in a fresh process.
 
         Args:
-            run: a run directory.
-            to: formats of the exported files.
-            uint8_images: whether to add the endpoint encode_uint8, whose inputs are stored pixels, 0 to 255.
+            run: Run directory.
+            to: Formats of the exported files.
+            uint8_images: Whether to add the endpoint encode_uint8, whose inputs are stored pixels, 0 to 255.
         """
         from keras_ae.training.run import Run
 
@@ -189,23 +189,23 @@ def _verbs(tyro, given=()):
         """Encode images, speech or text to an .npz file of codes, embeddings and names.
 
         Args:
-            run: a run directory, a .keras file, or an exported SavedModel or ONNX file alone.
-            source: a folder of images or audio, a single image or audio file, an .npz file, MNIST idx files,
-                "digits", "sprites" or "espeak"; a text file with one sentence per line.
-            output: the .npz file; frames of utterances are concatenated, with the boundaries in offsets;
+            run: Run directory, .keras file, or exported SavedModel or ONNX file.
+            source: Folder of images or audio, single image or audio file, .npz file, MNIST idx files,
+                "digits", "sprites" or "espeak", or text file with one sentence per line.
+            output: Output .npz file. Frames of utterances are concatenated, with the boundaries in offsets;
                 vectors of sentences are in the order of the lines.
-            shard: part of the examples: i/n encodes the examples i, i + n, i + 2n, ... for distribution
+            shard: Part of the examples: i/n encodes the examples i, i + n, i + 2n, ... for distribution
                 over n machines.
-            batch_size: number of images or sentences per step.
-            resize: whether to resize images of other sizes to the input size of the model.
-            sample_rate: sample rate in Hz of the speech on which the model was trained, if the model
+            batch_size: Number of images or sentences per step.
+            resize: Whether to resize images of other sizes to the input size of the model.
+            sample_rate: Sample rate in Hz of the speech on which the model was trained, if the model
                 does not contain it. Recordings of other rates are resampled.
-            channels: number of channels that the model requires, 1 or 3, to which other images are
+            channels: Number of channels that the model requires, 1 or 3, to which other images are
                 converted, transparency on white; by default as in the training of a run.
-            skip_broken: whether to leave out images and recordings that cannot be read; otherwise they are
+            skip_broken: Whether to leave out images and recordings that cannot be read; otherwise they are
                 an error.
-            encoding: encoding of a text file, such as latin-1; by default UTF-8 or that of a byte order mark.
-            scale: pixel value of white in an array, such as 255; by default that of the training.
+            encoding: Encoding of a text file, such as latin-1; by default UTF-8 or that of a byte order mark.
+            scale: Pixel value of white in an array, such as 255; by default that of the training.
         """
         from keras_ae.training.commands.encode import encode_command
 
@@ -225,13 +225,13 @@ def _verbs(tyro, given=()):
         """Convert a recording to another speaker's voice.
 
         Args:
-            run: a run of a voice converter, or its .keras file.
-            source: recording to convert: a wav, flac, ogg or mp3 file, or a folder of them.
-            target: a recording of any target voice; if the run has a table of speakers, the name
-                of one of them.
-            output: a .wav file, or a folder if the source is a folder.
-            iterations: number of iterations of Griffin-Lim, which computes the waveform.
-            skip_broken: whether to leave out recordings of the source that cannot be read; otherwise they
+            run: Run directory or .keras file of a voice converter.
+            source: Recording to convert: a wav, flac, ogg or mp3 file, or a folder of them.
+            target: Recording of the target voice; if the run has a table of speakers, the name of one of
+                them.
+            output: Output .wav file, or a folder if the source is a folder.
+            iterations: Number of iterations of Griffin-Lim, which computes the waveform.
+            skip_broken: Whether to leave out recordings of the source that cannot be read; otherwise they
                 are an error.
         """
         from keras_ae.training.commands.convert import convert
@@ -243,8 +243,8 @@ def _verbs(tyro, given=()):
         """Train the VQ-VAE on handwritten digits, measure its embedding, export both formats, and verify.
 
         Args:
-            runs: folder in which the run directory is created.
-            embedding: budget of the measurement of the embedding: quick, full or nothing.
+            runs: Folder in which the run directory is created.
+            embedding: Budget of the measurement of the embedding: quick, full or nothing.
         """
         return demo(runs, embedding)
 

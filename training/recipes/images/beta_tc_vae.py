@@ -23,7 +23,7 @@ class BetaTcVaeRecipe(VaeRecipe):
     sampling: Literal["weighted", "stratified"] = "weighted"
     """Estimator of the aggregate posterior from a batch."""
     decoder: Literal["broadcast", "transposed"] = "broadcast"
-    """Decoder: spatial broadcast (separates positions soonest), or transposed convolutions as in vae."""
+    """Decoder: spatial broadcast (separates positions earliest), or transposed convolutions as in vae."""
 
     def build_model(self, data: ImageData, training_steps: int) -> TotalCorrelationVariationalAutoEncoder:
         settings = {**self.network_settings(), "flatten": True}

@@ -41,7 +41,7 @@ class DeepInfoMaxRecipe(ImageRecipe):
     noise: float = 0.0
     """Standard deviation of the noise added to the encoder's input in training."""
     baselines: bool = True
-    """Whether to measure baselines of the linear probe: the pixels, and as many principal components."""
+    """Whether to measure baselines of the linear probe: the pixels, and --latent-dim principal components."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -64,7 +64,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
     instance_norm: bool = True
     """Instance normalisation in the content encoder; disable it for comparison."""
     normalize_content: bool = False
-    """Instance normalisation of the decoder's input; it removes information from single words."""
+    """Instance normalisation of the decoder's input; it loses information if utterances are single words."""
     match_variance: bool = True
     """Whether to rescale the output frames to the variance of recorded speech."""
     match_target: bool = True

@@ -62,7 +62,7 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
     adversary_updates: int = 3
     """Number of adversary updates per joint step."""
     adversary_learning_rate: float = 2e-3
-    """Learning rate of Adam for the adversary and the discriminator, constant."""
+    """Constant learning rate of Adam for the adversary and the discriminator."""
     adversary_dropout: float = 0.1
     """Dropout rate of the adversary."""
     cepstra: int = 13

@@ -52,8 +52,8 @@ class CpcRecipe(SpeechRecipe):
     first_step: int = 1
     """Distance in frames of the nearest frame that is predicted."""
     negatives: tuple[Literal["same_sequence", "same_speaker", "batch"], ...] = ("same_sequence", "batch")
-    """Sources of the distractor frames: the same sequence favours content, the batch favours the speaker,
-    both favour both."""
+    """Sources of the distractor frames: same_sequence favours content, batch favours the speaker, and
+    both together preserve both."""
     negatives_of_each: tuple[int, ...] | None = (64, 192)
     """Number of distractors from each source; None: all."""
     warp: float = 0.0
@@ -61,8 +61,8 @@ class CpcRecipe(SpeechRecipe):
     voice, the true frame and the distractors from another, which removes the speaker from the embedding.
     0: no shift."""
     tilt: float = 0.0
-    """Maximum of linear, quadratic and cubic terms added to the spectrum in training, 1.0 is 8.7 dB; as
-    --warp."""
+    """Maximum of linear, quadratic and cubic terms added to the spectrum in training, 1.0 is 8.7 dB; applied
+    like --warp."""
     crop_seconds: float | None = 1.28
     """Length in seconds of the random window of each utterance per epoch; None: whole utterances."""
     epochs: int = 96

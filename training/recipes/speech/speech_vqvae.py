@@ -49,7 +49,7 @@ class SpeechVqVaeRecipe(SpeechRecipe):
     commitment_cost: float = 0.25
     """Weight of the commitment loss (vq)."""
     jitter: float = 0.12
-    """Probability that a unit is replaced by its left neighbour in training; the same for the right one."""
+    """Probability that a unit is replaced by its left neighbour in training, and by its right one."""
     warp: float = 0.25
     """Maximum relative frequency warp of the encoder's input in training."""
     noise: float = 0.5

@@ -20,7 +20,7 @@ class QuickThoughtRecipe(TextRecipe):
     epochs: int = 3
     """Number of passes over the training sentences; more passes overfit small corpora."""
     batch_size: int = 400
-    """Number of consecutive sentences per block, among which the neighbours are searched."""
+    """Number of consecutive sentences per block, which are the candidates for each neighbour."""
     max_words: int = 50
     """Maximum number of words per sentence in training; further words are cut off."""
     sub_batches: int | None = None

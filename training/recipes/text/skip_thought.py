@@ -20,14 +20,14 @@ class SkipThoughtRecipe(TextRecipe):
     decoders: tuple[Literal["previous", "this", "next"], ...] = ("previous", "next")
     """Sentences that are generated; with "this" the vector is decoded to its own sentence."""
     decoder_units: int | None = None
-    """Size of the state of a decoder; None: that of the sentence vector."""
+    """Number of units of each decoder's state; None: the dimension of the sentence vector."""
     conditioning: Literal["state", "every_step"] = "state"
     """Conditioning of a decoder on the sentence vector: as its initial state, or at every word."""
     batch_normalization: bool = True
     """Whether to standardise the sentence vector over the batch before the decoders."""
     use_vector: bool = True
-    """Whether to condition the decoders on the sentence vector; without it they are the baseline of the
-    perplexity."""
+    """Whether to condition the decoders on the sentence vector; without it they give the baseline
+    of the perplexity."""
     num_sampled: int | None = None
     """Number of words in the sampled softmax of a training step; None: the whole vocabulary."""
     max_words: int = 30
