@@ -27,7 +27,7 @@ quick: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python $(PYTEST) -q -m "not slow"
 
-# Lines that the tests execute in their own processes: docs/coverage.md.
+# Lines that the tests execute in their own processes and in child processes: docs/results/coverage.json.
 coverage: $(VENV)/.installed
 	$(VENV)/bin/python $(PYTEST) -q --cov --cov-report=json:coverage.json
 	$(VENV)/bin/python tools/coverage_table.py coverage.json

@@ -13,7 +13,7 @@ chosen by them.
 | `gru` | Quick-Thought, bi-GRU: `qt.*` |
 | `bag` | Quick-Thought, sums of word vectors: `qt.bag.*` |
 | `skip` | Skip-Thought: `st.*` |
-| `without` | its decoders, told nothing: `st.perplexity.gain`; needs `skip` |
+| `without` | its decoders, conditioned on zeros: `st.perplexity.gain`; needs `skip` |
 | `multi` | these three and the mean of word2vec side by side: `qt.multi.*`; needs them |
 | `multi_quick` | the same without Skip-Thought: `qt.multi_quick.*` |
 

@@ -82,10 +82,12 @@ def difference_records(results) -> dict:
     if pairs:
         gains = [1 - own["next_perplexity"] / without["next_perplexity"] for own, without in pairs]
         minutes = sum(own["minutes"] + without["minutes"] for own, without in pairs)
-        text = "share by which the perplexity of the next sentence is below that of decoders told nothing"
+        text = (
+            "share by which the perplexity of the next sentence is below that of decoders without the vector"
+        )
         found["st.perplexity.gain"] = record("st.perplexity.gain", gains, minutes, text, "without")
         values = [without["next_perplexity"] for _, without in pairs]
-        text = "of a word of the next sentence, decoders that are told nothing"
+        text = "of a word of the next sentence, by decoders without the vector"
         found["st.perplexity.without"] = record("st.perplexity.without", values, minutes, text, "without")
     pairs = list(zip(results.get("gru", []), results.get("skip", []), strict=False))
     if pairs and "trec" in pairs[0][0]["transfer"]:

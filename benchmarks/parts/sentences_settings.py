@@ -25,7 +25,7 @@ SYSTEMS = {
         },
     },
 }
-WITHOUT_VECTOR = {"use_vector": False}  # the same decoders, which are told nothing
+WITHOUT_VECTOR = {"use_vector": False}  # the same decoders, conditioned on zeros
 POOLED = ("mean",)  # of word2vec, without further training
 # of the combined encoders; Skip-Thought is in by five-fold cross-validation on TREC's training
 # questions, seeds 0 and 1: .809 with it, .801 without

@@ -47,7 +47,7 @@ def results_of(name, settings, data, seed, tasks, path) -> dict:
 
 
 def perplexity_without(name, settings, data, seed) -> dict:
-    """Validation results of decoders that are told nothing."""
+    """Validation results of decoders that are conditioned on nothing."""
     return train(name, settings, data, seed)[2]
 
 
