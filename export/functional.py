@@ -12,7 +12,7 @@ from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import exporting
 
-_AUTOMATIC = r"(keras_tensor|input|input_layer)(_\d+)?"  # numbered by Keras, so not the same in every process
+_AUTOMATIC = r"(keras_tensor|input|input_layer)(_\d+)?"  # numbered by Keras, different in each process
 
 
 def functional_endpoints(model: keras.Model) -> dict[str, Endpoint]:
@@ -68,7 +68,7 @@ def _split(graph, specs, bottleneck, output_names):
 
 def _decode(graph, bottleneck, output_names):
     """Return a function from codes to the outputs after the bottleneck, or `None` if codes do not suffice."""
-    middle = keras.tree.flatten(bottleneck.output)  # the embedding, perhaps the codes
+    middle = keras.tree.flatten(bottleneck.output)  # the embedding, and the codes if they are returned
     rest = {n: x for n, x in zip(output_names, graph.outputs, strict=True) if not _among(x, middle)}
     if not rest:
         return None

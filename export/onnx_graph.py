@@ -57,7 +57,7 @@ def name_axes(name: str, proto: Any, described: dict[str, Any]) -> None:
             for size, axis in zip(entry["shape"], entry["axes"], strict=True):
                 shape.dim.add(**({"dim_param": axis} if size is None else {"dim_value": size}))
     proto.graph.name = name
-    del proto.graph.value_info[:]  # holds the numbered axis names of the converter
+    del proto.graph.value_info[:]  # contains the numbered axis names of the converter
     onnx.checker.check_model(proto, full_check=True)
 
 

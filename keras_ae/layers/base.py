@@ -141,7 +141,7 @@ class NamedMetrics:
     A subclass defines `named_metrics` and calls `tell_metrics_apart` in its `call`.
     """
 
-    name: str  # of the layer
+    name: str  # name of the layer
     _get_call_context: Callable[[], Any]
 
     def named_metrics(self) -> dict:

@@ -92,7 +92,7 @@ class Recipe:
             text = re.sub(rf"(?<![\w-]){field.name}\b{alone}", option, text)
         return text
 
-    # methods that depend on the kind of data
+    # Methods that depend on the kind of data
 
     def load_data(self) -> Any:
         """Return the training, validation and test data."""
@@ -125,7 +125,7 @@ class Recipe:
         """Evaluate the best model on the test data; return the content of `metrics.json`."""
         raise TypeError(f"{type(self).__name__} must define measure(model, data)")
 
-    # the model
+    # The model
 
     def build(self, data: Any, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
         """Return the compiled model for `data`.
@@ -154,7 +154,7 @@ class Recipe:
         """Return the recipe to train first, the path of a trained model, or `None`."""
         return None
 
-    # its settings
+    # Settings
 
     def settings(self) -> dict:
         """Return all fields, serialisable as JSON."""

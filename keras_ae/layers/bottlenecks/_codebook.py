@@ -147,7 +147,7 @@ class Codebook(keras.layers.Layer):
             # the running means start with the full window of `ema_decay`
             self.window.assign(1.0 / (1.0 - (self.ema_decay or 0.0)))
 
-    # inference
+    # Inference
 
     def code_vectors(self) -> Tensor:
         """Return the code vectors `(heads, K, dim)`, normalised again after the optimiser's step."""
@@ -193,7 +193,7 @@ class Codebook(keras.layers.Layer):
         gap = (squared[:, 1] - squared[:, 0]) / ops.maximum(squared[:, 1], 1e-30)
         return ops.cast(gap, "float32")
 
-    # training
+    # Training
 
     def train(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Update the codebook with the vectors of a batch.

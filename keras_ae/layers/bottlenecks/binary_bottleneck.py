@@ -128,7 +128,7 @@ class BinaryBottleneck(StochasticBottleneck):
     def build_from_codes(self, shape: tuple[int | None, ...]) -> None:
         self._build_once(shape)
 
-    # inference
+    # Inference
 
     def assign_codes(self, x: Tensor) -> Tensor:
         return ops.cast(x > 0, "int32")
@@ -141,7 +141,7 @@ class BinaryBottleneck(StochasticBottleneck):
         size = ops.abs(ops.cast(x, "float32"))
         return size / ops.maximum(ops.max(size, axis=-1, keepdims=True), 1e-30)
 
-    # the distribution
+    # The distribution of the codes
 
     def divergence(self, x: Tensor, prior_logits: Tensor) -> Tensor:
         return ops.sum(bernoulli_kl(x, prior_logits), axis=-1)
@@ -152,7 +152,7 @@ class BinaryBottleneck(StochasticBottleneck):
     def codes_of_noise(self, logits: Tensor, uniform: Tensor) -> Tensor:
         return ops.cast(uniform < ops.sigmoid(logits), "int32")
 
-    # training
+    # Training
 
     def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         temperature = self.annealing.next(advance=self.trainable)

@@ -69,7 +69,7 @@ class GridQuantizer(Bottleneck):
         )
         return kernel, self.add_weight(name=f"bias_{name}", shape=(outputs,), initializer="zeros", **options)
 
-    # inference
+    # Inference
 
     def assign_codes(self, x: Tensor) -> Tensor:
         codes = self._number(self.to_digits(self.relax(self._heads(x))))
@@ -91,7 +91,7 @@ class GridQuantizer(Bottleneck):
         heads, digits = self._heads(x), self._digits(codes)
         self.record(heads, self.relax(heads), self.from_digits(digits), digits, flat_or_none(weights))
 
-    # training
+    # Training
 
     def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         heads = self._heads(x)
@@ -111,7 +111,7 @@ class GridQuantizer(Bottleneck):
         counted = real_weights(heads, weights)
         self.record_counts(count_codes(rows, counted, self.usage.num_embeddings))
 
-    # parts
+    # Parts
 
     def _heads(self, x):
         if self.projects:

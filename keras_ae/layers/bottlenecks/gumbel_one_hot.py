@@ -116,7 +116,7 @@ class GumbelOneHot(StochasticBottleneck):
         self.add_prior((self.num_groups, self.num_classes))
         super().build(input_shape)
 
-    # inference
+    # Inference
 
     def assign_codes(self, x: Tensor) -> Tensor:
         # a NaN is never chosen: which one of several would be chosen depends on the device
@@ -133,7 +133,7 @@ class GumbelOneHot(StochasticBottleneck):
         forbidden = best[..., 1] == -math.inf  # all other classes are excluded: the margin is full
         return self._join_codes(ops.where(forbidden, 1.0, (best[..., 0] - best[..., 1]) / size))
 
-    # the distribution
+    # The distribution of the codes
 
     def divergence(self, x: Tensor, prior_logits: Tensor) -> Tensor:
         return ops.sum(categorical_kl(self._split(x), prior_logits), axis=-1)
@@ -145,7 +145,7 @@ class GumbelOneHot(StochasticBottleneck):
     def codes_of_noise(self, logits: Tensor, uniform: Tensor) -> Tensor:
         return self.assign_codes(logits + gumbel_of_uniform(uniform))
 
-    # training
+    # Training
 
     def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         temperature = self.annealing.next(advance=self.trainable)
@@ -176,7 +176,7 @@ class GumbelOneHot(StochasticBottleneck):
         self.record_counts(count_codes(flat, flatten_weights(weights, x), self.num_classes))
         self.record_terms({"kl_loss": kl}, weighted)
 
-    # parts
+    # Parts
 
     def _gumbel(self, shape):
         return gumbel_of_uniform(self.uniform(shape))

@@ -188,7 +188,7 @@ class ResidualVectorQuantizer(Bottleneck):
         for level, table in enumerate(self.tables):
             table.set_vectors(codebook[level : level + 1], counts[level : level + 1])
 
-    # inference
+    # Inference
 
     def assign_codes(self, x: Tensor) -> Tensor:
         return self._walk(x, lambda table, residual: table.search(residual))
@@ -226,7 +226,7 @@ class ResidualVectorQuantizer(Bottleneck):
         squared = ops.sum(self._walk(x, error), axis=-1)
         return (self.commitment_cost + (self.ema_decay is None)) * squared
 
-    # training
+    # Training
 
     def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         rows, kept = self._split(x), self._kept(x)
@@ -276,7 +276,7 @@ class ResidualVectorQuantizer(Bottleneck):
         self.record_counts(ops.concatenate(counts))
         self.record_terms(terms, loss)
 
-    # parts
+    # Parts
 
     def _walk(self, x, function):
         """Return `function(table, residual)` of each level, `(batch, ..., levels)`."""

@@ -213,7 +213,7 @@ class VectorQuantizer(Bottleneck):
     def _tables(self):
         return 1 if self.share_codebook else self.num_heads
 
-    # the state, named as in the equations
+    # State, named as in the equations
 
     @property
     def codebook(self) -> keras.Variable:
@@ -240,7 +240,7 @@ class VectorQuantizer(Bottleneck):
         """Variable that is 1 once the k-means start is done; a constant 1 without such a start."""
         return self.table.started if self.table.buffer_size else ops.ones((), dtype="float32")
 
-    # inference
+    # Inference
 
     def assign_codes(self, x: Tensor) -> Tensor:
         codes = self.table.search(self._split_heads(x))
@@ -269,7 +269,7 @@ class VectorQuantizer(Bottleneck):
         squared = ops.mean(ops.reshape(squared, (*ops.shape(x)[:-1], self.num_heads)), axis=-1)
         return (self.commitment_cost + (self.ema_decay is None)) * squared
 
-    # training
+    # Training
 
     def train_call(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         weights = self._head_weights(weights)
@@ -304,7 +304,7 @@ class VectorQuantizer(Bottleneck):
         weight = self._weighted_terms()
         self.record_terms(terms, sum(weight[name] * value for name, value in terms.items()))
 
-    # parts
+    # Parts
 
     def _weighted_terms(self):
         """Return `{term: weight}` of the terms of this layer's loss."""

@@ -110,7 +110,7 @@ class TextRecipe(Recipe):
     def describe(self, data: SentenceData) -> str:
         return f"sentences with {len(data.vocabulary)} words"
 
-    # the model
+    # The model
 
     def optimizer(
         self, schedule: keras.optimizers.schedules.LearningRateSchedule
@@ -157,7 +157,7 @@ class TextRecipe(Recipe):
             **shared,
         )
 
-    # evaluation
+    # Evaluation
 
     def measure(self, model: Any, data: SentenceData) -> dict[str, Any]:
         """Compute losses on the test sentences, and the tasks of `transfer` with their control rows."""
