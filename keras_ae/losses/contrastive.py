@@ -193,7 +193,7 @@ class _Pairs:
         total = ops.sum(other * own[None])
         self.any_mismatched = ops.cast(total > 0, "float32")
         self.matched_share = ops.divide_no_nan(own, ops.sum(own)) * self.any_mismatched
-        # each candidate has its own weight; the weight of the choosing example is part of the share of its row
+        # each candidate has its own weight; that of the choosing example is part of the share of its row
         self.mismatched_weight = ops.where(other > 0, (mask * weights[:, None])[None], 0.0)
         self.mismatched_share = ops.divide_no_nan(other * own[None], total)
         self.matched = where_counted(ops.sum(where_counted(scores, same), axis=1), own)

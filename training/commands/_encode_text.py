@@ -21,7 +21,7 @@ class SentenceStream:
 
     Args:
         path: the file; it is read by `TextFile`.
-        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; it may be empty.
         encoding: encoding of the file; `None`: UTF-8, or that of a byte order mark.
 
     Attributes:
@@ -108,7 +108,7 @@ def read_sentences(
 
     Args:
         path: the file; it is read by `TextFile`, like texts for training.
-        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; there may be none.
+        shard: `(i, n)`: the lines i, i + n, i + 2n, ...; it may be empty.
         encoding: encoding of the file; `None`: UTF-8, or that of a byte order mark.
 
     Returns:
