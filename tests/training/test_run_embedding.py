@@ -168,7 +168,10 @@ def test_the_scale_of_images_is_no_option_of_speech(run, monkeypatch, capsys):
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "recipe": "cpc", "settings": {}}))
     assert main(["report", str(run), "--scale", "16"]) == 2
-    assert "it is for images. Received: a run of the recipe cpc" in capsys.readouterr().err
+    assert (
+        "--scale must be used only in the report of a run on images. Received: a run of the recipe cpc"
+        in capsys.readouterr().err
+    )
 
 
 def test_options_of_images_reach_the_data_of_a_run(run, tmp_path, monkeypatch, capsys):

@@ -152,7 +152,7 @@ def test_images_of_another_size_are_refused(complaint, two_level, tmp_path):
 def test_labels_that_are_not_there_are_asked_for(complaint, tmp_path):
     np.savez(tmp_path / "unlabelled.npz", images=np.zeros((20, 8, 8), "uint8"))
     line = complaint("--class-conditional", "--data", tmp_path / "unlabelled.npz")
-    assert "must have labels. Received: " in line
+    assert "must have labels for --class-conditional. Received: " in line
 
 
 def test_model_without_codes_is_refused(complaint, small_npz, tmp_path):

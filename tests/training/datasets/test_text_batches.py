@@ -230,4 +230,4 @@ def test_too_little_text(split, vocabulary, complaint):
     assert len(nothing) == 0
     assert "0 sentences" in complaint(sentence_blocks, nothing, vocabulary, 4, 0)
     pair = TextSplit(split.store, split.spans[:2])
-    assert "must have at least three sentences" in complaint(sentence_triples, pair, vocabulary, 4, 0)
+    assert "must have three or more sentences" in complaint(sentence_triples, pair, vocabulary, 4, 0)
