@@ -291,7 +291,7 @@ class MethodDraws(keras.random.SeedGenerator):
 
     A callback may call these methods without changing the training: they count their draws here, and use
     only the seed of `generator`. Keras tracks and saves generators that are attributes of a model; this one
-    is no part of its state, so store it in `vars(model)`.
+    is no part of its state, so store it in `model.__dict__`.
 
     Args:
         generator: `keras.random.SeedGenerator` of the training.
