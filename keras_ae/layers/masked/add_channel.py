@@ -8,7 +8,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class AddChannel(keras.layers.Layer):
-    """Adds a channel axis: `(batch, samples)` to `(batch, samples, 1)`, with the mask of the samples.
+    """Channel axis of waveforms: `(batch, samples)` to `(batch, samples, 1)`, with the mask of the samples.
 
     Example:
 

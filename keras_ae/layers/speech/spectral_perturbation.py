@@ -24,7 +24,7 @@ def legendre_polynomials(places: np.ndarray) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class SpectralPerturbation(keras.layers.Layer):
-    """In training, stretches the frequency axis of each example and tilts its spectrum.
+    """Augmentation that stretches the frequency axis of each example and tilts its spectrum in training.
 
     ```
     y[t, m] = x[t, min(a m, M - 1)] + sum_k c_k P_k(2 m / (M - 1) - 1),   k = 1, 2, 3

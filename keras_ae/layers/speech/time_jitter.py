@@ -11,7 +11,7 @@ from keras_ae.ops.core import Tensor, uniform_noise
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class TimeJitter(keras.layers.Layer):
-    """In training, replaces frames at random by their left or right neighbour.
+    """Augmentation that replaces random frames by their left or right neighbour in training.
 
     ```
     y[t] = x[t + j_t],   P(j_t = -1) = P(j_t = 1) = probability, else j_t = 0

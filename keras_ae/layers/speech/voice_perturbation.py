@@ -14,7 +14,7 @@ FLOOR = 1e-4  # least magnitude: 120 dB below those of a full-scale tone
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class VoicePerturbation(keras.layers.Layer):
-    """In training, shifts the formants of each waveform and tilts its spectrum; the timing is kept.
+    """Augmentation that shifts formants and tilts spectra of waveforms in training, and keeps the timing.
 
     ```
     log |Y[t, f]| = log |X[t, f]| + E[t, a f] - E[t, f] + sum_k c_k P_k(2 f - 1),   k = 1, 2, 3

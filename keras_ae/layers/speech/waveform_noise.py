@@ -14,7 +14,7 @@ _LEAST_POWER = 1e-10  # power of silence, whose noise is also silence
 
 @keras.saving.register_keras_serializable(package="keras_ae")
 class WaveformNoise(Float32Layer):
-    """In training, adds white noise or babble (several other examples of the batch) to some examples.
+    """Augmentation that adds white noise or babble (sums of other examples) to some examples in training.
 
     ```
     y = x + 10^(-s / 20) rms(x) / rms(n) n,   s ~ uniform [least, most] decibels
