@@ -45,12 +45,12 @@ def assert_same(ours, theirs):
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ", ".join(options) or "plain")
 def test_it_trains_the_weights_of_keras_adam(options):
-    options = {"learning_rate": 0.05} | options
-    _, ours = trained(FusedAdam(**options))
-    assert_same(ours, trained(keras.optimizers.Adam(**options))[1])
+    options, eager = {"learning_rate": 0.05} | options, {"run_eagerly": True}  # sooner made than traced
+    _, ours = trained(FusedAdam(**options), **eager)
+    assert_same(ours, trained(keras.optimizers.Adam(**options), **eager)[1])
 
 
-@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize("options", [{"jit_compile": False}, {"jit_compile": True}], ids=str)
 def test_it_is_compiled_in_any_way(options):
     assert_same(trained(FusedAdam(0.05), **options)[1], trained(keras.optimizers.Adam(0.05))[1])
 
