@@ -124,18 +124,19 @@ class TextFile:
     def _decode(self, decoder, piece, place):
         try:
             return decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            # "utf-16" and "utf-32" without a byte order mark; before Python 3.13 not a UnicodeDecodeError
+            if not isinstance(error, UnicodeDecodeError) or "start with BOM" in error.reason:
+                raise InputError(
+                    f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; "
+                    f"specify the byte order: {self.encoding}-le or {self.encoding}-be."
+                ) from None
             # A decoder keeps the bytes of an incomplete character, and drops byte order marks.
             at = place + len(piece) - len(error.object) + error.start
             raise InputError(
                 f"{self.path} must be {error.encoding.upper()} text. Received: byte {at} "
                 f"({error.object[error.start]:#04x}), which is not valid. Save the file as UTF-8, or pass "
                 "its encoding, such as latin-1."
-            ) from None
-        except UnicodeError:  # raised for "utf-16" and "utf-32" without a byte order mark
-            raise InputError(
-                f"{self.path} must begin with a byte order mark to be {self.encoding}. Received: none; "
-                f"specify the byte order: {self.encoding}-le or {self.encoding}-be."
             ) from None
 
     def _no_text(self, byte):
@@ -150,10 +151,14 @@ class TextFile:
         return (gzip.open if zipped else open)(self.path, "rb")
 
 
+OF_HOST_NAMES = ("idna", "punycode")
+
+
 def check_encoding(encoding: str) -> None:
     """Raise `InputError` unless Python has this encoding of text, with support for replacement of errors."""
     try:
-        known = isinstance(b"text\xff".decode(encoding, "replace"), str)
+        known = codecs.lookup(encoding).name not in OF_HOST_NAMES
+        known = known and isinstance(b"text\xff".decode(encoding, "replace"), str)
     except (LookupError, ValueError):  # a UnicodeError is a ValueError
         known = False
     if not known:
