@@ -78,7 +78,7 @@ def test_the_statistics_are_those_of_the_training_utterances(npz):
 
 def test_speech_of_unknown_speakers_is_refused(tmp_path):
     data = load_speech(write_tones(tmp_path / "unknown.npz"), sample_rate=RATE)
-    with pytest.raises(InputError, match='x must contain "speaker"'):
+    with pytest.raises(InputError, match="must contain names of speakers"):
         RECIPES["speech-vqvae"](**SMALL).build_model(data, 1)
 
 

@@ -118,7 +118,7 @@ def test_the_command_line_measures_tasks_later(run, tasks, tmp_path, capsys, mon
     assert json.loads((copy / "metrics.json").read_text()) == {**metrics, "transfer": rows}
     assert 'id="transfer"' in (copy / "report.html").read_text()
     assert main(["report", str(copy), "--transfer", str(tmp_path)]) == 2
-    assert "expected files such as NAME.all.tsv" in capsys.readouterr().err
+    assert "must contain files such as NAME.all.tsv" in capsys.readouterr().err
 
 
 def test_lines_are_encoded_in_their_order(run, tmp_path, capsys):

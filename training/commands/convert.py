@@ -55,8 +55,8 @@ def convert(
     paths = dict(zip(names, _outputs(source, output, names, inputs), strict=True))
     for name, waveform in utterances:
         frames = converter.convert({"x": waveform[None]}, voice)
-        waveform = converter.to_waveform(frames, iterations=iterations)
-        written.append(_write(paths[name], np.asarray(waveform)[0], rate))
+        converted = converter.to_waveform(frames, iterations=iterations)
+        written.append(_write(paths[name], np.asarray(converted)[0], rate))
         print(f"{written[-1]}: {name}, {len(waveform) / rate:.2f} s, in the voice of {target}", flush=True)
     return written
 
