@@ -252,6 +252,7 @@ def test_few_files_are_opened_to_read_one(module, most):
     assert len(files_to_open(module)) <= most, sorted(files_to_open(module))
 
 
+@pytest.mark.filterwarnings("ignore:.* is now :DeprecationWarning")
 def test_every_public_name_is_importable_where_it_was():
     for name in (Path(__file__).parent / "public_names.txt").read_text().split():
         module, _, attribute = name.rpartition(".")

@@ -35,6 +35,7 @@ def test_clone_is_the_same_model_with_fresh_weights(case, trained):
     assert [w.shape for w in clone.weights] == original
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")  # of what only fit trains
 @pytest.mark.only(sequence=False)  # a nested model takes one tensor; padded sequences come as a dictionary
 def test_works_inside_of_another_model(case):
     x = case.data()

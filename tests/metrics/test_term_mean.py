@@ -50,6 +50,7 @@ def test_a_statistic_of_the_batch_counts_by_what_it_is_computed_from():
     np.testing.assert_allclose(float(metric.result()), (30 + 40) / 40)
 
 
+@pytest.mark.filterwarnings("ignore:A term must have at most:UserWarning")
 def test_more_parts_than_a_metric_holds_count_by_the_last_weight():
     metric = TermMean()
     for value in (1.0, 3.0):

@@ -131,6 +131,7 @@ def by_hand():
     return model.get_weights()
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # meant to
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("steps_per_execution", [1, 3])
 def test_every_batch_of_a_stream_is_trained_on_once_and_in_order(name, steps_per_execution):
@@ -142,6 +143,7 @@ def test_every_batch_of_a_stream_is_trained_on_once_and_in_order(name, steps_per
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-7)  # float32 in another order
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # meant to
 def test_the_step_is_traced_once_for_a_stream():
     model, traces = auto_encoder(), []
     terms = model.compute_terms

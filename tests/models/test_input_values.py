@@ -94,6 +94,7 @@ def test_an_unbounded_likelihood_takes_any_range(make, x):
     assert history["loss"][0] > 100  # squared errors of pixels up to 255
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # meant to
 def test_a_range_is_checked_in_each_fit_and_evaluate_of_a_generator():
     def batches(scale=1.0):
         yield from ((scale * IMAGES[i : i + 2],) for i in range(4))

@@ -48,6 +48,7 @@ def recordings(tmp_path):
     return tmp_path / "in"
 
 
+@pytest.mark.filterwarnings("ignore:.*(are suspicious|left out):UserWarning")
 def test_a_folder_of_recordings_may_be_moved_but_not_changed(recordings, tmp_path):
     before = fingerprint(load_speech(recordings, sample_rate=8000), recordings)
     moved = shutil.copytree(recordings, tmp_path / "moved")
@@ -95,6 +96,7 @@ def test_a_fingerprint_is_kept_in_a_run(tmp_path):
         DataFingerprint.load(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:.*(are suspicious|left out):UserWarning")
 @pytest.mark.parametrize("audio_moves", [False, True])
 def test_a_folder_whose_manifest_has_absolute_paths_may_be_moved(recordings, tmp_path, audio_moves):
     def listed(folder):

@@ -99,6 +99,7 @@ def test_compare_takes_runs_and_reports(run_directory, embedding_record, tmp_pat
     assert f"keras-ae report {run_directory}" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")  # few utterances
 def test_speakers_and_words_are_named(tmp_path):
     """Twelve speakers: more than a map has colours, so that numbers would be drawn as ranges."""
     names = [f"voice{i:02d}" for i in range(12)]

@@ -58,6 +58,7 @@ def train(path, stop=None, restored=None):
     return state.rows
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # the rest of an epoch
 @pytest.mark.parametrize("stop", [(1, -1), (1, 0)], ids=["at_the_end_of_an_epoch", "inside_of_an_epoch"])
 def test_the_epoch_after_a_resume_reports_its_own_training(tmp_path, stop):
     straight = train(tmp_path / "straight.npz")

@@ -144,6 +144,7 @@ def test_kinds_of_two_decoders_keep_their_order_in_every_epoch(folder):
         np.testing.assert_allclose(found, np.stack(images)[order] / 255, rtol=3e-7)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:20]])
 @pytest.mark.parametrize("ending", [".webp", ".tiff", ".ppm"])
 def test_broken_images_of_pillow_are_named(folder, complaint, ending, damage):

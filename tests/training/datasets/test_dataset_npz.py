@@ -23,6 +23,7 @@ def encoded(images):
     return np.frombuffer(b"".join(parts), "uint8"), np.cumsum([0, *map(len, parts)])
 
 
+@pytest.mark.filterwarnings("ignore:.*is left out:UserWarning")
 @pytest.mark.parametrize(
     "keys",
     [

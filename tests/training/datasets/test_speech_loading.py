@@ -85,6 +85,7 @@ def test_a_constant_offset_is_no_loudness(tmp_path):
     np.testing.assert_allclose(split.waveform(0), split.waveform(1), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*left out:UserWarning")
 def test_other_formats_rates_and_sub_folders(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / ".hidden").mkdir()

@@ -25,6 +25,7 @@ def test_manifest(recordings, name, separator):
     assert data.description["test_split"] == "official"
 
 
+@pytest.mark.filterwarnings("ignore:.*left out:UserWarning")
 def test_commas_and_quotes_of_a_csv(recordings):
     (recordings / "manifest.csv").write_text(
         'path,text\nno_ann_0.wav,"No, ""never"""\n'
