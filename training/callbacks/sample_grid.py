@@ -1,5 +1,6 @@
 """Callback that draws samples of a generative model."""
 
+import inspect
 import os
 
 import numpy as np
@@ -51,10 +52,12 @@ class SampleGrid(FigureCallback):
         self._title: str | None = None
 
     def check(self, model: Model) -> None:
-        if not hasattr(model, "sample"):
+        parameters = inspect.signature(model.sample).parameters if hasattr(model, "sample") else {}
+        takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+        if "seed" not in parameters and not takes_any:
             raise ValueError(
                 "The model of SampleGrid must have `sample(num, seed=None)`. "
-                f"Received: {type(model).__name__}"
+                f"Received: {type(model).__name__} with {_written(parameters)}"
             )
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -71,3 +74,7 @@ class SampleGrid(FigureCallback):
         names = [] if self.labels is None else [str(label) for label in self.labels]
         title = self._title or f"epoch {epoch + 1}: draws"
         return {"samples": image_grid(grid, row_labels=names, title=title)}
+
+
+def _written(parameters):
+    return f"sample({', '.join(parameters)})" if parameters else "no `sample`"

@@ -160,10 +160,17 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         _, total = tf.while_loop(lambda left, _: left > 0, more, (count, start), parallel_iterations=1)
         return total - math.log(num_samples)
 
-    def sample(self, num_examples: int, length: int | None = None) -> Tensor:
-        """Return the mean of `p(x|z)` for codes drawn from the prior; `length` in codes if it is free."""
+    def sample(self, num_examples: int, length: int | None = None, *, seed: int | None = None) -> Tensor:
+        """Return the mean of `p(x|z)` for codes drawn from the prior.
+
+        Args:
+            num_examples: number of examples.
+            length: length in codes, if it is free.
+            seed: seed of the draws; `None`: different draws in each call.
+        """
         positions = [length if size is None else size for size in self.feature_shape[:-1]]
-        return self.decode(self.bottleneck.draw_prior((num_examples, *positions), self._method_draws))
+        draws = self._method_draws if seed is None else seed
+        return self.decode(self.bottleneck.draw_prior((num_examples, *positions), draws))
 
     def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the mean of `p(x|z)`."""
