@@ -262,9 +262,10 @@ def evaluation_draws(model: keras.Model) -> Iterator[None]:
     the same random numbers as every other one, and others than the training.
 
     The generators are the `keras.random.SeedGenerator`s of the model and of all layers in it, including
-    those of the user.
+    those of the user. Generators that a layer creates during the evaluation, when it is built, start the
+    training at 0 draws.
     """
-    generators = [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
+    generators = _generators(model)
     before = [np.asarray(generator.state).tolist() for generator in generators]
     try:
         for generator, (seed, _) in zip(generators, before, strict=True):
@@ -273,6 +274,14 @@ def evaluation_draws(model: keras.Model) -> Iterator[None]:
     finally:
         for generator, state in zip(generators, before, strict=True):
             generator.state.assign(state)
+        known = {id(generator) for generator in generators}
+        for generator in _generators(model):
+            if id(generator) not in known:
+                generator.state.assign([np.asarray(generator.state).tolist()[0], 0])
+
+
+def _generators(model):
+    return [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
 
 
 def with_evaluation_draws(method: Callable) -> Callable:

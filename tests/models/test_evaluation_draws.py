@@ -22,6 +22,16 @@ class AlwaysNoisy(keras.layers.Layer):
         return x + keras.random.normal(keras.ops.shape(x), dtype="float32", seed=self.generator)
 
 
+class NoisyOnceBuilt(AlwaysNoisy):
+    """Creates its generator when it is built."""
+
+    def __init__(self, **kwargs):
+        keras.layers.Layer.__init__(self, **kwargs)
+
+    def build(self, input_shape):
+        self.generator = keras.random.SeedGenerator(1)
+
+
 def networks(features, latent):
     keras.utils.set_random_seed(0)
     encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(features), AlwaysNoisy()])
@@ -107,6 +117,28 @@ def test_a_stopped_evaluation_gives_the_states_of_the_training_back(error):
     before = state(model)
     with pytest.raises(error):
         model.evaluate(X, verbose=0, callbacks=[Calls(stop)])
+    assert_same(before, state(model))
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_an_evaluation_that_builds_the_model_does_not_count_as_draws_of_the_training(eager):
+    keras.utils.set_random_seed(0)
+    encoder = keras.Sequential([keras.layers.Dense(4), NoisyOnceBuilt()])
+    model = VariationalAutoEncoder(encoder, keras.Sequential([keras.layers.Dense(5)]), 2, seed=0)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=eager)
+    model.evaluate(X, verbose=0)
+    assert counts(model) == [0, 0]
+
+
+def test_layers_that_share_a_generator_get_its_state_back():
+    encoder, shared = networks(4, 2)[0], AlwaysNoisy()
+    shared.generator = encoder.layers[-1].generator
+    model = VariationalAutoEncoder(encoder, keras.Sequential([keras.layers.Dense(5), shared]), 2, seed=0)
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(X, batch_size=3, epochs=1, verbose=0)
+    before = state(model)
+    model.evaluate(X, verbose=0)
+    assert counts(model) == [2, 4]
     assert_same(before, state(model))
 
 
