@@ -17,7 +17,7 @@ import keras
 import pytest
 
 import keras_ae
-from tools.architecture import FILES_TO_OPEN, ROOT, files_to_open, imports, sources, tree
+from tools.architecture import FILES_TO_OPEN, ROOT, draw, files_to_open, imports, sources, tree
 
 SERIALIZED = (
     keras.Layer,  # models are layers too
@@ -250,6 +250,12 @@ def long_functions(path):
 @pytest.mark.parametrize(("module", "most"), FILES_TO_OPEN.items())
 def test_few_files_are_opened_to_read_one(module, most):
     assert len(files_to_open(module)) <= most, sorted(files_to_open(module))
+
+
+def test_the_picture_of_the_architecture_is_current(tmp_path):
+    draw(tmp_path / "architecture.svg")
+    expected = (ROOT / "docs" / "architecture.svg").read_text()
+    assert (tmp_path / "architecture.svg").read_text() == expected, "run make architecture"
 
 
 @pytest.mark.filterwarnings("ignore:.* is now :DeprecationWarning")
