@@ -1,6 +1,9 @@
 """Errors and warnings for users, and checks that raise them."""
 
+import functools
 import importlib
+import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +39,39 @@ def require(module: str, extra: str) -> ModuleType:
             f"This needs the package `{module.split('.')[0]}`, which could not be imported ({error}). "
             f"Install it with: pip install 'keras-ae[{extra}]'"
         ) from error
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable], Callable]:
+    """Decorate a function so that it accepts former names of its keyword arguments, `former="present"`.
+
+    Example:
+
+    >>> @renamed_arguments(colour="color")
+    ... def paint(color):
+    ...     return color
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     paint(colour="red")
+    'red'
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def accepting(*args, **kwargs):
+            for former in names.keys() & kwargs.keys():
+                present = names[former]
+                if present in kwargs:
+                    raise TypeError(
+                        f"{function.__name__} must be given {present} once. "
+                        f"Received: {present} and {former}, its former name."
+                    )
+                text = f"The argument {former} of {function.__name__} is now {present}."
+                warnings.warn(text, DeprecationWarning, stacklevel=2)
+                kwargs[present] = kwargs.pop(former)
+            return function(*args, **kwargs)
+
+        return accepting
+
+    return decorate
 
 
 def integers_in(

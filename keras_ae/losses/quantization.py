@@ -10,6 +10,7 @@ import math
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import renamed_arguments
 from keras_ae.ops.core import Tensor, num_replicas, sum_over_replicas, where_counted
 from keras_ae.ops.search import exact_scores, row_blocks
 from keras_ae.ops.terms import weighted_mean
@@ -40,6 +41,7 @@ def codebook_loss(x: Tensor, quantized: Tensor, weights: Tensor | None = None) -
     return _weighted_square(ops.stop_gradient(x) - quantized, weights)
 
 
+@renamed_arguments(codes="codebook")
 def orthogonality_loss(codebook: Tensor) -> Tensor:
     """Return `|E E^T - I|^2 / K^2` of the code vectors at unit length, which separates their directions.
 
@@ -91,6 +93,7 @@ def saturation_loss(x: Tensor, weights: Tensor | None = None) -> Tensor:
     return weighted_mean(ops.square(ops.relu(ops.abs(x) - FLAT)), weights)
 
 
+@renamed_arguments(codes="codebook")
 def code_diversity_loss(
     x: Tensor, codebook: Tensor, weights: Tensor | None = None, temperature: float = 1.0
 ) -> Tensor:

@@ -42,7 +42,7 @@ class Case:
     hop: int = 0  # takes waveforms (batch, samples), with frames so many samples apart
     epochs: int = 2  # of three steps
     least: int = 1  # positions of the shortest sequence that exports are verified with
-    speakers: int = 0  # is told which of so many speakers speaks
+    speakers: int = 0  # number of speakers, on which the model is conditioned
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
     words: int = 0  # takes blocks of sentences in numbers of words below this one
     contrastive: bool = False  # compares each example with those of its batch

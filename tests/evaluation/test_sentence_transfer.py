@@ -1,6 +1,7 @@
 """Transfer against scikit-learn's own searches, and against objectives minimised by other means."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -235,6 +236,16 @@ def test_the_results_of_the_same_vectors_are_read_once(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 3
     kept[0].write_text("{")
     assert transfer_controls([task], folds=2, results_cache=tmp_path) == first
+
+
+@pytest.mark.parametrize("function", [partial(transfer, ENCODE), transfer_controls], ids=["own", "controls"])
+def test_the_former_name_of_the_cache_works_and_warns(tmp_path, function):
+    tasks = [SentenceTask("classes", labelled(40, 0))]
+    expected = function(tasks, folds=2, results_cache=tmp_path / "new")
+    with pytest.warns(DeprecationWarning, match="figures_cache of transfer.* is now results_cache"):
+        assert function(tasks, folds=2, figures_cache=tmp_path / "old") == expected
+    new, old = (sorted(path.name for path in (tmp_path / folder).iterdir()) for folder in ("new", "old"))
+    assert new == old != []
 
 
 def test_the_majority_of_folds_is_that_of_their_training_examples():

@@ -257,3 +257,13 @@ def test_no_wrong_code_at_mean_100_under_any_policy(dtype):
     expected = nearest(np.asarray(x, "float64"), layer.codebook.numpy()[0])
     np.testing.assert_array_equal(layer.encode(x), expected)
     np.testing.assert_array_equal(layer(x, return_codes=True)[1], expected)
+
+
+def test_the_former_name_of_the_codebook_in_losses_works_and_warns():
+    x, codebook = tf.constant(normal((5, 3))), tf.constant(normal((4, 3), seed=1))
+    with pytest.warns(DeprecationWarning, match="codes of orthogonality_loss is now codebook"):
+        assert orthogonality_loss(codes=codebook) == orthogonality_loss(codebook)
+    with pytest.warns(DeprecationWarning, match="codes of code_diversity_loss is now codebook"):
+        assert code_diversity_loss(x, codes=codebook) == code_diversity_loss(x, codebook)
+    with pytest.raises(TypeError, match="must be given codebook once. Received: codebook and codes"):
+        orthogonality_loss(codebook=codebook, codes=codebook)

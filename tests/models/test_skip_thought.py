@@ -64,7 +64,7 @@ def log_probabilities(model, name, vector, words):
     return np.array(rows)
 
 
-def told_by_hand(model, vectors):
+def condition_by_hand(model, vectors):
     if not model.use_vector:
         return np.zeros_like(vectors)
     if model.normalization is None:
@@ -78,7 +78,7 @@ def by_hand(model, name, triples=TRIPLES):
     key = {"previous": "previous", "next": "next", "this": "ids"}[name]
     lengths = triples["lengths" if name == "this" else f"{name}_lengths"]
     vectors = np.asarray(model.encode({"ids": triples["ids"], "lengths": triples["lengths"]}), "float64")
-    vectors = told_by_hand(model, vectors)
+    vectors = condition_by_hand(model, vectors)
     result = []
     for vector, ids, length in zip(vectors, triples[key], lengths, strict=True):
         words = list(ids[: min(length, MAX_WORDS)])
@@ -118,16 +118,23 @@ def test_the_loss_is_that_of_every_word_written_out(options):
     assert set(terms) == {"loss", *(f"{name}_loss" for name in model.decoders)}
 
 
-def test_what_the_vectors_of_a_batch_have_in_common_is_not_told():
+def test_what_the_vectors_of_a_batch_have_in_common_is_no_part_of_the_condition():
     model, weights = made(), np.float32([1, 1, 1, 0])
     vectors = RNG.normal(size=(4, 6)).astype("float32")
-    told = np.asarray(model.condition(vectors, weights, training=True))
-    np.testing.assert_allclose(told[:3].mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(model.condition(vectors + 3, weights, training=True), told, atol=1e-5)
+    condition = np.asarray(model.condition(vectors, weights, training=True))
+    np.testing.assert_allclose(condition[:3].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(model.condition(vectors + 3, weights, training=True), condition, atol=1e-5)
     with tf.GradientTape() as tape:  # the gradient of one bias for all
         bias = tf.Variable(tf.zeros((6,)))
         loss = tf.reduce_sum(tf.sin(model.condition(vectors + bias, weights, training=True)[:3]))
     np.testing.assert_allclose(tape.gradient(loss, bias), 0, atol=1e-5)
+
+
+def test_the_former_name_of_condition_works_and_warns():
+    model, vectors = made(), RNG.normal(size=(4, 6)).astype("float32")
+    with pytest.warns(DeprecationWarning, match="is now SkipThought.condition"):
+        found = model.told(vectors)
+    np.testing.assert_array_equal(found, model.condition(vectors))
 
 
 def test_sample_weights_weight_the_triples():
@@ -263,7 +270,7 @@ def test_greedy_words_are_the_most_probable_known_ones():
     model = made()
     vectors = model.encode(["a b", "c", ""])
     found = np.asarray(model.decode_ids(vectors, decoder="previous")["ids"])
-    for vector, ids in zip(told_by_hand(model, vectors), found, strict=True):
+    for vector, ids in zip(condition_by_hand(model, vectors), found, strict=True):
         words = []
         while len(words) < MAX_WORDS:
             row = log_probabilities(model, "previous", vector, words)[-1]
@@ -278,7 +285,7 @@ def test_the_score_is_the_log_probability_of_what_is_written():
     model = made()
     vectors = model.encode(["a b", "c"])
     found = model.decode_ids(vectors, beam_size=4)
-    for i, vector in enumerate(told_by_hand(model, vectors)):
+    for i, vector in enumerate(condition_by_hand(model, vectors)):
         words = np.asarray(found["ids"][i])[: int(found["lengths"][i])].tolist()
         rows = log_probabilities(model, "next", vector, words)
         rows -= np.log1p(-np.exp(rows[:, 1:2]))  # among the known words

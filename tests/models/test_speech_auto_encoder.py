@@ -1,4 +1,4 @@
-"""An auto-encoder of waveforms whose decoder is told the speaker."""
+"""An auto-encoder of waveforms whose decoder is conditioned on the speaker."""
 
 import keras
 import numpy as np
@@ -66,7 +66,7 @@ def test_another_speaker_changes_the_frames_and_nothing_of_the_codes():
 
 
 @pytest.mark.slow
-def test_what_the_decoder_is_told_the_codes_need_not_carry():
+def test_the_codes_need_not_carry_the_condition_of_the_decoder():
     """Two speakers who differ in level alone: one code is enough for both."""
     rng = np.random.default_rng(0)
     speaker = rng.integers(0, 2, 64).astype("int32")

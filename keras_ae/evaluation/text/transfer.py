@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae.errors import InputError, require
+from keras_ae.errors import InputError, renamed_arguments, require
 from keras_ae.evaluation._checks import bootstrap_interval, wilson_interval
 from keras_ae.evaluation.text._linear_models import correlation, model_of_task, predict_task
 from keras_ae.evaluation.text._sentence_vectors import SentenceVectors
@@ -21,6 +21,7 @@ FOLDS = 10
 SEED = 1111  # the default seed of SentEval
 
 
+@renamed_arguments(figures_cache="results_cache")
 def transfer(
     encode: Callable,
     tasks: Sequence[SentenceTask] | str | Path,

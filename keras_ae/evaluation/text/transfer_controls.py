@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae.errors import require
+from keras_ae.errors import renamed_arguments, require
 from keras_ae.evaluation._checks import wilson_interval
 from keras_ae.evaluation.probes.held_out import most_frequent
 from keras_ae.evaluation.text._linear_models import model_of_task
@@ -24,6 +24,7 @@ from keras_ae.text.tokenizer import tokenize
 from keras_ae.text.word_vectors import WordVectors
 
 
+@renamed_arguments(figures_cache="results_cache")
 def transfer_controls(
     tasks: Sequence[SentenceTask] | str | Path,
     *,

@@ -1,5 +1,6 @@
 """Skip-thought: sentence embeddings trained by decoding the neighbouring sentences."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -177,6 +178,11 @@ class SkipThought(SentenceDecoding):
             return vectors
         weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
         return self.normalization(vectors, mask=weights, training=training)
+
+    def told(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the result of `condition`, the present name of this method."""
+        warnings.warn("SkipThought.told is now SkipThought.condition.", DeprecationWarning, stacklevel=2)
+        return self.condition(*args, **kwargs)
 
     def players(self) -> list[Player]:
         if self.use_vector:
