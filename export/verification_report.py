@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_ae.pages.formats import format_lines
+
 
 class VerificationError(RuntimeError):
     """Error for an exported artifact whose outputs differ from those of the model."""
@@ -67,11 +69,7 @@ class VerificationReport:
     def table(self, rows: Sequence[VerificationRow] | None = None) -> str:
         """Return the rows as aligned plain text; the differences are absolute and relative maxima."""
         cells = [_HEADER] + [_cells(row) for row in (self.rows if rows is None else rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in cells
-        )
+        return "\n".join(format_lines(cells, left=None))
 
     def check(self) -> "VerificationReport":
         """Return the report itself, or raise a `VerificationError` that lists the failing rows."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 
 ACRONYMS = {
     "auc",
@@ -115,6 +116,29 @@ def format_count(value: int) -> str:
     '12,345'
     """
     return f"{value:,}"
+
+
+def format_lines(lines: Iterable[Sequence[str]], left: int | None = 1) -> list[str]:
+    """Return the lines of a table as text in columns.
+
+    Args:
+        lines: texts of the cells of each line, all of one length.
+        left: number of columns that are aligned to the left, the others to the right; `None`: all.
+
+    Example:
+
+    >>> format_lines([("", "digit"), ("accuracy", "0.9")])
+    ['          digit', 'accuracy    0.9']
+    """
+    lines = [tuple(line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if left is None or place < left else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
 
 
 # by their names in templates; `count` and `format` are filters of jinja2 itself

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from keras_ae.pages.formats import format_lines
 from keras_ae.pages.glossary import TRANSFER, definitions
 from keras_ae.pages.tables import Cell, Row, Table, is_finite_number
 
@@ -52,14 +53,7 @@ def transfer_text(rows: Mapping) -> str:
     if table is None:
         return "\n".join(transfer_notes(rows))
     lines = [list(table.heads), *([row.name, *(cell.text for cell in row.cells)] for row in table.rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
-    padded = (
-        [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]
-        for line in lines
-    )
-    return "\n".join(
-        ["  ".join(line).rstrip() for line in padded] + [f"! {one}" for one in transfer_notes(rows)]
-    )
+    return "\n".join([*format_lines(lines), *(f"! {one}" for one in transfer_notes(rows))])
 
 
 def definitions_of_transfer(rows: Mapping) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.page.findings import label, leak_of, score
 from keras_ae.evaluation.report.record import as_json
 from keras_ae.files import page_outputs, write_atomically
-from keras_ae.pages.formats import format_decimals, format_number, format_percent
+from keras_ae.pages.formats import format_decimals, format_lines, format_number, format_percent
 from keras_ae.pages.tables import Cell, Row, Table
 from keras_ae.pages.template import render
 
@@ -90,15 +90,8 @@ def comparison_text(comparison: dict) -> str:
         [row.name, *(f"{cell.text}{'*' if cell.best else ''}" for cell in row.cells)] for row in table.rows
     ]
     # one result per line and one report per column, because there are many results
-    lines = [list(line) for line in zip(*lines, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = [
-        "  ".join(_aligned(text, width, i) for i, (text, width) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]
-    return "\n".join(
-        [*(line.rstrip() for line in shown), *(f"! {text}" for text in comparison["differences"])]
-    )
+    shown = format_lines(zip(*lines, strict=True))
+    return "\n".join([*shown, *(f"! {text}" for text in comparison["differences"])])
 
 
 def data_of(results: dict) -> str:
@@ -184,10 +177,6 @@ def _best(column, rows):
 
 def _scored(results):
     return lambda value: score(value, results)
-
-
-def _aligned(text, width, column):
-    return f"{text:<{width}}" if column == 0 else f"{text:>{width}}"
 
 
 def write_comparison(comparison: dict, path: str | Path) -> Path:
