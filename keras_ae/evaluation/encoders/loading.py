@@ -165,10 +165,8 @@ def _part(model, layer):
 
 
 def _of_artifact(function, decoder, kind, path, decode):
-    embedding = _output_of(function)
-
     def embed(batch):
-        return embedding(run_batch(function, _named(batch, function)))
+        return _embedding_in(run_batch(function, _named(batch, function)))
 
     def codes(batch):
         outputs = run_batch(function, _named(batch, function))
@@ -190,24 +188,20 @@ def _of_artifact(function, decoder, kind, path, decode):
     return LoadedEncoder(kind, path.name, embed, codes, None, reconstruct)
 
 
-def _output_of(function):
-    """Return a function from the outputs to the embedding: outputs with that name, or the only float one."""
-
-    def chosen(outputs):
-        named = [name for name in outputs if name == "embedding" or name.endswith("_embedding")]
-        floats = [name for name, value in outputs.items() if np.asarray(value).dtype.kind == "f"]
-        names = named or (list(outputs) if len(outputs) == 1 else floats)
-        if not named and len(names) != 1:
-            raise InputError(
-                "The encoder must have an output `embedding`, or only one output. "
-                f"Received: {', '.join(outputs)}. Wrap it in a function that returns the embedding."
-            )
-        values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
-        if len(values) == 1:
-            return values[0]
-        return np.concatenate([value.reshape(len(value), -1) for value in values], axis=1)
-
-    return chosen
+def _embedding_in(outputs):
+    """Return the embedding in a dict of outputs: those with that name, or the only one of floats."""
+    named = [name for name in outputs if name == "embedding" or name.endswith("_embedding")]
+    floats = [name for name, value in outputs.items() if np.asarray(value).dtype.kind == "f"]
+    names = named or (list(outputs) if len(outputs) == 1 else floats)
+    if not named and len(names) != 1:
+        raise InputError(
+            "The encoder must have an output `embedding`, or only one output. "
+            f"Received: {', '.join(outputs)}. Wrap it in a function that returns the embedding."
+        )
+    values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
+    if len(values) == 1:
+        return values[0]
+    return np.concatenate([value.reshape(len(value), -1) for value in values], axis=1)
 
 
 def _named(batch, function):
