@@ -82,18 +82,18 @@ def lloyd(samples: Tensor, centres: Tensor, iterations: int) -> tuple[Tensor, Te
     """
     num_centres, wide = centres.shape[0], tf.cast(samples, tf.float64)
 
-    def statistics(centres):
+    def step(iteration, centres, _):
         index = nearest_code(samples, centres)
         sums = tf.math.unsorted_segment_sum(wide, index, num_centres)
-        return sums, tf.math.unsorted_segment_sum(tf.ones_like(samples[:, 0]), index, num_centres)
-
-    def step(iteration, centres):
-        sums, counts = statistics(centres)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(samples[:, 0]), index, num_centres)
         moved = tf.cast(sums / tf.cast(tf.maximum(counts, 1.0), tf.float64)[:, None], tf.float32)
-        return iteration + 1, tf.where(counts[:, None] > 0, moved, centres)
+        # the last step only counts: a second search in the graph would take more memory and time to trace
+        moves = (counts > 0) & (iteration < iterations)
+        return iteration + 1, tf.where(moves[:, None], moved, centres), counts
 
-    _, centres = tf.while_loop(lambda i, _: i < iterations, step, (0, centres), parallel_iterations=1)
-    return centres, statistics(centres)[1]
+    state = (0, centres, tf.zeros((num_centres,)))
+    _, centres, counts = tf.while_loop(lambda i, *_: i <= iterations, step, state, parallel_iterations=1)
+    return centres, counts
 
 
 def kmeans(
