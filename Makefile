@@ -29,8 +29,8 @@ quick: $(VENV)/.installed
 
 # Lines that the tests execute in their own processes and in child processes: docs/results/coverage.json.
 coverage: $(VENV)/.installed
-	start=$$(date +%s); $(VENV)/bin/python $(PYTEST) -q --cov --cov-report=json:coverage.json && \
-	$(VENV)/bin/python tools/coverage_table.py coverage.json $$((($$(date +%s) - start) / 60))
+	start=$$(date +%s); $(VENV)/bin/python $(PYTEST) -q --cov --cov-report=json:.coverage.json && \
+	$(VENV)/bin/python tools/coverage_table.py .coverage.json $$((($$(date +%s) - start) / 60))
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .

@@ -1,8 +1,8 @@
 """Lines of the package that the tests execute: a record, and the modules in which many are left out.
 
-    python tools/coverage_table.py coverage.json MINUTES
+    python tools/coverage_table.py .coverage.json MINUTES
 
-`coverage.json` is the report of coverage.py, which `make coverage` writes in so many minutes. The share of
+`.coverage.json` is the report of coverage.py, which `make coverage` writes in so many minutes. The share of
 all lines goes to `docs/results/coverage.json`. A module with more than 5 % of its lines left out must be
 among `EXPLAINED`.
 """

@@ -39,7 +39,10 @@ def test_fewer_neighbours_where_there_are_fewer():
     assert nearest_sentences(encode, "a", ["a"], k=3) == []
     assert [text for text, _ in nearest_sentences(encode, "", ["a", ""], k=3)] == ["a"]  # a zero vector
     assert nearest_sentences(encode, [], ["a"]) == []
-    for sentences, k, words in (([], 1, "There must be sentences"), (["a"], 0, "k must be at least 1")):
+    for sentences, k, words in (
+        ([], 1, "sentences to search in must not be empty"),
+        (["a"], 0, "k must be at least 1"),
+    ):
         with pytest.raises(InputError, match=words):
             nearest_sentences(encode, "b", sentences, k=k)
 
@@ -64,7 +67,7 @@ def test_nearest_words_by_a_table_and_by_a_model(model):
     expected = [WORDS[row] for row in np.argsort(-cosine) if row != 7][:3]
     assert [word for word, _ in nearest_words(model, "w7", k=3)] == expected
     assert nearest_words(table, ["w7"], k=3) == [nearest_words(model, "w7", k=3)]
-    with pytest.raises(InputError, match="Received: 'pear'"):
+    with pytest.raises(InputError, match="Received words without one: 'pear'"):
         nearest_words(model, ["w1", "pear"])
     with pytest.raises(InputError, match="with a vocabulary"):
         nearest_words(QuickThought(*[bag_of_words_encoder(5, 2, name=name) for name in "fg"]), "w1")

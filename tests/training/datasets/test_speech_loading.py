@@ -278,7 +278,7 @@ def test_drawn_splits_are_shares_and_depend_on_the_seed(complaint):
     other = draw_splits(None, np.arange(100), {"test": 0.2, "validation": 0.1}, seed=1)
     assert not np.array_equal(rows["test"], other["test"])
     assert "utterance must have a speaker for a split by" in complaint(draw_splits, None, None, {}, 0)
-    assert "Received: 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
+    assert "Received: only 1 left" in complaint(draw_splits, None, np.arange(1), {"test": 0.5}, 0)
     official = np.array(["test", "validation"])
     for fractions in ({"test": 0.5, "validation": 0.5}, {"test": 0.5}):
         assert "must contain examples for training. Received: 1 for test, 1 for validation" in complaint(
