@@ -1,7 +1,9 @@
 """The embedding report: what it says, that it stands alone, that it is whole or absent."""
 
+import errno
 import inspect
 import json
+import os
 import re
 
 import keras
@@ -207,6 +209,18 @@ def test_a_section_that_fails_leaves_the_others(no_pairs, monkeypatch, tmp_path)
     assert results["probes"]["label"]["linear"] > 0.8
     assert "the map could not be measured: RuntimeError" in text_of(path.read_text())
     assert "in broken" in (tmp_path / "report.failed.txt").read_text()
+
+
+def test_a_page_for_which_the_disk_is_full_is_named(embedding_record, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(InputError) as caught:
+        write_page(embedding_record, tmp_path / "small.html")
+    message = str(caught.value)
+    assert message.startswith(f"The report cannot be written to {tmp_path / 'small.html'}: ")
+    assert "No space left on device" in message and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["report.pdf", "taken.html", "notes.html"])

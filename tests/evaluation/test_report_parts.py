@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,8 +14,9 @@ from keras_ae.evaluation.encoders.examples import Examples, log_mel_of
 from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
 from keras_ae.evaluation.report.page._map import scatter
-from keras_ae.evaluation.report.page.findings import cautions
+from keras_ae.evaluation.report.page.findings import cautions, findings
 from keras_ae.evaluation.report.record import SHEET_COLUMNS
+from keras_ae.evaluation.report.sections import pairs as pair_table
 from keras_ae.evaluation.report.sections._projection import plane
 from keras_ae.evaluation.report.sections.codes import code_use
 from keras_ae.evaluation.report.sections.pairs import doubts, label_closed_form
@@ -38,6 +40,74 @@ def test_kinds_of_examples():
         examples = Examples(data)
         assert (examples.kind, len(examples)) == (kind, 2)
         assert len(examples.take(np.array([1]))) == 1
+
+
+class Batches(keras.utils.PyDataset):
+    """Two batches of vectors with labels."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.full((2 + index, 3), index, "float32"), np.zeros(2 + index)
+
+
+def test_batches_of_every_kind_become_all_their_examples():
+    expected = [[0] * 3] * 2 + [[1] * 3] * 3
+    assert Examples(Batches()).array.tolist() == expected
+    assert Examples(batch for batch in (np.zeros((2, 3)), np.ones((3, 3)))).array.tolist() == expected
+    texts = ["the cat", "a dög", "the end"]
+    encoded = [text.encode() for text in texts]
+    for data in (
+        texts,
+        encoded,
+        np.array(texts),
+        np.array(encoded),
+        tf.data.Dataset.from_tensor_slices(texts).batch(2),
+    ):
+        assert Examples(data).data == texts
+
+
+def test_batches_of_sequences_are_padded_to_the_longest():
+    batches = [
+        {"x": np.full((2, 2, 1), 1.0), "lengths": np.array([2, 1])},
+        {"x": np.full((1, 4, 1), 2.0), "lengths": np.array([4])},
+    ]
+    examples = Examples(iter(batches))
+    assert examples.kind == "sequences" and examples.lengths.tolist() == [2, 1, 4]
+    assert examples.array[..., 0].tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [2, 2, 2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.zeros((0, 3)), "data must contain at least one example. Received: none"),
+        ([], "data must contain at least one example. Received: none"),
+        (iter([]), "data must contain at least one example. Received: no batch"),
+        (7, "data must be an array, a dict of arrays, a list of strings, or batches of these. Received: int"),
+        (
+            "a",
+            "data must be an array, a dict of arrays, a list of strings, or batches of these. Received: str",
+        ),
+        (
+            {"x": [[1]], "length": [1]},
+            """data must be {"x":, "lengths":} if it is a dict. Received: ['length', 'x']""",
+        ),
+    ],
+)
+def test_what_is_no_example_is_refused(data, message):
+    with pytest.raises(InputError) as caught:
+        Examples(data)
+    assert str(caught.value) == message
+
+
+def test_what_only_texts_or_waveforms_have_is_said():
+    with pytest.raises(InputError, match="^vocabulary is required for texts. Received: vocabulary=None$"):
+        Examples(["a b"]).pair_inputs()
+    with pytest.raises(
+        InputError, match="^data must be waveforms with lengths. Received: vectors without le"
+    ):
+        Examples(np.zeros((2, 8))).frames()
 
 
 def test_texts_become_numbers_of_words():
@@ -91,6 +161,116 @@ def test_controls_that_are_off_are_told():
     ]
     assert [text.split()[1] for text in doubts(rows)] == ["noise", "row"]
     assert doubts([{"role": "noise", "ld_star": 1.39}]) == []
+
+
+@pytest.fixture
+def measured_rows(monkeypatch):
+    """The rows of pairs of some factors and settings; what is measured of each row is made up."""
+    monkeypatch.setattr(pair_table, "pair_discrimination", lambda *_, **__: {"ld_star": 0.5})
+    encoder = LoadedEncoder("function", "small", embed=lambda x: np.asarray(x)[:, :2])
+
+    def rows(factors, **settings):
+        chosen = settings_of("quick", settings)
+        x = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
+        return pair_table.measured_pairs(gather(encoder, x, factors, None, (x, factors), chosen), chosen)
+
+    return rows
+
+
+def test_the_label_beside_the_embedding_is_the_first_known_for_all(measured_rows):
+    room = np.array(["a", None] * 6, object)
+    found = measured_rows({"room": room, "slant": np.linspace(0, 1, 12), "half": np.arange(12) % 2})["rows"]
+    assert [row["role"] for row in found] == ["embedding", "components", "label", "noise"]
+    assert found[2]["name"] == "half, one-hot"
+    assert found[2]["closed_form"] == pytest.approx(np.log(1.5) + np.log(3) / 2)
+    found = measured_rows({"room": room, "slant": np.linspace(0, 1, 12), "one": np.zeros(12, int)})["rows"]
+    assert [row["role"] for row in found] == ["embedding", "components", "noise"]
+    assert found[-1]["closed_form"] == pytest.approx(1.3863, abs=1e-4)
+
+
+def test_pairs_that_cannot_be_measured_are_left_out_with_the_reason(measured_rows, monkeypatch):
+    def refuse(*_, **__):
+        raise InputError("x must contain at least 8 examples to fit on. Received: 4")
+
+    left_out = {"rows": [], "independent": pytest.approx(1.3863, abs=1e-4)}
+    assert measured_rows({}, pairs=False) == {**left_out, "left_out": "it was not requested."}
+    monkeypatch.setattr(pair_table, "pair_discrimination", refuse)
+    reason = "x must contain at least 8 examples to fit on. Received: 4"
+    assert measured_rows({}) == {**left_out, "left_out": reason}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "rule"),
+    [
+        ("pool", "max", "one of auto, none, mean, mean_and_deviation. Received: pool='max'"),
+        ("method", "mds", "one of auto, umap, tsne, pca. Received: method='mds'"),
+        ("test_fraction", 1, "between 0 and 1. Received: test_fraction=1"),
+        ("test_fraction", 0.0, "between 0 and 1. Received: test_fraction=0.0"),
+        *[
+            (name, value, f"at least 1. Received: {name}={value}")
+            for name, value in (("seeds", 0), ("max_examples", 0), ("max_test", -1), ("neighbours", 0))
+        ],
+    ],
+)
+def test_settings_of_a_report_out_of_range_are_refused(setting, value, rule):
+    with pytest.raises(ValueError) as caught:
+        settings_of("quick", {setting: value})
+    assert str(caught.value) == f"{setting} must be {rule}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"data": {"equal_test_inputs": 3}},
+            "Held-out inputs that equal another one: 3. Their mismatched pairs cannot be distinguished from "
+            "matched ones, which raises L_D* and lowers retrieval.",
+        ),
+        (
+            {"data": {"kind": "images", "shape": [64, 32, 3]}, "settings": {"pair_side": 16}},
+            "The discriminator used images reduced to 16 pixels, which can only raise L_D*.",
+        ),
+        ({"pairs": {"left_out": "it was not requested."}}, "L_D* was left out: it was not requested."),
+        (
+            {"reconstruction": {"left_out": "it has the shape (4,), the input (6, 6, 1)"}},
+            "The reconstruction was left out: it has the shape (4,), the input (6, 6, 1)",
+        ),
+    ],
+    ids=["equal inputs", "reduced images", "no pairs", "no reconstruction"],
+)
+def test_reservations_about_the_results_are_cautions(embedding_record, changes, expected):
+    results = embedding_record.results
+    assert expected not in cautions(results)
+    changed = {name: {**results[name], **change} for name, change in changes.items()}
+    assert cautions({**results, **changed}).count(expected) == 1
+
+
+def test_images_that_the_discriminator_sees_whole_are_no_caution(embedding_record):
+    results = embedding_record.results
+    assert results["settings"]["pair_side"] == 16 and results["data"]["shape"] == [6, 6, 1]
+    assert not any("reduced" in text for text in cautions(results))
+
+
+def test_an_embedding_like_noise_and_labels_of_bent_classes_are_told(embedding_record):
+    results = embedding_record.results
+    noise = {**results["pairs"]["rows"][0], "ld_star": 1.38}
+    texts = {one.text: one.tone for one in findings({**results, "pairs": {"rows": [noise]}})}
+    assert (
+        texts[
+            "The discriminator found almost no information about the input in the embedding: "
+            "L_D* = 1.380 nats, where noise has 1.386."
+        ]
+        == "bad"
+    )
+    better = {"mlp": 0.9, "mlp_interval": [0.85, 0.95], "linear": 0.5, "interval": [0.4, 0.6]}
+    probe = {**results["probes"]["digit"], **better}
+    first, *_ = findings({**results, "probes": {"digit": probe}})
+    assert first.text.endswith(
+        "An MLP reaches 90.0\u202f%: part of the information is not linearly separable."
+    )
+    probe["mlp_interval"] = [0.55, 0.95]  # overlaps that of the linear probe
+    first, *_ = findings({**results, "probes": {"digit": probe}})
+    assert "MLP" not in first.text
 
 
 def test_a_linear_probe_that_did_not_converge_is_a_caution(embedding_record):

@@ -194,21 +194,25 @@ def _as_data(data):
         check_lengths(**parts)
         return parts
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
-        return [text.decode() if isinstance(text, bytes) else text for text in data]
+        return [_text(one) for one in data]
     if hasattr(data, "shape") or isinstance(data, (list, tuple)):
         array = np.asarray(data)
         if array.dtype.kind in "OUS":
-            return [str(text) for text in array.ravel()]
+            return [_text(one) for one in array.ravel()]
         return array[:, None] if array.ndim == 1 else array
     return _of_batches(data)
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _of_batches(data):
     if isinstance(data, tf.data.Dataset):
         data = data.as_numpy_iterator()
     elif isinstance(data, keras.utils.PyDataset):
-        data = (data[number] for number in range(len(data)))
-    if not hasattr(data, "__iter__"):
+        data = map(data.__getitem__, range(len(data)))
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
         raise InputError(
             "data must be an array, a dict of arrays, a list of strings, or batches of these. "
             f"Received: {type(data).__name__}"

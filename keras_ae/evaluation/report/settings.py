@@ -62,12 +62,9 @@ class ReportSettings:
             raise ValueError(f"pool must be one of {', '.join(POOLS)}. Received: pool={self.pool!r}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}. Received: method={self.method!r}")
-        counts = (self.seeds, self.max_examples, self.max_test, self.max_steps, self.neighbours)
-        if min(counts) < 1:
-            raise ValueError(
-                "seeds, max_examples, max_test, max_steps and neighbours must be at least 1. "
-                f"Received: {counts}"
-            )
+        for name in ("seeds", "max_examples", "max_test", "max_steps", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {name}={getattr(self, name)}")
         if not 0 < self.test_fraction < 1:
             raise ValueError(
                 f"test_fraction must be between 0 and 1. Received: test_fraction={self.test_fraction}"
