@@ -13,6 +13,7 @@ from keras_ae.evaluation.encoders.examples import Examples
 from keras_ae.evaluation.encoders.loading import embeddings_of, in_batches
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
+from small_models import two_level
 
 X = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
 W = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
@@ -53,14 +54,19 @@ def write_onnx(path, batch):
 
 
 def write_saved_model(path, **functions):
-    module = tf.Module()
-    specs = {"x": tf.TensorSpec((None, 4), tf.float32, name="x")}
+    """Each function takes float vectors `x`, or what its `signature` says."""
+    x = [tf.TensorSpec((None, 4), tf.float32, name="x")]
     signatures = {
-        name: tf.function(function, input_signature=list(specs.values()))
+        name: tf.function(function, input_signature=getattr(function, "signature", x))
         for name, function in functions.items()
     }
-    tf.saved_model.save(module, str(path), signatures=signatures)
+    tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
     return path
+
+
+def taking(spec, function):
+    function.signature = [spec]
+    return function
 
 
 def test_a_function_is_called():
@@ -74,6 +80,14 @@ def test_a_model_of_ours_embeds_and_has_codes_and_a_decoder():
     np.testing.assert_array_equal(in_batches(loaded.codes, Examples(X))[0][""], model.encode(X))
     assert loaded.num_values == {"": 8}
     np.testing.assert_allclose(loaded.reconstruct(X), model.reconstruct(X), rtol=1e-6)
+    assert load_encoder(loaded) is loaded
+
+
+def test_each_level_of_a_model_has_codes_of_its_own():
+    loaded, images = load_encoder(two_level()), np.zeros((3, 8, 8, 1), "float32")
+    assert loaded.num_values == {"top": 4, "bottom": 4}
+    shapes = {level: codes.shape for level, codes in loaded.codes(images).items()}
+    assert shapes == {"top": (3, 1, 1), "bottom": (3, 2, 2)}  # an eighth and a quarter of the side
 
 
 def test_a_functional_model_is_cut_at_its_bottleneck_or_at_a_layer():
@@ -117,6 +131,49 @@ def test_a_saved_model_is_read_at_encode_and_decoded(tmp_path):
     assert loaded.kind == "SavedModel"
     np.testing.assert_array_equal(embedding_of(tmp_path / "model"), X)
     np.testing.assert_array_equal(loaded.codes(X)[""], X > 0)
+    with pytest.raises(InputError) as caught:
+        loaded.reconstruct(X)
+    assert str(caught.value) == (
+        "The inputs of `decode` must be outputs of the encoder, ['codes', 'embedding']. Received: ['x']. "
+        "Pass decode=, a function from embeddings to reconstructions."
+    )
+    mirrored = load_encoder(tmp_path / "model", decode=lambda z: z[:, ::-1])
+    np.testing.assert_array_equal(mirrored.reconstruct(X), X[:, ::-1])
+
+
+def test_the_codes_of_a_saved_model_are_decoded(tmp_path):
+    codes = tf.TensorSpec((None, 4), tf.int32, name="codes")
+    write_saved_model(
+        tmp_path,
+        encode=lambda x: {"embedding": x, "codes": tf.cast(x > 0, tf.int32)},
+        decode=taking(codes, lambda codes: {"reconstruction": 2.0 * tf.cast(codes, tf.float32) - 1.0}),
+    )
+    np.testing.assert_array_equal(load_encoder(tmp_path).reconstruct(X), np.where(X > 0, 1.0, -1.0))
+
+
+def test_embeddings_of_several_levels_are_joined_and_outputs_without_a_name_are_refused(tmp_path):
+    write_saved_model(
+        tmp_path / "levels",
+        encode=lambda x: {"top_embedding": x[:, :1], "bottom_embedding": tf.reshape(2.0 * x, (-1, 2, 2))},
+    )
+    np.testing.assert_array_equal(embedding_of(tmp_path / "levels"), np.hstack([X[:, :1], 2 * X]))
+    write_saved_model(tmp_path / "unknown", encode=lambda x: {"a": x, "b": 2 * x})
+    with pytest.raises(
+        InputError, match="must have an output `embedding`, or only one output. Received: a, b"
+    ):
+        embedding_of(tmp_path / "unknown")
+
+
+def test_a_saved_model_of_sentences_reads_strings_and_vectors_need_no_lengths(tmp_path):
+    text = tf.TensorSpec((None,), tf.string, name="text")
+    lengths = taking(text, lambda text: {"z": tf.cast(tf.strings.length(text), tf.float32)[:, None]})
+    write_saved_model(tmp_path / "text", encode=lengths)
+    for sentences in (["a", "dög", ""], [b"a", "dög".encode(), b""]):
+        assert embedding_of(tmp_path / "text", sentences).tolist() == [[1], [4], [0]]  # bytes of UTF-8
+    assert load_encoder(tmp_path / "text").embed(np.array(["a b"], object)).tolist() == [[3]]
+    write_saved_model(tmp_path / "x", encode=lambda x: {"embedding": x})
+    with pytest.raises(InputError, match=r"must be \['x'\]. Received: \['lengths', 'x'\]"):
+        embedding_of(tmp_path / "x", {"x": X[..., None], "lengths": np.full(7, 4)})
 
 
 def test_the_only_signature_of_a_saved_model_is_taken(tmp_path):

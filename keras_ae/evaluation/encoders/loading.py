@@ -182,7 +182,12 @@ def _of_artifact(function, decoder, kind, path, decode):
 
         def reconstruct(batch):
             outputs = run_batch(function, _named(batch, function))
-            given = {name: outputs[name] for name in decoder.inputs if name in outputs}
+            if not set(decoder.inputs) <= set(outputs):
+                raise InputError(
+                    f"The inputs of `decode` must be outputs of the encoder, {sorted(outputs)}. Received: "
+                    f"{sorted(decoder.inputs)}. Pass decode=, a function from embeddings to reconstructions."
+                )
+            given = {name: outputs[name] for name in decoder.inputs}
             return next(iter(run_batch(decoder, given).values()))
 
     return LoadedEncoder(kind, path.name, embed, codes, None, reconstruct)
