@@ -298,8 +298,24 @@ def test_batch_of_nothing_is_refused(complaint, tmp_path, trained_run, small_npz
         ),
         (KeyboardInterrupt(), 130, "stopped. Nothing was written. Run it again with: keras-ae train vqvae"),
         (ImportError("This needs the package `matplotlib`."), 2, "This needs the package `matplotlib`."),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\n a tensor"),
+            2,
+            "the memory is full: lower --batch-size or the size of the model. TensorFlow says: "
+            "OOM when allocating a tensor\n",
+        ),
+        (
+            tf.errors.PermissionDeniedError(None, None, "runs; not allowed"),
+            2,
+            "keras-ae: runs; not allowed\n",
+        ),
+        (
+            tf.errors.UnknownError(None, None, "logs; No space left on device"),
+            2,
+            "keras-ae: logs; No space left on device\n",
+        ),
     ],
-    ids=["full disk", "Ctrl-C", "missing package"],
+    ids=["full disk", "Ctrl-C", "missing package", "memory", "rights", "full disk of TensorFlow"],
 )
 def test_interrupted_training_is_one_line(monkeypatch, capsys, error, code, expected):
     def fail(*args, **kwargs):
@@ -309,6 +325,72 @@ def test_interrupted_training_is_one_line(monkeypatch, capsys, error, code, expe
     assert main(["train", "vqvae"]) == code
     err = capsys.readouterr().err
     assert expected in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), tf.errors.InvalidArgumentError(None, None, "shapes")], ids=repr
+)
+def test_errors_of_the_program_keep_their_traceback(monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(run_module, "train", fail)
+    with pytest.raises(type(error)) as caught:
+        main(["train", "vqvae"])
+    assert caught.value is error
+
+
+@pytest.fixture
+def demo(trained_run, tmp_path, monkeypatch):
+    """`keras-ae demo` of a run that is trained already, with exports that have a manifest only."""
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    row = {"endpoint": "encode", "output": "codes", "batch": 3, "length": None, "ties": 0, "ok": True}
+
+    def write(directory, format):
+        manifest = {"format_version": 1, "format": format, "endpoints": {}}
+        manifest["verification"] = [{**row, "format": format, "difference": 0.0, "relative": 0.0}]
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text(json.dumps(manifest))
+        return directory
+
+    def call(*options, failed=()):
+        measured = []
+        monkeypatch.setattr(run_module, "train", lambda *_, **__: run_module.Run(run))
+        monkeypatch.setattr(
+            "keras_ae.training.commands.report.report",
+            lambda directory, budget: measured.append((directory, budget)) or (None, dict(failed)),
+        )
+        monkeypatch.setattr(export, "to_saved_model", lambda _, to, **__: write(to / "1", "saved_model"))
+        monkeypatch.setattr(export, "to_onnx", lambda _, to, **__: write(to, "onnx"))
+        return main(["demo", *options]), run, measured
+
+    return call
+
+
+def test_the_demo_names_the_page_the_exports_and_the_next_command(demo, capsys):
+    code, run, measured = demo()
+    out = capsys.readouterr().out
+    assert code == 0 and measured == [(run, "quick")]
+    listed = dict(
+        line.split() for line in out.splitlines() if line.startswith(("report ", "SavedM", "ONNX "))
+    )
+    expected = {"report": "report.html", "SavedModel": "export/saved_model", "ONNX": "export/onnx"}
+    assert listed == {name: str(run / path) for name, path in expected.items()}
+    assert all((run / path).exists() for path in expected.values())
+    assert out.endswith(f"encode your own images: keras-ae encode {run} IMAGES codes.npz\n")
+    numbers = ["encode", "codes", "3", "-", "0.0e+00", "0.0e+00", "0", "equal"]
+    for artifact, format in (("saved_model/1", "saved_model"), ("onnx", "onnx")):
+        _, table = out.split(f"\n{run / 'export' / artifact}\n")
+        assert table.splitlines()[1].split() == [format, *numbers]
+
+
+def test_the_demo_ends_with_1_if_a_measurement_failed(demo):
+    assert demo(failed={"the map": "RuntimeError"})[0] == 1
+
+
+def test_the_demo_without_an_embedding_measures_nothing(demo):
+    code, _, measured = demo("--embedding", "nothing")
+    assert code == 0 and measured == []
 
 
 def test_failed_verification_shows_its_rows_and_ends_with_1(monkeypatch, capsys, trained_run):

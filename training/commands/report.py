@@ -52,6 +52,8 @@ def report(
         InputError: `encoder` is neither a run nor an encoder, or does not accept the images; options are
             not valid for it.
     """
+    if seeds is not None and seeds < 1:
+        raise InputError(f"--seeds must be at least 1. Received: {seeds}")
     images = {"image_size": image_size, "scale": scale, "channels": channels}
     images["skip_broken"] = skip_broken or None
     asked = any(option is not None for option in (data, seeds, budget, *images.values()))
