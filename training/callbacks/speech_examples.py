@@ -90,6 +90,8 @@ class SpeechExamples(keras.callbacks.Callback):
             elif isinstance(layer, LogMelSpectrogram):
                 waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
                 return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
+            else:
+                break
         raise TypeError(
             "The target of SpeechExamples must consist of LogMelSpectrogram and FrameNormalization. "
             f"Received: {[type(layer).__name__ for layer in layers]}"

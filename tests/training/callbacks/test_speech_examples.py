@@ -2,12 +2,15 @@
 
 import io
 import wave
+from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from keras_ae.layers import FrameNormalization, LogMelSpectrogram, VectorQuantizer
+from keras_ae.evaluation.attempts import recorded
+from keras_ae.layers import FrameNormalization, InstanceNormalization, LogMelSpectrogram, VectorQuantizer
 from keras_ae.models import SpeechAutoEncoder
 from keras_ae.networks import frame_decoder, frame_encoder, front_end
 from keras_ae.training.callbacks import SpeechExamples
@@ -81,3 +84,69 @@ def test_a_model_without_a_decoder_shows_what_was_said(data, tmp_path):
     examples = read_listening(tmp_path, [])
     assert len(examples) == 2  # one of each speaker
     assert all(list(example.recordings) == ["original"] and example.picture for example in examples)
+
+
+def shown_by(model, data, directory, examples=2):
+    callback = SpeechExamples(data, directory, examples=examples)
+    callback.set_model(model)
+    callback.on_train_end()
+    return read_listening(directory, [])
+
+
+def test_utterances_of_unknown_speakers_are_the_first_ones_with_their_words(tmp_path):
+    words = [f"word {number}" if number % 2 else "" for number in range(20)]
+    audio = np.random.default_rng(0).integers(-9000, 9000, 20 * 800).astype("int16")
+    offsets = np.arange(21) * 800
+    np.savez(tmp_path / "a.npz", audio=audio, offsets=offsets, sample_rate=RATE, text=words)
+    data = load_speech(tmp_path / "a.npz", sample_rate=RATE, test_fraction=0.5)
+    examples = shown_by(keras.Sequential([keras.Input((None,))]), data, tmp_path, examples=6)
+    expected = [f"“{text}”" if text else f"utterance {row}" for row, text in enumerate(data.test.texts[:6])]
+    assert [example.title for example in examples] == expected
+    assert any("word" in title for title in expected) and any("utterance" in title for title in expected)
+    for row, example in enumerate(examples):
+        heard = sound(example.recordings["original"])[1]
+        assert np.abs(heard - data.test.waveform(row)).max() < 1e-4  # 16 bits
+
+
+def decoder_of(*layers):
+    """A model whose reconstruction is its target, which these layers compute."""
+    target = front_end(layers)
+    return SimpleNamespace(target=target, decode=None, reconstruct=lambda inputs: target(inputs["x"]))
+
+
+MEL = {"num_mels": 8, "sample_rate": RATE, "hop": 80, "window_length": 200, "fft_length": 256}
+
+
+def test_a_single_speaker_is_heard_in_no_other_voice(data, tmp_path):
+    one = replace(data, speakers=data.speakers[:1])
+    examples = shown_by(decoder_of(LogMelSpectrogram(**MEL)), one, tmp_path, examples=1)
+    (recordings,) = [example.recordings for example in examples]
+    assert list(recordings) == ["original", "original, by Griffin-Lim", "reconstruction"]
+    assert recordings["reconstruction"] == recordings["original, by Griffin-Lim"]
+
+
+def test_a_target_that_cannot_be_heard_is_said(data, tmp_path):
+    model = decoder_of(LogMelSpectrogram(**MEL), InstanceNormalization())
+    with recorded(tmp_path / "log.txt") as attempts:
+        assert shown_by(model, data, tmp_path) == []
+    assert attempts.failed == {
+        "examples of SpeechExamples": "TypeError: The target of SpeechExamples must consist of "
+        "LogMelSpectrogram and FrameNormalization. "
+        "Received: ['LogMelSpectrogram', 'InstanceNormalization']"
+    }
+
+
+def test_frames_with_the_same_codes_have_one_colour(data, tmp_path, monkeypatch):
+    drawn = []
+
+    def timeline(*_, codes, **__):
+        drawn.append(codes)
+        return b"picture"
+
+    monkeypatch.setattr("keras_ae.training.callbacks.speech_examples.speech_timeline", timeline)
+    codes = np.random.default_rng(0).integers(0, 3, (1, 40, 2))
+    shown_by(SimpleNamespace(discrete=True, encode=lambda x: codes), data, tmp_path, examples=1)
+    shown_by(SimpleNamespace(discrete=True, encode=lambda x: codes[..., 0]), data, tmp_path, examples=1)
+    same = (codes[0, :, None] == codes[0]).all(axis=-1)
+    np.testing.assert_array_equal(drawn[0][:, None] == drawn[0], same)
+    np.testing.assert_array_equal(drawn[1], codes[0, :, 0])
