@@ -146,6 +146,42 @@ def test_padding_behind_the_lengths_may_hold_anything():
     np.testing.assert_array_equal(checked_input("x", x, "float32", (0, 1), lengths=np.array([5, 4])), x)
 
 
+@pytest.mark.parametrize("dtype, value_range, remedy", [
+    ("uint16", (0, 1), "Pass x / 65535."),
+    ("uint8", (0, 1), "Pass x / 255, or export with uint8_images=True and call `encode_uint8`."),
+    ("int16", (-1, 1), "Convert it as the training data were converted."),
+    ("uint8", (-1, 1), "Convert it as the training data were converted."),
+])  # fmt: skip
+def test_stored_pixels_and_samples_come_with_their_conversion(dtype, value_range, remedy):
+    with pytest.raises(InputError) as caught:
+        checked_input("x", np.zeros((2, 4), dtype), "float32", value_range)
+    low, high = value_range
+    expected = f"x must be float32 with values in [{low}, {high}]. Received: dtype {dtype}. {remedy}"
+    assert str(caught.value) == expected
+
+
+def test_pixels_up_to_255_are_inputs_of_a_model_that_takes_them_so():
+    x = np.array([[0, 7, 255]], "uint8")
+    found = checked_input("x", x, "float32", (0, 255))
+    assert found.dtype == np.float32 and found.tolist() == [[0, 7, 255]]
+
+
+def test_rows_of_different_lengths_are_no_array():
+    with pytest.raises(InputError) as caught:
+        checked_input("x", [[1.0, 2.0], [3.0]], "float32")
+    expected = "x must be one array. Received: rows of different lengths. Pad them, and pass `lengths`."
+    assert str(caught.value) == expected
+
+
+def test_sentences_are_strings():
+    for sentences in (["good", "bad day"], np.array(["good", b"bad day"], object), np.array([b"good"])):
+        found = checked_input("text", sentences, "string")
+        assert found.tolist() == list(sentences)
+    for wrong, received in (([1, 2], "int"), (np.array(["good", None], object), "NoneType, str")):
+        with pytest.raises(InputError, match=f"^text must be strings. Received: {received}.$"):
+            checked_input("text", wrong, "string")
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_a_bounded_likelihood_says_the_range_of_values(likelihood):
     model = VariationalAutoEncoder(

@@ -1,11 +1,14 @@
 """The recipe of contrastive predictive coding, from training to report, and its probes."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae import InputError
+from keras_ae.evaluation.attempts import recorded
 from keras_ae.evaluation.speech import frame_probes as speech_probes
 from keras_ae.models import ContrastivePredictiveCoding
 from keras_ae.training.datasets import load_speech
@@ -120,3 +123,64 @@ def test_the_probe_of_phones_reads_what_is_there():
     noise = [(split, [RNG.standard_normal(f.shape) for f in utterances]) for split, utterances in parts]
     assert speech_probes.phone_accuracy(*noise, lambda f: f, HOP) < 0.35  # chance 0.25, deviation 0.02
     assert speech_probes.majority([0, 1, 1], [1, 1, 0, 0]) == 0.5
+
+
+class Levels:
+    """A model whose frames are the samples every 10 ms, and whose contexts are twice as large."""
+
+    def frames(self, x, lengths):
+        frames = x[:, ::HOP, None]
+        return frames, 2.0 * frames, tf.sequence_mask(-(-lengths // HOP), tf.shape(frames)[1])
+
+    def evaluate(self, *_, **__):
+        return {"accuracy": 0.5, "loss": 2.0}
+
+
+@pytest.fixture
+def two_phones(tmp_path):
+    """Utterances of unknown speakers: a phone of positive and one of negative samples, in either order."""
+    first = np.arange(40) % 2
+    audio = [np.repeat([1, -1] if i else [-1, 1], [800, 640 + 80 * (n % 5)]) for n, i in enumerate(first)]
+    np.savez(
+        tmp_path / "phones.npz",
+        audio=(np.concatenate(audio) * 9000).astype("int16"),
+        offsets=np.concatenate([[0], np.cumsum([len(a) for a in audio])]),
+        sample_rate=RATE,
+        phone_start=np.tile([0, 800], 40),
+        phone=np.stack([first, 1 - first], axis=1).ravel(),
+        phone_offsets=2 * np.arange(41),
+        phone_names=["low", "high"],
+    )
+    return load_speech(tmp_path / "phones.npz", sample_rate=RATE)
+
+
+def test_phones_are_read_from_the_frames_where_they_differ(two_phones):
+    recipe = RECIPES["cpc"](dim=1)
+    assert recipe.probes(Levels(), two_phones) == {"phone_accuracy": 1.0}
+    silent = SimpleNamespace(frames=lambda x, lengths: Levels().frames(0.0 * x, lengths))
+    accuracy = recipe.probes(silent, two_phones)["phone_accuracy"]
+    split = two_phones.test
+    high = np.concatenate([split.phone_frames(i, -(-n // HOP), HOP) for i, n in enumerate(split.lengths)])
+    assert min(accuracy, 1 - accuracy) == pytest.approx(min(high.mean(), 1 - high.mean()))  # one answer
+
+
+def test_the_phone_probe_sees_a_frame_and_contexts_up_to_50_ms_around_it():
+    frames = RNG.standard_normal((30, 5)).astype("float32")
+    features = RECIPES["cpc"](dim=2).phone_features(frames)
+    unit = (frames - frames.mean(axis=0)) / frames.std(axis=0)
+    around = [unit[12, :2], unit[7, 2:], unit[12, 2:], unit[15, 2:], unit[17, 2:]]
+    np.testing.assert_allclose(features[12], np.concatenate(around), atol=1e-4)
+    edge = [unit[28, :2], unit[23, 2:], unit[28, 2:], unit[29, 2:], unit[29, 2:]]
+    np.testing.assert_allclose(features[28], np.concatenate(edge), atol=1e-4)
+
+
+def test_without_labels_or_frames_there_are_no_probes(npz, two_phones):
+    recipe, unlabelled = RECIPES["cpc"](dim=1), load_speech(npz, sample_rate=RATE)
+    unlabelled.train.speaker = None
+    losses = {"accuracy": 0.5, "loss": 2.0}
+    assert recipe.measure(Levels(), unlabelled) == {"test": losses, "baselines": {}}
+    assert RECIPES["cpc"](dim=1, probe=False).measure(Levels(), two_phones) == {"test": losses}
+    without_frames = SimpleNamespace(evaluate=Levels().evaluate)
+    with recorded() as attempts:
+        assert recipe.measure(without_frames, two_phones) == {"test": losses, "baselines": {}}
+    assert list(attempts.failed) == ["encoding for the probes"]

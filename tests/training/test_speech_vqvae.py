@@ -1,15 +1,20 @@
 """The recipe of units of speech, from training to report."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae import InputError
+from keras_ae.evaluation.attempts import recorded
+from keras_ae.evaluation.speech import units as speech_units
 from keras_ae.layers import BinaryBottleneck, GaussianBottleneck, GumbelOneHot, VectorQuantizer
 from keras_ae.models import SpeechAutoEncoder
 from keras_ae.training.datasets import load_speech
 from keras_ae.training.recipes import RECIPES
+from keras_ae.training.recipes.speech.speech_vqvae import unit_purity
 from keras_ae.training.run import train
 
 RATE = 8000
@@ -111,3 +116,88 @@ def test_bits_make_a_power_of_two(npz):
     recipe = RECIPES["speech-vqvae"](bottleneck="binary", num_embeddings=12)
     with pytest.raises(InputError, match="must be a power of two"):
         recipe.make_bottleneck()
+
+
+def phones_of(*utterances):
+    """A split whose utterances have these phones at frames of 10 ms."""
+    lengths = np.array([80 * (len(phones) - 1) + 30 for phones in utterances])
+
+    def phone_frames(index, frames, hop):
+        assert hop == 80 and frames == len(utterances[index])
+        return np.array(utterances[index])
+
+    return SimpleNamespace(lengths=lengths, phone_frames=phone_frames)
+
+
+def test_units_are_named_on_training_utterances_and_judged_on_test_utterances():
+    train, test = phones_of([0, 0, 1, 1, 1, 2, 2], [1, 1, 1]), phones_of([0, 1, 1, 1, 2, 2, 2], [1, 1, 0])
+    data = SimpleNamespace(sample_rate=RATE, train=train, test=test)
+    # unit 3 is the phone 0, unit 5 is 1 (6 of 7 frames), unit 0 is 2, and unit 7 has no phone
+    train_units = [np.array([3, 5, 5, 0]), np.array([5, 5])]
+    test_units = [np.array([3, 5, 0, 0]), np.array([7, 3])]
+    # frames: 0 0 1 1 2 2 2 instead of 0 1 1 1 2 2 2; none none 0 instead of 1 1 0
+    assert unit_purity(data, train_units, test_units, 8) == pytest.approx((6 + 1) / 10)
+    pure = phones_of([0, 0, 1, 1, 2])
+    data = SimpleNamespace(sample_rate=RATE, train=pure, test=pure)
+    assert unit_purity(data, [np.arange(3)], [np.arange(3)], 3) == 1.0
+
+
+class Units:
+    """A trained model of which only the results are known."""
+
+    discrete = True
+
+    def evaluate(self, *_, **__):
+        return {"reconstruction_loss": 0.25}
+
+    def target_of(self, x, mask):
+        return x[:, ::80, None], mask[:, ::80]
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """Two speakers, each with utterances of the phones a b and of b a; the second begins after 100 ms."""
+    first = np.arange(40) // 2 % 2
+    path = write_tones(
+        tmp_path / "phones.npz",
+        speaker=np.arange(40) % 2,
+        phone_start=np.tile([0, 800], 40),
+        phone=np.stack([first, 1 - first], axis=1).ravel(),
+        phone_offsets=2 * np.arange(41),
+        phone_names=["a", "b"],
+    )
+    return load_speech(path, sample_rate=RATE)
+
+
+def test_units_of_phones_and_speakers_are_pure_and_tell_the_speaker(spoken, monkeypatch):
+    def units_and_embeddings(model, split):
+        phones = speech_units.phones_of_frames(split, 80)
+        return [one[::2] + 2 * speaker for one, speaker in zip(phones, split.speaker, strict=True)], None
+
+    monkeypatch.setattr(speech_units, "units_and_embeddings", units_and_embeddings)
+    monkeypatch.setattr(speech_units, "number_of_units", lambda model: 8)
+    report = RECIPES["speech-vqvae"](**SMALL).measure(Units(), spoken)
+    assert report["test"] == {
+        "purity": 1.0,
+        "usage": 0.5,
+        "speaker_accuracy": 1.0,
+        "reconstruction_loss": 0.25,
+    }
+    assert set(report["baselines"]["log-mel"]) == {"speaker_accuracy"}
+
+
+def test_without_units_the_error_is_measured_alone(spoken, monkeypatch):
+    def fail(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+    loss = {"test": {"reconstruction_loss": 0.25}}
+    monkeypatch.setattr(speech_units, "units_and_embeddings", fail)
+    with recorded() as attempts:
+        assert RECIPES["speech-vqvae"](**SMALL).measure(Units(), spoken) == loss
+    assert list(attempts.failed) == ["units"] and "out of memory" in attempts.failed["units"]
+    continuous = Units()
+    continuous.discrete = False
+    with recorded() as attempts:
+        assert RECIPES["speech-vqvae"](**SMALL).measure(continuous, spoken) == loss
+        assert RECIPES["speech-vqvae"](probe=False, **SMALL).measure(Units(), spoken) == loss
+    assert attempts.failed == {}

@@ -1,4 +1,5 @@
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -112,6 +113,29 @@ def test_hidden_files_and_other_files_are_left_out_and_named(write_images):
         "by_reason": {"hidden": 2, ".txt, no image": 1},
         "examples": {"hidden": [".cache/", ".hidden.png"], ".txt, no image": ["notes.txt"]},
     }
+
+
+def test_a_file_that_cannot_be_opened_is_left_out_and_named(write_images):
+    folder, _ = write_images("1.png", "2.png")
+    (folder / "moved").symlink_to(folder / "elsewhere")  # what it leads to is gone
+    with pytest.warns(DataWarning, match=r"1 without an ending, no image \(moved\)"):
+        data = load_images(folder, **ALL)
+    assert len(data.train) == 2
+
+
+@pytest.mark.parametrize(("terminal", "many"), [(True, 3), (True, 4), (False, 3)])
+def test_checking_many_images_shows_its_progress_on_a_terminal(
+    write_images, monkeypatch, capsys, terminal, many
+):
+    folder, _ = write_images("1.png", "2.png", "3.png")
+    monkeypatch.setattr("keras_ae.training.datasets._reading.MANY", many)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    load_images(folder, **ALL)
+    out = capsys.readouterr().out
+    if terminal and many == 3:
+        assert out.startswith("Checking the images\n") and "3/3" in out
+    else:
+        assert out == ""
 
 
 def test_linked_folders_are_read_once(write_images, tmp_path):
