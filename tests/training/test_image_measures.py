@@ -42,11 +42,11 @@ def test_patches_of_two_values_are_known_from_one_bit_a_position():
 
 
 def test_each_position_has_patches_of_its_own():
-    left, right = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.4, 0.6, 0.4, 0.6])
-    images = image_of(np.stack([left, right], axis=-1)[:, None], (2, 2))
-    (row,) = kmeans_baseline(images, images, bits_per_image=2.0, grid=(1, 2)).values()
-    # two codes for both positions could not be 0, 1, 0.4 and 0.6
-    assert row["mse"] < 1e-12 and row["bits_per_image"] == 2.0
+    columns = [[0.0, 0.0, 1.0, 1.0], [0.4, 0.6, 0.4, 0.6], [0.2, 0.3, 0.3, 0.2], [0.1, 0.3, 0.7, 0.9]]
+    images = image_of(np.array(columns).T.reshape(4, 2, 2), (2, 3))
+    (row,) = kmeans_baseline(images, images, bits_per_image=4.0, grid=(2, 2)).values()
+    # two codes are two values at three positions; the error is that of the last one, at the bottom right
+    assert row["mse"] == pytest.approx(0.1**2 / 4, rel=1e-5) and row["bits_per_image"] == 4.0
 
 
 def test_the_error_of_four_equally_frequent_values_is_that_of_their_two_means():
