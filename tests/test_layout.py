@@ -116,6 +116,7 @@ def test_imports_point_from_training_and_export_to_keras_ae_alone():
     assert not problems
 
 
+@pytest.mark.slow
 def test_nothing_imports_the_folders_by_their_bare_names():
     problems = []
     for path in ROOT.rglob("*.py"):
@@ -290,6 +291,7 @@ def test_every_class_that_keras_saves_is_registered():
     }
 
 
+@pytest.mark.slow
 def test_import_loads_no_optional_package():
     program = (
         # Keras itself imports some where they are installed
@@ -301,6 +303,7 @@ def test_import_loads_no_optional_package():
     assert done.stdout.split() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, path in sources().items() if ">>> " in path.read_text()])
 def test_examples_run(name):
     module = importlib.import_module(name)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-
 # one model of each kind of training step; eager steps are sooner made than traced
 TRACED = ("vae", "sequence_vq", "adversarial_voice_converter", "deep_info_max", "skip_thought")
 

@@ -57,6 +57,7 @@ def drawn(draw, number, seed):
     return filled(x, FEATURES), filled(z, CODES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw, expected, tolerance",
     [

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 
 import keras
 import numpy as np
@@ -173,6 +174,22 @@ def test_export_is_quiet(onnx, dense_model, tmp_path, capfd, caplog):
     with caplog.at_level(logging.INFO):
         to_onnx(dense_model, tmp_path)
     assert capfd.readouterr().out == "" and not [r for r in caplog.records if "onnx" in r.name]
+
+
+def test_an_optimisation_that_fails_is_left_out(onnx, dense_model, tmp_path, monkeypatch):
+    optimizer, tried = pytest.importorskip("tf2onnx.optimizer"), []
+
+    class Failing:
+        def optimize(self, graph, iteration):
+            tried.append(iteration)
+            raise RuntimeError("no")
+
+    optimizers = {"failing": Failing, **optimizer._get_optimizers()}
+    monkeypatch.setattr(optimizer, "_get_optimizers", lambda: optimizers)
+    monkeypatch.delenv("TF2ONNX_CATCH_ERRORS", raising=False)
+    (file,) = to_onnx(dense_model, tmp_path).values()  # verified
+    assert file.is_file() and len(tried) > 1
+    assert "TF2ONNX_CATCH_ERRORS" not in os.environ
 
 
 def test_a_batch_of_any_size_runs(onnx_files, picture_model):

@@ -161,6 +161,7 @@ def test_encode_builds_the_layer_and_decode_says_when_it_cannot(make):
             make().decode(codes)
 
 
+@pytest.mark.slow
 def test_encode_builds_the_layer_inside_of_a_traced_function(make):
     layer, x = make(), normal((2, 3, DIM))
     codes = tf.function(layer.encode)(tf.constant(x))
@@ -173,6 +174,7 @@ def test_a_symbolic_tensor_is_refused_with_the_way_out(make, method):
         getattr(make(), method)(keras.Input((3, DIM)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "mixed_bfloat16"])
 def test_half_precision_keeps_state_and_arithmetic_in_float32(make, dtype):
     layer, plain = make(dtype=dtype), make()
@@ -216,6 +218,7 @@ def test_metrics_count_on_where_half_precision_has_no_more_whole_numbers(make):
         assert float(mean.weights[1]) == 4096 + numbers_of_a_vector(layer, name), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 def test_masked_positions_change_nothing(make_exact, training):
     """With a mask over garbage a layer becomes what it becomes of the real positions alone."""

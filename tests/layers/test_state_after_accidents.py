@@ -38,6 +38,7 @@ def state(layer):
     return {weight.path: np.asarray(weight) for weight in layer.weights if "seed" not in weight.path}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_a_corrupt_vector_is_left_out_and_the_others_are_learned(name, bad):
@@ -66,6 +67,7 @@ def test_a_batch_without_a_finite_vector_changes_nothing(name):
             np.testing.assert_allclose(value, before[path], rtol=1e-6, atol=1e-7, err_msg=path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_a_vector_that_is_not_finite_has_a_code_that_exists(name):
     layer = QUANTIZERS[name]()

@@ -74,6 +74,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_loss_is_that_of_every_prediction_written_out(options):
     model = made(**options)
@@ -181,6 +182,7 @@ def test_nothing_is_normalised_over_the_batch():
     np.testing.assert_allclose(model.frames(louder, training=True)[1][:1], alone, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [1, 2, 3, 7, 200])
 def test_garbage_after_the_end_changes_nothing(extra):
     model, dirty = made(), np.pad(WAVEFORMS, ((0, 0), (0, extra)), constant_values=37.0)

@@ -152,6 +152,7 @@ def test_validation_does_not_change_the_training(again):
     assert_same(*map(state, models))
 
 
+@pytest.mark.slow
 def test_methods_that_draw_do_not_change_the_training():
     drawn = []
 

@@ -131,6 +131,7 @@ def by_hand():
     return model.get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # meant to
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("steps_per_execution", [1, 3])
