@@ -151,6 +151,25 @@ def test_the_codes_of_a_saved_model_are_decoded(tmp_path):
     np.testing.assert_array_equal(load_encoder(tmp_path).reconstruct(X), np.where(X > 0, 1.0, -1.0))
 
 
+def test_the_reconstruction_is_found_by_its_name_among_several_outputs(tmp_path):
+    embedding = tf.TensorSpec((None, 4), tf.float32, name="embedding")
+    outputs = {"zeros": lambda z: 0.0 * z, "reconstruction": lambda z: 2.0 * z, "a": lambda z: 3.0 * z}
+    write_saved_model(
+        tmp_path / "named",
+        encode=lambda x: {"embedding": x},
+        decode=taking(embedding, lambda embedding: {name: f(embedding) for name, f in outputs.items()}),
+    )
+    np.testing.assert_array_equal(load_encoder(tmp_path / "named").reconstruct(X), 2.0 * X)
+    write_saved_model(
+        tmp_path / "unknown",
+        encode=lambda x: {"embedding": x},
+        decode=taking(embedding, lambda embedding: {"b": embedding, "a": -embedding}),
+    )
+    match = "must have an output `reconstruction`.*Received: a, b. Pass decode="
+    with pytest.raises(InputError, match=match):
+        load_encoder(tmp_path / "unknown").reconstruct(X)
+
+
 def test_embeddings_of_several_levels_are_joined_and_outputs_without_a_name_are_refused(tmp_path):
     write_saved_model(
         tmp_path / "levels",

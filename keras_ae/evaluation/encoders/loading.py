@@ -188,7 +188,7 @@ def _of_artifact(function, decoder, kind, path, decode):
                     f"{sorted(decoder.inputs)}. Pass decode=, a function from embeddings to reconstructions."
                 )
             given = {name: outputs[name] for name in decoder.inputs}
-            return next(iter(run_batch(decoder, given).values()))
+            return _reconstruction_in(run_batch(decoder, given))
 
     return LoadedEncoder(kind, path.name, embed, codes, None, reconstruct)
 
@@ -201,12 +201,25 @@ def _embedding_in(outputs):
     if not named and len(names) != 1:
         raise InputError(
             "The encoder must have an output `embedding`, or only one output. "
-            f"Received: {', '.join(outputs)}. Wrap it in a function that returns the embedding."
+            f"Received: {', '.join(sorted(outputs))}. Wrap it in a function that returns the embedding."
         )
     values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
     if len(values) == 1:
         return values[0]
     return np.concatenate([value.reshape(len(value), -1) for value in values], axis=1)
+
+
+def _reconstruction_in(outputs):
+    """Return the reconstruction in a dict of outputs: the one with that name, or the only one of floats."""
+    floats = [name for name, value in outputs.items() if np.asarray(value).dtype.kind == "f"]
+    names = ["reconstruction"] if "reconstruction" in outputs else floats
+    if len(names) != 1:
+        raise InputError(
+            "`decode` must have an output `reconstruction`, or only one output of floats. "
+            f"Received: {', '.join(sorted(outputs))}. Pass decode=, a function from embeddings to "
+            "reconstructions."
+        )
+    return outputs[names[0]]
 
 
 def _named(batch, function):
