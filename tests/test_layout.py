@@ -52,6 +52,7 @@ OPTIONAL = (
     "sklearn",
     "onnx",
     "tf2onnx",
+    "tokenizers",
     "onnxruntime",
     "matplotlib",
     "jinja2",

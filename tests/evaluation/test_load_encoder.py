@@ -177,9 +177,8 @@ def test_embeddings_of_several_levels_are_joined_and_outputs_without_a_name_are_
     )
     np.testing.assert_array_equal(embedding_of(tmp_path / "levels"), np.hstack([X[:, :1], 2 * X]))
     write_saved_model(tmp_path / "unknown", encode=lambda x: {"a": x, "b": 2 * x})
-    with pytest.raises(
-        InputError, match="must have an output `embedding`, or only one output. Received: a, b"
-    ):
+    message = "must have an output `embedding`, or only one output. Received: a, b. Choose one by output_name"
+    with pytest.raises(InputError, match=message):
         embedding_of(tmp_path / "unknown")
 
 

@@ -1,5 +1,6 @@
 """Exported encoders from any source: SavedModels and ONNX files."""
 
+import difflib
 import json
 from pathlib import Path
 
@@ -22,33 +23,56 @@ NUMPY_TYPES = {
 class SavedModelFunction:
     """Signature of a SavedModel as a function from named arrays to named arrays.
 
+    Args:
+        loaded: the SavedModel.
+        signature: name of the signature.
+        output_name: the output to compute; `None`: all.
+
     Attributes:
         inputs: `{name: (shape, dtype)}`; a free size is `None`, and the dtype of strings is `None`.
+        outputs: `{name: shape}`.
+        layout: layout of outputs that are maps; `None`: that of the input.
+        assumed_layout: layout of an input of images whose axes do not show it; `None`: it must be given.
     """
 
-    def __init__(self, loaded, signature):
+    layout, assumed_layout = None, "nhwc"
+
+    def __init__(self, loaded, signature, output_name=None):
         self._loaded = loaded  # must outlive its signatures, which hold no variables
         self._function = loaded.signatures[signature]
         specs = self._function.structured_input_signature[1]
         self.inputs = {name: _of_spec(spec) for name, spec in sorted(specs.items())}
+        specs = self._function.structured_outputs
+        self.outputs = {name: _of_spec(spec)[0] for name, spec in specs.items()}
+        if output_name is not None:
+            if output_name not in self.outputs:
+                raise unknown_output(output_name, f"the signature {signature}", self.outputs)
+            self.outputs = {output_name: self.outputs[output_name]}
 
     def __call__(self, **inputs):
         outputs = self._function(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in outputs.items()}
+        return {name: outputs[name].numpy() for name in self.outputs}
 
 
 class OnnxFunction:
-    """ONNX file as a function from named arrays to named arrays; attributes as in `SavedModelFunction`."""
+    """ONNX file as a function from named arrays to named arrays; attributes as in `SavedModelFunction`.
 
-    def __init__(self, path):
-        runtime = require("onnxruntime", extra="onnx")
-        try:
-            self._session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime raises classes of its own
-            reason = str(error).split("\n")[0]
-            raise InputError(f"{path} is not a readable ONNX model ({reason}).") from error
+    Args:
+        path: the file.
+        output_name: the output or inner tensor to compute; `None`: all outputs.
+    """
+
+    assumed_layout = None
+
+    def __init__(self, path, output_name=None):
+        self._session, self.layout = _onnx_session(path, path), None
+        outputs = [one.name for one in self._session.get_outputs()]
+        if output_name is not None and output_name not in outputs:
+            self._session, self.layout = _session_of_inner(path, output_name, outputs)
         self.inputs = {one.name: _of_onnx(one) for one in self._session.get_inputs()}
-        self._names = [one.name for one in self._session.get_outputs()]
+        named = [one for one in self._session.get_outputs() if output_name in (None, one.name)]
+        self.outputs = {one.name: _of_onnx(one)[0] for one in named}
+        self._names = list(self.outputs)
 
     def __call__(self, **inputs):
         feed = {
@@ -57,27 +81,29 @@ class OnnxFunction:
                 inputs.items(), [self.inputs[name] for name in inputs], strict=True
             )
         }
-        return dict(zip(self._names, self._session.run(None, feed), strict=True))
+        return dict(zip(self._names, self._session.run(self._names, feed), strict=True))
 
 
-def open_artifact(path: Path, endpoint: str | None = None):
+def open_artifact(path: Path, endpoint: str | None = None, output_name: str | None = None):
     """Return `(encode, decode or None)` of a SavedModel directory, an ONNX directory or an ONNX file.
 
     Args:
         path: the file, the directory, or a directory that contains versions of a SavedModel.
         endpoint: name of the signature or file that encodes; `None`: `encode`, else the only one.
+        output_name: the output, or inner tensor of an ONNX file, that is computed; `None`: all outputs.
 
     Raises:
-        InputError: there is no encoder, or there are several and none is called `encode`.
+        InputError: there is no encoder, there are several and none is called `encode`, or it has no such
+            output.
     """
     if path.suffix == ".onnx":
         # our own exports have the decoder next to the encoder
         beside = path.with_name(f"{DECODE}.onnx")
         ours = path.stem == ENCODE and beside.is_file()
-        return OnnxFunction(path), OnnxFunction(beside) if ours else None
+        return OnnxFunction(path, output_name), OnnxFunction(beside) if ours else None
     folder = _version(path)
     if (folder / "saved_model.pb").is_file():
-        return _of_saved_model(folder, endpoint)
+        return _of_saved_model(folder, endpoint, output_name)
     files = {file.stem: file for file in sorted(path.glob("*.onnx"))}
     if not files:
         raise InputError(
@@ -86,7 +112,7 @@ def open_artifact(path: Path, endpoint: str | None = None):
         )
     name = _chosen(list(files), endpoint, path)
     decode = OnnxFunction(files[DECODE]) if name == ENCODE and DECODE in files else None
-    return OnnxFunction(files[name]), decode
+    return OnnxFunction(files[name], output_name), decode
 
 
 def preprocessing_in(path: Path) -> Preprocessing | None:
@@ -120,7 +146,7 @@ def run_batch(function, inputs: dict) -> dict:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _of_saved_model(folder, endpoint):
+def _of_saved_model(folder, endpoint, output_name):
     try:
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises many classes for a damaged directory
@@ -129,7 +155,66 @@ def _of_saved_model(folder, endpoint):
     names = [name for name in loaded.signatures if not name.startswith("__")]
     name = _chosen(names, endpoint, folder)
     decode = SavedModelFunction(loaded, DECODE) if name == ENCODE and DECODE in names else None
-    return SavedModelFunction(loaded, name), decode
+    return SavedModelFunction(loaded, name, output_name), decode
+
+
+def unknown_output(name, origin, outputs, inner=()):
+    """Return the error for an output or inner tensor that does not exist, with names that do."""
+    listed = ", ".join(outputs)
+    similar = difflib.get_close_matches(name, [*outputs, *inner], n=3)
+    parts = [f"The outputs are {listed}."]
+    if inner:
+        parts.append(f"The last inner tensors are {', '.join(list(inner)[-5:])}.")
+    if similar:
+        parts.append(f"Perhaps you meant {', '.join(similar)}.")
+    kind = "an output or an inner tensor" if inner else "an output"
+    return InputError(f"output_name must be {kind} of {origin}. Received: {name!r}. {' '.join(parts)}")
+
+
+def _onnx_session(model, path):
+    """Return the session of a file or of the bytes of a changed one."""
+    runtime = require("onnxruntime", extra="onnx")
+    options = runtime.SessionOptions()
+    # weights in files next to a model that is given as bytes
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+    try:
+        model = model if isinstance(model, bytes) else str(model)
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises classes of its own
+        reason = str(error).split("\n")[0]
+        raise InputError(f"{path} is not a readable ONNX model ({reason}).") from error
+
+
+# operators with channels on axis 1
+MAPS_FIRST = ("Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool")
+MAPS_FIRST += ("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize")
+
+
+def _session_of_inner(path, name, outputs):
+    """Return a session whose additional output is an inner tensor, and the layout of this tensor."""
+    onnx = require("onnx", extra="onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    constants = {one.name for one in model.graph.initializer}
+    makers = {
+        output: node for node in model.graph.node if node.op_type != "Constant" for output in node.output
+    }
+    if name not in makers or name in constants:
+        raise unknown_output(name, path.name, outputs, [one for one in makers if one not in outputs])
+    model.graph.output.append(onnx.ValueInfoProto(name=name))
+    return _onnx_session(model.SerializeToString(), path), _layout_of_inner(makers, name)
+
+
+def _layout_of_inner(makers, name):
+    """Return the layout of maps in an inner tensor from the nearest operator that defines one."""
+    while name in makers:
+        node = makers[name]
+        if node.op_type in MAPS_FIRST:
+            return "nchw"
+        if node.op_type == "Transpose":
+            (order,) = [list(one.ints) for one in node.attribute if one.name == "perm"] or [[]]
+            return {(0, 2, 3, 1): "nhwc", (0, 3, 1, 2): "nchw"}.get(tuple(order))
+        name = next((one for one in node.input if one in makers), "")
+    return None
 
 
 def _chosen(names, endpoint, path):
@@ -157,6 +242,6 @@ def _of_spec(spec):
 
 
 def _of_onnx(one):
-    shape = tuple(size if isinstance(size, int) else None for size in one.shape)
+    shape = tuple(size if isinstance(size, int) and size > 0 else None for size in one.shape)
     name = one.type.removeprefix("tensor(").removesuffix(")")
     return shape, None if name == "string" else NUMPY_TYPES.get(name, name)

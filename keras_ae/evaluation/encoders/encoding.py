@@ -1,5 +1,6 @@
 """Encoding of whole data sets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -41,14 +42,19 @@ def encode_batches(encoder: Any, data: Any, *, batch_size: int = 256) -> np.ndar
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}")
-    function = _function(encoder)
+    function = batch_function(encoder)
     parts = [_as_array(function(batch)) for batch in _batches(data, batch_size)]
     if not parts:
         raise InputError("data must contain at least one example. Received: none")
     return _joined(parts)
 
 
-def _function(encoder):
+def batch_function(encoder: Any) -> Callable:
+    """Return the function of a batch that `encode_batches` applies; Keras models are traced.
+
+    Raises:
+        InputError: `encoder` is not an encoder.
+    """
     if not callable(getattr(encoder, "embed", encoder)):
         raise InputError(
             "encoder must be a model with `embed`, a keras.Model, or a function of a batch. "

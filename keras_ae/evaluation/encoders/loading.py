@@ -1,8 +1,9 @@
 """Loading of any encoder into the interface that the report requires."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import numpy as np
 import tensorflow as tf  # batches of strings
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.encoders._adapting import AdaptedEncoder, Conversion, conversion_of
 from keras_ae.evaluation.encoders._artifacts import open_artifact, preprocessing_in, run_batch
-from keras_ae.evaluation.encoders.encoding import encode_batches
+from keras_ae.evaluation.encoders._input_options import AUTO, InputOptions
+from keras_ae.evaluation.encoders._keras_inputs import keras_batch, keras_input_range, keras_inputs
+from keras_ae.evaluation.encoders._sequence_inputs import SequenceInputs
+from keras_ae.evaluation.encoders._token_inputs import tokenizer_of
+from keras_ae.evaluation.encoders.encoding import batch_function, encode_batches
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.models.endpoint import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
@@ -24,6 +30,7 @@ KINDS = {  # kinds of examples that are raw data of each modality
     "text": (),
     "values": ("images", "vectors", "sequences", "arrays"),
 }
+INPUT_OPTIONS = tuple(field.name for field in fields(InputOptions))  # arguments of `load_encoder`
 WAVEFORMS = 16  # batch size of waveforms, whose encoders need memory for many frames of many channels
 
 
@@ -40,6 +47,11 @@ class LoadedEncoder:
         reconstruct: function from a batch to its reconstruction; `None` if the encoder cannot decode.
         model: the Keras model of the embedding, which is traced; `None` if there is no such model.
         preprocessing: the steps from raw data to its inputs; `None`: unknown.
+        inputs: `{name: (shape, dtype)}`, as far as known; the dtype of strings is `None`.
+        conversion: conversion from the data to its inputs, for an encoder made elsewhere; `None`: batches are
+            passed as they are.
+        pooled: function from a batch and a `pool` of `ReportSettings` to embeddings `(batch, features)`;
+            `None`: embeddings are not pooled by the encoder.
     """
 
     kind: str
@@ -50,6 +62,9 @@ class LoadedEncoder:
     reconstruct: Callable | None = None
     model: keras.Layer | None = None
     preprocessing: Preprocessing | None = None
+    inputs: dict | None = None
+    conversion: Conversion | None = None
+    pooled: Callable | None = None
 
 
 def load_encoder(
@@ -58,8 +73,25 @@ def load_encoder(
     layer: str | None = None,
     endpoint: str | None = None,
     decode: Callable | None = None,
+    output_name: str | None = None,
+    layout: str | None = None,
+    scale: float | None = None,
+    input_range: tuple[float, float] | str | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    tokenizer: Callable | str | os.PathLike | None = None,
+    sample_rate: int | None = None,
 ) -> LoadedEncoder:
     """Load an encoder from a model, a file or a function.
+
+    An encoder that was made elsewhere may take its inputs in another form than the data have. Images
+    `(examples, height, width, channels)` are passed in the layout and, resized, in the size that the axes of
+    its input fix. With `scale`, `input_range`, `mean` or `std`, pixel values v become, with u = v / scale in
+    [0, 1] and the range (low, high)::
+
+        x = (low + (high - low) u - mean) / std
+
+    Maps and tokens of such encoders are pooled to their mean over positions, tokens by the mask.
 
     Args:
         encoder: a model of this package; any `keras.Model` or layer; a path to a `.keras` file,
@@ -70,48 +102,126 @@ def load_encoder(
         endpoint: signature of a SavedModel, or name of an ONNX file; `None`: `encode`, else
             the only one.
         decode: function from embeddings to reconstructions, for an encoder without a decoder.
+        output_name: the embedding: an output of a SavedModel, an output or an inner tensor of an ONNX
+            file, or a layer of a functional Keras model.
+        layout: "nchw" (channels first) or "nhwc" (channels last), the axes of the encoder's input of images;
+            `None`: found from its fixed axes.
+        scale: pixel value of the data that becomes 1; `None`: 255 for uint8 data, else 1.
+        input_range: range of the encoder's inputs, to which images in [0, 1] are rescaled; "auto": the one
+            that the encoder contains (`Rescaling` or `Normalization` at the beginning of a Keras model,
+            inputs of uint8), else (0, 1); `None`: "auto" if `scale`, `mean` or `std` is given, else the
+            values are unchanged.
+        mean, std: numbers that are subtracted from the inputs, and by which these are then divided: one, or
+            one for each channel.
+        tokenizer: function from a list of str to ids, for an encoder of ids and a mask: a list of integers
+            for each text, or `{name: array}` with the names of the inputs; or the path of a
+            `tokenizer.json` of the package `tokenizers`.
+        sample_rate: sample rate in Hz of an encoder of waveforms.
 
     Raises:
-        InputError: the path contains no encoder, or the part that encodes is ambiguous.
+        InputError: the path contains no encoder, the part that encodes is ambiguous, or an option is not
+            valid for the encoder.
+        ImportError: onnxruntime, onnx (for inner tensors) or tokenizers is not installed.
 
     Example:
 
     >>> load_encoder(lambda x: x[:, :2], decode=lambda z: z).kind
     'function'
     """
+    options = InputOptions(
+        output_name=output_name,
+        layout=layout,
+        scale=scale,
+        input_range=input_range,
+        mean=mean,
+        std=std,
+        tokenizer=tokenizer_of(tokenizer),
+        sample_rate=sample_rate,
+    )
     if isinstance(encoder, LoadedEncoder):
+        given = [*options.given, *(["layer"] if layer else []), *(["endpoint"] if endpoint else [])]
+        if given or decode is not None:
+            raise InputError(
+                f"{', '.join(given or ['decode'])} must be given to load_encoder. Received: an encoder that "
+                "is loaded already"
+            )
         return encoder
     if isinstance(encoder, (str, os.PathLike)):
-        return _of_path(Path(encoder), layer, endpoint, decode)
+        return _of_path(Path(encoder), layer, endpoint, decode, options)
     if isinstance(encoder, keras.Layer) or callable(getattr(encoder, "embed", None)):
-        return _described(_of_model(encoder, type(encoder).__name__, layer, decode), encoder)
+        return _of_model(encoder, type(encoder).__name__, layer, decode, options)
     if callable(encoder):
+        if options.output_name is not None:
+            raise InputError("output_name must be used only with a model or a file. Received: a function")
         name = getattr(encoder, "__name__", type(encoder).__name__)
-        return LoadedEncoder("function", name, encoder, reconstruct=_through(encoder, decode))
+        loaded = LoadedEncoder("function", name, encoder, reconstruct=_through(encoder, decode))
+        return _adapted(loaded, options, encoder)
     raise InputError(
         "encoder must be a model, a path to a saved one, or a function of a batch. "
         f"Received: {type(encoder).__name__}"
     )
 
 
-def _of_path(path, layer, endpoint, decode):
+def _of_path(path, layer, endpoint, decode, options):
     if not path.exists():
         raise InputError(f"{path} does not exist. It must be a .keras file, a SavedModel or an ONNX file.")
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras":
-        model = _keras_model(path)
-        return _described(_of_model(model, path.name, layer, decode, kind="Keras file"), model)
-    function, decoder = open_artifact(path, endpoint)
-    kind = (
-        "ONNX file" if path.suffix == ".onnx" or type(function).__name__ == "OnnxFunction" else "SavedModel"
-    )
+        return _of_model(_keras_model(path), path.name, layer, decode, options, kind="Keras file")
+    function, decoder = open_artifact(path, endpoint, options.output_name)
+    kind = "ONNX file" if type(function).__name__ == "OnnxFunction" else "SavedModel"
     loaded = _of_artifact(function, decoder, kind, path, decode)
-    return replace(loaded, preprocessing=preprocessing_in(path))
+    loaded = replace(loaded, preprocessing=preprocessing_in(path), inputs=function.inputs)
+    return _adapted(loaded, options, loaded.embed, function, inverted=decode is None)
 
 
-def _described(loaded, model):
-    return replace(loaded, preprocessing=preprocessing_of(model))
+def _adapted(loaded, options, run, function=None, pack=dict, known_range=None, inverted=False):
+    """Return an encoder with the conversion of its inputs that it requires and `options` describe.
+
+    Args:
+        loaded: the encoder without a conversion.
+        options: `InputOptions`.
+        run: function from inputs to the embedding.
+        function: the artifact; `None`: a Keras model or a function.
+        pack: function from `{name: input}` to the inputs of `run`.
+        known_range: range of the inputs, if the encoder contains it.
+        inverted: whether reconstructions are in the form of the inputs.
+    """
+    known = loaded.preprocessing
+    if options.sample_rate is not None:
+        known = _with_rate(known, options.sample_rate)
+        if loaded.preprocessing is not None or loaded.inputs is None:  # takes waveforms as data have them
+            options = replace(options, sample_rate=None)
+    if known is not None and known.value_range is not None and options.input_range == AUTO:
+        options = replace(options, input_range=None)
+    elif options.of_values and loaded.inputs is not None:
+        known = None  # the given numbers hold, instead of the range that the encoder declares
+    assumed_layout = "nhwc" if function is None else function.assumed_layout
+    conversion = conversion_of(loaded.inputs, options, known_range, assumed_layout)
+    loaded = replace(loaded, preprocessing=known, conversion=conversion)
+    if conversion is None:
+        return loaded
+    adapted = AdaptedEncoder.of(run, pack, conversion, function)
+    elsewhere = known is None or known.modality == "speech" or options.output_name is not None
+    return replace(
+        loaded,
+        embed=adapted.embed,
+        codes=adapted.codes(loaded.codes),
+        reconstruct=adapted.reconstruct(loaded.reconstruct, inverted),
+        model=None,
+        pooled=adapted.pooled if elsewhere else None,
+    )
+
+
+def _with_rate(known, rate):
+    if known is None:
+        return Preprocessing(modality="speech", sample_rate=rate)
+    if known.sample_rate not in (None, rate):
+        raise InputError(
+            f"sample_rate must be that of the encoder, {known.sample_rate} Hz. Received: sample_rate={rate}"
+        )
+    return replace(known, sample_rate=rate)
 
 
 def _keras_model(path):
@@ -122,7 +232,24 @@ def _keras_model(path):
         raise InputError(f"{path} is not a readable Keras model ({reason}).") from error
 
 
-def _of_model(model, name, layer, decode, kind="Keras model"):
+def _of_model(model, name, layer, decode, options, kind="Keras model"):
+    """Return the encoder of a Keras model, with a conversion of its inputs only if `options` ask for one."""
+    layer = options.output_name or layer
+    loaded = _of_keras(model, name, layer, decode, kind)
+    loaded = replace(loaded, preprocessing=preprocessing_of(model), inputs=keras_inputs(model))
+    if not options.given:
+        return loaded
+    return _adapted(
+        loaded,
+        options,
+        batch_function(loaded.model),
+        pack=lambda named: keras_batch(model, named),
+        known_range=keras_input_range(model),
+        inverted=decode is None,
+    )
+
+
+def _of_keras(model, name, layer, decode, kind):
     if layer is None and callable(getattr(model, "embed", None)):
         reconstruct = getattr(model, "reconstruct", None)
         reconstruct = _through(model.embed, decode) if decode else reconstruct
@@ -201,7 +328,7 @@ def _embedding_in(outputs):
     if not named and len(names) != 1:
         raise InputError(
             "The encoder must have an output `embedding`, or only one output. "
-            f"Received: {', '.join(sorted(outputs))}. Wrap it in a function that returns the embedding."
+            f"Received: {', '.join(sorted(outputs))}. Choose one by output_name."
         )
     values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
     if len(values) == 1:
@@ -226,14 +353,19 @@ def _named(batch, function):
     """Return a batch as the inputs of an artifact, with their names and dtypes."""
     names = list(function.inputs)
     batch = batch if isinstance(batch, dict) else {"x" if "x" in names else names[0]: batch}
+    if set(batch) == {"x", "lengths"} and set(names) != {"x", "lengths"}:
+        known = SequenceInputs.of(function.inputs)
+        if known is not None and (known.mask or known.lengths):
+            batch = known.named(np.asarray(batch["x"]), np.asarray(batch["lengths"]))[0]
     if set(batch) != set(names):
         raise InputError(f"The inputs of the encoder must be {sorted(names)}. Received: {sorted(batch)}")
-    return {name: _typed(name, value, function.inputs[name][1]) for name, value in batch.items()}
+    return {name: _typed(name, value, *function.inputs[name]) for name, value in batch.items()}
 
 
-def _typed(name, value, dtype):
+def _typed(name, value, shape, dtype):
     if dtype is None:
-        return np.asarray([_text(one) for one in np.asarray(value).ravel()], object)
+        texts = np.asarray([_text(one) for one in np.asarray(value).ravel()], object)
+        return texts.reshape(-1, 1) if len(shape) == 2 else texts
     dtype = np.dtype(dtype)
     known = dtype.kind in "fiub"
     return checked_input(f"Input `{name}` of the encoder", value, dtype.name) if known else value
@@ -272,17 +404,34 @@ def _titled(model, name):
     return own if name == own else f"{own} ({name})"
 
 
-def embeddings_of(encoder: LoadedEncoder, examples: Any) -> np.ndarray:
+def embeddings_of(encoder: LoadedEncoder, examples: Any, pool: str = "none") -> np.ndarray:
     """Return the embedding of every example, `(examples, ...)`.
 
+    Args:
+        encoder: the encoder.
+        examples: `Examples`.
+        pool: pooling by an encoder that has `pooled`, which returns `(examples, features)`; other encoders
+            ignore it.
+
     Raises:
-        InputError: the examples are outside the range of values that the encoder expects.
+        InputError: the examples are outside the range of values that the encoder expects, or have another
+            sample rate.
     """
     known = encoder.preprocessing
+    if known is not None and examples.kind == "waveforms":
+        rates = known.sample_rate, examples.sample_rate
+        if None not in rates and rates[0] != rates[1]:
+            raise InputError(
+                f"data must be sampled at {rates[0]} Hz, the rate of the encoder. Received: {rates[1]} Hz. "
+                "Resample the waveforms."
+            )
     if known is not None and known.value_range is not None and examples.kind in KINDS[known.modality]:
         checked_input("data", examples.array, "float32", known.value_range, examples.lengths)
     batch_size = WAVEFORMS if examples.kind == "waveforms" else BATCH
-    return encode_batches(encoder.model or encoder.embed, examples.data, batch_size=batch_size)
+    function = encoder.model or encoder.embed
+    if pool != "none" and encoder.pooled is not None:
+        function = partial(encoder.pooled, pool=pool)
+    return encode_batches(function, examples.data, batch_size=batch_size)
 
 
 def in_batches(function: Callable, examples: Any, batch: int = BATCH) -> list:

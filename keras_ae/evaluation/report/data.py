@@ -164,9 +164,11 @@ def _parts(examples, factors, test, settings, rate):
 
 def _embeddings(encoder, examples, settings):
     """Return `(z (examples, features), shape of one embedding)`."""
-    z = embeddings_of(encoder, examples)
-    shape = z.shape[1:]
     pool = settings.pool
+    z = embeddings_of(encoder, examples, pool)
+    if pool != "none" and encoder.pooled is not None:
+        return z, np.shape(encoder.embed(examples.take(np.arange(1)).data))[1:]
+    shape = z.shape[1:]
     if pool == "auto":
         pool = "mean_and_deviation" if examples.lengths is not None and z.ndim == 3 else "none"
     if pool == "none" or z.ndim < 3:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.encoders.loading import load_encoder
+from keras_ae.evaluation.encoders.loading import INPUT_OPTIONS, load_encoder
 from keras_ae.evaluation.report.data import gather
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.page.view import embedding_view
@@ -70,7 +70,9 @@ def embedding_report(
         **settings: fields of `keras_ae.evaluation.report.settings.ReportSettings`, such as
             `pairs` (whether to measure `L_D*`, which takes most of the time), `max_examples`,
             `code_noise`, `num_candidates`, `max_steps`, `neighbours`, `method` (of the map: auto,
-            umap, tsne, pca) and `pool` (of sequences: auto, none, mean, mean_and_deviation).
+            umap, tsne, pca) and `pool` (over positions: auto, none, mean, mean_and_deviation); and the
+            arguments of `load_encoder` for the inputs and the output of an encoder made elsewhere:
+            `output_name`, `layout`, `scale`, `input_range`, `mean`, `std`, `tokenizer`, `sample_rate`.
 
     Returns:
         the content of the JSON file. A section that fails is under "failed" with the reason; its traceback
@@ -90,10 +92,11 @@ def embedding_report(
     >>> results["probes"]["label"]["linear"] > 0.8
     True
     """
+    options = {name: settings.pop(name) for name in INPUT_OPTIONS if name in settings}
     chosen = settings_of(budget, {"seeds": seeds, "seed": seed, **settings})
     files = [given for given in (encoder, data) if isinstance(given, (str, os.PathLike))]
     log = None if path is None else report_outputs(path, [file for file in files if Path(file).is_file()])[2]
-    loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode)
+    loaded = load_encoder(encoder, layer=layer, endpoint=endpoint, decode=decode, **options)
     material = gather(loaded, data, factors, nuisances, test, chosen)
     if log is not None:
         log.unlink(missing_ok=True)  # remove the log of an earlier report

@@ -109,7 +109,16 @@ def _encoder(material):
         "embedding_shape": list(material.shape),
         "numbers": material.z_train.shape[1],
         "pooled": int(np.prod(material.shape)) != material.z_train.shape[1],
+        "inputs": _inputs(encoder),
     }
+
+
+def _inputs(encoder):
+    """Return the preprocessing of the data: that of this report, or as the encoder declares it."""
+    if encoder.conversion is not None:
+        return encoder.conversion.describe()
+    known = encoder.preprocessing
+    return None if known is None else {**known.to_dict(), "text": "The data are passed as they are."}
 
 
 def _data(material):

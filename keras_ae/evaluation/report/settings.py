@@ -37,8 +37,9 @@ class ReportSettings:
         num_trees: argument of `dci`.
         neighbours: number of neighbours shown per query.
         method: projection method of the map: auto, umap, tsne, pca.
-        pool: pooling of embeddings of sequences: none, mean, mean_and_deviation; auto is
-            mean_and_deviation if the data have lengths.
+        pool: pooling of embeddings over positions: none, mean, mean_and_deviation; auto is
+            mean_and_deviation if the data have lengths, and the mean for maps and tokens of encoders made
+            elsewhere, see `load_encoder`.
     """
 
     pairs: bool = True

@@ -51,6 +51,7 @@ def embedding_view(record: Any) -> dict[str, Any]:
         "disentanglement": _disentanglement(results["disentanglement"]),
         "reconstruction": _reconstruction(results),
         "neighbours": _neighbours(results),
+        "inputs": _inputs(results["encoder"]),
         "glossary": definitions(EMBEDDING.values()),
         "settings": pairs_table(results["settings"], setting=True),
         "about": pairs_table({**results["about"], **_material(results)}, setting=True),
@@ -71,9 +72,21 @@ def _facts(results):
     ]
 
 
+def _inputs(encoder):
+    """Return sentences about the inputs and the pooling of an encoder; "" for records without them."""
+    text = (encoder.get("inputs") or {}).get("text", "")
+    if text and encoder["pooled"]:
+        text += (
+            f" Embeddings of {' × '.join(map(str, encoder['embedding_shape']))} are pooled over positions."
+        )
+    return text
+
+
 def _material(results):
     encoder = results["encoder"]
+    inputs = {name: value for name, value in (encoder.get("inputs") or {}).items() if name != "text"}
     return {
+        "inputs": inputs,
         "encoder": f"{encoder['kind']}: {encoder['name']}",
         "embedding": encoder["embedding_shape"],
         "pooled over positions": encoder["pooled"],

@@ -1,0 +1,453 @@
+"""Encoders of other tools get their inputs in the form that they were trained on."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ae import InputError
+from keras_ae.evaluation import embedding_report, load_encoder
+from keras_ae.evaluation.encoders.examples import Examples
+from keras_ae.evaluation.encoders.loading import embeddings_of
+from onnx_graphs import save_onnx
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.random((5, 4, 6, 3)).astype("float32")
+KERNEL = GENERATOR.normal(size=(2, 3)).astype("float32")  # two maps of three channels
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
+
+
+def embedding_of(encoder, data, pool="auto", **options):
+    return embeddings_of(load_encoder(encoder, **options), Examples(data), pool)
+
+
+def channels_first(path, shape=("batch", 3, None, None)):
+    """A convolution of one pixel, ReLU, and a classifier on the mean of its two maps."""
+    return save_onnx(
+        path,
+        [
+            ("Conv", ["pixels", "kernel"], ["maps"], {}),
+            ("Relu", ["maps"], ["active"], {}),
+            ("GlobalAveragePool", ["active"], ["means"], {}),
+            ("Flatten", ["means"], ["scores"], {}),
+        ],
+        {"pixels": ("float32", shape)},
+        {"scores": ("float32", ("batch", 2))},
+        {"kernel": KERNEL[:, :, None, None]},
+    )
+
+
+def maps_of(images):
+    """What the convolution should make of images with channels last."""
+    return (images - np.array(MEAN)) / np.array(STD) @ KERNEL.T
+
+
+def test_images_reach_channels_first_standardised(tmp_path):
+    path = channels_first(tmp_path / "model.onnx")
+    expected = np.maximum(maps_of(IMAGES), 0).mean(axis=(1, 2))
+    np.testing.assert_allclose(embedding_of(path, IMAGES, mean=MEAN, std=STD), expected, rtol=1e-5)
+    pixels = np.round(255 * IMAGES)
+    expected = np.maximum(maps_of(pixels / 255), 0).mean(axis=(1, 2))
+    for data, scale in ((pixels.astype("uint8"), None), (pixels, 255)):
+        found = embedding_of(path, data, mean=MEAN, std=STD, scale=scale)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # numbers for pixels up to 255
+    options = {"mean": 255 * np.array(MEAN), "std": 255 * np.array(STD), "input_range": (0, 255)}
+    np.testing.assert_allclose(embedding_of(path, pixels / 255, **options), expected, rtol=1e-4)
+
+
+def test_without_options_only_the_axes_change_and_data_in_the_form_of_the_input_are_passed(tmp_path):
+    path = channels_first(tmp_path / "model.onnx")
+    expected = np.maximum(IMAGES @ KERNEL.T, 0).mean(axis=(1, 2))
+    np.testing.assert_allclose(embedding_of(path, IMAGES), expected, rtol=1e-5)
+    np.testing.assert_allclose(embedding_of(path, IMAGES.transpose(0, 3, 1, 2)), expected, rtol=1e-5)
+
+
+def test_the_layout_must_be_given_where_the_axes_do_not_show_it(tmp_path):
+    path = channels_first(tmp_path / "free.onnx", ("batch", None, None, None))
+    with pytest.raises(InputError, match="layout must be given: the free axes .* Pass nchw or nhwc"):
+        load_encoder(path, mean=0.5)
+    expected = np.maximum(IMAGES @ KERNEL.T, 0).mean(axis=(1, 2))
+    np.testing.assert_allclose(embedding_of(path, IMAGES, layout="nchw"), expected, rtol=1e-5)
+    with pytest.raises(InputError, match="layout must be nchw, that of the encoder's input pixels"):
+        load_encoder(channels_first(tmp_path / "fixed.onnx"), layout="nhwc")
+
+
+def test_images_get_the_size_and_the_channels_that_the_input_fixes(tmp_path):
+    path = channels_first(tmp_path / "model.onnx", (1, 3, 2, 2))
+    grey = np.repeat(GENERATOR.random((3, 1, 1, 1)).astype("float32"), 8, axis=1).repeat(8, axis=2)
+    expected = np.maximum(grey[:, 0, 0] * KERNEL.sum(axis=1), 0)  # the same at all positions
+    np.testing.assert_allclose(embedding_of(path, grey), expected, rtol=1e-5)
+    assert "resized to 2 × 2 pixels" in load_encoder(path).conversion.describe()["text"]
+    # halves of 0 and 1 that are shrunk by a whole number stay halves
+    halves = np.zeros((1, 8, 8, 3), "uint8")
+    halves[:, 4:] = 255
+    shrunk = load_encoder(path).conversion(halves)["pixels"]
+    assert shrunk.dtype == np.uint8 and shrunk[0, 0, 0].mean() < 40 and shrunk[0, 0, 1].mean() > 215
+
+
+def test_an_inner_tensor_is_the_embedding_and_maps_are_pooled(tmp_path):
+    path = channels_first(tmp_path / "model.onnx")
+    maps = IMAGES @ KERNEL.T
+    np.testing.assert_allclose(
+        embedding_of(path, IMAGES, output_name="maps"), maps.mean(axis=(1, 2)), rtol=1e-4, atol=1e-6
+    )
+    found = embedding_of(path, IMAGES, "mean_and_deviation", output_name="maps")
+    np.testing.assert_allclose(found[:, 2:], maps.std(axis=(1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(
+        embedding_of(path, IMAGES, "none", output_name="maps"), maps, rtol=1e-4, atol=1e-6
+    )
+    with pytest.raises(InputError) as caught:
+        load_encoder(path, output_name="map")
+    assert str(caught.value) == (
+        "output_name must be an output or an inner tensor of model.onnx. Received: 'map'. The outputs are "
+        "scores. The last inner tensors are maps, active, means. Perhaps you meant maps."
+    )
+
+
+def test_maps_behind_a_transposition_have_their_channels_last(tmp_path):
+    """As in files that were converted from TensorFlow."""
+    path = save_onnx(
+        tmp_path / "model.onnx",
+        [
+            ("Transpose", ["x"], ["first"], {"perm": [0, 3, 1, 2]}),
+            ("Conv", ["first", "kernel"], ["maps"], {}),
+            ("Transpose", ["maps"], ["last"], {"perm": [0, 2, 3, 1]}),
+            ("Relu", ["last"], ["active"], {}),
+            ("ReduceSum", ["active"], ["z"], {}),
+        ],
+        {"x": ("float32", (None, 4, 6, 3))},
+        {"z": ("float32", (1, 1, 1, 1))},
+        {"kernel": KERNEL[:, :, None, None]},
+    )
+    maps = IMAGES @ KERNEL.T
+    for name, values in (("maps", maps), ("last", maps), ("active", np.maximum(maps, 0))):
+        expected = values.mean(axis=(1, 2))
+        found = embedding_of(path, IMAGES, output_name=name)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_saved_model_of_uint8_gets_stored_pixels(tmp_path):
+    spec = tf.TensorSpec((None, 4, 6, 3), tf.uint8, name="image_bytes")
+    mean = tf.function(
+        lambda image_bytes: {"z": tf.reduce_mean(tf.cast(image_bytes, tf.float32), axis=(1, 2))},
+        input_signature=[spec],
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures={"serving_default": mean})
+    expected = np.round(255 * IMAGES).mean(axis=(1, 2))
+    np.testing.assert_allclose(embedding_of(tmp_path, IMAGES, input_range="auto"), expected, rtol=1e-6)
+    stored = np.round(255 * IMAGES).astype("uint8")
+    np.testing.assert_allclose(embedding_of(tmp_path, stored), expected, rtol=1e-6)
+    with pytest.raises(
+        InputError, match="images must be uint8, .* Received: float32. Pass input_range='auto'"
+    ):
+        embedding_of(tmp_path, IMAGES)
+    with pytest.raises(InputError, match="mean and std must be used only with inputs of floats"):
+        load_encoder(tmp_path, mean=0.5)
+    with pytest.raises(InputError, match="output_name must be an output of the signature serving_default"):
+        load_encoder(tmp_path, output_name="y")
+
+
+@pytest.mark.parametrize(
+    ("layer", "high"),
+    [
+        (keras.layers.Rescaling(1 / 127.5, offset=-1), 255),
+        (keras.layers.Rescaling(2.0, offset=-1), 1),
+        (keras.layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[60.0, 60.0, 60.0]), 255),
+        (keras.layers.Normalization(mean=[0.5, 0.4, 0.3], variance=[0.1, 0.1, 0.1]), 1),
+    ],
+    ids=["bytes", "unit", "normalisation of bytes", "normalisation"],
+)
+def test_the_preprocessing_layers_of_a_keras_model_show_the_range_of_its_inputs(tmp_path, layer, high):
+    inputs = keras.Input((None, None, 3))
+    h = keras.layers.Resizing(2, 2)(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 1, name="maps")(layer(h)))
+    model.save(tmp_path / "model.keras")
+    expected = model(high * IMAGES)
+    found = load_encoder(tmp_path / "model.keras", input_range="auto")
+    np.testing.assert_allclose(found.embed(IMAGES), expected, rtol=1e-4, atol=1e-5)
+    assert found.conversion.value_range == (0, high) and not found.conversion.assumed
+    pooled = embedding_of(model, IMAGES, output_name="maps")  # values unchanged without input_range
+    np.testing.assert_allclose(pooled, np.mean(model(IMAGES), axis=(1, 2)), rtol=1e-4, atol=1e-5)
+
+
+def test_an_assumed_range_is_stated(tmp_path):
+    conversion = load_encoder(channels_first(tmp_path / "model.onnx"), input_range="auto").conversion
+    assert conversion.assumed and "an assumption" in conversion.describe()["text"]
+
+
+TABLE = GENERATOR.normal(size=(9, 3)).astype("float32")
+WORDS = ["", "the", "cat", "sat", "on", "mat", "dog", "ran"]
+TEXTS = ["the cat sat on the mat", "dog", "the dog ran"]
+
+
+def numbers(text):
+    return [WORDS.index(word) for word in text.split()]
+
+
+def text_encoder(path, positions=None):
+    """Vectors of tokens, and their sum with the first position twice."""
+    return save_onnx(
+        path,
+        [
+            ("Gather", ["table", "input_ids"], ["vectors"], {}),
+            ("Cast", ["attention_mask"], ["real"], {"to": 1}),
+            ("Unsqueeze", ["real", "two"], ["column"], {}),
+            ("Mul", ["vectors", "column"], ["last_hidden_state"], {}),
+            ("ReduceSum", ["last_hidden_state", "one"], ["pooler_output"], {"keepdims": 0}),
+        ],
+        {
+            "input_ids": ("int64", ("batch", positions)),
+            "attention_mask": ("int64", ("batch", positions)),
+            "token_type_ids": ("int64", ("batch", positions)),
+        },
+        {
+            "last_hidden_state": ("float32", ("batch", positions, 3)),
+            "pooler_output": ("float32", ("batch", 3)),
+        },
+        {"table": TABLE, "one": np.array([1]), "two": np.array([2])},
+    )
+
+
+def test_texts_become_ids_and_a_mask_by_a_tokenizer(tmp_path):
+    path = text_encoder(tmp_path / "model.onnx")
+    rows = [TABLE[numbers(text)] for text in TEXTS]
+    mean, total = np.array([row.mean(axis=0) for row in rows]), np.array([row.sum(axis=0) for row in rows])
+
+    def as_lists(texts):
+        return [numbers(text) for text in texts]
+
+    def as_arrays(texts):
+        ids = [numbers(text) for text in texts]
+        longest = max(map(len, ids))
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in ids]
+        padded = [row + [8] * (longest - len(row)) for row in ids]  # any number: it is masked
+        return {"input_ids": padded, "attention_mask": mask, "special": mask}
+
+    for tokenizer in (as_lists, as_arrays):
+        options = {"tokenizer": tokenizer, "output_name": "last_hidden_state"}
+        np.testing.assert_allclose(embedding_of(path, TEXTS, **options), mean, rtol=1e-5)
+        options["output_name"] = "pooler_output"
+        np.testing.assert_allclose(embedding_of(path, TEXTS, **options), total, rtol=1e-5)
+    with pytest.raises(InputError, match="Received: last_hidden_state, pooler_output. Choose one by output"):
+        embedding_of(path, TEXTS, tokenizer=as_lists)
+    fixed = text_encoder(tmp_path / "fixed.onnx", 6)
+    options = {"tokenizer": as_lists, "output_name": "pooler_output"}
+    np.testing.assert_allclose(embedding_of(fixed, TEXTS, **options), total, rtol=1e-5)
+    with pytest.raises(InputError, match="at most 6 ids for a text, .* Received: 8. Truncate them"):
+        embedding_of(fixed, [TEXTS[0] + " dog ran"], **options)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        (lambda texts: [[0.5]] * len(texts), "must return a list of integers for each text"),
+        (lambda texts: [[1]], "must return a list of integers for each text, .* list of 1 for 3 texts"),
+        (lambda texts: {"ids": [[1]] * len(texts)}, "inputs of the encoder, input_ids, .* Received: ids"),
+        ("words.txt", "must be a function from a list of str to ids, or the path of a tokenizer.json"),
+        ("none.json", "tokenizer must be an existing file. Received: none.json"),
+    ],
+)
+def test_bad_tokenizers_are_refused(tmp_path, tokenizer, message):
+    path = text_encoder(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=message):
+        embedding_of(path, TEXTS, tokenizer=tokenizer, output_name="pooler_output")
+
+
+def test_a_file_of_the_package_tokenizers_is_a_tokenizer(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {word or "[PAD]": number for number, word in enumerate(WORDS)}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[PAD]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.enable_padding(length=12)  # of no effect
+    made.save(str(tmp_path / "tokenizer.json"))
+    options = {"tokenizer": tmp_path / "tokenizer.json", "output_name": "last_hidden_state"}
+    expected = [TABLE[numbers(text)].mean(axis=0) for text in TEXTS]
+    path = text_encoder(tmp_path / "model.onnx")
+    np.testing.assert_allclose(embedding_of(path, TEXTS, **options), expected, rtol=1e-5)
+    assert "by the tokenizer tokenizer.json" in load_encoder(path, **options).conversion.describe()["text"]
+
+
+def test_a_keras_model_of_ids_without_a_mask_reads_no_padding():
+    ids = keras.Input((None,), dtype="int32")
+    vectors = keras.layers.Embedding(9, 3)(ids)
+    model = keras.Model(ids, keras.layers.GlobalAveragePooling1D()(vectors))
+    table = model.layers[1].get_weights()[0]
+    found = embedding_of(model, TEXTS, tokenizer=lambda texts: [numbers(text) for text in texts])
+    np.testing.assert_allclose(found, [table[numbers(text)].mean(axis=0) for text in TEXTS], rtol=1e-5)
+
+
+def waveform_encoder(path, nodes, inputs, outputs, **constants):
+    filters = GENERATOR.normal(size=(2, 1, 4)).astype("float32")
+    constants |= {"filters": filters, "one": np.array([1])}
+    return save_onnx(path, nodes, inputs, outputs, constants), filters[:, 0]
+
+
+CONVOLUTION = ("Conv", ["wave", "filters"], ["frames"], {"strides": [2]})
+
+
+def frames_of(wave, filters):
+    return np.array([filters @ wave[start : start + 4] for start in range(0, len(wave) - 3, 2)])
+
+
+def waveforms(*lengths):
+    parts = [GENERATOR.normal(size=length).astype("float32") for length in lengths]
+    x = np.full((len(parts), max(lengths)), 9.0, "float32")  # padding that must not be read
+    for row, part in zip(x, parts, strict=True):
+        row[: len(part)] = part
+    return parts, {"x": x, "lengths": np.array(lengths)}
+
+
+def test_waveforms_are_read_without_padding_where_the_encoder_has_no_mask(tmp_path):
+    path, filters = waveform_encoder(
+        tmp_path / "model.onnx",
+        [CONVOLUTION],
+        {"wave": ("float32", ("batch", 1, None))},
+        {"frames": ("float32", ("batch", 2, None))},
+    )
+    parts, data = waveforms(20, 12, 20, 31)
+    frames = [frames_of(part, filters) for part in parts]
+    expected = [np.concatenate([one.mean(axis=0), one.std(axis=0)]) for one in frames]
+    found = embedding_of(path, data, sample_rate=8000)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    found = embedding_of(path, data, "mean", sample_rate=8000)
+    np.testing.assert_allclose(found, np.array(expected)[:, :2], rtol=1e-4, atol=1e-5)
+    loaded = load_encoder(path, sample_rate=8000)
+    assert loaded.preprocessing.sample_rate == 8000
+    assert loaded.conversion.describe()["text"].startswith("Waveforms at 8,000 Hz are passed without padding")
+    with pytest.raises(InputError, match="sampled at 8000 Hz, the rate of the encoder. Received: 16000 Hz"):
+        embeddings_of(loaded, Examples(data, 16_000))
+
+
+def test_waveforms_come_with_their_mask_or_in_a_fixed_length(tmp_path):
+    both = {"input_values": ("float32", ("batch", None)), "attention_mask": ("int32", ("batch", None))}
+    nodes = [
+        ("Cast", ["attention_mask"], ["real"], {"to": 1}),
+        ("Mul", ["input_values", "real"], ["kept"], {}),
+        ("ReduceSum", ["kept", "one"], ["z"], {"keepdims": 1}),
+    ]
+    path, _ = waveform_encoder(tmp_path / "mask.onnx", nodes, both, {"z": ("float32", ("batch", 1))})
+    parts, data = waveforms(5, 3)
+    expected = [[part.sum()] for part in parts]
+    np.testing.assert_allclose(embedding_of(path, data, sample_rate=8000), expected, rtol=1e-4)
+    np.testing.assert_allclose(embedding_of(path, data), expected, rtol=1e-4)  # named by their meaning
+    inputs = {"wave": ("float32", (None, 4))}
+    nodes = [("ReduceSum", ["wave", "one"], ["z"], {"keepdims": 1})]
+    path, _ = waveform_encoder(tmp_path / "fixed.onnx", nodes, inputs, {"z": ("float32", ("batch", 1))})
+    cut = embedding_of(path, {**data, "x": np.where(data["x"] == 9, 0, data["x"])}, sample_rate=8000)
+    np.testing.assert_allclose(cut, [[parts[0][:4].sum()], [parts[1].sum()]], rtol=1e-4)
+    assert (
+        "cut or padded with zeros to 4 samples"
+        in load_encoder(path, sample_rate=8000).conversion.describe()["text"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "chw"}, "layout must be nchw or nhwc. Received: layout='chw'"),
+        (
+            {"mean": (0.1, 0.2)},
+            "mean must be finite numbers: one or 3, one for each channel. Received: mean=",
+        ),
+        (
+            {"mean": 123.7},
+            r"mean must lie in the range of the inputs, \[0, 1\]. .* input_range=\(0, 255\)",
+        ),
+        ({"std": 0}, "std must be positive numbers"),
+        ({"std": "a"}, "std must be a number, or one for each channel. Received: std='a'"),
+        ({"scale": 0}, "scale must be a positive number"),
+        ({"input_range": (1, 0)}, "input_range must be"),
+        ({"sample_rate": 0}, "sample_rate must be at least 1 Hz"),
+        (
+            {"sample_rate": 8000},
+            r"sample_rate must be used only with an encoder of waveforms, .* pixels \(None, 3",
+        ),
+        ({"tokenizer": len}, "tokenizer must be used only with an encoder of ids"),
+        ({"tokenizer": len, "mean": 0.5}, "mean must be used only with encoders of images"),
+    ],
+)
+def test_options_that_are_not_valid_are_refused(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        load_encoder(channels_first(tmp_path / "model.onnx"), **options)
+
+
+def test_options_need_an_encoder_whose_inputs_are_known(tmp_path):
+    with pytest.raises(InputError, match="mean must be used only with an encoder whose inputs are known"):
+        load_encoder(lambda x: x, mean=0.5)
+    with pytest.raises(InputError, match="output_name must be used only with a model or a file"):
+        load_encoder(lambda x: x, output_name="z")
+    vectors = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises(
+        InputError, match="mean must be used only with an encoder of images, whose only input"
+    ):
+        load_encoder(vectors, mean=0.5)
+    with pytest.raises(InputError, match="layout must be given to load_encoder"):
+        embedding_report(load_encoder(vectors), np.zeros((9, 4)), path=None, layout="nchw")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (255 * IMAGES, r"images must lie in \[0, 1\] .* Pass scale=, the pixel value of white, such as 255"),
+        (IMAGES[..., :2], "with 3 channels on the last axis. Received: shape"),
+        (IMAGES[0], "images must be .* Received: shape"),
+    ],
+)
+def test_data_that_are_no_images_for_the_encoder_are_refused(tmp_path, data, message):
+    with pytest.raises(InputError, match=message):
+        embedding_of(channels_first(tmp_path / "model.onnx"), data, mean=0.5)
+
+
+def test_reconstructions_return_to_the_form_of_the_data(tmp_path):
+    flat = {"z": ("float32", (None, 3, 4, 6))}
+    copy = [("Identity", ["x"], ["z"], {})]
+    save_onnx(tmp_path / "encode.onnx", copy, {"x": flat["z"]}, flat, {})
+    copy = [("Identity", ["z"], ["made"], {})]
+    save_onnx(tmp_path / "decode.onnx", copy, flat, {"made": flat["z"]}, {})
+    loaded = load_encoder(tmp_path, mean=MEAN, std=STD)
+    np.testing.assert_allclose(loaded.reconstruct(IMAGES), IMAGES, atol=1e-6)
+
+
+def published_model():
+    """The classifier of turned lines of text that a package on PyPI contains."""
+    spec = importlib.util.find_spec("rapidocr_onnxruntime")
+    if spec is None:
+        pytest.skip("rapidocr-onnxruntime is not installed; `make test` installs it where it can be had")
+    return Path(spec.submodule_search_locations[0]) / "models" / "ch_ppocr_mobile_v2.0_cls_infer.onnx"
+
+
+def test_a_published_model_reports_what_it_was_trained_for(tmp_path):
+    """Lines of text that are upright or turned by 180°, which the model tells apart."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    path, font = published_model(), ImageFont.load_default(28)
+    images, turned = [], np.arange(60) % 2
+    for number in range(60):
+        image = Image.new("RGB", (192, 48), "white")
+        ImageDraw.Draw(image).text((6, 6), f"Chapter {number * 37}", "black", font)
+        images.append(np.asarray(image.rotate(180 * turned[number])))
+    options = {"mean": 0.5, "std": 0.5}  # as in the code of the package
+    scores = embedding_of(path, np.array(images), **options)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)  # of a softmax
+    assert np.mean(scores.argmax(axis=1) == turned) >= 0.95
+    results = embedding_report(
+        path,
+        np.array(images),
+        {"turned": turned},
+        tmp_path / "page.html",
+        pairs=False,
+        output_name="pool2d_10.tmp_0",
+        verbose=False,
+        **options,
+    )
+    assert results["encoder"]["embedding_shape"] == [1, 1, 200] and results["encoder"]["numbers"] == 200
+    assert results["probes"]["turned"]["linear"] >= 0.95
+    assert results["encoder"]["inputs"]["layout"] == "nchw"
+    page = (tmp_path / "page.html").read_text()
+    assert (
+        "passed in [0, 1], reduced by the mean 0.5, divided by the standard deviation 0.5; float32, " in page
+    )
