@@ -83,10 +83,10 @@ constraints:
 	.venv-pins/bin/python $(FREEZE) >> constraints-tf216.txt
 	rm -rf .venv-pins
 
-# docs/results.md from the records of docs/results/
 architecture: $(VENV)/.installed
 	$(VENV)/bin/python tools/architecture.py
 
+# docs/results.md and docs/results/*.md from the records of docs/results/*.json and benchmarks/results.toml
 results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 

@@ -1,4 +1,4 @@
-"""Records of measurements: what may be written, and the page made from them."""
+"""Records of measurements: what may be written."""
 
 import json
 
@@ -8,11 +8,6 @@ import pytest
 @pytest.fixture
 def records(benchmark_module):
     return benchmark_module("parts.records")
-
-
-@pytest.fixture
-def results(benchmark_module):
-    return benchmark_module("render_results")
 
 
 def test_records_are_merged_by_name_and_sorted(records, record, tmp_path):
@@ -80,61 +75,6 @@ def test_a_file_that_is_no_json_is_named(records, record, tmp_path):
 )
 def test_a_goal_is_compared_with_the_mean(records, record, mean, goal, met):
     assert records.is_met(record(mean=mean, goal=goal)) is met
-
-
-def test_the_page_has_a_table_per_file(records, results, record, tmp_path):
-    folder = tmp_path / "results"
-    records.write_records(
-        folder / "vector_quantizer.json", {"vq.b": record(mean=2.5), "vq.a": record(note="x|y")}
-    )
-    records.write_records(folder / "digits.json", {"digits.mse": record(mean=0.013071, sd=0.0, n=1, goal="")})
-    assert results.main(["--docs", str(tmp_path)]) == 0
-    page = (tmp_path / "results.md").read_text()
-    command = "`python benchmarks/example.py --record docs/results/example.json`"
-    assert (
-        page.index("## Digits")
-        < page.index("## Vector quantizer")
-        < page.index("`vq.a`")
-        < page.index("`vq.b`")
-    )
-    assert f"| `digits.mse` | 0.01307 | 1 |  |  | 41 | {command} | worst cell |" in page
-    assert f"| `vq.a` | 1.9 ± 0.03 | 5 | <= 2.2 | yes | 41 | {command} | x\\|y |" in page
-    assert f"| `vq.b` | 2.5 ± 0.03 | 5 | <= 2.2 | **no** | 41 | {command} | worst cell |" in page
-
-
-def test_check_fails_until_the_page_is_rendered(records, results, record, tmp_path, capsys):
-    check = ["--docs", str(tmp_path), "--check"]
-    path = tmp_path / "results" / "example.json"
-    records.write_records(path, {"a.b": record()})
-    assert results.main(check) == 1
-    assert "Run: python benchmarks/render_results.py" in capsys.readouterr().err
-    results.main(["--docs", str(tmp_path)])
-    assert results.main(check) == 0
-    records.write_records(path, {"a.b": record(mean=2.0)})
-    assert results.main(check) == 1
-
-
-def test_a_bad_file_of_records_is_one_line(results, tmp_path, capsys):
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "example.json").write_text('{"a.b": {"mean": 1}}')
-    assert results.main(["--docs", str(tmp_path)]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
-    assert not (tmp_path / "results.md").exists()
-
-
-@pytest.mark.parametrize(
-    "value, text",
-    [
-        (1.9, "1.9"),
-        (0.0130712, "0.01307"),
-        (15230.4, "15,230"),
-        (65536, "65,536"),
-        (0.0, "0"),
-        (-51.25, "-51.25"),
-    ],
-)
-def test_numbers_have_four_significant_digits(results, value, text):
-    assert results.number(value) == text
 
 
 def test_the_record_of_repeats(records):
