@@ -13,6 +13,7 @@ from keras_ae.export.signature import summary
 from keras_ae.export.verification_process import RUNNERS
 from keras_ae.models.endpoint import as_plain_array, checked_input, lengths_of
 from keras_ae.models.preprocessing import Preprocessing
+from keras_ae.tables import as_columns, check_table, values_of
 
 
 class Artifact:
@@ -96,7 +97,9 @@ class Artifact:
             )
         lengths = {name: inputs[name] for name in specs if name.endswith("lengths")}
         arrays = {
-            name: _fit(f"Input `{name}` of `{endpoint}`", inputs[name], spec, lengths_of(name, lengths))
+            name: self._fitted(
+                f"Input `{name}` of `{endpoint}`", inputs[name], spec, lengths_of(name, lengths)
+            )
             for name, spec in specs.items()
         }
         try:
@@ -119,6 +122,15 @@ class Artifact:
                 f"name must be one of the inputs {sorted(specs)} of `{endpoint}`. Received: name={name!r}."
             )
         return tuple(specs[name]["shape"])
+
+    def _fitted(self, label, value, spec, lengths):
+        """Return an input as an array; a table with named columns is converted by these."""
+        if not spec.get("table") or self.preprocessing is None:
+            return _fit(label, value, spec, lengths)
+        columns = as_columns(self.preprocessing.columns)
+        array = np.asarray(value, "float32") if hasattr(value, "dtype") else values_of(value, columns)
+        check_table(array, columns, label)
+        return array
 
     def _endpoint(self, name):
         endpoints = self.manifest["endpoints"]

@@ -29,7 +29,12 @@ def preprocessing_for(
 
 
 def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessing | None) -> dict:
-    """Return the descriptions of endpoints with a `value_range` for each input that is raw data."""
+    """Return the descriptions of endpoints with a `value_range` for each input that is raw data.
+
+    Inputs that are the rows of a table have `"table": true` instead.
+    """
+    if preprocessing is not None and preprocessing.columns is not None:
+        return {name: _with_tables(entry, len(preprocessing.columns)) for name, entry in described.items()}
     if preprocessing is None or preprocessing.value_range is None:
         return dict(described)
     return {
@@ -44,6 +49,14 @@ def with_value_ranges(described: Mapping[str, dict], preprocessing: Preprocessin
         }
         for name, entry in described.items()
     }
+
+
+def _with_tables(entry, width):
+    inputs = {
+        key: {**spec, "table": True} if key == "x" and spec["shape"] == [None, width] else spec
+        for key, spec in entry["inputs"].items()
+    }
+    return {**entry, "inputs": inputs}
 
 
 def with_uint8_images(

@@ -37,6 +37,8 @@ from keras_ae.layers.speech.time_jitter import TimeJitter
 from keras_ae.layers.speech.voice_perturbation import VoicePerturbation
 from keras_ae.layers.speech.waveform_noise import WaveformNoise
 from keras_ae.layers.step_predictors import StepPredictors
+from keras_ae.layers.tables.table_features import TableFeatures
+from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.layers.text.distinct_words import DistinctWords
 from keras_ae.layers.text.gru_decoder import GRUDecoder
 from keras_ae.layers.text.gru_step import GRUStep
@@ -84,6 +86,8 @@ __all__ = [
     "SpecAugment",
     "SpectralPerturbation",
     "StepPredictors",
+    "TableFeatures",
+    "TableLikelihood",
     "TimeJitter",
     "VectorQuantizer",
     "VoicePerturbation",

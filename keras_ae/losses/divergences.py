@@ -7,7 +7,7 @@ variables; all are independent, so their terms are added.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras import ops
 
@@ -201,11 +201,12 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
-def log_likelihood_of(likelihood: str, target: Tensor, parameters: Tensor, scale: float = 1.0) -> Tensor:
+def log_likelihood_of(likelihood: Any, target: Tensor, parameters: Tensor, scale: float = 1.0) -> Tensor:
     """Return `log p(target | parameters)` in nats, elementwise.
 
     Args:
-        likelihood: `"bernoulli"` (the parameters are logits) or `"gaussian"` (means).
+        likelihood: `"bernoulli"` (the parameters are logits), `"gaussian"` (means), or an object with a
+            method `log_prob(target, parameters)`, such as `layers.TableLikelihood`.
         target: `(batch, ...)`.
         parameters: `(batch, ...)`.
         scale: standard deviation of the Gaussian.
@@ -217,6 +218,8 @@ def log_likelihood_of(likelihood: str, target: Tensor, parameters: Tensor, scale
     """
     if likelihood == "bernoulli":
         return bernoulli_log_prob(parameters, target)
+    if likelihood != "gaussian":
+        return likelihood.log_prob(target, parameters)
     constant = math.log(scale) + 0.5 * math.log(2 * math.pi)
     return -0.5 * ops.square((target - parameters) / scale) - constant
 

@@ -187,7 +187,11 @@ def check_values(rules, x, y=None, sample_weight=None):
         padded = lengths if name in (rules.values, "y") else None
         for rows in _parts(value):
             part = _array(value[rows])
-            if part.dtype.kind in "fiu" and part.size and not _fine(part, limits and limits[0]):
+            if rules.table is not None and name in (rules.values, "y"):
+                if weights is not None:
+                    part = np.where((weights.reshape(-1)[rows] != 0)[:, None], part, np.nan)
+                rules.table.check_rows(part, name, rows.start)
+            elif part.dtype.kind in "fiu" and part.size and not _fine(part, limits and limits[0]):
                 _check_counted(name, part, limits, padded, weights, rows)
 
 

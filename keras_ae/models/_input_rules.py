@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,6 +38,8 @@ class InputRules:
         made_by: function that returns such inputs, for messages.
         value_range: `(lowest, highest)` of the values, from `model.preprocessing`, or `None`.
         dtype: dtype of the values.
+        table: `layers.TableLikelihood` of values that are the rows of a table: NaN is then a missing value,
+            and a table with named columns is converted by it.
     """
 
     shapes: Mapping[str, tuple | None] = field(default_factory=lambda: {"x": None})
@@ -51,6 +54,7 @@ class InputRules:
     made_by: str = ""
     value_range: tuple[float, float] | None = None
     dtype: str = "float32"
+    table: Any = None
 
     def signature(self) -> list:
         """Return the signature of the model's call for Keras' export: the values and the required entries."""
@@ -280,7 +284,7 @@ def as_batch(rules, x, name="x"):
             "Encode all batches with keras_ae.evaluation.encode_batches(model, data)."
         )
     if is_table(x):
-        return table_values(x, name)
+        return table_values(x, name) if rules.table is None else rules.table.rows_of(x)
     if isinstance(x, (list, tuple)):
         return _stacked(rules, x, name)
     return x

@@ -7,8 +7,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import InputError
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules, loss_bounds
 from keras_ae.models.base import BaseModel
@@ -29,6 +31,7 @@ from keras_ae.ops.sequences import (
     unpack_inputs,
 )
 from keras_ae.ops.terms import mean_term, scalars, take_losses
+from keras_ae.tables.values import random_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
@@ -45,6 +48,8 @@ class AutoEncoder(BaseModel):
         bottleneck: `None`, a discrete bottleneck of `keras_ae.layers`, or any layer.
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function
             `f(x, x_hat)` that returns a loss per example or per element.
+        likelihood: `layers.TableLikelihood` for the rows of a table, whose parameters the decoder returns.
+            The reconstruction loss is then `-log p(x|z)`, the mean over observed values.
 
     Inputs of `fit`, `evaluate`:
         x: `(batch, ...)`, or `{"x": (batch, length, features), "lengths": (batch,)}`
@@ -70,6 +75,7 @@ class AutoEncoder(BaseModel):
 
     # in addition to the loss and the bottleneck's terms
     term_names: tuple[str, ...] = ("reconstruction_loss",)
+    likelihood_names: tuple[str, ...] = ()  # likelihoods that a subclass accepts by their names
 
     def __init__(
         self,
@@ -78,13 +84,16 @@ class AutoEncoder(BaseModel):
         bottleneck: keras.Layer | None = None,
         *,
         reconstruction_loss: Any = "mse",
+        likelihood: str | TableLikelihood | None = None,
         **kwargs: Any,
     ):
+        _check_likelihood(likelihood, self.likelihood_names)
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
         self.bottleneck: Any = bottleneck
         self.reconstruction_loss = reconstruction_loss
+        self.likelihood: Any = likelihood
         self.track_terms(*self.term_names)
         self._build_on_encoder()
 
@@ -101,6 +110,8 @@ class AutoEncoder(BaseModel):
         features = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
         embedding = self.build_embedding(features)
         reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
+        if self.table is not None:
+            reconstruction = self.table(reconstruction)
         check_reconstruction(reconstruction.shape, self.sample_shape)
         check_loss(self.reconstruction_loss, self.sample_shape)
         self.built = True
@@ -108,7 +119,10 @@ class AutoEncoder(BaseModel):
     def own_preprocessing(self) -> Preprocessing | None:
         """Return what the parts determine; a likelihood of values in [0, 1] declares this range for `x`."""
         found = super().own_preprocessing()
-        bounded = getattr(self, "likelihood", None) == "bernoulli"
+        bounded = self.likelihood == "bernoulli"
+        if self.table is not None:
+            columns = tuple(column.to_dict() for column in self.table.columns)
+            return Preprocessing(modality="table", columns=columns)
         if found is not None or not bounded or not self.built:
             return found
         sizes = [size for size in self.sample_shape if size is not None]
@@ -128,7 +142,7 @@ class AutoEncoder(BaseModel):
         return embedding
 
     def input_rules(self) -> InputRules:
-        return InputRules(self.input_shapes(), target=True, **self.target_bounds())
+        return InputRules(self.input_shapes(), target=True, table=self.table, **self.target_bounds())
 
     def input_shapes(self) -> dict[str, tuple[int | None, ...] | None]:
         """Return `{name: shape}` of the entries that `x` may contain."""
@@ -153,6 +167,10 @@ class AutoEncoder(BaseModel):
 
         `lengths` `(batch,)` counts the real codes of padded sequences.
         """
+        return self._mean(self.decoded_parameters(codes, lengths))
+
+    def decoded_parameters(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the decoder's output in inference: the parameters of the likelihood, if there is one."""
         embedding = self._embedding(codes)
         mask = None if lengths is None else sequence_mask(lengths, ops.shape(embedding)[1])
         return call_masked(self.decoder, embedding, mask, training=False)
@@ -170,24 +188,38 @@ class AutoEncoder(BaseModel):
         commitment loss. Terms of the batch as a whole and of the weights are excluded.
         """
         x = self.checked_inputs(x)
-        error = self.reconstruction_error(x)
+        features = self.features(*unpack_inputs(x))
+        if self.table is None:
+            error = self.reconstruction_error(x)
+        else:
+            target, observed = self.target_of(unpack_inputs(x)[0], None)
+            parameters = self.decoded_parameters(self._code(features))
+            error = mean_per_example(self.element_losses(target, parameters), observed)
         if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
             return error
-        features = self.features(*unpack_inputs(x))
         return error + self.bottleneck.example_losses(features, mask_of(features))
 
     def reconstruction_error(self, x: Any) -> Tensor:
-        """Return the reconstruction loss of each example, the mean over its real elements: `(batch,)`."""
+        """Return the reconstruction loss of each example, the mean over its real elements: `(batch,)`.
+
+        For the rows of a table it is the mean of `TableLikelihood.errors` over the observed values.
+        """
         x = self.checked_inputs(x)
         values, lengths = unpack_inputs(x)
         target, mask = self.target_of(values, input_mask(values, lengths))
-        return mean_per_example(self.element_losses(target, self.reconstruct(x)), mask)
+        errors = self.element_losses if self.table is None else self.table.errors
+        return mean_per_example(errors(target, self.reconstruct(x)), mask)
 
     def features(self, x: Any, lengths: Tensor | None = None) -> Tensor:
         """Return the encoder's output in inference."""
         if lengths is None:
             x, lengths = unpack_inputs(x)
         return call_masked(self.encoder, x, input_mask(x, lengths), training=False)
+
+    @property
+    def table(self) -> TableLikelihood | None:
+        """The likelihood of a model of tables; `None` for other data."""
+        return self.likelihood if isinstance(self.likelihood, TableLikelihood) else None
 
     @property
     def discrete(self) -> bool:
@@ -210,7 +242,7 @@ class AutoEncoder(BaseModel):
 
     def target_of(self, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return `(target, mask of the target)` for the reconstruction of `values`."""
-        return values, mask
+        return values, mask if self.table is None else self.table.observed(values)
 
     def decoder_output(self, embedding: Tensor, x: Any, training: bool | None) -> Tensor:
         """Return the decoder's output for the embedding of the inputs `x`."""
@@ -224,7 +256,11 @@ class AutoEncoder(BaseModel):
         embedding = call_masked(self.encoder, values, mask, training)
         if self.bottleneck is not None:
             embedding = self.bottleneck(embedding, training=training)
-        return crop(self.decoder_output(embedding, x, training), self.target_of(values, mask)[0])
+        return self._mean(crop(self.decoder_output(embedding, x, training), self.target_of(values, mask)[0]))
+
+    def _mean(self, parameters):
+        """Return the reconstruction for the decoder's output."""
+        return parameters if self.table is None else self.table(parameters)
 
     def compute_terms(
         self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
@@ -242,7 +278,7 @@ class AutoEncoder(BaseModel):
         target, mask = self.target_of(values if y is None else y, mask)
         weights = combine(mask, sample_weight)
         target = where_counted(target, weights)
-        self.observe_reconstruction(target, crop(reconstruction, target), weights)
+        self.observe_reconstruction(target, self._mean(crop(reconstruction, target)), weights)
         error = mean_term(self.element_losses(target, reconstruction), weights)
         return scalars({"loss": error + added, "reconstruction_loss": error})
 
@@ -252,26 +288,39 @@ class AutoEncoder(BaseModel):
             return {}
         return {"mask": mask_of(features), "sample_weight": sample_weight}
 
+    def observe_reconstruction(
+        self, target: Tensor, reconstruction: Tensor, weights: Tensor | None = None
+    ) -> None:
+        """Update the metrics given to `compile`; missing values of a table count as reconstructed."""
+        if self.table is not None:
+            weights = ops.cast(weights, "float32")
+            target = ops.where(weights > 0, target, reconstruction)
+            weights = ops.max(weights, axis=1)
+        super().observe_reconstruction(target, reconstruction, weights)
+
     def element_losses(self, target: Tensor, reconstruction: Tensor) -> Tensor:
-        """Return the reconstruction loss before its mean: `(batch, ...)`, float32."""
+        """Return the loss of the decoder's output before its mean: `(batch, ...)`, float32."""
+        if self.table is not None:
+            return -self.table.log_prob(target, reconstruction)
         return reconstruction_losses(self.reconstruction_loss, target, crop(reconstruction, target))
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Return the functions to export, by name; see `keras_ae.models.Endpoint`."""
         inputs = self.input_specs()
-        margin = self._margin_endpoint if self.discrete else None
+        given: dict[str, Any] = {"margin": self._margin_endpoint if self.discrete else None}
+        given["sample"] = None if self.table is None else self._sample_rows
         return {
-            "serving_default": Endpoint(self._reconstruct_endpoint, inputs, ("saved_model",), margin=margin),
-            "encode": Endpoint(self._encode_endpoint, inputs, margin=margin),
+            "serving_default": Endpoint(self._reconstruct_endpoint, inputs, ("saved_model",), **given),
+            "encode": Endpoint(self._encode_endpoint, inputs, **given),
             "decode": Endpoint(
                 self._decode_endpoint,
                 self.code_specs(),
                 sample=self._sample_codes,
                 value_ranges={"codes": (0, self.bottleneck.num_values - 1)} if self.discrete else {},
             ),
-            "reconstruct": Endpoint(self._reconstruct_endpoint, inputs, margin=margin),
-            "score": Endpoint(self._score_endpoint, inputs, margin=margin),
-            "reconstruction_error": Endpoint(self._error_endpoint, inputs, margin=margin),
+            "reconstruct": Endpoint(self._reconstruct_endpoint, inputs, **given),
+            "score": Endpoint(self._score_endpoint, inputs, **given),
+            "reconstruction_error": Endpoint(self._error_endpoint, inputs, **given),
         }
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
@@ -309,6 +358,9 @@ class AutoEncoder(BaseModel):
     def _error_endpoint(self, **inputs):
         return {"reconstruction_error": self.reconstruction_error(inputs)}
 
+    def _sample_rows(self, inputs):
+        return {"x": random_rows(inputs["x"], self.table.columns)}
+
     def _sample_codes(self, inputs):
         if not self.discrete:
             return inputs
@@ -327,5 +379,19 @@ class AutoEncoder(BaseModel):
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "bottleneck": self.bottleneck}
         parts["reconstruction_loss"] = self.reconstruction_loss
+        parts |= {} if self.likelihood is None else {"likelihood": self.likelihood}
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized}
+
+
+def _check_likelihood(likelihood, names):
+    """Raise `InputError` unless a likelihood is a `TableLikelihood`, or one of `names`.
+
+    Without names, `None` is accepted too.
+    """
+    if isinstance(likelihood, TableLikelihood) or likelihood in (names or (None,)):
+        return
+    listed = f"one of {', '.join(map(repr, names))}," if names else "None"
+    raise InputError(
+        f"likelihood must be {listed} or a layers.TableLikelihood. Received: likelihood={likelihood!r}"
+    )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
@@ -22,7 +22,7 @@ class Preprocessing:
     All fields but `modality` are optional; `None` means unknown.
 
     Args:
-        modality: "images", "speech", "text", or "values" for anything else.
+        modality: "images", "speech", "text", "table", or "values" for anything else.
         value_range: `(low, high)` of the inputs of the model; (0, 1) for pixels divided by 255.
         image_size: `(height, width)` of the images in training.
         channels: number of channels of an image.
@@ -36,6 +36,8 @@ class Preprocessing:
         lowercase: whether words are lowercased.
         vocabulary_size: number of words in the vocabulary.
         max_words: maximum number of words that are read from a sentence.
+        columns: columns of a table, each as `tables.TableColumn.to_dict` describes it: the model takes
+            indices in place of their categories, and NaN for missing values.
 
     Raises:
         InputError: the value of a field is not valid, or the field does not belong to the modality.
@@ -58,6 +60,7 @@ class Preprocessing:
     lowercase: bool | None = None
     vocabulary_size: int | None = None
     max_words: int | None = None
+    columns: tuple[dict[str, Any], ...] | None = None
 
     def __repr__(self):
         return f"Preprocessing({', '.join(f'{key}={value!r}' for key, value in self.to_dict().items())})"
@@ -100,7 +103,8 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the known fields, serialisable as JSON."""
-        known = {name: value for name, value in asdict(self).items() if value is not None}
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        known = {name: value for name, value in known.items() if value is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
 
     def range_of(self, rank: int | None) -> tuple[float, float] | None:
@@ -144,9 +148,10 @@ FIELDS = {  # fields of each modality
     "images": ("value_range", "image_size", "channels", "scale"),
     "speech": ("value_range", "sample_rate", "level", "dc_removed"),
     "text": ("tokenization", "lowercase", "vocabulary_size", "max_words"),
+    "table": ("columns",),
     "values": ("value_range",),
 }
-RANKS = {"images": 4, "speech": 2}  # number of axes of a batch of raw data; any for "values"
+RANKS = {"images": 4, "speech": 2, "table": 2}  # number of axes of a batch of raw data; any for "values"
 COUNTS = ("channels", "sample_rate", "vocabulary_size", "max_words")
 
 
@@ -178,6 +183,7 @@ def _checked(name, value):
         "scale": ("a positive number", _positive),
         "level": (f"one of {', '.join(LEVELS)}", lambda v: v if v in LEVELS else None),
         "tokenization": ("a name", lambda v: v if isinstance(v, str) else None),
+        "columns": ("a list of dicts, each with a name", _dicts),
         **dict.fromkeys(("dc_removed", "lowercase"), ("true or false", _boolean)),
         **dict.fromkeys(COUNTS, ("a whole number of at least 1", lambda v: _whole_numbers([v], 1))),
     }
@@ -200,6 +206,11 @@ def _whole_numbers(values, count):
     numbers = tuple(int(value) for value in values)
     whole = len(numbers) == count and all(n == v and n >= 1 for n, v in zip(numbers, values, strict=True))
     return numbers if whole else None
+
+
+def _dicts(value):
+    found = tuple(dict(column) for column in value)
+    return found if found and all(isinstance(column.get("name"), str) for column in found) else None
 
 
 def _positive(value):

@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_ae.errors import require
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
-from keras_ae.losses.divergences import log_likelihood_of
+from keras_ae.layers.tables.table_likelihood import TableLikelihood
+from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
@@ -46,7 +47,8 @@ class VariationalAutoEncoder(AutoEncoder):
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
             the training steps for a warm-up, counted in a saved variable.
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
-            `"gaussian"` (it returns the mean).
+            `"gaussian"` (it returns the mean), or `layers.TableLikelihood` for the rows of a table, where
+            missing values do not count.
         observation_scale: standard deviation of the Gaussian likelihood.
         seed: seed of the samples of `z`.
 
@@ -54,7 +56,7 @@ class VariationalAutoEncoder(AutoEncoder):
         `loss`, `reconstruction_loss`, `kl_loss`, in nats per example.
 
     Raises:
-        ImportError: at the first training step, without TensorFlow Probability.
+        ImportError: at the first training step, without TensorFlow Probability, except for tables.
 
     Example:
 
@@ -67,6 +69,8 @@ class VariationalAutoEncoder(AutoEncoder):
         Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114.
     """
 
+    likelihood_names = LIKELIHOODS
+
     def __init__(
         self,
         encoder: keras.Layer,
@@ -74,19 +78,14 @@ class VariationalAutoEncoder(AutoEncoder):
         latent_dim: int,
         *,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
-        likelihood: str = "bernoulli",
+        likelihood: str | TableLikelihood = "bernoulli",
         observation_scale: float = 1.0,
         seed: int | None = None,
         **kwargs: Any,
     ):
-        if likelihood not in ("bernoulli", "gaussian"):
-            raise ValueError(
-                f"likelihood must be 'bernoulli' or 'gaussian'. Received: likelihood={likelihood!r}"
-            )
         posterior = GaussianBottleneck(latent_dim, beta=beta, seed=seed)
-        super().__init__(encoder, decoder, posterior, **kwargs)
+        super().__init__(encoder, decoder, posterior, likelihood=likelihood, **kwargs)
         self.latent_dim = latent_dim
-        self.likelihood = likelihood
         self.observation_scale = observation_scale
 
     def target_bounds(self) -> dict[str, Any]:
@@ -100,16 +99,11 @@ class VariationalAutoEncoder(AutoEncoder):
     def observation(self, parameters: Tensor) -> Any:
         """Return `p(x|z)` for the decoder's output, one distribution per element."""
         parameters = ops.cast(parameters, "float32")
+        if self.table is not None:
+            return self.table.distribution(parameters)
         if self.likelihood == "bernoulli":
             return _distributions().Bernoulli(logits=parameters)
         return _distributions().Normal(parameters, self.observation_scale)
-
-    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the mean of `p(x|z)`."""
-        return self._mean(super().decode(codes, lengths))
-
-    def call(self, x: Any, training: bool | None = None) -> Tensor:
-        return self._mean(super().call(x, training=training))
 
     def score(self, x: Any, noise: Tensor | None = None) -> Tensor:
         """Return the negative evidence lower bound `-log p(x|z) + KL(q(z|x) || N(0, I))`, nats: `(batch,)`.
@@ -129,7 +123,7 @@ class VariationalAutoEncoder(AutoEncoder):
         if noise is not None:
             z = z + ops.exp(0.5 * log_variance) * ops.cast(noise, "float32")
         z = ops.cast(z, self.bottleneck.compute_dtype)
-        parameters = ops.cast(AutoEncoder.decode(self, z, code_lengths(features)), "float32")
+        parameters = ops.cast(self.decoded_parameters(z, code_lengths(features)), "float32")
         settings = (crop(parameters, values), self.observation_scale)
         log_likelihood = log_likelihood_of(self.likelihood, values, *settings)
         kl = self.bottleneck.kl(features, mask_of(features))
@@ -147,7 +141,8 @@ class VariationalAutoEncoder(AutoEncoder):
         added += take_losses(self.bottleneck)
         parameters = call_masked(self.decoder, z, mask_of(z), training)
         added += take_losses(self.decoder)
-        target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
+        target, mask = self.target_of(ops.cast(values if y is None else y, "float32"), mask)
+        target = where_counted(target, mask)
         parameters = crop(parameters, target)
         self.observe_reconstruction(target, self._mean(parameters), combine(mask, sample_weight))
         log_likelihood = self.observation(parameters).log_prob(target)
@@ -175,7 +170,7 @@ class VariationalAutoEncoder(AutoEncoder):
         return {"reconstruction": self.decode(noise, code_lengths)}
 
     def _mean(self, parameters):
-        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
+        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else super()._mean(parameters)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -185,7 +180,6 @@ class VariationalAutoEncoder(AutoEncoder):
             **config,
             "latent_dim": self.latent_dim,
             "beta": self.bottleneck.warm_up.get_value_config(),
-            "likelihood": self.likelihood,
             "observation_scale": self.observation_scale,
             "seed": self.bottleneck.seed,
         }

@@ -8,6 +8,7 @@ from keras_ae.networks.adversarial_voice_conversion import (
     table_adain_decoder,
 )
 from keras_ae.networks.deep_info_max import deep_info_max_decoder, deep_info_max_encoder
+from keras_ae.networks.dense import dense_decoder, dense_encoder
 from keras_ae.networks.image import image_decoder, image_encoder, spatial_broadcast_decoder
 from keras_ae.networks.sentence_encoder import bag_of_words_encoder, recurrent_sentence_encoder
 from keras_ae.networks.speech_auto_encoder import frame_decoder, frame_encoder, front_end
@@ -23,6 +24,8 @@ __all__ = [
     "conv_bank_encoder",
     "deep_info_max_decoder",
     "deep_info_max_encoder",
+    "dense_decoder",
+    "dense_encoder",
     "frame_decoder",
     "frame_encoder",
     "front_end",

@@ -71,7 +71,7 @@ def test_a_sentence_model_describes_its_words():
         ({"value_range": [0, 1]}, "preprocessing must contain its modality. Received: {'value_range'"),
         (
             {"modality": "pictures"},
-            "must be one of images, speech, text, values. Received: modality='pictu",
+            "must be one of images, speech, text, table, values. Received: modality='pictu",
         ),
         ({"modality": "images", "range": [0, 1]}, r"must have keys among .*scale, .*Received: \['range'\]"),
         ({"modality": "images", "sample_rate": 8000}, "fields of images must be among .*: sample_rate=8000"),

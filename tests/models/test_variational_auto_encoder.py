@@ -93,7 +93,7 @@ def test_history_holds_the_terms_in_nats_and_the_warm_up_counts_training_steps()
 
 
 def test_an_unknown_likelihood_is_refused():
-    with pytest.raises(ValueError, match="'bernoulli' or 'gaussian'.*Received"):
+    with pytest.raises(ValueError, match="must be one of 'bernoulli', 'gaussian'.*Received"):
         auto_encoder(likelihood="poisson")
 
 

@@ -12,6 +12,7 @@ from keras_ae.layers.bottlenecks.augment_reinforce_merge import AugmentReinforce
 from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
 from keras_ae.layers.bottlenecks.score_function import ScoreFunction
 from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck
+from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
@@ -54,7 +55,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         estimator: estimator of the gradient: `"pathwise"` (the bottleneck's), `"score_function"`, `"arm"`
             (bits only), or a `layers.ScoreFunction` or `layers.AugmentReinforceMerge` with its own settings.
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
-            `"gaussian"` (it returns the mean).
+            `"gaussian"` (it returns the mean), or `layers.TableLikelihood` for the rows of a table.
         observation_scale: standard deviation of the Gaussian likelihood.
         num_samples: number of codes drawn for each example in training (one pair with `"arm"`).
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
@@ -83,6 +84,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
     """
 
     term_names = ("reconstruction_loss", "negative_elbo")
+    likelihood_names = LIKELIHOODS
 
     def __init__(
         self,
@@ -91,19 +93,18 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         bottleneck: StochasticBottleneck,
         *,
         estimator: str | ScoreFunction | AugmentReinforceMerge = "pathwise",
-        likelihood: str = "bernoulli",
+        likelihood: str | TableLikelihood = "bernoulli",
         observation_scale: float = 1.0,
         num_samples: int | None = None,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         **kwargs: Any,
     ):
-        _check(bottleneck, estimator, likelihood)
+        _check(bottleneck, estimator)
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")
         self.__dict__["_method_draws"] = MethodDraws(bottleneck.seed_generator)
-        super().__init__(encoder, decoder, bottleneck, **kwargs)
-        self.likelihood = likelihood
+        super().__init__(encoder, decoder, bottleneck, likelihood=likelihood, **kwargs)
         self.observation_scale = observation_scale
         leave_one_out = getattr(self.estimator, "baseline", None) == "leave_one_out"
         self.num_samples = (2 if leave_one_out else 1) if num_samples is None else num_samples
@@ -172,20 +173,14 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         draws = self._method_draws if seed is None else seed
         return self.decode(self.bottleneck.draw_prior((num_examples, *positions), draws))
 
-    def decode(self, codes: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the mean of `p(x|z)`."""
-        return self._mean(super().decode(codes, lengths))
-
-    def call(self, x: Any, training: bool | None = None) -> Tensor:
-        return self._mean(super().call(x, training=training))
-
     def compute_terms(
         self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str
     ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        target = where_counted(ops.cast(values if y is None else y, "float32"), mask)
         features = call_masked(self.encoder, values, mask, training)
+        target, mask = self.target_of(ops.cast(values if y is None else y, "float32"), mask)
+        target = where_counted(target, mask)
         added = take_losses(self.encoder)
         kl = mean_term(self._kl(features), sample_weight)
         self._observe(target, mask, features, sample_weight)
@@ -285,7 +280,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return likelihood, likelihood + sum_per_example(ratio, code_mask)
 
     def _mean(self, parameters):
-        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else parameters
+        return ops.sigmoid(parameters) if self.likelihood == "bernoulli" else super()._mean(parameters)
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Return the endpoints of `AutoEncoder` and `sample`, whose noise is uniform and shaped as logits."""
@@ -306,14 +301,13 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return {
             **config,
             "estimator": estimator,
-            "likelihood": self.likelihood,
             "observation_scale": self.observation_scale,
             "num_samples": self.num_samples,
             "beta": self.warm_up.get_value_config(),
         }
 
 
-def _check(bottleneck, estimator, likelihood):
+def _check(bottleneck, estimator):
     if not isinstance(bottleneck, StochasticBottleneck) or bottleneck.kl_weight:
         kind, weight = type(bottleneck).__name__, getattr(bottleneck, "kl_weight", None)
         raise ValueError(
@@ -333,5 +327,3 @@ def _check(bottleneck, estimator, likelihood):
             "bottleneck must be a BinaryBottleneck for estimator='arm'. "
             f"Received: {type(bottleneck).__name__}. 'score_function' accepts any bottleneck."
         )
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(f"likelihood must be one of {LIKELIHOODS}. Received: likelihood={likelihood!r}")
