@@ -6,9 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import keras
-import numpy as np
-
 
 def plain(value: Any) -> Any:
     """Return `value` with each NumPy scalar in it as the Python number, string or bool of its value.
@@ -17,16 +14,20 @@ def plain(value: Any) -> Any:
 
     Example:
 
+    >>> import numpy as np
     >>> plain([np.int64(8), (np.float32(0.5), "a")])
     [8, (0.5, 'a')]
     """
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        return value.item()
     if type(value) in (list, tuple):
         return type(value)(plain(part) for part in value)
     if type(value) is dict:
         return {key: plain(part) for key, part in value.items()}
-    return value
+    if type(value).__module__ == "builtins":  # the command line shows its help without NumPy
+        return value
+    import numpy as np
+
+    scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    return value.item() if scalar else value
 
 
 def take_numpy_scalars(package: str) -> None:
@@ -35,6 +36,8 @@ def take_numpy_scalars(package: str) -> None:
     The attributes and the configuration of an object then contain plain Python values, which `json` and
     comparisons require.
     """
+    import keras
+
     for name, registered in keras.saving.get_custom_objects().items():
         if name.startswith(f"{package}>") and inspect.isclass(registered):
             _wrap_constructor(registered)
@@ -52,6 +55,7 @@ def with_plain_arguments(function: Callable) -> Callable:
 
     Example:
 
+    >>> import numpy as np
     >>> type(with_plain_arguments(max)(np.int64(3), np.int64(2)))
     <class 'int'>
     """

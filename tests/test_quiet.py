@@ -20,13 +20,14 @@ ERRORS = [
     b"Segmentation fault\n",
     b"Information that is ours\n",
 ]
-# a command, and what TensorFlow might write after it, in the same process
+MISSING = b"keras-ae: nothing contains no measured embedding (embedding.json)."
+# a command that loads TensorFlow, and what that might write after it, in the same process
 PROGRAM = """
 import os, sys
 sys.path[:0] = {path}
-sys.argv = ["keras-ae", "recipes"]
+sys.argv = ["keras-ae", "compare", "nothing"]
 import keras_ae_command
-assert keras_ae_command.main() == 0
+assert keras_ae_command.main() == 2
 import tensorflow as tf
 tf.constant(1.0) + 1.0  # starts the runtime
 os.write(2, {lines})
@@ -57,7 +58,8 @@ def test_errors_stay():
 def test_command_line_shows_nothing_of_tensorflow_but_its_errors(run):
     done = run(NOTES[1] + ERRORS[1])
     assert done.returncode == 0
-    assert sorted(done.stderr.splitlines(keepends=True)) == [ERRORS[1], b"our own line\n"]
+    error, complaint, own = sorted(done.stderr.splitlines(keepends=True))
+    assert (error, own) == (ERRORS[1], b"our own line\n") and complaint.startswith(MISSING)
 
 
 def test_what_a_crashing_process_says_is_shown(run):

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from keras_ae.errors import InputError, check_finite
+from keras_ae.checks import check_finite
+from keras_ae.errors import InputError
 
 
 def as_embedding(z, name="z") -> np.ndarray:

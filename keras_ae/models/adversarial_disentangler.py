@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError, embedding_rows, integers_in
+from keras_ae.checks import embedding_rows, integers_in
+from keras_ae.errors import InputError
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder

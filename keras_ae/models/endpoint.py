@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from keras_ae.errors import InputError, check_finite, in_range, range_error
+from keras_ae.checks import check_finite, in_range, range_error
+from keras_ae.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from keras_ae import InputError, export
 from keras_ae.models import AutoEncoder
 from keras_ae.training import run as run_module
 from keras_ae.training.cli import main
-from keras_ae.training.commands import parsing
+from keras_ae.training.command_line import parsing
 from keras_ae.training.recipes import RECIPES
 
 QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")

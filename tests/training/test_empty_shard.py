@@ -44,7 +44,7 @@ def model_of(monkeypatch, tmp_path):
     def use(modality, run=None, encode_text=None, shapes=()):
         known = Preprocessing(modality=modality, sample_rate=8000 if modality == "speech" else None)
         encoder = OpenEncoder(tmp_path / "run", run, dict(shapes), None, encode_text, known)
-        monkeypatch.setattr("keras_ae.training.cli.open_encoder", lambda path: encoder)
+        monkeypatch.setattr("keras_ae.training.command_line.encoding.open_encoder", lambda path: encoder)
         return tmp_path / "run"
 
     return use

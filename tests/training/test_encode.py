@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras_ae import InputError, export
 from keras_ae.layers import MaskedConv1D, VectorQuantizer
 from keras_ae.models import AutoEncoder
-from keras_ae.training.cli import main, open_encoder
+from keras_ae.training.cli import main
+from keras_ae.training.command_line.encoding import open_encoder
 from keras_ae.training.commands._encode_images import encode_images
 from keras_ae.training.datasets import ImageStream, stream_images
 

@@ -12,8 +12,7 @@ from keras_ae.export.verification_report import VerificationReport
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models import AutoEncoder
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.training.cli import open_encoder
-from keras_ae.training.commands.encode import OpenEncoder, encode_command, encoder_of_artifact
+from keras_ae.training.commands.encode import OpenEncoder, encode_examples, encoder_of_artifact, open_encoder
 from keras_ae.training.run import Run
 
 IMAGES = np.random.default_rng(0).integers(0, 17, (6, 4, 4, 1))  # white is 16
@@ -33,7 +32,7 @@ def seen(tmp_path):
         known = Preprocessing.of(preprocessing)
         shapes = shapes or {"x": (None, 4, 4, 1)}
         encoder = OpenEncoder(tmp_path / "model", run, shapes, preprocessing=known)
-        encode_command(encoder, source, tmp_path / "out.npz", **options)
+        encode_examples(encoder, source, tmp_path / "out.npz", **options)
         return given
 
     return encode

@@ -81,7 +81,7 @@ def test_numbers_of_words_for_an_encoder_of_numbers():
 
 
 def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_path):
-    from keras_ae.training.commands.encode import encode_command, encoder_of_artifact
+    from keras_ae.training.commands.encode import encode_examples, encoder_of_artifact
 
     class Artifact:
         preprocessing = None
@@ -99,7 +99,7 @@ def test_artifacts_take_text_by_strings_or_by_the_vocabulary_beside_them(tmp_pat
     without = encoder_of_artifact(tmp_path, Artifact("encode"))
     assert without.encode_text is None
     with pytest.raises(InputError, match="vocabulary.txt"):
-        encode_command(without, tmp_path / "x.txt", tmp_path / "z.npz")
+        encode_examples(without, tmp_path / "x.txt", tmp_path / "z.npz")
     Vocabulary(["one"]).save(tmp_path / "vocabulary.txt")
     endpoint, inputs = encoder_of_artifact(tmp_path, Artifact("encode")).encode_text(["one"])["embedding"]
     assert endpoint == "encode" and inputs["ids"].tolist() == [[2]]

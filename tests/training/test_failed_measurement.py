@@ -100,8 +100,8 @@ def test_a_speech_recipe_measures_phones_where_there_is_one_speaker(monkeypatch)
         raise InputError("one class only (ann)")
 
     monkeypatch.setattr(CpcRecipe, "_encoded", lambda *_: ["train", "test"])
-    monkeypatch.setattr("keras_ae.training.recipes.speech.cpc.phone_accuracy", lambda *_: 0.75)
-    monkeypatch.setattr("keras_ae.training.recipes.speech.cpc.speaker_accuracy", one_speaker)
+    monkeypatch.setattr("keras_ae.evaluation.speech.frame_probes.phone_accuracy", lambda *_: 0.75)
+    monkeypatch.setattr("keras_ae.evaluation.speech.frame_probes.speaker_accuracy", one_speaker)
     with recorded() as attempts:
         assert recipe.probes(None, Data) == {"phone_accuracy": 0.75}
     assert attempts.left_out == {"speaker probe": "one class only (ann)"}

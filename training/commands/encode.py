@@ -15,7 +15,6 @@ from keras_ae.text import Vocabulary
 from keras_ae.training.commands._encode_images import checked_output, encode_images, image_input
 from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
 from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
-from keras_ae.training.commands.parsing import parse_shard
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
 from keras_ae.training.run_directory.data import files_of_encoder
 
@@ -98,7 +97,7 @@ def _strings(sentences):
     return np.array([sentence.encode("utf-8", "replace") for sentence in sentences], object)
 
 
-def encode_command(
+def encode_examples(
     encoder: OpenEncoder,
     source: str | Path,
     output: str | Path,
@@ -127,6 +126,14 @@ def encode_command(
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
     return _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Convert `"i/n"` to `(i, n)`."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise InputError(f"--shard must be i/n with 0 <= i < n, such as 0/4. Received: --shard {text}")
+    return int(index), int(count)
 
 
 def _refuse_options_of_others(encoder, **options):

@@ -1,15 +1,18 @@
 """Base class of all recipes."""
 
+from __future__ import annotations
+
 import math
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
-
-import keras
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from keras_ae.errors import InputError
 from keras_ae.numpy_scalars import plain
+
+if TYPE_CHECKING:
+    import keras
 
 # valid ranges of the settings of all recipes, by name
 AT_LEAST_ONE = {"epochs", "batch_size", "filters", "latent_dim", "num_embeddings", "embedding_dim", "bits"}
@@ -132,6 +135,8 @@ class Recipe:
 
         `base` is the trained model that a recipe with `builds_on` builds on.
         """
+        import keras
+
         keras.utils.set_random_seed(self.seed)
         given = () if base is None else (base,)
         model = self.build_model(data, self.epochs * steps_per_epoch, *given)
@@ -144,13 +149,15 @@ class Recipe:
         self, schedule: keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:
         """Return the optimiser; `schedule` is its learning rate."""
+        import keras
+
         return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
     def build_model(self, data: Any, training_steps: int) -> keras.Model:
         """Return the model; each recipe implements this method."""
         raise TypeError(f"{type(self).__name__} must define build_model(data, training_steps)")
 
-    def builds_on(self) -> "Recipe | str | None":
+    def builds_on(self) -> Recipe | str | None:
         """Return the recipe to train first, the path of a trained model, or `None`."""
         return None
 

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError, embedding_rows, integers_in
+from keras_ae.checks import embedding_rows, integers_in
+from keras_ae.errors import InputError
 from keras_ae.models._input_rules import InputRules
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_ae.audio.mel import mel_to_waveforms
-from keras_ae.errors import InputError, embedding_rows, integers_in
+from keras_ae.checks import embedding_rows, integers_in
+from keras_ae.errors import InputError
 from keras_ae.layers.speech.frame_normalization import FrameNormalization
 from keras_ae.layers.speech.global_variance import GlobalVariance, band_moments
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram

@@ -79,8 +79,12 @@ def test_a_measurement_that_is_stopped_keeps_the_training(run, resume, monkeypat
 @pytest.mark.parametrize(
     ("verb", "patched", "words"),
     [
-        ("encode", "keras_ae.training.commands.encode.encode_command", "Nothing was written."),
-        ("export", "keras_ae.training.cli.export_run", "Formats that were finished are kept in the run"),
+        ("encode", "keras_ae.training.commands.encode.encode_examples", "Nothing was written."),
+        (
+            "export",
+            "keras_ae.training.command_line.encoding.export_run",
+            "Formats that were finished are kept in the run",
+        ),
         ("report", "keras_ae.training.commands.report.report", "The page and the record are as they were"),
         ("convert", "keras_ae.training.commands.convert.convert", "Recordings that were converted are kept."),
         ("compare", "keras_ae.training.commands.report.compare_runs", "Nothing was written."),

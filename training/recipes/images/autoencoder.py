@@ -1,12 +1,15 @@
 """Recipe of the plain auto-encoder."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,11 @@ class AutoEncoderRecipe(ImageRecipe):
     latent_dim: int = 16
     """Dimension of the embedding."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import models, networks
+
         settings = {**self.network_settings(), "flatten": True}
-        encoder = image_encoder(data.image_shape, self.latent_dim, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(data.image_shape, self.latent_dim, **settings))
+        encoder = networks.image_encoder(data.image_shape, self.latent_dim, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.latent_dim, **settings)
+        )

@@ -1,12 +1,15 @@
 """Recipe of the beta-TC-VAE."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-from keras_ae.models import TotalCorrelationVariationalAutoEncoder
-from keras_ae.networks import image_decoder, image_encoder, spatial_broadcast_decoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
 from keras_ae.training.recipes.images.vae import VaeRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,14 @@ class BetaTcVaeRecipe(VaeRecipe):
     decoder: Literal["broadcast", "transposed"] = "broadcast"
     """Decoder: spatial broadcast (separates positions earliest), or transposed convolutions as in vae."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> TotalCorrelationVariationalAutoEncoder:
+    def build_model(
+        self, data: ImageData, training_steps: int
+    ) -> models.TotalCorrelationVariationalAutoEncoder:
+        from keras_ae import models, networks
+
         settings = {**self.network_settings(), "flatten": True}
-        return TotalCorrelationVariationalAutoEncoder(
-            image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
+        return models.TotalCorrelationVariationalAutoEncoder(
+            networks.image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
             self._decoder(data.image_shape, settings),
             self.latent_dim,
             # number of training images, if the last batch is full
@@ -41,6 +48,8 @@ class BetaTcVaeRecipe(VaeRecipe):
         )
 
     def _decoder(self, image_shape, settings):
+        from keras_ae import networks
+
         if self.decoder == "transposed":
-            return image_decoder(image_shape, self.latent_dim, **settings)
-        return spatial_broadcast_decoder(image_shape, self.latent_dim, filters=self.filters)
+            return networks.image_decoder(image_shape, self.latent_dim, **settings)
+        return networks.spatial_broadcast_decoder(image_shape, self.latent_dim, filters=self.filters)

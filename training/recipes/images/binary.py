@@ -1,13 +1,15 @@
 """Recipe of the binary auto-encoder."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from keras_ae.layers import BinaryBottleneck
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,12 @@ class BinaryRecipe(ImageRecipe):
     kl_weight: float = 0.0
     """Weight of the KL to Bernoulli(0.5)."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import layers, models, networks
+
         settings = self.network_settings()
-        bits = BinaryBottleneck(stochastic=self.stochastic, kl_weight=self.kl_weight, seed=self.seed)
-        encoder = image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(data.image_shape, self.bits, **settings), bits)
+        bits = layers.BinaryBottleneck(stochastic=self.stochastic, kl_weight=self.kl_weight, seed=self.seed)
+        encoder = networks.image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.bits, **settings), bits
+        )

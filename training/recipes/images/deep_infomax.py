@@ -1,13 +1,16 @@
 """Recipe of local Deep InfoMax: an embedding without a decoder."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.models import DeepInfoMax
-from keras_ae.networks import deep_info_max_encoder
-from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +51,14 @@ class DeepInfoMaxRecipe(ImageRecipe):
         if self.downsampling < 1:
             raise InputError(f"--downsampling must be at least 1. Received: {self.downsampling}")
 
-    def build_model(self, data: ImageData, training_steps: int) -> DeepInfoMax:
+    def build_model(self, data: ImageData, training_steps: int) -> models.DeepInfoMax:
+        from keras_ae import models, networks
+
         filters = tuple(self.filters * 2**level for level in range(self.downsampling))
-        encoder = deep_info_max_encoder(data.image_shape, self.latent_dim, filters=filters, noise=self.noise)
-        return DeepInfoMax(
+        encoder = networks.deep_info_max_encoder(
+            data.image_shape, self.latent_dim, filters=filters, noise=self.noise
+        )
+        return models.DeepInfoMax(
             encoder,
             local="local",
             estimator=self.estimator,

@@ -1,14 +1,16 @@
 """Recipe of the auto-encoder with finite scalar quantisation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_ae.errors import InputError
-from keras_ae.layers import FiniteScalarQuantizer
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import layers, models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,17 @@ class FsqRecipe(ImageRecipe):
         except ValueError as error:
             raise InputError(f"--levels {' '.join(map(str, self.levels))}: {error}") from None
 
-    def quantizer(self) -> FiniteScalarQuantizer:
+    def quantizer(self) -> layers.FiniteScalarQuantizer:
         """Return the bottleneck."""
-        return FiniteScalarQuantizer(self.levels, saturation_cost=self.saturation_cost)
+        from keras_ae import layers
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+        return layers.FiniteScalarQuantizer(self.levels, saturation_cost=self.saturation_cost)
+
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import models, networks
+
         settings, channels = self.network_settings(), len(self.levels)
-        encoder = image_encoder(data.image_shape, channels, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(data.image_shape, channels, **settings), self.quantizer())
+        encoder = networks.image_encoder(data.image_shape, channels, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, channels, **settings), self.quantizer()
+        )

@@ -1,15 +1,15 @@
 """Recipe of the Gumbel-softmax auto-encoder."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import keras
-
-from keras_ae.layers import GumbelOneHot
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +28,16 @@ class GumbelRecipe(ImageRecipe):
     kl_weight: float = 1e-3
     """Weight of the KL to the uniform prior."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        import keras
+
+        from keras_ae import layers, models, networks
+
         settings = self.network_settings()
         rate = self.final_temperature / self.temperature
         temperature = keras.optimizers.schedules.ExponentialDecay(self.temperature, training_steps, rate)
-        one_hot = GumbelOneHot(temperature=temperature, kl_weight=self.kl_weight, seed=self.seed)
-        encoder = image_encoder(data.image_shape, self.num_classes, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(data.image_shape, self.num_classes, **settings), one_hot)
+        one_hot = layers.GumbelOneHot(temperature=temperature, kl_weight=self.kl_weight, seed=self.seed)
+        encoder = networks.image_encoder(data.image_shape, self.num_classes, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.num_classes, **settings), one_hot
+        )

@@ -1,16 +1,18 @@
 """Base class of recipes for images."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
-
-import keras
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.training.callbacks import CodebookMonitor, LatentTraversal, ReconstructionGrid, SampleGrid
-from keras_ae.training.datasets import EpochStream, ImageData, load_images, training_batches
-from keras_ae.training.recipes.images._measures import measure
 from keras_ae.training.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_ae.training.datasets import EpochStream, ImageData
 
 SHOWN = 20  # images in the pictures of a run
 MOST_ROWS = 10  # largest number of classes whose generated images are shown
@@ -70,6 +72,8 @@ class ImageRecipe(Recipe):
         return False
 
     def load_data(self) -> ImageData:
+        from keras_ae.training.datasets import load_images
+
         data = load_images(
             self.data,
             image_size=self.image_size,
@@ -92,6 +96,8 @@ class ImageRecipe(Recipe):
         return data
 
     def training_batches(self, data: ImageData) -> EpochStream:
+        from keras_ae.training.datasets import training_batches
+
         return training_batches(data.train, self.batch_size, self.seed, labels=self.labelled)
 
     def validation_batches(self, data: ImageData) -> Any:
@@ -107,6 +113,13 @@ class ImageRecipe(Recipe):
         return f"{data.image_shape} images"
 
     def pictures(self, model: keras.Model, data: ImageData, directory: Any) -> list[keras.callbacks.Callback]:
+        from keras_ae.training.callbacks import (
+            CodebookMonitor,
+            LatentTraversal,
+            ReconstructionGrid,
+            SampleGrid,
+        )
+
         if not hasattr(model, "decode"):
             return []  # nothing to draw
         figures, settings = directory / "figures", self._drawing(directory)
@@ -123,6 +136,8 @@ class ImageRecipe(Recipe):
         return callbacks
 
     def measure(self, model: Any, data: ImageData) -> dict[str, Any]:
+        from keras_ae.training.recipes.images._measures import measure
+
         return measure(model, self, data)
 
     def network_settings(self) -> dict[str, Any]:

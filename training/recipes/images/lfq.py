@@ -1,13 +1,15 @@
 """Recipe of the auto-encoder with lookup-free quantisation."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from keras_ae.layers import LookupFreeQuantizer
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +28,17 @@ class LfqRecipe(ImageRecipe):
     commitment_cost: float = 0.02
     """Weight of the commitment loss."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import layers, models, networks
+
         settings = self.network_settings()
-        quantizer = LookupFreeQuantizer(
+        quantizer = layers.LookupFreeQuantizer(
             self.bits,
             entropy_weight=self.entropy_weight,
             diversity_weight=self.diversity_weight,
             commitment_cost=self.commitment_cost,
         )
-        encoder = image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
-        return AutoEncoder(encoder, image_decoder(data.image_shape, self.bits, **settings), quantizer)
+        encoder = networks.image_encoder(data.image_shape, self.bits, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.bits, **settings), quantizer
+        )

@@ -1,13 +1,15 @@
 """Recipe of the residual vector-quantised auto-encoder."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from keras_ae.layers import ResidualVectorQuantizer
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +30,18 @@ class ResidualVqVaeRecipe(ImageRecipe):
     quantizer_dropout: float = 0.0
     """Fraction of the training images for which a random number of the last levels is dropped."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import layers, models, networks
+
         settings = self.network_settings()
-        quantizer = ResidualVectorQuantizer(
+        quantizer = layers.ResidualVectorQuantizer(
             self.num_embeddings,
             self.num_levels,
             commitment_cost=self.commitment_cost,
             quantizer_dropout=self.quantizer_dropout,
             seed=self.seed,
         )
-        encoder = image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
-        return AutoEncoder(
-            encoder, image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
+        encoder = networks.image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
         )

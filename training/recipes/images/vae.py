@@ -1,14 +1,17 @@
 """Recipe of the variational auto-encoder."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import keras
-
-from keras_ae.models import VariationalAutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +33,13 @@ class VaeRecipe(ImageRecipe):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Likelihood of the pixels, which are in [0, 1]."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> VariationalAutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.VariationalAutoEncoder:
+        from keras_ae import models, networks
+
         settings = {**self.network_settings(), "flatten": True}
-        return VariationalAutoEncoder(
-            image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
-            image_decoder(data.image_shape, self.latent_dim, **settings),
+        return models.VariationalAutoEncoder(
+            networks.image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
+            networks.image_decoder(data.image_shape, self.latent_dim, **settings),
             self.latent_dim,
             beta=self.warmed_up_beta(training_steps),
             likelihood=self.likelihood,
@@ -43,6 +48,8 @@ class VaeRecipe(ImageRecipe):
 
     def warmed_up_beta(self, training_steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
         """Return the weight of the KL, or a schedule of the training steps that increases to it."""
+        import keras
+
         if self.warm_up == 0:
             return self.beta
         steps = max(1, round(self.warm_up * training_steps))

@@ -1,13 +1,15 @@
 """Recipe of the vector-quantised auto-encoder."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-from keras_ae.layers import VectorQuantizer
-from keras_ae.models import AutoEncoder
-from keras_ae.networks import image_decoder, image_encoder
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +30,18 @@ class VqVaeRecipe(ImageRecipe):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     """Distance by which the nearest code is chosen."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> AutoEncoder:
+    def build_model(self, data: ImageData, training_steps: int) -> models.AutoEncoder:
+        from keras_ae import layers, models, networks
+
         settings = self.network_settings()
-        quantizer = VectorQuantizer(
+        quantizer = layers.VectorQuantizer(
             self.num_embeddings,
             commitment_cost=self.commitment_cost,
             ema_decay=self.ema_decay,
             distance=self.distance,
             seed=self.seed,
         )
-        encoder = image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
-        return AutoEncoder(
-            encoder, image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
+        encoder = networks.image_encoder(data.image_shape, self.embedding_dim, **settings, noise=self.noise)
+        return models.AutoEncoder(
+            encoder, networks.image_decoder(data.image_shape, self.embedding_dim, **settings), quantizer
         )

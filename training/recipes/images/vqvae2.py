@@ -1,13 +1,15 @@
 """Recipe of the two-level vector-quantised auto-encoder."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from keras_ae.layers import VectorQuantizer
-from keras_ae.models import TwoLevelAutoEncoder
-from keras_ae.networks import two_level_networks
-from keras_ae.training.datasets import ImageData
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +28,20 @@ class VqVae2Recipe(ImageRecipe):
     ema_decay: float = 0.99
     """Decay of the running means that define the codebooks."""
 
-    def build_model(self, data: ImageData, training_steps: int) -> TwoLevelAutoEncoder:
-        networks = two_level_networks(
+    def build_model(self, data: ImageData, training_steps: int) -> models.TwoLevelAutoEncoder:
+        from keras_ae import models, networks
+
+        parts = networks.two_level_networks(
             data.image_shape, self.embedding_dim, **self.network_settings(), noise=self.noise
         )
-        return TwoLevelAutoEncoder(
-            **networks, top_bottleneck=self._quantizer("top"), bottom_bottleneck=self._quantizer("bottom")
+        return models.TwoLevelAutoEncoder(
+            **parts, top_bottleneck=self._quantizer("top"), bottom_bottleneck=self._quantizer("bottom")
         )
 
     def _quantizer(self, name):
-        return VectorQuantizer(
+        from keras_ae import layers
+
+        return layers.VectorQuantizer(
             self.num_embeddings,
             commitment_cost=self.commitment_cost,
             ema_decay=self.ema_decay,

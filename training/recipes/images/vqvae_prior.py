@@ -1,19 +1,19 @@
 """Recipe of a prior over the codes of a discrete auto-encoder."""
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from __future__ import annotations
 
-from keras_ae.evaluation.attempts import attempt
-from keras_ae.models import AutoEncoder, CodePrior, GenerativeAutoEncoder, TwoLevelAutoEncoder
-from keras_ae.models.discrete.generative_auto_encoder import code_levels
-from keras_ae.training.datasets import ImageData
-from keras_ae.training.recipes.images._likelihood import likelihood_metrics
-from keras_ae.training.recipes.images._measures import code_metrics, reconstruction_metrics
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
 from keras_ae.training.recipes.images.binary import BinaryRecipe
 from keras_ae.training.recipes.images.gumbel import GumbelRecipe
 from keras_ae.training.recipes.images.image_recipe import ImageRecipe
 from keras_ae.training.recipes.images.vqvae import VqVaeRecipe
 from keras_ae.training.recipes.images.vqvae2 import VqVae2Recipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import ImageData
 
 AUTOENCODERS = {recipe.name: recipe for recipe in (VqVaeRecipe, VqVae2Recipe, GumbelRecipe, BinaryRecipe)}
 OF_THE_PRIOR = {"epochs", "learning_rate", "weight_decay", "batch_size"}
@@ -73,8 +73,14 @@ class VqVaePriorRecipe(ImageRecipe):
 
     # `Recipe.build` passes the trained model of `builds_on`
     def build_model(  # type: ignore[override]
-        self, data: ImageData, training_steps: int, auto_encoder: AutoEncoder | TwoLevelAutoEncoder
-    ) -> GenerativeAutoEncoder:
+        self,
+        data: ImageData,
+        training_steps: int,
+        auto_encoder: models.AutoEncoder | models.TwoLevelAutoEncoder,
+    ) -> models.GenerativeAutoEncoder:
+        from keras_ae import models
+        from keras_ae.models.discrete.generative_auto_encoder import code_levels
+
         inside: dict[str, Any] = {
             name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")
         }
@@ -83,10 +89,14 @@ class VqVaePriorRecipe(ImageRecipe):
         for number, (values, shape) in enumerate(levels):
             above = levels[number - 1] if number else (None, None)
             condition: dict[str, Any] = {"condition_values": above[0], "condition_shape": above[1]}
-            priors.append(CodePrior(values, shape, **inside, **condition))
-        return GenerativeAutoEncoder(auto_encoder, *priors)
+            priors.append(models.CodePrior(values, shape, **inside, **condition))
+        return models.GenerativeAutoEncoder(auto_encoder, *priors)
 
-    def measure(self, model: GenerativeAutoEncoder, data: ImageData) -> dict[str, Any]:
+    def measure(self, model: models.GenerativeAutoEncoder, data: ImageData) -> dict[str, Any]:
+        from keras_ae.evaluation.attempts import attempt
+        from keras_ae.training.recipes.images._likelihood import likelihood_metrics
+        from keras_ae.training.recipes.images._measures import code_metrics, reconstruction_metrics
+
         test = attempt("reconstructions", reconstruction_metrics, model, data.test, default={})
         test = {**test, **attempt("likelihood", likelihood_metrics, model, data, default={})}
         codes = attempt("codes", code_metrics, model.auto_encoder, data.train, default={})

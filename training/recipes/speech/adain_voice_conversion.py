@@ -1,22 +1,18 @@
 """Recipe of one-shot voice conversion by instance normalisation."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from __future__ import annotations
 
-import keras
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.attempts import attempt
-from keras_ae.evaluation.speech.conversions import conversion_frames
-from keras_ae.layers import (
-    CepstralCoefficients,
-    FrameNormalization,
-    SpectralPerturbation,
-)
-from keras_ae.models import AdaINVoiceConverter
-from keras_ae.networks import adain_decoder, content_encoder, front_end, speaker_encoder
-from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_ae import models
+    from keras_ae.training.datasets import SpeechData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,19 +80,24 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
         if not self.strides or min(self.strides) < 1:
             raise InputError(f"--strides must be numbers of at least 1. Received: {self.strides}")
 
-    def build_model(self, data: SpeechData, training_steps: int) -> AdaINVoiceConverter:
+    def build_model(self, data: SpeechData, training_steps: int) -> models.AdaINVoiceConverter:
+        import keras
+
+        from keras_ae import layers, models, networks
+        from keras_ae.evaluation.speech.conversions import conversion_frames
+
         if (self.voice_of == "speaker" or self.independence_weight) and not data.speakers:
             raise InputError(
                 "The data must contain names of speakers for --voice-of speaker and --independence-weight. "
                 "Received: no names of speakers. Add a manifest with a column speaker, or name the files "
                 "<label>_<speaker>_<take>.wav; or pass --voice-of utterance --independence-weight 0."
             )
-        mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
+        mel, normalization = conversion_frames(data.sample_rate), layers.FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
         shape: dict[str, Any] = {"bank": self.bank, "strides": self.strides}
         steps = max(1, round(self.warm_up * training_steps))
-        return AdaINVoiceConverter(
-            content_encoder(
+        return models.AdaINVoiceConverter(
+            networks.content_encoder(
                 mel.num_mels,
                 2 * self.content_dim,
                 parts=self.content_parts(),
@@ -104,8 +105,8 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
                 filters=self.filters,
                 **shape,
             ),
-            speaker_encoder(mel.num_mels, self.speaker_dim, filters=self.speaker_filters, **shape),
-            adain_decoder(
+            networks.speaker_encoder(mel.num_mels, self.speaker_dim, filters=self.speaker_filters, **shape),
+            networks.adain_decoder(
                 mel.num_mels,
                 self.content_dim,
                 self.speaker_dim,
@@ -114,7 +115,7 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
                 normalize_content=self.normalize_content,
                 adain=self.adain,
             ),
-            front_end([mel, normalization]),
+            networks.front_end([mel, normalization]),
             reconstruction_weight=self.reconstruction_weight,
             kl_weight=keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.kl_weight),
             perturbation=self._perturbation(self.warp, self.tilt),
@@ -128,16 +129,22 @@ class AdaINVoiceConversionRecipe(SpeechRecipe):
 
     def content_parts(self) -> list[keras.Layer]:
         """Return the layers applied to the frames before the content encoder."""
+        from keras_ae import layers
+
         parts = [part for part in [self._perturbation(self.content_warp, 0.0)] if part is not None]
         if self.cepstra:
-            parts.append(CepstralCoefficients(self.cepstra, deltas=2))
+            parts.append(layers.CepstralCoefficients(self.cepstra, deltas=2))
         return parts
 
     def _perturbation(self, warp, tilt):
-        return SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
+        from keras_ae import layers
 
-    def measure(self, model: AdaINVoiceConverter, data: SpeechData) -> dict[str, Any]:
+        return layers.SpectralPerturbation(warp, tilt, seed=self.seed) if warp or tilt else None
+
+    def measure(self, model: models.AdaINVoiceConverter, data: SpeechData) -> dict[str, Any]:
         """Compute the errors on the test utterances."""
+        from keras_ae.evaluation.attempts import attempt
+
         names = ("reconstruction_loss", "kl_loss")
         test = attempt("test utterances", losses_of_test, model, self, data, names, default={})
         return {"test": test}

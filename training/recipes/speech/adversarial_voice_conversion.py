@@ -1,31 +1,18 @@
 """Recipe of voice conversion with an adversary that predicts the speaker from the content."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from __future__ import annotations
 
-import keras
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.attempts import attempt
-from keras_ae.evaluation.speech.conversions import conversion_frames
-from keras_ae.layers import (
-    CepstralCoefficients,
-    FrameNormalization,
-    InstanceNormalization,
-    SpectralPerturbation,
-)
-from keras_ae.models import AdversarialVoiceConverter
-from keras_ae.networks import (
-    conv_bank_encoder,
-    front_end,
-    patch_discriminator,
-    speaker_classifier,
-    speaker_decoder,
-    speaker_encoder,
-    table_adain_decoder,
-)
-from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_ae import models
+    from keras_ae.training.datasets import SpeechData
 
 AdversarialLoss = Literal["confusion", "entropy", "negative_cross_entropy", "gradient_reversal"]
 MELS = 80  # mel bands of `conversion_frames`
@@ -101,6 +88,8 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
 
     def build(self, data: SpeechData, steps_per_epoch: int, base: keras.Model | None = None) -> keras.Model:
         """Return the compiled model; the adversary's optimiser is Adam with a separate learning rate."""
+        import keras
+
         keras.utils.set_random_seed(self.seed)
         model = self.build_model(data, self.epochs * steps_per_epoch)
         model.preprocessing = self.preprocessing(data.description)
@@ -118,14 +107,20 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         return model
 
     def _adam_w(self, steps):
+        import keras
+
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         return keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay)
 
     def _adam(self, name):
+        import keras
+
         rate = self.learning_rate if name == "generator" else self.adversary_learning_rate
         return keras.optimizers.Adam(rate, beta_1=0.9 if name == "adversary" else 0.5, clipnorm=5.0)
 
-    def build_model(self, data: SpeechData, training_steps: int) -> AdversarialVoiceConverter:
+    def build_model(self, data: SpeechData, training_steps: int) -> models.AdversarialVoiceConverter:
+        from keras_ae import models, networks
+
         speakers = len(data.speakers or ())
         if speakers < 2:
             raise InputError(
@@ -143,10 +138,12 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         steps = training_steps // self.epochs
         joint_steps = joint_epochs * steps
         further = self.decoder_epochs or self.residual_epochs
-        return AdversarialVoiceConverter(
+        return models.AdversarialVoiceConverter(
             self._content_encoder(),
             self._decoder(speakers),
-            speaker_classifier(self.content_dim, speakers, dropout=self.adversary_dropout, seed=self.seed),
+            networks.speaker_classifier(
+                self.content_dim, speakers, dropout=self.adversary_dropout, seed=self.seed
+            ),
             self._front_end(data),
             speaker_encoder=self._speaker_encoder(),
             **(self._residual(speakers) if self.residual_epochs else {}),
@@ -165,29 +162,38 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         )
 
     def _front_end(self, data):
-        mel, normalization = conversion_frames(data.sample_rate), FrameNormalization()
+        from keras_ae import layers, networks
+        from keras_ae.evaluation.speech.conversions import conversion_frames
+
+        mel, normalization = conversion_frames(data.sample_rate), layers.FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
-        return front_end([mel, normalization])
+        return networks.front_end([mel, normalization])
 
     def _content_encoder(self):
+        from keras_ae import layers, networks
+
         parts = []
         if self.warp or self.tilt:
-            parts.append(SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
+            parts.append(layers.SpectralPerturbation(self.warp, self.tilt, seed=self.seed))
         if self.cepstra:
-            parts.append(CepstralCoefficients(self.cepstra, deltas=2))
+            parts.append(layers.CepstralCoefficients(self.cepstra, deltas=2))
         if self.normalize:
-            parts.append(InstanceNormalization(center=False, scale=False))
+            parts.append(layers.InstanceNormalization(center=False, scale=False))
         options = {"filters": self.filters, "halvings": self.halvings, "standardize": True}
-        return conv_bank_encoder(MELS, self.content_dim, parts=parts, seed=self.seed, **options)
+        return networks.conv_bank_encoder(MELS, self.content_dim, parts=parts, seed=self.seed, **options)
 
     def _speaker_encoder(self):
+        from keras_ae import networks
+
         if self.speaker == "table":
             return None
-        return speaker_encoder(MELS, self.speaker_dim, filters=self.filters)
+        return networks.speaker_encoder(MELS, self.speaker_dim, filters=self.filters)
 
     def _decoder(self, speakers):
+        from keras_ae import networks
+
         options = {"noise": self.noise, "seed": self.seed}
-        return table_adain_decoder(MELS, self.content_dim, **self._decoded(speakers), **options)
+        return networks.table_adain_decoder(MELS, self.content_dim, **self._decoded(speakers), **options)
 
     def _decoded(self, speakers):
         table = {"num_speakers": speakers} if self.speaker == "table" else {}
@@ -195,19 +201,25 @@ class AdversarialVoiceConversionRecipe(SpeechRecipe):
         return {**shape, **table}
 
     def _residual(self, speakers):
+        from keras_ae import networks
+
         options = {"starts_at_zero": True, "name": "generator", **self._decoded(speakers)}
         return {
-            "generator": speaker_decoder(MELS, self.content_dim, **options),
-            "discriminator": patch_discriminator(MELS, speakers),
+            "generator": networks.speaker_decoder(MELS, self.content_dim, **options),
+            "discriminator": networks.patch_discriminator(MELS, speakers),
         }
 
     def _weight(self, joint_steps):
+        import keras
+
         if not self.ramp:
             return self.adversarial_weight
         steps = max(1, round(self.ramp * joint_steps))
         return keras.optimizers.schedules.PolynomialDecay(0.0, steps, self.adversarial_weight)
 
-    def measure(self, model: AdversarialVoiceConverter, data: SpeechData) -> dict[str, Any]:
+    def measure(self, model: models.AdversarialVoiceConverter, data: SpeechData) -> dict[str, Any]:
         """Compute the errors on the test utterances."""
+        from keras_ae.evaluation.attempts import attempt
+
         test = attempt("test utterances", losses_of_test, model, self, data, default={})
         return {"test": test}

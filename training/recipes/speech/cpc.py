@@ -1,33 +1,24 @@
 """Recipe of contrastive predictive coding of speech."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-import tensorflow as tf
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.attempts import attempt
-from keras_ae.evaluation.speech.frame_probes import (
-    frame_statistics,
-    frames_of_utterances,
-    phone_accuracy,
-    shifted,
-    speaker_accuracy,
-    standardized,
-)
-from keras_ae.layers import VoicePerturbation
-from keras_ae.models import ContrastivePredictiveCoding
-from keras_ae.networks import log_mel_encoder, recurrent_context, waveform_encoder
-from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_ae import models
+    from keras_ae.training.datasets import SpeechData
 
 LAYERS = {  # kernels and strides by sample rate: 10 ms between frames
     16_000: ((10, 8, 4, 4, 4), (5, 4, 2, 2, 2)),
     8_000: ((10, 8, 4, 4), (5, 4, 2, 2)),
 }
-WAVEFORMS = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
 AROUND = (-5, 0, 3, 5)  # offsets of the contexts in the phone probe: up to 50 ms to each side
 
 
@@ -80,15 +71,17 @@ class CpcRecipe(SpeechRecipe):
                 f"--steps {self.steps}"
             )
 
-    def build_model(self, data: SpeechData, training_steps: int) -> ContrastivePredictiveCoding:
+    def build_model(self, data: SpeechData, training_steps: int) -> models.ContrastivePredictiveCoding:
+        from keras_ae import models, networks
+
         kernels, strides = LAYERS[self.sample_rate]
         if math.prod(strides) * 100 != data.sample_rate:
             raise InputError(
                 f"The sample rate of the data must be {self.sample_rate} Hz. Received: {data.sample_rate} Hz."
             )
-        return ContrastivePredictiveCoding(
+        return models.ContrastivePredictiveCoding(
             self._encoder(kernels, strides),
-            recurrent_context(self.dim, self.context_dim),
+            networks.recurrent_context(self.dim, self.context_dim),
             steps=self.steps,
             first_step=self.first_step,
             negatives=self.negatives,
@@ -98,20 +91,26 @@ class CpcRecipe(SpeechRecipe):
         )
 
     def _encoder(self, kernels, strides):
+        from keras_ae import networks
+
         if self.front_end == "log-mel":
-            return log_mel_encoder(self.dim, sample_rate=self.sample_rate)
+            return networks.log_mel_encoder(self.dim, sample_rate=self.sample_rate)
         filters = (64, 64, 128, 256)[: len(kernels) - 1]
-        return waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
+        return networks.waveform_encoder(self.dim, kernels=kernels, strides=strides, filters=filters)
 
     def _perturbation(self, sample_rate):
+        from keras_ae import layers
+
         # 32 ms contain the lowest pitch of speech; order 20 at 8 kHz follows the formants, not the harmonics
         window = 4 * round(sample_rate * 0.032 / 4)
-        return VoicePerturbation(
+        return layers.VoicePerturbation(
             self.warp, self.tilt, window=window, order=round(sample_rate / 400), seed=self.seed
         )
 
-    def measure(self, model: ContrastivePredictiveCoding, data: SpeechData) -> dict[str, Any]:
+    def measure(self, model: models.ContrastivePredictiveCoding, data: SpeechData) -> dict[str, Any]:
         """Compute loss, accuracy and probes on the test utterances, and probes of the untrained model."""
+        from keras_ae.evaluation.attempts import attempt
+
         test = attempt("test utterances", self.losses, model, data, default={})
         if not self.probe or not len(data.test):
             return {"test": test}
@@ -119,19 +118,22 @@ class CpcRecipe(SpeechRecipe):
         untrained = self.probes(self.build_model(data, 1), data, "untrained: ") if probes else {}
         return {"test": {**probes, **test}, "baselines": {"untrained": untrained} if untrained else {}}
 
-    def losses(self, model: ContrastivePredictiveCoding, data: SpeechData) -> dict[str, float]:
+    def losses(self, model: models.ContrastivePredictiveCoding, data: SpeechData) -> dict[str, float]:
         """Compute `accuracy` and `loss` on the test utterances."""
         logs = model.evaluate(data.test.batches(self.batch_size), verbose=0, return_dict=True)
         return {"accuracy": float(logs["accuracy"]), "loss": float(logs["loss"])}
 
     def probes(
-        self, model: ContrastivePredictiveCoding, data: SpeechData, prefix: str = ""
+        self, model: models.ContrastivePredictiveCoding, data: SpeechData, prefix: str = ""
     ) -> dict[str, float]:
         """Compute `phone_accuracy` and `speaker_accuracy` of linear probes, fitted on train, tested on test.
 
         A probe that cannot be fitted, such as with a single speaker, is recorded as left out, with
         `prefix` at the beginning of its name.
         """
+        from keras_ae.evaluation.attempts import attempt
+        from keras_ae.evaluation.speech.frame_probes import phone_accuracy, speaker_accuracy
+
         if data.train.speaker is None and not data.phones:
             return {}
         parts = attempt(f"{prefix}encoding for the probes", self._encoded, model, data)
@@ -150,24 +152,36 @@ class CpcRecipe(SpeechRecipe):
 
     def _encoded(self, model, data):
         """Return `(split, frames of its utterances)` of train and test."""
+        from keras_ae.evaluation.speech.frame_probes import frames_of_utterances
+
         encode = frames_and_context(model)
         return [(split, frames_of_utterances(split, encode)) for split in (data.train, data.test)]
 
     def phone_features(self, frames: np.ndarray) -> np.ndarray:
         """Concatenate each frame and the contexts up to 50 ms around it, standardised over the utterance."""
+        import numpy as np
+
+        from keras_ae.evaluation.speech.frame_probes import shifted, standardized
+
         frames = standardized(frames)
         context = [shifted(frames[:, self.dim :], by) for by in AROUND]
         return np.concatenate([frames[:, : self.dim], *context], axis=1)
 
     def speaker_features(self, frames: np.ndarray) -> np.ndarray:
         """Return mean and standard deviation of frame and context over the utterance."""
+        from keras_ae.evaluation.speech.frame_probes import frame_statistics
+
         return frame_statistics(frames)
 
 
-def frames_and_context(model: ContrastivePredictiveCoding) -> Any:
+def frames_and_context(model: models.ContrastivePredictiveCoding) -> Any:
     """Return an `encode` function for `frames_of_utterances` that concatenates frame and context."""
 
-    @tf.function(input_signature=WAVEFORMS)
+    import tensorflow as tf
+
+    waveforms = (tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32))
+
+    @tf.function(input_signature=waveforms)
     def encode(x, lengths):
         z, c, mask = model.frames(x, lengths)
         return tf.concat([z, c], axis=-1), tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)

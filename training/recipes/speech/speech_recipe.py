@@ -1,15 +1,17 @@
 """Base class of recipes for speech."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from __future__ import annotations
 
-import keras
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_ae.errors import InputError
-from keras_ae.models.speech.voice_converter import VoiceConverter
-from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
-from keras_ae.training.datasets import BatchStream, SpeechData, load_speech, speech_batches
 from keras_ae.training.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_ae.training.datasets import BatchStream, SpeechData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,13 @@ class SpeechRecipe(Recipe):
     """Seed of the initial weights, the order of the utterances and all sampling."""
 
     def load_data(self) -> SpeechData:
+        from keras_ae.training.datasets import load_speech
+
         return load_speech(self.data, sample_rate=self.sample_rate)
 
     def training_batches(self, data: SpeechData) -> BatchStream:
+        from keras_ae.training.datasets import speech_batches
+
         crop = None if self.crop_seconds is None else round(self.crop_seconds * self.sample_rate)
         if crop == 0:
             raise InputError(
@@ -50,6 +56,9 @@ class SpeechRecipe(Recipe):
     def pictures(
         self, model: keras.Model, data: SpeechData, directory: Any
     ) -> list[keras.callbacks.Callback]:
+        from keras_ae.models.speech.voice_converter import VoiceConverter
+        from keras_ae.training.callbacks import ConversionExamples, SpeechExamples
+
         examples = ConversionExamples if isinstance(model, VoiceConverter) else SpeechExamples
         return [examples(data, directory)]
 

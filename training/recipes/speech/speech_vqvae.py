@@ -1,31 +1,16 @@
 """Recipe of the speech auto-encoder with phone-like units."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from __future__ import annotations
 
-import tensorflow as tf
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.attempts import attempt
-from keras_ae.evaluation.speech import units as speech_units
-from keras_ae.evaluation.speech.frame_probes import frames_of_utterances, speaker_accuracy
-from keras_ae.layers import (
-    BinaryBottleneck,
-    CepstralCoefficients,
-    FrameNormalization,
-    GaussianBottleneck,
-    GumbelOneHot,
-    InstanceNormalization,
-    LogMelSpectrogram,
-    SpectralPerturbation,
-    VectorQuantizer,
-    WaveformNoise,
-)
-from keras_ae.models import SpeechAutoEncoder
-from keras_ae.networks import frame_decoder, frame_encoder, front_end
-from keras_ae.ops.sequences import input_mask
-from keras_ae.training.datasets import SpeechData
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe, losses_of_test
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import SpeechData
 
 FRAMES_PER_CODE = 2
 
@@ -74,7 +59,9 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             if not 0 <= value <= most:
                 raise InputError(f"--{option} must be from 0 to {most}. Received: {value}")
 
-    def build_model(self, data: SpeechData, training_steps: int) -> SpeechAutoEncoder:
+    def build_model(self, data: SpeechData, training_steps: int) -> models.SpeechAutoEncoder:
+        from keras_ae import layers, models, networks
+
         if not data.speakers:
             raise InputError(
                 f"The data of the recipe {self.name} must contain names of speakers, on which the decoder is "
@@ -82,11 +69,11 @@ class SpeechVqVaeRecipe(SpeechRecipe):
                 "Add a manifest with a column speaker, or name the files <label>_<speaker>_<take>.wav."
             )
         frames = frames_at(data.sample_rate)
-        mel, normalization = LogMelSpectrogram(self.num_mels, **frames), FrameNormalization()
+        mel, normalization = layers.LogMelSpectrogram(self.num_mels, **frames), layers.FrameNormalization()
         normalization.adapt(data.train.batches(self.batch_size), front_end=mel)
         bottleneck, dim = self.make_bottleneck()
-        encoder = frame_encoder(self.cepstra(frames), dim, filters=self.filters)
-        decoder = frame_decoder(
+        encoder = networks.frame_encoder(self.cepstra(frames), dim, filters=self.filters)
+        decoder = networks.frame_decoder(
             self.num_mels,
             dim,
             len(data.speakers),
@@ -94,27 +81,35 @@ class SpeechVqVaeRecipe(SpeechRecipe):
             jitter=self.jitter,
             seed=self.seed,
         )
-        return SpeechAutoEncoder(encoder, decoder, front_end([mel, normalization]), bottleneck)
+        return models.SpeechAutoEncoder(
+            encoder, decoder, networks.front_end([mel, normalization]), bottleneck
+        )
 
     def cepstra(self, frames: dict[str, Any]) -> list[Any]:
         """Return the layers of the encoder's front end: MFCC with deltas, standardised over the utterance."""
+        from keras_ae import layers
+
         return [
-            WaveformNoise(self.noise, seed=self.seed),
-            LogMelSpectrogram(40, **frames),
+            layers.WaveformNoise(self.noise, seed=self.seed),
+            layers.LogMelSpectrogram(40, **frames),
             # only the warp: the standardisation would remove a tilt of the spectrum
-            SpectralPerturbation(self.warp, 0.0, seed=self.seed),
-            CepstralCoefficients(13, deltas=2),
-            InstanceNormalization(center=False, scale=False),
+            layers.SpectralPerturbation(self.warp, 0.0, seed=self.seed),
+            layers.CepstralCoefficients(13, deltas=2),
+            layers.InstanceNormalization(center=False, scale=False),
         ]
 
     def make_bottleneck(self) -> tuple[Any, int]:
         """Return `(bottleneck, number of channels between encoder, bottleneck and decoder)`."""
+        from keras_ae import layers
+
         if self.bottleneck == "none":
             return None, self.embedding_dim
         if self.bottleneck == "gaussian":
-            return GaussianBottleneck(self.embedding_dim, beta=self.beta, seed=self.seed), self.embedding_dim
+            return layers.GaussianBottleneck(
+                self.embedding_dim, beta=self.beta, seed=self.seed
+            ), self.embedding_dim
         if self.bottleneck == "gumbel":
-            return GumbelOneHot(seed=self.seed), self.num_embeddings
+            return layers.GumbelOneHot(seed=self.seed), self.num_embeddings
         if self.bottleneck == "binary":
             bits = self.num_embeddings.bit_length() - 1
             if 2**bits != self.num_embeddings:
@@ -122,12 +117,17 @@ class SpeechVqVaeRecipe(SpeechRecipe):
                     "--num-embeddings must be a power of two with --bottleneck binary. "
                     f"Received: {self.num_embeddings}"
                 )
-            return BinaryBottleneck(seed=self.seed), bits
-        quantizer = VectorQuantizer(self.num_embeddings, commitment_cost=self.commitment_cost, seed=self.seed)
+            return layers.BinaryBottleneck(seed=self.seed), bits
+        quantizer = layers.VectorQuantizer(
+            self.num_embeddings, commitment_cost=self.commitment_cost, seed=self.seed
+        )
         return quantizer, self.embedding_dim
 
-    def measure(self, model: SpeechAutoEncoder, data: SpeechData) -> dict[str, Any]:
+    def measure(self, model: models.SpeechAutoEncoder, data: SpeechData) -> dict[str, Any]:
         """Measure error and units on the test utterances, and the speaker probe of log-mel frames."""
+        from keras_ae.evaluation.attempts import attempt
+        from keras_ae.evaluation.speech import units as speech_units
+
         loss = attempt("test utterances", losses_of_test, model, self, data, default={})
         if not self.probe or not model.discrete or not len(data.test):
             return {"test": loss}
@@ -164,6 +164,8 @@ def frames_at(sample_rate: int) -> dict[str, Any]:
 
 def unit_purity(data: SpeechData, train_units: list, test_units: list, num_units: int) -> float:
     """Compute the purity on the test frames of 10 ms, with units mapped to phones on the training frames."""
+    from keras_ae.evaluation.speech import units as speech_units
+
     hop = data.sample_rate // 100
     phones = [speech_units.phones_of_frames(split, hop) for split in (data.train, data.test)]
     train = speech_units.units_of_frames(train_units, phones[0], FRAMES_PER_CODE)
@@ -171,8 +173,13 @@ def unit_purity(data: SpeechData, train_units: list, test_units: list, num_units
     return speech_units.purity(speech_units.majority_phones(*train, num_units), *test)
 
 
-def log_mel_speaker_accuracy(model: SpeechAutoEncoder, data: SpeechData) -> float:
+def log_mel_speaker_accuracy(model: models.SpeechAutoEncoder, data: SpeechData) -> float:
     """Compute the speaker accuracy from mean and standard deviation of the frames of the model's target."""
+
+    import tensorflow as tf
+
+    from keras_ae.evaluation.speech.frame_probes import frames_of_utterances, speaker_accuracy
+    from keras_ae.ops.sequences import input_mask
 
     def encode(batch):
         x = tf.convert_to_tensor(batch["x"])

@@ -1,12 +1,16 @@
 """Recipe of sentence vectors learned by identifying neighbouring sentences."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_ae.errors import InputError
-from keras_ae.models import QuickThought
-from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit, sentence_blocks
 from keras_ae.training.recipes.text.text_recipe import TextRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +37,14 @@ class QuickThoughtRecipe(TextRecipe):
         if self.batch_size < 2:
             raise InputError(f"--batch-size must be at least 2 sentences. Received: {self.batch_size}")
 
-    def build_model(self, data: SentenceData, training_steps: int) -> QuickThought:
+    def build_model(self, data: SentenceData, training_steps: int) -> models.QuickThought:
+        from keras_ae import models
+
         rows = self.start_rows(data)
         encoders = [self.sentence_encoder(data, rows, name) for name in ("encoder", "context_encoder")]
-        return QuickThought(*encoders, sub_batches=self.sub_batches, vocabulary=data.vocabulary)
+        return models.QuickThought(*encoders, sub_batches=self.sub_batches, vocabulary=data.vocabulary)
 
     def batches_of(self, data: SentenceData, split: TextSplit, seed: int | None) -> BatchStream:
+        from keras_ae.training.datasets import sentence_blocks
+
         return sentence_blocks(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)

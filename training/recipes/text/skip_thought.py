@@ -1,11 +1,15 @@
 """Recipe of sentence vectors learned by generating the surrounding sentences."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-from keras_ae.models import SkipThought
-from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit, sentence_triples
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
 from keras_ae.training.recipes.text.text_recipe import TextRecipe
+
+if TYPE_CHECKING:
+    from keras_ae import models
+    from keras_ae.training.datasets import BatchStream, SentenceData, TextSplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +44,14 @@ class SkipThoughtRecipe(TextRecipe):
     """Initial learning rate of AdamW; it decays to 0 by a cosine."""
 
     def batches_of(self, data: SentenceData, split: TextSplit, seed: int | None) -> BatchStream:
+        from keras_ae.training.datasets import sentence_triples
+
         return sentence_triples(split, data.vocabulary, self.batch_size, seed, max_words=self.max_words)
 
-    def build_model(self, data: SentenceData, training_steps: int) -> SkipThought:
-        return SkipThought(
+    def build_model(self, data: SentenceData, training_steps: int) -> models.SkipThought:
+        from keras_ae import models
+
+        return models.SkipThought(
             self.sentence_encoder(data, self.start_rows(data)),
             data.vocabulary,
             units=self.decoder_units,

@@ -1,24 +1,23 @@
 """Base class of recipes for sentences."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-import keras
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation import SentenceTask, load_sentence_tasks, transfer, transfer_controls
-from keras_ae.evaluation.attempts import attempt, current_progress
 from keras_ae.files import cache_folder
-from keras_ae.networks import bag_of_words_encoder, recurrent_sentence_encoder
-from keras_ae.optimizers import FusedAdam
-from keras_ae.text import WordVectors, scaled_for_sums
-from keras_ae.training.callbacks import SentenceExamples
-from keras_ae.training.datasets import SentenceData, TextSplit, load_text
-from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
 from keras_ae.training.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from keras_ae.evaluation import SentenceTask
+    from keras_ae.text import WordVectors
+    from keras_ae.training.datasets import SentenceData, TextSplit
 
 GRADIENT_NORM = 5.0  # maximum global gradient norm; larger gradients are scaled to it
 
@@ -69,6 +68,8 @@ class TextRecipe(Recipe):
             raise InputError(f"--vocabulary-size must be at least 3. Received: {self.vocabulary_size}")
 
     def load_data(self) -> SentenceData:
+        from keras_ae.training.datasets import SentenceData, load_text
+
         text = load_text(
             self.data,
             sentence_per_line=self.sentence_per_line,
@@ -105,6 +106,8 @@ class TextRecipe(Recipe):
     def pictures(
         self, model: keras.Model, data: SentenceData, directory: Path
     ) -> list[keras.callbacks.Callback]:
+        from keras_ae.training.callbacks import SentenceExamples
+
         return [SentenceExamples(data, directory)]
 
     def describe(self, data: SentenceData) -> str:
@@ -115,12 +118,17 @@ class TextRecipe(Recipe):
     def optimizer(
         self, schedule: keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:
+        from keras_ae.optimizers import FusedAdam
+
         # None skips the decay; a decay of 0 would spend most of a step on the vectors of the vocabulary
         decay = self.weight_decay or None
         return FusedAdam(schedule, weight_decay=decay, global_clipnorm=GRADIENT_NORM)
 
     def start_vectors(self, data: SentenceData) -> WordVectors | None:
         """Return the table of initial word vectors; `None`: random numbers."""
+        from keras_ae.text import WordVectors
+        from keras_ae.training.datasets.text.word_vectors import cached_word_vectors
+
         if self.word_vectors == "none":
             return None
         if self.word_vectors == "train":
@@ -133,6 +141,8 @@ class TextRecipe(Recipe):
 
     def start_rows(self, data: SentenceData) -> np.ndarray | None:
         """Return `start_vectors` in the order of the vocabulary; scaled, if their sums are to be trained."""
+        from keras_ae.text import scaled_for_sums
+
         table = self.start_vectors(data)
         if table is None:
             return None
@@ -144,12 +154,14 @@ class TextRecipe(Recipe):
         self, data: SentenceData, rows: np.ndarray | None, name: str = "encoder"
     ) -> keras.Model:
         """Return a new encoder from word ids to a vector, with word vectors initialised by `start_rows`."""
+        from keras_ae import networks
+
         shared: dict[str, Any] = {"trainable_words": self.trainable_words, "name": name, "word_vectors": rows}
         shared |= {"word_dropout": self.word_dropout, "seed": self.seed}
         size = len(data.vocabulary)
         if self.encoder == "bag-of-words":
-            return bag_of_words_encoder(size, self.embedding_dim, **shared)
-        return recurrent_sentence_encoder(
+            return networks.bag_of_words_encoder(size, self.embedding_dim, **shared)
+        return networks.recurrent_sentence_encoder(
             size,
             self.dim,
             embedding_dim=self.embedding_dim,
@@ -161,6 +173,8 @@ class TextRecipe(Recipe):
 
     def measure(self, model: Any, data: SentenceData) -> dict[str, Any]:
         """Compute losses on the test sentences, and the tasks of `transfer` with their control rows."""
+        from keras_ae.evaluation.attempts import attempt
+
         metrics = {"test": attempt("test sentences", self.losses, model, data, default={})}
         untrained = attempt("test sentences, untrained", self.untrained_losses, data)
         metrics["baselines"] = {} if untrained is None else {"untrained": untrained}
@@ -183,6 +197,8 @@ class TextRecipe(Recipe):
 
     def tasks(self, folder: str | Path) -> list[SentenceTask]:
         """Return the requested tasks in a folder."""
+        from keras_ae.evaluation import load_sentence_tasks
+
         return load_sentence_tasks(folder, self.transfer_tasks)
 
     def transfer_rows(
@@ -193,6 +209,9 @@ class TextRecipe(Recipe):
         progress: Callable[[str], None] | None = None,
     ) -> dict[str, dict]:
         """Compute `{row: {task: results}}`: the model, then control rows without its training."""
+        from keras_ae.evaluation import transfer, transfer_controls
+        from keras_ae.evaluation.attempts import attempt, current_progress
+
         options = {"progress": progress or current_progress(), "results_cache": cache_folder() / "transfer"}
         rows = attempt(f"transfer of {self.name}", transfer, model, tasks, **options)
         rows = {} if rows is None else {self.name: rows}

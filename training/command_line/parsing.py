@@ -1,4 +1,4 @@
-"""Parsing of command-line arguments with tyro, with one-line errors."""
+"""Commands and their arguments, which tyro parses, with one-line errors."""
 
 import contextlib
 import dataclasses
@@ -6,11 +6,16 @@ import difflib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import Annotated, Literal, get_args
 
-from keras_ae.errors import InputError, require
+import tyro
+from tyro.conf import Positional, arg
+
+from keras_ae.errors import InputError
 
 # what an option of a type must be, for values that cannot be converted
 EXPECTED = {
@@ -20,31 +25,58 @@ EXPECTED = {
     tuple[int, int]: "two whole numbers, a height and a width",
 }
 
+RunPath = Annotated[Path, Positional, arg(metavar="RUN")]
+RunPaths = Annotated[tuple[Path, ...], Positional, arg(metavar="RUN")]
+RunOption = Annotated[Path | None, arg(metavar="RUN")]
+DataPath = Annotated[Path, Positional, arg(metavar="DATA")]
+OutputPath = Annotated[Path, Positional, arg(metavar="OUTPUT")]
+
+Channels = Literal[1, 3]
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """Command of `keras-ae`.
+
+    Attributes:
+        function: function whose parameters are the arguments and options, whose docstring is the help, and
+            which returns the exit code.
+        kept: what remains if the command is interrupted, as a sentence.
+        light: whether the command works without TensorFlow, which is otherwise imported before it.
+    """
+
+    function: Callable[..., int]
+    kept: str = "Nothing was written."
+    light: bool = False
+
+
+class CommandFailed(Exception):
+    """Failure of a command that is reported in one line, with exit code 1: its input was valid."""
+
 
 def parse(
-    verbs: Mapping[str, Callable],
+    functions: Mapping[str, Callable],
     arguments: Sequence[str],
     choices: Mapping[str, type] = MappingProxyType({}),
 ) -> Callable:
-    """Return the requested verb as a function without parameters.
+    """Return the requested function, with its arguments, as one without parameters.
 
     Args:
-        verbs: `{name: function}`; the parameters of a function are its options.
+        functions: `{name of a command: function}`; its parameters are the arguments and options.
         arguments: arguments of the command line.
-        choices: `{name: dataclass}`, sub-commands of the verbs; the fields of a dataclass are its options.
+        choices: `{name: dataclass}`, sub-commands; the fields of a dataclass are its options.
 
     Raises:
         InputError: the arguments are invalid.
         SystemExit: with code 0, after help was shown; with code 2, after tyro reported an error of another
             kind than those of `_MESSAGES`.
     """
-    tyro = require("tyro", extra="training")
-    known = list(itertools.takewhile({*verbs, *choices}.__contains__, arguments))
+    known = list(itertools.takewhile({*functions, *choices}.__contains__, arguments))
     command = " ".join(["keras-ae", *known])
 
     def refuse(event):
         if type(event).__name__ == "UnrecognizedArgs":
-            message = _unrecognized(event.tokens, known, {**verbs, **choices})
+            message = _unrecognized(event.tokens, known, {**functions, **choices})
         else:
             message = _MESSAGES.get(type(event).__name__, lambda *_: None)(event, command)
         if message is not None:
@@ -52,7 +84,7 @@ def parse(
 
     with _on_parse_error(refuse):
         return tyro.extras.subcommand_cli_from_dict(
-            {name: _postponed(verb) for name, verb in verbs.items()},
+            {name: _postponed(function) for name, function in functions.items()},
             prog="keras-ae",
             description="Auto-encoders beyond reconstruction: train, measure, export, encode.",
             args=arguments or ["--help"],
@@ -61,7 +93,7 @@ def parse(
                 tyro.conf.OmitSubcommandPrefixes,
                 tyro.conf.CascadeSubcommandArgs,
             ),
-            registry=_conversions(tyro),
+            registry=_conversions(),
         )
 
 
@@ -77,18 +109,28 @@ def given_options(arguments: Sequence[str]) -> set[str]:
     return names | {name.removeprefix("no_") for name in names}
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """Convert `"i/n"` to `(i, n)`."""
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise InputError(f"--shard must be i/n with 0 <= i < n, such as 0/4. Received: --shard {text}")
-    return int(index), int(count)
+_given: ContextVar[frozenset[str]] = ContextVar("given", default=frozenset())
 
 
-def _postponed(verb):
-    @functools.wraps(verb)
+@contextlib.contextmanager
+def options_given(arguments: Sequence[str]) -> Iterator[None]:
+    """Let `given_names` return the names of the options in `arguments` within the block."""
+    token = _given.set(frozenset(given_options(arguments)))
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def given_names() -> frozenset[str]:
+    """Return the names of the options that the user gave to the current command."""
+    return _given.get()
+
+
+def _postponed(function):
+    @functools.wraps(function)
     def call(*args, **kwargs):
-        return functools.partial(verb, *args, **kwargs)
+        return functools.partial(function, *args, **kwargs)
 
     return call
 
@@ -105,7 +147,7 @@ def _on_parse_error(hook):
     return on_parse_error(hook)
 
 
-def _conversions(tyro):
+def _conversions():
     """Return rules by which tyro converts the types of `EXPECTED`, with messages of this package."""
     registry = tyro.constructors.ConstructorRegistry()
     own = []  # types in conversion here, which use the specification of tyro itself
