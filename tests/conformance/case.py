@@ -46,6 +46,13 @@ class Case:
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
     words: int = 0  # takes blocks of sentences in numbers of words below this one
     contrastive: bool = False  # compares each example with those of its batch
+    # differs from another case by its bottleneck alone: what the rest of the model does is tested there
+    variant: bool = False
+
+    @property
+    def replicated(self):
+        """Whether replicas train it: a variant whose replicas draw noise of their own tells little."""
+        return not (self.variant and self.noisy)
 
     @property
     def values(self):

@@ -26,6 +26,7 @@ def replicas(tmp_path_factory):
     return [dict(np.load(path)) for path in results]
 
 
+@pytest.mark.only(replicated=True)
 def test_two_replicas_give_the_weights_of_one_device(case, replicas):
     one, two = replicas
     names = [name for name in one if name.startswith(f"{case.name}/weight")]
@@ -40,6 +41,7 @@ def test_two_replicas_give_the_weights_of_one_device(case, replicas):
         np.testing.assert_allclose(two[name], one[name], atol=1e-6, err_msg=name)
 
 
+@pytest.mark.only(replicated=True)
 def test_two_replicas_report_the_losses_of_one_device(case, replicas):
     one, two = (values[f"{case.name}/history"] for values in replicas)
     assert np.isfinite(two).all()

@@ -51,8 +51,7 @@ def finish(process, returncode):
 IMAGES = {"filters": 8, "baselines": False, "probe": False}
 TEXT = {"sentence_per_line": True, "word_vectors": "none", "encoder": "gru", "dim": 8, "embedding_dim": 8}
 CASES = {
-    "vqvae": ("images.npz", IMAGES),
-    "gumbel": ("images.npz", IMAGES | {"dtype_policy": "mixed_float16"}),
+    "vqvae": ("images.npz", IMAGES | {"dtype_policy": "mixed_float16"}),
     "quick-thought": ("lines.txt", TEXT | {"word_dropout": 0.3, "sub_batches": 2}),
 }
 
