@@ -43,6 +43,11 @@ from keras_ae.losses.sampled_softmax import (
     log_uniform_words,
     sampled_cross_entropy,
 )
+from keras_ae.losses.variational import (
+    free_bits_kl,
+    importance_weighted_bound,
+    maximum_mean_discrepancy,
+)
 
 __all__ = [
     "KLDecomposition",
@@ -65,7 +70,9 @@ __all__ = [
     "context_prediction",
     "contrastive_prediction",
     "donsker_varadhan",
+    "free_bits_kl",
     "gaussian_kl",
+    "importance_weighted_bound",
     "info_nce",
     "jensen_shannon_mi",
     "gaussian_log_density",
@@ -73,6 +80,7 @@ __all__ = [
     "kl_decomposition",
     "log_uniform_log_prob",
     "log_uniform_words",
+    "maximum_mean_discrepancy",
     "mean_sign_kl_to_uniform",
     "orthogonality_loss",
     "prediction_accuracy",

@@ -17,9 +17,8 @@ from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.stages import Stage, check_loss, check_reconstruction
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
+    call_conditioned,
     call_masked,
-    call_under_mask,
-    check_mask,
     combine,
     crop,
     input_mask,
@@ -221,11 +220,7 @@ class AdversarialDisentangler(AutoEncoder):
 
     def _decoded(self, embedding, label, mask, training):
         label = integers_in(self.label, label, embedding_rows(self.decoder))
-        masks = None if mask is None else [mask, None]
-        outputs = call_under_mask(self.decoder, [embedding, label], masks, training)
-        if mask is not None:
-            check_mask(outputs, self.decoder.name)
-        return outputs
+        return call_conditioned(self.decoder, embedding, label, mask, training)
 
     # Exports
 

@@ -107,9 +107,10 @@ class AutoEncoder(BaseModel):
             return
         shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         self.sample_shape = tuple(shape[1:])
-        features = self.encoder(keras.KerasTensor((None, *self.sample_shape), dtype="float32"))
-        embedding = self.build_embedding(features)
-        reconstruction = self.decoder(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
+        values = keras.KerasTensor((None, *self.sample_shape), dtype="float32")
+        embedding = self.build_embedding(self.encoder(self.symbolic_inputs(values)))
+        symbolic = self.symbolic_inputs(keras.KerasTensor(embedding.shape, dtype=embedding.dtype))
+        reconstruction = self.decoder(symbolic)
         if self.table is not None:
             reconstruction = self.table(reconstruction)
         check_reconstruction(reconstruction.shape, self.sample_shape)
@@ -177,9 +178,10 @@ class AutoEncoder(BaseModel):
 
     def reconstruct(self, x: Any) -> Tensor:
         """Return `decode(encode(x))`."""
-        x, lengths = unpack_inputs(self.checked_inputs(x))
-        features = self.features(x, lengths)
-        return crop(self.decode(self._code(features), code_lengths(features)), x)
+        x = self.checked_inputs(x)
+        features = self.features(x)
+        code, given = self._code(features), self.decoder_conditions(x)
+        return crop(self.decode(code, code_lengths(features), **given), unpack_inputs(x)[0])
 
     def score(self, x: Any) -> Tensor:
         """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
@@ -212,9 +214,7 @@ class AutoEncoder(BaseModel):
 
     def features(self, x: Any, lengths: Tensor | None = None) -> Tensor:
         """Return the encoder's output in inference."""
-        if lengths is None:
-            x, lengths = unpack_inputs(x)
-        return call_masked(self.encoder, x, input_mask(x, lengths), training=False)
+        return self.encoder_output(x if lengths is None else {"x": x, "lengths": lengths}, training=False)
 
     @property
     def table(self) -> TableLikelihood | None:
@@ -238,7 +238,20 @@ class AutoEncoder(BaseModel):
             return self.bottleneck.decode(codes)
         return codes
 
-    # Overridden by models with another target or a conditioned decoder
+    # Overridden by models with another target or with conditioned networks
+
+    def symbolic_inputs(self, tensor: keras.KerasTensor) -> Any:
+        """Return the symbolic inputs of encoder or decoder whose first one is `tensor`."""
+        return tensor
+
+    def decoder_conditions(self, x: Any) -> dict[str, Any]:
+        """Return the required further arguments of `decode`, from the inputs `x` or `None` where missing."""
+        return {}
+
+    def encoder_output(self, x: Any, training: bool | None) -> Tensor:
+        """Return the encoder's output for the inputs `x`."""
+        values, lengths = unpack_inputs(x)
+        return call_masked(self.encoder, values, input_mask(values, lengths), training)
 
     def target_of(self, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return `(target, mask of the target)` for the reconstruction of `values`."""
@@ -253,7 +266,7 @@ class AutoEncoder(BaseModel):
     def call(self, x: Any, training: bool | None = None) -> Tensor:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        embedding = call_masked(self.encoder, values, mask, training)
+        embedding = self.encoder_output(x, training)
         if self.bottleneck is not None:
             embedding = self.bottleneck(embedding, training=training)
         return self._mean(crop(self.decoder_output(embedding, x, training), self.target_of(values, mask)[0]))
@@ -267,7 +280,7 @@ class AutoEncoder(BaseModel):
     ) -> dict[str, Tensor]:
         values, lengths = unpack_inputs(x)
         mask = input_mask(values, lengths)
-        embedding = call_masked(self.encoder, values, mask, training)
+        embedding = self.encoder_output(x, training)
         added = take_losses(self.encoder)
         if self.bottleneck is not None:
             weighting = self._weighting(embedding, sample_weight)
@@ -338,13 +351,13 @@ class AutoEncoder(BaseModel):
             specs["code_lengths"] = tf.TensorSpec((None,), tf.int32, name="code_lengths")
         return specs
 
-    def _encode_endpoint(self, x, lengths=None):
-        features = self.features(x, lengths)
+    def _encode_endpoint(self, **inputs):
+        features = self.features(inputs)
         code = self._code(features)
         outputs = {"embedding": code}
         if self.discrete:
             outputs = {"codes": code, "embedding": self.bottleneck.decode(code)}
-        return outputs if lengths is None else {**outputs, "code_lengths": code_lengths(features)}
+        return {**outputs, "code_lengths": code_lengths(features)} if "lengths" in inputs else outputs
 
     def _decode_endpoint(self, code_lengths=None, **code):
         return {"reconstruction": self.decode(*code.values(), lengths=code_lengths)}

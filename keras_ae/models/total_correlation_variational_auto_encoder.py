@@ -33,7 +33,8 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         sampling: `"weighted"` or `"stratified"`, see `losses.kl_decomposition`.
         dataset_size: number of training examples, for `"stratified"`.
         **kwargs: arguments of `VariationalAutoEncoder`: `beta` (1, or a schedule that warms up all three
-            parts), `likelihood`, `observation_scale`, `seed`.
+            parts), `likelihood`, `observation_scale`, `num_labels`, `seed`; to the objective of `mmd_weight`,
+            `num_samples` or `free_bits`, the surplus of the three weights is added.
 
     Metrics:
         `loss`, `reconstruction_loss`, `kl_loss`, `index_code_mi`, `total_correlation`,
@@ -102,7 +103,8 @@ class TotalCorrelationVariationalAutoEncoder(VariationalAutoEncoder):
         # The bottleneck has already added each part once, by its exact KL; the parts here are estimates.
         surplus = [weight - 1.0 for weight in self.weights_of_terms.values()]
         further = sum(factor * part for factor, part in zip(surplus, parts, strict=True) if factor)
-        return further * self.bottleneck.beta, parts._asdict()
+        of_options, terms = super().code_terms(features, z, sample_weight)
+        return further * self.bottleneck.beta + of_options, {**terms, **parts._asdict()}
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from keras_ae.layers.add_condition import AddCondition
 from keras_ae.layers.spatial_broadcast import SpatialBroadcast
 from keras_ae.networks._channels_last import Conv2D, Conv2DTranspose, Cropping2D, Flatten
 
@@ -18,6 +19,7 @@ def image_encoder(
     residual_blocks: int = 2,
     flatten: bool = False,
     noise: float = 0.0,
+    num_labels: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
     """Return a convolutional image encoder.
@@ -35,6 +37,8 @@ def image_encoder(
         residual_blocks: number of residual blocks.
         flatten: whether to return one vector per image instead of a map.
         noise: standard deviation of Gaussian noise added to the image in training.
+        num_labels: number of classes; the inputs are then `[x, labels (batch,)]`, and a learned vector of the
+            label is added to the hidden channels. `None`: the image alone.
         name: name of the model.
 
     Reference:
@@ -45,7 +49,7 @@ def image_encoder(
     for level in range(downsampling):
         width = filters // 2 if level + 1 < downsampling else filters
         x = Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
-    x = Conv2D(filters, 3, padding="same")(x)
+    inputs, x = _given_labels(inputs, Conv2D(filters, 3, padding="same")(x), num_labels)
     x = _residual_stack(x, filters, residual_blocks)
     if flatten:
         x = Flatten()(Conv2D(max(filters // 4, 1), 1, activation="relu")(x))
@@ -64,6 +68,7 @@ def image_decoder(
     residual_blocks: int = 2,
     flatten: bool = False,
     activation: str | None = None,
+    num_labels: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
     """Return the mirror image of `image_encoder`, with transposed convolutions of stride 2.
@@ -73,6 +78,7 @@ def image_decoder(
             `2^downsampling` are cropped.
         input_dim: number of channels of the embedding.
         activation: activation of the output, such as `"sigmoid"` for pixels in [0, 1].
+        num_labels: number of classes; the inputs are then `[embedding, labels (batch,)]`.
         name: name of the model.
         downsampling, filters, residual_blocks, flatten: as in `image_encoder`.
     """
@@ -84,7 +90,7 @@ def image_decoder(
         x = layers.Reshape((rows, columns, filters))(x)
     else:
         inputs = x = keras.Input((rows, columns, input_dim), name="embedding")
-    x = Conv2D(filters, 3, padding="same")(x)
+    inputs, x = _given_labels(inputs, Conv2D(filters, 3, padding="same")(x), num_labels)
     x = _residual_stack(x, filters, residual_blocks)
     for level in range(downsampling):
         last = level + 1 == downsampling
@@ -104,6 +110,15 @@ def image_decoder(
     return keras.Model(inputs, outputs, name=name)
 
 
+def _given_labels(inputs, x, num_labels):
+    """Return `([inputs, labels], x plus a learned vector of the label)`; unchanged without `num_labels`."""
+    if num_labels is None:
+        return inputs, x
+    labels = keras.Input((), dtype="int32", name="labels")
+    vector = layers.Embedding(num_labels, x.shape[-1], name="label_vectors")(labels)
+    return [inputs, labels], AddCondition()(x, vector)
+
+
 def _residual_stack(x, filters, blocks):
     for _ in range(blocks):
         inner = Conv2D(filters // 2, 3, padding="same", activation="relu")(layers.ReLU()(x))
@@ -118,6 +133,7 @@ def spatial_broadcast_decoder(
     filters: int = 32,
     depth: int = 2,
     activation: str | None = None,
+    num_labels: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
     """Return a spatial broadcast decoder, which computes every pixel independently.
@@ -130,6 +146,7 @@ def spatial_broadcast_decoder(
         filters: number of hidden channels.
         depth: number of 1x1 convolutions between `SpatialBroadcast` and the output.
         activation: activation of the output, such as `"sigmoid"` for pixels in [0, 1].
+        num_labels: number of classes; the inputs are then `[embedding, labels (batch,)]`.
         name: name of the model.
 
     Example:
@@ -142,7 +159,8 @@ def spatial_broadcast_decoder(
     """
     height, width, channels = output_shape
     inputs = keras.Input((input_dim,), name="embedding")
-    x = layers.ReLU()(SpatialBroadcast(filters, height, width)(inputs))
+    inputs, x = _given_labels(inputs, SpatialBroadcast(filters, height, width)(inputs), num_labels)
+    x = layers.ReLU()(x)
     for _ in range(depth):
         x = Conv2D(filters, 1, activation="relu")(x)
     x = Conv2D(channels, 1)(x)

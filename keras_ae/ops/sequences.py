@@ -111,6 +111,21 @@ def call_under_mask(
         return layer(x, mask=mask, training=training)
 
 
+def call_conditioned(
+    network: keras.Layer, tensor: Tensor, condition: Tensor, mask: Tensor | None, training: bool | None
+) -> Tensor:
+    """Return `network([tensor, condition])` under the mask of `tensor`; the condition has none.
+
+    Raises:
+        InputError: the network loses the mask.
+    """
+    masks = None if mask is None else [mask, None]
+    outputs = call_under_mask(network, [tensor, condition], masks, training)
+    if mask is not None:
+        check_mask(outputs, network.name)
+    return outputs
+
+
 def check_mask(tensor: Tensor, name: str) -> None:
     """Raise `InputError` if the model `name` returned `tensor` without its mask."""
     if mask_of(tensor) is None:

@@ -43,6 +43,7 @@ class Case:
     epochs: int = 2  # of three steps
     least: int = 1  # positions of the shortest sequence that exports are verified with
     speakers: int = 0  # number of speakers, on which the model is conditioned
+    labels: int = 0  # number of classes of images, on which the model is conditioned
     frames_of: Callable[[int], int] | None = None  # encodes frames: so many of a sequence of that length
     words: int = 0  # takes blocks of sentences in numbers of words below this one
     contrastive: bool = False  # compares each example with those of its batch
@@ -94,7 +95,8 @@ class Case:
         if self.num_codes:
             return rng.integers(0, self.num_codes, (examples, *CODES), "int32")
         if not self.sequence:
-            return rng.random((examples, *IMAGE), "float32")
+            x = rng.random((examples, *IMAGE), "float32")
+            return {"x": x, "labels": rng.integers(0, self.labels, examples, "int32")} if self.labels else x
         if self.words:
             return self._sentences(examples, rng)
         if self.hop:
@@ -132,7 +134,7 @@ class Case:
             return (x + 1) % self.num_codes
         if self.words:
             return {**x, "ids": x["ids"] % (self.words - 1) + 1}
-        return {**x, "x": np.full_like(x["x"], 100.0)} if self.sequence else np.full_like(x, 100.0)
+        return {**x, "x": np.full_like(x["x"], 100.0)} if isinstance(x, dict) else np.full_like(x, 100.0)
 
     def num_real(self, length):
         """Codes or frames of a sequence of this length."""

@@ -126,6 +126,14 @@ def vae():
     )
 
 
+def conditional_vae():
+    options = {"num_labels": 3, "mmd_weight": 10.0, "num_samples": 2, "seed": 0}
+    given = {**SMALL, "flatten": True, "num_labels": 3}
+    return VariationalAutoEncoder(
+        image_encoder(IMAGE, 8, **given), image_decoder(IMAGE, 3, **given), 3, **options
+    )
+
+
 def total_correlation_vae():
     flat = {**SMALL, "flatten": True}
     settings = {"dataset_size": 12, "sampling": "stratified", "seed": 0}
@@ -290,6 +298,7 @@ CONTRASTIVE = {"contrastive": True, "decodes": False}
 CASES = (
     Case("auto_encoder", auto_encoder),
     Case("vae", vae, noisy=True),
+    Case("conditional_vae", conditional_vae, noisy=True, labels=3),
     Case("total_correlation_vae", total_correlation_vae, noisy=True),
     Case("vq", vq),
     Case("vq_by_gradient", vq_by_gradient, variant=True),

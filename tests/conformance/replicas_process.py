@@ -14,7 +14,12 @@ tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConf
 spec = importlib.util.spec_from_file_location("conformance_models", Path(__file__).parent / "models.py")
 models = sys.modules["conformance_models"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
-from keras_ae.losses import kl_decomposition  # noqa: E402
+from keras_ae.losses import (  # noqa: E402
+    free_bits_kl,
+    gaussian_kl,
+    kl_decomposition,
+    maximum_mean_discrepancy,
+)
 
 
 def trained(case, strategy, validate=False, **options):
@@ -40,8 +45,23 @@ def trained(case, strategy, validate=False, **options):
     return start | weights | {f"{name}/history": np.array([history.history["loss"][-1]])}
 
 
-def terms_of_a_batch(strategy):
-    """Terms of the total correlation and their gradient: seven posteriors, four of them on replica 0."""
+def total_correlation(z, mean, log_variance):
+    """A weighted sum of the terms."""
+    terms = tf.stack(kl_decomposition(z, mean, log_variance, 50, sampling="stratified"))
+    return tf.reduce_sum(terms * [1.0, 3.0, 0.5])
+
+
+def discrepancy(z, mean, log_variance):
+    return maximum_mean_discrepancy(z, tf.exp(mean[:, 0]))
+
+
+def free_bits(z, mean, log_variance):
+    """One of the two dimensions is above the floor."""
+    return free_bits_kl(gaussian_kl(z, log_variance) + [0.0, 2.0], 2.0, tf.exp(mean[:, 0]))
+
+
+def term_of_a_batch(strategy, term):
+    """A term of the whole batch and its gradient: seven posteriors, four of them on replica 0."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3, 7, 2)).astype("float32")
     count = strategy.num_replicas_in_sync
@@ -57,9 +77,8 @@ def terms_of_a_batch(strategy):
     @tf.function
     def step(part):
         with tf.GradientTape() as tape:
-            terms = tf.stack(kl_decomposition(*tf.unstack(scale * part), 50, sampling="stratified")) / count
-            loss = tf.reduce_sum(terms * [1.0, 3.0, 0.5])
-        return terms, tape.gradient(loss, scale)
+            loss = term(*tf.unstack(scale * part)) / count
+        return loss, tape.gradient(loss, scale)
 
     values = strategy.run(step, args=(parts,))
     return [strategy.reduce("SUM", value, axis=None).numpy() for value in values]
@@ -74,5 +93,7 @@ for out, (strategy, options) in zip(sys.argv[1:], ways, strict=True):
         results |= trained(case, strategy, **options)
         if case.name == "vae":  # it draws in validation, too
             results |= trained(case, strategy, validate=True, **options)
-    results["kl_decomposition/terms"], results["kl_decomposition/gradient"] = terms_of_a_batch(strategy)
+    for term in (total_correlation, discrepancy, free_bits):
+        name = term.__name__
+        results[f"{name}/term"], results[f"{name}/gradient"] = term_of_a_batch(strategy, term)
     np.savez(out, **results)

@@ -9,7 +9,7 @@ from keras import ops
 WEIGHTS = np.concatenate([np.ones(5), np.full(2, 0.5), np.zeros(5)]).astype("float32")
 # of the batch as a whole, not means over examples
 STATISTICS = {"diversity_loss", "speaker_dependence"}
-STATISTICS |= {"total_correlation", "index_code_mi", "dimension_wise_kl"}
+STATISTICS |= {"total_correlation", "index_code_mi", "dimension_wise_kl", "mmd"}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ for path in sys.argv[1:]:
     with np.load(path + ".npz") as file:
         inputs = {name: file[name] for name in file.files}
     model = keras.saving.load_model(path + ".keras")
-    x = inputs if "lengths" in inputs else inputs["x"]
+    x = inputs if len(inputs) > 1 else inputs["x"]
     np.savez(
         path + ".out.npz",
         prediction=np.asarray(model(x, training=False)),

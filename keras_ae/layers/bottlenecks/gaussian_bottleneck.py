@@ -8,8 +8,9 @@ from keras import ops
 from keras_ae.layers.base import Float32Dense, Float32Layer, NamedMetrics, ScheduledVariable
 from keras_ae.layers.bottlenecks.bottleneck import position_weights
 from keras_ae.losses.divergences import gaussian_kl
+from keras_ae.losses.variational import free_bits_kl
 from keras_ae.ops.core import Tensor, finite_padding, is_exporting, is_recording, where_counted
-from keras_ae.ops.terms import TermMean, mean_term
+from keras_ae.ops.terms import LossTerm, TermMean, mean_term
 
 LOG_VARIANCE_BOUND = 10.0  # standard deviations from 0.007 to 148: exp is finite in every dtype
 
@@ -22,13 +23,18 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
     mean = W x + b,   log_variance = 10 tanh((V x + c) / 10)
     z    = mean + exp(log_variance / 2) * noise
     loss = beta * mean over examples of KL(N(mean, exp(log_variance)) || N(0, I)),  nats
+    loss = beta * sum_d max(free_bits, mean over examples of KL_d),  nats,  with free_bits > 0
     ```
+
+    Free bits keep dimensions in use that the KL would push to the prior at the beginning of the training.
+    `KL_d` is summed over positions, and its mean is that of the batch, under replicas of the global batch.
 
     Args:
         latent_dim: size of `z`.
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of the training
             steps (KL warm-up), which are counted in a saved variable. The current value is the variable
             `layer.beta`, which a callback may assign.
+        free_bits: smallest cost of each dimension, in nats.
         seed: seed of the noise.
 
     Call arguments:
@@ -42,10 +48,14 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         `(batch, ..., latent_dim)`.
 
     Metrics:
-        `kl_loss` in nats, summed over positions and dimensions, mean over examples.
+        `kl_loss` in nats, summed over positions and dimensions, mean over examples, without `free_bits`.
+
+    Raises:
+        ValueError: `free_bits` is negative.
 
     Reference:
-        Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114.
+        Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114; Kingma et al., 2016 (free bits),
+        https://arxiv.org/abs/1606.04934.
     """
 
     def __init__(
@@ -53,11 +63,15 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         latent_dim: int,
         *,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        free_bits: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        if not free_bits >= 0:
+            raise ValueError(f"free_bits must be at least 0. Received: free_bits={free_bits}")
         self.latent_dim = latent_dim
+        self.free_bits = free_bits
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.warm_up = ScheduledVariable(beta, name="beta")
@@ -100,16 +114,27 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
             kl = self._kl(mean, log_variance, mask, sample_weight)
             if is_recording():
                 self.kl_metric.update_state(kl)
+            if self.free_bits:
+                dimensions = self._kl_of_dimensions(mean, log_variance, mask)
+                kl = LossTerm.of(free_bits_kl(dimensions, self.free_bits, sample_weight))
             self.add_loss((beta * kl).value)
-        z = self._sample(mean, log_variance) if (training if sample is None else sample) else mean
+        z = self.draw(mean, log_variance) if (training if sample is None else sample) else mean
         return ops.cast(z, self.compute_dtype)
+
+    def draw(
+        self, mean: Tensor, log_variance: Tensor, seed_generator: keras.random.SeedGenerator | None = None
+    ) -> Tensor:
+        """Return one sample of `N(mean, exp(log_variance))`, float32; `None`: the noise of the training."""
+        seed = self.seed_generator if seed_generator is None else seed_generator
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
+        return mean + ops.exp(0.5 * log_variance) * noise
 
     def kl(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return `KL(q(z|x) || N(0, I))` of each example, nats, summed over real positions: `(batch,)`."""
         return self._kl_of(*self.parameters(x), mask)
 
     def example_losses(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the loss of each example, `beta * KL`: `(batch,)`."""
+        """Return the loss of each example, `beta * KL`, without `free_bits`: `(batch,)`."""
         return ops.convert_to_tensor(self.beta) * self.kl(x, mask)
 
     def _kl_of(self, mean, log_variance, mask):
@@ -119,9 +144,10 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
     def _kl(self, mean, log_variance, mask, sample_weight):
         return mean_term(self._kl_of(mean, log_variance, mask), sample_weight)
 
-    def _sample(self, mean, log_variance):
-        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
-        return mean + ops.exp(0.5 * log_variance) * noise
+    def _kl_of_dimensions(self, mean, log_variance, mask):
+        """Return the KL summed over positions, `(batch, latent_dim)`."""
+        kl = where_counted(gaussian_kl(mean, log_variance), mask)
+        return ops.sum(ops.reshape(kl, (ops.shape(kl)[0], -1, self.latent_dim)), axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.latent_dim)
@@ -138,7 +164,8 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
 
     def get_config(self) -> dict[str, Any]:
         beta = self.warm_up.get_value_config()
-        return {**super().get_config(), "latent_dim": self.latent_dim, "beta": beta, "seed": self.seed}
+        settings = {"latent_dim": self.latent_dim, "free_bits": self.free_bits, "seed": self.seed}
+        return {**super().get_config(), **settings, "beta": beta}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

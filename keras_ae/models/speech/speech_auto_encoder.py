@@ -14,9 +14,8 @@ from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.stages import check_loss, check_reconstruction
 from keras_ae.ops.sequences import (
+    call_conditioned,
     call_masked,
-    call_under_mask,
-    check_mask,
     code_lengths,
     crop,
     input_mask,
@@ -149,11 +148,7 @@ class SpeechAutoEncoder(AutoEncoder):
 
     def _decode_embedding(self, embedding, speaker, mask, training):
         speaker = integers_in("speaker", speaker, embedding_rows(self.decoder))
-        masks = None if mask is None else [mask, None]
-        frames = call_under_mask(self.decoder, [embedding, speaker], masks, training)
-        if mask is not None:
-            check_mask(frames, self.decoder.name)
-        return frames
+        return call_conditioned(self.decoder, embedding, speaker, mask, training)
 
     # Exports
 

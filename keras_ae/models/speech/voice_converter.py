@@ -19,9 +19,9 @@ from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.speech._conversion_endpoints import conversion_endpoints
 from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.sequences import (
+    call_conditioned,
     call_masked,
     call_under_mask,
-    check_mask,
     crop,
     input_mask,
     mask_of,
@@ -145,11 +145,7 @@ class VoiceConverter(BaseModel):
 
     def decoder_output(self, content: Any, voice: Any, mask: Any, training: bool | None) -> Any:
         """Return the frames `(batch, frames, mels)` of a content under its `mask`, and a voice."""
-        masks = None if mask is None else [mask, None]
-        frames = call_under_mask(self.decoder, [content, voice], masks, training)
-        if mask is not None:
-            check_mask(frames, self.decoder.name)
-        return frames
+        return call_conditioned(self.decoder, content, voice, mask, training)
 
     def input_rules(self) -> InputRules:
         shape = getattr(self, "sample_shape", None)
