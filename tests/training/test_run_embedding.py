@@ -69,7 +69,10 @@ def test_a_file_is_reported_on_images(run, small_npz, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["RUN/model.keras"], "not a run and therefore contains no data: pass images with --data"),
+        (
+            ["RUN/model.keras"],
+            "not a run and therefore contains no data: pass images, speech or text with --data",
+        ),
         (["RUN/none", "--data", "digits"], "is not a run directory"),
         (["RUN", "--seeds", "0"], "--seeds must be at least 1. Received: 0"),
         (["RUN/model.keras", "--data", "digits", "--image-size", "4", "4"], "does not accept the images"),

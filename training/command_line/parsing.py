@@ -22,6 +22,8 @@ EXPECTED = {
     int: "a whole number",
     float: "a number",
     tuple[int, ...]: "whole numbers",
+    tuple[float, ...]: "numbers",
+    tuple[float, float]: "two numbers, the lowest and the highest",
     tuple[int, int]: "two whole numbers, a height and a width",
 }
 

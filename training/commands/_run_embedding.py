@@ -1,8 +1,9 @@
 """Evaluation of the embedding of a run, and its transfer tasks."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,12 @@ from keras_ae.evaluation.report.embedding_report import report_outputs, write_pa
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
-from keras_ae.training.datasets import load_images
+from keras_ae.training.commands._foreign_encoder import (
+    LabelledText,
+    data_for_encoder,
+    in_options,
+    open_foreign_encoder,
+)
 from keras_ae.training.datasets.speech.data import SpeechData
 from keras_ae.training.datasets.text.data import TextData
 from keras_ae.training.recipes import TextRecipe
@@ -78,39 +84,46 @@ def report_of_file(
     data: str,
     output: Path,
     *,
-    image_size=None,
-    scale=None,
-    channels=None,
-    skip_broken=False,
+    images: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    pool: str | None = None,
     budget=DEFAULT_BUDGET,
     seeds=None,
     progress=None,
 ) -> tuple[Path, EmbeddingRecord]:
-    """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file on images.
+    """Write the embedding report of a `.keras` file, a SavedModel or an ONNX file.
 
     Args:
         path: the encoder.
-        data: a source of images, as for recipes.
+        data: a source of images, speech or text, as for recipes, or a .tsv file of labelled sentences.
         output: the page, an .html file; the results and the tracebacks of what fails are written next to it.
-        image_size: height and width to which the images are resized.
-        scale, channels, skip_broken: as in `load_images`.
+        images: options of `load_images`; by default the size and the channels that the encoder takes.
+        inputs: options of `load_encoder`; a tokenizer may also be MODULE:FUNCTION.
+        pool: as in `ReportSettings`.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
 
     Returns:
         the page, and its record.
     """
     log = report_outputs(output, [path, data])[2]
-    encoder = load_encoder(path)
-    options = {"image_size": image_size, "scale": scale, "channels": channels, "skip_broken": skip_broken}
-    images = load_images(data, **options)
+    encoder = open_foreign_encoder(path, inputs)
+    examples = data_for_encoder(encoder, data, images)
     log.unlink(missing_ok=True)  # from an earlier report
-    record = measure_data(encoder, images, path.name, budget, seeds, {"file": path.name}, progress, log)
+    about = {"file": path.name}
+    record = measure_data(encoder, examples, path.name, budget, seeds, about, progress, log, pool)
     return write_page(record, output), record
 
 
-def measure_data(encoder, data, title, budget, seeds, about, progress=None, log=None) -> EmbeddingRecord:
-    """Measure an encoder on `ImageData`, `SpeechData` or `TextData`; return the record."""
-    settings = settings_of(budget, {"seeds": seeds})
+def measure_data(
+    encoder, data, title, budget, seeds, about, progress=None, log=None, pool=None
+) -> EmbeddingRecord:
+    """Measure an encoder on `ImageData`, `SpeechData`, `TextData` or a `LabelledText`; return the record."""
+    settings = settings_of(budget, {"seeds": seeds, "pool": pool})
+    if isinstance(data, LabelledText):
+        _try(encoder, data.sentences, data)
+        material = gather(encoder, data.sentences, {"label": data.labels}, None, None, settings)
+        about = {**about, "data": data.description, "budget": budget}
+        return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
     kinds = {SpeechData: _utterances, TextData: _sentences}
     part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
     train = part(data.train, data, settings.max_examples, settings.seed)
@@ -183,7 +196,7 @@ def _try(encoder, examples, data):
     try:
         encoder.embed(some.data)
     except Exception as error:  # raised by any runtime
-        reason = " ".join(str(error).split())[:300].rstrip(".")
+        reason = in_options(" ".join(str(error).split())[:300].rstrip("."))
         advice = "Choose others by --data"
         if some.kind == "images":
             advice += ", or their size by --image-size"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, recorded
@@ -42,8 +43,13 @@ def report(
     scale: float | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
+    pool: str | None = None,
+    **inputs: Any,
 ) -> tuple[Path, dict]:
     """Measure an embedding and write its page; the arguments are those of `keras-ae report --help`.
+
+    Args:
+        **inputs: options of `load_encoder`, for an encoder that is not a run.
 
     Returns:
         the page, and `{measurement: reason}` of the measurements that failed.
@@ -63,6 +69,7 @@ def report(
         options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
         record = None
         if _is_run(encoder):
+            _refuse_for_run(encoder, pool=pool, **inputs)
             run = Run.open(encoder)
             check_image_options(run.recipe(), **images)
             wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
@@ -84,15 +91,26 @@ def report(
             )
         elif data is None:
             raise InputError(
-                f"{encoder} is not a run and therefore contains no data: pass images with --data."
+                f"{encoder} is not a run and therefore contains no data: pass images, speech or text "
+                "with --data."
             )
         else:
-            images["skip_broken"] = skip_broken
-            page, record = report_of_file(encoder, data, output, **images, **options)
+            page, record = report_of_file(
+                encoder, data, output, images=images, inputs=inputs, pool=pool, **options
+            )
     failed = {**attempts.failed, **(record.results["failed"] if record else {})}
     print_failed(failed, log)
     print(page)
     return page, failed
+
+
+def _refuse_for_run(encoder, **options):
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} must be used only with an encoder that is not a run. "
+            f"Received: {encoder}, a run, whose inputs are known."
+        )
 
 
 def _page_of(encoder, output):

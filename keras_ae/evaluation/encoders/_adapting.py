@@ -9,7 +9,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders._image_inputs import ImageInputs, image_inputs
 from keras_ae.evaluation.encoders._input_options import InputOptions
-from keras_ae.evaluation.encoders._sequence_inputs import Part
+from keras_ae.evaluation.encoders._sequence_inputs import Part, SequenceInputs
 from keras_ae.evaluation.encoders._token_inputs import TokenInputs
 from keras_ae.evaluation.encoders._waveform_inputs import WaveformInputs
 
@@ -176,6 +176,30 @@ def conversion_of(
             f"has four axes. Received: {received}"
         )
     return None
+
+
+def modality_of(inputs: Mapping[str, tuple]) -> str | None:
+    """Return the kind of data that an encoder takes, as its inputs show it; `None`: unclear.
+
+    Returns:
+        "images", "text", "speech" for waveforms, or "ids", which a tokenizer makes of texts.
+
+    Example:
+
+    >>> modality_of({"x": ((None, 3, 32, 32), "float32")}), modality_of({"x": ((None, 1, None), "float32")})
+    ('images', 'speech')
+    """
+    if any(dtype is None for _, dtype in inputs.values()):
+        return "text"
+    found = SequenceInputs.of(inputs)
+    shape, dtype = (None, None) if found is None else inputs[found.x]
+    if shape is None:
+        return None
+    if len(shape) == 2 and np.dtype(dtype).kind in "iu":
+        return "ids"
+    if (len(shape) == 2 and shape[1] is None) or (len(shape) == 3 and 1 in shape[1:]):
+        return "speech"
+    return "images" if len(shape) == 4 else None
 
 
 def _has_frames_last(outputs):

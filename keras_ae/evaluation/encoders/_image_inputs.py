@@ -76,7 +76,8 @@ class ImageInputs:
         if self.value_range is None:
             return values
         low, high = self.value_range
-        values = values.astype("float32") * np.float32(self.std or 1) + np.float32(self.mean or 0)
+        std, mean = np.array(self.std or 1, "float32"), np.array(self.mean or 0, "float32")
+        values = values.astype("float32") * std + mean
         return (values - np.float32(low)) / np.float32(high - low) * np.float32(self.scale or 1)
 
     def describe(self) -> dict[str, Any]:

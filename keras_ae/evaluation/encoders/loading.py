@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf  # batches of strings
 
 from keras_ae.errors import InputError
-from keras_ae.evaluation.encoders._adapting import AdaptedEncoder, Conversion, conversion_of
+from keras_ae.evaluation.encoders._adapting import AdaptedEncoder, Conversion, conversion_of, modality_of
 from keras_ae.evaluation.encoders._artifacts import open_artifact, preprocessing_in, run_batch
+from keras_ae.evaluation.encoders._image_inputs import ImageInputs
 from keras_ae.evaluation.encoders._input_options import AUTO, InputOptions
 from keras_ae.evaluation.encoders._keras_inputs import keras_batch, keras_input_range, keras_inputs
 from keras_ae.evaluation.encoders._sequence_inputs import SequenceInputs
@@ -65,6 +66,23 @@ class LoadedEncoder:
     inputs: dict | None = None
     conversion: Conversion | None = None
     pooled: Callable | None = None
+
+    @property
+    def modality(self) -> str | None:
+        """Kind of data: "images", "speech", "text", or "ids", which need a tokenizer; `None`: unknown."""
+        if self.conversion is not None:
+            return self.conversion.modality
+        shown = None if self.inputs is None else modality_of(self.inputs)
+        known = None if self.preprocessing is None else self.preprocessing.modality
+        return shown if known in (None, "values") or shown == "ids" else known
+
+    @property
+    def image_shape(self) -> tuple[tuple[int, int] | None, int | None]:
+        """Size and number of channels of images that the encoder takes; `None`: any."""
+        if isinstance(self.conversion, ImageInputs):
+            return self.conversion.image_size, self.conversion.channels
+        known = self.preprocessing
+        return (None, None) if known is None else (known.image_size, known.channels)
 
 
 def load_encoder(

@@ -172,6 +172,15 @@ def load_sentence_tasks(folder: str | os.PathLike, names: Sequence[str] | None =
     ]
 
 
+def read_labelled_sentences(path: Path) -> LabelledSentences:
+    """Read a .tsv file, each line of which has a label, a tab and a sentence; further columns are ignored.
+
+    Raises:
+        InputError: a line has no tab or no label, there are no lines, or the file cannot be read.
+    """
+    return _read(path, LABELLED)
+
+
 def _files(folder):
     """Return `{stem: {part: path}}`, sorted by stem."""
     found: dict[str, dict[str, Path]] = {}
