@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ae.errors import InputError, embedding_rows
+from keras_ae.checks import embedding_rows
+from keras_ae.errors import InputError
 from keras_ae.models.endpoint import Endpoint
 
 

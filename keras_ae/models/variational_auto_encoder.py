@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.errors import InputError, integers_in, require
+from keras_ae.checks import integers_in
+from keras_ae.errors import InputError, require
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.losses.divergences import LIKELIHOODS, gaussian_log_density, log_likelihood_of
