@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -167,6 +167,7 @@ def train(
     resume: str | Path | None = None,
     init_from: str | Path | None = None,
     given: Collection[str] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: bool = True,
 ) -> Run:
     """Train `recipe` in a new run directory, or continue the run `resume`.
@@ -188,6 +189,8 @@ def train(
             its weights. Schedules and optimiser start as in any new run.
         given: names of the settings of `recipe` that the user gave, for `resume`; `None`: those that differ
             from the defaults.
+        callbacks: further callbacks of Keras, such as `EarlyStopping` or those of an experiment tracker.
+            Their state is not part of the checkpoints. A training that they stop is measured and finished.
         verbose: whether to show progress and results.
 
     Returns:
@@ -201,7 +204,7 @@ def train(
     if resume is None:
         recipe = with_data_of_base(recipe, Run.open)
         _check_place(runs, recipe)
-        return _train(recipe, None, lambda: Run.create(recipe, runs), verbose, init_from)
+        return _train(recipe, None, lambda: Run.create(recipe, runs), verbose, init_from, callbacks)
     if init_from is not None:
         raise InputError(
             "--init-from and --resume must not be combined: --init-from starts a new run, --resume "
@@ -214,12 +217,18 @@ def train(
         if recipe.data != run.recipe().data:
             _keep_place_of_data(run, recipe)
         print(
-            f"{run.directory} is finished: all its {recipe.epochs} epochs are trained and measured. Nothing "
-            "is trained; a larger --epochs continues it. Its report is written again."
+            f"{run.directory} is finished: {_epochs_trained(run, recipe)} epochs are trained and measured. "
+            "Nothing is trained; a larger --epochs continues it. Its report is written again."
         )
         write_report(run.directory)
         return run
-    return _train(recipe, run, None, verbose)
+    return _train(recipe, run, None, verbose, None, callbacks)
+
+
+def _epochs_trained(run, recipe):
+    """Return the number of epochs in words; a callback of the user may have stopped the training."""
+    stopped_after = run.config.get("stopped_after")
+    return f"all its {recipe.epochs}" if stopped_after is None else f"{stopped_after} of {recipe.epochs}"
 
 
 def _keep_place_of_data(run, recipe):
@@ -239,12 +248,12 @@ def _check_place(runs, recipe):
             raise InputError(f"{error} Pass it with --runs.") from None
 
 
-def _train(recipe, run, create, verbose, init_from=None):
+def _train(recipe, run, create, verbose, init_from, callbacks):
     """Train in `create()`, or continue `run`; the message of an interruption states what is kept."""
     with contextlib.ExitStack() as held:
         made = [] if run is None else [run]
         try:
-            return _trained(recipe, made, create, verbose, init_from, held)
+            return _trained(recipe, made, create, verbose, init_from, held, callbacks)
         except OSError as error:
             if not made or error.filename is None:
                 raise
@@ -261,7 +270,7 @@ def _train(recipe, run, create, verbose, init_from=None):
             raise KeyboardInterrupt(line) from None
 
 
-def _trained(recipe, made, create, verbose, init_from, held):
+def _trained(recipe, made, create, verbose, init_from, held, callbacks=()):
     """Train as `_train`; append the run to `made` when it is created, and enter its lock into `held`."""
     run = made[0] if made else None
     if run is not None:
@@ -292,7 +301,7 @@ def _trained(recipe, made, create, verbose, init_from, held):
         if verbose:
             count = f"{len(data.train)} training {recipe.examples}"
             print(f"{recipe.name}: {data.name}, {count}; run {run.directory}{_where(restored, recipe)}")
-        _fit_and_measure(run, model, recipe, data, stream, restored, verbose)
+        _fit_and_measure(run, model, recipe, data, stream, restored, verbose, callbacks)
     return run
 
 
@@ -307,11 +316,11 @@ def _dtype_policy(policy):
         keras.config.set_dtype_policy(before)
 
 
-def _fit_and_measure(run, model, recipe, data, stream, restored, verbose):
+def _fit_and_measure(run, model, recipe, data, stream, restored, verbose, own):
     """Train the model, evaluate it on the test examples, and write the results."""
     with _measurements(run, verbose) as (attempts, progress):
         with deterministic_ops():
-            _fit(run, model, recipe, data, stream, restored, verbose)
+            _fit(run, model, recipe, data, stream, restored, verbose, own)
             attempts.progress = progress
             metrics = attempt("the test", recipe.measure, model, data, default={"test": {}})
         _write_results(run, metrics, attempts)
@@ -383,28 +392,40 @@ def _build(recipe, data, steps_per_epoch, base, init_from):
     return model
 
 
-def _fit(run, model, recipe, data, stream, restored, verbose):
+def _fit(run, model, recipe, data, stream, restored, verbose, own):
+    """Train the model; `own` are callbacks of the user."""
     callbacks = _callbacks(run, model, recipe, data)
     state = RunState(run.directory / "checkpoint.npz", stream, callbacks, restored)
-    progress = [EpochProgress(recipe.epochs, stream.steps_per_epoch)] if verbose else []
+    progress = [_progress(recipe, data, stream)] if verbose else []
     first_epoch = restored.state["epoch"] if restored else 0
     if restored and first_epoch >= recipe.epochs:
         restored.restore_model(model)
-    model.fit(
-        stream.dataset,
-        epochs=recipe.epochs,
-        initial_epoch=first_epoch,
-        validation_data=recipe.validation_batches(data),
-        callbacks=[*callbacks, state, *progress],
-        shuffle=False,
-        verbose=0,
-    )
+    with contextlib.ExitStack() as shown_lines:
+        for line in progress:
+            shown_lines.callback(line.close)
+        model.fit(
+            stream.dataset,
+            epochs=recipe.epochs,
+            initial_epoch=first_epoch,
+            validation_data=recipe.validation_batches(data),
+            callbacks=[*callbacks, *own, state, *progress],
+            shuffle=False,
+            verbose=0,
+        )
     best = callbacks[0]
     if not best.best_weights:
         raise InputError(
             f"The training diverged: {best.monitor or 'loss'} was never finite. Lower --learning-rate "
             f"(it was {recipe.learning_rate}). The history is in {run.directory}."
         )
+    if state.rows and len(state.rows) < recipe.epochs:
+        run.write_json("config.json", {**run.config, "stopped_after": len(state.rows)})
+
+
+def _progress(recipe, data, stream):
+    amount, unit = recipe.amount_of_epoch(data)
+    steps, first_step = stream.steps_per_epoch, lambda: stream.start_step
+    return EpochProgress(recipe.epochs, steps, amount=amount, unit=unit, first_step=first_step)
 
 
 def _callbacks(run, model, recipe, data):
@@ -421,6 +442,7 @@ def _continued(run, recipe, restored):
     config, epochs = run.config, run.recipe().epochs
     config |= {"settings": recipe.settings(), "data_path": place_of_data(recipe), "finished": False}
     if recipe.epochs != epochs:
+        config.pop("stopped_after", None)
         done = restored.state["epoch"] if restored else 0
         step = {"after": done, "planned": epochs, "epochs": recipe.epochs}
         config["continued"] = [*config.get("continued", []), step]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from keras_ae.errors import InputError
+from keras_ae.progress import ProgressLine
 from keras_ae.training.command_line.parsing import (
     Channels,
     Command,
@@ -128,10 +129,12 @@ def export_run(run: Any, formats: Iterable[str], *, uint8_images: bool = False) 
     for format in dict.fromkeys(formats):
         folder, write = writers[format]
         directory = run.directory / "export" / folder
-        try:
-            written = write(model, directory, uint8_images=uint8_images)
-        except export.VerificationError as error:
-            raise CommandFailed(str(error)) from error
+        with ProgressLine(elsewhere=False, activity="exporting and verifying") as progress:
+            progress(format)
+            try:
+                written = write(model, directory, uint8_images=uint8_images)
+            except export.VerificationError as error:
+                raise CommandFailed(str(error)) from error
         artifact = directory if format == "onnx" else written
         print(f"\n{artifact}\n{export.verification_table(artifact)}")
     write_report(run.directory)

@@ -30,6 +30,7 @@ EXPECTED = {
 RunPath = Annotated[Path, Positional, arg(metavar="RUN")]
 RunPaths = Annotated[tuple[Path, ...], Positional, arg(metavar="RUN")]
 RunOption = Annotated[Path | None, arg(metavar="RUN")]
+FileOption = Annotated[Path | None, arg(metavar="FILE")]
 DataPath = Annotated[Path, Positional, arg(metavar="DATA")]
 OutputPath = Annotated[Path, Positional, arg(metavar="OUTPUT")]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import subcommand
 
 from keras_ae.training.command_line.encoding import FORMATS, export_run
-from keras_ae.training.command_line.parsing import Command, RunOption, given_names
+from keras_ae.training.command_line.parsing import Command, FileOption, RunOption, given_names
 from keras_ae.training.recipes import RECIPES, Recipe, VqVaeRecipe
 
 DemoBudget = Literal["quick", "full", "nothing"]
@@ -44,6 +44,7 @@ def train_command(
     runs: Path = Path("runs"),
     resume: RunOption = None,
     init_from: RunOption = None,
+    config: FileOption = None,
 ) -> int:
     """Train a recipe and write a run directory with model, metrics, pictures and report.
 
@@ -55,7 +56,10 @@ def train_command(
             --data.
         init_from: Run directory or .keras file of the same kind of model, whose weights are the initial
             weights of a new run.
+        config: The config.json of a run, which is repeated, or another JSON file of settings. Options that
+            are given as well replace those of the file.
     """
+    del config  # its settings are among the arguments, see `with_config`
     from keras_ae.training.report.summary import failed_measurements, print_metrics
     from keras_ae.training.run import train
 

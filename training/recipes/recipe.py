@@ -116,6 +116,10 @@ class Recipe:
         """
         return None
 
+    def amount_of_epoch(self, data: Any) -> tuple[float, str]:
+        """Return the amount of the training data and its unit, by which progress shows a rate per second."""
+        return len(data.train), self.examples
+
     def describe(self, data: Any) -> str:
         """Describe in words the data that a model must fit, such as "(8, 8, 1) images"."""
         raise TypeError(f"{type(self).__name__} must define describe(data)")

@@ -71,6 +71,12 @@ class SpeechRecipe(Recipe):
             "dc_removed": description.get("dc_removed"),
         }
 
+    def amount_of_epoch(self, data: SpeechData) -> tuple[float, str]:
+        samples = data.train.lengths
+        if self.crop_seconds is not None:
+            samples = samples.clip(max=round(self.crop_seconds * self.sample_rate))
+        return float(samples.sum()) / self.sample_rate / 3600, "hours of audio"
+
     def describe(self, data: SpeechData) -> str:
         return f"utterances at {data.sample_rate} Hz"
 
