@@ -197,6 +197,8 @@ def test_a_saved_model_of_sentences_reads_strings_and_vectors_need_no_lengths(tm
 def test_the_only_signature_of_a_saved_model_is_taken(tmp_path):
     write_saved_model(tmp_path / "one", serving_default=lambda x: {"z": x[:, :2]})
     np.testing.assert_array_equal(embedding_of(tmp_path / "one"), X[:, :2])
+    write_saved_model(tmp_path / "serve", serve=lambda x: {"z": x}, serving_default=lambda x: {"z": 3 * x})
+    np.testing.assert_array_equal(embedding_of(tmp_path / "serve"), 3 * X)  # as Keras exports
     write_saved_model(tmp_path / "two", a=lambda x: {"z": x}, b=lambda x: {"z": 2 * x})
     with pytest.raises(InputError, match="Received: a, b"):
         load_encoder(tmp_path / "two")

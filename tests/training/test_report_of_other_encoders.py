@@ -150,6 +150,11 @@ def test_recordings_are_resampled_for_an_encoder_of_waveforms(tmp_path, capsys):
             "--tokenizer must be an existing file. Received: no.json",
         ),
         (
+            ["vectors.onnx"],
+            r"vectors.onnx must take images, texts or waveforms. .* x \(None, 4\)",
+        ),
+        (["folder"], "folder must have an endpoint `encode`, or .* Choose one by --endpoint.$"),
+        (
             ["ids.onnx"],
             "--tokenizer must be given for ids.onnx, .*: input_ids, attention_mask. Received: none",
         ),
@@ -164,6 +169,11 @@ def test_options_that_do_not_fit_are_refused_in_one_line(tmp_path, capsys, argum
     means_of_channels(tmp_path / "images.onnx")
     vectors_of_ids(tmp_path / "ids.onnx")
     frames_of_waveforms(tmp_path / "waveforms.onnx")
+    vectors = ("float32", (None, 4))
+    save_onnx(tmp_path / "vectors.onnx", [("Identity", ["x"], ["z"], {})], {"x": vectors}, {"z": vectors}, {})
+    (tmp_path / "folder").mkdir()
+    for name in ("a", "b"):
+        means_of_channels(tmp_path / "folder" / f"{name}.onnx")
     assert main(["report", *arguments, "--data", "digits"]) == 2
     (said,) = capsys.readouterr().err.strip().splitlines()
     assert re.search(message, said), said

@@ -66,8 +66,8 @@ def report_command(
         tokenizer: Tokenizer of an encoder of word ids: its tokenizer.json, or MODULE:FUNCTION, a Python
             function from a list of strings to ids.
         sample_rate: Sample rate in Hz of an encoder of waveforms, to which recordings are resampled.
-        endpoint: Signature of a SavedModel, or name of an ONNX file in a folder; by default encode, or the
-            only one.
+        endpoint: Signature of a SavedModel, or name of an ONNX file in a folder; by default encode, else
+            serving_default, else the only one.
         output_name: Output of the encoder that is the embedding, an inner tensor of an ONNX file, or a layer
             of a Keras file; by default the only output. Maps are pooled.
         pool: Pooling of embeddings over positions: auto (default: the mean of maps and tokens, and mean and

@@ -64,13 +64,14 @@ def in_options(text: str) -> str:
     >>> in_options("mean must lie in [0, 1]. Received: mean=(9, 9). Pass input_range=(0, 255).")
     '--mean must lie in [0, 1]. Received: --mean 9 9. Pass --input-range 0 255.'
     """
-    for name in (*INPUT_OPTIONS, "endpoint"):
+    text = re.sub(r"\bendpoint=(?=\W)", "--endpoint", text)
+    for name in INPUT_OPTIONS:
         option = f"--{name.replace('_', '-')}"
         values = lambda found, option=option: f"{option} {found[1].replace(',', '')}"  # noqa: E731
         text = re.sub(rf"\b{name}=\(([^)]*)\)", values, text)
         text = re.sub(rf"\b{name}=(?=[\w.'-])", f"{option} ", text)
         # a word such as "mean" also occurs in prose
-        alone = rf"(?<![\w-]){name}\b=?" if "_" in name or name == "endpoint" else rf"^{name}\b"
+        alone = rf"(?<![\w-]){name}\b=?" if "_" in name else rf"^{name}\b"
         text = re.sub(alone, option, text)
     return text
 
@@ -91,6 +92,13 @@ def data_for_encoder(encoder: LoadedEncoder, source: str, images: Mapping[str, A
         InputError: the data cannot be used, or an option is not valid for this kind of data.
     """
     modality = encoder.modality or "images"
+    shapes = {name: shape for name, (shape, _) in (encoder.inputs or {}).items()}
+    if encoder.modality is None and shapes and max(map(len, shapes.values())) < 3:
+        received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(
+            f"{encoder.name} must take images, texts or waveforms. Received: an encoder of {received}. "
+            "Call keras_ae.evaluation.embedding_report with its data."
+        )
     if modality == "ids":
         raise InputError(
             f"--tokenizer must be given for {encoder.name}, whose inputs are the ids of words: "

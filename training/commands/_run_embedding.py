@@ -10,7 +10,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG, current_attempts
 from keras_ae.evaluation.encoders.examples import Examples
-from keras_ae.evaluation.encoders.loading import load_encoder
+from keras_ae.evaluation.encoders.loading import in_batches, load_encoder
 from keras_ae.evaluation.report.data import gather
 from keras_ae.evaluation.report.embedding_report import report_outputs, write_page
 from keras_ae.evaluation.report.measuring import measure_embedding
@@ -194,7 +194,7 @@ def _numbers_if_so(names):
 def _try(encoder, examples, data):
     some = Examples(examples).take(np.arange(2))
     try:
-        encoder.embed(some.data)
+        in_batches(encoder.embed, some)
     except Exception as error:  # raised by any runtime
         reason = in_options(" ".join(str(error).split())[:300].rstrip("."))
         advice = "Choose others by --data"

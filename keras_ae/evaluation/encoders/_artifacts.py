@@ -89,7 +89,8 @@ def open_artifact(path: Path, endpoint: str | None = None, output_name: str | No
 
     Args:
         path: the file, the directory, or a directory that contains versions of a SavedModel.
-        endpoint: name of the signature or file that encodes; `None`: `encode`, else the only one.
+        endpoint: name of the signature or file that encodes; `None`: `encode`, else `serving_default`, else
+            the only one.
         output_name: the output, or inner tensor of an ONNX file, that is computed; `None`: all outputs.
 
     Raises:
@@ -220,8 +221,10 @@ def _layout_of_inner(makers, name):
 def _chosen(names, endpoint, path):
     if endpoint in names:
         return endpoint
-    if endpoint is None and (ENCODE in names or len(names) == 1):
-        return ENCODE if ENCODE in names else names[0]
+    # as TensorFlow Serving, and `keras.Model.export`, which also writes `serve`
+    usual = [name for name in (ENCODE, "serving_default") if name in names] or names
+    if endpoint is None and (len(names) == 1 or usual != names):
+        return usual[0]
     wanted = f"the endpoint {endpoint!r}" if endpoint else f"an endpoint `{ENCODE}`, or a single one"
     raise InputError(
         f"{path} must have {wanted}. Received: {', '.join(sorted(names)) or 'none'}. Choose one by endpoint=."

@@ -97,7 +97,7 @@ class ImageInputs:
             steps.append("passed with their values unchanged")
         else:
             low, high = self.value_range
-            steps.append(f"{'passed' if (low, high) == (0, 1) else 'rescaled'} in [{low:g}, {high:g}]")
+            steps.append(f"{'passed in' if (low, high) == (0, 1) else 'rescaled to'} [{low:g}, {high:g}]")
             steps[-1] += " (an assumption: the encoder does not contain its range)" if self.assumed else ""
         steps += [f"reduced by the mean {_listed(self.mean)}"] if self.mean else []
         steps += [f"divided by the standard deviation {_listed(self.std)}"] if self.std else []

@@ -118,7 +118,7 @@ def load_encoder(
         layer: the layer of a functional Keras model whose output is the embedding; `None`: its
             only bottleneck of `keras_ae.layers`, else the output of the model.
         endpoint: signature of a SavedModel, or name of an ONNX file; `None`: `encode`, else
-            the only one.
+            `serving_default`, else the only one.
         decode: function from embeddings to reconstructions, for an encoder without a decoder.
         output_name: the embedding: an output of a SavedModel, an output or an inner tensor of an ONNX
             file, or a layer of a functional Keras model.

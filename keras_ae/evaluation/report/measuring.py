@@ -117,8 +117,8 @@ def _inputs(encoder):
     """Return the preprocessing of the data: that of this report, or as the encoder declares it."""
     if encoder.conversion is not None:
         return encoder.conversion.describe()
-    known = encoder.preprocessing
-    return None if known is None else {**known.to_dict(), "text": "The data are passed as they are."}
+    known = {} if encoder.preprocessing is None else encoder.preprocessing.to_dict()
+    return {**known, "text": "The data are passed to the encoder as they are."}
 
 
 def _data(material):
