@@ -2,6 +2,7 @@
 
 import math
 import os
+from typing import Any
 
 import numpy as np
 from keras import Model, ops
@@ -20,7 +21,7 @@ class ReconstructionGrid(FigureCallback):
 
     Args:
         images: `(images, height, width)` or `(images, height, width, channels)` in
-            [0, 1], inputs of the model.
+            [0, 1], inputs of the model; `{"x": images, "labels": (images,)}` for a conditional one.
         directory: folder of the picture.
         every: number of epochs between two drawings.
         log_dir: TensorBoard folder; `None`: no summaries.
@@ -43,7 +44,7 @@ class ReconstructionGrid(FigureCallback):
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: np.ndarray | dict[str, np.ndarray],
         directory: str | os.PathLike,
         *,
         every: int = 1,
@@ -51,13 +52,15 @@ class ReconstructionGrid(FigureCallback):
         columns: int = 10,
     ):
         super().__init__(directory, every=every, log_dir=log_dir)
-        self.images = np.asarray(images, "float32")
+        conditions = dict(images) if isinstance(images, dict) else {"x": images}
+        self.images = np.asarray(conditions.pop("x"), "float32")
+        self.conditions = {name: np.asarray(value) for name, value in conditions.items()}
         if not len(self.images):
             raise ValueError("images of ReconstructionGrid must contain at least one image. Received: none")
         self.columns = columns
 
     def draw(self, epoch: int) -> dict[str, bytes]:
-        reconstructions = reconstruct(self.model, self.images)
+        reconstructions = reconstruct(self.model, self.images, self.conditions)
         pairs = math.ceil(len(self.images) / self.columns)
         columns = math.ceil(len(self.images) / pairs)
         rows = []
@@ -68,13 +71,18 @@ class ReconstructionGrid(FigureCallback):
         return {"reconstructions": image_grid(rows, row_labels=labels, title=f"epoch {epoch + 1}")}
 
 
-def reconstruct(model: Model, images: np.ndarray) -> np.ndarray:
-    """Return `model.reconstruct(images)`, or else `model(images)`, as float32 with the shape of `images`."""
+def reconstruct(
+    model: Model, images: np.ndarray, conditions: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """Return `model.reconstruct(images)`, or else `model(images)`, as float32 with the shape of `images`.
+
+    With `conditions`, the inputs are `{"x": images, **conditions}`.
+    """
+    inputs: Any = ops.convert_to_tensor(images)
+    if conditions:
+        inputs = {"x": inputs, **{name: ops.convert_to_tensor(v) for name, v in conditions.items()}}
     with exporting():  # the bottleneck counts no codes and adds no losses
-        if hasattr(model, "reconstruct"):
-            result = model.reconstruct(ops.convert_to_tensor(images))
-        else:
-            result = model(ops.convert_to_tensor(images), training=False)
+        result = model.reconstruct(inputs) if hasattr(model, "reconstruct") else model(inputs, training=False)
     shape = getattr(result, "shape", type(result).__name__)
     if shape != images.shape:
         raise InputError(

@@ -21,14 +21,14 @@ AT_LEAST_ONE |= {"dim", "depth", "num_attention_heads", "mi_units", "context_dim
 AT_LEAST_ONE |= {"num_negatives", "sample_rate", "content_dim", "speaker_dim", "max_words", "min_count"}
 AT_LEAST_ONE |= {"decoder_units", "num_sampled", "sub_batches", "vocabulary_size"}
 AT_LEAST_ONE |= {"bank", "speaker_filters", "decoder_filters", "num_mels", "adversary_updates"}
-AT_LEAST_ONE |= {"discriminator_updates"}
+AT_LEAST_ONE |= {"discriminator_updates", "num_samples"}
 POSITIVE = {"scale", "learning_rate", "temperature", "final_temperature", "crop_seconds"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "total_correlation_weight", "alpha", "gamma", "jitter"}
 NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight", "tilt"}
 NOT_NEGATIVE |= {"reconstruction_weight", "independence_weight", "consistency_weight", "linear_weight"}
 NOT_NEGATIVE |= {"adversarial_weight", "correlation_weight", "cepstra", "halvings", "adversary_epochs"}
-NOT_NEGATIVE |= {"decoder_epochs", "residual_epochs"}
+NOT_NEGATIVE |= {"decoder_epochs", "residual_epochs", "mmd_weight", "free_bits"}
 SHARES = {"warm_up", "ramp", "quantizer_dropout"}
 BELOW_ONE = {"dropout", "word_dropout", "adversary_dropout", "ema_decay", "warp", "content_warp"}
 

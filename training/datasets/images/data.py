@@ -63,6 +63,19 @@ class ImageSplit:
             indices = np.asarray(indices, "int64")
         return self.store.read(self.rows[indices])
 
+    def inputs(self, indices: ArrayLike, *, labels: bool = False) -> np.ndarray | dict[str, np.ndarray]:
+        """Return images as inputs of a model: `images(indices)`, or `{"x": images, "labels": class numbers}`.
+
+        Raises:
+            InputError: `labels`, and the images have none.
+        """
+        if not labels:
+            return self.images(indices)
+        if self.labels is None:
+            raise InputError("labels must be False for images without labels. Received: labels=True")
+        numbers = self.labels[np.asarray(indices, "int64")].astype("int32")
+        return {"x": self.images(indices), "labels": numbers}
+
     def batches(
         self,
         batch_size: int,

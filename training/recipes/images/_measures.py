@@ -52,8 +52,9 @@ def mean_loss(model, split, batch_size) -> float:
 def reconstruction_metrics(model, split) -> dict:
     """Compute `{"mse", "psnr"}` of the reconstructions of a split."""
     total, count = 0.0, 0
-    for images in _batches(split):
-        error = np.square(np.asarray(model.reconstruct(images), "float64") - images)
+    for rows in _rows(np.arange(len(split))):
+        images, inputs = split.images(rows), inputs_of(model, split, rows)
+        error = np.square(np.asarray(model.reconstruct(inputs), "float64") - images)
         total, count = total + error.sum(), count + error.size
     mse = total / count
     return {"mse": mse, "psnr": 10.0 * math.log10(1.0 / max(mse, 1e-12))}
@@ -126,8 +127,8 @@ def probe_features(model, split, chosen=None) -> np.ndarray:
     """Return features `(images, features)` for a linear classifier."""
     chosen = np.arange(len(split)) if chosen is None else chosen
     parts = []
-    for start in range(0, len(chosen), BATCH):
-        codes = model.encode(split.images(chosen[start : start + BATCH]))
+    for rows in _rows(chosen):
+        codes = model.encode(inputs_of(model, split, rows))
         if not getattr(model, "discrete", False):
             parts.append(np.asarray(codes).reshape(len(codes), -1))
             continue
@@ -151,9 +152,19 @@ def _positions(model):
     return tuple(shape[:2]) if len(shape) >= 2 else (1, 1)
 
 
+def inputs_of(model, split, rows):
+    """Return the images of `rows` as inputs of `model`, with their labels if it is conditioned on them."""
+    return split.inputs(rows, labels=bool(getattr(model, "num_labels", None)))
+
+
 def _batches(split):
-    for start in range(0, len(split), BATCH):
-        yield split.images(range(start, min(start + BATCH, len(split))))
+    for rows in _rows(np.arange(len(split))):
+        yield split.images(rows)
+
+
+def _rows(chosen):
+    for start in range(0, len(chosen), BATCH):
+        yield chosen[start : start + BATCH]
 
 
 COMPONENTS = (1, 2, 4, 8, 16, 32)

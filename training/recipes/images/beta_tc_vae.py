@@ -33,7 +33,8 @@ class BetaTcVaeRecipe(VaeRecipe):
     ) -> models.TotalCorrelationVariationalAutoEncoder:
         from keras_ae import models, networks
 
-        settings = {**self.network_settings(), "flatten": True}
+        options = self.model_options(data, training_steps)
+        settings = {**self.network_settings(), "flatten": True, "num_labels": options["num_labels"]}
         return models.TotalCorrelationVariationalAutoEncoder(
             networks.image_encoder(data.image_shape, 4 * self.latent_dim, **settings),
             self._decoder(data.image_shape, settings),
@@ -42,9 +43,7 @@ class BetaTcVaeRecipe(VaeRecipe):
             dataset_size=training_steps // self.epochs * self.batch_size,
             total_correlation_weight=self.total_correlation_weight,
             sampling=self.sampling,
-            beta=self.warmed_up_beta(training_steps),
-            likelihood=self.likelihood,
-            seed=self.seed,
+            **options,
         )
 
     def _decoder(self, image_shape, settings):
@@ -52,4 +51,5 @@ class BetaTcVaeRecipe(VaeRecipe):
 
         if self.decoder == "transposed":
             return networks.image_decoder(image_shape, self.latent_dim, **settings)
-        return networks.spatial_broadcast_decoder(image_shape, self.latent_dim, filters=self.filters)
+        given = {"filters": self.filters, "num_labels": settings["num_labels"]}
+        return networks.spatial_broadcast_decoder(image_shape, self.latent_dim, **given)
