@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae import InputError
-from keras_ae.evaluation import load_encoder
+from keras_ae.evaluation import embedding_report, load_encoder
 from keras_ae.evaluation.encoders.examples import Examples
 from keras_ae.evaluation.encoders.loading import embeddings_of, in_batches
 from keras_ae.layers import VectorQuantizer
@@ -238,3 +238,16 @@ def test_an_artifact_tells_the_range_of_its_inputs(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(InputError, match="manifest.json is damaged"):
         load_encoder(tmp_path)
+
+
+def test_a_report_states_how_the_data_reach_the_encoder(tmp_path):
+    """In words, with the range that an exported encoder declares."""
+    write_saved_model(tmp_path, encode=lambda x: {"embedding": x @ W})
+    data = np.tile(np.clip(X, -1, 1), (6, 1))
+    stated = embedding_report(tmp_path, data, path=None, pairs=False, verbose=False)["encoder"]["inputs"]
+    assert stated == {"text": "The data are passed to the encoder as they are."}
+    known = {"modality": "values", "value_range": [-1, 1]}
+    (tmp_path / "manifest.json").write_text(json.dumps({"preprocessing": known}))
+    stated = embedding_report(tmp_path, data, path=None, pairs=False, verbose=False)["encoder"]["inputs"]
+    assert stated["text"].endswith("They lie in [-1, 1], the range that it declares.")
+    assert stated["value_range"] == [-1, 1]

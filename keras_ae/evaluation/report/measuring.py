@@ -115,10 +115,14 @@ def _encoder(material):
 
 def _inputs(encoder):
     """Return the preprocessing of the data: that of this report, or as the encoder declares it."""
-    if encoder.conversion is not None:
-        return encoder.conversion.describe()
     known = {} if encoder.preprocessing is None else encoder.preprocessing.to_dict()
-    return {**known, "text": "The data are passed to the encoder as they are."}
+    found = {**known, "text": "The data are passed to the encoder as they are."}
+    if encoder.conversion is not None:
+        found |= encoder.conversion.describe()
+    if "value_range" in known:  # embeddings of other data are refused
+        low, high = known["value_range"]
+        found["text"] += f" They lie in [{low:g}, {high:g}], the range that it declares."
+    return found
 
 
 def _data(material):
