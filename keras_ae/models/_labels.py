@@ -30,8 +30,8 @@ def check_label_inputs(networks: Mapping[str, keras.Layer], num_labels: int | No
                 "inputs. Give num_labels to networks and model, such as networks.image_encoder(..., "
                 "num_labels=10)."
             )
-        rows = None if num_labels is None else embedding_rows(network)
-        if rows is not None and rows < num_labels:
+        rows = embedding_rows(network)
+        if num_labels is not None and rows is not None and rows < num_labels:
             raise ValueError(
                 f"The Embedding of the labels of {name} must have at least num_labels={num_labels} rows. "
                 f"Received: {rows}"

@@ -165,7 +165,7 @@ def table_of(values: Any, columns: Iterable[TableColumn]) -> dict[str, np.ndarra
     check_table(values, columns)
     found = {}
     for column, own in zip(columns, values.T, strict=True):
-        if column.is_categorical:
+        if column.categories is not None:
             names = np.array([*column.categories, ""])
             own = names[np.where(np.isnan(own), len(column.categories), own).astype(int)]
         found[column.name] = own
