@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import statistics
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 
 REDRAWN = 0.1  # seconds between two updates of the line
 KEPT = 100  # number of the last steps whose durations are averaged
+COUNT = re.compile(r"([\d,]+) of ([\d,]+)$")
 OUTLIER = 5  # steps that take this many times the median compile or write a checkpoint
 
 
@@ -169,6 +171,7 @@ class ProgressLine:
         self.elsewhere = elsewhere
         self.activity = activity
         self._section = ""
+        self._counts: tuple[str, int, float] = ("", 0, 0.0)  # counted text, first number, and its time
 
     def __call__(self, section: str) -> None:
         self._section = section
@@ -179,9 +182,28 @@ class ProgressLine:
             self.display.write(f"{self.activity}: {section}")
 
     def detail(self, text: str) -> None:
-        """Show a step of the measurement; does nothing without a terminal."""
+        """Show a step of the measurement; does nothing without a terminal.
+
+        For a text that ends with a count, such as "step 50 of 400", the time left until its end is shown.
+        """
+        if not self.display.terminal:
+            return
+        share, left = self._counted(text)
         if self.display.is_due():
-            self.display.show(f"{self.activity}: {self._section}, {text}")
+            self.display.show(f"{self.activity}: {self._section}, {text}", share, left)
+
+    def _counted(self, text):
+        """Return `(share, time left)` of a text with a count at its end; the first one starts the clock."""
+        found = COUNT.search(text)
+        if found is None:
+            return None, ""
+        done, total = (int(number.replace(",", "")) for number in found.groups())
+        what, now = text[: found.start()], time.monotonic()
+        if what != self._counts[0] or done <= self._counts[1]:
+            self._counts = (what, done, now)
+        _, first, began = self._counts
+        seconds = (now - began) * (total - done) / (done - first) if done > first else None
+        return done / max(total, 1), "" if seconds is None else f"{duration(seconds)} left"
 
     def close(self) -> None:
         """Clear the line."""

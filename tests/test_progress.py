@@ -51,6 +51,19 @@ def test_a_terminal_shows_steps_on_one_line_and_a_file_the_measurements_alone():
     assert file.getvalue() == "measuring: pairs\n" and quiet.getvalue() == ""
 
 
+def test_a_step_with_a_count_shows_the_time_until_its_end(monkeypatch):
+    clock, terminal = Clock(), Terminal()
+    monkeypatch.setattr("keras_ae.progress.time", clock)
+    with ProgressLine(terminal) as progress:
+        progress("pairs")
+        for clock.now, step in ((50.0, 1000), (60.0, 2000)):  # the first ones are compiled
+            progress.detail(f"seed 1 of 3, step {step:,} of 4,000")
+    # 1,000 steps took 10 s, 2,000 are left
+    assert (
+        "measuring: pairs, seed 1 of 3, step 2,000 of 4,000" in terminal.text and "20 s left" in terminal.text
+    )
+
+
 @pytest.mark.parametrize("kind", ["dumb", "unknown"])
 def test_a_terminal_that_cannot_move_its_cursor_is_written_to_like_a_file(monkeypatch, kind):
     monkeypatch.setenv("TERM", kind)

@@ -86,6 +86,12 @@ def test_help_of_a_recipe_explains_every_setting(capsys, recipe):
     assert "--resume RUN" in out and "--runs PATH" in out
 
 
+def test_completion_of_a_shell_contains_commands_recipes_and_options(capsys):
+    assert main(["--tyro-print-completion", "bash"]) == 0
+    out = capsys.readouterr().out
+    assert "complete -F" in out and all(word in out for word in ("compare", "vqvae2", "num-embeddings"))
+
+
 def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):
     assert main(["encode", "--help"]) == 0
     assert "RUN DATA OUTPUT" in capsys.readouterr().out
