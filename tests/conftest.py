@@ -11,7 +11,8 @@ TESTS = Path(__file__).parent
 # fixtures that take long to make: the tests that use them stay in one process
 COSTLY = {"trained": "conformance", "trained_run": "run", "saved": "export", "onnx_files": "export"}
 # left out by `make quick`: comparisons of all models, exports, whole runs, child processes
-SLOW = ("benchmarks", "conformance", "export", "optimizers", "training", "test_packaging.py", "test_quiet.py")
+SLOW = ("benchmarks", "conformance", "export", "optimizers", "training", "test_examples.py")
+SLOW += ("test_packaging.py", "test_quiet.py")
 # begin with these, so that one process does not end with a long one while the other has nothing left
 LONGEST = (
     "conformance",
