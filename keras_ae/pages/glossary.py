@@ -115,6 +115,20 @@ RUN = {
     "psnr": Measure("PSNR", "10 log10(1 / MSE) of all test images, in dB."),
     "loss": Measure("loss", "Training objective on the test examples."),
     "reconstruction_loss": Measure("reconstruction loss", "Mean reconstruction loss of the test examples."),
+    "error": Measure(
+        "error",
+        "Mean over columns of the error of the normal test rows: the squared error in standard deviations of "
+        "the training rows, or the share of wrong categories.",
+    ),
+    "auc": Measure(
+        "AUC of anomalies",
+        "Probability that an anomaly among the test rows has a larger score than a normal row (area under "
+        "the ROC curve).",
+    ),
+    "average_precision": Measure(
+        "average precision of anomalies",
+        "Mean of the precision over the recalls of the anomalies among the test rows, ranked by their score.",
+    ),
     "kl_loss": Measure(
         "KL loss",
         "Kullback-Leibler divergence of the code from its prior, in nats, mean over the test examples.",

@@ -151,7 +151,7 @@ def test_recordings_are_resampled_for_an_encoder_of_waveforms(tmp_path, capsys):
         ),
         (
             ["vectors.onnx"],
-            r"vectors.onnx must take images, texts or waveforms. .* x \(None, 4\)",
+            r"vectors.onnx must take images, texts, waveforms or a table. .* x \(None, 4\)",
         ),
         (["folder"], "folder must have an endpoint `encode`, or .* Choose one by --endpoint.$"),
         (

@@ -11,6 +11,7 @@ from keras_ae.training.callbacks.latent_traversal import LatentTraversal
 from keras_ae.training.callbacks.reconstruction_grid import ReconstructionGrid
 from keras_ae.training.callbacks.run_state import RunState
 from keras_ae.training.callbacks.sample_grid import SampleGrid
+from keras_ae.training.callbacks.score_histogram import ScoreHistogram
 from keras_ae.training.callbacks.sentence_examples import SentenceExamples
 from keras_ae.training.callbacks.speech_examples import SpeechExamples
 from keras_ae.training.callbacks.variable_schedule import VariableSchedule
@@ -25,6 +26,7 @@ __all__ = [
     "ReconstructionGrid",
     "RunState",
     "SampleGrid",
+    "ScoreHistogram",
     "SentenceExamples",
     "SpeechExamples",
     "VariableSchedule",

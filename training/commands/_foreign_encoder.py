@@ -14,7 +14,8 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders.loading import INPUT_OPTIONS, LoadedEncoder, load_encoder
 from keras_ae.evaluation.text.sentence_tasks import read_labelled_sentences
-from keras_ae.training.datasets import load_images, load_speech, load_text
+from keras_ae.tables import as_columns
+from keras_ae.training.datasets import load_images, load_speech, load_table, load_text
 
 
 @dataclass(frozen=True)
@@ -81,22 +82,27 @@ def data_for_encoder(encoder: LoadedEncoder, source: str, images: Mapping[str, A
 
     Args:
         encoder: the encoder.
-        source: a source of images, speech or text, as for recipes, or a .tsv file of labelled sentences.
+        source: a source of images, speech, text or tables, as for recipes, or a .tsv file of labelled
+            sentences.
         images: options of `load_images`, `None` where they are not given. By default images have the size and
             the channels that the encoder takes.
 
     Returns:
-        `ImageData`, `SpeechData`, `TextData` or `LabelledText`.
+        `ImageData`, `SpeechData`, `TextData`, `TableData` or `LabelledText`.
 
     Raises:
         InputError: the data cannot be used, or an option is not valid for this kind of data.
     """
     modality = encoder.modality or "images"
+    columns = None if encoder.preprocessing is None else encoder.preprocessing.columns
+    if columns is not None:
+        modality = "tables"
     shapes = {name: shape for name, (shape, _) in (encoder.inputs or {}).items()}
-    if encoder.modality is None and shapes and max(map(len, shapes.values())) < 3:
+    if encoder.modality is None and columns is None and shapes and max(map(len, shapes.values())) < 3:
         received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise InputError(
-            f"{encoder.name} must take images, texts or waveforms. Received: an encoder of {received}. "
+            f"{encoder.name} must take images, texts, waveforms or a table. "
+            f"Received: an encoder of {received}. "
             "Call keras_ae.evaluation.embedding_report with its data."
         )
     if modality == "ids":
@@ -111,6 +117,8 @@ def data_for_encoder(encoder: LoadedEncoder, source: str, images: Mapping[str, A
                 f"{', '.join(given)} must be used only with an encoder of images. "
                 f"Received: {encoder.name}, which encodes {modality}."
             )
+        if columns is not None:
+            return load_table(source, columns=as_columns(columns))
         return _text(source) if modality == "text" else _speech(encoder, source)
     size, channels = encoder.image_shape
     options = {**images, "image_size": images["image_size"] or size, "channels": images["channels"]}

@@ -23,6 +23,7 @@ from keras_ae.training.commands._foreign_encoder import (
     open_foreign_encoder,
 )
 from keras_ae.training.datasets.speech.data import SpeechData
+from keras_ae.training.datasets.tables.data import TableData, TableSplit
 from keras_ae.training.datasets.text.data import TextData
 from keras_ae.training.recipes import TextRecipe
 from keras_ae.training.run_directory.data import load_data_of
@@ -117,14 +118,14 @@ def report_of_file(
 def measure_data(
     encoder, data, title, budget, seeds, about, progress=None, log=None, pool=None
 ) -> EmbeddingRecord:
-    """Measure an encoder on `ImageData`, `SpeechData`, `TextData` or a `LabelledText`; return the record."""
+    """Measure an encoder on `ImageData`, `SpeechData`, `TextData`, `TableData` or a `LabelledText`."""
     settings = settings_of(budget, {"seeds": seeds, "pool": pool})
     if isinstance(data, LabelledText):
         _try(encoder, data.sentences, data)
         material = gather(encoder, data.sentences, {"label": data.labels}, None, None, settings)
         about = {**about, "data": data.description, "budget": budget}
         return measure_embedding(material, settings, title=title, about=about, progress=progress, log=log)
-    kinds = {SpeechData: _utterances, TextData: _sentences}
+    kinds = {SpeechData: _utterances, TextData: _sentences, TableData: _rows}
     part = next((part for kind, part in kinds.items() if isinstance(data, kind)), _images)
     train = part(data.train, data, settings.max_examples, settings.seed)
     test = part(data.test, data, settings.max_test, settings.seed)
@@ -174,6 +175,20 @@ def _sentences(split, data, most, seed):
     words = split.words[rows].astype("float64")
     alike = any(not np.ptp(part.words) for part in (data.train, data.test))  # only one class
     return split.sentences(rows), {} if alike else {"words": words}
+
+
+def _rows(split, data, most, seed):
+    """Return `(Examples, factors)` of at most `most` rows of a split.
+
+    Classifiers of labels are fitted to training and validation rows: there may be normal training rows only.
+    """
+    if split is data.train:
+        labels = None if split.labels is None else np.concatenate([split.labels, data.validation.labels])
+        split = TableSplit(split.store, np.concatenate([split.rows, data.validation.rows]), labels)
+    rows = _some(split, most, seed)
+    names = np.array(data.class_names)
+    factors = {} if split.labels is None else {"label": _numbers_if_so(names[split.labels[rows]])}
+    return Examples(split.values(rows), columns=data.columns), factors
 
 
 def _images(split, images, most, seed):

@@ -14,6 +14,7 @@ from keras_ae.progress import counted
 from keras_ae.text import Vocabulary
 from keras_ae.training.commands._encode_images import checked_output, encode_images, image_input
 from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
+from keras_ae.training.commands._encode_tables import RowStream
 from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
 from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
 from keras_ae.training.run_directory.data import files_of_encoder
@@ -47,6 +48,11 @@ class OpenEncoder:
     def takes_waveforms(self) -> bool:
         """Whether the inputs are waveforms."""
         return waveform_inputs(self.shapes)
+
+    @property
+    def columns(self) -> tuple[dict[str, Any], ...] | None:
+        """Columns of the table that it encodes; `None` for other data."""
+        return None if self.preprocessing is None else self.preprocessing.columns
 
     def encode(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the outputs `{name: array}` of the endpoint.
@@ -123,6 +129,8 @@ def encode_examples(
             f"{encoder.path} must have a vocabulary to encode text, because its inputs are word ids. "
             "Encode with its run or its SavedModel, or put the vocabulary.txt of the export next to the file."
         )
+    if encoder.columns is not None:
+        return _encode_rows(encoder, source, output, shard, batch_size)
     if encoder.takes_waveforms:
         return _encode_speech(encoder, source, output, shard, sample_rate, skip_broken)
     return _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken)
@@ -140,6 +148,7 @@ def _refuse_options_of_others(encoder, **options):
     """Raise an `InputError` for options of another kind of data."""
     kind = "text" if "ids" in encoder.shapes or encoder.encode_text else "images"
     kind = "speech" if encoder.takes_waveforms else kind
+    kind = "tables" if encoder.columns is not None else kind
     for name, value in options.items():
         if value not in (None, False) and kind not in OPTIONS[name]:
             raise InputError(
@@ -165,6 +174,14 @@ def _encode_images(encoder, source, output, shard, batch_size, resize, scale, ch
     except ImageSizeError as error:
         raise InputError(f"{error} Or add --resize{_resized_in_training(encoder.recipe)}.") from None
     print(f"{path}: {len(stream)} images")
+    return 0
+
+
+def _encode_rows(encoder, source, output, shard, batch_size):
+    stream = RowStream(source, encoder.columns, batch_size, shard)
+    with counted(len(stream), "rows") as progress:
+        path = encode_images(lambda rows: encoder.encode({"x": rows}), stream, output, progress=progress)
+    print(f"{path}: {len(stream)} rows")
     return 0
 
 

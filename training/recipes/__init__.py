@@ -20,6 +20,7 @@ from keras_ae.training.recipes.speech.adversarial_voice_conversion import Advers
 from keras_ae.training.recipes.speech.cpc import CpcRecipe
 from keras_ae.training.recipes.speech.speech_recipe import SpeechRecipe
 from keras_ae.training.recipes.speech.speech_vqvae import SpeechVqVaeRecipe
+from keras_ae.training.recipes.tables.tabular import TabularRecipe
 from keras_ae.training.recipes.text.quick_thought import QuickThoughtRecipe
 from keras_ae.training.recipes.text.skip_thought import SkipThoughtRecipe
 from keras_ae.training.recipes.text.text_recipe import TextRecipe
@@ -46,6 +47,7 @@ RECIPES = {
         BinaryRecipe,
         VqVae2Recipe,
         VqVaePriorRecipe,
+        TabularRecipe,
     )
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "SkipThoughtRecipe",
     "SpeechRecipe",
     "SpeechVqVaeRecipe",
+    "TabularRecipe",
     "TextRecipe",
     "VaeRecipe",
     "VqVae2Recipe",

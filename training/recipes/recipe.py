@@ -23,6 +23,7 @@ AT_LEAST_ONE |= {"decoder_units", "num_sampled", "sub_batches", "vocabulary_size
 AT_LEAST_ONE |= {"bank", "speaker_filters", "decoder_filters", "num_mels", "adversary_updates"}
 AT_LEAST_ONE |= {"discriminator_updates", "num_samples"}
 POSITIVE = {"scale", "learning_rate", "temperature", "final_temperature", "crop_seconds"}
+POSITIVE |= {"observation_scale"}
 NOT_NEGATIVE = {"weight_decay", "noise", "downsampling", "seed", "beta", "warm_up", "kl_weight"}
 NOT_NEGATIVE |= {"commitment_cost", "total_correlation_weight", "alpha", "gamma", "jitter"}
 NOT_NEGATIVE |= {"quantizer_dropout", "saturation_cost", "entropy_weight", "diversity_weight", "tilt"}

@@ -14,7 +14,7 @@ from keras_ae.training.report.examples import FOLDER as LISTENING
 from keras_ae.training.report.examples import Listening, SentenceReading, read_listening, read_reading
 from keras_ae.training.report.transfer import transfer_notes
 
-NOT_RESULTS = ("transfer", "left_out", "failed")  # keys of metrics.json that are not results
+NOT_RESULTS = ("transfer", "columns", "left_out", "failed")  # keys of metrics.json with their own sections
 MARKS = ("config.json", "metrics.json", "history.csv")
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -37,6 +37,7 @@ class RunRecord:
         config: recipe, settings, data, versions, seed, command.
         metrics: the results.
         transfer: results on tasks of labelled sentences, `{row: {task: results}}`.
+        columns: errors of the columns of a table, `{column: {"error", "baseline"}}`.
         history: `{column: values}`, one value per epoch, NaN if missing.
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
@@ -50,6 +51,7 @@ class RunRecord:
     config: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
     transfer: dict = field(default_factory=dict)
+    columns: dict = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)
@@ -85,6 +87,7 @@ def read_run(directory: str | Path) -> RunRecord:
         config=_read_json(directory / "config.json", "the settings and the data are unknown", problems),
         metrics={name: value for name, value in metrics.items() if name not in NOT_RESULTS},
         transfer=transfer,
+        columns=metrics.get("columns", {}),
         history=_read_history(directory / "history.csv", problems),
         figures=_read_figures(directory, problems),
         exports=_read_exports(directory / "export", problems),

@@ -21,9 +21,11 @@ from keras_ae.training.report._record import Export
 HEADLINES = (  # most important first; the first measured key of each line is shown as a card
     {
         "mse": "mean squared error",
+        "error": "squared, in standard deviations; 1 for a wrong category",
         "reconstruction_loss": "mean reconstruction loss",
         "loss": "objective",
     },
+    {"auc": "anomalies against normal rows, area under the ROC curve"},
     {"gain": "nats by which the loss is below that of equal scores"},
     {"context_accuracy": "best of all sentences of the block is a neighbour"},
     {"next_perplexity": "of the words of the next sentence"},
@@ -88,6 +90,26 @@ def baseline_table(metrics: dict, name: str) -> Table | None:
         for label, values, is_own in rows
     ]
     return Table(["", *map(column_label, columns)], built)
+
+
+def column_table(columns: dict) -> Table | None:
+    """Return a table of the errors of the columns of a table, the largest first; `None` without columns."""
+    if not columns:
+        return None
+    order = sorted(columns, key=lambda name: -_sortable(columns[name].get("error")))
+    sizes = [entry["error"] for entry in columns.values() if is_finite_number(entry.get("error"))]
+    largest = max(sizes, default=0)
+    rows = [
+        Row(
+            name,
+            [
+                value_cell(columns[name].get("error"), largest, digits=3),
+                value_cell(columns[name].get("baseline"), digits=3),
+            ],
+        )
+        for name in order
+    ]
+    return Table(["column", "error", "of the mean row"], rows)
 
 
 def metric_tables(metrics: dict) -> list[Table]:

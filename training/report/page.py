@@ -15,6 +15,7 @@ from keras_ae.pages.template import data_uri, render
 from keras_ae.training.report._record import RunRecord, read_run
 from keras_ae.training.report._tables import (
     baseline_table,
+    column_table,
     definitions_of,
     export_table,
     headline_cards,
@@ -36,6 +37,10 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
         "How often each code was chosen in a training epoch. A code that is never chosen is dead weight.",
     ),
     "samples": ("Samples", "Decoded draws from the prior."),
+    "scores": (
+        "Scores",
+        "Scores of held-out rows: the larger, the less likely the row is for the model.",
+    ),
 }
 WIDE = 2.2  # pictures with a larger ratio of width to height fill a whole row
 MAIN_KEYS = ("recipe", "settings", "data", "versions", "command", "data_path", "fingerprint", "finished")
@@ -87,6 +92,7 @@ def report_view(run: RunRecord) -> dict:
         "comparison": baseline_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
         "glossary_of_run": definitions_of(run.metrics),
+        "columns": column_table(run.columns),
         "transfer": transfer_table(run.transfer),
         "glossary_of_transfer": definitions_of_transfer(run.transfer),
         "curves": _curves(run.history),

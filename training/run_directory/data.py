@@ -7,7 +7,7 @@ from typing import Any
 from keras_ae.errors import InputError
 from keras_ae.training.run_directory.fingerprint import DataFingerprint
 
-BUILT_IN = ("digits", "sprites", "espeak", "docstrings")
+BUILT_IN = ("digits", "sprites", "espeak", "docstrings", "breast-cancer")
 
 
 def place_of_data(recipe: Any) -> str | None:

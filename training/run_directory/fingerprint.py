@@ -42,7 +42,7 @@ class DataFingerprint:
 
     @classmethod
     def of(cls, data: Any, source: str | os.PathLike) -> "DataFingerprint":
-        """Compute the fingerprint of `ImageData`, `SpeechData` or `SentenceData` from `source`."""
+        """Compute the fingerprint of `ImageData`, `SpeechData`, `SentenceData` or `TableData`."""
         splits = {name: getattr(data, name) for name in SPLITS}
         stores = list({id(split.store): split.store for split in splits.values()}.values())
         items: dict[str, str] = {}
@@ -109,7 +109,9 @@ class DataFingerprint:
 def _names(data):
     """Return the names of the class numbers of the data, `{kind: names}`."""
     vocabulary = getattr(data, "vocabulary", None)
-    found = {kind: getattr(data, kind, ()) for kind in ("class_names", "labels", "speakers", "phones")}
+    found = {
+        kind: getattr(data, kind, ()) for kind in ("class_names", "labels", "speakers", "phones", "columns")
+    }
     found["vocabulary"] = () if vocabulary is None else vocabulary.words
     return {kind.replace("_", " "): names for kind, names in found.items() if len(names)}
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf  # tf.data
 from keras_ae.errors import InputError
 from keras_ae.evaluation._checks import check_lengths
 from keras_ae.layers import LogMelSpectrogram
+from keras_ae.tables import TableColumn, table_features
 
 MOST_WORDS = 2_000  # size of the vocabulary of a discriminator of texts
 LONGEST_TEXT = 64  # largest number of words that a discriminator reads of a text
@@ -28,10 +30,12 @@ class Examples:
             a `tf.data.Dataset` or another iterable of batches, whose `x` is used.
         sample_rate: sample rate of waveforms in Hz; `None`: that of `data` if it is an `Examples`, else
             unknown.
+        columns: columns of vectors that are the rows of a table.
 
     Attributes:
         data: the inputs for an encoder: an array, a dict of arrays, or a list of strings.
         sample_rate: sample rate of waveforms in Hz; `None`: unknown.
+        columns: columns of the rows of a table; `None`: other data.
         kind: "images", "vectors", "sequences", "waveforms", "tokens", "texts" or "arrays".
 
     Raises:
@@ -44,8 +48,11 @@ class Examples:
     ('images', 2, (8, 8, 1))
     """
 
-    def __init__(self, data: Any, sample_rate: int | None = None):
+    def __init__(
+        self, data: Any, sample_rate: int | None = None, columns: Sequence[TableColumn] | None = None
+    ):
         self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
+        self.columns = data.columns if columns is None and isinstance(data, Examples) else columns
         self.data = _as_data(data)
         if not len(self):
             raise InputError("data must contain at least one example. Received: none")
@@ -59,7 +66,7 @@ class Examples:
             return Examples({name: part[rows] for name, part in self.data.items()}, self.sample_rate)
         if isinstance(self.data, list):
             return Examples([self.data[row] for row in rows], self.sample_rate)
-        return Examples(self.data[rows], self.sample_rate)
+        return Examples(self.data[rows], self.sample_rate, self.columns)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,6 +77,11 @@ class Examples:
     def array(self) -> np.ndarray:
         """Values `x` as an array."""
         return np.asarray(self.data["x"] if isinstance(self.data, dict) else self.data)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """`array`, for the rows of a table as the features of `tables.table_features`, which are finite."""
+        return self.array if self.columns is None else table_features(self.array, self.columns)
 
     @property
     def lengths(self) -> np.ndarray | None:
@@ -95,7 +107,7 @@ class Examples:
         if self.kind == "waveforms":
             return self.frames().data
         if self.kind != "texts":
-            return self.data
+            return self.data if self.columns is None else self.numbers
         if vocabulary is None:
             raise InputError("vocabulary is required for texts. Received: vocabulary=None")
         numbers = [[vocabulary.get(word, 0) for word in words(text)] or [0] for text in self.data]
@@ -136,7 +148,7 @@ class Examples:
         if self.kind in ("texts", "tokens"):
             inputs = self.pair_inputs(vocabulary)
             return _shares(inputs["x"], inputs["lengths"], MOST_WORDS + 1 if vocabulary else None)
-        array = self.array.astype("float32")
+        array = self.numbers.astype("float32")
         if self.lengths is None:
             return array.reshape(len(array), -1)
         return mean_and_deviation(array.reshape(*array.shape[:2], -1), self.lengths)

@@ -31,8 +31,11 @@ def reconstructions(material: Any) -> tuple[dict | None, dict]:
     real = np.ones(made.shape[:2], bool)
     if some.lengths is not None:
         real = np.arange(made.shape[1]) < some.lengths[:, None]
-    x = some.array.astype("float64")
-    mean = material.train.array.astype("float64").mean(axis=0)
+    x = some.numbers.astype("float64")
+    mean = material.train.numbers.astype("float64").mean(axis=0)
+    if some.columns is not None:
+        made = type(some)(made, columns=some.columns).numbers
+        real = np.ones(x.shape[:2], bool)
     error, usual = (np.square(x - other)[real].mean() for other in (made, mean))
     results = {"mse": float(error), "mse_of_mean": float(usual), "n": len(some)}
     return results, _reconstructed(some, made)
@@ -45,7 +48,7 @@ def _reconstructed(some, made):
         return {}
     values = made[: len(shown)].astype("float32")
     data = values if shown.lengths is None else {"x": values, "lengths": shown.lengths}
-    outputs = thumbnails(type(shown)(data), like=some)
+    outputs = thumbnails(type(shown)(data), like=some)  # those of a table are features already
     return {"reconstructions": np.concatenate([inputs, outputs])}
 
 
@@ -135,8 +138,8 @@ def thumbnails(examples: Any, like: Any = None, largest: int = 64) -> np.ndarray
         return thumbnails(examples.frames(), (like or examples).frames(), largest)
     if examples.kind not in ("images", "vectors", "sequences"):
         return None
-    low, high = _grey_range((like or examples).array)
-    values = np.clip((examples.array.astype("float32") - low) / (high - low), 0, 1)
+    low, high = _grey_range((like or examples).numbers)
+    values = np.clip((examples.numbers.astype("float32") - low) / (high - low), 0, 1)
     if examples.kind == "vectors":
         values = np.repeat(shrunk(values[:, None, :, None], largest), STRIP, axis=1)
     elif examples.kind == "sequences":

@@ -1,0 +1,211 @@
+"""Loading of tables for training."""
+
+import os
+import warnings
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from keras_ae.data_files import some_of
+from keras_ae.errors import DataWarning, InputError
+from keras_ae.tables import TableColumn, fit_columns, values_of
+from keras_ae.tables.table_column import category_names, is_missing
+from keras_ae.training.datasets._splits import class_numbers, draw_splits
+from keras_ae.training.datasets.tables._files import open_table
+from keras_ae.training.datasets.tables.data import TableData, TableSplit, TableStore, rows_in
+
+
+def load_table(
+    source: str | os.PathLike | None = "breast-cancer",
+    *,
+    label: str | None = None,
+    normal: Sequence[str] | None = None,
+    categorical: Collection[str] = (),
+    ignore: Collection[str] = (),
+    columns: Sequence[TableColumn] | None = None,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.2,
+    split_seed: int = 0,
+) -> TableData:
+    """Load a table of any source, split into training, validation and test rows.
+
+    Columns of strings and Booleans are categorical. Empty cells, NaN, `NA`, `null`, `None` and `?` are
+    missing values. Means, standard deviations and categories are those of the training rows; other categories
+    in validation and test rows become missing values, and a `DataWarning` names them.
+
+    Args:
+        source: "breast-cancer" (scikit-learn's 569 tumours with 30 measurements each); a .csv, .tsv, .parquet
+            or .npz file; a folder with one such file, or with one for each split (`train.csv`, `valid.csv`,
+            `test.csv`). An .npz file has `x_train`, `y_train`, `x_test` and so on, or `x` and `y`, with the
+            names of the columns under `columns`, or one array for each column.
+        label: column with the labels, which are not an input of the model; `None`: that of the source, if
+            it defines one (`y` of an .npz file, the diagnosis).
+        normal: labels of the normal rows. Only these rows are trained on, and rows with other labels are
+            anomalies; `None`: "benign" for "breast-cancer", otherwise all rows are normal.
+        categorical: columns whose numbers are categories.
+        ignore: columns to leave out.
+        columns: columns of a trained model, whose statistics and categories are used; other columns are left
+            out. `None`: all columns, described by the training rows.
+        validation_fraction: share of the training rows held out for validation, if the source has none.
+        test_fraction: share of all rows held out for test, if the source has no test rows.
+        split_seed: seed of the draws.
+
+    Raises:
+        InputError: the source is missing, damaged or of an unknown kind; a named column or label does not
+            exist; there are too few rows.
+        ImportError: a .csv or .parquet file, without pyarrow.
+
+    Example:
+
+    >>> data = load_table("breast-cancer")
+    >>> len(data.columns), data.class_names, data.normal
+    (30, ('benign', 'malignant'), ('benign',))
+    >>> len(data.train), len(data.validation), len(data.test), int(data.anomalies(data.test).sum())
+    (251, 46, 114, 38)
+    """
+    for name, fraction in (("validation", validation_fraction), ("test", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise InputError(
+                f"{name}_fraction must be at least 0 and below 1. Received: {name}_fraction={fraction}"
+            )
+    opened = open_table(source)
+    opened.left_out.warn(opened.origin)
+    table, official = _joined(opened)
+    table, labels, class_names, normal = _labelled(table, opened, label, normal)
+    table = _without(table, ignore, opened.origin)
+    count = len(next(iter(table.values())))
+    fractions = {"test": test_fraction, "validation": validation_fraction}
+    rows = draw_splits(official, np.arange(count), fractions, split_seed)
+    if normal:
+        own = rows["train"]
+        rows["train"] = own[np.isin(np.array(class_names)[labels[own]], normal)]
+        if not len(rows["train"]):
+            raise InputError(
+                f"The training rows must contain normal ones, {', '.join(normal)}. Received: none"
+            )
+    if columns is None:
+        columns = fit_columns({name: values[rows["train"]] for name, values in table.items()}, categorical)
+    store = TableStore(values_of(table, columns))
+    _warn_of_constants(columns, store.array[rows["train"]], opened.origin)
+    splits = {
+        name: TableSplit(store, chosen, None if labels is None else labels[chosen])
+        for name, chosen in rows.items()
+    }
+    given = set(opened.parts) - {"all"}
+    return TableData(
+        name=opened.name,
+        **splits,
+        columns=tuple(columns),
+        class_names=class_names,
+        normal=normal,
+        description={
+            "name": opened.name,
+            "source": opened.origin,
+            **{f"{name}_rows": len(splits[name]) for name in ("train", "validation", "test")},
+            "numeric_columns": sum(not column.is_categorical for column in columns),
+            "categorical_columns": sum(column.is_categorical for column in columns),
+            "missing_values": int(np.isnan(store.array).sum()),
+            "classes": list(class_names),
+            "normal": list(normal),
+            "test_split": "official" if "test" in given else f"{test_fraction:g} of all, drawn",
+            "validation_split": "official"
+            if "validation" in given
+            else f"{validation_fraction:g} of the training rows, drawn",
+            "split_seed": split_seed,
+            "left_out": opened.left_out.description(),
+        },
+    )
+
+
+def read_table(source: str | os.PathLike, columns: Sequence[TableColumn]) -> np.ndarray:
+    """Return all rows of a source of `load_table` for a model with these columns: float32 `(rows, columns)`.
+
+    The rows of an .npz file or a folder with splits follow each other: train, validation, test.
+
+    Raises:
+        InputError: the source cannot be read, or lacks a column.
+
+    Example:
+
+    >>> read_table("breast-cancer", [TableColumn(name="mean area")]).shape
+    (569, 1)
+    """
+    opened = open_table(source)
+    opened.left_out.warn(opened.origin)
+    return values_of(_joined(opened)[0], columns)
+
+
+def _joined(opened):
+    """Return the table of all parts, and the name of the split of each row, `None` if there is one part."""
+    parts = list(opened.parts.items())
+    names = list(parts[0][1])
+    for part, table in parts[1:]:
+        if set(table) != set(names):
+            different = sorted(set(table) ^ set(names))
+            raise InputError(
+                f"{opened.origin}: the tables of all splits must have the same columns. Received: "
+                f"{some_of(different)} only in {part} or {parts[0][0]}"
+            )
+    joined = {name: rows_in([table[name] for _, table in parts]) for name in names}
+    if [part for part, _ in parts] == ["all"]:
+        return joined, None
+    sizes = [len(next(iter(table.values()))) for _, table in parts]
+    return joined, np.repeat([part for part, _ in parts], sizes)
+
+
+def _labelled(table, opened, label, normal):
+    """Return the table without its labels, their numbers, their names, and the names of normal ones."""
+    label = opened.label if label is None else label
+    normal = tuple(opened.normal if normal is None else map(str, normal))
+    if label is None:
+        if normal:
+            raise InputError(
+                f"The table must have labels to train on normal rows. Received: normal={', '.join(normal)} "
+                "and no label. Name their column with --label."
+            )
+        return table, None, (), ()
+    if label not in table:
+        raise InputError(
+            f"label must be a column of {opened.origin}, among {some_of(table, 20)}. Received: {label}"
+        )
+    values = table[label]
+    if (gone := is_missing(values)).any():
+        raise InputError(
+            f"Labels must not be missing. Received: {int(gone.sum())} missing in the column {label}, the "
+            f"first in row {int(gone.argmax())} (the first row is 0); fill them in, or leave out the rows."
+        )
+    numbers, names = class_numbers({"all": category_names(values)})
+    unknown = [name for name in normal if name not in names]
+    if unknown:
+        raise InputError(
+            f"normal must contain labels, among {some_of(names, 20)}. Received: {', '.join(unknown)}"
+        )
+    rest = {name: values for name, values in table.items() if name != label}
+    return rest, numbers["all"], names, normal
+
+
+def _without(table, ignore, origin):
+    unknown = [name for name in ignore if name not in table]
+    if unknown:
+        raise InputError(
+            f"ignore must contain columns of {origin}, among {some_of(table, 20)}. "
+            f"Received: {', '.join(unknown)}"
+        )
+    kept = {name: values for name, values in table.items() if name not in ignore}
+    if not kept:
+        raise InputError(
+            f"{origin} must have columns other than the label and those to ignore. Received: none"
+        )
+    return kept
+
+
+def _warn_of_constants(columns, values, origin):
+    with np.errstate(invalid="ignore"):
+        alike = [
+            column.name
+            for column, own in zip(columns, values.T, strict=True)
+            if len(np.unique(own[~np.isnan(own)])) < 2
+        ]
+    if alike:
+        text = f"{origin}: {len(alike)} columns do not vary in the training rows: {some_of(alike)}."
+        warnings.warn(DataWarning(text), stacklevel=3)
