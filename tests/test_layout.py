@@ -46,6 +46,7 @@ NOT_SAVED_BY_NAME = {
     "SentenceDecoding",
     "StochasticBottleneck",
     "VoiceConverter",
+    "WrappedAutoEncoder",
 }
 OPTIONAL = (
     "tensorflow_probability",

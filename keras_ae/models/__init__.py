@@ -11,6 +11,7 @@ from keras_ae.models.discrete.discrete_variational_auto_encoder import DiscreteV
 from keras_ae.models.discrete.generative_auto_encoder import GenerativeAutoEncoder
 from keras_ae.models.discrete.two_level_auto_encoder import TwoLevelAutoEncoder
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.gaussian_mixture_sampler import GaussianMixtureSampler
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.speech.adain_voice_converter import AdaINVoiceConverter
 from keras_ae.models.speech.adversarial_voice_converter import AdversarialVoiceConverter
@@ -39,6 +40,7 @@ __all__ = [
     "DeepInfoMax",
     "DiscreteVariationalAutoEncoder",
     "Endpoint",
+    "GaussianMixtureSampler",
     "GenerativeAutoEncoder",
     "Player",
     "Preprocessing",

@@ -176,6 +176,9 @@ class AdversarialDisentangler(AutoEncoder):
     def decoder_output(self, embedding: Tensor, x: Any, training: bool | None) -> Tensor:
         return self._decoded(embedding, self.labels(x), mask_of(embedding), training)
 
+    def decoder_conditions(self, x: Any) -> dict[str, Any]:
+        return {"label": x.get(self.label) if isinstance(x, dict) else None}
+
     def labels(self, x: Any) -> Tensor:
         """Return the label of each example of the inputs `x`."""
         labels = x.get(self.label) if isinstance(x, dict) else None

@@ -10,13 +10,15 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
+from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottleneck
 from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules, loss_bounds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.latent_space import check_draws, drawn_positions
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
+from keras_ae.models.stages import MethodDraws, check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
@@ -95,6 +97,8 @@ class AutoEncoder(BaseModel):
         self.reconstruction_loss = reconstruction_loss
         self.likelihood: Any = likelihood
         self.track_terms(*self.term_names)
+        if isinstance(bottleneck, (GaussianBottleneck, StochasticBottleneck)):
+            self.__dict__["_method_draws"] = MethodDraws(bottleneck.seed_generator)
         self._build_on_encoder()
 
     def _build_on_encoder(self):
@@ -133,7 +137,11 @@ class AutoEncoder(BaseModel):
         return Preprocessing(modality="images", value_range=(0, 1), image_size=size, channels=channels)
 
     def build_embedding(self, features: Tensor) -> Tensor:
-        """Return the symbolic embedding for the encoder's symbolic output, and set `code_shape`."""
+        """Return the symbolic embedding for the encoder's symbolic output.
+
+        Sets `feature_shape` and `code_shape`, the shapes of the features and of the code of one example.
+        """
+        self.feature_shape = tuple(features.shape[1:])
         if not self.discrete:
             embedding = features if self.bottleneck is None else self.bottleneck(features)
             self.code_shape = tuple(embedding.shape[1:])
@@ -238,15 +246,54 @@ class AutoEncoder(BaseModel):
             return self.bottleneck.decode(codes)
         return codes
 
+    # Exploration
+
+    @property
+    def generative(self) -> bool:
+        """Whether the bottleneck has a prior, from which `sample` draws the embedding."""
+        return isinstance(self.bottleneck, GaussianBottleneck)
+
+    def sample_codes(
+        self, num: int, length: int | None = None, *, seed: int | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """Draw inputs of `decode` from the prior of the bottleneck; the arguments are those of `sample`."""
+        if not self.generative:
+            return super().sample_codes(num, length, seed=seed, temperature=temperature)
+        check_draws(num, temperature)
+        positions = drawn_positions(self.feature_shape[:-1], length)
+        seed = self._method_draws if seed is None else seed
+        return self.bottleneck.draw_prior((num, *positions), seed, temperature)
+
+    def prior_advice(self) -> str:
+        if None in self.code_shape:
+            return "Sequences of any length require a bottleneck with a prior, such as GaussianBottleneck."
+        if self.discrete:
+            made = "GenerativeAutoEncoder.from_auto_encoder(model)"
+            return f"Fit one to its codes: keras_ae.models.{made}, compile, fit."
+        return "Fit one to its embeddings: keras_ae.models.GaussianMixtureSampler(model), adapt(x)."
+
+    def embed_with_lengths(self, x: Any) -> tuple[Tensor, Tensor | None]:
+        features = self.features(self.checked_inputs(x))
+        return self._embedding(self._code(features)), code_lengths(features)
+
+    def output_length(self, x: Any) -> int | None:
+        values, lengths = unpack_inputs(x)
+        target = self.target_of(values, input_mask(values, lengths))[0]
+        return target.shape[1] if len(target.shape) == 3 else None
+
+    def coordinate_scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        if not isinstance(self.bottleneck, GaussianBottleneck):
+            return None
+        return np.zeros(self.code_shape[-1]), np.ones(self.code_shape[-1])
+
+    def values_of_codes(self) -> int:
+        return self.bottleneck.num_values
+
     # Overridden by models with another target or with conditioned networks
 
     def symbolic_inputs(self, tensor: keras.KerasTensor) -> Any:
         """Return the symbolic inputs of encoder or decoder whose first one is `tensor`."""
         return tensor
-
-    def decoder_conditions(self, x: Any) -> dict[str, Any]:
-        """Return the required further arguments of `decode`, from the inputs `x` or `None` where missing."""
-        return {}
 
     def encoder_output(self, x: Any, training: bool | None) -> Tensor:
         """Return the encoder's output for the inputs `x`."""

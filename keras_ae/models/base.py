@@ -25,6 +25,7 @@ from keras_ae.models._data_checks import (
     refuse_class_weight,
     target_for_keras,
 )
+from keras_ae.models._exploration import Exploration
 from keras_ae.models._input_rules import InputRules, as_batch, check_structure
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import (
@@ -46,7 +47,7 @@ from keras_ae.ops.terms import LossTerm, TermMean
 FIT, EVALUATE = inspect.signature(keras.Model.fit), inspect.signature(keras.Model.evaluate)
 
 
-class BaseModel(keras.Model):
+class BaseModel(Exploration, keras.Model):
     """Base class of models that define their own objective: `compile(optimizer)` and `fit(x)` suffice.
 
     A subclass implements `compute_terms`, whose entry `"loss"` is minimised, and registers the names of
@@ -58,9 +59,8 @@ class BaseModel(keras.Model):
     Every term is a mean over the global batch, computed with `keras_ae.ops.terms.mean_term`, and sums of
     terms are written as usual, `loss = error + beta * kl`. For each term, the history contains
     `sum(values * weights) / sum(weights)` over the whole epoch, independent of the batch size, and `loss`
-    is the sum of these. A plain scalar is weighted by the number of examples of its batch.
-    Under `tf.distribute` each replica returns its part times the number of replicas, and this class
-    divides the loss by that number once.
+    is the sum of these. A plain scalar is weighted by the number of examples of its batch. Under
+    `tf.distribute` each replica returns its part times the number of replicas; the loss is divided once.
 
     Args:
         preprocessing: dict or `Preprocessing` that describes how raw data become the inputs of the model.

@@ -18,7 +18,6 @@ from keras_ae.models._input_rules import InputRules, likelihood_bounds
 from keras_ae.models._labels import check_label_inputs, labels_of, with_labels
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.stages import MethodDraws
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_conditioned,
@@ -128,7 +127,6 @@ class VariationalAutoEncoder(AutoEncoder):
         self.num_labels = num_labels
         self.mmd_weight = mmd_weight
         self.num_samples = num_samples
-        self.__dict__["_method_draws"] = MethodDraws(posterior.seed_generator)
         self.term_names = (*self.term_names, *(("mmd",) if mmd_weight else ()))
         super().__init__(encoder, decoder, posterior, likelihood=likelihood, **kwargs)
         self.latent_dim = latent_dim

@@ -69,13 +69,14 @@ def disentangler():
     )
 
 
-def speech_auto_encoder():
+def speech_auto_encoder(bottleneck=None):
     mel = {"num_mels": 4, "sample_rate": 100, "window_length": 4, "hop": 2, "fft_length": 8}
     small = {"filters": 4, "residual_blocks": 1}
     return SpeechAutoEncoder(
         networks.frame_encoder([LogMelSpectrogram(**mel)], 4, **small),
         networks.frame_decoder(4, 4, 3, speaker_dim=2, **small),
         networks.front_end([LogMelSpectrogram(**mel)]),
+        bottleneck,
     )
 
 

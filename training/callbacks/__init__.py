@@ -7,6 +7,7 @@ from keras_ae.training.callbacks.codebook_monitor import CodebookMonitor
 from keras_ae.training.callbacks.conversion_examples import ConversionExamples
 from keras_ae.training.callbacks.epoch_progress import EpochProgress
 from keras_ae.training.callbacks.figure_callback import FigureCallback
+from keras_ae.training.callbacks.interpolation_grid import InterpolationGrid
 from keras_ae.training.callbacks.latent_traversal import LatentTraversal
 from keras_ae.training.callbacks.reconstruction_grid import ReconstructionGrid
 from keras_ae.training.callbacks.run_state import RunState
@@ -22,6 +23,7 @@ __all__ = [
     "ConversionExamples",
     "EpochProgress",
     "FigureCallback",
+    "InterpolationGrid",
     "LatentTraversal",
     "ReconstructionGrid",
     "RunState",

@@ -6,6 +6,7 @@ import numpy as np
 from keras import Model, ops
 
 from keras_ae.errors import InputError
+from keras_ae.models.latent_space import coordinate_points, coordinate_values
 from keras_ae.ops.core import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.report.plots import image_grid
@@ -16,8 +17,8 @@ class LatentTraversal(FigureCallback):
 
     Row `d`, column `s` shows `decode(z + (c_d + s u_d - z_d) e_d)`, `z = embed(image)`:
     coordinate `d` takes the values `c_d + s u_d` for `s` in `[-span, span]`, the others are unchanged.
-    With a prior `N(0, I)` (a model with `latent_dim`), `c = 0` and `u = 1`; otherwise
-    they are mean and standard deviation of the coordinate over `images`. The rows
+    With a prior `N(0, I)` (a model with `latent_dim` or a Gaussian bottleneck), `c = 0` and `u = 1`;
+    otherwise they are mean and standard deviation of the coordinate over `images`. The rows
     are the coordinates that vary most over `images`, in descending order; a coordinate
     that does not vary carries no information.
 
@@ -75,9 +76,12 @@ class LatentTraversal(FigureCallback):
     def draw(self, epoch: int) -> dict[str, bytes]:
         with exporting():  # the bottleneck counts no codes and adds no losses
             embeddings = self._embed()
-            order = np.argsort(-embeddings.std(axis=0), kind="stable")[: self.dims]
+            order = np.argsort(-embeddings.std(axis=0), kind="stable")[: self.dims].tolist()
             offsets = np.linspace(-self.span, self.span, self.steps)
-            grid = ops.convert_to_tensor(self._traverse(embeddings, order, offsets))
+            centre, unit = self._scale(embeddings)
+            values = coordinate_values(centre, unit, order, offsets)
+            grid = coordinate_points(embeddings[:1], order, values)
+            grid = ops.reshape(grid, (-1, embeddings.shape[1]))
             pictures = ops.convert_to_numpy(ops.cast(self.model.decode(grid), "float32"))
         rows = pictures.reshape((len(order), self.steps, *pictures.shape[1:]))
         png = image_grid(
@@ -88,16 +92,14 @@ class LatentTraversal(FigureCallback):
         )
         return {"latent_traversal": png}
 
-    def _traverse(self, embeddings, order, offsets):
-        """Return embeddings `(dims * steps, latent_dim)`, row after row."""
-        latent_dim = embeddings.shape[1]
-        centre, unit = np.zeros(latent_dim), np.ones(latent_dim)
-        if not hasattr(self.model, "latent_dim"):
-            centre, unit = embeddings.mean(axis=0), embeddings.std(axis=0)
-        grid = np.tile(embeddings[0], (len(order), len(offsets), 1))
-        for row, dimension in enumerate(order):
-            grid[row, :, dimension] = centre[dimension] + offsets * unit[dimension]
-        return grid.reshape(-1, latent_dim).astype("float32")
+    def _scale(self, embeddings):
+        """Return centre and unit of each coordinate."""
+        known = self.model.coordinate_scale() if hasattr(self.model, "coordinate_scale") else None
+        if known is not None:
+            return known
+        if hasattr(self.model, "latent_dim"):
+            return np.zeros(embeddings.shape[1]), np.ones(embeddings.shape[1])
+        return embeddings.mean(axis=0), embeddings.std(axis=0)
 
     def _embed(self):
         embeddings = self.model.embed(ops.convert_to_tensor(self.images))

@@ -52,6 +52,11 @@ class SampleGrid(FigureCallback):
         self._title: str | None = None
 
     def check(self, model: Model) -> None:
+        if not getattr(model, "generative", True):
+            raise ValueError(
+                "The model of SampleGrid must have a prior, from which `sample` draws. "
+                f"Received: {type(model).__name__} without one."
+            )
         parameters = inspect.signature(model.sample).parameters if hasattr(model, "sample") else {}
         takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
         if "seed" not in parameters and not takes_any:

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_ae import audio
 from keras_ae.evaluation.attempts import attempt
-from keras_ae.layers import FrameNormalization, LogMelSpectrogram
+from keras_ae.layers import LogMelSpectrogram
 from keras_ae.ops.core import exporting
 from keras_ae.training.report.examples import Listening, write_listening
 from keras_ae.training.report.speech_plots import speech_timeline
@@ -48,7 +48,7 @@ class SpeechExamples(keras.callbacks.Callback):
         waveform = split.waveform(row)
         recordings = {"original": audio.wav_bytes(waveform, rate)}
         spectrograms = {"input": to_numpy(LogMelSpectrogram(sample_rate=rate)(waveform[None]))[0]}
-        if hasattr(self.model, "target") and hasattr(self.model, "decode"):
+        if hasattr(self.model, "target") and hasattr(self.model, "to_waveform"):
             spectrograms = self._decoded(row, waveform, recordings)
         codes = None
         if getattr(self.model, "discrete", False):
@@ -81,21 +81,8 @@ class SpeechExamples(keras.callbacks.Callback):
 
     def _sound(self, frames):
         """Return the WAV bytes of frames of the target, `(1, frames, mels)`."""
-        layers = [
-            layer for layer in self.model.target.layers if not isinstance(layer, keras.layers.InputLayer)
-        ]
-        for layer in reversed(layers):
-            if isinstance(layer, FrameNormalization):
-                frames = to_numpy(layer.denormalize(frames))
-            elif isinstance(layer, LogMelSpectrogram):
-                waveform = audio.mel_to_waveform(frames, layer, iterations=ITERATIONS)
-                return audio.wav_bytes(np.asarray(waveform)[0], self.data.sample_rate)
-            else:
-                break
-        raise TypeError(
-            "The target of SpeechExamples must consist of LogMelSpectrogram and FrameNormalization. "
-            f"Received: {[type(layer).__name__ for layer in layers]}"
-        )
+        waveform = self.model.to_waveform(frames, iterations=ITERATIONS)
+        return audio.wav_bytes(waveform[0], self.data.sample_rate)
 
     def _title(self, row):
         split = self.data.test

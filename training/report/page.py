@@ -37,6 +37,11 @@ CAPTIONS = {  # figures by the ending of their name: title, caption, order on th
         "How often each code was chosen in a training epoch. A code that is never chosen is dead weight.",
     ),
     "samples": ("Samples", "Decoded draws from the prior."),
+    "interpolations": (
+        "Interpolations",
+        "Held-out images at both ends, and between them the decoded points of the straight line between "
+        "their embeddings.",
+    ),
     "scores": (
         "Scores",
         "Scores of held-out rows: the larger, the less likely the row is for the model.",

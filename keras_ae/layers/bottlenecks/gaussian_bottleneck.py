@@ -133,6 +133,20 @@ class GaussianBottleneck(NamedMetrics, Float32Layer):
         """Return `KL(q(z|x) || N(0, I))` of each example, nats, summed over real positions: `(batch,)`."""
         return self._kl_of(*self.parameters(x), mask)
 
+    def draw_prior(
+        self,
+        shape: tuple[int, ...],
+        seed: keras.random.SeedGenerator | int | None = None,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Draw `z` from `N(0, temperature^2 I)` for positions of this shape, `(*shape, latent_dim)`.
+
+        `seed=None`: by the layer's generator, as in training.
+        """
+        seed = self.seed_generator if seed is None else seed
+        noise = keras.random.normal((*shape, self.latent_dim), dtype="float32", seed=seed)
+        return ops.cast(temperature * noise, self.compute_dtype)
+
     def example_losses(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the loss of each example, `beta * KL`, without `free_bits`: `(batch,)`."""
         return ops.convert_to_tensor(self.beta) * self.kl(x, mask)

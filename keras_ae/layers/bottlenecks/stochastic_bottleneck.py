@@ -87,15 +87,23 @@ class StochasticBottleneck(Bottleneck):
         """Return `log p(codes)` of each position in nats."""
         return self.code_log_prob(self._flat_prior(), self.codes_in_range(codes))
 
-    def draw_prior(self, shape: tuple[int, ...], seed: keras.random.SeedGenerator | int | None = None) -> Any:
-        """Draw prior codes for positions of this shape, `(batch, ...)`, int32; `seed` as in `draw`."""
-        uniform = self.uniform((*shape, self._flat_prior().shape[-1]), seed)
-        return self.prior_codes(uniform)
+    def draw_prior(
+        self,
+        shape: tuple[int, ...],
+        seed: keras.random.SeedGenerator | int | None = None,
+        temperature: float = 1.0,
+    ) -> Any:
+        """Draw prior codes for positions of this shape, `(batch, ...)`, int32; `seed` as in `draw`.
 
-    def prior_codes(self, uniform: Any) -> Any:
+        The prior's logits are divided by `temperature`, which does not change a uniform prior.
+        """
+        uniform = self.uniform((*shape, self._flat_prior().shape[-1]), seed)
+        return self.prior_codes(uniform, temperature)
+
+    def prior_codes(self, uniform: Any, temperature: float = 1.0) -> Any:
         """Return codes of the prior from noise `(batch, ..., features)`, uniform in (0, 1)."""
         uniform = ops.clip(ops.cast(uniform, "float32"), *OPEN_INTERVAL)
-        return self.codes_of_noise(self._flat_prior() + ops.zeros_like(uniform), uniform)
+        return self.codes_of_noise(self._flat_prior() / temperature + ops.zeros_like(uniform), uniform)
 
     def uniform(self, shape: tuple[Any, ...], seed: keras.random.SeedGenerator | int | None = None) -> Any:
         """Return float32 noise strictly inside of (0, 1), so that its logarithms are finite."""

@@ -133,6 +133,22 @@ class CodePrior(BaseModel):
         inputs = self._unpack({"x": checked_array("codes", codes), "labels": labels, "condition": condition})
         return -ops.sum(_cross_entropy(inputs[0], self.network(*inputs, training=False)), axis=-1)
 
+    @property
+    def generative(self) -> bool:
+        """Whether `sample` draws new codes."""
+        return True
+
+    def score(self, x: Any) -> Tensor:
+        """Return `-log p(codes) / number of codes` in nats, `(batch,)`: the loss of each example.
+
+        Args:
+            x: codes, or a dictionary with labels and condition, as in `fit`.
+        """
+        x = self.checked_inputs(x)
+        x = x if isinstance(x, dict) else {"x": x}
+        log_prob = self.log_prob(x["x"], labels=x.get("labels"), condition=x.get("condition"))
+        return -log_prob / self.num_codes
+
     def bits_per_code(
         self, codes: Tensor, *, labels: Tensor | None = None, condition: Tensor | None = None
     ) -> Tensor:
@@ -140,7 +156,8 @@ class CodePrior(BaseModel):
         log_prob = self.log_prob(codes, labels=labels, condition=condition)
         return -log_prob / (self.num_codes * math.log(2))
 
-    def sample(
+    # codes have one size, and are not decoded
+    def sample(  # type: ignore[override]
         self,
         num: int,
         *,

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ae.errors import renamed_arguments
 from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.bottlenecks.augment_reinforce_merge import AugmentReinforceMerge
 from keras_ae.layers.bottlenecks.binary_bottleneck import BinaryBottleneck
@@ -17,7 +18,6 @@ from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.stages import MethodDraws
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_masked,
@@ -103,7 +103,6 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")
-        self.__dict__["_method_draws"] = MethodDraws(bottleneck.seed_generator)
         super().__init__(encoder, decoder, bottleneck, likelihood=likelihood, **kwargs)
         self.observation_scale = observation_scale
         leave_one_out = getattr(self.estimator, "baseline", None) == "leave_one_out"
@@ -115,7 +114,6 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         return self.warm_up.variable
 
     def build_embedding(self, features: Tensor) -> Tensor:
-        self.feature_shape = tuple(features.shape[1:])
         if isinstance(self.estimator, ScoreFunction):
             self.estimator.build_baseline(features.shape)
         return super().build_embedding(features)
@@ -161,17 +159,15 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         _, total = tf.while_loop(lambda left, _: left > 0, more, (count, start), parallel_iterations=1)
         return total - math.log(num_samples)
 
-    def sample(self, num_examples: int, length: int | None = None, *, seed: int | None = None) -> Tensor:
-        """Return the mean of `p(x|z)` for codes drawn from the prior.
+    @property
+    def generative(self) -> bool:
+        """Whether `sample` draws new examples: codes from the prior of the bottleneck."""
+        return True
 
-        Args:
-            num_examples: number of examples.
-            length: length in codes, if it is free.
-            seed: seed of the draws; `None`: different draws in each call.
-        """
-        positions = [length if size is None else size for size in self.feature_shape[:-1]]
-        draws = self._method_draws if seed is None else seed
-        return self.decode(self.bottleneck.draw_prior((num_examples, *positions), draws))
+    @renamed_arguments(num_examples="num")
+    def sample(self, num: int, length: int | None = None, **options: Any) -> Tensor:
+        """Return the mean of `p(x|z)` for codes from the prior, with the options of `BaseModel.sample`."""
+        return super().sample(num, length, **options)
 
     def compute_terms(
         self, x: Any, y: Any, sample_weight: Tensor | None, training: bool, player: str

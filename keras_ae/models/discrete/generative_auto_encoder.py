@@ -8,7 +8,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.models._input_rules import InputRules
+from keras_ae.models._wrapped_auto_encoder import WrappedAutoEncoder
 from keras_ae.models.base import BaseModel, Player
+from keras_ae.models.discrete.code_prior import CodePrior
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.terms import LossTerm, scalars
 
@@ -16,7 +18,7 @@ PARTS = ("auto_encoder", "prior", "bottom_prior")
 
 
 @keras.saving.register_keras_serializable(package="keras_ae")
-class GenerativeAutoEncoder(BaseModel):
+class GenerativeAutoEncoder(WrappedAutoEncoder):
     """Trained discrete auto-encoder with a prior over its codes; only the prior is trained.
 
     ```
@@ -49,11 +51,11 @@ class GenerativeAutoEncoder(BaseModel):
     Example:
 
     >>> from keras_ae.layers import VectorQuantizer
-    >>> from keras_ae.models import AutoEncoder, CodePrior
+    >>> from keras_ae.models import AutoEncoder
     >>> from keras_ae.networks import image_decoder, image_encoder
     >>> networks = image_encoder((8, 8, 1), 4), image_decoder((8, 8, 1), 4)
-    >>> prior = CodePrior(num_values=16, code_shape=(2, 2), dim=16, depth=1)
-    >>> model = GenerativeAutoEncoder(AutoEncoder(*networks, VectorQuantizer(16)), prior)
+    >>> auto_encoder = AutoEncoder(*networks, VectorQuantizer(16))
+    >>> model = GenerativeAutoEncoder.from_auto_encoder(auto_encoder, dim=16, depth=1)
     >>> model.sample(3, seed=0).shape
     TensorShape([3, 8, 8, 1])
     """
@@ -61,11 +63,10 @@ class GenerativeAutoEncoder(BaseModel):
     discrete = True
 
     def __init__(
-        self, auto_encoder: BaseModel, prior: BaseModel, bottom_prior: BaseModel | None = None, **kwargs: Any
+        self, auto_encoder: BaseModel, prior: CodePrior, bottom_prior: CodePrior | None = None, **kwargs: Any
     ):
-        super().__init__(**kwargs)
         _check_parts(auto_encoder, prior, bottom_prior)
-        self.auto_encoder = auto_encoder
+        super().__init__(auto_encoder, **kwargs)
         self.prior = prior
         self.bottom_prior = bottom_prior
         levels = ("top_", "bottom_") if bottom_prior is not None else ()
@@ -73,8 +74,20 @@ class GenerativeAutoEncoder(BaseModel):
         self.sample_shape = auto_encoder.sample_shape
         self.built = True
 
-    def build(self, input_shape: Any = None) -> None:
-        self.built = True
+    @classmethod
+    def from_auto_encoder(cls, auto_encoder: BaseModel, **settings: Any) -> "GenerativeAutoEncoder":
+        """Return the model with an untrained `CodePrior` for each level of codes of an auto-encoder.
+
+        Args:
+            auto_encoder: as in the constructor.
+            **settings: `dim`, `depth`, `num_attention_heads`, `dropout` and `num_labels` of each `CodePrior`.
+        """
+        levels, priors = code_levels(auto_encoder), []
+        for number, (values, shape) in enumerate(levels):
+            above = levels[number - 1] if number else (None, None)
+            condition: dict[str, Any] = {"condition_values": above[0], "condition_shape": above[1]}
+            priors.append(CodePrior(values, shape, **settings, **condition))
+        return cls(auto_encoder, *priors)
 
     def players(self) -> list[Player]:
         return [Player("prior", lambda: [v for prior in self.priors for v in prior.trainable_variables])]
@@ -92,25 +105,18 @@ class GenerativeAutoEncoder(BaseModel):
         sizes = {"labels": min(labels, default=None)}
         return InputRules(shapes, trained_on=trained_on, sizes=sizes, ignores_y=True)
 
-    def encode(self, x: Any) -> Any:
-        """Return the codes of `x` from the auto-encoder."""
-        return self.auto_encoder.encode(x)
+    def inputs_of_auto_encoder(self, x: Any) -> Any:
+        return {name: part for name, part in x.items() if name != "labels"} if isinstance(x, dict) else x
 
-    def embed(self, x: Any) -> Any:
-        """Return the float embedding of `x`."""
-        return self.auto_encoder.embed(x)
+    def score(self, x: Any) -> Any:
+        """Return `-log p(codes of x) / number of codes` in nats, `(batch,)`: the loss of each example.
 
-    def decode(self, codes: Any) -> Any:
-        """Return the reconstruction from codes."""
-        return self.auto_encoder.decode(codes)
-
-    def reconstruct(self, x: Any) -> Any:
-        """Return `decode(encode(x))`."""
-        return self.auto_encoder.reconstruct(x)
-
-    def call(self, x: Any, training: bool | None = None) -> Any:
-        """Return the reconstruction; the auto-encoder always runs in inference mode."""
-        return self.auto_encoder(x["x"] if isinstance(x, dict) else x, training=False)
+        Args:
+            x: inputs as in `fit`, with labels if the priors have them.
+        """
+        x = self.checked_inputs(x)
+        labels = x.get("labels") if isinstance(x, dict) else None
+        return -self.log_prob(self.encode(x), labels=labels) / self._num_codes()
 
     def log_prob(self, codes: Any, *, labels: Any = None) -> Any:
         """Return `log p(codes)` in nats, `(batch,)`."""
@@ -121,7 +127,8 @@ class GenerativeAutoEncoder(BaseModel):
         ]
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
-    def sample(
+    # codes have one size, and the decoder has no further inputs
+    def sample(  # type: ignore[override]
         self,
         num: int,
         *,
@@ -134,7 +141,7 @@ class GenerativeAutoEncoder(BaseModel):
         codes = self.sample_codes(num, temperature=temperature, top_k=top_k, seed=seed, labels=labels)
         return self.decode(codes)
 
-    def sample_codes(
+    def sample_codes(  # type: ignore[override]
         self,
         num: int,
         *,
@@ -144,7 +151,7 @@ class GenerativeAutoEncoder(BaseModel):
         labels: Any = None,
     ) -> Any:
         """Draw codes; arguments as in `CodePrior.sample`."""
-        settings = {"temperature": temperature, "top_k": top_k}
+        settings: dict[str, Any] = {"temperature": temperature, "top_k": top_k}
         # One seed for each level: equal seeds would give both levels the same noise.
         seeds = (seed, seed) if seed is None else np.random.default_rng(seed).integers(2**31, size=2)
         first = self.prior.sample(num, seed=seeds[0], labels=_labels_for(self.prior, labels), **settings)
@@ -165,7 +172,7 @@ class GenerativeAutoEncoder(BaseModel):
         ]
         if len(terms) == 1:
             return terms[0]
-        shares = [prior.num_codes / sum(p.num_codes for p in self.priors) for prior in self.priors]
+        shares = [prior.num_codes / self._num_codes() for prior in self.priors]
         joint = {
             name: sum(share * LossTerm.of(term[name]) for share, term in zip(shares, terms, strict=True))
             for name in terms[0]
@@ -174,17 +181,13 @@ class GenerativeAutoEncoder(BaseModel):
             joint.update({f"{level}{name}": value for name, value in term.items()})
         return scalars(joint)
 
-    def own_preprocessing(self) -> Any:
-        """Return the preprocessing of the auto-encoder."""
-        return self.auto_encoder.preprocessing
-
     def endpoints(self) -> dict[str, Endpoint]:
         """Return the auto-encoder's endpoints, `score` in nats per code, and `sample` from uniform noise."""
         table = self.auto_encoder.endpoints()
         encode = table["encode"]
         labels, count = self.prior.condition_specs(), self.prior.settings["num_labels"]
         ranges = {"noise": (0, 1), "labels": (0, (count or 1) - 1)}
-        noise = tf.TensorSpec((None, sum(p.num_codes for p in self.priors)), tf.float32, name="noise")
+        noise = tf.TensorSpec((None, self._num_codes()), tf.float32, name="noise")
         score = Endpoint(
             self._score_endpoint,
             {**encode.inputs, **labels},
@@ -203,7 +206,7 @@ class GenerativeAutoEncoder(BaseModel):
 
     def _score_endpoint(self, x, labels=None):
         log_prob = self.log_prob(self.encode(x), labels=labels)
-        return {"log_prob": log_prob, "score": -log_prob / sum(prior.num_codes for prior in self.priors)}
+        return {"log_prob": log_prob, "score": -log_prob / self._num_codes()}
 
     def _draw(self, noise, labels=None):
         """Return `({"reconstruction", codes}, gap)` for uniform noise `(batch, number of codes)`."""
@@ -218,9 +221,12 @@ class GenerativeAutoEncoder(BaseModel):
         return {**outputs, "top_codes": codes, "bottom_codes": bottom}, ops.minimum(gap, bottom_gap)
 
     @property
-    def priors(self) -> list[BaseModel]:
+    def priors(self) -> list[CodePrior]:
         """The prior, or the priors of the top and of the bottom codes."""
         return [prior for prior in (self.prior, self.bottom_prior) if prior is not None]
+
+    def _num_codes(self):
+        return sum(prior.num_codes for prior in self.priors)
 
     def _prior_inputs(self, codes, labels):
         """Return the inputs of each prior's `fit`."""
@@ -232,11 +238,6 @@ class GenerativeAutoEncoder(BaseModel):
             if given is not None:
                 inputs["labels"] = given
         return levels
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...] | dict[str, tuple[int | None, ...]]
-    ) -> tuple[int | None, ...]:
-        return input_shape["x"] if isinstance(input_shape, dict) else input_shape
 
     def get_config(self) -> dict[str, Any]:
         serialized = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS}

@@ -138,6 +138,13 @@ class TwoLevelAutoEncoder(BaseModel):
         """Return `decode(encode(x))`."""
         return self.decode(self.encode(x))
 
+    def prior_advice(self) -> str:
+        made = "GenerativeAutoEncoder.from_auto_encoder(model)"
+        return f"Fit one to its codes: keras_ae.models.{made}, compile, fit."
+
+    def values_of_codes(self) -> dict[str, int]:
+        return {level: layer.num_values for level, layer in self.bottlenecks.items()}
+
     def score(self, x: Any) -> Any:
         """Return the objective of each example, `(batch,)`: the larger, the less likely `x` is for the model.
 

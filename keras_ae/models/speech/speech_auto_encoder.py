@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -12,6 +13,7 @@ from keras_ae.errors import InputError
 from keras_ae.models._input_rules import InputRules
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.speech._waveforms import inverted_frames
 from keras_ae.models.stages import check_loss, check_reconstruction
 from keras_ae.ops.sequences import (
     call_conditioned,
@@ -138,6 +140,19 @@ class SpeechAutoEncoder(AutoEncoder):
         frames = self._decode_embedding(embedding, _speaker_of(x), mask, training=False)
         return crop(frames, self.target_of(values, input_mask(values, lengths))[0])
 
+    def to_waveform(self, frames: Any, lengths: Any = None, *, iterations: int = 32) -> np.ndarray:
+        """Return waveforms of frames from `decode` or `reconstruct`, by `audio.mel_to_waveform`.
+
+        Args:
+            frames: `(batch, frames, mels)`, normalised as by the target.
+            lengths: `(batch,)`, number of real frames.
+            iterations: number of iterations of `audio.griffin_lim`.
+
+        Returns:
+            `(batch, samples)` float32, 0 after the end of an utterance.
+        """
+        return inverted_frames(self.target, frames, "target", lengths, iterations)
+
     def target_of(self, values: Any, mask: Any) -> tuple[Any, Any]:
         """Return `(log-mel frames, their mask)`."""
         frames = call_masked(self.target, values, mask, training=False)
@@ -145,6 +160,9 @@ class SpeechAutoEncoder(AutoEncoder):
 
     def decoder_output(self, embedding: Any, x: Any, training: bool | None) -> Any:
         return self._decode_embedding(embedding, _speaker_of(x), mask_of(embedding), training)
+
+    def decoder_conditions(self, x: Any) -> dict[str, Any]:
+        return {"speaker": x.get("speaker") if isinstance(x, dict) else None}
 
     def _decode_embedding(self, embedding, speaker, mask, training):
         speaker = integers_in("speaker", speaker, embedding_rows(self.decoder))

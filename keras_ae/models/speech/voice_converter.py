@@ -6,10 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.audio.mel import mel_to_waveforms
 from keras_ae.checks import embedding_rows, integers_in
 from keras_ae.errors import InputError
-from keras_ae.layers.speech.frame_normalization import FrameNormalization
 from keras_ae.layers.speech.global_variance import GlobalVariance, band_moments
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models._data_checks import checked_array
@@ -17,6 +15,7 @@ from keras_ae.models._input_rules import InputRules
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.speech._conversion_endpoints import conversion_endpoints
+from keras_ae.models.speech._waveforms import inverted_frames, log_mel_frames
 from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.sequences import (
     call_conditioned,
@@ -25,6 +24,7 @@ from keras_ae.ops.sequences import (
     crop,
     input_mask,
     mask_of,
+    mean_per_example,
     sequence_mask,
     unpack_inputs,
     zero_padding,
@@ -251,21 +251,37 @@ class VoiceConverter(BaseModel):
         Returns:
             `(batch, samples)` float32, 0 after the end of an utterance.
         """
-        mel, frames = self.log_mel(frames)
-        frames = ops.convert_to_numpy(ops.cast(frames, "float32"))
-        return mel_to_waveforms(frames, mel, lengths, iterations)
+        return inverted_frames(self.front_end, frames, "front_end", lengths, iterations)
 
     def log_mel(self, frames: Any) -> tuple[LogMelSpectrogram, Any]:
         """Return `(the LogMelSpectrogram of the front end, frames without their normalisation)`."""
-        for layer in reversed([] if self.front_end is None else self.front_end.layers):
-            if isinstance(layer, FrameNormalization):
-                frames = layer.denormalize(frames)
-            elif isinstance(layer, LogMelSpectrogram):
-                return layer, frames
-        raise InputError(
-            "front_end must contain a LogMelSpectrogram to convert frames to waveforms. Received: none. "
-            "Use a model with front_end=networks.front_end([LogMelSpectrogram(), FrameNormalization()])."
-        )
+        return log_mel_frames(self.front_end, frames, "front_end")
+
+    # Exploration
+
+    def decoder_conditions(self, x: Any) -> dict[str, Any]:
+        if self.speaker_encoder is not None:
+            return {}
+        return {"speaker": x.get("speaker") if isinstance(x, dict) else None}
+
+    def output_length(self, x: Any) -> int | None:
+        return self.frames(x)[0].shape[1]
+
+    def prior_advice(self) -> str:
+        return "Change the voice of a recording with convert(source, target)."
+
+    def reconstruction_error(self, x: Any) -> Any:
+        """Return the reconstruction loss of each utterance, the mean over its real frames: `(batch,)`."""
+        x = self.checked_inputs(x)
+        frames, mask = self.frames(x)
+        return mean_per_example(self.element_losses(frames, self.reconstruct(x)), mask)
+
+    def score(self, x: Any) -> Any:
+        """Return the reconstruction error of each utterance, `(batch,)`: the larger, the less typical `x` is.
+
+        Terms that compare utterances or depend on an adversary are excluded.
+        """
+        return self.reconstruction_error(x)
 
     # Parts
 

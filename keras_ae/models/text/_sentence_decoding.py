@@ -11,6 +11,7 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.latent_space import check_path, path_points
 from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.text.vocabulary import PADDING, UNKNOWN
 
@@ -30,6 +31,7 @@ class SentenceDecoding(SentenceModel):
     max_target_words: int
     word_vectors: Callable[[], Any]
     condition: Callable[..., Any]
+    decode_options = ("decoder", "beam_size", "max_words")
 
     def decode(
         self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None
@@ -62,21 +64,35 @@ class SentenceDecoding(SentenceModel):
             texts += [" ".join(vocabulary.tokens(row)) for row in ids]
         return texts
 
-    def interpolate(self, first: str, second: str, *, steps: int = 5, **options: Any) -> list[str]:
+    def interpolate(
+        self, first: Any, second: Any, steps: int = 5, *, path: str = "linear", **options: Any
+    ) -> Any:
         """Return decoded text of vectors between those of two sentences, both included.
 
         Args:
-            first, second: sentences.
-            steps: number of vectors, at equal distances on the straight line.
+            first, second: sentences, or lists of sentences.
+            steps: number of vectors.
+            path: as in `BaseModel.interpolate`.
             **options: arguments of `decode`.
+
+        Returns:
+            list of strings; for lists of sentences one such list for each pair.
         """
-        if steps < 2:
-            raise ValueError(
-                f"steps must be at least 2, for the first and the last vector. Received: steps={steps}"
+        check_path(steps, path)
+        if isinstance(first, str):
+            return self.interpolate([first], [second], steps, path=path, **options)[0]
+        start, end = self.encode(first), self.encode(second)
+        if len(start) != len(end):
+            raise InputError(
+                "first and second must have the same number of sentences. "
+                f"Received: {len(start)} and {len(end)}."
             )
-        start, end = self.encode([first, second])
-        share = np.linspace(0, 1, steps, dtype="float32")[:, None]
-        return list(self.decode((1 - share) * start + share * end, **options))
+        points = np.asarray(path_points(start, end, steps, path))
+        texts = self.decode(points.reshape(-1, self.dim), **options)
+        return [texts[row : row + steps] for row in range(0, len(texts), steps)]
+
+    def prior_advice(self) -> str:
+        return "Decode the vectors of your own sentences: decode(encode(sentences))."
 
     def decode_ids(
         self, vectors: Any, *, decoder: str = "next", beam_size: int = 1, max_words: int | None = None

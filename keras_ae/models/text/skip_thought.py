@@ -200,18 +200,33 @@ class SkipThought(SentenceDecoding):
             vector = self.condition(self.vectors(ids, training=training), sample_weight, training)
         terms, loss = {}, take_losses(self.encoder)
         for name in self.sentences:
-            nats, sentence = self._nats(name, x, vector, training)
+            sums, nats, sentence = self._nats_of_triples(name, x, vector, training)
             weights = None if sample_weight is None else ops.reshape(sample_weight, (-1,))
             self.perplexities[name].update_state(
                 nats, None if weights is None else ops.take(weights, sentence)
             )
-            # TensorFlow's function accepts a dynamic number of segments.
-            sums = tf.math.unsorted_segment_sum(nats, sentence, ops.shape(ids)[0])
             terms[f"{name}_loss"] = mean_term(sums, weights)
             loss = loss + terms[f"{name}_loss"]
         return scalars({"loss": loss, **terms})
 
+    def score(self, x: Any) -> Any:
+        """Return the loss of each triple of sentences in nats, `(batch,)`, over the whole vocabulary.
+
+        Args:
+            x: triples as in `fit`.
+        """
+        x = self.checked_inputs(x)
+        self._check_triples(x)
+        vector = self.condition(self.vectors(self.padded_ids({"ids": x["ids"], "lengths": x.get("lengths")})))
+        return sum(self._nats_of_triples(name, x, vector, training=False)[0] for name in self.sentences)
+
     # Parts
+
+    def _nats_of_triples(self, name, x, vector, training):
+        """Return `-log p` of the sentences `name`, `(batch,)`, of their words, and the row of each word."""
+        nats, sentence = self._nats(name, x, vector, training)
+        # TensorFlow's function accepts a dynamic number of segments.
+        return tf.math.unsorted_segment_sum(nats, sentence, ops.shape(vector)[0]), nats, sentence
 
     def _check_triples(self, x):
         wanted = {"ids", *(SENTENCES[name] for name in self.sentences)}

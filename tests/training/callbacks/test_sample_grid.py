@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_ae.layers import BinaryBottleneck
-from keras_ae.models import DiscreteVariationalAutoEncoder
+from keras_ae.models import AutoEncoder, DiscreteVariationalAutoEncoder
 from keras_ae.networks import image_decoder, image_encoder
 from keras_ae.training.callbacks import SampleGrid
 from keras_ae.training.report.plots import image_grid
@@ -68,3 +68,9 @@ def test_a_model_whose_samples_have_no_seed_is_refused_before_the_training(tmp_p
 
     with pytest.raises(ValueError, match=r"must have `sample\(num, seed=None\)`.*sample\(num\)"):
         SampleGrid(tmp_path).check(Unseeded())
+
+
+def test_a_model_without_a_prior_is_refused_before_the_training(tmp_path):
+    networks = image_encoder((8, 8, 1), 2, filters=4), image_decoder((8, 8, 1), 2, filters=4)
+    with pytest.raises(ValueError, match="must have a prior.*Received: AutoEncoder without one"):
+        SampleGrid(tmp_path).check(AutoEncoder(*networks))

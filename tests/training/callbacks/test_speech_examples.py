@@ -130,9 +130,10 @@ def test_a_target_that_cannot_be_heard_is_said(data, tmp_path):
     with recorded(tmp_path / "log.txt") as attempts:
         assert shown_by(model, data, tmp_path) == []
     assert attempts.failed == {
-        "examples of SpeechExamples": "TypeError: The target of SpeechExamples must consist of "
-        "LogMelSpectrogram and FrameNormalization. "
-        "Received: ['LogMelSpectrogram', 'InstanceNormalization']"
+        "examples of SpeechExamples": "InputError: target must consist of LogMelSpectrogram and "
+        "FrameNormalization to convert frames to waveforms. Received: LogMelSpectrogram, "
+        "InstanceNormalization. Use a model with target=networks.front_end([LogMelSpectrogram(), "
+        "FrameNormalization()])."
     }
 
 

@@ -115,6 +115,7 @@ class ImageRecipe(Recipe):
     def pictures(self, model: keras.Model, data: ImageData, directory: Any) -> list[keras.callbacks.Callback]:
         from keras_ae.training.callbacks import (
             CodebookMonitor,
+            InterpolationGrid,
             LatentTraversal,
             ReconstructionGrid,
             SampleGrid,
@@ -125,13 +126,16 @@ class ImageRecipe(Recipe):
         figures, settings = directory / "figures", self._drawing(directory)
         shown = data.test.images(range(min(SHOWN, len(data.test))))
         callbacks = [ReconstructionGrid(shown, figures, **settings)]
-        if hasattr(model, "sample"):
+        generative, discrete = getattr(model, "generative", False), getattr(model, "discrete", False)
+        if generative:
             count = data.num_classes if self.labelled else None
             labels = None if count is None else range(min(count, MOST_ROWS))
             callbacks.append(SampleGrid(figures, labels=labels, **settings))
-        elif getattr(model, "discrete", False):
+            if len(shown) > 1:
+                callbacks.append(InterpolationGrid(shown, figures, **settings))
+        if discrete and not generative:
             callbacks.append(CodebookMonitor(directory=figures, **settings))
-        else:
+        if not discrete:
             callbacks.append(LatentTraversal(shown, figures, **settings))
         return callbacks
 

@@ -79,18 +79,12 @@ class VqVaePriorRecipe(ImageRecipe):
         auto_encoder: models.AutoEncoder | models.TwoLevelAutoEncoder,
     ) -> models.GenerativeAutoEncoder:
         from keras_ae import models
-        from keras_ae.models.discrete.generative_auto_encoder import code_levels
 
         inside: dict[str, Any] = {
             name: getattr(self, name) for name in ("dim", "depth", "num_attention_heads", "dropout")
         }
         inside["num_labels"] = data.num_classes if self.class_conditional else None
-        levels, priors = code_levels(auto_encoder), []
-        for number, (values, shape) in enumerate(levels):
-            above = levels[number - 1] if number else (None, None)
-            condition: dict[str, Any] = {"condition_values": above[0], "condition_shape": above[1]}
-            priors.append(models.CodePrior(values, shape, **inside, **condition))
-        return models.GenerativeAutoEncoder(auto_encoder, *priors)
+        return models.GenerativeAutoEncoder.from_auto_encoder(auto_encoder, **inside)
 
     def measure(self, model: models.GenerativeAutoEncoder, data: ImageData) -> dict[str, Any]:
         from keras_ae.evaluation.attempts import attempt

@@ -1,0 +1,312 @@
+"""Generation of new examples, and paths through the embedding space of a model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from keras_ae.errors import InputError
+from keras_ae.models.latent_space import (
+    check_path,
+    checked_dims,
+    code_points,
+    coordinate_points,
+    coordinate_values,
+    path_points,
+)
+from keras_ae.ops.core import Tensor
+from keras_ae.ops.sequences import code_lengths
+
+
+class Exploration:
+    """Part of `BaseModel`: `sample`, `interpolate`, `traverse` and `score`.
+
+    `interpolate` and `traverse` need `embed` and `decode`. A model whose embedding has a known distribution
+    overrides `generative` and `sample_codes`. A model whose objective is a mean over examples overrides
+    `score`. The other methods are for models with several inputs of the decoder, lengths, or discrete codes.
+    """
+
+    embed: Callable[..., Any]
+    encode: Callable[..., Any]
+    decode: Callable[..., Any]
+    # arguments of `decode` that hold for all examples, such as the size of a beam
+    decode_options: tuple[str, ...] = ()
+
+    @property
+    def generative(self) -> bool:
+        """Whether `sample` draws new examples; without a prior it raises an error."""
+        return False
+
+    # Methods for users
+
+    def sample(
+        self,
+        num: int,
+        length: int | None = None,
+        *,
+        seed: int | None = None,
+        temperature: float = 1.0,
+        **conditions: Any,
+    ) -> Any:
+        """Draw `num` new examples: `decode(sample_codes(num, ...))`.
+
+        Args:
+            num: number of examples.
+            length: length in codes, for a model of sequences of any length.
+            seed: seed of the draws; `None`: different draws in each call.
+            temperature: factor of the standard deviation of a Gaussian prior, divisor of the logits of a
+                discrete one; below 1, draws are more typical and less diverse.
+            **conditions: further inputs of the decoder, such as `speaker`: one for each example, or one
+                for all.
+
+        Returns:
+            the decoder's output, `(num, ...)`.
+
+        Raises:
+            InputError: the model has no decoder or no prior; an argument is not valid.
+
+        Example:
+
+        >>> from keras_ae.models import VariationalAutoEncoder
+        >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+        >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+        >>> VariationalAutoEncoder(encoder, decoder, 2).sample(3, seed=0).shape
+        TensorShape([3, 8])
+        """
+        codes = self.sample_codes(num, length, seed=seed, temperature=temperature)
+        return self.decode(codes, **_repeated(_conditions(self, "sample", None, conditions), num, 1))
+
+    def interpolate(
+        self, first: Any, second: Any, steps: int = 8, *, path: str = "linear", **conditions: Any
+    ) -> Any:
+        """Return decoded points between the embeddings of pairs of examples, both ends included.
+
+        The first point is the reconstruction of `first`, the last one that of `second`. With a discrete
+        bottleneck the points lie between the embeddings of the codes.
+
+        Args:
+            first, second: inputs `(batch, ...)` as in `encode`; sequences must have the same lengths in
+                both.
+            steps: number of points of each path.
+            path: "linear" or "spherical", which keeps the length of the embedding, see
+                `models.latent_space.path_points`; useful with a Gaussian prior in many dimensions.
+            **conditions: further inputs of the decoder, such as `speaker`; by default those of `first`.
+
+        Returns:
+            `(batch, steps, ...)`.
+
+        Raises:
+            InputError: the model has no decoder; the two batches differ in size or lengths; `steps` is
+                below 2.
+        """
+        _check_decoder(self, "interpolate")
+        check_path(steps, path)
+        (start, lengths), (end, other) = self.embed_with_lengths(first), self.embed_with_lengths(second)
+        _check_pairs(start, end, lengths, other)
+        points = keras.tree.map_structure(lambda a, b: path_points(a, b, steps, path), start, end)
+        given = _conditions(self, "interpolate", first, conditions)
+        return _decoded(self, points, 2, lengths, given, self.output_length(first))
+
+    def traverse(
+        self,
+        x: Any,
+        dims: Sequence[int] | None = None,
+        *,
+        steps: int = 7,
+        span: float = 3.0,
+        reference: Any = None,
+        **conditions: Any,
+    ) -> Any:
+        """Return decoded embeddings of `x` in which one coordinate moves while the others are unchanged.
+
+        Coordinate `d` takes `steps` values `c_d + s u_d` with `s` from `-span` to `span`. With a Gaussian
+        prior, `c = 0` and `u = 1`; otherwise they are the mean and standard deviation of the coordinate over
+        `reference`. With a discrete bottleneck, code number `d` takes `steps` of its values, evenly spaced
+        from the first to the last one, or all of them if there are fewer.
+
+        Args:
+            x: inputs `(batch, ...)` as in `encode`.
+            dims: coordinates of the vector, or positions of the codes in memory order (top codes first);
+                `None`: all.
+            steps: number of values.
+            span: largest deviation from the centre, in standard deviations.
+            reference: inputs that determine the centre and unit of each coordinate; `None`: `x`.
+            **conditions: further inputs of the decoder, such as `label`; by default those of `x`.
+
+        Returns:
+            `(batch, len(dims), steps, ...)`.
+
+        Raises:
+            InputError: the model has no decoder; the embedding is neither one vector nor codes; `dims` are
+                not valid; `reference` is a single example and there is no prior.
+        """
+        _check_decoder(self, "traverse")
+        if steps < 2 or not span > 0:
+            raise InputError(
+                f"steps must be at least 2 and span positive. Received: steps={steps}, span={span}"
+            )
+        given = _conditions(self, "traverse", x, conditions)
+        if getattr(self, "discrete", False):
+            _, lengths = self.embed_with_lengths(x)
+            points = _varied_codes(self, x, dims, steps)
+            return _decoded(self, points, 3, lengths, given, self.output_length(x))
+        points = _varied_coordinates(self, x, dims, steps, span, reference)
+        return _decoded(self, points, 3, None, given, None)
+
+    def score(self, x: Any) -> Any:
+        """Return the objective of each example, `(batch,)`, for models that define it.
+
+        Raises:
+            InputError: the loss of the model is not a mean over examples.
+        """
+        name = type(self).__name__
+        raise InputError(
+            "score must be called on a model whose loss is a mean over examples. Received: "
+            f"{name}, whose loss is defined for a whole batch. evaluate(x) returns it."
+        )
+
+    # Methods for subclasses
+
+    def sample_codes(
+        self, num: int, length: int | None = None, *, seed: int | None = None, temperature: float = 1.0
+    ) -> Any:
+        """Draw inputs of `decode` from the prior, with the arguments of `sample`; codes or an embedding.
+
+        Raises:
+            InputError: the model has no decoder or no prior; the message names the model that adds one.
+        """
+        _check_decoder(self, "sample")
+        raise InputError(
+            f"sample must be called on a model with a prior. Received: {type(self).__name__} without one. "
+            + self.prior_advice()
+        )
+
+    def prior_advice(self) -> str:
+        """Return what to do in order to sample from a model without a prior."""
+        return "Use a VariationalAutoEncoder."
+
+    def embed_with_lengths(self, x: Any) -> tuple[Any, Tensor | None]:
+        """Return the float embedding of `x`, and the number of its real positions for padded sequences."""
+        embedding = self.embed(x)
+        return embedding, None if isinstance(embedding, dict) else code_lengths(embedding)
+
+    def decoder_conditions(self, x: Any) -> dict[str, Any]:
+        """Return the required further arguments of `decode`, from the inputs `x` or `None` where missing."""
+        return {}
+
+    def output_length(self, x: Any) -> int | None:
+        """Return the length of the reconstruction of sequences `x`; `None`: the output is not cut."""
+        return None
+
+    def coordinate_scale(self) -> tuple[ArrayLike, ArrayLike] | None:
+        """Return centre and standard deviation of the coordinates of an embedding, if the prior has them."""
+        return None
+
+    def values_of_codes(self) -> Any:
+        """Return the number of values of a code; with several levels, `{level: number}`."""
+        raise TypeError(f"{type(self).__name__} must define values_of_codes()")
+
+
+def _check_decoder(model, method):
+    missing = [name for name in ("embed", "decode") if not hasattr(model, name)]
+    if missing:
+        raise InputError(
+            f"{method} must be called on a model with an encoder and a decoder. "
+            f"Received: {type(model).__name__}, which has no method {' and no method '.join(missing)}."
+        )
+
+
+def _conditions(model, method, x, given):
+    """Return the further arguments of `decode`: the given ones, else those of `x`."""
+    conditions = {**model.decoder_conditions(x), **given}
+    missing = [name for name, value in conditions.items() if value is None]
+    if missing:
+        raise InputError(
+            f"{missing[0]} must be given, since the decoder is conditioned on it. Received: none. "
+            f"Pass {method}(..., {missing[0]}=...), one for each example or one for all."
+        )
+    return conditions
+
+
+def _decoded(model, points, axes, lengths, conditions, length):
+    """Return the decoded points `(batch, ...)` of a structure with `axes` leading axes."""
+    lead = tuple(ops.shape(keras.tree.flatten(points)[0])[:axes])
+    rows = keras.tree.map_structure(lambda part: ops.reshape(part, (-1, *part.shape[axes:])), points)
+    each = int(np.prod(lead[1:]))
+    options = {name: value for name, value in conditions.items() if name in model.decode_options}
+    given = _repeated({n: v for n, v in conditions.items() if n not in options}, lead[0], each) | options
+    if lengths is not None:
+        given["lengths"] = ops.repeat(lengths, each)
+    decoded = model.decode(rows, **given)
+    if isinstance(decoded, list):  # sentences
+        return np.array(decoded, object).reshape(lead)
+    decoded = decoded if length is None else decoded[:, :length]
+    return ops.reshape(decoded, (*lead, *ops.shape(decoded)[1:]))
+
+
+def _varied_codes(model, x, dims, steps):
+    codes = model.encode(x)
+    size = sum(int(np.prod(part.shape[1:])) for part in keras.tree.flatten(codes))
+    most = min(keras.tree.flatten(model.values_of_codes()))
+    values = np.linspace(0, most - 1, min(steps, most)).round().astype("int32")
+    return code_points(codes, checked_dims(dims, size), values)
+
+
+def _varied_coordinates(model, x, dims, steps, span, reference):
+    embedding = ops.convert_to_tensor(model.embed(x))
+    if len(embedding.shape) != 2:
+        raise InputError(
+            "traverse must be called on a model whose embedding is one vector, (batch, dim). "
+            f"Received: {type(model).__name__} with embeddings of shape {tuple(embedding.shape)}."
+        )
+    dims = checked_dims(dims, embedding.shape[1])
+    scale = model.coordinate_scale()
+    if scale is None:
+        known = embedding if reference is None else model.embed(reference)
+        if len(known) < 2:
+            raise InputError(
+                "reference must contain at least two examples, whose standard deviation is the unit of a "
+                f"coordinate. Received: {len(known)}. Pass more examples, such as the validation data."
+            )
+        known = ops.convert_to_numpy(ops.cast(known, "float32"))
+        scale = known.mean(axis=0), known.std(axis=0)
+    values = coordinate_values(*scale, dims, np.linspace(-span, span, steps))
+    return coordinate_points(embedding, dims, values)
+
+
+def _repeated(conditions, num, each):
+    """Return `{name: array (num * each, ...)}` of conditions for `num` examples, or for all at once."""
+    given = {}
+    for name, value in conditions.items():
+        value = np.asarray(value)
+        value = np.broadcast_to(value, (num,)) if value.ndim == 0 else value
+        if len(value) not in (1, num):
+            raise InputError(
+                f"{name} must have one value for each of the {num} examples, or one for all. "
+                f"Received: {len(value)}."
+            )
+        value = np.repeat(value, num, axis=0) if len(value) != num else value
+        given[name] = np.repeat(value, each, axis=0)
+    return given
+
+
+def _check_pairs(first, second, lengths, other):
+    shapes = [[tuple(part.shape) for part in keras.tree.flatten(ends)] for ends in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            "first and second must have the same number of examples of the same size. "
+            f"Received: embeddings of shape {shapes[0][0]} and {shapes[1][0]}."
+        )
+    lengths, other = (None if part is None else np.asarray(part) for part in (lengths, other))
+    if (lengths is None) != (other is None) or (lengths is not None and (lengths != other).any()):
+        raise InputError(
+            "first and second must have the same lengths, since each position is paired with the same "
+            f"position. Received: {_written(lengths)} and {_written(other)} codes. Cut both to one length."
+        )
+
+
+def _written(lengths):
+    return "all" if lengths is None else ", ".join(map(str, lengths[:4]))
