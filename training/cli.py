@@ -68,9 +68,9 @@ def all_commands() -> dict:
         ImportError: tyro is missing, which parses them.
     """
     require("tyro", extra="training")
-    from keras_ae.training.command_line import encoding, measuring, training
+    from keras_ae.training.command_line import encoding, exploring, measuring, training
 
-    return {**training.COMMANDS, **measuring.COMMANDS, **encoding.COMMANDS}
+    return {**training.COMMANDS, **measuring.COMMANDS, **encoding.COMMANDS, **exploring.COMMANDS}
 
 
 def version_line() -> str:

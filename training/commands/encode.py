@@ -16,7 +16,8 @@ from keras_ae.training.commands._encode_images import checked_output, encode_ima
 from keras_ae.training.commands._encode_speech import encode_utterances, waveform_inputs
 from keras_ae.training.commands._encode_tables import RowStream
 from keras_ae.training.commands._encode_text import encode_sentences, of_ids, read_sentences
-from keras_ae.training.datasets import ImageSizeError, stream_images, stream_speech
+from keras_ae.training.commands._image_inputs import ModelImages
+from keras_ae.training.datasets import stream_speech
 from keras_ae.training.run_directory.data import files_of_encoder
 
 # kind of data for which an option is valid
@@ -159,21 +160,11 @@ def _refuse_options_of_others(encoder, **options):
 
 def _encode_images(encoder, source, output, shard, batch_size, resize, scale, channels, skip_broken):
     name, image_shape = image_input(encoder.path, encoder.shapes)
-    known = encoder.preprocessing or Preprocessing(modality="images")
-    low, high = known.value_range or (0, 1)
-
-    def encode(images):
-        return encoder.encode({name: low + images * (high - low) if (low, high) != (0, 1) else images})
-
-    options = {"resize": resize, "scale": scale, "array_scale": known.scale, "skip_broken": skip_broken}
-    options["channels"] = channels or getattr(encoder.recipe, "channels", None)
-    try:
-        stream = stream_images(str(source), image_shape, batch_size, shard, **options)
-        with counted(len(stream), "images") as progress:
-            path = encode_images(encode, stream, output, progress=progress)
-    except ImageSizeError as error:
-        raise InputError(f"{error} Or add --resize{_resized_in_training(encoder.recipe)}.") from None
-    print(f"{path}: {len(stream)} images")
+    options = {"resize": resize, "scale": scale, "channels": channels, "skip_broken": skip_broken}
+    images = ModelImages(encoder, source, image_shape, batch_size, shard, **options)
+    with counted(len(images), "images") as progress:
+        path = encode_images(lambda batch: encoder.encode({name: batch}), images, output, progress=progress)
+    print(f"{path}: {len(images)} images")
     return 0
 
 
@@ -245,9 +236,3 @@ def traced(endpoint: Any) -> Callable | None:
     return lambda given: {
         key: value.numpy() for key, value in traced(*(given[name] for name in names)).items()
     }
-
-
-def _resized_in_training(recipe):
-    """Return the part of the size error about a run whose images were resized."""
-    size = getattr(recipe, "image_size", None)
-    return f": this run was trained with --image-size {size[0]} {size[1]}" if size else ""

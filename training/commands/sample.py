@@ -1,0 +1,146 @@
+"""Command `keras-ae sample`: new examples of a model, or of a Gaussian mixture of its embeddings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops, tree
+
+from keras_ae.errors import InputError
+from keras_ae.models import GaussianMixtureSampler, GenerativeAutoEncoder
+from keras_ae.training.commands._decoded_files import PictureOutput, SoundOutput, pixels_of
+from keras_ae.training.commands._image_inputs import ModelImages
+from keras_ae.training.commands.decode import (
+    as_images,
+    check_speaker,
+    numbered,
+    sample_rate_of,
+    waveform_of,
+)
+from keras_ae.training.commands.opened_model import OpenModel
+from keras_ae.training.run_directory.data import files_of_encoder, load_data_of
+
+
+def sample_examples(
+    opened: OpenModel,
+    output: Path,
+    *,
+    num: int = 16,
+    seed: int = 0,
+    temperature: float = 1.0,
+    labels: Sequence[int] | None = None,
+    speaker: str | None = None,
+    length: int | None = None,
+    num_components: int = 10,
+    data: str | None = None,
+    batch_size: int = 256,
+) -> Path:
+    """Write new examples of a model; the arguments are those of `keras-ae sample --help`.
+
+    Returns:
+        the output.
+
+    Raises:
+        InputError: the model has no decoder, or is discrete and has no prior; an argument or the output is
+            not valid.
+    """
+    model = opened.needed_model("sample")
+    if not hasattr(model, "decode"):
+        raise InputError(
+            f"RUN of keras-ae sample must have a decoder. Received: {opened.path}, a {type(model).__name__}."
+        )
+    if num < 1 or num_components < 1 or not temperature > 0:
+        raise InputError(
+            "--num and --num-components must be at least 1, and --temperature positive. Received: "
+            f"--num {num}, --num-components {num_components}, --temperature {temperature:g}"
+        )
+    inputs = [*files_of_encoder(opened.path), *([] if data is None else [data])]
+    names = numbered(num)
+    if opened.kind == "speech":
+        target: Any = SoundOutput(output, names, inputs)
+        check_speaker(model, opened.speaker_number(speaker))
+    else:
+        target = PictureOutput(output, names, inputs)
+    model = _with_prior(opened, model, num_components, data, batch_size)
+    conditions = _labels(model, labels, num)
+    drawn: dict[str, Any] = {"seed": seed, "temperature": temperature}
+    if isinstance(model, GenerativeAutoEncoder):  # its labels are those of the prior
+        drawn, conditions = {**drawn, **conditions}, {}
+    elif length is not None:
+        drawn["length"] = length
+    codes = model.sample_codes(num, **drawn)
+    if opened.kind == "speech":
+        frames, chosen = ops.convert_to_numpy(codes), opened.speaker_number(speaker)
+        waveform = lambda row: waveform_of(model, frames[row : row + 1], chosen, None)  # noqa: E731
+        path = target.write(waveform, sample_rate_of(opened))
+    else:
+        path = target.write(_pictures(opened, model, codes, conditions), batch_size)
+    print(f"{path}: {num} examples, seed {seed}")
+    return path
+
+
+def _pictures(opened, model, codes, conditions):
+    """Return a function of row numbers that returns the images, and the codes or embedding, of these rows."""
+
+    def pictures(rows):
+        part = tree.map_structure(lambda values: ops.take(values, rows, axis=0), codes)
+        given = {name: values[rows] for name, values in conditions.items()}
+        images = pixels_of(as_images(model.decode(part, **given)), opened.preprocessing)
+        if isinstance(part, dict):
+            return {"images": images, **{f"{level}_codes": np.asarray(part[level]) for level in part}}
+        name = "codes" if "int" in str(part.dtype) else "embedding"
+        return {"images": images, name: np.asarray(part)}
+
+    return pictures
+
+
+def _labels(model, labels, num):
+    """Return `{"labels": one for each example}` of a model with labels, else `{}`."""
+    priors = getattr(model, "priors", ())
+    needed = any(prior.settings["num_labels"] for prior in priors) or "labels" in model.decoder_conditions(
+        None
+    )
+    if needed != (labels is not None):
+        wanted = "given, since the model has labels" if needed else "left out, since the model has none"
+        raise InputError(f"--labels must be {wanted}. Received: {'none' if labels is None else labels}")
+    if labels is None:
+        return {}
+    labels = np.asarray(labels, "int32")
+    if len(labels) not in (1, num):
+        raise InputError(f"--labels must be one number, or {num}, one for each. Received: {len(labels)}")
+    return {"labels": np.broadcast_to(labels, (num,))}
+
+
+def _with_prior(opened, model, num_components, data, batch_size):
+    """Return a model with a prior: `model`, or a Gaussian mixture fitted to the embeddings of images."""
+    if model.generative:
+        return model
+    if getattr(model, "discrete", False):
+        raise InputError(
+            f"RUN must have a prior over its codes for keras-ae sample. Received: {opened.path} without one. "
+            f"Train one: keras-ae train vqvae-prior --model {opened.path}"
+        )
+    if opened.kind != "images":
+        model.sample_codes(1)  # raises the error of the model
+    sampler = GaussianMixtureSampler(model, num_components)
+    images = _training_images(opened, model, data, batch_size)
+    sampler.adapt(images)
+    print(
+        f"{opened.path} has no prior: a Gaussian mixture of {num_components} components was fitted to the "
+        f"embeddings of {int(sampler.num_adapted.value):,} images."
+    )
+    return sampler
+
+
+def _training_images(opened, model, data, batch_size):
+    """Return batches of the training images of the run, or of the images in `data`."""
+    if data is not None:
+        return iter(ModelImages(opened, data, model.sample_shape, batch_size, resize=True))
+    if opened.run is None:
+        raise InputError(
+            f"--data must be given, since {opened.path} has no prior, and is no run that contains its data. "
+            "Pass the images to whose embeddings a Gaussian mixture is fitted."
+        )
+    _, images = load_data_of(opened.run)
+    return images.train.batches(batch_size)
