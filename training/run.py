@@ -21,7 +21,8 @@ from keras_ae.evaluation.attempts import LOG, attempt, recorded
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 from keras_ae.progress import shown
-from keras_ae.training.callbacks import BestModel, EpochProgress, RunState
+from keras_ae.training.callbacks import BestModel, EpochProgress, RunState, TrainingFacts
+from keras_ae.training.callbacks.training_facts import FILE as FACTS
 from keras_ae.training.recipes import RECIPES, Recipe
 from keras_ae.training.report.page import write_report
 from keras_ae.training.report.summary import failed_measurements
@@ -45,7 +46,8 @@ class Run:
     checkpoint.npz   checkpoint from which `resume` continues
     model.keras      the model of the best validation epoch
     metrics.json     results on the held-out test data
-    history.csv      losses and metrics of every epoch
+    history.csv      losses, metrics and learning rates of every epoch
+    training.json    numbers of parameters, duration, machine
     figures/         pictures;  logs/ for TensorBoard;  report.html
     listening/       audio of utterances;  reading.json  sentences with their neighbours
     embedding.json   results of `keras-ae report` on the embedding;  embedding/ its pictures
@@ -433,6 +435,7 @@ def _callbacks(run, model, recipe, data):
         BestModel(run.directory / "model.keras", monitor=recipe.monitor),
         keras.callbacks.TensorBoard(log_dir=str(run.directory / "logs"), write_graph=False),
         keras.callbacks.TerminateOnNaN(),
+        TrainingFacts(run.directory / FACTS),
         *recipe.pictures(model, data, run.directory),
     ]
 

@@ -43,6 +43,12 @@ class Table:
     rows: Sequence[Row]
     title: str = ""
 
+    def transposed(self) -> "Table":
+        """Return the table with rows and columns exchanged, such as one of many results of few models."""
+        columns = zip(*(row.cells for row in self.rows), strict=True)
+        rows = [Row(head, list(cells)) for head, cells in zip(self.heads[1:], columns, strict=True)]
+        return Table([self.heads[0], *(row.name for row in self.rows)], rows, self.title)
+
     def is_number(self, column: int) -> bool:
         """Return whether any cell of the column is a number, so that the column is aligned to the right."""
         return column >= 0 and any(row.cells[column].number for row in self.rows)

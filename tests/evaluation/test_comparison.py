@@ -62,6 +62,14 @@ def test_the_page_and_the_json_file(reports, tmp_path):
         write_comparison(comparison, tmp_path / "compare.txt")
 
 
+def test_the_page_has_a_row_per_result_and_a_column_per_embedding(reports, tmp_path):
+    page = write_comparison(compare_reports(reports), tmp_path / "compare.html").read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page)
+    assert heads == ["", "first", "&lt;second&gt;"]
+    (row,) = re.findall(r'<th scope="row">L<sub>D</sub>\*</th>(.*?)</tr>', page, flags=re.S)
+    assert re.findall(r">([\d.]+)</td>", row) == ["0.200", "0.100"]
+
+
 def test_the_terminal_marks_the_best(reports):
     lines = comparison_text(compare_reports(reports)).splitlines()
     (line,) = [line for line in lines if line.startswith("L_D* ")]

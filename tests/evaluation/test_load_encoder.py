@@ -251,3 +251,13 @@ def test_a_report_states_how_the_data_reach_the_encoder(tmp_path):
     stated = embedding_report(tmp_path, data, path=None, pairs=False, verbose=False)["encoder"]["inputs"]
     assert stated["text"].endswith("They lie in [-1, 1], the range that it declares.")
     assert stated["value_range"] == [-1, 1]
+
+
+def test_a_model_of_keras_has_its_own_name_and_not_that_of_its_class(tmp_path):
+    named = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="city_classifier")
+    unnamed = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    for model, file in ((named, "a.keras"), (unnamed, "b.keras")):
+        model.save(tmp_path / file)
+    names = [load_encoder(encoder).name for encoder in (named, tmp_path / "a.keras", tmp_path / "b.keras")]
+    assert names == ["city_classifier", "city_classifier (a.keras)", "b.keras"]
+    assert load_encoder(auto_encoder()).name == "AutoEncoder"

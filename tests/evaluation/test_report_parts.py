@@ -15,6 +15,7 @@ from keras_ae.evaluation.encoders.loading import LoadedEncoder
 from keras_ae.evaluation.report.data import as_factors, gather
 from keras_ae.evaluation.report.page._map import scatter
 from keras_ae.evaluation.report.page.findings import cautions, findings
+from keras_ae.evaluation.report.page.view import _codes
 from keras_ae.evaluation.report.record import SHEET_COLUMNS
 from keras_ae.evaluation.report.sections import pairs as pair_table
 from keras_ae.evaluation.report.sections._projection import plane
@@ -24,6 +25,7 @@ from keras_ae.evaluation.report.sections.visual import sheet, thumbnails
 from keras_ae.evaluation.report.settings import settings_of
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models import Preprocessing
+from keras_ae.pages.formats import format_percent
 
 
 def test_kinds_of_examples():
@@ -291,6 +293,24 @@ def test_use_of_codes_by_hand():
     shares = np.array([2, 3, 2, 1]) / 8
     assert use["perplexity"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
     assert use["shares"] == [0.375, 0.25, 0.25, 0.125]
+
+
+@pytest.mark.parametrize(
+    "codes, values, unused, last",
+    [
+        (np.array([0, 1, 1, 5]), 8, 5, "8"),
+        (np.arange(8), 8, 0, "8"),
+        (np.arange(600), 1024, 0, "512 of 1,024"),  # 88 that were chosen are not listed
+        (np.arange(6), 4096, 0, "6 of 4,096"),
+        (np.array([0, 1]), 2, 0, "1"),  # a bit at one position
+    ],
+)
+def test_the_axis_of_the_codes_has_those_that_were_never_chosen(codes, values, unused, last):
+    (level,) = _codes(code_use({"": codes[:, None]}, {"": values}))
+    assert (level["unused"], level["last"]) == (unused, last)
+    if values == 8:
+        assert level["top"] == format_percent(np.bincount(codes).max() / len(codes))
+        assert level["equal_share"] == format_percent(1 / 8)
 
 
 def test_padded_codes_are_left_out():

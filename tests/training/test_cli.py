@@ -438,7 +438,8 @@ def test_bad_input_in_a_process_of_its_own_is_one_line(installed, module):
 def test_training_writes_the_whole_run_directory(trained_run):
     names = {path.name for path in trained_run.iterdir()}
     expected = {"config.json", "model.keras", "metrics.json", "history.csv", "logs", "figures", "report.html"}
-    assert names >= expected
+    assert names >= expected | {"training.json"}
+    assert "learning_rate" in (trained_run / "history.csv").read_text().splitlines()[0].split(",")
     assert json.loads((trained_run / "config.json").read_text())["settings"]["filters"] == 8
     assert not [name for name in names if name.startswith(".")]
 

@@ -44,6 +44,43 @@ def test_the_page_tells_the_run(run_directory):
     assert "not complete" not in text
 
 
+def test_the_page_tells_what_the_training_took(run_directory):
+    assert "parameters" not in text_of(page_of(run_directory))  # a run of an older version
+    facts = {
+        "parameters": {"total": 12345, "trainable": 12000, "encoder": 5000},
+        "seconds": 3725,
+        "machine": {"system": "Linux x86_64", "cores": 2, "gpus": []},
+    }
+    (run_directory / "training.json").write_text(json.dumps(facts))
+    text = text_of(page_of(run_directory))
+    for piece in (
+        "seed 3 12,345 parameters trained in 1 h 2 min",
+        "of encoder 5,000",
+        "cores 2",
+        "gpus none",
+    ):
+        assert piece in text, piece
+    (run_directory / "training.json").write_text(json.dumps({"parameters": "many", "seconds": None}))
+    assert "trained in" not in text_of(page_of(run_directory))
+
+
+def test_the_page_says_when_the_run_is_behind_a_baseline(run_directory):
+    assert "Behind a baseline" not in text_of(page_of(run_directory))
+    change(run_directory / "metrics.json", baselines={"k-means": {"mse": 0.01}, "mean image": {"mse": 0.07}})
+    assert "Behind a baseline. MSE is 0.0131; the baseline k-means has 0.0100." in text_of(
+        page_of(run_directory)
+    )
+
+
+def test_what_the_embedding_shows_is_shown_once(run_directory, embedding_record):
+    assert text_of(page_of(run_directory)).count("Use of the codes") == 1
+    embedding_record.save(run_directory)
+    page = page_of(run_directory)
+    for heading in ("Use of the codes", "Reconstructions"):
+        assert len(re.findall(rf"<h[23]>{heading}</h[23]>", page)) == 1
+    assert 'id="decoded"' in page and 'id="pictures"' not in page
+
+
 def test_the_page_is_one_file_that_loads_nothing(run_directory):
     page = page_of(run_directory)
     sources = re.findall(r'(?:src|srcset|href|action)="([^"]*)"', page)

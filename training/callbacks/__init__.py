@@ -15,6 +15,7 @@ from keras_ae.training.callbacks.sample_grid import SampleGrid
 from keras_ae.training.callbacks.score_histogram import ScoreHistogram
 from keras_ae.training.callbacks.sentence_examples import SentenceExamples
 from keras_ae.training.callbacks.speech_examples import SpeechExamples
+from keras_ae.training.callbacks.training_facts import TrainingFacts
 from keras_ae.training.callbacks.variable_schedule import VariableSchedule
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ScoreHistogram",
     "SentenceExamples",
     "SpeechExamples",
+    "TrainingFacts",
     "VariableSchedule",
 ]
 

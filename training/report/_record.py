@@ -39,6 +39,7 @@ class RunRecord:
         transfer: results on tasks of labelled sentences, `{row: {task: results}}`.
         columns: errors of the columns of a table, `{column: {"error", "baseline"}}`.
         history: `{column: values}`, one value per epoch, NaN if missing.
+        training: numbers of parameters, duration and machine; empty for runs of older versions.
         figures: `{name: PNG bytes}`.
         exports: the artifacts with a manifest.
         embedding: record of the embedding, or `None`.
@@ -53,6 +54,7 @@ class RunRecord:
     transfer: dict = field(default_factory=dict)
     columns: dict = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
     exports: list[Export] = field(default_factory=list)
     embedding: EmbeddingRecord | None = None
@@ -89,6 +91,7 @@ def read_run(directory: str | Path) -> RunRecord:
         transfer=transfer,
         columns=metrics.get("columns", {}),
         history=_read_history(directory / "history.csv", problems),
+        training=_read_training(directory / "training.json", problems),
         figures=_read_figures(directory, problems),
         exports=_read_exports(directory / "export", problems),
         embedding=_read_embedding(directory, problems),
@@ -96,6 +99,10 @@ def read_run(directory: str | Path) -> RunRecord:
         reading=read_reading(directory, problems),
         problems=problems,
     )
+
+
+def _read_training(path, problems):
+    return _read_json(path, "", problems) if path.is_file() else {}
 
 
 def _reasons(metrics, key):

@@ -61,7 +61,7 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
         suffix = ", last epoch"
     cards = []
     for meanings in HEADLINES:
-        found = [(key, _key_of(values, key)) for key in meanings]
+        found = [(key, key_of(values, key)) for key in meanings]
         found = [(key, place) for key, place in found if place is not None and is_number(values[place])]
         if found:
             key, place = found[0]
@@ -73,7 +73,7 @@ def headline_cards(metrics: dict, history: dict) -> list[Card]:
 
 def baseline_table(metrics: dict, name: str) -> Table | None:
     """Return a table of the run and its baselines with bars, best first if lower is better."""
-    baselines = _baselines(metrics.get("baselines"))
+    baselines = baselines_of(metrics.get("baselines"))
     own = measured(metrics)
     columns = list(dict.fromkeys(key for values in baselines.values() for key in values))
     if not columns:
@@ -81,7 +81,7 @@ def baseline_table(metrics: dict, name: str) -> Table | None:
     first = columns[0]
     rows = [(name, {key: _measured_as(own, key) for key in columns}, True)]
     rows += [(baseline, values, False) for baseline, values in baselines.items()]
-    if _lower_is_better(first):
+    if lower_is_better(first):
         rows.sort(key=lambda row: _sortable(row[1].get(first)))
     sizes = [values[first] for _, values, _ in rows if is_finite_number(values.get(first))]
     largest = max(map(abs, sizes), default=0)
@@ -120,7 +120,7 @@ def metric_tables(metrics: dict) -> list[Table]:
             groups[key] = {**groups.get(key, {}), **value}
         else:
             groups["test"][key] = value
-    if _baselines(groups.get("baselines")):
+    if baselines_of(groups.get("baselines")):
         del groups["baselines"]
     return [
         pairs_table(values, format_name(group), label=_label_in(group))
@@ -131,7 +131,7 @@ def metric_tables(metrics: dict) -> list[Table]:
 
 def definitions_of(metrics: dict) -> list[tuple[str, str]]:
     """Return `[(label, definition)]` of the results of a run and of its baselines."""
-    keys = [*measured(metrics), *flatten(_baselines(metrics.get("baselines")))]
+    keys = [*measured(metrics), *flatten(baselines_of(metrics.get("baselines")))]
     return definitions(map(run_measure, keys))
 
 
@@ -170,7 +170,7 @@ def export_table(export: Export) -> Table | None:
     return Table(heads, rows) if rows else None
 
 
-def _baselines(baselines):
+def baselines_of(baselines: object) -> dict[str, dict]:
     """Convert `{name: {key: value}}` or `{name: squared error}` to `{name: {key: value}}`."""
     rows = baselines.items() if isinstance(baselines, dict) else ()
     return {name: flatten(row) if isinstance(row, dict) else {"mse": row} for name, row in rows}
@@ -178,10 +178,10 @@ def _baselines(baselines):
 
 def _measured_as(values, key):
     """Return the value of `key`, or of the first dotted key that ends with it."""
-    return values.get(_key_of(values, key))
+    return values.get(key_of(values, key))
 
 
-def _key_of(values, key):
+def key_of(values: dict, key: str) -> str | None:
     """Return `key`, or the first dotted key that ends with it, or `None`."""
     if key in values:
         return key
@@ -192,10 +192,10 @@ def _best_baseline(metrics, key):
     """Return the best baseline with the run's code length, or the best of all if none has that length."""
     rows = {
         name: row
-        for name, row in _baselines(metrics.get("baselines")).items()
+        for name, row in baselines_of(metrics.get("baselines")).items()
         if is_finite_number(row.get(key))
     }
-    if not rows or not _lower_is_better(key):
+    if not rows or not lower_is_better(key):
         return None
     bits, words = _measured_as(measured(metrics), "bits_per_image"), "best baseline"
     equal = {name: row for name, row in rows.items() if bits and row.get("bits_per_image") == bits}
@@ -214,7 +214,8 @@ def _total(rows, key):
     return sum(found) if found else None
 
 
-def _lower_is_better(key):
+def lower_is_better(key: str) -> bool:
+    """Return whether a smaller value of the result is better."""
     return key.rpartition(".")[2].endswith(LOWER_IS_BETTER)
 
 

@@ -8,9 +8,9 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.page.findings import cards
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
-from keras_ae.pages.formats import format_name, format_value
+from keras_ae.pages.formats import format_count, format_duration, format_name, format_value
 from keras_ae.pages.glossary import EMBEDDING, RUN
-from keras_ae.pages.tables import pairs_table
+from keras_ae.pages.tables import is_number, pairs_table
 from keras_ae.pages.template import data_uri, render
 from keras_ae.training.report._record import RunRecord, read_run
 from keras_ae.training.report._tables import (
@@ -21,6 +21,7 @@ from keras_ae.training.report._tables import (
     headline_cards,
     metric_tables,
 )
+from keras_ae.training.report._verdict import ADVICE, verdicts
 from keras_ae.training.report.examples import listening_view, reading_view
 from keras_ae.training.report.plots import DARK, LIGHT, history_curves, history_panels
 from keras_ae.training.report.transfer import definitions_of_transfer, transfer_table
@@ -85,7 +86,7 @@ def write_report(run_directory: str | Path) -> Path:
 
 def report_view(run: RunRecord) -> dict:
     """Return the values for the template, which escapes them all."""
-    config = run.config
+    config, embedding = run.config, _embedding(run)
     name = str(config.get("recipe") or run.directory.resolve().parent.name)
     return {
         "recipe": name,
@@ -93,7 +94,9 @@ def report_view(run: RunRecord) -> dict:
         "facts": _facts(run),
         "cards": _cards(run),
         "problems": run.problems,
-        "embedding": _embedding(run),
+        "embedding": embedding,
+        "verdicts": verdicts(run.metrics, _mapping(config.get("settings"), "settings")),
+        "advice": ADVICE,
         "comparison": baseline_table(run.metrics, name=f"{name} (this run)"),
         "metric_tables": metric_tables(run.metrics),
         "glossary_of_run": definitions_of(run.metrics),
@@ -101,12 +104,13 @@ def report_view(run: RunRecord) -> dict:
         "transfer": transfer_table(run.transfer),
         "glossary_of_transfer": definitions_of_transfer(run.transfer),
         "curves": _curves(run.history),
-        "pictures": _pictures(run.figures),
+        "pictures": _pictures(_not_in_embedding(run.figures, embedding)),
         "listening": listening_view(run.listening),
         "reading": reading_view(run.reading),
         "exports": [_export(export) for export in run.exports],
         "data": pairs_table(_mapping(config.get("data"), "source"), setting=True),
         "settings": pairs_table(_settings(config), setting=True),
+        "training": pairs_table(_training(run.training), setting=True),
         "versions": pairs_table(_mapping(config.get("versions"), "versions"), setting=True),
         "command": _command(config.get("command")),
         "path": "/".join(run.directory.resolve().parts[-3:]),
@@ -137,7 +141,40 @@ def _facts(run):
     settings = _settings(run.config)
     if settings.get("seed") is not None:
         facts.append(f"seed {format_value(settings['seed'])}")
+    training = _training(run.training)
+    if "parameters" in training:
+        facts.append(f"{training['parameters']} parameters")
+    if "duration" in training:
+        facts.append(f"trained in {training['duration']}")
     return [fact for fact in facts if fact]
+
+
+def _training(record):
+    """Return the facts of the training as text; those that are missing or damaged are left out."""
+    parameters, found = _mapping(record.get("parameters"), "total"), {}
+    names = {"total": "parameters", "trainable": "of which trainable"}
+    for name, count in parameters.items():
+        if is_number(count):
+            found[names.get(name, f"of {name}")] = format_count(int(count))
+    if is_number(record.get("seconds")):
+        found["duration"] = format_duration(record["seconds"])
+    for name, value in _mapping(record.get("machine"), "machine").items():
+        found[name] = "none" if value == [] else format_value(value)
+    return found
+
+
+def _not_in_embedding(figures, embedding):
+    """Return the figures of which the section of the embedding has none of the same kind."""
+    shown = (
+        ()
+        if embedding is None
+        else [
+            ending
+            for ending, part in (("reconstructions", "reconstruction"), ("codebook_usage", "codes"))
+            if embedding[part]
+        ]
+    )
+    return {name: png for name, png in figures.items() if not name.endswith(tuple(shown))}
 
 
 def _curves(history):

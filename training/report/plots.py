@@ -82,6 +82,7 @@ UNITS = {  # by the ending of the name; the first match is used
     "kl_loss": "nats",
     "mse": "squared error",
     "accuracy": "fraction",
+    "learning_rate": "learning rate",
 }
 
 
@@ -144,7 +145,7 @@ def image_grid(
 
 
 def history_panels(history: Mapping[str, Sequence[float]]) -> dict[str, list[str]]:
-    """Return `{panel: columns}`: each quantity with its `val_` counterpart, `loss` first, codes last.
+    """Return `{panel: columns}`: each quantity with its `val_` counterpart: `loss` first, rates last.
 
     Example:
 
@@ -154,7 +155,8 @@ def history_panels(history: Mapping[str, Sequence[float]]) -> dict[str, list[str
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name != "epoch"))
     if any(name.endswith("usage") for name in names):  # these show the same curve in other units
         names = [name for name in names if not name.endswith(("used_codes", "dead_codes"))]
-    names.sort(key=lambda name: (name != "loss", name.endswith(("usage", "perplexity"))))
+    of_codes, of_rates = ("usage", "perplexity"), "learning_rate"
+    names.sort(key=lambda name: (name != "loss", name.endswith(of_rates), name.endswith(of_codes)))
     return {name: [column for column in (name, f"val_{name}") if column in history] for name in names}
 
 
@@ -250,7 +252,7 @@ def _level(axes, y, label, theme):
         textcoords="offset points",
         ha="right",
         fontsize=FONT_SIZE - 1,
-        color=theme.series[1],
+        color=theme.muted,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.page.findings import cautions, findings
 from keras_ae.pages.glossary import run_label
+from keras_ae.training.report._verdict import verdicts
 from keras_ae.training.report.transfer import transfer_text
 
 HEADLINES = {
@@ -26,6 +27,8 @@ def print_metrics(run: Any) -> None:
     rows = [(recipe.name, {**codes, **metrics["test"]}), *metrics.get("baselines", {}).items()]
     if metrics["test"]:
         _print_table(recipe, metrics, codes, rows)
+    for verdict in verdicts(metrics, recipe.settings()):
+        print(f"! {verdict}")
     if "transfer" in metrics:
         print(f"\n{transfer_text(metrics['transfer'])}")
     for name, reason in metrics.get("left_out", {}).items():

@@ -1,6 +1,7 @@
 """Loading of any encoder into the interface that the report requires."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -25,6 +26,8 @@ from keras_ae.models.endpoint import checked_input
 from keras_ae.models.preprocessing import Preprocessing, preprocessing_of
 
 BATCH = 256
+GENERAL_CLASSES = ("Functional", "Sequential", "Model")  # of Keras: they do not name a model
+AUTOMATIC_NAME = re.compile(r"(functional|sequential|model)(_\d+)?")
 KINDS = {  # kinds of examples that are raw data of each modality
     "images": ("images",),
     "speech": ("waveforms",),
@@ -418,8 +421,14 @@ def _values_of(bottleneck):
 
 
 def _titled(model, name):
+    """Return the class of a model and its file; the own name of a model in place of a class of Keras."""
     own = type(model).__name__
-    return own if name == own else f"{own} ({name})"
+    in_memory = name == own
+    if own in GENERAL_CLASSES:
+        own = model.name
+        if AUTOMATIC_NAME.fullmatch(own) and not in_memory:
+            return name
+    return own if in_memory else f"{own} ({name})"
 
 
 def embeddings_of(encoder: LoadedEncoder, examples: Any, pool: str = "none") -> np.ndarray:

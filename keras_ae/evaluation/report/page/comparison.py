@@ -84,13 +84,13 @@ def comparison_table(comparison: dict) -> Table:
 
 def comparison_text(comparison: dict) -> str:
     """Return a comparison as text for the terminal, where `*` marks the best values."""
-    table = comparison_table(comparison)
+    # one result per line and one report per column, because there are many results
+    table = comparison_table(comparison).transposed()
     lines = [list(table.heads)]
     lines += [
         [row.name, *(f"{cell.text}{'*' if cell.best else ''}" for cell in row.cells)] for row in table.rows
     ]
-    # one result per line and one report per column, because there are many results
-    shown = format_lines(zip(*lines, strict=True))
+    shown = format_lines(lines)
     return "\n".join([*shown, *(f"! {text}" for text in comparison["differences"])])
 
 
@@ -195,7 +195,7 @@ def write_comparison(comparison: dict, path: str | Path) -> Path:
         "evaluation",
         names=list(comparison["rows"]),
         facts=sorted(set(comparison["data"].values())),
-        table=comparison_table(comparison),
+        table=comparison_table(comparison).transposed(),
         charts=[chart for column in comparison["columns"] if (chart := _chart(comparison, column))],
         differences=comparison["differences"],
         json_name=json_path.name,

@@ -18,6 +18,7 @@ from keras_ae.pages.glossary import EMBEDDING, definitions
 from keras_ae.pages.tables import Cell, Row, Table, pairs_table, value_cell
 from keras_ae.pages.template import data_uri
 
+MOST_ON_AXIS = 2048  # codes
 METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "the first two principal components"}
 MEASURES = {
     "mig": "mig",
@@ -198,10 +199,17 @@ def _level(one):
     shares, bits = one["shares"], one["num_values"] == 2
     top = 1.0 if bits else max(shares[0], 1 / one["num_values"])
     equal = 0.5 if bits else 1 / one["num_values"]
+    listed, values = len(shares), one["num_values"]
+    # the axis has all codes where it is known that those that are not listed were not chosen
+    whole = not bits and listed == round(one["usage"] * values) and values <= MOST_ON_AXIS
     known = "" if one["values_known"] else " (as many as were seen)"
     return {
         "bars": [round(100 * share / top, 2) for share in shares],
         "equal": round(100 * equal / top, 2),
+        "unused": values - listed if whole else 0,
+        "last": f"{listed:,}" if bits else f"{values:,}" if whole else f"{listed:,} of {values:,}",
+        "top": format_percent(top),
+        "equal_share": format_percent(equal),
         "bits": bits,
         "facts": [
             (f"{one['num_values']:,}", f"values of a code{known}"),
