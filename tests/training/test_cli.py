@@ -16,6 +16,7 @@ from keras_ae.models import AutoEncoder
 from keras_ae.training import run as run_module
 from keras_ae.training.cli import main
 from keras_ae.training.command_line import parsing
+from keras_ae.training.command_line.training import train_command
 from keras_ae.training.recipes import RECIPES
 
 QUICK = ("--epochs", "1", "--filters", "8", "--no-baselines", "--no-probe")
@@ -90,6 +91,14 @@ def test_completion_of_a_shell_contains_commands_recipes_and_options(capsys):
     assert main(["--tyro-print-completion", "bash"]) == 0
     out = capsys.readouterr().out
     assert "complete -F" in out and all(word in out for word in ("compare", "vqvae2", "num-embeddings"))
+
+
+def test_help_is_wrapped_where_the_terminal_ends_and_not_where_the_source_does(capsys):
+    assert main(["train", "vae", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "finished training, which continues up to a larger --epochs. If the data were moved" in words
+    lines = parsing._postponed(train_command).__doc__.splitlines()
+    assert [line for line in lines if line.startswith("    resume: ") and line.endswith("pass --data.")]
 
 
 def test_help_of_encode_names_what_goes_in_and_comes_out(capsys):

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,6 +17,10 @@ import tyro
 from tyro.conf import Positional, arg
 
 from keras_ae.errors import InputError
+
+DESCRIPTION = (
+    "Auto-encoders beyond reconstruction: train, measure, export, encode. Versions: keras-ae --version"
+)
 
 # what an option of a type must be, for values that cannot be converted
 EXPECTED = {
@@ -89,7 +94,7 @@ def parse(
         return tyro.extras.subcommand_cli_from_dict(
             {name: _postponed(function) for name, function in functions.items()},
             prog="keras-ae",
-            description="Auto-encoders beyond reconstruction: train, measure, export, encode.",
+            description=DESCRIPTION,
             args=arguments or ["--help"],
             config=(
                 tyro.conf.OmitArgPrefixes,
@@ -135,6 +140,10 @@ def _postponed(function):
     def call(*args, **kwargs):
         return functools.partial(function, *args, **kwargs)
 
+    # the help is wrapped to the width of the terminal, not where the source is; tyro follows `__wrapped__`
+    vars(call)["__signature__"] = inspect.signature(function)
+    del vars(call)["__wrapped__"]
+    call.__doc__ = re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(function.__doc__ or ""))
     return call
 
 

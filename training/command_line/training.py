@@ -56,8 +56,8 @@ def train_command(
             --data.
         init_from: Run directory or .keras file of the same kind of model, whose weights are the initial
             weights of a new run.
-        config: The config.json of a run, which is repeated, or another JSON file of settings. Options that
-            are given as well replace those of the file.
+        config: Settings of the training: the config.json of a run, which is repeated, or another JSON file.
+            Options that are given as well replace those of the file.
     """
     del config  # its settings are among the arguments, see `with_config`
     from keras_ae.training.report.summary import failed_measurements, print_metrics
