@@ -52,7 +52,10 @@ class Examples:
         self, data: Any, sample_rate: int | None = None, columns: Sequence[TableColumn] | None = None
     ):
         self.sample_rate = sample_rate or getattr(data, "sample_rate", None)
-        self.columns = data.columns if columns is None and isinstance(data, Examples) else columns
+        own: Sequence[TableColumn] | None = (
+            getattr(data, "columns", None) if isinstance(data, Examples) else None
+        )
+        self.columns: Sequence[TableColumn] | None = own if columns is None else columns
         self.data = _as_data(data)
         if not len(self):
             raise InputError("data must contain at least one example. Received: none")

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class TableSource:
     left_out: LeftOut = field(default_factory=LeftOut)
 
 
-def open_table(source: str | Path | None) -> TableSource:
+def open_table(source: str | os.PathLike | None) -> TableSource:
     """Open any of the sources of `load_table`.
 
     Raises:
