@@ -12,7 +12,8 @@ from keras_ae.export.verification_report import VerificationReport
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.models import AutoEncoder
 from keras_ae.models.preprocessing import Preprocessing
-from keras_ae.training.commands.encode import OpenEncoder, encode_examples, encoder_of_artifact, open_encoder
+from keras_ae.training.command_line.encoding import open_encoder
+from keras_ae.training.commands.encode import OpenEncoder, encode_examples, encoder_of_artifact
 from keras_ae.training.run import Run
 
 IMAGES = np.random.default_rng(0).integers(0, 17, (6, 4, 4, 1))  # white is 16
