@@ -6,7 +6,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from tools.example_pages import scripts
+from tools.example_pages import PAGES, cells, scripts, title
 
 PRINTED = {
     "bottlenecks": "vector quantisation",
@@ -24,6 +24,15 @@ PRINTED = {
 
 def test_every_example_is_tested():
     assert sorted(PRINTED) == [script.stem for script in scripts()]
+
+
+def test_the_pages_show_the_code_of_the_examples_and_the_index_lists_all():
+    index = (PAGES / "index.md").read_text(encoding="utf-8")
+    assert all(title(script) in index for script in scripts())
+    for page in PAGES.glob("[!i]*.md"):
+        shown = page.read_text(encoding="utf-8")
+        parts = cells(PAGES.parents[1] / "examples" / f"{page.stem}.py")
+        assert all(text in shown for kind, text in parts if kind == "code"), f"make examples: {page.name}"
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)

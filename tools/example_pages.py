@@ -46,7 +46,7 @@ def run(script: Path) -> str:
     (_, first), *others = cells(script)
     namespace = {"__name__": "__main__"}
     page = [f"# {first.splitlines()[0].rstrip('.')}", "\n".join(first.splitlines()[1:]).strip()]
-    page.append(f"The script is `examples/{script.name}`.")
+    page.append(f"The script: [examples/{script.name}](../../examples/{script.name}).")
     for kind, text in others:
         if kind == "markdown":
             page.append(text)
@@ -75,8 +75,12 @@ def write_page(script: Path) -> None:
 
 
 def write_index() -> None:
-    """Write the list of the examples."""
-    rows = [f"| [{script.stem}]({script.stem}.md) | {title(script)} |" for script in scripts()]
+    """Write the list of the examples; one without a page leads to its script."""
+    rows = []
+    for script in scripts():
+        page = (PAGES / f"{script.stem}.md").exists()
+        target = f"{script.stem}.md" if page else f"../../examples/{script.name}"
+        rows.append(f"| [{script.stem}]({target}) | {title(script)} |")
     text = "# Examples\n\n| example | subject |\n|---|---|\n" + "\n".join(rows) + "\n"
     (PAGES / "index.md").write_text(text, encoding="utf-8")
 
