@@ -87,6 +87,16 @@ architecture: $(VENV)/.installed
 	$(VENV)/bin/python tools/architecture.py
 
 # docs/results.md and docs/results/*.md from the records of docs/results/*.json and benchmarks/results.toml
+.PHONY: examples notebooks
+# Runs the examples and writes docs/examples with what they print.
+examples: $(VENV)/.installed
+	$(VENV)/bin/python tools/example_pages.py
+
+# Notebooks of the examples in build/notebooks.
+notebooks: $(VENV)/.installed
+	$(VENV)/bin/python $(INSTALL) 'jupytext>=1.16,<2'
+	$(VENV)/bin/python -m jupytext --to ../build/notebooks//ipynb examples/*.py
+
 results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 
