@@ -8,13 +8,21 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.audio import write_wav
-from keras_ae.layers import VectorQuantizer
-from keras_ae.models import AutoEncoder, GenerativeAutoEncoder
+from keras_ae.layers import TableLikelihood, VectorQuantizer
+from keras_ae.models import AutoEncoder, GenerativeAutoEncoder, VariationalAutoEncoder
+from keras_ae.networks import dense_decoder, dense_encoder
+from keras_ae.tables import fit_columns, table_of, values_of
 from keras_ae.training.cli import main
 from small_models import auto_encoder, flat_parts, prior, skip_thought, speech_auto_encoder, vae
 
 PIXELS = {"modality": "images", "value_range": (0, 1), "image_size": (4, 4), "channels": 1}
 X = np.random.default_rng(1).random((5, 4, 4, 1), "float32")
+TABLE = {
+    "size": np.array([130.0, np.nan, 110.0, 150.0, 90.0]),
+    "colour": np.array(["red", "blue", "", "dark, red", "blue"]),
+    "kind": np.array(["a", "b", "", "a", "b"]),
+}
+COLUMNS = fit_columns({name: TABLE[name] for name in ("size", "colour")})
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +40,13 @@ def place(tmp_path_factory):
     for name, model in models.items():
         model.preprocessing = PIXELS
         model.save(folder / f"{name}.keras")
+    likelihood, decoder = TableLikelihood(COLUMNS), dense_decoder(COLUMNS, 2, units=(4,))
+    rows = VariationalAutoEncoder(dense_encoder(COLUMNS, 4, units=(4,)), decoder, 2, likelihood=likelihood)
+    rows.save(folder / "rows.keras")
+    AutoEncoder(dense_encoder(COLUMNS, 2, units=(4,)), decoder, likelihood=likelihood).save(
+        folder / "plain_rows.keras"
+    )
+    np.savez(folder / "table.npz", **TABLE)
     np.savez(folder / "x.npz", images=X)
     (folder / "images").mkdir()
     for row, image in enumerate(X):
@@ -129,11 +144,53 @@ def test_scores_are_those_of_the_model_one_row_for_each_example(run, loaded, pla
     model, found = loaded("vae"), arrays("a.npz")
     np.testing.assert_allclose(found["score"], model.score(X), rtol=1e-5)
     np.testing.assert_allclose(found["reconstruction_error"], model.reconstruction_error(X), rtol=1e-5)
-    with open("a.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = dicts("a.csv")
     assert [row["name"] for row in rows] == [f"{letter}.png" for letter in "abcde"]
     scores = [float(row["score"]) for row in rows]
     np.testing.assert_allclose(scores, found["score"], rtol=0.01)  # of pixels of 8 bits
+
+
+def dicts(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_rows(found, expected):
+    """The rows of a .csv file are those of an array, with names in place of the indices of categories."""
+    expected = table_of(expected, COLUMNS)
+    assert list(found[0]) == ["size", "colour"]
+    assert [row["colour"] for row in found] == expected["colour"].tolist()
+    np.testing.assert_allclose([float(row["size"]) for row in found], expected["size"], rtol=1e-5)
+
+
+def test_scores_of_a_table_have_the_labels_of_its_rows(run, loaded, place):
+    assert run("score", "rows", place / "table.npz", "a.csv", "--label", "kind", "--batch-size", 2) == 0
+    model, values = loaded("rows"), values_of(TABLE, COLUMNS)
+    found = dicts("a.csv")
+    assert list(found[0]) == ["name", "score", "reconstruction_error", "label"]
+    assert [row["name"] for row in found] == ["0", "1", "2", "3", "4"]
+    assert [row["label"] for row in found] == TABLE["kind"].tolist()
+    np.testing.assert_allclose([float(row["score"]) for row in found], model.score(values), rtol=1e-4)
+    errors = [float(row["reconstruction_error"]) for row in found]
+    np.testing.assert_allclose(errors, model.reconstruction_error(values), rtol=1e-4)
+    assert run("score", "rows", place / "table.npz", "a.npz") == 0
+    assert set(arrays("a.npz")) == {"names", "score", "reconstruction_error"}  # no label was named
+
+
+def test_samples_of_a_table_have_its_units_and_categories(run, loaded, place, capsys):
+    assert run("sample", "rows", "a.csv", "--num", 5, "--seed", 3, "--batch-size", 2) == 0
+    model = loaded("rows")
+    assert_rows(dicts("a.csv"), model.decode(model.sample_codes(5, seed=3)))
+    options = ["--data", place / "table.npz", "--num-components", 1, "--num", 3]
+    assert run("sample", "plain_rows", "b.csv", *options) == 0
+    assert "fitted to the embeddings of 5 rows" in capsys.readouterr().out
+    assert len(dicts("b.csv")) == 3
+
+
+def test_an_encoded_table_is_decoded_to_its_reconstruction(run, loaded, place):
+    assert run("encode", "rows", place / "table.npz", "codes.npz") == 0
+    assert run("decode", "rows", "codes.npz", "back.csv", "--batch-size", 2) == 0
+    assert_rows(dicts("back.csv"), loaded("rows").reconstruct(values_of(TABLE, COLUMNS)))
 
 
 def test_vectors_of_sentences_are_decoded_and_interpolated(tmp_path, monkeypatch):
@@ -189,13 +246,25 @@ def test_codes_of_speech_are_decoded_in_the_given_voice(tmp_path, monkeypatch, c
         ),
         (["interpolate", "vae", "x.npz", "x.npz", "a.npz", "--steps", "1"], "steps must be at least 2"),
         (["score", "vae", "x.npz", "a.txt"], "OUTPUT must be a .csv or .npz file"),
+        (["score", "vae", "x.npz", "a.csv", "--label", "kind"], "--label must be used only with tables"),
+        (["score", "rows", "x.npz", "a.csv", "--skip-broken"], "--skip-broken must be used only with images"),
+        (["score", "rows", "t.npz", "a.csv", "--label", "b"], "label must be a column of npz file t.npz"),
+        (["score", "rows", "t.npz", "a.csv", "--batch-size", "0"], "--batch-size must be at least 1"),
+        (["sample", "rows", "a.npz"], "OUTPUT must be a .csv file for rows of a table"),
+        (["sample", "rows", "a.csv", "--speaker", "1"], "--speaker must be used only with speech"),
+        (["decode", "rows", "z.npz", "z.npz"], "OUTPUT must be a .csv file for rows of a table"),
+        (
+            ["interpolate", "rows", "t.npz", "t.npz", "a.csv"],
+            "RUN of keras-ae interpolate must be a model of",
+        ),
     ],
 )
 def test_what_is_not_valid_is_refused_in_one_line(command, start, run, capsys, tmp_path):
     np.savez("x.npz", images=X)
     np.savez("one.npz", images=X[:1])
     np.savez("z.npz", embedding=np.zeros((2, 2), "float32"))
+    np.savez("t.npz", **TABLE)
     assert run(*command) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.removeprefix("keras-ae: ").startswith(start)
-    assert {path.name for path in tmp_path.iterdir()} == {"x.npz", "one.npz", "z.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == {"x.npz", "one.npz", "z.npz", "t.npz"}

@@ -64,7 +64,7 @@ def test_the_worst_column_comes_first():
     assert column_table({}) is None
 
 
-def test_encode_takes_the_table_from_the_run_and_from_its_export(run, table, tmp_path, capsys):
+def test_encode_and_score_take_the_table_from_the_run_and_from_its_export(run, table, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     assert main(["export", str(run.directory), "--to", "onnx"]) == 0
     for number, encoder in enumerate((run.directory, run.directory / "export" / "onnx")):
@@ -73,6 +73,12 @@ def test_encode_takes_the_table_from_the_run_and_from_its_export(run, table, tmp
     with np.load(tmp_path / "0.npz") as ours, np.load(tmp_path / "1.npz") as exported:
         assert ours["embedding"].shape == (60, 2) and ours["names"][:3].tolist() == ["0", "1", "2"]
         np.testing.assert_allclose(ours["embedding"], exported["embedding"], rtol=1e-4, atol=1e-5)
+    for number, encoder in enumerate((run.directory, run.directory / "export" / "onnx")):
+        assert main(["score", str(encoder), str(table), str(tmp_path / f"scores{number}.npz")]) == 0
+    with np.load(tmp_path / "scores0.npz") as ours, np.load(tmp_path / "scores1.npz") as exported:
+        np.testing.assert_allclose(ours["score"], exported["score"], rtol=1e-4, atol=1e-4)
+        assert ours["label"][:2].tolist() == ["rare", "usual"]  # the column that the run names
+        assert "label" not in exported
     shard = ["--shard", "1/4"]
     assert main(["encode", str(run.directory), str(table), str(tmp_path / "part.npz"), *shard]) == 0
     with np.load(tmp_path / "0.npz") as whole, np.load(tmp_path / "part.npz") as part:

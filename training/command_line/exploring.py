@@ -30,12 +30,12 @@ def sample_command(
     """Draw new examples from a model.
 
     A model with a vector or map as embedding and without a prior gets a Gaussian mixture, which is fitted to
-    the embeddings of its training images first.
+    the embeddings of its training images or rows first.
 
     Args:
         run: Run directory or .keras file.
         output: Folder of .png files, single .png file with all images, or .npz file of images and codes; for
-            speech a folder of .wav files.
+            tables a .csv file; for speech a folder of .wav files.
         num: Number of examples.
         seed: Seed of the draws: the same seed gives the same examples.
         temperature: Factor of the standard deviation of the prior; for codes, divisor of their logits. Below
@@ -44,8 +44,8 @@ def sample_command(
         speaker: Name or number of the speaker, for a model with speakers.
         length: Length in codes, for a model of sequences.
         num_components: Number of components of the Gaussian mixture of a model without a prior.
-        data: Source of the images to whose embeddings the mixture is fitted; by default the training images
-            of the run.
+        data: Source of the images or rows to whose embeddings the mixture is fitted; by default those of the
+            training of the run.
         batch_size: Number of examples that are decoded at once.
     """
     from keras_ae.training.commands.sample import sample_examples
@@ -66,14 +66,15 @@ def decode_command(
     decoder: str | None = None,
     beam_size: int | None = None,
 ) -> int:
-    """Decode the codes or embeddings of an .npz file to images, speech or text.
+    """Decode the codes or embeddings of an .npz file to images, rows of a table, speech or text.
 
     Args:
-        run: Run directory, .keras file, or, for images, exported SavedModel or ONNX file.
+        run: Run directory, .keras file, or, for images and tables, exported SavedModel or ONNX file.
         codes: .npz file of keras-ae encode with the same model.
-        output: Folder of .png files, single .png file, or .npz file; for speech a folder of .wav files or one
-            .wav file; for text a .txt file. Values outside of the range of pixels are clipped.
-        batch_size: Number of images that are decoded at once.
+        output: Folder of .png files, single .png file, or .npz file; for tables a .csv file; for speech a
+            folder of .wav files or one .wav file; for text a .txt file. Values outside of the range of
+            pixels are clipped.
+        batch_size: Number of images or rows that are decoded at once.
         speaker: Name or number of the speaker, for a model with speakers.
         iterations: Number of iterations of Griffin-Lim, which computes the waveform; by default 64.
         decoder: Sentence to write: next (default), previous or this, if the model has this decoder.
@@ -129,26 +130,30 @@ def score_command(
     scale: float | None = None,
     skip_broken: bool = False,
     speaker: str | None = None,
+    label: str | None = None,
 ) -> int:
     """Write the objective of each example, such as for anomaly detection: the larger, the less typical.
 
     Args:
         run: Run directory, .keras file, or exported SavedModel or ONNX file.
-        source: Images or recordings, as for encode.
+        source: Images, table or recordings, as for encode.
         output: Output .csv file with one row for each example, or .npz file with one array for each column:
-            name, score and reconstruction_error.
-        batch_size: Number of images per step.
+            name (names in the .npz file), score, reconstruction_error, and label if a table has labels. The
+            name of a row of a table is its number, from 0.
+        batch_size: Number of images or rows per step.
         resize: Whether to resize images of other sizes to the input size of the model.
         channels: Number of channels that the model requires, 1 or 3, to which other images are converted.
         scale: Pixel value of white in an array, such as 255; by default that of the training.
         skip_broken: Whether to leave out images and recordings that cannot be read; otherwise they are an
             error.
         speaker: Name or number of the speaker of all recordings, for a model with speakers.
+        label: Column with the label of each row of a table; by default that of the run or of the source, if
+            the table has it.
     """
     from keras_ae.training.commands.score import score_examples
 
     options: dict[str, Any] = {"resize": resize, "channels": channels, "scale": scale, "speaker": speaker}
-    options |= {"skip_broken": skip_broken, "batch_size": batch_size}
+    options |= {"skip_broken": skip_broken, "batch_size": batch_size, "label": label}
     score_examples(open_model(run), source, output, **options)
     return 0
 

@@ -1,6 +1,7 @@
-"""Images that a model decodes as PNG files, one picture or an array; recordings as .wav files."""
+"""Decoded images as PNG files, one picture or an array; recordings as .wav files; rows of tables as .csv."""
 
-from collections.abc import Callable, Sequence
+import csv
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import tensorflow as tf  # PNG encoder
 
 from keras_ae import audio
 from keras_ae.errors import InputError
-from keras_ae.files import output_paths, write_atomically
+from keras_ae.files import output_paths, replacing, write_atomically
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.progress import counted
+from keras_ae.tables import TableColumn, as_columns, table_of
 from keras_ae.training.commands._encode_images import checked_output, encode_images
 from keras_ae.training.report.plots import image_grid
 
@@ -152,4 +154,56 @@ class SoundOutput:
                 write_atomically(path, audio.wav_bytes(waveform(row), sample_rate))
                 if progress is not None:
                     progress(row + 1)
+        return self.path
+
+
+class RowOutput:
+    """Output of rows of a table: a .csv file with the names of the columns in its first line.
+
+    Numbers are in the units of the table, and categories are their names. The output is checked when this
+    object is created, before any row is computed.
+
+    Args:
+        output: .csv file.
+        columns: columns of the table, as in `as_columns`.
+        number: number of rows.
+        inputs: files that are read, which no output may replace.
+
+    Raises:
+        InputError: the output has another ending, or is an input.
+    """
+
+    def __init__(
+        self,
+        output: str | Path,
+        columns: Sequence[TableColumn | Mapping[str, Any]],
+        number: int,
+        inputs: Sequence[Any] = (),
+    ):
+        if Path(output).suffix.lower() != ".csv":
+            raise InputError(f"OUTPUT must be a .csv file for rows of a table. Received: {output}")
+        (self.path,) = output_paths([output], inputs=inputs)
+        self.columns = as_columns(columns)
+        self.number = number
+
+    def write(self, decoded: Callable[[np.ndarray], np.ndarray], batch_size: int = 256) -> Path:
+        """Write the rows, batch by batch.
+
+        Args:
+            decoded: function of row numbers that returns rows as in `tables.values_of`, `(rows, columns)`.
+            batch_size: number of rows at once.
+        """
+        batches = _Rows(range(self.number), batch_size)
+        with (
+            counted(self.number, "rows") as progress,
+            replacing(self.path) as part,
+            part.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(column.name for column in self.columns)
+            for rows in batches:
+                table = table_of(decoded(rows), self.columns)
+                writer.writerows(zip(*(values.astype(str) for values in table.values()), strict=True))
+                if progress is not None:
+                    progress(int(rows[-1]) + 1)
         return self.path

@@ -1,4 +1,4 @@
-"""Command `keras-ae decode`: codes back to images, speech or text."""
+"""Command `keras-ae decode`: codes back to images, rows of a table, speech or text."""
 
 import os
 import zipfile
@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.files import output_paths, write_atomically
-from keras_ae.training.commands._decoded_files import PictureOutput, SoundOutput, pixels_of
+from keras_ae.training.commands._decoded_files import PictureOutput, RowOutput, SoundOutput, pixels_of
 from keras_ae.training.commands.opened_model import OpenModel
 from keras_ae.training.run_directory.data import files_of_encoder
 
@@ -45,6 +45,8 @@ def decode_codes(
         path, what = _write_text(opened, arrays, codes, output, inputs, decoder, beam_size)
     elif opened.kind == "speech":
         path, what = _write_speech(opened, arrays, codes, output, inputs, speaker, iterations)
+    elif opened.kind == "tables":
+        path, what = _write_rows(opened, arrays, codes, output, inputs, batch_size)
     else:
         path, what = _write_images(opened, arrays, codes, output, inputs, batch_size)
     print(f"{path}: {what}")
@@ -52,9 +54,9 @@ def decode_codes(
 
 
 def refuse_other_options(opened: OpenModel, kinds: dict[str, str], options: dict[str, Any]) -> None:
-    """Raise an `InputError` for given options of another kind of data; `kinds` is `{option: kind}`."""
+    """Raise an `InputError` for given options of another kind of data; `kinds` is `{option: kinds}`."""
     for name, value in options.items():
-        if value not in (None, False) and kinds[name] != opened.kind:
+        if value not in (None, False) and opened.kind not in kinds[name]:
             raise InputError(
                 f"--{name.replace('_', '-')} must be used only with {kinds[name]}. "
                 f"Received: {opened.path}, a model of {opened.kind}."
@@ -90,7 +92,8 @@ def _taken(opened, arrays, path, names):
     return {name: arrays[name] for name in names}
 
 
-def _write_images(opened, arrays, codes, output, inputs, batch_size):
+def _taken_examples(opened, arrays, codes):
+    """Return the checked inputs of the decoder, with one row for each example, and their number."""
     shapes = opened.inputs["decode"]
     given = _taken(opened, arrays, codes, list(shapes))
     number = len(next(iter(given.values())))
@@ -102,13 +105,29 @@ def _write_images(opened, arrays, codes, output, inputs, batch_size):
                 f"{name} in CODES must have the shape {('examples', *shapes[name][1:])}. "
                 f"Received: {values.shape} in {codes}."
             )
+    return given, number
+
+
+def _decoded(opened, given, rows):
+    inputs = {name: as_input(values[rows]) for name, values in given.items()}
+    return opened.call("decode", inputs)["reconstruction"]
+
+
+def _write_images(opened, arrays, codes, output, inputs, batch_size):
+    given, number = _taken_examples(opened, arrays, codes)
     target = PictureOutput(output, names_of(arrays, number), inputs)
 
     def pictures(rows):
-        found = opened.call("decode", {name: as_input(values[rows]) for name, values in given.items()})
-        return {"images": pixels_of(as_images(found["reconstruction"]), opened.preprocessing)}
+        return {"images": pixels_of(as_images(_decoded(opened, given, rows)), opened.preprocessing)}
 
     return target.write(pictures, batch_size), f"{number} images"
+
+
+def _write_rows(opened, arrays, codes, output, inputs, batch_size):
+    given, number = _taken_examples(opened, arrays, codes)
+    target = RowOutput(output, opened.columns, number, inputs)
+    path = target.write(lambda rows: _decoded(opened, given, rows), batch_size)
+    return path, f"{number} rows"
 
 
 def as_input(values: np.ndarray) -> np.ndarray:
@@ -125,7 +144,7 @@ def as_images(values: Any) -> np.ndarray:
     values = np.asarray(values)
     if values.ndim != 4 or values.shape[-1] not in (1, 3):
         raise InputError(
-            "RUN must decode to images (height, width, 1 or 3 channels), recordings or sentences. "
+            "RUN must decode to images (height, width, 1 or 3 channels), rows, recordings or sentences. "
             f"Received: arrays of shape {values.shape[1:]}. Call its decode() from Python instead."
         )
     return values

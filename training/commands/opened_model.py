@@ -66,11 +66,18 @@ class OpenModel:
         return None if self.run is None else self.run.recipe()
 
     @property
+    def columns(self) -> tuple[dict[str, Any], ...] | None:
+        """Columns of the table whose rows are the data; `None` for other data."""
+        return None if self.preprocessing is None else self.preprocessing.columns
+
+    @property
     def kind(self) -> str:
-        """Kind of the data: "images", "speech", "text" or "arrays"."""
+        """Kind of the data: "images", "speech", "text", "tables" or "arrays"."""
         inputs = self.inputs.get("encode", {})
         if getattr(self.model, "vocabulary", None) is not None or "ids" in inputs:
             return "text"
+        if self.columns is not None:
+            return "tables"
         shapes = list(inputs.values())
         if hasattr(self.model, "to_waveform") or (shapes and shapes[0] == (None, None)):
             return "speech"

@@ -9,12 +9,14 @@ from keras import ops, tree
 
 from keras_ae.errors import InputError
 from keras_ae.models import GaussianMixtureSampler, GenerativeAutoEncoder
-from keras_ae.training.commands._decoded_files import PictureOutput, SoundOutput, pixels_of
+from keras_ae.training.commands._decoded_files import PictureOutput, RowOutput, SoundOutput, pixels_of
+from keras_ae.training.commands._encode_tables import RowStream
 from keras_ae.training.commands._image_inputs import ModelImages
 from keras_ae.training.commands.decode import (
     as_images,
     check_speaker,
     numbered,
+    refuse_other_options,
     sample_rate_of,
     waveform_of,
 )
@@ -55,13 +57,16 @@ def sample_examples(
             "--num and --num-components must be at least 1, and --temperature positive. Received: "
             f"--num {num}, --num-components {num_components}, --temperature {temperature:g}"
         )
+    refuse_other_options(opened, {"speaker": "speech"}, {"speaker": speaker})
     inputs = [*files_of_encoder(opened.path), *([] if data is None else [data])]
-    names = numbered(num)
+    target: Any
     if opened.kind == "speech":
-        target: Any = SoundOutput(output, names, inputs)
+        target = SoundOutput(output, numbered(num), inputs)
         check_speaker(model, opened.speaker_number(speaker))
+    elif opened.columns is not None:
+        target = RowOutput(output, opened.columns, num, inputs)
     else:
-        target = PictureOutput(output, names, inputs)
+        target = PictureOutput(output, numbered(num), inputs)
     model = _with_prior(opened, model, num_components, data, batch_size)
     conditions = _labels(model, labels, num)
     drawn: dict[str, Any] = {"seed": seed, "temperature": temperature}
@@ -74,19 +79,27 @@ def sample_examples(
         frames, chosen = ops.convert_to_numpy(codes), opened.speaker_number(speaker)
         waveform = lambda row: waveform_of(model, frames[row : row + 1], chosen, None)  # noqa: E731
         path = target.write(waveform, sample_rate_of(opened))
+    elif opened.kind == "tables":
+        path = target.write(lambda rows: _decoded(model, codes, conditions, rows)[1], batch_size)
     else:
         path = target.write(_pictures(opened, model, codes, conditions), batch_size)
     print(f"{path}: {num} examples, seed {seed}")
     return path
 
 
+def _decoded(model, codes, conditions, rows):
+    """Return the codes, or the embedding, of some rows, and what they are decoded to."""
+    part = tree.map_structure(lambda values: ops.take(values, rows, axis=0), codes)
+    given = {name: values[rows] for name, values in conditions.items()}
+    return part, model.decode(part, **given)
+
+
 def _pictures(opened, model, codes, conditions):
     """Return a function of row numbers that returns the images, and the codes or embedding, of these rows."""
 
     def pictures(rows):
-        part = tree.map_structure(lambda values: ops.take(values, rows, axis=0), codes)
-        given = {name: values[rows] for name, values in conditions.items()}
-        images = pixels_of(as_images(model.decode(part, **given)), opened.preprocessing)
+        part, decoded = _decoded(model, codes, conditions, rows)
+        images = pixels_of(as_images(decoded), opened.preprocessing)
         if isinstance(part, dict):
             return {"images": images, **{f"{level}_codes": np.asarray(part[level]) for level in part}}
         name = "codes" if "int" in str(part.dtype) else "embedding"
@@ -113,34 +126,38 @@ def _labels(model, labels, num):
 
 
 def _with_prior(opened, model, num_components, data, batch_size):
-    """Return a model with a prior: `model`, or a Gaussian mixture fitted to the embeddings of images."""
+    """Return a model with a prior: `model`, or a Gaussian mixture of the embeddings of images or rows."""
     if model.generative:
         return model
     if getattr(model, "discrete", False):
+        advice = f"Train one: keras-ae train vqvae-prior --model {opened.path}"
+        if opened.kind == "tables":
+            advice = "Train one from Python: GenerativeAutoEncoder.from_auto_encoder(model)."
         raise InputError(
             f"RUN must have a prior over its codes for keras-ae sample. Received: {opened.path} without one. "
-            f"Train one: keras-ae train vqvae-prior --model {opened.path}"
+            f"{advice}"
         )
-    if opened.kind != "images":
+    if opened.kind not in ("images", "tables"):
         model.sample_codes(1)  # raises the error of the model
     sampler = GaussianMixtureSampler(model, num_components)
-    images = _training_images(opened, model, data, batch_size)
-    sampler.adapt(images)
+    sampler.adapt(_training_examples(opened, model, data, batch_size))
     print(
         f"{opened.path} has no prior: a Gaussian mixture of {num_components} components was fitted to the "
-        f"embeddings of {int(sampler.num_adapted.value):,} images."
+        f"embeddings of {int(sampler.num_adapted.value):,} {'rows' if opened.columns else 'images'}."
     )
     return sampler
 
 
-def _training_images(opened, model, data, batch_size):
-    """Return batches of the training images of the run, or of the images in `data`."""
+def _training_examples(opened, model, data, batch_size):
+    """Return batches of the training images or rows of the run, or of those in `data`."""
+    if data is not None and opened.columns is not None:
+        return iter(RowStream(data, opened.columns, batch_size))
     if data is not None:
         return iter(ModelImages(opened, data, model.sample_shape, batch_size, resize=True))
     if opened.run is None:
         raise InputError(
             f"--data must be given, since {opened.path} has no prior, and is no run that contains its data. "
-            "Pass the images to whose embeddings a Gaussian mixture is fitted."
+            "Pass the examples to whose embeddings a Gaussian mixture is fitted."
         )
-    _, images = load_data_of(opened.run)
-    return images.train.batches(batch_size)
+    _, examples = load_data_of(opened.run)
+    return examples.train.batches(batch_size)

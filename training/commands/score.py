@@ -12,6 +12,7 @@ from keras_ae.errors import InputError
 from keras_ae.files import output_paths, replacing, write_atomically
 from keras_ae.progress import counted
 from keras_ae.training.commands._encode_images import image_input
+from keras_ae.training.commands._encode_tables import RowStream
 from keras_ae.training.commands._image_inputs import ModelImages
 from keras_ae.training.commands.decode import check_speaker, refuse_other_options, sample_rate_of
 from keras_ae.training.commands.encode import stored_level
@@ -20,6 +21,7 @@ from keras_ae.training.datasets import stream_speech
 from keras_ae.training.run_directory.data import files_of_encoder
 
 OPTIONS = {"resize": "images", "scale": "images", "channels": "images", "speaker": "speech"}
+OPTIONS |= {"skip_broken": "images and speech", "label": "tables"}
 COLUMNS = ("score", "reconstruction_error")
 
 
@@ -34,6 +36,7 @@ def score_examples(
     scale: float | None = None,
     skip_broken: bool = False,
     speaker: str | None = None,
+    label: str | None = None,
 ) -> Path:
     """Write one row for each example of `source`; the arguments are those of `keras-ae score --help`.
 
@@ -45,17 +48,23 @@ def score_examples(
     """
     target = _checked(output, [*files_of_encoder(opened.path), source])
     images: dict[str, Any] = {"resize": resize, "scale": scale, "channels": channels}
-    refuse_other_options(opened, OPTIONS, {**images, "speaker": speaker})
+    others = {"speaker": speaker, "skip_broken": skip_broken, "label": label}
+    refuse_other_options(opened, OPTIONS, {**images, **others})
     if opened.kind == "speech":
         names, columns = _of_speech(opened, source, skip_broken, speaker)
     elif opened.kind == "images":
         _, shape = image_input(opened.path, opened.inputs["encode"])
         stream = ModelImages(opened, source, shape, batch_size, skip_broken=skip_broken, **images)
-        columns = _of_images(opened, stream)
+        columns = _of_batches(opened, stream, "images")
         names = stream.names
+    elif opened.columns is not None:
+        usual = getattr(opened.recipe, "label", None)
+        rows = RowStream(source, opened.columns, batch_size, label=label, usual_label=usual)
+        columns, names = _of_batches(opened, rows, "rows"), rows.names
+        columns |= {} if rows.labels is None else {"label": rows.labels}
     else:
         raise InputError(
-            "RUN of keras-ae score must be a model of images or speech. "
+            "RUN of keras-ae score must be a model of images, tables or speech. "
             f"Received: {opened.path}, a model of {opened.kind}. Call score() from Python instead."
         )
     _write(target, names, columns)
@@ -84,10 +93,10 @@ def _functions(opened):
     }
 
 
-def _of_images(opened, stream):
+def _of_batches(opened, stream, what):
     functions = _functions(opened)
     columns: dict[str, list] = {name: [] for name in functions}
-    with counted(len(stream), "images") as progress:
+    with counted(len(stream), what) as progress:
         done = 0
         for batch in stream:
             inputs = {"x": batch} if opened.model is None else batch
@@ -131,5 +140,5 @@ def _write(path, names, columns):
     writer.writerow(["name", *columns])
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     for name, values in zip(names, rows, strict=True):
-        writer.writerow([name, *(f"{value:.6g}" for value in values)])
+        writer.writerow([name, *(v if isinstance(v, str) else f"{v:.6g}" for v in values)])
     write_atomically(path, text.getvalue())

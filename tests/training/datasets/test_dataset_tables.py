@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from keras_ae.errors import DataWarning, InputError
+from keras_ae.tables import TableColumn
 from keras_ae.training.datasets import load_table, table_batches
-from keras_ae.training.datasets.tables.loading import read_table
+from keras_ae.training.datasets.tables.loading import read_labelled_table, read_table
 
 CSV = "id;size;colour;ok;grade\n" + "".join(
     f"{i};{'' if i % 5 == 0 else i * 1.5};{'?' if i % 7 == 0 else ('red', 'blue')[i % 2]};"
@@ -66,6 +67,20 @@ def test_parquet_and_npz_files_give_the_table_of_the_csv_file(csv, tmp_path):
     with pytest.warns(DataWarning, match="6 values of the column colour"):  # "?" is a category in Parquet
         np.testing.assert_array_equal(read_table(tmp_path / "things.parquet", columns), expected)
     np.testing.assert_array_equal(read_table(tmp_path / "things.npz", columns), expected)
+
+
+def test_labels_are_those_that_are_named_or_else_of_the_source(tmp_path):
+    x, size = np.array([[1.0, 2.0], [3.0, 4.0]]), [TableColumn(name="size")]
+    np.savez(tmp_path / "a.npz", x=x, y=[7, 8], columns=["size", "other"])
+    values, labels = read_labelled_table(tmp_path / "a.npz", size)
+    assert values.tolist() == [[1.0], [3.0]] and labels.tolist() == ["7", "8"]
+    assert read_labelled_table(tmp_path / "a.npz", size, usual_label="other")[1].tolist() == ["2", "4"]
+    assert read_labelled_table(tmp_path / "a.npz", size, usual_label="none")[1].tolist() == ["7", "8"]
+    np.savez(tmp_path / "b.npz", size=[1.0, 2.0], kind=np.array(["a", ""]))
+    assert read_labelled_table(tmp_path / "b.npz", size, "kind")[1].tolist() == ["a", ""]
+    assert read_labelled_table(tmp_path / "b.npz", size, usual_label="none")[1] is None
+    with pytest.raises(InputError, match="label must be a column of npz file .*, among size, kind"):
+        read_labelled_table(tmp_path / "b.npz", size, "none")
 
 
 def test_the_arrays_of_an_npz_file_may_be_splits(tmp_path):

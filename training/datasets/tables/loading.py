@@ -130,9 +130,49 @@ def read_table(source: str | os.PathLike, columns: Sequence[TableColumn]) -> np.
     >>> read_table("breast-cancer", [TableColumn(name="mean area")]).shape
     (569, 1)
     """
+    return read_labelled_table(source, columns)[0]
+
+
+def read_labelled_table(
+    source: str | os.PathLike,
+    columns: Sequence[TableColumn],
+    label: str | None = None,
+    usual_label: str | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows of `read_table` and the label of each, str `(rows,)`, empty where it is missing.
+
+    Args:
+        source: as in `read_table`.
+        columns: as in `read_table`.
+        label: column with the labels, which must exist.
+        usual_label: without `label`, column with the labels if the table has it; otherwise that of the
+            source, if it defines one.
+
+    Returns:
+        `(values, labels)`; the labels are `None` if the table has none.
+
+    Raises:
+        InputError: the source cannot be read, or lacks a column or the `label`.
+
+    Example:
+
+    >>> values, labels = read_labelled_table("breast-cancer", [TableColumn(name="mean area")])
+    >>> values.shape, labels[:2].tolist()
+    ((569, 1), ['malignant', 'malignant'])
+    """
     opened = open_table(source)
     opened.left_out.warn(opened.origin)
-    return values_of(_joined(opened)[0], columns)
+    table = _joined(opened)[0]
+    if label is not None:
+        _check_label(label, table, opened)
+    else:
+        label = next((name for name in (usual_label, opened.label) if name in table), None)
+    if label is None:
+        return values_of(table, columns), None
+    known = ~is_missing(table[label])
+    labels = np.full(len(known), "", object)
+    labels[known] = category_names(table[label][known])
+    return values_of(table, columns), labels.astype(str)
 
 
 def _joined(opened):
@@ -164,10 +204,7 @@ def _labelled(table, opened, label, normal):
                 "and no label. Name their column with --label."
             )
         return table, None, (), ()
-    if label not in table:
-        raise InputError(
-            f"label must be a column of {opened.origin}, among {some_of(table, 20)}. Received: {label}"
-        )
+    _check_label(label, table, opened)
     values = table[label]
     if (gone := is_missing(values)).any():
         raise InputError(
@@ -182,6 +219,13 @@ def _labelled(table, opened, label, normal):
         )
     rest = {name: values for name, values in table.items() if name != label}
     return rest, numbers["all"], names, normal
+
+
+def _check_label(label, table, opened):
+    if label not in table:
+        raise InputError(
+            f"label must be a column of {opened.origin}, among {some_of(table, 20)}. Received: {label}"
+        )
 
 
 def _without(table, ignore, origin):
