@@ -16,7 +16,7 @@ test quick coverage test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
 test quick coverage test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test quick coverage test-newest test-tf216 constraints lint typecheck results architecture clean
+.PHONY: demo test quick coverage test-newest test-tf216 constraints lint typecheck docs gallery results architecture clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -53,6 +53,15 @@ test-newest:
 # The second lane.
 test-tf216: .venv-tf216/.installed
 	.venv-tf216/bin/python $(PYTEST)
+
+# The site in build/site: broken links, missing references and pages that are not in the menu are errors.
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+	$(VENV)/bin/python -m tools.documentation.check
+
+# The pictures of the site, from trainings of about ten minutes.
+gallery: $(VENV)/.installed
+	$(VENV)/bin/python tools/gallery.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
