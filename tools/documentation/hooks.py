@@ -141,13 +141,16 @@ def _short(module: str, name: str) -> list[str]:
 
 def page_of(page: Page) -> str:
     """Return the Markdown of a page of the reference."""
-    rows = [
-        f"| [`{one.name}`][{page.module}.{one.name}] | {html.escape(summary(one), quote=False)} |"
-        for one in page.objects
-    ]
+    rows = [f"| [`{one.name}`][{page.module}.{one.name}] | {_cell(summary(one))} |" for one in page.objects]
     table = "\n".join(["| name | |", "|---|---|", *rows])
     objects = "\n\n".join(f"::: {page.module}.{one.name}" for one in page.objects)
     return f"# {page.title}\n\n`{page.module}`\n\n{table}\n\n{objects}\n"
+
+
+def _cell(text: str) -> str:
+    """Return text for a cell of a table; code is escaped by Markdown itself."""
+    parts = re.split(r"(`[^`]*`)", text.replace("|", r"\|"))
+    return "".join(part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
 
 
 def index_of(reference: list[Page]) -> str:
