@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page as SitePage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # MkDocs loads hooks by their path
 
-from tools.documentation.names import ROOT, Page, load_package, pages, summary
+from tools.documentation.names import INSTALLED, ROOT, Page, load_package, pages, summary
 from tools.gallery import GALLERY
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -23,6 +23,9 @@ CODE = re.compile(r"<code>([\w.]+)(\([^<]*\))?</code>")
 CLOSED = re.compile(r"(<(a|h[1-6]|pre|autoref)\b.*?</\2>)", re.DOTALL)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")  # to a file
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+
+# mkdocstrings, which starts after the hooks are loaded, leaves out search paths that do not exist
+INSTALLED.mkdir(parents=True, exist_ok=True)
 
 _reference: list[Page] = []
 _links: dict[str, str] = {}
