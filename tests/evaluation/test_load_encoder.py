@@ -13,6 +13,7 @@ from keras_ae.evaluation.encoders.examples import Examples
 from keras_ae.evaluation.encoders.loading import embeddings_of, in_batches
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
+from onnx_graphs import save_onnx
 from small_models import two_level
 
 X = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
@@ -202,6 +203,23 @@ def test_the_only_signature_of_a_saved_model_is_taken(tmp_path):
     write_saved_model(tmp_path / "two", a=lambda x: {"z": x}, b=lambda x: {"z": 2 * x})
     with pytest.raises(InputError, match="Received: a, b"):
         load_encoder(tmp_path / "two")
+
+
+@pytest.mark.parametrize("names", [("encode", "serving_default"), ("decode", "encode", "serving_default")])
+@pytest.mark.parametrize("kind", ["SavedModel", "ONNX file"])
+def test_encode_is_taken_of_the_usual_endpoints(tmp_path, kind, names):
+    """Also without another endpoint, as in the exports of functional models that end at a bottleneck."""
+    if kind == "SavedModel":
+        signs = {name: tf.constant(1.0 if name == "encode" else -1.0) for name in names}
+        write_saved_model(tmp_path, **{n: lambda x, n=n: {"z": signs[n] * x} for n in names})
+    else:
+        spec = ("float32", (None, 4))
+        for name in names:
+            node = ("Identity" if name == "encode" else "Neg", ["x"], ["z"], {})
+            save_onnx(tmp_path / f"{name}.onnx", [node], {"x": spec}, {"z": spec}, {})
+    assert load_encoder(tmp_path).kind == kind
+    np.testing.assert_array_equal(embedding_of(tmp_path), X)
+    np.testing.assert_array_equal(embedding_of(tmp_path, endpoint="serving_default"), -X)
 
 
 def test_what_is_no_encoder_is_refused(tmp_path):

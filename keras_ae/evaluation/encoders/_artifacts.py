@@ -222,9 +222,10 @@ def _chosen(names, endpoint, path):
     if endpoint in names:
         return endpoint
     # as TensorFlow Serving, and `keras.Model.export`, which also writes `serve`
-    usual = [name for name in (ENCODE, "serving_default") if name in names] or names
-    if endpoint is None and (len(names) == 1 or usual != names):
-        return usual[0]
+    only = names[0] if len(names) == 1 else None
+    usual = next((name for name in (ENCODE, "serving_default") if name in names), only)
+    if endpoint is None and usual:
+        return usual
     wanted = f"the endpoint {endpoint!r}" if endpoint else f"an endpoint `{ENCODE}`, or a single one"
     raise InputError(
         f"{path} must have {wanted}. Received: {', '.join(sorted(names)) or 'none'}. Choose one by endpoint=."
