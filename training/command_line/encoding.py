@@ -146,20 +146,36 @@ def open_encoder(path: Path) -> Any:
     Raises:
         InputError: there is no encoder.
     """
-    from keras_ae import export
+    from keras_ae.export import endpoints_of
     from keras_ae.models.preprocessing import preprocessing_of
     from keras_ae.training.commands.encode import encoder_of_artifact, encoder_of_model
+
+    run, model, artifact = open_path(path)
+    if artifact is not None:
+        return encoder_of_artifact(path, artifact)
+    words, known = getattr(model, "vocabulary", None), preprocessing_of(model)
+    return encoder_of_model(path, endpoints_of(model).get("encode"), words, run and run.recipe(), known)
+
+
+def open_path(path: Path) -> tuple[Any, Any, Any]:
+    """Return `(run, model, None)` of a run or a `.keras` file, or `(None, None, artifact)`.
+
+    The run of a `.keras` file is `None`. The model computes in float32 like the exported artifacts, so that
+    all of them give the same codes.
+
+    Raises:
+        InputError: there is neither a model nor an artifact.
+    """
+    from keras_ae import export
     from keras_ae.training.run import Run, load_model
 
     if not path.exists():
         raise InputError(
             f"{path} does not exist: RUN must be a run, a .keras file, a SavedModel or an ONNX file."
         )
-    if (path / "config.json").is_file() or path.suffix == ".keras":
-        # in float32 like the exported artifacts, so that all give the same codes
-        run = None if path.suffix == ".keras" else Run.open(path)
-        model = export.float32_copy(load_model(path) if run is None else run.load_model())
-        endpoint = export.endpoints_of(model).get("encode")
-        words, known = getattr(model, "vocabulary", None), preprocessing_of(model)
-        return encoder_of_model(path, endpoint, words, run and run.recipe(), known)
-    return encoder_of_artifact(path, export.Artifact.open(path))
+    if (path / "config.json").is_file():
+        run = Run.open(path)
+        return run, export.float32_copy(run.load_model()), None
+    if path.suffix == ".keras":
+        return None, export.float32_copy(load_model(path)), None
+    return None, None, export.Artifact.open(path)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from keras_ae.errors import InputError
+from keras_ae.training.command_line.encoding import open_path
 from keras_ae.training.command_line.parsing import Channels, Command, DataPath, OutputPath, RunPath
 
 LatentPath = Literal["linear", "spherical"]
@@ -172,16 +172,10 @@ def open_model(path: Path) -> Any:
     Raises:
         InputError: there is no model.
     """
-    from keras_ae import export
+    from keras_ae.export import endpoints_of
     from keras_ae.training.commands.opened_model import OpenModel
-    from keras_ae.training.run import Run, load_model
 
-    if not path.exists():
-        raise InputError(
-            f"{path} does not exist: RUN must be a run, a .keras file, a SavedModel or an ONNX file."
-        )
-    if (path / "config.json").is_file() or path.suffix == ".keras":
-        run = None if path.suffix == ".keras" else Run.open(path)
-        model = export.float32_copy(load_model(path) if run is None else run.load_model())
-        return OpenModel.of_model(path, model, export.endpoints_of(model), run)
-    return OpenModel.of_artifact(path, export.Artifact.open(path))
+    run, model, artifact = open_path(path)
+    if artifact is not None:
+        return OpenModel.of_artifact(path, artifact)
+    return OpenModel.of_model(path, model, endpoints_of(model), run)
