@@ -77,12 +77,7 @@ def load_table(
     fractions = {"test": test_fraction, "validation": validation_fraction}
     rows = draw_splits(official, np.arange(count), fractions, split_seed)
     if normal:
-        own = rows["train"]
-        rows["train"] = own[np.isin(np.array(class_names)[labels[own]], normal)]
-        if not len(rows["train"]):
-            raise InputError(
-                f"The training rows must contain normal ones, {', '.join(normal)}. Received: none"
-            )
+        rows["train"] = _normal_rows(rows["train"], np.array(class_names)[labels], normal)
     if columns is None:
         columns = fit_columns({name: values[rows["train"]] for name, values in table.items()}, categorical)
     store = TableStore(values_of(table, columns))
@@ -91,30 +86,16 @@ def load_table(
         name: TableSplit(store, chosen, None if labels is None else labels[chosen])
         for name, chosen in rows.items()
     }
-    given = set(opened.parts) - {"all"}
-    return TableData(
+    data = TableData(
         name=opened.name,
         **splits,
         columns=tuple(columns),
         class_names=class_names,
         normal=normal,
-        description={
-            "name": opened.name,
-            "source": opened.origin,
-            **{f"{name}_rows": len(splits[name]) for name in ("train", "validation", "test")},
-            "numeric_columns": sum(not column.is_categorical for column in columns),
-            "categorical_columns": sum(column.is_categorical for column in columns),
-            "missing_values": int(np.isnan(store.array).sum()),
-            "classes": list(class_names),
-            "normal": list(normal),
-            "test_split": "official" if "test" in given else f"{test_fraction:g} of all, drawn",
-            "validation_split": "official"
-            if "validation" in given
-            else f"{validation_fraction:g} of the training rows, drawn",
-            "split_seed": split_seed,
-            "left_out": opened.left_out.description(),
-        },
+        description={"name": opened.name, "source": opened.origin},
     )
+    data.description.update(_counts(data), **_origin_of_splits(opened, fractions, split_seed))
+    return data
 
 
 def read_table(source: str | os.PathLike, columns: Sequence[TableColumn]) -> np.ndarray:
@@ -191,6 +172,38 @@ def _joined(opened):
         return joined, None
     sizes = [len(next(iter(table.values()))) for _, table in parts]
     return joined, np.repeat([part for part, _ in parts], sizes)
+
+
+def _normal_rows(rows, names, normal):
+    """Return those of `rows` whose label, in `names` of all rows, is one of `normal`."""
+    chosen = rows[np.isin(names[rows], normal)]
+    if not len(chosen):
+        raise InputError(f"The training rows must contain normal ones, {', '.join(normal)}. Received: none")
+    return chosen
+
+
+def _counts(data):
+    """Return what the splits of a table contain, for its description."""
+    splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    return {
+        **{f"{name}_rows": len(split) for name, split in splits.items()},
+        "numeric_columns": sum(not column.is_categorical for column in data.columns),
+        "categorical_columns": sum(column.is_categorical for column in data.columns),
+        "missing_values": int(np.isnan(data.train.store.array).sum()),
+        "classes": list(data.class_names),
+        "normal": list(data.normal),
+    }
+
+
+def _origin_of_splits(opened, fractions, split_seed):
+    """Return where validation and test rows come from, for the description of a table."""
+    whole = {"test": "all", "validation": "the training rows"}
+    drawn = {name: f"{fractions[name]:g} of {rows}, drawn" for name, rows in whole.items()}
+    return {
+        **{f"{name}_split": "official" if name in opened.parts else text for name, text in drawn.items()},
+        "split_seed": split_seed,
+        "left_out": opened.left_out.description(),
+    }
 
 
 def _labelled(table, opened, label, normal):
