@@ -54,4 +54,4 @@ print(f"{taken * 10:.2f} ms for an image; {pixels[0].nbytes} bytes of pixels are
 # %%
 bits = np.unpackbits(packed, axis=1).reshape(codes.shape).astype(codes.dtype)
 (restored,) = decode.run(None, {"codes": bits})
-print(f"mean squared error: {np.mean((restored - images[:100]) ** 2):.4f}")
+print(f"mean squared error on training images: {np.mean((restored - images[:100]) ** 2):.4f}")

@@ -31,12 +31,20 @@ def links(text):
     return sorted(link for link in found if not re.search(r"\.zh\.|(^lecture|/README)\.md$", link))
 
 
+def comments_without_chinese(text):
+    """The number of comments in blocks of commands that have no Chinese character."""
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.M | re.S)
+    comments = [comment for block in blocks for comment in re.findall(r"\s#\s*(.*)", block)]
+    return sum(not CHINESE.search(comment) for comment in comments)
+
+
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=lambda page: page.name)
 def test_a_translation_has_the_commands_tables_and_links_of_the_original(english, chinese):
     original, translated = english.read_text(encoding="utf-8"), chinese.read_text(encoding="utf-8")
     assert blocks(translated) == blocks(original)
     assert rows(translated) == rows(original)
     assert links(translated) == links(original)
+    assert not comments_without_chinese(translated)
     levels = r"^(#+) "
     assert re.findall(levels, translated, re.M) == re.findall(levels, original, re.M)
     assert len(CHINESE.findall(translated)) > len(translated) / 10

@@ -80,7 +80,8 @@ def write_index() -> None:
     for script in scripts():
         page = (PAGES / f"{script.stem}.md").exists()
         target = f"{script.stem}.md" if page else f"../../examples/{script.name}"
-        rows.append(f"| [{script.stem}]({target}) | {title(script)} |")
+        note = "" if page else " (script only; `make examples` writes its page)"
+        rows.append(f"| [{script.stem}]({target}) | {title(script)}{note} |")
     text = "# Examples\n\n| example | subject |\n|---|---|\n" + "\n".join(rows) + "\n"
     (PAGES / "index.md").write_text(text, encoding="utf-8")
 

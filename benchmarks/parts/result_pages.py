@@ -172,7 +172,7 @@ def _footnote(table, records):
     minutes = {}
     for record in chosen:
         minutes[record["command"]] = max(minutes.get(record["command"], 0), record["minutes"])
-    commands = "; ".join(f"`{command}` ({_minutes(took)})" for command, took in minutes.items())
+    commands = "; ".join(f"`{command}` (up to {_minutes(took)} a row)" for command, took in minutes.items())
     return " ".join([*words, f"Command: {commands}."])
 
 
