@@ -54,21 +54,27 @@ def labels_of(x: Any) -> Any:
     return labels
 
 
-def with_labels(table: Mapping[str, Endpoint], num_labels: int) -> dict[str, Endpoint]:
-    """Return endpoints that declare the range of their input `labels`, and draw labels as examples."""
+def with_labels(table: Mapping[str, Endpoint], name: str, count: int | None) -> dict[str, Endpoint]:
+    """Return endpoints that declare the range of their input of labels, and draw labels as examples.
+
+    Args:
+        table: endpoints; those without this input are not changed.
+        name: name of the input, such as `labels` or `speaker`.
+        count: number of labels; `None`: unknown, nothing is changed.
+    """
 
     def with_drawn(sample):
         def drawn(inputs):
-            labels = np.random.default_rng(0).integers(0, num_labels, inputs["labels"].shape)
+            labels = np.random.default_rng(0).integers(0, count, inputs[name].shape)
             made = {} if sample is None else sample(inputs)
-            return {**inputs, **made, "labels": labels.astype("int32")}
+            return {**inputs, **made, name: labels.astype("int32")}
 
         return drawn
 
-    ranges = {"labels": (0, num_labels - 1)}
-    return {
-        name: replace(
-            endpoint, sample=with_drawn(endpoint.sample), value_ranges={**endpoint.value_ranges, **ranges}
-        )
-        for name, endpoint in table.items()
-    }
+    def with_range(endpoint):
+        if count is None or name not in endpoint.inputs:
+            return endpoint
+        ranges = {**endpoint.value_ranges, name: (0, count - 1)}
+        return replace(endpoint, sample=with_drawn(endpoint.sample), value_ranges=ranges)
+
+    return {key: with_range(endpoint) for key, endpoint in table.items()}

@@ -10,6 +10,7 @@ from keras import ops
 from keras_ae.checks import embedding_rows, integers_in
 from keras_ae.errors import InputError
 from keras_ae.models._data_checks import checked_array
+from keras_ae.models._labels import with_labels
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player
@@ -232,7 +233,9 @@ class AdversarialDisentangler(AutoEncoder):
         table = super().endpoints()
         encode = table["encode"]
         inputs = {name: spec for name, spec in encode.inputs.items() if name != self.label}
-        return {**table, "encode": Endpoint(encode.function, inputs)}
+        table["encode"] = replace(encode, inputs=inputs)
+        known = (embedding_rows(self.decoder), getattr(self.adversary, "num_classes", None))
+        return with_labels(table, self.label, min((n for n in known if n is not None), default=None))
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
         return {**super().input_specs(), self.label: self._label_spec()}

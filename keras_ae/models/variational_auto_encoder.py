@@ -347,7 +347,7 @@ class VariationalAutoEncoder(AutoEncoder):
         }
         specs = {spec.name: spec for spec in specs.values()}
         table = {**super().endpoints(), "sample": Endpoint(self._sample_endpoint, specs)}
-        return with_labels(table, self.num_labels) if self.num_labels else table
+        return with_labels(table, "labels", self.num_labels)
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
         return {**super().input_specs(), **self._label_specs()}

@@ -132,6 +132,9 @@ def test_the_label_has_the_name_that_it_is_given():
     assert model.encode(x["x"]).shape == (24, 4)  # encoding asks for none
     assert set(model.endpoints()["decode"].inputs) == {"embedding", "speaker"}
     assert set(model.endpoints()["encode"].inputs) == {"x"}
+    for name, endpoint in model.endpoints().items():
+        expected = {} if name == "encode" else {"speaker": (0, CLASSES - 1)}
+        assert endpoint.value_ranges == expected, name
 
 
 def test_settings_out_of_range_are_named():

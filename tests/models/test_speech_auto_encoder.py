@@ -127,6 +127,8 @@ def test_endpoints_name_codes_frames_and_their_lengths():
     table = network.endpoints()
     assert set(table["encode"].inputs) == {"x", "lengths"}
     assert set(table["decode"].inputs) == {"codes", "code_lengths", "speaker"}
+    assert table["decode"].value_ranges == {"codes": (0, 7), "speaker": (0, 2)}
+    assert table["score"].value_ranges == {"speaker": (0, 2)} and not table["encode"].value_ranges
     found = table["reconstruct"].function(**x)
     assert np.asarray(found["frame_lengths"]).tolist() == (1 + x["lengths"] // 8).tolist()
     encoded = table["encode"].function(x=x["x"], lengths=x["lengths"])

@@ -223,4 +223,5 @@ def test_endpoints_of_a_table_ask_for_the_speaker():
     table = Converter(*networks(table=True)).endpoints()
     for name in ("decode", "reconstruct", "convert"):
         assert "speaker" in table[name].inputs
+        assert table[name].value_ranges == {"speaker": (0, SPEAKERS - 1)}
     assert "speaker" not in table and set(table["content"].inputs) == {"x", "lengths"}

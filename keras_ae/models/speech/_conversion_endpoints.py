@@ -6,7 +6,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.audio.mel import waveforms_of_frames
+from keras_ae.checks import embedding_rows
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
+from keras_ae.models._labels import with_labels
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.sequences import mask_of, samples_per_frame
 
@@ -50,10 +52,11 @@ def conversion_endpoints(model) -> dict[str, Endpoint]:
         options = {**inputs, **wanted}
         table["convert_waveform"] = Endpoint(functions["convert_waveform"], options, ("saved_model",))
     samples = 1 if model.front_end is None else samples_per_frame(model.front_end)
-    return {
+    table = {
         name: replace(endpoint, unit=FRAMES * samples if "x" in endpoint.inputs else FRAMES)
         for name, endpoint in table.items()
     }
+    return with_labels(table, "speaker", embedding_rows(model.decoder))
 
 
 def _utterances(model, name, lengths):

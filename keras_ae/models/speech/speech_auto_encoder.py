@@ -11,6 +11,7 @@ from keras import ops
 from keras_ae.checks import embedding_rows, integers_in
 from keras_ae.errors import InputError
 from keras_ae.models._input_rules import InputRules
+from keras_ae.models._labels import with_labels
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.speech._waveforms import inverted_frames
@@ -178,7 +179,8 @@ class SpeechAutoEncoder(AutoEncoder):
             for name, endpoint in super().endpoints().items()
         }
         inputs = {name: spec for name, spec in table["encode"].inputs.items() if name != "speaker"}
-        return {**table, "encode": replace(table["encode"], inputs=inputs)}
+        table["encode"] = replace(table["encode"], inputs=inputs)
+        return with_labels(table, "speaker", embedding_rows(self.decoder))
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
         return {
