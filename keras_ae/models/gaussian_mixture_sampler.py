@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -44,7 +45,7 @@ class GaussianMixtureSampler(WrappedAutoEncoder):
         covariance: "full" or "diagonal". A full covariance of a vector of `d` numbers has `d (d + 1) / 2`
             parameters: it needs more examples than that for each component.
         regularization: variance that is added to each coordinate.
-        seed: seed of the start of the EM algorithm.
+        seed: seed of the initialisation of the EM algorithm.
 
     Inputs of `adapt`, `evaluate`:
         x: inputs of the auto-encoder; for `adapt` also a `tf.data.Dataset` of batches.
@@ -235,11 +236,13 @@ class GaussianMixtureSampler(WrappedAutoEncoder):
 
     def coordinate_scale(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of each coordinate of the mixture."""
-        weights, means = np.exp(np.asarray(self.log_weights)), np.asarray(self.means)
-        squares = np.square(np.asarray(self.factors))
+        stored = (self.log_weights, self.means, self.factors)
+        log_weights, means, factors = (np.asarray(values, "float64") for values in stored)
+        weights, squares = np.exp(log_weights), np.square(factors)
         variances = squares.sum(axis=-1) if self.covariance == "full" else squares
-        mean = weights @ means
-        return mean, np.sqrt(weights @ (variances + np.square(means)) - np.square(mean))
+        mean = weights @ means / weights.sum()
+        # around the mean: a difference of squares would have no digits left far from 0
+        return mean, np.sqrt(weights @ (variances + np.square(means - mean)) / weights.sum())
 
     def _check_adapted(self, method):
         if is_eager(self.num_adapted.value) and not int(self.num_adapted.value):
@@ -252,16 +255,16 @@ class GaussianMixtureSampler(WrappedAutoEncoder):
         table = self.auto_encoder.endpoints()
         noise = tf.TensorSpec((None, 1 + self.embedding_size), tf.float32, name="noise")
         decoded = {n: s for n, s in table["decode"].inputs.items() if n != "embedding"}
-        return {
-            **table,
-            "score": Endpoint(self._score_endpoint, table["encode"].inputs),
-            "sample": Endpoint(
-                self._sample_endpoint,
-                {"noise": noise, **decoded},
-                sample=_normal_noise,
-                margin=lambda noise, **_: self.embedding_of_noise(noise)[1],
-            ),
-        }
+        # what is valid for the inputs of the auto-encoder is so here too: their ranges and their examples
+        score = replace(table["encode"], function=self._score_endpoint, margin=None)
+        sample = replace(
+            table["decode"],
+            function=self._sample_endpoint,
+            inputs={"noise": noise, **decoded},
+            sample=_with_normal_noise(table["decode"].sample),
+            margin=lambda noise, **_: self.embedding_of_noise(noise)[1],
+        )
+        return {**table, "score": score, "sample": sample}
 
     def _score_endpoint(self, **inputs):
         return {"score": self.score(inputs)}
@@ -288,9 +291,14 @@ def _factors(covariances):
     return factors, np.linalg.inv(factors)
 
 
-def _normal_noise(inputs):
-    noise = np.random.default_rng(0).standard_normal(inputs["noise"].shape, "float32")
-    return {**inputs, "noise": noise}
+def _with_normal_noise(sample):
+    """Return `sample` of an endpoint, or none, followed by the draw of the noise."""
+
+    def drawn(inputs):
+        noise = np.random.default_rng(0).standard_normal(inputs["noise"].shape, "float32")
+        return {**inputs, **({} if sample is None else sample(inputs)), "noise": noise}
+
+    return drawn
 
 
 def _check(auto_encoder, num_components, covariance, regularization):

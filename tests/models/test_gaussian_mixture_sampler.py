@@ -9,8 +9,10 @@ from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
 from keras_ae.export import to_onnx
-from keras_ae.layers import VectorQuantizer
+from keras_ae.layers import TableLikelihood, VectorQuantizer
 from keras_ae.models import AutoEncoder, GaussianMixtureSampler, VariationalAutoEncoder
+from keras_ae.networks import dense_decoder, dense_encoder
+from keras_ae.tables import TableColumn
 from small_models import IMAGES, auto_encoder, disentangler, message, speech_auto_encoder, two_level
 
 CENTRES = np.array([[-4.0, 0.0], [4.0, 1.0]])
@@ -98,6 +100,14 @@ def test_traversals_are_in_deviations_of_the_mixture(data):
     np.testing.assert_allclose(found[:, 1], data[0, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_deviations_far_from_zero_keep_their_digits(covariance):
+    far = np.random.default_rng(0).normal(2000.0, 0.1, (200, 2)).astype("float32")
+    mean, deviation = adapted(far, covariance).coordinate_scale()
+    np.testing.assert_allclose(mean, far.mean(axis=0, dtype="float64"), rtol=1e-6)
+    np.testing.assert_allclose(deviation, far.std(axis=0, dtype="float64"), rtol=1e-2)
+
+
 def test_a_saved_model_draws_the_same(data, tmp_path):
     model = adapted(data)
     model.save(tmp_path / "model.keras")
@@ -127,6 +137,29 @@ def test_the_label_of_a_conditioned_decoder_is_given():
     noise = np.random.default_rng(0).standard_normal((2, 3), "float32")
     found = endpoint.function(noise=ops.convert_to_tensor(noise), label=ops.array([0, 2], "int32"))
     np.testing.assert_allclose(found["reconstruction"], drawn, atol=1e-6)
+
+
+def test_endpoints_keep_the_ranges_and_the_examples_of_the_auto_encoder():
+    conditional = VariationalAutoEncoder(
+        *(labelled(size) for size in (4, 2)), 2, likelihood="gaussian", num_labels=3
+    )
+    table = GaussianMixtureSampler(conditional, 1).endpoints()
+    assert table["score"].value_ranges == table["sample"].value_ranges == {"labels": (0, 2)}
+    zeros = {"noise": np.zeros((40, 3), "float32"), "labels": np.zeros(40, "int32")}
+    drawn = table["sample"].sample(zeros)
+    assert set(drawn["labels"]) == {0, 1, 2} and len(np.unique(drawn["noise"])) > 100
+
+    columns = [TableColumn(name="size", mean=1000.0), TableColumn(name="colour", categories=("b", "r"))]
+    networks = dense_encoder(columns, 2, units=()), dense_decoder(columns, 2, units=())
+    rows = GaussianMixtureSampler(AutoEncoder(*networks, likelihood=TableLikelihood(columns)), 1).endpoints()
+    x = rows["score"].sample({"x": np.full((1, 2), 0.7, "float32")})["x"]
+    np.testing.assert_allclose(x, [[1000 + 4 * 0.6 / 0.9 - 2, 1]], rtol=1e-6)
+
+
+def labelled(size):
+    x, label = keras.Input((2,)), keras.Input((), dtype="int32")
+    known = keras.layers.Concatenate()([x, keras.layers.Embedding(3, 2)(label)])
+    return keras.Model([x, label], keras.layers.Dense(size)(known))
 
 
 def test_half_precision_is_finite(data):
