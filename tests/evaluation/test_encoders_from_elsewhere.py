@@ -241,11 +241,53 @@ def test_texts_become_ids_and_a_mask_by_a_tokenizer(tmp_path):
         embedding_of(fixed, [TEXTS[0] + " dog ran"], **options)
 
 
+def test_a_keras_model_gets_arrays_of_a_tokenizer_in_the_order_of_its_inputs():
+    """Here the type ids, which the tokenizer leaves out, come before the mask."""
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    ids, types, mask = (keras.Input((None,), dtype="int32", name=name) for name in names)
+    z = keras.ops.stack([keras.ops.sum(one, axis=1) for one in (ids, types, mask)], axis=1)
+    model = keras.Model([ids, types, mask], z)
+    arrays = {"attention_mask": [[1, 1, 0]], "input_ids": [[4, 5, 7]]}
+    found = embedding_of(model, ["a b"], tokenizer=lambda texts: arrays)
+    assert found.tolist() == [[16, 0, 2]]
+
+
+PADDED = {"ids": [[3, 5, 8], [1, 8, 8]]}
+MASK = [[1, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "arrays"),
+    [
+        (["ids", "lengths"], {**PADDED, "lengths": [2, 1]}),
+        (["ids", "lengths"], {**PADDED, "lengths": [2, 1], "special_tokens_mask": [[1, 0, 0], [0, 0, 1]]}),
+        (["ids"], {**PADDED, "attention_mask": MASK, "special_tokens_mask": [[1, 0, 0], [0, 0, 1]]}),
+        (["ids"], {**PADDED, "length": [2, 1]}),
+        (["ids"], {"ids": [[3, 5], [1]]}),
+    ],
+    ids=["lengths", "lengths, not a mask of another kind", "other mask", "other lengths", "rows of ids"],
+)
+def test_padding_of_a_tokenizer_is_no_part_of_an_embedding(tmp_path, inputs, arrays):
+    nodes = [("Gather", ["table", "ids"], ["vectors"], {})]
+    nodes += [("Identity", ["lengths"], ["count"], {})] * (len(inputs) - 1)
+    specs = {"ids": ("int64", (None, None)), "lengths": ("int64", (None,))}
+    outputs = {"vectors": ("float32", (None, None, 3))}
+    given = {name: specs[name] for name in inputs}
+    path = save_onnx(tmp_path / "model.onnx", nodes, given, outputs, {"table": TABLE})
+    expected = [TABLE[[3, 5]].mean(axis=0), TABLE[1]]
+    found = embedding_of(path, ["a b", "c"], tokenizer=lambda texts: arrays)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("tokenizer", "message"),
     [
         (lambda texts: [[0.5]] * len(texts), "must return a list of integers for each text"),
         (lambda texts: [[1]], "must return a list of integers for each text, .* list of 1 for 3 texts"),
+        (
+            lambda texts: {"input_ids": [[1, 2]] * len(texts), "attention_mask": [[1]] * len(texts)},
+            r"a mask with one number for each id. Received: attention_mask \(3, 1\) for ids \(3, 2\)",
+        ),
         (lambda texts: {"ids": [[1]] * len(texts)}, "inputs of the encoder, input_ids, .* Received: ids"),
         ("words.txt", "must be a function from a list of str to ids, or the path of a tokenizer.json"),
         ("none.json", "tokenizer must be an existing file. Received: none.json"),

@@ -41,7 +41,7 @@ class SequenceInputs:
         >>> SequenceInputs.of(dict.fromkeys(["input_ids", "attention_mask"], ((None, None), "int64")))
         SequenceInputs(x='input_ids', mask='attention_mask', lengths=None, types=None)
         """
-        meanings = {name: _meaning(name) for name in inputs}
+        meanings = {name: meaning_of(name) for name in inputs}
         found = {meaning: name for name, meaning in meanings.items()}
         if len(found) != len(meanings) or "x" not in found:
             return None
@@ -82,7 +82,8 @@ class SequenceInputs:
         return values if name == self.x else values.astype(dtype)
 
 
-def _meaning(name):
+def meaning_of(name: str) -> str:
+    """Return the meaning of an input by its name: "mask", "types", "lengths" or "x"."""
     lower = name.lower()
     if "mask" in lower:
         return "mask"

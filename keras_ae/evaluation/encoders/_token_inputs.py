@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_ae.errors import InputError, require
-from keras_ae.evaluation.encoders._sequence_inputs import Part, padded_sequences, sequence_inputs
+from keras_ae.evaluation.encoders._sequence_inputs import Part, meaning_of, padded_sequences, sequence_inputs
+from keras_ae.evaluation.encoders._texts import as_text
 
 
 class TokenInputs:
@@ -40,7 +41,7 @@ class TokenInputs:
 
     def parts(self, batch: Any) -> Iterator[Part]:
         """Yield `(rows, {name: input}, real positions)` of texts."""
-        texts = [one.decode() if isinstance(one, bytes) else str(one) for one in np.asarray(batch).ravel()]
+        texts = [as_text(one) for one in np.asarray(batch).ravel()]
         found = self.tokenizer(texts)
         if isinstance(found, Mapping):
             yield self._of_mapping(found, len(texts))
@@ -73,24 +74,42 @@ class TokenInputs:
         return x, lengths
 
     def _of_mapping(self, found, count):
-        given = {}
-        for name in self.names.inputs:
-            if name in found:
-                given[name] = _array(found[name])
-            elif name != self.names.types:
-                raise InputError(
-                    f"tokenizer must return the inputs of the encoder, {', '.join(self.names.inputs)}. "
-                    f"Received: {', '.join(map(str, found))}"
-                )
-        if self.names.types not in (None, *given):
-            given[self.names.types] = np.zeros_like(given[self.names.x])
+        names = self.names
+        missing = [name for name in names.inputs if name not in found and name != names.types]
+        if missing:
+            raise InputError(
+                f"tokenizer must return the inputs of the encoder, {', '.join(names.inputs)}. "
+                f"Received: {', '.join(map(str, found))}"
+            )
+        arrays = {name: _array(value) for name, value in found.items() if name in names.inputs}
+        arrays.setdefault(names.types, np.zeros_like(arrays[names.x]))
+        given = {name: arrays[name] for name in names.inputs}  # in this order: Keras takes a list
         if {len(one) for one in given.values()} != {count}:
             raise InputError(
                 f"tokenizer must return one row for each of {count} texts. Received: {_shapes(given)}"
             )
-        given[self.names.x] = self._checked(given[self.names.x], [given[self.names.x].shape[1]])[0]
-        mask = given.get(self.names.mask)
-        return np.arange(count), given, None if mask is None else mask.astype(bool)
+        x = self._checked(given[names.x], [given[names.x].shape[1]])[0]
+        return np.arange(count), given, self._real(found, x.shape)
+
+    def _real(self, found, shape):
+        """Return the real positions from a mask or lengths: its own, else others of the tokenizer."""
+        own = {"mask": self.names.mask, "lengths": self.names.lengths}
+        if not any(own.values()):
+            others = {meaning_of(str(name)): name for name in found if "special" not in str(name).lower()}
+            own = {meaning: others.get(meaning) for meaning in own}
+        if own["mask"] is not None:
+            mask = _array(found[own["mask"]])
+            if mask.size != np.prod(shape):
+                raise InputError(
+                    f"tokenizer must return a mask with one number for each id. Received: {own['mask']} "
+                    f"{mask.shape} for ids {shape}"
+                )
+            return mask.astype(bool).reshape(shape)
+        if own["lengths"] is not None:
+            lengths = np.asarray(found[own["lengths"]])
+        else:  # rows of several lengths are padded here
+            lengths = np.array([len(row) for row in found[self.names.x]])
+        return np.arange(shape[1]) < lengths.reshape(-1, 1)
 
 
 def tokenizer_of(value: Any) -> Callable | None:

@@ -11,6 +11,7 @@ import tensorflow as tf  # tf.data
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation._checks import check_lengths
+from keras_ae.evaluation.encoders._texts import as_text
 from keras_ae.layers import LogMelSpectrogram
 from keras_ae.tables import TableColumn, table_features
 
@@ -209,17 +210,13 @@ def _as_data(data):
         check_lengths(**parts)
         return parts
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
-        return [_text(one) for one in data]
+        return [as_text(one) for one in data]
     if hasattr(data, "shape") or isinstance(data, (list, tuple)):
         array = np.asarray(data)
         if array.dtype.kind in "OUS":
-            return [_text(one) for one in array.ravel()]
+            return [as_text(one) for one in array.ravel()]
         return array[:, None] if array.ndim == 1 else array
     return _of_batches(data)
-
-
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _of_batches(data):

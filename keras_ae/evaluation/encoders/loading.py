@@ -19,6 +19,7 @@ from keras_ae.evaluation.encoders._image_inputs import ImageInputs
 from keras_ae.evaluation.encoders._input_options import AUTO, InputOptions
 from keras_ae.evaluation.encoders._keras_inputs import keras_batch, keras_input_range, keras_inputs
 from keras_ae.evaluation.encoders._sequence_inputs import SequenceInputs
+from keras_ae.evaluation.encoders._texts import as_text
 from keras_ae.evaluation.encoders._token_inputs import tokenizer_of
 from keras_ae.evaluation.encoders.encoding import batch_function, encode_batches
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
@@ -385,15 +386,11 @@ def _named(batch, function):
 
 def _typed(name, value, shape, dtype):
     if dtype is None:
-        texts = np.asarray([_text(one) for one in np.asarray(value).ravel()], object)
+        texts = np.asarray([as_text(one) for one in np.asarray(value).ravel()], object)
         return texts.reshape(-1, 1) if len(shape) == 2 else texts
     dtype = np.dtype(dtype)
     known = dtype.kind in "fiub"
     return checked_input(f"Input `{name}` of the encoder", value, dtype.name) if known else value
-
-
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _through(embed, decode):
