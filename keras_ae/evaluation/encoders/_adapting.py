@@ -82,7 +82,7 @@ class AdaptedEncoder:
 
         def reconstruct(batch):
             made = decode(self.pack(images(batch)))
-            return images.inverse(made) if inverted else made
+            return images.inverse(made, batch) if inverted else made
 
         return reconstruct
 

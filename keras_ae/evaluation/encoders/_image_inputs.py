@@ -68,9 +68,11 @@ class ImageInputs:
             values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
         return {self.name: values}
 
-    def inverse(self, reconstructions: Any) -> np.ndarray:
-        """Return reconstructions in the form of the input as images in the form of the data."""
-        values = np.asarray(reconstructions)
+    def inverse(self, reconstructions: Any, batch: Any) -> np.ndarray:
+        """Return reconstructions in the form of the input as images in the form of `batch`."""
+        values, images = np.asarray(reconstructions), np.asarray(batch)
+        if self._fits(images):
+            return values
         if self.layout == "nchw" and values.ndim == 4:
             values = values.transpose(0, 2, 3, 1)
         if self.value_range is None:
@@ -78,7 +80,7 @@ class ImageInputs:
         low, high = self.value_range
         std, mean = np.array(self.std or 1, "float32"), np.array(self.mean or 0, "float32")
         values = values.astype("float32") * std + mean
-        return (values - np.float32(low)) / np.float32(high - low) * np.float32(self.scale or 1)
+        return (values - np.float32(low)) / np.float32(high - low) * self._white(images)
 
     def describe(self) -> dict[str, Any]:
         """Return the conversion, serialisable as JSON, with a sentence."""
@@ -135,9 +137,12 @@ class ImageInputs:
                 "Pass input_range='auto' to convert images in [0, 1]."
             )
 
+    def _white(self, images):
+        """Return the pixel value that becomes 1."""
+        return np.float32(self.scale or (255 if images.dtype == np.uint8 else 1))
+
     def _unit(self, images):
-        scale = self.scale or (255 if images.dtype == np.uint8 else 1)
-        values = images.astype("float32") / np.float32(scale)
+        values = images.astype("float32") / self._white(images)
         if values.size and not in_range(values.min(), values.max(), (0, 1)):
             given = "divided by scale" if self.scale else "before they are converted"
             raise InputError(
