@@ -112,6 +112,10 @@ class Run:
         """Whether all epochs are trained and the model is evaluated."""
         return self.config.get("finished", (self.directory / "metrics.json").is_file())
 
+    def last_epoch(self, epochs: int) -> int:
+        """Return the epoch after which a callback has stopped the training, or `epochs` if none has."""
+        return self.config.get("stopped_after", epochs)
+
     def load_model(self) -> keras.Model:
         """Load the model of the best validation epoch, with the preprocessing of the run's data.
 
@@ -400,8 +404,9 @@ def _fit(run, model, recipe, data, stream, restored, verbose, own):
     state = RunState(run.directory / "checkpoint.npz", stream, callbacks, restored)
     progress = [_progress(recipe, data, stream)] if verbose else []
     first_epoch = restored.state["epoch"] if restored else 0
-    if restored and first_epoch >= recipe.epochs:
+    if restored and first_epoch >= run.last_epoch(recipe.epochs):  # only the measurement is repeated
         restored.restore_model(model)
+        first_epoch = recipe.epochs
     with contextlib.ExitStack() as shown_lines:
         for line in progress:
             shown_lines.callback(line.close)
@@ -420,8 +425,12 @@ def _fit(run, model, recipe, data, stream, restored, verbose, own):
             f"The training diverged: {best.monitor or 'loss'} was never finite. Lower --learning-rate "
             f"(it was {recipe.learning_rate}). The history is in {run.directory}."
         )
+    model.set_weights(best.best_weights)  # those of model.keras: a callback of the user may have set others
+    config = {name: value for name, value in run.config.items() if name != "stopped_after"}
     if state.rows and len(state.rows) < recipe.epochs:
-        run.write_json("config.json", {**run.config, "stopped_after": len(state.rows)})
+        config["stopped_after"] = len(state.rows)
+    if config != run.config:
+        run.write_json("config.json", config)
 
 
 def _progress(recipe, data, stream):

@@ -64,7 +64,7 @@ def stopped(run: Any, epochs: int) -> str:
         return f"stopped {kept}. Continue with: {resume_command(run)}"
     if done is None:
         return f"stopped before the first checkpoint. Start again with: {resume_command(run)}"
-    if done >= epochs:
+    if done >= run.last_epoch(epochs):
         return f"stopped after the training, which is kept. Measure its model with: {resume_command(run)}"
     kept = f"The checkpoint in epoch {done + 1} of {epochs} is kept"
     return f"stopped. {kept}. Continue with: {resume_command(run)}"
