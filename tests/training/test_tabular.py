@@ -1,6 +1,7 @@
 """The recipe of tables: run, results by column, encoding, report, exports, resume."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,6 +92,28 @@ def test_a_table_without_a_column_is_refused_in_one_line(run, tmp_path, capsys):
     np.savez(tmp_path / "other.npz", size=np.ones(3))
     assert main(["encode", str(run.directory), str(tmp_path / "other.npz"), str(tmp_path / "o.npz")]) == 2
     assert "must have the columns size, colour. Received: size, without colour." in capsys.readouterr().err
+
+def test_no_output_replaces_the_training_data_of_a_run(run, table, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(table.parent)
+    before = table.read_bytes()
+    np.savez(tmp_path / "new.npz", size=np.ones(2), colour=["red", "blue"])
+    assert main(["encode", str(run.directory), str(tmp_path / "new.npz"), str(tmp_path / "codes.npz")]) == 0
+    for command, source in (("score", "new.npz"), ("encode", "new.npz")):
+        for output in (str(table), table.name):
+            assert main([command, str(run.directory), str(tmp_path / source), output]) == 2
+            assert "must not be an input" in capsys.readouterr().err
+    assert table.read_bytes() == before
+    moved, folder = tmp_path / "run", tmp_path / "tables"  # of a run on a folder with the table
+    shutil.copytree(run.directory, moved)
+    folder.mkdir()
+    shutil.copy(table, folder / "all.npz")
+    config = json.loads((moved / "config.json").read_text())
+    config["settings"]["data"] = config["data_path"] = str(folder)
+    (moved / "config.json").write_text(json.dumps(config))
+    for command, *inputs in (["sample"], ["decode", str(tmp_path / "codes.npz")]):
+        assert main([command, str(moved), *inputs, str(folder / "new.csv")]) == 2
+        assert f"must not lie in {folder}" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["all.npz"]
 
 
 def test_a_resumed_training_ends_with_the_same_weights(run, table, tmp_path):

@@ -1,6 +1,8 @@
 """Data of a run, and files in its directory."""
 
+import contextlib
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +125,25 @@ def files_of_run(directory: str | Path) -> list[Path]:
 def files_of_encoder(path: str | Path) -> list[Path]:
     """Return the files and folders of an encoder, which no output may replace.
 
+    Those of a run include its training data, on which `resume` and `report` depend.
+
     Args:
         path: path of a run, a `.keras` file, or an exported artifact.
     """
     path = Path(path)
     if (path / "config.json").is_file():
-        return files_of_run(path)
+        return [*files_of_run(path), *_places_of_data(path)]
     if not path.is_dir():
         return [path]
     # codes that were written next to an artifact are not part of it
     return [file for file in path.rglob("*") if file.is_file() and file.suffix != ".npz"]
+
+
+def _places_of_data(directory):
+    """Return the existing paths of the training data of a run, see `with_existing_data`; [] if unknown."""
+    config: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):  # a damaged run is reported where it is opened
+        config = json.loads((directory / "config.json").read_text())
+    given, known = config.get("settings", {}).get("data"), config.get("data_path")
+    places = [known, None if given in BUILT_IN else given]
+    return [Path(place) for place in places if place and Path(place).exists()]
