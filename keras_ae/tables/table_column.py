@@ -118,7 +118,7 @@ def as_columns(columns: Iterable[Mapping[str, Any] | TableColumn]) -> tuple[Tabl
     """
     if isinstance(columns, (str, bytes, Mapping, int)) or not isinstance(columns, Iterable):
         raise InputError(
-            f"columns must be a list of Columns, such as fit_columns(table). Received: {columns!r}"
+            f"columns must be a list of `TableColumn`s, such as fit_columns(table). Received: {columns!r}"
         )
     found = tuple(TableColumn.of(column) for column in columns)
     names = [column.name for column in found]

@@ -83,6 +83,18 @@ def test_labels_are_those_that_are_named_or_else_of_the_source(tmp_path):
         read_labelled_table(tmp_path / "b.npz", size, "none")
 
 
+def test_neither_the_named_labels_nor_those_of_the_source_are_inputs(tmp_path):
+    x = np.arange(40.0).reshape(20, 2)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2, columns=["size", "kind"])
+    data = load_table(tmp_path / "a.npz", label="kind")
+    assert [column.name for column in data.columns] == ["size"] and len(data.class_names) == 20
+    also = load_table(tmp_path / "a.npz", label="kind", ignore=["label"])  # naming it is not an error
+    assert also.columns == data.columns
+    found = load_table("breast-cancer", label="mean area")
+    assert not {"diagnosis", "mean area"} & {column.name for column in found.columns}
+    assert len(found.columns) == 29 and found.normal == ()  # "benign" is a diagnosis
+
+
 def test_the_arrays_of_an_npz_file_may_be_splits(tmp_path):
     x = np.arange(24.0).reshape(12, 2)
     arrays = {"x_train": x[:8], "y_train": np.arange(8) % 2, "x_test": x[8:], "y_test": [0, 1, 1, 0]}
@@ -118,7 +130,7 @@ def test_batches_are_a_function_of_seed_and_epoch_and_start_anywhere():
 
 def test_a_column_that_does_not_vary_is_named(tmp_path):
     np.savez(tmp_path / "flat.npz", a=np.arange(20.0), b=np.ones(20))
-    with pytest.warns(DataWarning, match="1 columns do not vary in the training rows: b"):
+    with pytest.warns(DataWarning, match="1 column does not vary in the training rows: b"):
         assert load_table(tmp_path / "flat.npz").columns[1].scale == 1.0
 
 

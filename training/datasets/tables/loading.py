@@ -38,14 +38,15 @@ def load_table(
             or .npz file; a folder with one such file, or with one for each split (`train.csv`, `valid.csv`,
             `test.csv`). An .npz file has `x_train`, `y_train`, `x_test` and so on, or `x` and `y`, with the
             names of the columns under `columns`, or one array for each column.
-        label: column with the labels, which are not an input of the model; `None`: that of the source, if
-            it defines one (`y` of an .npz file, the diagnosis).
+        label: column with the labels; `None`: that of the source, if it defines one (`y` of an .npz file, the
+            diagnosis). Neither this column nor that of the source is an input of the model.
         normal: labels of the normal rows. Only these rows are trained on, and rows with other labels are
-            anomalies; `None`: "benign" for "breast-cancer", otherwise all rows are normal.
+            anomalies; `None`: "benign" for the diagnosis of "breast-cancer", otherwise all rows are normal.
         categorical: columns whose numbers are categories.
         ignore: columns to leave out.
         columns: columns of a trained model, whose statistics and categories are used; other columns are left
-            out. `None`: all columns, described by the training rows.
+            out, and `categorical` and `ignore` have no effect. `None`: all columns, described by the training
+            rows.
         validation_fraction: share of the training rows held out for validation, if the source has none.
         test_fraction: share of all rows held out for test, if the source has no test rows.
         split_seed: seed of the draws.
@@ -71,14 +72,14 @@ def load_table(
     opened = open_table(source)
     opened.left_out.warn(opened.origin)
     table, official = _joined(opened)
-    table, labels, class_names, normal = _labelled(table, opened, label, normal)
-    table = _without(table, ignore, opened.origin)
+    labels, class_names, normal = _labelled(table, opened, label, normal)
     count = len(next(iter(table.values())))
     fractions = {"test": test_fraction, "validation": validation_fraction}
     rows = draw_splits(official, np.arange(count), fractions, split_seed)
     if normal:
         rows["train"] = _normal_rows(rows["train"], np.array(class_names)[labels], normal)
     if columns is None:
+        table = _inputs(table, {label, opened.label}, ignore, opened.origin)
         columns = fit_columns({name: values[rows["train"]] for name, values in table.items()}, categorical)
     store = TableStore(values_of(table, columns))
     _warn_of_constants(columns, store.array[rows["train"]], opened.origin)
@@ -207,16 +208,17 @@ def _origin_of_splits(opened, fractions, split_seed):
 
 
 def _labelled(table, opened, label, normal):
-    """Return the table without its labels, their numbers, their names, and the names of normal ones."""
+    """Return the labels of the rows as numbers or `None`, the names of all, and those of normal ones."""
+    usual = opened.normal if label in (None, opened.label) else ()
     label = opened.label if label is None else label
-    normal = tuple(opened.normal if normal is None else map(str, normal))
+    normal = tuple(usual if normal is None else map(str, normal))
     if label is None:
         if normal:
             raise InputError(
                 f"The table must have labels to train on normal rows. Received: normal={', '.join(normal)} "
                 "and no label. Name their column with --label."
             )
-        return table, None, (), ()
+        return None, (), ()
     _check_label(label, table, opened)
     values = table[label]
     if (gone := is_missing(values)).any():
@@ -230,8 +232,7 @@ def _labelled(table, opened, label, normal):
         raise InputError(
             f"normal must contain labels, among {some_of(names, 20)}. Received: {', '.join(unknown)}"
         )
-    rest = {name: values for name, values in table.items() if name != label}
-    return rest, numbers["all"], names, normal
+    return numbers["all"], names, normal
 
 
 def _check_label(label, table, opened):
@@ -241,14 +242,15 @@ def _check_label(label, table, opened):
         )
 
 
-def _without(table, ignore, origin):
+def _inputs(table, labels, ignore, origin):
+    """Return the columns that are inputs of a model: those that are neither labels nor to ignore."""
     unknown = [name for name in ignore if name not in table]
     if unknown:
         raise InputError(
             f"ignore must contain columns of {origin}, among {some_of(table, 20)}. "
             f"Received: {', '.join(unknown)}"
         )
-    kept = {name: values for name, values in table.items() if name not in ignore}
+    kept = {name: values for name, values in table.items() if name not in {*labels, *ignore}}
     if not kept:
         raise InputError(
             f"{origin} must have columns other than the label and those to ignore. Received: none"
@@ -264,5 +266,6 @@ def _warn_of_constants(columns, values, origin):
             if len(np.unique(own[~np.isnan(own)])) < 2
         ]
     if alike:
-        text = f"{origin}: {len(alike)} columns do not vary in the training rows: {some_of(alike)}."
+        what = "1 column does not" if len(alike) == 1 else f"{len(alike)} columns do not"
+        text = f"{origin}: {what} vary in the training rows: {some_of(alike)}."
         warnings.warn(DataWarning(text), stacklevel=3)
