@@ -2,15 +2,19 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from keras_ae.errors import DataWarning
 from keras_ae.training.cli import main
+from keras_ae.training.commands._run_embedding import measure_run
 from keras_ae.training.recipes import TabularRecipe
 from keras_ae.training.recipes.tables._measures import column_errors, detection, mean_row, pca_errors
 from keras_ae.training.report._tables import column_table
-from keras_ae.training.run import Run, train
+from keras_ae.training.run import Run, load_model, train
+from keras_ae.training.run_directory.initial_weights import start_from
 
 pytestmark = pytest.mark.slow
 SMALL = {"epochs": 2, "units": (4,), "latent_dim": 2}
@@ -93,6 +97,7 @@ def test_a_table_without_a_column_is_refused_in_one_line(run, tmp_path, capsys):
     assert main(["encode", str(run.directory), str(tmp_path / "other.npz"), str(tmp_path / "o.npz")]) == 2
     assert "must have the columns size, colour. Received: size, without colour." in capsys.readouterr().err
 
+
 def test_no_output_replaces_the_training_data_of_a_run(run, table, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(table.parent)
     before = table.read_bytes()
@@ -133,6 +138,64 @@ def test_changed_rows_are_noticed(run, table, tmp_path, capsys):
     arguments = ["--resume", str(run.directory), "--epochs", "3", "--data", str(tmp_path / "things.npz")]
     assert main(["train", "tabular", *arguments]) == 2
     assert "have changed since its training began" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def other_table(table, tmp_path_factory):
+    """The same rows, with the columns in another order and a further category, which comes first."""
+    with np.load(table) as file:
+        colour = np.where(np.arange(60) == 5, "azure", file["colour"])
+        path = tmp_path_factory.mktemp("other") / "other.npz"
+        np.savez(path, colour=colour, size=file["size"], kind=file["kind"])
+    return path
+
+
+def test_other_rows_are_measured_with_the_columns_of_the_model(run, other_table, monkeypatch):
+    measured = {}
+    monkeypatch.setattr(
+        "keras_ae.training.commands._run_embedding.measure_data",
+        lambda encoder, data, *_: measured.update(data=data) or SimpleNamespace(save=lambda directory: None),
+    )
+    with pytest.warns(DataWarning, match="azure"):
+        measure_run(run, data=str(other_table))
+    with np.load(other_table) as file:
+        size, colour = file["size"], file["colour"]
+    index = np.select([colour == "blue", colour == "red"], [0, 1], np.nan)  # in the order of the run
+    expected = np.stack([size, index], axis=1).astype("float32")
+    found = measured["data"]
+    np.testing.assert_array_equal(found.test.values(), expected[found.test.rows])
+    assert found.columns == run.recipe().load_data().columns  # also means and scales
+
+
+def test_initial_weights_belong_to_the_same_columns(run, table, other_table, tmp_path, capsys):
+    def refusal(path):
+        options = [
+            "--data",
+            str(path),
+            "--label",
+            "kind",
+            "--normal",
+            "usual",
+            "--latent-dim",
+            "2",
+            "--units",
+            "4",
+        ]
+        start = ["--init-from", str(run.directory), "--runs", str(tmp_path / "runs")]
+        assert main(["train", "tabular", *options, *start]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert "same columns in the same order" in refusal(other_table)
+    with np.load(table) as file:
+        arrays = dict(file)
+    recoloured = np.where(arrays["colour"] == "red", "green", arrays["colour"])
+    np.savez(tmp_path / "recoloured.npz", **{**arrays, "colour": recoloured})
+    line = refusal(tmp_path / "recoloured.npz")
+    assert "categories of the column colour" in line and "with blue, red; this table has blue, green" in line
+    np.savez(tmp_path / "larger.npz", **{**arrays, "size": 2 * arrays["size"]})
+    recipe = TabularRecipe(data=str(tmp_path / "larger.npz"), label="kind", normal=("usual",), **SMALL)
+    start_from(recipe.build(recipe.load_data(), 1), run.directory, load_model)  # means and scales may differ
 
 
 def test_baselines_by_hand(run):

@@ -16,6 +16,8 @@ from keras_ae.evaluation.report.embedding_report import report_outputs, write_pa
 from keras_ae.evaluation.report.measuring import measure_embedding
 from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
+from keras_ae.models.preprocessing import preprocessing_of
+from keras_ae.tables import as_columns
 from keras_ae.training.commands._foreign_encoder import (
     LabelledText,
     data_for_encoder,
@@ -47,7 +49,8 @@ def measure_run(
 
     Args:
         run: a `Run`.
-        data: other images, utterances or text; `None`: those of the run.
+        data: other images, utterances, text or rows; `None`: those of the run. Rows have the columns of the
+            model, whatever their order and their categories.
         budget, seeds, progress: as in `keras_ae.evaluation.embedding_report`.
         **images: `image_size`, `scale`, `channels` and `skip_broken` of `load_images`; by default, or if
             `None`, those of the run.
@@ -56,8 +59,11 @@ def measure_run(
         InputError: the data cannot be used; settings of images for a run on other data.
     """
     check_image_options(run.recipe(), **images)
-    recipe, examples = load_data_of(run, data=data, **images)
-    encoder = load_encoder(run.load_model())
+    model = run.load_model()
+    known = None if data is None else preprocessing_of(model)
+    columns = None if known is None or known.columns is None else as_columns(known.columns)
+    recipe, examples = load_data_of(run, data=data, columns=columns, **images)
+    encoder = load_encoder(model)
     about = {"run": "/".join(run.directory.resolve().parts[-2:]), "recipe": recipe.name}
     log = run.directory / LOG
     record = measure_data(encoder, examples, recipe.name, budget, seeds, about, progress, log)

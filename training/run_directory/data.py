@@ -69,12 +69,14 @@ def check_same_data(run: Any, fingerprint: DataFingerprint) -> None:
         )
 
 
-def load_data_of(run: Any, data: str | None = None, **others: Any) -> tuple[Any, Any]:
+def load_data_of(run: Any, data: str | None = None, *, columns: Any = None, **others: Any) -> tuple[Any, Any]:
     """Return `(recipe, data)` of a run, for measurements.
 
     Args:
         run: a `Run`.
         data: other data, or a new location of the same data; `None`: those of the run.
+        columns: columns of the run's model of a table, by which other rows are converted; `None`: those of
+            the training rows.
         **others: further settings of the recipe that replace those of the run; `None`: unchanged.
 
     Raises:
@@ -82,7 +84,7 @@ def load_data_of(run: Any, data: str | None = None, **others: Any) -> tuple[Any,
     """
     changed = {name: value for name, value in {"data": data, **others}.items() if value is not None}
     recipe = with_existing_data(run, dataclasses.replace(run.recipe(), **changed))
-    examples = recipe.load_data()
+    examples = recipe.load_data() if columns is None else recipe.load_data(columns=columns)
     fingerprint = DataFingerprint.of(examples, recipe.data)
     if data is None:
         check_same_data(run, fingerprint)

@@ -9,9 +9,12 @@ from keras_ae.errors import InputError
 from keras_ae.training.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import keras
 
     from keras_ae import models
+    from keras_ae.tables import TableColumn
     from keras_ae.training.datasets import BatchStream, TableData
 
 
@@ -72,7 +75,8 @@ class TabularRecipe(Recipe):
         if any(size < 1 for size in self.units):
             raise InputError(f"--units must be at least 1 each. Received: {' '.join(map(str, self.units))}")
 
-    def load_data(self) -> TableData:
+    def load_data(self, columns: Sequence[TableColumn] | None = None) -> TableData:
+        """Return the rows; `columns` are those of a trained model, `None`: those of the training rows."""
         from keras_ae.training.datasets import load_table
 
         return load_table(
@@ -81,6 +85,7 @@ class TabularRecipe(Recipe):
             normal=self.normal,
             categorical=self.categorical,
             ignore=self.ignore,
+            columns=columns,
         )
 
     def training_batches(self, data: TableData) -> BatchStream:
