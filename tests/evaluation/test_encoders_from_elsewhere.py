@@ -1,6 +1,7 @@
 """Encoders of other tools get their inputs in the form that they were trained on."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import keras
@@ -177,6 +178,33 @@ def test_the_preprocessing_layers_of_a_keras_model_show_the_range_of_its_inputs(
 def test_an_assumed_range_is_stated(tmp_path):
     conversion = load_encoder(channels_first(tmp_path / "model.onnx"), input_range="auto").conversion
     assert conversion.assumed and "an assumption" in conversion.describe()["text"]
+
+
+@pytest.mark.parametrize("option", ["layer", "output_name"])
+def test_maps_of_a_chosen_layer_are_pooled_by_either_option(option):
+    inputs = keras.Input((4, 6, 3))
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Conv2D(2, 1, name="maps")(inputs)))
+    maps = model.get_layer("maps")(IMAGES)
+    found = embedding_of(model, IMAGES, **{option: "maps"})
+    np.testing.assert_allclose(found, np.mean(maps, axis=(1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        embedding_of(model, IMAGES, "none", **{option: "maps"}), maps, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_pixel_options_leave_the_maps_of_an_export_of_this_package_as_they_are(tmp_path):
+    path = save_onnx(
+        tmp_path / "encode.onnx",
+        [("Identity", ["x"], ["embedding"], {})],
+        {"x": ("float32", (None, 4, 6, 3))},
+        {"embedding": ("float32", (None, 4, 6, 3))},
+        {},
+    )
+    known = {"modality": "images", "value_range": [0, 1]}
+    (tmp_path / "manifest.json").write_text(json.dumps({"preprocessing": known}))
+    for options in ({}, {"scale": 255}):
+        found = embedding_of(path, IMAGES * options.get("scale", 1), **options)
+        np.testing.assert_allclose(found, IMAGES, rtol=1e-6)
 
 
 TABLE = GENERATOR.normal(size=(9, 3)).astype("float32")

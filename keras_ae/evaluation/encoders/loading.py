@@ -221,13 +221,15 @@ def _adapted(loaded, options, run, function=None, pack=dict, known_range=None, i
         known = None  # the given numbers hold, instead of the range that the encoder declares
     assumed_layout = "nhwc" if function is None else function.assumed_layout
     conversion = conversion_of(loaded.inputs, options, known_range, assumed_layout)
-    loaded = replace(loaded, preprocessing=known, conversion=conversion)
     if conversion is None:
-        return loaded
+        return replace(loaded, preprocessing=known)
     adapted = AdaptedEncoder.of(run, pack, conversion, function)
-    elsewhere = known is None or known.modality == "speech" or options.output_name is not None
+    own = loaded.preprocessing  # also if other numbers hold in place of its range
+    elsewhere = own is None or own.modality == "speech" or options.output_name is not None
     return replace(
         loaded,
+        preprocessing=known,
+        conversion=conversion,
         embed=adapted.embed,
         codes=adapted.codes(loaded.codes),
         reconstruct=adapted.reconstruct(loaded.reconstruct, inverted),
@@ -256,8 +258,9 @@ def _keras_model(path):
 
 def _of_model(model, name, layer, decode, options, kind="Keras model"):
     """Return the encoder of a Keras model, with a conversion of its inputs only if `options` ask for one."""
-    layer = options.output_name or layer
-    loaded = _of_keras(model, name, layer, decode, kind)
+    if layer is not None:  # a layer is the output that the caller chooses
+        options = replace(options, output_name=layer)
+    loaded = _of_keras(model, name, options.output_name, decode, kind)
     loaded = replace(loaded, preprocessing=preprocessing_of(model), inputs=keras_inputs(model))
     if not options.given:
         return loaded
