@@ -226,7 +226,7 @@ def test_a_declared_table(results, write, two, tmp_path):
     declared = DECLARED.replace('measure = "", decimals = 1', 'measure = "x"')
     assert results.main(write(two, declared)) == 0
     page = (tmp_path / "results" / "speed.md").read_text()
-    command = "`python benchmarks/example.py --record docs/results/example.json` (41 min)"
+    command = "`python benchmarks/example.py --record docs/results/example.json` (up to 41 min a row)"
     assert page.splitlines()[2:] == [
         "# Speed",
         "",
