@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import importlib
+import inspect
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import keras_ae
 from keras_ae.training.cli import all_commands
 from keras_ae.training.recipes import RECIPES
 
@@ -76,6 +78,17 @@ def test_code_of_a_page_is_python_whose_imports_exist(page):
                 assert not missing, f"{page.name}: {node.module} has no {missing}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_names_of_the_package_in_the_code_of_a_page_exist_after_import_keras_ae(page):
+    trees = [ast.parse(block) for block in blocks(page, "python") if not block.startswith(">>>")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "keras_ae":
+            assert "keras_ae" in imported, f"{page.name}: import keras_ae"
+            assert node.attr in keras_ae.__all__, f"{page.name}: keras_ae.{node.attr} must be imported"
+
+
 def test_the_page_of_the_installation_lists_the_extras():
     page = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", page, re.M)
@@ -107,12 +120,16 @@ def test_commands_of_the_pages_exist_with_their_recipes_and_options():
         if command.startswith("--"):
             continue
         assert command in known, f"{page}: keras-ae {command}"
-        if command != "train" or words[0] == "RECIPE" or words[0].startswith("--"):
+        options = {word[2:].split("=")[0].removeprefix("no-") for word in words if word.startswith("--")}
+        if command != "train":
+            named = {name.replace("_", "-") for name in inspect.signature(known[command].function).parameters}
+            assert options <= named, f"{page}: keras-ae {command}: {options - named}"
+            continue
+        if words[0] == "RECIPE" or words[0].startswith("--"):
             continue
         recipe = words[0]
         assert recipe in RECIPES, f"{page}: {recipe}"
         fields = {field.name.replace("_", "-") for field in dataclasses.fields(RECIPES[recipe])}
-        options = {word[2:].split("=")[0].removeprefix("no-") for word in words if word.startswith("--")}
         assert options <= fields | OPTIONS_OF_TRAIN, f"{page}: {recipe}: {options - fields}"
         seen += 1
     assert seen > 10
