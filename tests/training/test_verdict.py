@@ -21,7 +21,7 @@ def of(mse, settings=None, bits=24.0, rows=ROWS):
 def test_codes_are_compared_with_codes_that_are_not_longer():
     assert of(0.02) == ["MSE is 0.0200; the baseline k-means has 0.0130 with at most 24 bits."]
     assert of(0.08) == [
-        "MSE is 0.0800; the baseline k-means has 0.0130 with at most 24 bits, and 1 more are better."
+        "MSE is 0.0800; the baseline k-means has 0.0130 with at most 24 bits, and 1 more is better."
     ]
     assert of(0.012) == []
     assert of(0.013) == []  # equal is not behind
@@ -48,6 +48,21 @@ def test_of_accuracies_the_higher_is_better_and_of_speakers_neither():
     (text,) = verdicts({"test": test, "baselines": rows}, {})
     assert text.endswith("is 0.500; the baseline untrained has 0.600.")
     assert verdicts({"test": {**test, "phone_accuracy": 0.7}, "baselines": rows}, {}) == []
+
+
+def test_detectors_of_anomalies_are_compared():
+    rows = {
+        "PCA-1": {"auc": 0.95, "average_precision": 0.90},
+        "isolation forest": {"auc": 0.94, "average_precision": 0.70},
+        "chance": {"auc": 0.93},
+        "mean row": {"error": 1.0},
+    }
+    test = {"auc": 0.92, "average_precision": 0.80, "error": 0.5}
+    first, second = verdicts({"test": test, "baselines": rows}, {"latent_dim": 8})
+    assert first.endswith("is 0.920; the baseline PCA-1 has 0.950, and 2 more are better.")
+    assert second.endswith("is 0.800; the baseline PCA-1 has 0.900.")
+    better = {"auc": 0.96, "average_precision": 0.95, "error": 0.5}
+    assert verdicts({"test": better, "baselines": rows}, {"latent_dim": 8}) == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from keras_ae.pages.tables import is_finite_number
 from keras_ae.training.report._tables import baselines_of, key_of, lower_is_better, measured
 
 # A speaker that is predicted worse may be intended, so that no verdict is possible.
-HIGHER_IS_BETTER = ("probe_accuracy", "phone_accuracy", "context_accuracy", "gain")
+HIGHER_IS_BETTER = (
+    "probe_accuracy",
+    "phone_accuracy",
+    "context_accuracy",
+    "gain",
+    "auc",
+    "average_precision",
+)
 ADVICE = (
     "Train longer (--epochs) if the learning curves still fall; otherwise try another learning rate or a "
     "larger model."
@@ -51,7 +58,8 @@ def _verdict(key, own, rows, settings):
     if not better:
         return ""
     length = f" with at most {format_number(bits)} bits" if same else ""
-    more = f", and {len(better) - 1} more are better" if better[1:] else ""
+    others = len(better) - 1
+    more = f", and {others} more {'is' if others == 1 else 'are'} better" if others else ""
     value, best = format_number(value, 3), format_number(found[better[0]], 3)
     return f"{run_label(key)} is {value}; the baseline {better[0]} has {best}{length}{more}."
 
