@@ -1,12 +1,15 @@
 """`keras-ae train --config FILE`: the settings of a run or of a file, and what is refused in one line."""
 
 import json
+from inspect import signature
 
 import pytest
 
 from keras_ae.training import run as run_module
 from keras_ae.training.cli import main
-from keras_ae.training.recipes import CpcRecipe, VaeRecipe, VqVaeRecipe
+from keras_ae.training.command_line.config_file import OPTIONS
+from keras_ae.training.command_line.training import train_command
+from keras_ae.training.recipes import CpcRecipe, TabularRecipe, VaeRecipe, VqVaeRecipe
 
 
 @pytest.fixture
@@ -57,6 +60,33 @@ def test_data_that_are_not_found_from_here_are_those_of_the_run(repeat, tmp_path
     saved = record(VqVaeRecipe(data="images"), data_path=str(tmp_path / "images"))
     assert repeat(saved)[0].data == str(tmp_path / "images")
     assert repeat(saved, "--data", "others")[0].data == "others"
+
+
+def test_data_of_the_same_name_in_this_folder_are_not_those_of_the_run(repeat, tmp_path, monkeypatch):
+    for place in ("here", "there"):
+        (tmp_path / place / "images").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    known = tmp_path / "there" / "images"
+    saved = record(VqVaeRecipe(data="images"), data_path=str(known))
+    assert repeat(saved)[0].data == str(known)
+    assert repeat(saved, "--data", "images")[0].data == "images"
+    known.rmdir()
+    assert repeat(saved)[0].data == "images"
+
+
+def test_options_of_train_may_be_before_the_recipe(repeat, capsys):
+    for before in (["--runs", "vae"], ["--runs=vae"], ["--init_from", "vae"]):
+        recipe, options = repeat({"epochs": 3}, recipe=[*before, "vqvae"])
+        assert recipe == VqVaeRecipe(epochs=3) and "vae" in map(str, options.values())
+    assert repeat(record(VaeRecipe()), "--runs", "x", "vae", "--epochs", "3")[0] == VaeRecipe(epochs=3)
+    model = ["--model", "vae"]  # the value of an option of the recipe is none
+    assert repeat(record(TabularRecipe(model="autoencoder")), *model)[0] == TabularRecipe(model="vae")
+    assert repeat(record(VaeRecipe()), "--runs", "x", "tabluar") == 2
+    assert "RECIPE must be one of autoencoder, vae, " in capsys.readouterr().err
+    assert {f"--{name.replace('_', '-')}" for name in signature(train_command).parameters} == {
+        "--recipe",
+        *OPTIONS,
+    }
 
 
 def test_a_file_of_settings_alone_needs_the_recipe(repeat, capsys):

@@ -9,6 +9,8 @@ from typing import Any
 from keras_ae.errors import InputError
 from keras_ae.training.command_line.parsing import given_options
 
+OPTIONS = ("--runs", "--resume", "--init-from", "--config")  # of `train`, with a value each
+
 
 def with_config(arguments: Sequence[str], recipes: Mapping[str, type]) -> list[str]:
     """Return the arguments of a command with the settings of its `--config` as options.
@@ -77,25 +79,40 @@ def _content_of(path):
 
 
 def _recipe_of(arguments, saved, path, recipes):
-    """Return `(name of the recipe, arguments behind it)`."""
-    named = arguments[1] if len(arguments) > 1 and not arguments[1].startswith("-") else None
+    """Return `(name of the recipe, the other arguments of `train`)`."""
+    place = _place_of_recipe(arguments)
+    named = None if place is None else arguments[place]
     if named is None and saved is None:
         raise InputError(
             f"RECIPE is required, because {path} does not contain the name of a recipe: "
             f"keras-ae train RECIPE --config {path}"
         )
+    if named is not None and named not in recipes:
+        raise InputError(f"RECIPE must be one of {', '.join(recipes)}. Received: {named}")
     if saved is not None and saved not in recipes:
         raise InputError(f"The recipe of {path} must be one of {', '.join(recipes)}. Received: {saved}")
     if named is not None and saved is not None and named != saved:
         raise InputError(f"RECIPE must be {saved}, that of {path}. Received: {named}")
-    return named or saved, arguments[1 if named is None else 2 :]
+    return named or saved, [one for number, one in enumerate(arguments) if number not in (0, place)]
+
+
+def _place_of_recipe(arguments):
+    """Return the position of the recipe: options of `train`, not of the recipe, may be before it."""
+    number = 1
+    while number < len(arguments) and arguments[number].startswith("-"):
+        option, equals, _ = arguments[number].replace("_", "-").partition("=")
+        if option not in OPTIONS:
+            return None
+        number += 1 if equals else 2
+    return number if number < len(arguments) else None
 
 
 def _places(content, settings):
     """Return the settings of a run that it stores next to the others: where its data and weights were."""
     found = {}
     known, data = content.get("data_path"), settings.get("data")
-    if known and not (data and Path(data).exists()):
+    # a relative path may exist in this folder as well, where it is that of other data
+    if known and (Path(known).exists() or not (data and Path(data).exists())):
         found["data"] = known
     if content.get("init_from"):
         found["init_from"] = content["init_from"]

@@ -20,8 +20,8 @@ def place_of_data(recipe: Any) -> str | None:
 def with_existing_data(run: Any, recipe: Any) -> Any:
     """Return `recipe`, that of a run, with the current location of its data.
 
-    A relative path is relative to the folder in which the training began; if the data are not found,
-    the absolute path is used.
+    A relative path is relative to the folder in which the training began: the absolute path is used
+    wherever it exists.
 
     Args:
         run: a `Run`.
@@ -30,12 +30,12 @@ def with_existing_data(run: Any, recipe: Any) -> Any:
     Raises:
         InputError: the data are missing; the message names the location and the option.
     """
-    if recipe.data in BUILT_IN or Path(recipe.data).exists():
+    if recipe.data in BUILT_IN:
         return recipe
-    known = run.config.get("data_path")
-    if recipe.data == run.recipe().data:
-        if known and Path(known).exists():
-            return dataclasses.replace(recipe, data=known)
+    known, own = run.config.get("data_path"), recipe.data == run.recipe().data
+    if own and known and known != place_of_data(recipe) and Path(known).exists():
+        return dataclasses.replace(recipe, data=known)
+    if own and not Path(recipe.data).exists():
         raise InputError(
             f"{known or recipe.data}, the data of {run.directory}, no longer exists. If it was moved, "
             "pass its new path with --data."
@@ -83,7 +83,9 @@ def load_data_of(run: Any, data: str | None = None, *, columns: Any = None, **ot
         InputError: the data are missing or have changed, and no others are given.
     """
     changed = {name: value for name, value in {"data": data, **others}.items() if value is not None}
-    recipe = with_existing_data(run, dataclasses.replace(run.recipe(), **changed))
+    recipe = dataclasses.replace(run.recipe(), **changed)
+    if data is None or not Path(data).exists():
+        recipe = with_existing_data(run, recipe)
     examples = recipe.load_data() if columns is None else recipe.load_data(columns=columns)
     fingerprint = DataFingerprint.of(examples, recipe.data)
     if data is None:
@@ -103,6 +105,7 @@ FILES = (
     "model.keras",
     "metrics.json",
     "history.csv",
+    "training.json",
     "report.html",
     "reading.json",
     "embedding.json",

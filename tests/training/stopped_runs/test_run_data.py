@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ae.training.cli import main
-from keras_ae.training.run_directory.data import load_data_of
+from keras_ae.training.run_directory.data import files_of_run, load_data_of
 from keras_ae.training.run_directory.fingerprint import FILE, DataFingerprint
 from run_files import config_of, rewrite, unfinish
 
@@ -75,9 +75,12 @@ def test_a_folder_that_was_moved_is_named_and_may_be_given(images, folder_run, t
     assert config_of(folder_run)["settings"]["data"] == str(tmp_path / "moved")
 
 
-def test_a_relative_path_holds_where_the_training_began(images, folder_run, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("others", [False, True], ids=["", "other_data_have_the_same_name_elsewhere"])
+def test_a_relative_path_holds_where_the_training_began(images, folder_run, tmp_path, monkeypatch, others):
     rewrite(folder_run, settings={"data": "images"})
     (tmp_path / "elsewhere").mkdir()
+    if others:
+        shutil.copytree(images / "a", tmp_path / "elsewhere" / "images" / "b")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert main(["train", "autoencoder", "--resume", str(folder_run)]) == 0
 
@@ -118,6 +121,10 @@ def test_a_report_on_other_data_says_so(run, small_npz, tmp_path, monkeypatch, c
     shutil.copy(small_npz, tmp_path / "same.npz")
     assert main(["report", str(run), "--data", str(tmp_path / "same.npz")]) == 0
     assert "other data" not in capsys.readouterr().out
+
+
+def test_every_file_that_a_training_writes_is_one_of_the_run(trained_run):
+    assert set(files_of_run(trained_run)) == set(trained_run.iterdir())
 
 
 def test_a_fingerprint_has_a_digest_of_everything(trained_run):
