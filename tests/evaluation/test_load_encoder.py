@@ -226,10 +226,25 @@ def test_what_is_no_encoder_is_refused(tmp_path):
     (tmp_path / "broken.keras").write_text("no")
     (tmp_path / "broken.onnx").write_text("no")
     for path in (tmp_path / "none", tmp_path, tmp_path / "broken.keras", tmp_path / "broken.onnx"):
-        with pytest.raises(InputError):
-            load_encoder(path, endpoint="encode")
+        with pytest.raises(InputError, match="does not exist|is not a readable"):
+            load_encoder(path)
     with pytest.raises(InputError, match="encoder must be a model"):
         load_encoder(3)
+
+
+def test_options_without_a_meaning_for_an_encoder_are_refused(tmp_path):
+    model = functional()
+    model.save(tmp_path / "model.keras")
+    saved = write_saved_model(tmp_path / "saved", encode=lambda x: {"embedding": x})
+    file = write_onnx(tmp_path / "file.onnx", "batch")
+    for encoder, kind in ((saved, "saved"), (file, "file.onnx"), (lambda x: x, "a function")):
+        with pytest.raises(InputError, match=f"layer must be used only with .* Received: .*{kind}"):
+            load_encoder(encoder, layer="narrow")
+    for encoder in (model, tmp_path / "model.keras", file, lambda x: x):
+        with pytest.raises(InputError, match="endpoint must be used only with a SavedModel or"):
+            load_encoder(encoder, endpoint="encode")
+    with pytest.raises(InputError, match="layer and output_name must not be given together. Received:"):
+        load_encoder(model, layer="narrow", output_name="dense")
 
 
 def test_data_of_another_scale_than_that_of_the_encoder_are_refused():

@@ -36,6 +36,7 @@ KINDS = {  # kinds of examples that are raw data of each modality
     "values": ("images", "vectors", "sequences", "arrays"),
 }
 INPUT_OPTIONS = tuple(field.name for field in fields(InputOptions))  # arguments of `load_encoder`
+ENDPOINTS = "a SavedModel or a directory of ONNX files"  # encoders that `endpoint` is valid for
 WAVEFORMS = 16  # batch size of waveforms, whose encoders need memory for many frames of many channels
 
 
@@ -106,21 +107,21 @@ def load_encoder(
 ) -> LoadedEncoder:
     """Load an encoder from a model, a file or a function.
 
-    An encoder that was made elsewhere may take its inputs in another form than the data have. Images
-    `(examples, height, width, channels)` are passed in the layout and, resized, in the size that the axes of
-    its input fix. With `scale`, `input_range`, `mean` or `std`, pixel values v become, with u = v / scale in
-    [0, 1] and the range (low, high)::
+    Images `(examples, height, width, channels)` are transposed to the layout of the encoder's input and
+    resized to its fixed size. With `scale`, `input_range`, `mean` or `std`, pixel values v become, with
+    u = v / scale in [0, 1] and the range (low, high)::
 
         x = (low + (high - low) u - mean) / std
 
-    Maps and tokens of such encoders are pooled to their mean over positions, tokens by the mask.
+    Maps and tokens of encoders made elsewhere are pooled to their mean over positions, tokens by the mask.
 
     Args:
         encoder: a model of this package; any `keras.Model` or layer; a path to a `.keras` file,
             to a directory that contains `model.keras`, to a SavedModel or its version, or to an ONNX
             file or a directory of ONNX files; or a function from a batch to an array.
         layer: the layer of a functional Keras model whose output is the embedding; `None`: its
-            only bottleneck of `keras_ae.layers`, else the output of the model.
+            only bottleneck of `keras_ae.layers`, else the output of the model. It is `output_name` for
+            these models: pass one of them.
         endpoint: signature of a SavedModel, or name of an ONNX file; `None`: `encode`, else
             `serving_default`, else the only one.
         decode: function from embeddings to reconstructions, for an encoder without a decoder.
@@ -161,27 +162,46 @@ def load_encoder(
         sample_rate=sample_rate,
     )
     if isinstance(encoder, LoadedEncoder):
-        given = [*options.given, *(["layer"] if layer else []), *(["endpoint"] if endpoint else [])]
-        if given or decode is not None:
-            raise InputError(
-                f"{', '.join(given or ['decode'])} must be given to load_encoder. Received: an encoder that "
-                "is loaded already"
-            )
-        return encoder
+        return _unchanged(encoder, options, {"layer": layer, "endpoint": endpoint, "decode": decode})
+    if layer is not None and output_name is not None:
+        raise InputError(
+            f"layer and output_name must not be given together. Received: {layer=}, {output_name=}. "
+            "Both choose the embedding: pass one of them."
+        )
     if isinstance(encoder, (str, os.PathLike)):
         return _of_path(Path(encoder), layer, endpoint, decode, options)
     if isinstance(encoder, keras.Layer) or callable(getattr(encoder, "embed", None)):
-        return _of_model(encoder, type(encoder).__name__, layer, decode, options)
+        return _of_model(encoder, type(encoder).__name__, layer, endpoint, decode, options)
     if callable(encoder):
-        if options.output_name is not None:
-            raise InputError("output_name must be used only with a model or a file. Received: a function")
-        name = getattr(encoder, "__name__", type(encoder).__name__)
-        loaded = LoadedEncoder("function", name, encoder, reconstruct=_through(encoder, decode))
-        return _adapted(loaded, options, encoder)
+        return _of_function(encoder, layer, endpoint, decode, options)
     raise InputError(
         "encoder must be a model, a path to a saved one, or a function of a batch. "
         f"Received: {type(encoder).__name__}"
     )
+
+
+def _unchanged(encoder, options, others):
+    given = [*options.given, *(name for name, value in others.items() if value is not None)]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} must be given to load_encoder. Received: an encoder that is loaded already"
+        )
+    return encoder
+
+
+def _refused(name, value, valid, received):
+    """Raise an error if an option is given that has no meaning for this kind of encoder."""
+    if value is not None:
+        raise InputError(f"{name} must be used only with {valid}. Received: {received}")
+
+
+def _of_function(function, layer, endpoint, decode, options):
+    _refused("layer", layer, "a functional Keras model", "a function")
+    _refused("endpoint", endpoint, ENDPOINTS, "a function")
+    _refused("output_name", options.output_name, "a model or a file", "a function")
+    name = getattr(function, "__name__", type(function).__name__)
+    loaded = LoadedEncoder("function", name, function, reconstruct=_through(function, decode))
+    return _adapted(loaded, options, function)
 
 
 def _of_path(path, layer, endpoint, decode, options):
@@ -190,7 +210,10 @@ def _of_path(path, layer, endpoint, decode, options):
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras":
-        return _of_model(_keras_model(path), path.name, layer, decode, options, kind="Keras file")
+        return _of_model(_keras_model(path), path.name, layer, endpoint, decode, options, kind="Keras file")
+    _refused("layer", layer, "a functional Keras model", f"{path}. Choose its output by output_name=")
+    if path.suffix == ".onnx":
+        _refused("endpoint", endpoint, ENDPOINTS, path)
     function, decoder = open_artifact(path, endpoint, options.output_name)
     kind = "ONNX file" if type(function).__name__ == "OnnxFunction" else "SavedModel"
     loaded = _of_artifact(function, decoder, kind, path, decode)
@@ -256,8 +279,9 @@ def _keras_model(path):
         raise InputError(f"{path} is not a readable Keras model ({reason}).") from error
 
 
-def _of_model(model, name, layer, decode, options, kind="Keras model"):
+def _of_model(model, name, layer, endpoint, decode, options, kind="Keras model"):
     """Return the encoder of a Keras model, with a conversion of its inputs only if `options` ask for one."""
+    _refused("endpoint", endpoint, ENDPOINTS, f"a {kind}. Choose its layer by layer=")
     if layer is not None:  # a layer is the output that the caller chooses
         options = replace(options, output_name=layer)
     loaded = _of_keras(model, name, options.output_name, decode, kind)
