@@ -24,6 +24,7 @@ from keras_ae.progress import shown
 from keras_ae.training.callbacks import BestModel, EpochProgress, RunState, TrainingFacts
 from keras_ae.training.callbacks.training_facts import FILE as FACTS
 from keras_ae.training.recipes import RECIPES, Recipe
+from keras_ae.training.recipes.option_names import errors_in_options
 from keras_ae.training.report.page import write_report
 from keras_ae.training.report.summary import failed_measurements
 from keras_ae.training.run_directory.base_model import trained_base, untrained_base, with_data_of_base
@@ -283,7 +284,8 @@ def _trained(recipe, made, create, verbose, init_from, held, callbacks=()):
         held.enter_context(RunLock(run.directory))
         init_from = run.config.get("init_from")
         recipe = with_existing_data(run, recipe)
-    data = recipe.load_data()
+    with errors_in_options(*recipe.settings()):
+        data = recipe.load_data()
     fingerprint = DataFingerprint.of(data, recipe.data)
     if run is not None:
         check_same_data(run, fingerprint)

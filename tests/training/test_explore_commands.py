@@ -113,6 +113,20 @@ def test_a_model_without_a_prior_gets_a_mixture_of_its_embeddings(run, loaded, p
     assert "keras-ae train vqvae-prior --model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "option, start",
+    [
+        (["--labels", "1"], "--labels must be left out"),
+        (["--length", "3"], "--length must be used only with a model of sequences"),
+        (["--batch-size", "0"], "--num, --num-components and --batch-size must be at least 1"),
+    ],
+)
+def test_options_are_refused_before_the_mixture_is_fitted(option, start, run, place, capsys, monkeypatch):
+    monkeypatch.setattr("keras_ae.training.commands.sample.GaussianMixtureSampler.adapt", None)
+    assert run("sample", "plain", "a.npz", "--data", place / "x.npz", *option) == 2
+    assert capsys.readouterr().err.startswith(f"keras-ae: {start}")
+
+
 @pytest.mark.parametrize("model", ["vae", "codes"])
 def test_decoded_codes_are_the_clipped_reconstructions(run, loaded, place, model, tmp_path):
     assert run("encode", model, place / "images", "codes.npz") == 0
@@ -219,6 +233,8 @@ def test_codes_of_speech_are_decoded_in_the_given_voice(tmp_path, monkeypatch, c
     assert main(["decode", "model.keras", "codes.npz", "voice"]) == 2
     assert "--speaker must be given" in capsys.readouterr().err
     assert main(["decode", "model.keras", "codes.npz", "voice", "--speaker", "1", "--iterations", "2"]) == 0
+    assert main(["decode", "model.keras", "codes.npz", "other", "--speaker", "1", "--iterations", "0"]) == 2
+    assert "--iterations must be at least 1. Received: 0" in capsys.readouterr().err
     codes = arrays("codes.npz")
     rows = codes["codes"][codes["offsets"][1] :]
     frames = model.decode(rows[None], speaker=np.array([1]))
@@ -233,9 +249,23 @@ def test_codes_of_speech_are_decoded_in_the_given_voice(tmp_path, monkeypatch, c
     "command, start",
     [
         (["sample", "vae", "a.gif"], "OUTPUT must be a folder, a .png file or an .npz file"),
-        (["sample", "vae", "a.png", "--num", "0"], "--num and --num-components must be at least 1"),
+        (
+            ["sample", "vae", "a.png", "--num", "0"],
+            "--num, --num-components and --batch-size must be at least 1",
+        ),
         (["sample", "vae", "a.png", "--num", "500"], "OUTPUT must be a folder or an .npz file"),
         (["sample", "vae", "a.png", "--labels", "1"], "--labels must be left out"),
+        (["sample", "prior", "a.png", "--labels", "7"], "--labels must be"),
+        (["sample", "vae", "a.png", "--data", "x.npz"], "--data must be used only with a model without a"),
+        (["sample", "vae", "a.png", "--length", "3"], "--length must be used only with a model of sequences"),
+        (
+            ["sample", "prior", "a.png", "--labels", "0", "--length", "3"],
+            "--length must be used only with a model of sequences",
+        ),
+        (
+            ["sample", "prior", "a.png", "--labels", "0", "--num-components", "10"],
+            "--num-components must be used only with a model without a prior",
+        ),
         (["decode", "vae", "x.npz", "a.npz"], "CODES must contain embedding"),
         (["decode", "vae", "no.npz", "a.npz"], "no.npz does not exist"),
         (["decode", "vae", "z.npz", "z.npz"], "The output z.npz must not be an input"),
@@ -244,11 +274,11 @@ def test_codes_of_speech_are_decoded_in_the_given_voice(tmp_path, monkeypatch, c
             ["interpolate", "vae", "x.npz", "one.npz", "a.npz"],
             "FIRST and SECOND must contain the same",
         ),
-        (["interpolate", "vae", "x.npz", "x.npz", "a.npz", "--steps", "1"], "steps must be at least 2"),
+        (["interpolate", "vae", "x.npz", "x.npz", "a.npz", "--steps", "1"], "--steps must be at least 2"),
         (["score", "vae", "x.npz", "a.txt"], "OUTPUT must be a .csv or .npz file"),
         (["score", "vae", "x.npz", "a.csv", "--label", "kind"], "--label must be used only with tables"),
         (["score", "rows", "x.npz", "a.csv", "--skip-broken"], "--skip-broken must be used only with images"),
-        (["score", "rows", "t.npz", "a.csv", "--label", "b"], "label must be a column of npz file t.npz"),
+        (["score", "rows", "t.npz", "a.csv", "--label", "b"], "--label must be a column of npz file t.npz"),
         (["score", "rows", "t.npz", "a.csv", "--batch-size", "0"], "--batch-size must be at least 1"),
         (["sample", "rows", "a.npz"], "OUTPUT must be a .csv file for rows of a table"),
         (["sample", "rows", "a.csv", "--speaker", "1"], "--speaker must be used only with speech"),

@@ -4,6 +4,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from keras_ae.training.recipes import TabularRecipe
 from keras_ae.training.recipes.tables._measures import column_errors, detection, mean_row, pca_errors
 from keras_ae.training.report._tables import column_table
 from keras_ae.training.run import Run, load_model, train
+from keras_ae.training.run_directory.checkpoint import Checkpoint
 from keras_ae.training.run_directory.initial_weights import start_from
 
 pytestmark = pytest.mark.slow
@@ -121,14 +123,35 @@ def test_no_output_replaces_the_training_data_of_a_run(run, table, tmp_path, cap
     assert [path.name for path in folder.iterdir()] == ["all.npz"]
 
 
-def test_a_resumed_training_ends_with_the_same_weights(run, table, tmp_path):
-    recipe = TabularRecipe(data=str(table), label="kind", normal=("usual",), **{**SMALL, "epochs": 1})
-    stopped = train(recipe, runs=tmp_path, verbose=False)
-    longer = train(TabularRecipe(epochs=2), runs=tmp_path, resume=stopped.directory, verbose=False)
-    assert Run.open(longer.directory).finished and longer.recipe().epochs == 2
-    again = train(TabularRecipe(**run.recipe().settings()), runs=tmp_path / "again", verbose=False)
-    for one, other in zip(run.load_model().weights, again.load_model().weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+class Stop(keras.callbacks.Callback):
+    """An interruption after the first epoch, as by Ctrl-C."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_training_ends_with_the_same_weights(table, tmp_path):
+    recipe = TabularRecipe(data=str(table), label="kind", normal=("usual",), batch_size=8, **SMALL)
+    keras.utils.clear_session()  # layers are numbered as in a process of their own
+    whole = train(recipe, runs=tmp_path / "whole", verbose=False)
+    keras.utils.clear_session()
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, runs=tmp_path / "stopped", verbose=False, callbacks=[Stop()])
+    (stopped,) = (tmp_path / "stopped" / "tabular").iterdir()
+    checkpoint = Checkpoint(stopped / "checkpoint.npz")
+    assert checkpoint.state["epoch"] == 1 and not Run.open(stopped).finished
+    keras.utils.clear_session()
+    resumed = train(TabularRecipe(), resume=stopped, verbose=False)
+    assert Run.open(resumed.directory).finished
+    first, second = (Checkpoint(one.directory / "checkpoint.npz") for one in (whole, resumed))
+    assert first.state["epoch"] == second.state["epoch"] == 2
+    assert first.state["history"] == second.state["history"]
+    assert set(first.arrays) == set(second.arrays)
+    for name, value in first.arrays.items():  # also of the optimiser
+        np.testing.assert_array_equal(second.arrays[name], value, err_msg=name)
+    changed = [not np.array_equal(checkpoint.arrays[name], value) for name, value in first.arrays.items()]
+    assert any(changed)  # the second epoch trains
 
 
 def test_changed_rows_are_noticed(run, table, tmp_path, capsys):
@@ -218,11 +241,15 @@ def test_baselines_by_hand(run):
     [
         (["--units", "8", "0"], "--units must be at least 1 each. Received: 8 0"),
         (["--observation-scale", "0"], "--observation-scale must be a positive number"),
-        (["--label", "age"], "label must be a column of breast cancer"),
+        (["--label", "age"], "--label must be a column of breast cancer"),
+        (["--normal", "good"], "--normal must contain labels, among benign, malignant. Received: good"),
+        (["--ignore", "age"], "--ignore must contain columns of breast cancer"),
+        (["--categorical", "age"], "--categorical must contain names of columns"),
         (["--data", "none.csv"], "none.csv does not exist: the source must be"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_in_one_line(options, message, capsys, tmp_path):
     assert main(["train", "tabular", "--runs", str(tmp_path), *options]) == 2
-    assert message in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"keras-ae: {message}")
     assert not list(tmp_path.iterdir())

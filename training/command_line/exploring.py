@@ -23,7 +23,7 @@ def sample_command(
     labels: tuple[int, ...] | None = None,
     speaker: str | None = None,
     length: int | None = None,
-    num_components: int = 10,
+    num_components: int | None = None,
     data: str | None = None,
     batch_size: int = 256,
 ) -> int:
@@ -43,7 +43,8 @@ def sample_command(
         labels: Class of the examples, one number for all or one for each, for a model with labels.
         speaker: Name or number of the speaker, for a model with speakers.
         length: Length in codes, for a model of sequences.
-        num_components: Number of components of the Gaussian mixture of a model without a prior.
+        num_components: Number of components of the Gaussian mixture of a model without a prior; by default
+            10.
         data: Source of the images or rows to whose embeddings the mixture is fitted; by default those of the
             training of the run.
         batch_size: Number of examples that are decoded at once.

@@ -9,6 +9,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.tables import TableColumn, as_columns
 from keras_ae.training.datasets.tables.loading import read_labelled_table
+from keras_ae.training.recipes.option_names import errors_in_options
 
 
 class RowStream:
@@ -44,7 +45,8 @@ class RowStream:
         if batch_size < 1:
             raise InputError(f"--batch-size must be at least 1. Received: {batch_size}")
         first, step = shard
-        values, labels = read_labelled_table(str(source), as_columns(columns), label, usual_label)
+        with errors_in_options("label"):
+            values, labels = read_labelled_table(str(source), as_columns(columns), label, usual_label)
         self.values = values[first::step]
         self.labels = None if labels is None else labels[first::step]
         self.names = [str(row) for row in range(first, len(values), step)]

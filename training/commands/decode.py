@@ -11,6 +11,7 @@ from keras_ae.errors import InputError
 from keras_ae.files import output_paths, write_atomically
 from keras_ae.training.commands._decoded_files import PictureOutput, RowOutput, SoundOutput, pixels_of
 from keras_ae.training.commands.opened_model import OpenModel
+from keras_ae.training.recipes.option_names import errors_in_options
 from keras_ae.training.run_directory.data import files_of_encoder
 
 OPTIONS = {"speaker": "speech", "iterations": "speech", "decoder": "text", "beam_size": "text"}
@@ -39,6 +40,8 @@ def decode_codes(
     opened.check_endpoint("decode", "decode")
     options = {"speaker": speaker, "iterations": iterations, "decoder": decoder, "beam_size": beam_size}
     refuse_other_options(opened, OPTIONS, options)
+    if iterations is not None and iterations < 1:
+        raise InputError(f"--iterations must be at least 1. Received: {iterations}")
     arrays = read_arrays(codes)
     inputs = [*files_of_encoder(opened.path), codes]
     if opened.kind == "text":
@@ -194,7 +197,8 @@ def check_speaker(model: Any, speaker: int | None) -> None:
 def waveform_of(model: Any, codes: np.ndarray, speaker: int | None, iterations: int | None) -> np.ndarray:
     """Return the waveform `(samples,)` of the codes `(1, frames, ...)` of a recording."""
     given = {} if speaker is None else {"speaker": np.array([speaker], "int32")}
-    return model.to_waveform(model.decode(codes, **given), iterations=iterations or 64)[0]
+    with errors_in_options("speaker"):
+        return model.to_waveform(model.decode(codes, **given), iterations=iterations or 64)[0]
 
 
 def sample_rate_of(opened: OpenModel) -> int:
@@ -210,7 +214,8 @@ def _write_text(opened, arrays, codes, output, inputs, decoder, beam_size):
     vectors = _taken(opened, arrays, codes, ["embedding"])["embedding"]
     (path,) = text_output(output, inputs)
     options = {"decoder": decoder, "beam_size": beam_size}
-    texts = model.decode(vectors, **{name: value for name, value in options.items() if value is not None})
+    with errors_in_options(*options):
+        texts = model.decode(vectors, **{name: value for name, value in options.items() if value is not None})
     write_atomically(path, "".join(f"{text}\n" for text in texts))
     return path, f"{len(texts)} sentences"
 

@@ -12,6 +12,7 @@ from keras_ae.training.commands._encode_images import image_input
 from keras_ae.training.commands._image_inputs import ModelImages
 from keras_ae.training.commands.decode import as_images, numbered, refuse_other_options, text_output
 from keras_ae.training.commands.opened_model import OpenModel
+from keras_ae.training.recipes.option_names import errors_in_options
 from keras_ae.training.run_directory.data import files_of_encoder
 
 OPTIONS = {"resize": "images", "decoder": "text", "beam_size": "text"}
@@ -39,17 +40,13 @@ def interpolate_examples(
             valid.
     """
     model = opened.needed_model("interpolate")
-    check_path(steps, path)
     options = {"decoder": decoder, "beam_size": beam_size}
     refuse_other_options(opened, OPTIONS, {"resize": resize, **options})
-    files = files_of_encoder(opened.path)
-    if opened.kind == "text":
-        (target,) = text_output(output, files)
-        given = {name: value for name, value in options.items() if value is not None}
-        texts = model.interpolate(first, second, steps, path=path, **given)
-        write_atomically(target, "".join(f"{text}\n" for text in texts))
-        print(f"{target}: {len(texts)} sentences")
-        return target
+    with errors_in_options("steps", "path", *options):
+        check_path(steps, path)
+        if opened.kind == "text":
+            given = {name: value for name, value in options.items() if value is not None}
+            return _write_sentences(opened, (first, second), output, steps, {"path": path, **given})
     if opened.kind != "images":
         raise InputError(
             "RUN of keras-ae interpolate must be a model of images or sentences. "
@@ -63,17 +60,31 @@ def interpolate_examples(
             f"Received: {len(pair[0])} and {len(pair[1])}."
         )
     names = [f"{name}-{step}" for name in numbered(len(pair[0])) for step in numbered(steps)]
-    target = PictureOutput(output, names, [*files, first, second])
+    target = PictureOutput(output, names, [*files_of_encoder(opened.path), first, second])
     ends = [np.concatenate(list(images)) for images in pair]
-
-    def pictures(rows):
-        examples = np.unique(rows // steps)
-        found = model.interpolate(*(images[examples] for images in ends), steps, path=path)
-        found = np.asarray(found).reshape(-1, *shape)[rows - examples[0] * steps]
-        return {"images": pixels_of(as_images(found), opened.preprocessing)}
-
     labels = [f"{share:.0%}" for share in np.linspace(0, 1, steps)]
     batch_size = max(1, 256 // steps) * steps
+    pictures = _pictures(opened, model, ends, steps, path)
     written = target.write(pictures, batch_size, columns=steps, column_labels=labels)
     print(f"{written}: {len(pair[0])} x {steps} images")
     return written
+
+
+def _write_sentences(opened, ends, output, steps, options):
+    (target,) = text_output(output, files_of_encoder(opened.path))
+    texts = opened.model.interpolate(*ends, steps, **options)
+    write_atomically(target, "".join(f"{text}\n" for text in texts))
+    print(f"{target}: {len(texts)} sentences")
+    return target
+
+
+def _pictures(opened, model, ends, steps, path):
+    """Return a function of numbers of points, in the order of the pairs, that returns their images."""
+
+    def pictures(rows):
+        examples = np.unique(rows // steps)
+        found = np.asarray(model.interpolate(*(images[examples] for images in ends), steps, path=path))
+        found = found.reshape(-1, *found.shape[2:])[rows - examples[0] * steps]
+        return {"images": pixels_of(as_images(found), opened.preprocessing)}
+
+    return pictures

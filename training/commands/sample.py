@@ -21,7 +21,10 @@ from keras_ae.training.commands.decode import (
     waveform_of,
 )
 from keras_ae.training.commands.opened_model import OpenModel
+from keras_ae.training.recipes.option_names import errors_in_options
 from keras_ae.training.run_directory.data import files_of_encoder, load_data_of
+
+NUM_COMPONENTS = 10  # of the Gaussian mixture of a model without a prior
 
 
 def sample_examples(
@@ -34,7 +37,7 @@ def sample_examples(
     labels: Sequence[int] | None = None,
     speaker: str | None = None,
     length: int | None = None,
-    num_components: int = 10,
+    num_components: int | None = None,
     data: str | None = None,
     batch_size: int = 256,
 ) -> Path:
@@ -52,39 +55,67 @@ def sample_examples(
         raise InputError(
             f"RUN of keras-ae sample must have a decoder. Received: {opened.path}, a {type(model).__name__}."
         )
-    if num < 1 or num_components < 1 or not temperature > 0:
+    components = NUM_COMPONENTS if num_components is None else num_components
+    if min(num, components, batch_size) < 1 or not temperature > 0:
         raise InputError(
-            "--num and --num-components must be at least 1, and --temperature positive. Received: "
-            f"--num {num}, --num-components {num_components}, --temperature {temperature:g}"
+            "--num, --num-components and --batch-size must be at least 1, and --temperature positive. "
+            f"Received: --num {num}, --num-components {components}, --batch-size {batch_size}, "
+            f"--temperature {temperature:g}"
         )
     refuse_other_options(opened, {"speaker": "speech"}, {"speaker": speaker})
-    inputs = [*files_of_encoder(opened.path), *([] if data is None else [data])]
-    target: Any
-    if opened.kind == "speech":
-        target = SoundOutput(output, numbered(num), inputs)
-        check_speaker(model, opened.speaker_number(speaker))
-    elif opened.columns is not None:
-        target = RowOutput(output, opened.columns, num, inputs)
-    else:
-        target = PictureOutput(output, numbered(num), inputs)
-    model = _with_prior(opened, model, num_components, data, batch_size)
+    _refuse_unused(opened, model, length, {"--data": data, "--num-components": num_components})
     conditions = _labels(model, labels, num)
+    target = _target(opened, output, num, data)
+    if opened.kind == "speech":
+        check_speaker(model, opened.speaker_number(speaker))
+    model = _with_prior(opened, model, components, data, batch_size)
     drawn: dict[str, Any] = {"seed": seed, "temperature": temperature}
     if isinstance(model, GenerativeAutoEncoder):  # its labels are those of the prior
         drawn, conditions = {**drawn, **conditions}, {}
     elif length is not None:
         drawn["length"] = length
-    codes = model.sample_codes(num, **drawn)
+    with errors_in_options("length", "labels"):
+        codes = model.sample_codes(num, **drawn)
+        path = _write(opened, model, target, codes, conditions, speaker, batch_size)
+    print(f"{path}: {num} examples, seed {seed}")
+    return path
+
+
+def _refuse_unused(opened, model, length, of_mixture):
+    """Raise an error for options that a model would not use; `of_mixture` are those of the mixture."""
+    given = [option for option, value in of_mixture.items() if value is not None]
+    if model.generative and given:
+        raise InputError(
+            f"{' and '.join(given)} must be used only with a model without a prior, to whose embeddings a "
+            f"Gaussian mixture is fitted. Received: {opened.path}, which has a prior."
+        )
+    wrapped = isinstance(model, (GenerativeAutoEncoder, GaussianMixtureSampler))
+    if length is not None and (wrapped or None not in getattr(model, "code_shape", (None,))):
+        raise InputError(
+            "--length must be used only with a model of sequences of any length. "
+            f"Received: {opened.path}, whose examples have one size."
+        )
+
+
+def _target(opened, output, num, data):
+    """Return the output of the kind of the data, checked."""
+    inputs = [*files_of_encoder(opened.path), *([] if data is None else [data])]
+    if opened.kind == "speech":
+        return SoundOutput(output, numbered(num), inputs)
+    if opened.kind == "tables":
+        return RowOutput(output, opened.columns, num, inputs)
+    return PictureOutput(output, numbered(num), inputs)
+
+
+def _write(opened, model, target, codes, conditions, speaker, batch_size):
+    """Decode the codes, or the embedding, to the output."""
     if opened.kind == "speech":
         frames, chosen = ops.convert_to_numpy(codes), opened.speaker_number(speaker)
         waveform = lambda row: waveform_of(model, frames[row : row + 1], chosen, None)  # noqa: E731
-        path = target.write(waveform, sample_rate_of(opened))
-    elif opened.kind == "tables":
-        path = target.write(lambda rows: _decoded(model, codes, conditions, rows)[1], batch_size)
-    else:
-        path = target.write(_pictures(opened, model, codes, conditions), batch_size)
-    print(f"{path}: {num} examples, seed {seed}")
-    return path
+        return target.write(waveform, sample_rate_of(opened))
+    if opened.kind == "tables":
+        return target.write(lambda rows: _decoded(model, codes, conditions, rows)[1], batch_size)
+    return target.write(_pictures(opened, model, codes, conditions), batch_size)
 
 
 def _decoded(model, codes, conditions, rows):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from keras_ae.errors import InputError
 from keras_ae.numpy_scalars import plain
+from keras_ae.training.recipes.option_names import in_options
 
 if TYPE_CHECKING:
     import keras
@@ -90,11 +90,7 @@ class Recipe:
         >>> VqVaeRecipe().in_options("num_embeddings must be at least 2. Received: num_embeddings=1")
         '--num-embeddings must be at least 2. Received: --num-embeddings=1'
         """
-        for field in sorted(fields(self), key=lambda field: -len(field.name)):
-            alone = "" if "_" in field.name else "(?==)"  # a word such as "bits" also occurs in prose
-            option = f"--{field.name.replace('_', '-')}"
-            text = re.sub(rf"(?<![\w-]){field.name}\b{alone}", option, text)
-        return text
+        return in_options(text, [field.name for field in fields(self)])
 
     # Methods that depend on the kind of data
 
