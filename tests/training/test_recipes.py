@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from keras_ae import InputError
-from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe, TextRecipe
+from keras_ae.training.recipes import RECIPES, FsqRecipe, ImageRecipe, TabularRecipe, TextRecipe
 from keras_ae.training.recipes.images._measures import bottleneck_levels
 
 
@@ -17,6 +17,7 @@ def test_settings_come_back_from_json(name):
     for kind, settings in (
         (ImageRecipe, {"image_size": (8, 6)}),
         (TextRecipe, {"transfer_tasks": ("mr", "trec")}),
+        (TabularRecipe, {"units": (8, 4), "normal": ("usual",)}),
     ):
         sized = settings if issubclass(RECIPES[name], kind) else sized
     recipe = RECIPES[name](**sized)
