@@ -37,13 +37,15 @@ def save_checkpoint(
             differences from it are saved.
     """
     arrays: dict[str, Any] = {f"variable/{i}": np.asarray(v) for i, v in enumerate(training_variables(model))}
-    plain = []
+    plain, names = [], []
     for number, (callback, given) in enumerate(callbacks):
         now = plain_state(callback)
+        names.append(type(callback).__name__)
         plain.append({name: value for name, value in now.items() if given.get(name) != value})
         for name, weights in array_state(callback).items():
             arrays.update({f"callback/{number}/{name}/{i}": array for i, array in enumerate(weights)})
-    arrays["state"] = np.frombuffer(json.dumps({**state, "callbacks": plain}).encode(), "uint8")
+    state = {**state, "callbacks": plain, "callback_names": names}
+    arrays["state"] = np.frombuffer(json.dumps(state).encode(), "uint8")
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
@@ -112,16 +114,47 @@ class Checkpoint:
             variable.assign(value)
 
     def restore_callbacks(self, callbacks: list[keras.callbacks.Callback]) -> None:
-        """Set the plain attributes and arrays of each callback."""
-        for number, (callback, values) in enumerate(zip(callbacks, self.state["callbacks"], strict=True)):
-            vars(callback).update(values)
-            for name in {key.split("/")[2] for key in self.arrays if key.startswith(f"callback/{number}/")}:
-                count = sum(key.startswith(f"callback/{number}/{name}/") for key in self.arrays)
-                arrays = [self.arrays[f"callback/{number}/{name}/{i}"] for i in range(count)]
-                setattr(callback, name, arrays)
+        """Set the plain attributes and arrays of each callback that had any.
+
+        Callbacks are matched by class, those of older checkpoints, which contain no classes, by their
+        attributes: a version may have added callbacks.
+
+        Raises:
+            InputError: there is no callback for a saved state.
+        """
+        saved = self.state["callbacks"]
+        names = self.state.get("callback_names")
+        if names is None and len(saved) == len(callbacks):
+            names = [type(callback).__name__ for callback in callbacks]
+        remaining = list(callbacks)
+        for number, values in enumerate(saved):
+            state, name = {**values, **self._arrays_of_callback(number)}, names and names[number]
+            found = next((one for one in remaining if _fits(one, state, name)), None)
+            if found is None and state:
+                raise InputError(
+                    f"The checkpoint contains {', '.join(state)} of {name or 'a callback'}, which this "
+                    "version does not use: was the run made by another version? Continue it with that "
+                    "version, or start a new run from its weights with --init-from."
+                )
+            if found is not None and (state or name):
+                remaining.remove(found)
+                vars(found).update(state)
+
+    def _arrays_of_callback(self, number):
+        """Return `{attribute: arrays}` of a saved callback."""
+        found = {}
+        for key, array in self.arrays.items():  # in the order of the arrays
+            if key.startswith(f"callback/{number}/"):
+                found.setdefault(key.split("/")[2], []).append(array)
+        return found
 
     def _count(self):
         return sum(name.startswith("variable/") for name in self.arrays)
+
+
+def _fits(callback, state, name):
+    """Return whether a saved state may be that of the callback; `name`: class of the saved one, if known."""
+    return set(state) <= set(vars(callback)) if name is None else type(callback).__name__ == name
 
 
 def _is_plain(value):

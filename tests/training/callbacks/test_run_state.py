@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ae import InputError
 from keras_ae.layers import VectorQuantizer
 from keras_ae.models import AutoEncoder
-from keras_ae.training.callbacks import RunState
-from keras_ae.training.run_directory.checkpoint import Checkpoint
+from keras_ae.training.callbacks import BestModel, InterpolationGrid, RunState, SampleGrid, TrainingFacts
+from keras_ae.training.run_directory.checkpoint import Checkpoint, plain_state, save_checkpoint
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype("float32")
 
@@ -68,3 +69,35 @@ def test_the_epoch_after_a_resume_reports_its_own_training(tmp_path, stop):
     assert [row["epoch"] for row in resumed] == [1, 2, 3]
     for ours, expected in zip(resumed, straight, strict=True):
         assert ours == pytest.approx(expected, rel=1e-6)
+
+
+def callbacks_of(folder, *, newer):
+    """The callbacks of a recipe; those of a newer version include two more."""
+    facts = [TrainingFacts(folder / "facts.json")] if newer else []
+    points = [InterpolationGrid(np.zeros((4, 2, 2, 1)), folder)] if newer else []
+    return [BestModel(folder / "model.keras"), *facts, *points, SampleGrid(folder)]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["", "before_the_checkpoint_contained_classes"])
+def test_a_run_of_a_version_with_fewer_callbacks_is_resumed(tmp_path, named):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    model.compile("sgd", "mse")
+    older = callbacks_of(tmp_path, newer=False)
+    given = [plain_state(callback) for callback in older]
+    older[0].best, older[0].best_epoch, older[0].best_weights = 0.5, 7, [np.ones(2), np.zeros(3)]
+    older[1].epoch = 8
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, model, {"epoch": 9}, zip(older, given, strict=True))
+    restored = Checkpoint(path)
+    if not named:
+        del restored.state["callback_names"]
+    for newer in (True, False):
+        best, *others = callbacks_of(tmp_path, newer=newer)
+        restored.restore_callbacks([best, *others])
+        assert (best.best, best.best_epoch) == (0.5, 7)
+        np.testing.assert_array_equal(np.concatenate(best.best_weights), [1, 1, 0, 0, 0])
+        assert 8 in [getattr(callback, "epoch", None) for callback in others]
+    with pytest.raises(
+        InputError, match=r"best, best_epoch, best_weights of .*: was the run made by another"
+    ):
+        restored.restore_callbacks(others)
