@@ -95,7 +95,6 @@ constraints:
 architecture: $(VENV)/.installed
 	$(VENV)/bin/python tools/architecture.py
 
-# docs/results.md and docs/results/*.md from the records of docs/results/*.json and benchmarks/results.toml
 .PHONY: examples notebooks
 # Runs the examples and writes docs/examples with what they print.
 examples: $(VENV)/.installed
@@ -106,6 +105,7 @@ notebooks: $(VENV)/.installed
 	$(VENV)/bin/python $(INSTALL) 'jupytext>=1.16,<2'
 	$(VENV)/bin/python -m jupytext --to ../build/notebooks//ipynb examples/*.py
 
+# docs/results.md and docs/results/*.md from the records of docs/results/*.json and benchmarks/results.toml
 results: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/render_results.py
 

@@ -152,7 +152,7 @@ def _facts(run):
 def _training(record):
     """Return the facts of the training as text; those that are missing or damaged are left out."""
     parameters, found = _mapping(record.get("parameters"), "total"), {}
-    names = {"total": "parameters", "trainable": "of which trainable"}
+    names = {"total": "parameters", "trainable": "trainable parameters"}
     for name, count in parameters.items():
         if is_number(count):
             found[names.get(name, f"of {name}")] = format_count(int(count))
