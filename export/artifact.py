@@ -14,6 +14,7 @@ from keras_ae.export.verification_process import RUNNERS
 from keras_ae.models.endpoint import as_plain_array, checked_input, lengths_of
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.tables import as_columns, check_table, values_of
+from keras_ae.tables.values import has_column_names
 
 
 class Artifact:
@@ -124,11 +125,16 @@ class Artifact:
         return tuple(specs[name]["shape"])
 
     def _fitted(self, label, value, spec, lengths):
-        """Return an input as an array; a table with named columns is converted by these."""
+        """Return an input as an array; a table with named columns, or with categories, is converted."""
         if not spec.get("table") or self.preprocessing is None:
             return _fit(label, value, spec, lengths)
         columns = as_columns(self.preprocessing.columns)
-        array = np.asarray(value, "float32") if hasattr(value, "dtype") else values_of(value, columns)
+        if not has_column_names(value):
+            value = as_plain_array(label, value)
+        if has_column_names(value) or value.dtype.kind in "OUS":
+            array = values_of(value, columns)
+        else:
+            array = value.astype("float32")
         check_table(array, columns, label)
         return array
 

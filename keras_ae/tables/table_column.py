@@ -125,7 +125,9 @@ def as_columns(columns: Iterable[Mapping[str, Any] | TableColumn]) -> tuple[Tabl
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if not found or twice:
         received = f"{', '.join(twice)} twice" if twice else "none"
-        raise InputError(f"columns must have different names, and there must be one. Received: {received}")
+        raise InputError(
+            f"columns must contain at least one column, with distinct names. Received: {received}"
+        )
     return found
 
 

@@ -49,6 +49,17 @@ def columns_in(table: Any) -> dict[str, np.ndarray]:
     return found
 
 
+def has_column_names(table: Any) -> bool:
+    """Return whether a table has named columns: a dict, or a data frame of pandas, polars or pyarrow.
+
+    Example:
+
+    >>> has_column_names({"size": [1.0]}), has_column_names([[1.0]])
+    (True, False)
+    """
+    return isinstance(table, Mapping) or hasattr(table, "column_names") or hasattr(table, "columns")
+
+
 def fit_columns(table: Any, categorical: Collection[str] = ()) -> tuple[TableColumn, ...]:
     """Return the description of each column of a table of training rows.
 
@@ -79,23 +90,35 @@ def fit_columns(table: Any, categorical: Collection[str] = ()) -> tuple[TableCol
 def values_of(table: Any, columns: Iterable[TableColumn]) -> np.ndarray:
     """Return a table as an array of numbers, NaN where a value is missing: float32 `(rows, columns)`.
 
-    Columns are found by their names; others are not used. An array `(rows, columns)` has their order. A
-    category that is not among those of its column becomes a missing value, and a `DataWarning` names it.
+    Columns are found by their names; others are not used. An array or a list of rows `(rows, columns)` has
+    all columns in their order, whatever their names. A category that is not among those of its column
+    becomes a missing value, and a `DataWarning` names it.
 
     Args:
         table: as in `columns_in`.
         columns: the columns, such as those of `fit_columns`.
 
     Raises:
-        InputError: a column does not exist, or does not consist of numbers.
+        InputError: a column does not exist, or does not consist of numbers; an array has another number of
+            columns.
 
     Example:
 
     >>> colour = TableColumn(name="colour", categories=("blue", "red"))
     >>> values_of({"colour": ["red", ""], "size": [1, 2]}, [colour]).tolist()
     [[1.0], [nan]]
+    >>> values_of([["red"]], [colour]).tolist()
+    [[1.0]]
     """
     columns, found = as_columns(columns), columns_in(table)
+    if not has_column_names(table):
+        if len(found) != len(columns):
+            raise InputError(
+                f"The table must have the shape (rows, {len(columns)}), the columns "
+                f"{some_of((column.name for column in columns), 5)}. Received: {len(found)} columns without "
+                "names."
+            )
+        found = {column.name: values for column, values in zip(columns, found.values(), strict=True)}
     absent = [column.name for column in columns if column.name not in found]
     if absent:
         raise InputError(

@@ -199,6 +199,9 @@ def test_exports_take_the_table_with_missing_values(tmp_path):
         np.testing.assert_allclose(
             artifact.run("score", x=names)["score"], model.score(ROWS[[1, 0]]), rtol=1e-5
         )
+        rows = [[1050.0, 2.0, 30.0], [np.nan, 0.0, 45.0]]
+        for x in (rows, np.array(rows), [[1050.0, "white", 30.0], [np.nan, "blue", 45.0]]):
+            np.testing.assert_allclose(artifact.run("score", x=x)["score"], model.score(ROWS[:2]), rtol=1e-5)
         with pytest.raises(InputError, match="`score` must contain an index from 0 to 2"):
             artifact.run("score", x=np.full((1, 3), 7.0, "float32"))
 

@@ -43,6 +43,10 @@ def test_columns_are_found_by_their_names_and_an_array_has_their_order():
     unnamed = fit_columns(np.array([[1.0, 2.0], [3.0, 5.0]]))
     assert [column.name for column in unnamed] == ["x0", "x1"]
     np.testing.assert_array_equal(values_of(np.array([[7, 8]]), unnamed), [[7, 8]])
+    for rows in (np.array([[7, 8], [5, 6]]), [[7, 8], [5, 6]]):
+        np.testing.assert_array_equal(values_of(rows, columns), [[7, 8], [5, 6]])
+    mixed = [TableColumn(name="size"), TableColumn(name="colour", categories=("blue", "red"))]
+    np.testing.assert_array_equal(values_of([[7.5, "red"], [6, ""]], mixed), [[7.5, 1], [6, np.nan]])
 
 
 class Frame:
@@ -95,6 +99,7 @@ def test_a_column_that_does_not_vary_has_the_scale_1():
         (lambda: fit_columns({"a": [1], "b": [1, 2]}), "one value per row. Received: a .1,., b .2,."),
         (lambda: fit_columns(np.zeros(3)), r"array \(rows, columns\)"),
         (lambda: values_of({"a": [1]}, [TableColumn(name="b")]), "must have the columns b. .* without b"),
+        (lambda: values_of(np.zeros((2, 3)), [TableColumn(name="a")]), r"\(rows, 1\), .*Received: 3 columns"),
         (
             lambda: values_of({"a": ["1", "x"]}, [TableColumn(name="a")]),
             "consist of numbers. Received: 'x' in row 1",
@@ -107,7 +112,10 @@ def test_a_column_that_does_not_vary_has_the_scale_1():
         (lambda: TableColumn(name="a", mean=float("nan")), "mean of the column a must be a finite number"),
         (lambda: TableColumn(name="a", categories=("b", "b")), "must be different names"),
         (lambda: TableColumn(name=""), "name of a column must be a string"),
-        (lambda: as_columns([{"name": "a"}, {"name": "a"}]), "different names.*Received: a twice"),
+        (
+            lambda: as_columns([{"name": "a"}, {"name": "a"}]),
+            "at least one column, with distinct names. Received: a twice",
+        ),
         (lambda: as_columns([]), "Received: none"),
         (lambda: as_columns([{"title": "a"}]), "must be a TableColumn, or a dict with name"),
         (lambda: as_columns(3), "columns must be a list"),
