@@ -20,6 +20,8 @@ from keras_ae.models.latent_space import (
 from keras_ae.ops.core import Tensor
 from keras_ae.ops.sequences import code_lengths
 
+SPAN = 3.0  # standard deviations of a traversal
+
 
 class Exploration:
     """Part of `BaseModel`: `sample`, `interpolate`, `traverse` and `score`.
@@ -116,24 +118,26 @@ class Exploration:
         dims: Sequence[int] | None = None,
         *,
         steps: int = 7,
-        span: float = 3.0,
+        span: float | None = None,
         reference: Any = None,
         **conditions: Any,
     ) -> Any:
         """Return decoded embeddings of `x` in which one coordinate moves while the others are unchanged.
 
-        Coordinate `d` takes `steps` values `c_d + s u_d` with `s` from `-span` to `span`. With a Gaussian
-        prior, `c = 0` and `u = 1`; otherwise they are the mean and standard deviation of the coordinate over
-        `reference`. With a discrete bottleneck, code number `d` takes `steps` of its values, evenly spaced
-        from the first to the last one, or all of them if there are fewer.
+        Coordinate `d` takes `steps` values `c_d + s u_d` with `s` from `-span` to `span`: the mean `c` and
+        standard deviation `u` of the coordinate over `reference`. Without it, they are those of the prior
+        (`c = 0` and `u = 1` for a standard normal one), or over `x` if there is none. With a discrete
+        bottleneck, code number `d` takes `steps` of its values, evenly spaced from the first to the last
+        one, or all of them if there are fewer; with several levels, as many as the smallest level has.
 
         Args:
             x: inputs `(batch, ...)` as in `encode`.
             dims: coordinates of the vector, or positions of the codes in memory order (top codes first);
                 `None`: all.
             steps: number of values.
-            span: largest deviation from the centre, in standard deviations.
-            reference: inputs that determine the centre and unit of each coordinate; `None`: `x`.
+            span: largest deviation from the centre, in standard deviations; `None`: 3. Not for codes.
+            reference: inputs that determine the centre and unit of each coordinate; `None`: the prior,
+                without one `x`. Not for codes.
             **conditions: further inputs of the decoder, such as `label`; by default those of `x`.
 
         Returns:
@@ -141,17 +145,17 @@ class Exploration:
 
         Raises:
             InputError: the model has no decoder; the embedding is neither one vector nor codes; `dims` are
-                not valid; `reference` is a single example and there is no prior.
+                not valid; `reference` is a single example; `span` or `reference` is given for codes.
         """
         _check_decoder(self, "traverse")
-        if steps < 2 or not span > 0:
+        if steps < 2 or (span is not None and not span > 0):
             raise InputError(
                 f"steps must be at least 2 and span positive. Received: steps={steps}, span={span}"
             )
         given = _conditions(self, "traverse", x, conditions)
         if getattr(self, "discrete", False):
             _, lengths = self.embed_with_lengths(x)
-            points = _varied_codes(self, x, dims, steps)
+            points = _varied_codes(self, x, dims, steps, span, reference)
             return _decoded(self, points, 3, lengths, given, self.output_length(x))
         points = _varied_coordinates(self, x, dims, steps, span, reference)
         return _decoded(self, points, 3, None, given, None)
@@ -247,12 +251,23 @@ def _decoded(model, points, axes, lengths, conditions, length):
     return ops.reshape(decoded, (*lead, *ops.shape(decoded)[1:]))
 
 
-def _varied_codes(model, x, dims, steps):
+def _varied_codes(model, x, dims, steps, span, reference):
+    given = {"span": span, "reference": reference}
+    unused = [name for name, value in given.items() if value is not None]
+    if unused:
+        raise InputError(
+            f"{unused[0]} must be None for a discrete bottleneck, whose codes take their values from the "
+            f"first to the last one. Received: {unused[0]}. Leave it out."
+        )
     codes = model.encode(x)
     size = sum(int(np.prod(part.shape[1:])) for part in keras.tree.flatten(codes))
-    most = min(keras.tree.flatten(model.values_of_codes()))
-    values = np.linspace(0, most - 1, min(steps, most)).round().astype("int32")
-    return code_points(codes, checked_dims(dims, size), values)
+    numbers = model.values_of_codes()
+    count = min(steps, *keras.tree.flatten(numbers))
+
+    def spaced(number):
+        return np.linspace(0, number - 1, count).round().astype("int32")
+
+    return code_points(codes, checked_dims(dims, size), keras.tree.map_structure(spaced, numbers))
 
 
 def _varied_coordinates(model, x, dims, steps, span, reference):
@@ -263,7 +278,7 @@ def _varied_coordinates(model, x, dims, steps, span, reference):
             f"Received: {type(model).__name__} with embeddings of shape {tuple(embedding.shape)}."
         )
     dims = checked_dims(dims, embedding.shape[1])
-    scale = model.coordinate_scale()
+    scale = model.coordinate_scale() if reference is None else None
     if scale is None:
         known = embedding if reference is None else model.embed(reference)
         if len(known) < 2:
@@ -273,6 +288,7 @@ def _varied_coordinates(model, x, dims, steps, span, reference):
             )
         known = ops.convert_to_numpy(ops.cast(known, "float32"))
         scale = known.mean(axis=0), known.std(axis=0)
+    span = SPAN if span is None else span
     values = coordinate_values(*scale, dims, np.linspace(-span, span, steps))
     return coordinate_points(embedding, dims, values)
 

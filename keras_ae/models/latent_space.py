@@ -100,14 +100,14 @@ def coordinate_values(
     return centre + np.asarray(offsets) * unit
 
 
-def code_points(codes: Tensor | dict, dims: Sequence[int], values: ArrayLike) -> Tensor | dict:
+def code_points(codes: Tensor | dict, dims: Sequence[int], values: ArrayLike | dict) -> Tensor | dict:
     """Return copies of the codes of each example in which one code has another value.
 
     Args:
         codes: int32 `(batch, ...)`, or a dictionary of them. Their positions are counted in memory order,
             in a dictionary one entry after the other.
         dims: positions that are changed, each in copies of its own.
-        values: `(steps,)`, the values of a changed code.
+        values: `(steps,)`, the values of a changed code; in a dictionary as `codes` those of each entry.
 
     Returns:
         as `codes`, with the shape `(batch, len(dims), steps, ...)`.
@@ -117,13 +117,14 @@ def code_points(codes: Tensor | dict, dims: Sequence[int], values: ArrayLike) ->
     >>> code_points(ops.array([[5, 6]], "int32"), [0], [1, 2]).numpy().tolist()
     [[[[1, 6], [2, 6]]]]
     """
-    values, offset, varied = np.asarray(values, "int32"), 0, {}
+    offset, varied = 0, {}
     for name, part in (codes if isinstance(codes, dict) else {"": codes}).items():
+        own = np.asarray(values[name] if isinstance(values, dict) else values, "int32")
         shape = tuple(ops.shape(part))
         flat = ops.reshape(part, (shape[0], 1, 1, -1))
         changed = (np.asarray(dims)[:, None] == offset + np.arange(flat.shape[-1]))[:, None]
-        points = ops.where(ops.convert_to_tensor(changed), values[None, :, None], flat)
-        varied[name] = ops.reshape(points, (shape[0], len(dims), len(values), *shape[1:]))
+        points = ops.where(ops.convert_to_tensor(changed), own[None, :, None], flat)
+        varied[name] = ops.reshape(points, (shape[0], len(dims), len(own), *shape[1:]))
         offset += flat.shape[-1]
     return varied if isinstance(codes, dict) else varied[""]
 

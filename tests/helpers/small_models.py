@@ -52,8 +52,9 @@ def discrete_vae(**options):
     return DiscreteVariationalAutoEncoder(*flat_parts(4, 4), GumbelOneHot(num_groups=2), **options)
 
 
-def two_level(**options):
-    quantizers = {f"{name}_bottleneck": VectorQuantizer(4, name=name) for name in ("top", "bottom")}
+def two_level(top=4, bottom=4, **options):
+    sizes = {"top": top, "bottom": bottom}
+    quantizers = {f"{name}_bottleneck": VectorQuantizer(size, name=name) for name, size in sizes.items()}
     return TwoLevelAutoEncoder(
         **networks.two_level_networks((8, 8, 1), 2, filters=4, residual_blocks=0), **quantizers, **options
     )

@@ -156,6 +156,33 @@ def test_positions_of_two_levels_begin_with_the_top():
             np.testing.assert_allclose(found[:, row, step], model.decode(changed), atol=1e-6)
 
 
+def test_the_codes_of_each_level_take_its_own_values():
+    model = two_level(top=3, bottom=101)
+    x = np.random.default_rng(0).random((1, 8, 8, 1), "float32")
+    top = np.array(model.encode(x)["top"]).size
+    seen = []
+    model.decode = lambda codes, **_: seen.append(codes) or codes["top"]
+    model.traverse(x, [0, top], steps=3)
+    codes = {level: np.asarray(values).reshape(2, 3, -1) for level, values in seen[0].items()}
+    np.testing.assert_array_equal(codes["top"][0, :, 0], [0, 1, 2])
+    np.testing.assert_array_equal(codes["bottom"][1, :, 0], [0, 50, 100])
+
+
+def test_a_reference_replaces_the_prior():
+    encoder, decoder = plain()
+    narrow = keras.Sequential([encoder, keras.layers.Dense(4, kernel_initializer="glorot_normal")])
+    model = VariationalAutoEncoder(narrow, decoder, 2, likelihood="gaussian", seed=0)
+    x = np.random.default_rng(0).normal(3.0, 0.5, (20, 2)).astype("float32")
+    mixture = GaussianMixtureSampler(model, 1)
+    mixture.adapt(5 * x)
+    z, known = np.asarray(model.encode(x[:1])), np.asarray(model.encode(x))
+    for explored in (model, mixture):
+        found = np.asarray(explored.traverse(x[:1], [0], steps=3, span=1.0, reference=x))[0, 0]
+        moved = np.repeat(z, 3, axis=0)
+        moved[:, 0] = known[:, 0].mean() + known[:, 0].std() * np.array([-1, 0, 1])
+        np.testing.assert_allclose(found, decoded(model, moved), rtol=1e-4, atol=1e-5)
+
+
 # Samples
 
 
@@ -263,6 +290,11 @@ def test_samples_without_a_prior_name_the_model_that_adds_one(make, advice):
         (lambda: vae().traverse(IMAGES[:2], 3), "dims must be a list"),
         (lambda: vae().traverse(IMAGES[:2], [2]), "dims must be from 0 to 1"),
         (lambda: vae().traverse(IMAGES[:2], [0], span=0.0), "steps must be at least 2 and span positive"),
+        (lambda: two_level().traverse(np.zeros((1, 8, 8, 1)), span=2.0), "span must be None for a discrete"),
+        (
+            lambda: auto_encoder(VectorQuantizer(4)).traverse(IMAGES, reference=IMAGES),
+            "reference must be None for a discrete",
+        ),
         (lambda: auto_encoder().traverse(IMAGES[:2]), "traverse must be called on a model whose embedding"),
         (lambda: vae().sample(0), "num must be at least 1"),
         (lambda: vae().sample(2, temperature=0.0), "num must be at least 1 and temperature positive"),
