@@ -93,6 +93,7 @@ class AdversarialDisentangler(AutoEncoder):
     """
 
     term_names = ("reconstruction_loss", "adversarial_loss", "adversary_loss", "adversary_accuracy")
+    takes_tables = False
 
     def __init__(
         self,

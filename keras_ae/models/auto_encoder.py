@@ -51,7 +51,8 @@ class AutoEncoder(BaseModel):
         reconstruction_loss: name of a Keras loss, a `keras.losses.Loss`, or a function
             `f(x, x_hat)` that returns a loss per example or per element.
         likelihood: `layers.TableLikelihood` for the rows of a table, whose parameters the decoder returns.
-            The reconstruction loss is then `-log p(x|z)`, the mean over observed values.
+            The reconstruction loss is then `-log p(x|z)`, the mean over observed values, instead of
+            `reconstruction_loss`.
 
     Inputs of `fit`, `evaluate`:
         x: `(batch, ...)`, or `{"x": (batch, length, features), "lengths": (batch,)}`
@@ -63,7 +64,8 @@ class AutoEncoder(BaseModel):
         `loss`, `reconstruction_loss`, and the metrics of the bottleneck.
 
     Raises:
-        InputError: the decoder's output does not have the shape of the input.
+        InputError: the decoder's output does not have the shape of the input; a `reconstruction_loss` is
+            given next to a likelihood.
 
     Example:
 
@@ -78,6 +80,7 @@ class AutoEncoder(BaseModel):
     # in addition to the loss and the bottleneck's terms
     term_names: tuple[str, ...] = ("reconstruction_loss",)
     likelihood_names: tuple[str, ...] = ()  # likelihoods that a subclass accepts by their names
+    takes_tables = True  # whether a `TableLikelihood` is accepted
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class AutoEncoder(BaseModel):
         likelihood: str | TableLikelihood | None = None,
         **kwargs: Any,
     ):
-        _check_likelihood(likelihood, self.likelihood_names)
+        self._check_likelihood(likelihood, reconstruction_loss)
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
@@ -198,6 +201,9 @@ class AutoEncoder(BaseModel):
         commitment loss. Terms of the batch as a whole and of the weights are excluded.
         """
         x = self.checked_inputs(x)
+        scored = isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck))
+        if self.table is None and not scored:
+            return self.reconstruction_error(x)
         features = self.features(*unpack_inputs(x))
         if self.table is None:
             error = self.reconstruction_error(x)
@@ -205,7 +211,7 @@ class AutoEncoder(BaseModel):
             target, observed = self.target_of(unpack_inputs(x)[0], None)
             parameters = self.decoded_parameters(self._code(features))
             error = mean_per_example(self.element_losses(target, parameters), observed)
-        if not isinstance(self.bottleneck, (Bottleneck, GaussianBottleneck)):
+        if not scored:
             return error
         return error + self.bottleneck.example_losses(features, mask_of(features))
 
@@ -257,6 +263,11 @@ class AutoEncoder(BaseModel):
         self, num: int, length: int | None = None, *, seed: int | None = None, temperature: float = 1.0
     ) -> Tensor:
         """Draw inputs of `decode` from the prior of the bottleneck; the arguments are those of `sample`."""
+        if not self.built:
+            raise InputError(
+                f"{type(self).__name__} must be built before sample, since its input has no shape yet. "
+                "Received: a model without weights. Call it on a batch first."
+            )
         if not self.generative:
             return super().sample_codes(num, length, seed=seed, temperature=temperature)
         check_draws(num, temperature)
@@ -443,15 +454,26 @@ class AutoEncoder(BaseModel):
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized}
 
+    @classmethod
+    def _check_likelihood(cls, likelihood, reconstruction_loss):
+        """Raise `InputError` unless the likelihood is accepted, and determines the loss alone."""
+        table, names = isinstance(likelihood, TableLikelihood), cls.likelihood_names or (None,)
+        if not (table and cls.takes_tables) and (table or likelihood not in names):
+            listed = f"one of {', '.join(map(repr, names))}," if cls.likelihood_names else "None"
+            tables = " or a layers.TableLikelihood" if cls.takes_tables else f" for {cls.__name__}"
+            raise InputError(f"likelihood must be {listed}{tables}. Received: likelihood={likelihood!r}")
+        if likelihood is not None and reconstruction_loss != "mse":
+            raise InputError(
+                "reconstruction_loss must be left out with a likelihood, which determines the loss. "
+                f"Received: reconstruction_loss={reconstruction_loss!r}"
+            )
 
-def _check_likelihood(likelihood, names):
-    """Raise `InputError` unless a likelihood is a `TableLikelihood`, or one of `names`.
 
-    Without names, `None` is accepted too.
-    """
-    if isinstance(likelihood, TableLikelihood) or likelihood in (names or (None,)):
-        return
-    listed = f"one of {', '.join(map(repr, names))}," if names else "None"
-    raise InputError(
-        f"likelihood must be {listed} or a layers.TableLikelihood. Received: likelihood={likelihood!r}"
-    )
+def check_observation_scale(likelihood: str | TableLikelihood, observation_scale: float) -> None:
+    """Raise `InputError` for an `observation_scale` next to a `TableLikelihood`, which has its own."""
+    if isinstance(likelihood, TableLikelihood) and observation_scale != 1.0:
+        raise InputError(
+            "observation_scale must be left out with a layers.TableLikelihood, which has its own. "
+            f"Received: observation_scale={observation_scale}. Pass TableLikelihood(columns, "
+            f"observation_scale={observation_scale})."
+        )

@@ -118,7 +118,7 @@ class GaussianMixtureSampler(WrappedAutoEncoder):
 
         Raises:
             InputError: `x` contains fewer examples than there are components, or does not satisfy the rules
-                of the auto-encoder.
+                of the auto-encoder; its batches have sample weights.
             ImportError: scikit-learn is not installed.
         """
         mixture = require("sklearn.mixture", extra="evaluation").GaussianMixture(
@@ -145,7 +145,14 @@ class GaussianMixtureSampler(WrappedAutoEncoder):
     def _batches(self, x, batch_size) -> Iterator[Any]:
         if is_stream(x):
             for batch in x:
-                yield keras.utils.unpack_x_y_sample_weight(batch)[0]
+                x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+                if sample_weight is not None:
+                    raise InputError(
+                        "x must be a data set without sample_weight, since the EM algorithm weights all "
+                        "examples equally. Received: batches (x, y, sample_weight). Pass "
+                        "dataset.map(lambda x, y, weight: x)."
+                    )
+                yield x
             return
         x = as_batch(self.input_rules(), x)
         number = len(keras.tree.flatten(x)[0])

@@ -16,7 +16,7 @@ from keras_ae.losses.divergences import LIKELIHOODS, gaussian_log_density, log_l
 from keras_ae.losses.variational import importance_weighted_bound, maximum_mean_discrepancy
 from keras_ae.models._input_rules import InputRules, likelihood_bounds
 from keras_ae.models._labels import check_label_inputs, labels_of, with_labels
-from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.auto_encoder import AutoEncoder, check_observation_scale
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
@@ -67,7 +67,7 @@ class VariationalAutoEncoder(AutoEncoder):
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
             `"gaussian"` (it returns the mean), or `layers.TableLikelihood` for the rows of a table, where
             missing values do not count.
-        observation_scale: standard deviation of the Gaussian likelihood.
+        observation_scale: standard deviation of the Gaussian likelihood; a `TableLikelihood` has its own.
         num_labels: number of classes to condition on, see `networks.image_encoder`; `None`: no labels.
         mmd_weight: weight of `losses.maximum_mean_discrepancy` between one sample of `z` for each example
             of the batch (under replicas of the global batch) and the prior; a code must be one vector.
@@ -123,6 +123,7 @@ class VariationalAutoEncoder(AutoEncoder):
         _check_options(mmd_weight, num_samples, free_bits)
         check_label_inputs({"encoder": encoder, "decoder": decoder}, num_labels)
         posterior = GaussianBottleneck(latent_dim, beta=beta, free_bits=free_bits, seed=seed)
+        check_observation_scale(likelihood, observation_scale)
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.num_labels = num_labels
         self.mmd_weight = mmd_weight

@@ -243,6 +243,11 @@ def test_speech_of_any_length_is_drawn_in_the_given_voice():
 # Where they mean nothing
 
 
+def unbuilt_vae():
+    parts = (keras.Sequential([keras.layers.Dense(size)]) for size in (4, 3))
+    return VariationalAutoEncoder(*parts, 2)
+
+
 @pytest.mark.parametrize(
     "make",
     [deep_info_max, contrastive_predictive_coding, quick_thought, prior],
@@ -296,6 +301,7 @@ def test_samples_without_a_prior_name_the_model_that_adds_one(make, advice):
             "reference must be None for a discrete",
         ),
         (lambda: auto_encoder().traverse(IMAGES[:2]), "traverse must be called on a model whose embedding"),
+        (lambda: unbuilt_vae().sample(2), "VariationalAutoEncoder must be built before sample"),
         (lambda: vae().sample(0), "num must be at least 1"),
         (lambda: vae().sample(2, temperature=0.0), "num must be at least 1 and temperature positive"),
         (lambda: vae().sample(2, 5), "length must be None"),

@@ -178,6 +178,11 @@ def test_onnx_files_equal_the_model(data, tmp_path):
     assert set(written) == {"sample", "score"}  # verified in a process of its own
 
 
+def weighted():
+    arrays = (np.zeros((8, 2), "float32"), np.zeros(8), np.ones(8))
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(4)
+
+
 def unfitted(*args, **kwargs):
     return GaussianMixtureSampler(identity(), *args, **kwargs)
 
@@ -188,6 +193,7 @@ def unfitted(*args, **kwargs):
         (lambda: unfitted(2).sample(1), "adapt must be called before sample"),
         (lambda: unfitted(2).score(np.zeros((1, 2))), "adapt must be called before"),
         (lambda: unfitted(2).adapt(np.zeros((1, 2))), "x must contain at least 2"),
+        (lambda: unfitted(2).adapt(weighted()), "x must be a data set without sample_weight"),
         (lambda: unfitted(2).fit(np.zeros((9, 2))), "GaussianMixtureSampler must be fitted by adapt"),
         (lambda: unfitted(2).sample(1, 3), "length must be None"),
         (lambda: unfitted(0), "num_components must be at least 1"),

@@ -52,6 +52,16 @@ def objective(model, x):
     return float(model.compute_terms(x, None, None, training=False, player="model")["loss"])
 
 
+def test_without_a_bottleneck_an_example_is_encoded_once(monkeypatch):
+    model, calls = sequence_model(None), []
+    encode = model.encoder_output
+    monkeypatch.setattr(
+        model, "encoder_output", lambda *args, **kwargs: calls.append(1) or encode(*args, **kwargs)
+    )
+    model.score({"x": X, "lengths": np.array([3, 1, 2, 3, 2])})
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("name", BOTTLENECKS)
 def test_score_is_the_loss_of_each_example_alone(name):
     model = sequence_model(BOTTLENECKS[name]())

@@ -9,9 +9,16 @@ from scipy import special, stats
 from keras_ae.errors import InputError
 from keras_ae.export import Artifact, to_onnx, to_saved_model
 from keras_ae.layers import BinaryBottleneck, TableLikelihood, VectorQuantizer
-from keras_ae.models import AutoEncoder, DiscreteVariationalAutoEncoder, VariationalAutoEncoder
+from keras_ae.models import (
+    AdversarialDisentangler,
+    AutoEncoder,
+    DiscreteVariationalAutoEncoder,
+    SpeechAutoEncoder,
+    VariationalAutoEncoder,
+)
 from keras_ae.networks import dense_decoder, dense_encoder
 from keras_ae.tables import as_columns, fit_columns, values_of
+from small_models import message
 
 COLUMNS = as_columns(
     [
@@ -23,9 +30,10 @@ COLUMNS = as_columns(
 ROWS = np.array([[1050, 2, 30], [np.nan, 0, 45], [900, np.nan, np.nan], [990, 1, 41]], "float32")
 
 
-def auto_encoder(bottleneck=None, scale=1.0):
+def auto_encoder(bottleneck=None, scale=1.0, **options):
     networks = dense_encoder(COLUMNS, 2, units=(4,)), dense_decoder(COLUMNS, 2, units=(4,))
-    return AutoEncoder(*networks, bottleneck, likelihood=TableLikelihood(COLUMNS, observation_scale=scale))
+    likelihood = TableLikelihood(COLUMNS, observation_scale=scale)
+    return AutoEncoder(*networks, bottleneck, likelihood=likelihood, **options)
 
 
 def variational(**options):
@@ -33,10 +41,10 @@ def variational(**options):
     return VariationalAutoEncoder(*networks, 2, likelihood=TableLikelihood(COLUMNS), seed=0, **options)
 
 
-def discrete():
+def discrete(**options):
     networks = dense_encoder(COLUMNS, 3, units=()), dense_decoder(COLUMNS, 3, units=())
-    likelihood = TableLikelihood(COLUMNS)
-    return DiscreteVariationalAutoEncoder(*networks, BinaryBottleneck(seed=0), likelihood=likelihood)
+    options["likelihood"] = TableLikelihood(COLUMNS)
+    return DiscreteVariationalAutoEncoder(*networks, BinaryBottleneck(seed=0), **options)
 
 
 def vector_quantized():
@@ -204,6 +212,33 @@ def test_exports_take_the_table_with_missing_values(tmp_path):
             np.testing.assert_allclose(artifact.run("score", x=x)["score"], model.score(ROWS[:2]), rtol=1e-5)
         with pytest.raises(InputError, match="`score` must contain an index from 0 to 2"):
             artifact.run("score", x=np.full((1, 3), 7.0, "float32"))
+
+
+@pytest.mark.parametrize(
+    "make, start",
+    [
+        (
+            lambda: variational(observation_scale=0.1),
+            "observation_scale must be left out with a layers.Table",
+        ),
+        (lambda: discrete(observation_scale=0.1), "observation_scale must be left out with a layers.Table"),
+        (
+            lambda: auto_encoder(reconstruction_loss="mae"),
+            "reconstruction_loss must be left out with a likelihood",
+        ),
+        (lambda: variational(reconstruction_loss="mae"), "reconstruction_loss must be left out with"),
+        (
+            lambda: AdversarialDisentangler(None, None, None, likelihood=TableLikelihood(COLUMNS)),
+            "likelihood must be None for AdversarialDisentangler. Received",
+        ),
+        (
+            lambda: SpeechAutoEncoder(None, None, None, likelihood=TableLikelihood(COLUMNS)),
+            "likelihood must be None for SpeechAutoEncoder. Received",
+        ),
+    ],
+)
+def test_options_that_a_likelihood_of_tables_would_not_use_are_refused(make, start):
+    assert message(make).startswith(start)
 
 
 def test_columns_of_training_rows_give_a_model_of_others():

@@ -16,7 +16,7 @@ from keras_ae.layers.bottlenecks.stochastic_bottleneck import StochasticBottlene
 from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.losses.divergences import LIKELIHOODS, log_likelihood_of
 from keras_ae.models._input_rules import likelihood_bounds
-from keras_ae.models.auto_encoder import AutoEncoder
+from keras_ae.models.auto_encoder import AutoEncoder, check_observation_scale
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
@@ -56,7 +56,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
             (bits only), or a `layers.ScoreFunction` or `layers.AugmentReinforceMerge` with its own settings.
         likelihood: `"bernoulli"` (the decoder returns logits; `x` in [0, 1]) or
             `"gaussian"` (it returns the mean), or `layers.TableLikelihood` for the rows of a table.
-        observation_scale: standard deviation of the Gaussian likelihood.
+        observation_scale: standard deviation of the Gaussian likelihood; a `TableLikelihood` has its own.
         num_samples: number of codes drawn for each example in training (one pair with `"arm"`).
         beta: weight of the KL, or a `keras.optimizers.schedules.LearningRateSchedule` of
             the training steps, counted in a saved variable.
@@ -100,6 +100,7 @@ class DiscreteVariationalAutoEncoder(AutoEncoder):
         **kwargs: Any,
     ):
         _check(bottleneck, estimator)
+        check_observation_scale(likelihood, observation_scale)
         # Set before the call of the parent's constructor, which builds the model if it can.
         self.estimator = ESTIMATORS[estimator]() if estimator in ESTIMATORS else estimator
         self.warm_up = ScheduledVariable(beta, name="beta")

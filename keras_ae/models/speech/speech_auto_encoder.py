@@ -82,6 +82,8 @@ class SpeechAutoEncoder(AutoEncoder):
         Chorowski et al., 2019, https://arxiv.org/abs/1901.08810.
     """
 
+    takes_tables = False
+
     def __init__(
         self,
         encoder: keras.Model,
