@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_ae import InputError
 from keras_ae.evaluation import embedding_report, load_encoder
+from keras_ae.evaluation.encoders._onnx_features import features_axis
 from keras_ae.evaluation.encoders.examples import Examples
 from keras_ae.evaluation.encoders.loading import embeddings_of
 from onnx_graphs import save_onnx
@@ -390,6 +391,65 @@ def test_waveforms_are_read_without_padding_where_the_encoder_has_no_mask(tmp_pa
     assert loaded.conversion.describe()["text"].startswith("Waveforms at 8,000 Hz are passed without padding")
     with pytest.raises(InputError, match="sampled at 8000 Hz, the rate of the encoder. Received: 16000 Hz"):
         embeddings_of(loaded, Examples(data, 16_000))
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["features first", "features last"])
+def test_frames_of_fixed_shape_are_pooled_over_time(tmp_path, last):
+    nodes, shape = [CONVOLUTION, ("Relu", ["frames"], ["active"], {})], (1, 2, 9)
+    if last:
+        nodes += [("Transpose", ["active"], ["turned"], {"perm": [0, 2, 1]})]
+        nodes += [("Add", ["turned", "shift"], ["z"], {})]
+        shape = (1, 9, 2)
+    outputs = {"z" if last else "active": ("float32", shape)}
+    inputs = {"wave": ("float32", (1, 1, 20))}
+    path, filters = waveform_encoder(
+        tmp_path / "model.onnx", nodes, inputs, outputs, shift=np.zeros(2, "float32")
+    )
+    parts, data = waveforms(20, 20)
+    expected = [np.maximum(frames_of(part, filters), 0).mean(axis=0) for part in parts]
+    found = embedding_of(path, data, "mean", sample_rate=8000)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_maps_that_end_with_channels_last_are_pooled_over_positions(tmp_path):
+    """As in files of Keras models whose input alone was moved to channels first, and the reverse."""
+    nodes = [("Conv", ["x", "kernel"], ["maps"], {}), ("Transpose", ["maps"], ["z"], {"perm": [0, 2, 3, 1]})]
+    kernel = {"kernel": KERNEL[:, :, None, None]}
+    first = {"x": ("float32", (None, 3, 4, 6))}
+    path = save_onnx(tmp_path / "a.onnx", nodes, first, {"z": ("float32", (None, 4, 6, 2))}, kernel)
+    expected = (IMAGES @ KERNEL.T).mean(axis=(1, 2))
+    np.testing.assert_allclose(embedding_of(path, IMAGES), expected, rtol=1e-4, atol=1e-6)
+    nodes = [("Transpose", ["x"], ["t"], {"perm": [0, 3, 1, 2]}), ("Conv", ["t", "kernel"], ["z"], {})]
+    last = {"x": ("float32", (None, 4, 6, 3))}
+    path = save_onnx(tmp_path / "b.onnx", nodes, last, {"z": ("float32", (None, 2, 4, 6))}, kernel)
+    np.testing.assert_allclose(embedding_of(path, IMAGES), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([("Conv", "x", {})], "first"),
+        ([("Conv", "x", {}), ("Squeeze", "", {}), ("Transpose", "", {"perm": [0, 2, 1]})], "last"),
+        ([("Transpose", "x", {"perm": [0, 2, 1]})], "last"),
+        ([("MatMul", "x", {}), ("Transpose", "", {"perm": [0, 2, 1]})], "first"),
+        ([("Conv", "x", {}), ("Reshape", "", {}), ("Transpose", "", {"perm": [0, 2, 1]})], "last"),
+        ([("Conv", "x", {}), ("Reshape", "", {})], None),
+        ([("Conv", "x", {}), ("MatMul", "w", {})], None),
+        ([("LayerNormalization", "x", {}), ("Add", "", {})], "last"),
+        ([("Relu", "x", {})], None),
+    ],
+    ids=lambda value: "-".join(one[0] for one in value) if isinstance(value, list) else str(value),
+)
+def test_operators_show_the_axis_of_the_features(nodes, expected):
+    helper = pytest.importorskip("onnx", exc_type=Exception).helper
+    made, last = [], "x"
+    for number, (kind, given, attributes) in enumerate(nodes):
+        inputs = [given, last] if given == "w" else [last, "w"]
+        made.append(helper.make_node(kind, inputs, [f"t{number}"], **attributes))
+        last = f"t{number}"
+    weight = helper.make_tensor("w", 1, [1], [1.0])
+    value = helper.make_tensor_value_info("x", 1, None)
+    assert features_axis(helper.make_graph(made, "graph", [value], [], [weight]), last) == expected
 
 
 def test_waveforms_come_with_their_mask_or_in_a_fixed_length(tmp_path):

@@ -152,6 +152,33 @@ def test_the_codes_of_a_saved_model_are_decoded(tmp_path):
     np.testing.assert_array_equal(load_encoder(tmp_path).reconstruct(X), np.where(X > 0, 1.0, -1.0))
 
 
+def test_an_embedding_that_is_chosen_by_its_name_keeps_its_codes(tmp_path):
+    codes = tf.TensorSpec((None, 4), tf.int32, name="codes")
+    write_saved_model(
+        tmp_path / "one",
+        encode=lambda x: {"embedding": x, "codes": tf.cast(x > 0, tf.int32), "other": 2.0 * x},
+        decode=taking(codes, lambda codes: {"reconstruction": 2.0 * tf.cast(codes, tf.float32) - 1.0}),
+    )
+    for name, factor in (("embedding", 1), ("other", 2)):
+        loaded = load_encoder(tmp_path / "one", output_name=name)
+        np.testing.assert_array_equal(loaded.embed(X), factor * X)
+        np.testing.assert_array_equal(loaded.reconstruct(X), np.where(X > 0, 1.0, -1.0))
+        assert (loaded.codes is None) == (name == "other")  # codes belong to the embedding alone
+    np.testing.assert_array_equal(load_encoder(tmp_path / "one", output_name="embedding").codes(X)[""], X > 0)
+    levels = {"top": 1, "bottom": -1}
+    write_saved_model(
+        tmp_path / "two",
+        encode=lambda x: (
+            {f"{level}_embedding": sign * x for level, sign in levels.items()}
+            | {f"{level}_codes": tf.cast(sign * x > 0, tf.int32) for level, sign in levels.items()}
+        ),
+    )
+    loaded = load_encoder(tmp_path / "two", output_name="bottom_embedding")
+    np.testing.assert_array_equal(loaded.embed(X), -X)
+    assert list(loaded.codes(X)) == ["bottom"]
+    assert set(load_encoder(tmp_path / "two").codes(X)) == set(levels)
+
+
 def test_the_reconstruction_is_found_by_its_name_among_several_outputs(tmp_path):
     embedding = tf.TensorSpec((None, 4), tf.float32, name="embedding")
     outputs = {"zeros": lambda z: 0.0 * z, "reconstruction": lambda z: 2.0 * z, "a": lambda z: 3.0 * z}

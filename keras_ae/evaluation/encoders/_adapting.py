@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_ae.errors import InputError
+from keras_ae.evaluation.encoders._artifact_outputs import embedding_names
 from keras_ae.evaluation.encoders._image_inputs import ImageInputs, image_inputs
 from keras_ae.evaluation.encoders._input_options import InputOptions
 from keras_ae.evaluation.encoders._sequence_inputs import Part, SequenceInputs
@@ -24,33 +25,26 @@ class AdaptedEncoder:
         run: function from inputs to the embedding.
         pack: function from `{name: input}` to the inputs of `run`.
         conversion: from a batch to the named inputs.
-        layout: layout of embeddings that are maps: "nhwc" or "nchw".
-        frames_last: whether the last axis of an embedding of three axes is the position, not the feature.
+        features_first: numbers of axes of an embedding with the features on axis 1; they are last otherwise.
     """
 
     run: Callable
     pack: Callable
     conversion: Conversion
-    layout: str = "nhwc"
-    frames_last: bool = False
+    features_first: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, run: Callable, pack: Callable, conversion: Conversion, function: Any) -> "AdaptedEncoder":
         """Return the encoder of an artifact, or of a Keras model if `function` is `None`."""
         if function is None:
             return cls(run, pack, conversion)
-        layout = function.layout or getattr(conversion, "layout", "nhwc")
-        return cls(run, pack, conversion, layout, _has_frames_last(function.outputs))
+        return cls(run, pack, conversion, _features_first(function, getattr(conversion, "layout", "nhwc")))
 
     def parts(self, batch: Any) -> Iterator[tuple]:
         """Yield `(rows, embedding with features last, real positions or None)`."""
         for rows, named, real in self._named(batch):
             z = np.asarray(self.run(self.pack(named)), "float32")
-            if z.ndim == 4 and self.layout == "nchw":
-                z = z.transpose(0, 2, 3, 1)
-            elif z.ndim == 3 and self.frames_last:
-                z = z.transpose(0, 2, 1)
-            yield rows, z, real
+            yield rows, np.moveaxis(z, 1, -1) if z.ndim in self.features_first else z, real
 
     def embed(self, batch: Any) -> np.ndarray:
         """Return the embedding `(batch, ...)`; shorter sequences are padded with zeros."""
@@ -202,13 +196,18 @@ def modality_of(inputs: Mapping[str, tuple]) -> str | None:
     return "images" if len(shape) == 4 else None
 
 
-def _has_frames_last(outputs):
-    """Return whether the single output of three axes has features on axis 1 and positions on a free axis 2.
+def _features_first(function, layout):
+    """Return the numbers of axes of an embedding whose axis 1 has the features.
 
-    Example:
-
-    >>> _has_frames_last({"z": (None, 512, None)}), _has_frames_last({"z": (None, None, 512)})
-    (True, False)
+    The operators of an ONNX file show it. Where they do not, maps have the layout of the input, and of three
+    axes with a fixed axis 1 and a free axis 2 the latter is the position.
     """
-    shapes = [shape for shape in outputs.values() if len(shape) == 3]
-    return len(shapes) == 1 and shapes[0][1] is not None and shapes[0][2] is None
+    names = embedding_names(function)
+    if len(names) != 1:  # unclear, or flattened and joined
+        return ()
+    shape, _ = function.outputs[names[0]]
+    known = None if len(shape) in (1, 2) else function.features(names[0])
+    if known is not None:
+        return (3, 4) if known == "first" else ()
+    frames = len(shape) == 3 and shape[1] is not None and shape[2] is None
+    return (*([3] if frames else []), *([4] if layout == "nchw" else []))

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf  # loads SavedModels
 
 from keras_ae.errors import InputError, require
+from keras_ae.evaluation.encoders._onnx_features import features_axis, makers
 from keras_ae.models.preprocessing import Preprocessing
 
 ENCODE, DECODE = "encode", "decode"
@@ -26,16 +27,16 @@ class SavedModelFunction:
     Args:
         loaded: the SavedModel.
         signature: name of the signature.
-        output_name: the output to compute; `None`: all.
+        output_name: the output that is the embedding; `None`: it is found by `embedding_names`.
 
     Attributes:
         inputs: `{name: (shape, dtype)}`; a free size is `None`, and the dtype of strings is `None`.
-        outputs: `{name: shape}`.
-        layout: layout of outputs that are maps; `None`: that of the input.
+        outputs: `{name: (shape, dtype)}` of all outputs.
+        chosen: the argument `output_name`.
         assumed_layout: layout of an input of images whose axes do not show it; `None`: it must be given.
     """
 
-    layout, assumed_layout = None, "nhwc"
+    assumed_layout = "nhwc"
 
     def __init__(self, loaded, signature, output_name=None):
         self._loaded = loaded  # must outlive its signatures, which hold no variables
@@ -43,15 +44,17 @@ class SavedModelFunction:
         specs = self._function.structured_input_signature[1]
         self.inputs = {name: _of_spec(spec) for name, spec in sorted(specs.items())}
         specs = self._function.structured_outputs
-        self.outputs = {name: _of_spec(spec)[0] for name, spec in specs.items()}
-        if output_name is not None:
-            if output_name not in self.outputs:
-                raise unknown_output(output_name, f"the signature {signature}", self.outputs)
-            self.outputs = {output_name: self.outputs[output_name]}
+        self.outputs = {name: _of_spec(spec) for name, spec in specs.items()}
+        self.chosen = output_name
+        if output_name not in (None, *self.outputs):
+            raise unknown_output(output_name, f"the signature {signature}", self.outputs)
 
-    def __call__(self, **inputs):
+    def __call__(self, inputs, names=None):
         outputs = self._function(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: outputs[name].numpy() for name in self.outputs}
+        return {name: outputs[name].numpy() for name in names or self.outputs}
+
+    def features(self, name):
+        """Return `None`: the graph does not show which axis of an output has the features."""
 
 
 class OnnxFunction:
@@ -59,29 +62,32 @@ class OnnxFunction:
 
     Args:
         path: the file.
-        output_name: the output or inner tensor to compute; `None`: all outputs.
+        output_name: the output or inner tensor that is the embedding; `None`: found by `embedding_names`.
     """
 
     assumed_layout = None
 
     def __init__(self, path, output_name=None):
-        self._session, self.layout = _onnx_session(path, path), None
+        self._path, self.chosen = path, output_name
+        self._session = _onnx_session(path, path)
         outputs = [one.name for one in self._session.get_outputs()]
         if output_name is not None and output_name not in outputs:
-            self._session, self.layout = _session_of_inner(path, output_name, outputs)
+            self._session = _session_of_inner(path, output_name, outputs)
         self.inputs = {one.name: _of_onnx(one) for one in self._session.get_inputs()}
-        named = [one for one in self._session.get_outputs() if output_name in (None, one.name)]
-        self.outputs = {one.name: _of_onnx(one)[0] for one in named}
-        self._names = list(self.outputs)
+        self.outputs = {one.name: _of_onnx(one) for one in self._session.get_outputs()}
 
-    def __call__(self, **inputs):
-        feed = {
-            name: np.asarray(value, object if dtype is None else dtype)
-            for (name, value), (_, dtype) in zip(
-                inputs.items(), [self.inputs[name] for name in inputs], strict=True
-            )
-        }
-        return dict(zip(self._names, self._session.run(self._names, feed), strict=True))
+    def __call__(self, inputs, names=None):
+        names = list(names or self.outputs)
+        kinds = {name: object if kind is None else kind for name, (_, kind) in self.inputs.items()}
+        feed = {name: np.asarray(value, kinds[name]) for name, value in inputs.items()}
+        return dict(zip(names, self._session.run(names, feed), strict=True))
+
+    def features(self, name):
+        """Return the axis of an output with the features, "first" or "last", as the operators show it."""
+        try:
+            return features_axis(_graph(self._path), name)
+        except ImportError:  # onnxruntime alone runs the file, and the shape of the output decides
+            return None
 
 
 def open_artifact(path: Path, endpoint: str | None = None, output_name: str | None = None):
@@ -91,7 +97,7 @@ def open_artifact(path: Path, endpoint: str | None = None, output_name: str | No
         path: the file, the directory, or a directory that contains versions of a SavedModel.
         endpoint: name of the signature or file that encodes; `None`: `encode`, else `serving_default`, else
             the only one.
-        output_name: the output, or inner tensor of an ONNX file, that is computed; `None`: all outputs.
+        output_name: the output, or inner tensor of an ONNX file, that is the embedding.
 
     Raises:
         InputError: there is no encoder, there are several and none is called `encode`, or it has no such
@@ -133,16 +139,22 @@ def preprocessing_in(path: Path) -> Preprocessing | None:
         raise InputError(f"{manifest} is damaged ({error}). Export the model again.") from error
 
 
-def run_batch(function, inputs: dict) -> dict:
-    """Return the outputs for a batch, also if the function takes only batches of a fixed size."""
+def run_batch(function, inputs: dict, names: list | None = None) -> dict:
+    """Return outputs for a batch, also if the function takes only batches of a fixed size.
+
+    Args:
+        function: `SavedModelFunction` or `OnnxFunction`.
+        inputs: `{name: array}`.
+        names: the outputs; `None`: all.
+    """
     fixed = next((shape[0] for shape, _ in function.inputs.values() if shape and shape[0]), None)
     length = len(next(iter(inputs.values())))
     if not fixed or fixed == length:
-        return function(**inputs)
+        return function(inputs, names)
     parts = []
     for start in range(0, length, fixed):
         rows = np.minimum(np.arange(start, start + fixed), length - 1)  # fill up with the last example
-        outputs = function(**{name: np.asarray(value)[rows] for name, value in inputs.items()})
+        outputs = function({name: np.asarray(value)[rows] for name, value in inputs.items()}, names)
         parts.append({name: value[: length - start] for name, value in outputs.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -186,36 +198,20 @@ def _onnx_session(model, path):
         raise InputError(f"{path} is not a readable ONNX model ({reason}).") from error
 
 
-# operators with channels on axis 1
-MAPS_FIRST = ("Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool")
-MAPS_FIRST += ("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize")
+def _graph(path):
+    return require("onnx", extra="onnx").load(str(path), load_external_data=False).graph
 
 
 def _session_of_inner(path, name, outputs):
-    """Return a session whose additional output is an inner tensor, and the layout of this tensor."""
+    """Return a session whose additional output is an inner tensor."""
     onnx = require("onnx", extra="onnx")
     model = onnx.load(str(path), load_external_data=False)
     constants = {one.name for one in model.graph.initializer}
-    makers = {
-        output: node for node in model.graph.node if node.op_type != "Constant" for output in node.output
-    }
-    if name not in makers or name in constants:
-        raise unknown_output(name, path.name, outputs, [one for one in makers if one not in outputs])
+    inner = [made for made in makers(model.graph) if made not in constants]
+    if name not in inner:
+        raise unknown_output(name, path.name, outputs, [one for one in inner if one not in outputs])
     model.graph.output.append(onnx.ValueInfoProto(name=name))
-    return _onnx_session(model.SerializeToString(), path), _layout_of_inner(makers, name)
-
-
-def _layout_of_inner(makers, name):
-    """Return the layout of maps in an inner tensor from the nearest operator that defines one."""
-    while name in makers:
-        node = makers[name]
-        if node.op_type in MAPS_FIRST:
-            return "nchw"
-        if node.op_type == "Transpose":
-            (order,) = [list(one.ints) for one in node.attribute if one.name == "perm"] or [[]]
-            return {(0, 2, 3, 1): "nhwc", (0, 3, 1, 2): "nchw"}.get(tuple(order))
-        name = next((one for one in node.input if one in makers), "")
-    return None
+    return _onnx_session(model.SerializeToString(), path)
 
 
 def _chosen(names, endpoint, path):

@@ -14,12 +14,15 @@ import tensorflow as tf  # batches of strings
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders._adapting import AdaptedEncoder, Conversion, conversion_of, modality_of
-from keras_ae.evaluation.encoders._artifacts import open_artifact, preprocessing_in, run_batch
+from keras_ae.evaluation.encoders._artifact_outputs import (
+    codes_function,
+    embedding_function,
+    reconstruction_function,
+)
+from keras_ae.evaluation.encoders._artifacts import open_artifact, preprocessing_in
 from keras_ae.evaluation.encoders._image_inputs import ImageInputs
 from keras_ae.evaluation.encoders._input_options import AUTO, InputOptions
 from keras_ae.evaluation.encoders._keras_inputs import keras_batch, keras_input_range, keras_inputs
-from keras_ae.evaluation.encoders._sequence_inputs import SequenceInputs
-from keras_ae.evaluation.encoders._texts import as_text
 from keras_ae.evaluation.encoders._token_inputs import tokenizer_of
 from keras_ae.evaluation.encoders.encoding import batch_function, encode_batches
 from keras_ae.layers.bottlenecks.bottleneck import Bottleneck
@@ -216,9 +219,17 @@ def _of_path(path, layer, endpoint, decode, options):
         _refused("endpoint", endpoint, ENDPOINTS, path)
     function, decoder = open_artifact(path, endpoint, options.output_name)
     kind = "ONNX file" if type(function).__name__ == "OnnxFunction" else "SavedModel"
-    loaded = _of_artifact(function, decoder, kind, path, decode)
-    loaded = replace(loaded, preprocessing=preprocessing_in(path), inputs=function.inputs)
-    return _adapted(loaded, options, loaded.embed, function, inverted=decode is None)
+    embed = embedding_function(function)
+    loaded = LoadedEncoder(
+        kind,
+        path.name,
+        embed,
+        codes_function(function),
+        reconstruct=_through(embed, decode) or reconstruction_function(function, decoder),
+        preprocessing=preprocessing_in(path),
+        inputs=function.inputs,
+    )
+    return _adapted(loaded, options, embed, function, inverted=decode is None)
 
 
 def _adapted(loaded, options, run, function=None, pack=dict, known_range=None, inverted=False):
@@ -338,86 +349,6 @@ def _part(model, layer):
         chosen = found[0]
     output = keras.tree.flatten(chosen.output)[0]
     return keras.Model(model.input, output), chosen if isinstance(chosen, Bottleneck) else None
-
-
-def _of_artifact(function, decoder, kind, path, decode):
-    def embed(batch):
-        return _embedding_in(run_batch(function, _named(batch, function)))
-
-    def codes(batch):
-        outputs = run_batch(function, _named(batch, function))
-        found = {
-            name.removesuffix("codes").strip("_"): value
-            for name, value in outputs.items()
-            if name.endswith("codes")
-        }
-        return found or None
-
-    reconstruct = _through(embed, decode)
-    if reconstruct is None and decoder is not None:
-
-        def reconstruct(batch):
-            outputs = run_batch(function, _named(batch, function))
-            if not set(decoder.inputs) <= set(outputs):
-                raise InputError(
-                    f"The inputs of `decode` must be outputs of the encoder, {sorted(outputs)}. Received: "
-                    f"{sorted(decoder.inputs)}. Pass decode=, a function from embeddings to reconstructions."
-                )
-            given = {name: outputs[name] for name in decoder.inputs}
-            return _reconstruction_in(run_batch(decoder, given))
-
-    return LoadedEncoder(kind, path.name, embed, codes, None, reconstruct)
-
-
-def _embedding_in(outputs):
-    """Return the embedding in a dict of outputs: those with that name, or the only one of floats."""
-    named = [name for name in outputs if name == "embedding" or name.endswith("_embedding")]
-    floats = [name for name, value in outputs.items() if np.asarray(value).dtype.kind == "f"]
-    names = named or (list(outputs) if len(outputs) == 1 else floats)
-    if not named and len(names) != 1:
-        raise InputError(
-            "The encoder must have an output `embedding`, or only one output. "
-            f"Received: {', '.join(sorted(outputs))}. Choose one by output_name."
-        )
-    values = [np.asarray(outputs[name], "float32") for name in sorted(names, reverse=True)]
-    if len(values) == 1:
-        return values[0]
-    return np.concatenate([value.reshape(len(value), -1) for value in values], axis=1)
-
-
-def _reconstruction_in(outputs):
-    """Return the reconstruction in a dict of outputs: the one with that name, or the only one of floats."""
-    floats = [name for name, value in outputs.items() if np.asarray(value).dtype.kind == "f"]
-    names = ["reconstruction"] if "reconstruction" in outputs else floats
-    if len(names) != 1:
-        raise InputError(
-            "`decode` must have an output `reconstruction`, or only one output of floats. "
-            f"Received: {', '.join(sorted(outputs))}. Pass decode=, a function from embeddings to "
-            "reconstructions."
-        )
-    return outputs[names[0]]
-
-
-def _named(batch, function):
-    """Return a batch as the inputs of an artifact, with their names and dtypes."""
-    names = list(function.inputs)
-    batch = batch if isinstance(batch, dict) else {"x" if "x" in names else names[0]: batch}
-    if set(batch) == {"x", "lengths"} and set(names) != {"x", "lengths"}:
-        known = SequenceInputs.of(function.inputs)
-        if known is not None and (known.mask or known.lengths):
-            batch = known.named(np.asarray(batch["x"]), np.asarray(batch["lengths"]))[0]
-    if set(batch) != set(names):
-        raise InputError(f"The inputs of the encoder must be {sorted(names)}. Received: {sorted(batch)}")
-    return {name: _typed(name, value, *function.inputs[name]) for name, value in batch.items()}
-
-
-def _typed(name, value, shape, dtype):
-    if dtype is None:
-        texts = np.asarray([as_text(one) for one in np.asarray(value).ravel()], object)
-        return texts.reshape(-1, 1) if len(shape) == 2 else texts
-    dtype = np.dtype(dtype)
-    known = dtype.kind in "fiub"
-    return checked_input(f"Input `{name}` of the encoder", value, dtype.name) if known else value
 
 
 def _through(embed, decode):
