@@ -153,6 +153,28 @@ def test_a_saved_model_of_uint8_gets_stored_pixels(tmp_path):
         load_encoder(tmp_path, output_name="y")
 
 
+@pytest.mark.parametrize("kind", ["int32", "int64", "int8"])
+def test_inputs_of_signed_integers_get_stored_pixels(tmp_path, kind):
+    shape = (None, 4, 6, 3)
+    path = save_onnx(
+        tmp_path / "model.onnx",
+        [("Cast", ["x"], ["z"], {"to": 1})],
+        {"x": (kind, shape)},
+        {"z": ("float32", shape)},
+        {},
+    )
+    options = {"input_range": "auto"}
+    if kind == "int8":
+        with pytest.raises(
+            InputError, match="input_range must be given .* int8, .* input_range='auto'. Pass"
+        ):
+            load_encoder(path, **options)
+        options = {"input_range": (-128, 127)}
+    expected = np.round(255 * IMAGES) - (128 if kind == "int8" else 0)
+    found = embedding_of(path, IMAGES, "none", **options)
+    np.testing.assert_allclose(found, expected, atol=1 if kind == "int8" else 0)
+
+
 @pytest.mark.parametrize(
     ("layer", "high"),
     [

@@ -197,7 +197,13 @@ def image_inputs(
     _check_numbers(options, channels)
     value_range, assumed = options.input_range, False
     if options.of_values and value_range in (None, "auto"):
-        whole = np.dtype(dtype).kind == "u"
+        whole = np.dtype(dtype).kind in "iu"
+        if known is None and np.dtype(dtype) == np.int8:
+            raise InputError(
+                f"input_range must be given for the encoder's input {name} of int8, which cannot hold pixels "
+                f"up to 255. Received: input_range={options.input_range!r}. Pass the range of its training, "
+                "such as input_range=(-128, 127)."
+            )
         value_range = known or ((0.0, 255.0) if whole else (0.0, 1.0))
         assumed = known is None and not whole
     if value_range is not None:

@@ -135,8 +135,8 @@ def load_encoder(
         scale: pixel value of the data that becomes 1; `None`: 255 for uint8 data, else 1.
         input_range: range of the encoder's inputs, to which images in [0, 1] are rescaled; "auto": the one
             that the encoder contains (`Rescaling` or `Normalization` at the beginning of a Keras model,
-            inputs of uint8), else (0, 1); `None`: "auto" if `scale`, `mean` or `std` is given, else the
-            values are unchanged.
+            inputs of integers; int8 needs its range), else (0, 1); `None`: "auto" if `scale`, `mean` or `std`
+            is given, else the values are unchanged.
         mean, std: numbers that are subtracted from the inputs, and by which these are then divided: one, or
             one for each channel.
         tokenizer: function from a list of str to ids, for an encoder of ids and a mask: a list of integers
