@@ -67,23 +67,13 @@ def report(
     log = encoder / LOG if (encoder / "config.json").is_file() else output.with_suffix(ENDINGS[1])
     with ProgressLine() as progress, recorded(log) as attempts:
         options = {"budget": budget or DEFAULT_BUDGET, "seeds": seeds, "progress": progress}
-        record = None
         if _is_run(encoder):
             _refuse_for_run(encoder, pool=pool, **inputs)
             run = Run.open(encoder)
             check_image_options(run.recipe(), **images)
             wanted = measure == "auto" and (asked or (transfer is None and not has_record(run)))
             measured = measure == "always" or wanted
-            with RunLock(run.directory, "measured") if measured or transfer is not None else nullcontext():
-                if transfer is not None:
-                    rows = measure_transfer(run, transfer, progress=progress, data=data)
-                    progress.close()
-                    print(f"\n{transfer_text(rows)}")
-                if measured:
-                    record = measure_run(run, data=data, **images, **options)
-                    progress.close()
-                    print_embedding(record)
-                page = write_report(run.directory)
+            page, record = _report_of_run(run, transfer, measured, data, images, options)
         elif transfer is not None:
             raise InputError(
                 f"--transfer must be used only with a run of sentences. Received: {encoder}, which "
@@ -102,6 +92,21 @@ def report(
     print_failed(failed, log)
     print(page)
     return page, failed
+
+
+def _report_of_run(run, transfer, measured, data, images, options):
+    """Measure the transfer tasks and the embedding as required; return the page and the record or `None`."""
+    progress, record = options["progress"], None
+    with RunLock(run.directory, "measured") if measured or transfer is not None else nullcontext():
+        if transfer is not None:
+            rows = measure_transfer(run, transfer, progress=progress, data=data)
+            progress.close()
+            print(f"\n{transfer_text(rows)}")
+        if measured:
+            record = measure_run(run, data=data, **images, **options)
+            progress.close()
+            print_embedding(record)
+        return write_report(run.directory), record
 
 
 def _refuse_for_run(encoder, **options):
