@@ -118,23 +118,6 @@ def format_count(value: int) -> str:
     return f"{value:,}"
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration in its two largest units.
-
-    Example:
-
-    >>> [format_duration(seconds) for seconds in (0.4, 59.6, 3725, 90_000)]
-    ['0.4 s', '1 min 0 s', '1 h 2 min', '25 h 0 min']
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
 def format_lines(lines: Iterable[Sequence[str]], left: int | None = 1) -> list[str]:
     """Return the lines of a table as text in columns.
 

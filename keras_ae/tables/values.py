@@ -244,7 +244,7 @@ def table_features(values: np.ndarray, columns: Sequence[TableColumn]) -> np.nda
 
     Returns:
         float32 `(rows, features)`: standardised numbers, 0 where missing; 1 for each missing value of the
-        numeric columns that have some; one-hot categories, zeros where missing.
+        numeric columns that have some; one-hot categories, zeros where missing. Infinities are missing, too.
 
     Example:
 
@@ -256,10 +256,11 @@ def table_features(values: np.ndarray, columns: Sequence[TableColumn]) -> np.nda
     numeric = [number for number, column in enumerate(columns) if not column.is_categorical]
     means = np.array([columns[number].mean for number in numeric], "float32")
     scales = np.array([columns[number].scale for number in numeric], "float32")
-    scaled = np.nan_to_num((values[:, numeric] - means) / scales, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    observed = np.isfinite(values)
+    scaled = (np.where(observed[:, numeric], values[:, numeric], means) - means) / scales
     parts = [np.clip(scaled, -LARGEST_FEATURE, LARGEST_FEATURE)]
     flagged = [number for number in numeric if columns[number].missing]
-    parts.append(np.isnan(values[:, flagged]).astype("float32"))
+    parts.append(1.0 - observed[:, flagged].astype("float32"))
     for number, column in enumerate(columns):
         if column.is_categorical:
             parts.append((values[:, [number]] == np.arange(column.size)).astype("float32"))

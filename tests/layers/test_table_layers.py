@@ -36,7 +36,9 @@ def test_features_are_standardised_numbers_indicators_and_one_hot_categories():
 
 def test_features_of_what_is_no_value_are_those_of_a_missing_one_and_outliers_are_clipped():
     rows = np.array([[3, np.inf, 0.5, 1e9, -1]], "float32")
-    np.testing.assert_array_equal(TableFeatures(COLUMNS)(rows), [[0, 1000, 1, 0, 0, 0, 0, 0, 0, 0]])
+    expected = [[0, 1000, 1, 0, 0, 0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(TableFeatures(COLUMNS)(rows), expected)
+    np.testing.assert_array_equal(table_features(rows, COLUMNS), expected)
 
 
 def test_features_in_half_precision_are_computed_in_single():

@@ -8,10 +8,11 @@ from keras_ae.errors import InputError
 from keras_ae.evaluation.report.page.findings import cards
 from keras_ae.evaluation.report.page.view import embedding_view
 from keras_ae.files import write_atomically
-from keras_ae.pages.formats import format_count, format_duration, format_name, format_value
+from keras_ae.pages.formats import format_count, format_name, format_value
 from keras_ae.pages.glossary import EMBEDDING, RUN
 from keras_ae.pages.tables import is_number, pairs_table
 from keras_ae.pages.template import data_uri, render
+from keras_ae.progress import duration
 from keras_ae.training.report._record import RunRecord, read_run
 from keras_ae.training.report._tables import (
     baseline_table,
@@ -157,7 +158,7 @@ def _training(record):
         if is_number(count):
             found[names.get(name, f"of {name}")] = format_count(int(count))
     if is_number(record.get("seconds")):
-        found["duration"] = format_duration(record["seconds"])
+        found["duration"] = duration(record["seconds"])
     for name, value in _mapping(record.get("machine"), "machine").items():
         found[name] = "none" if value == [] else format_value(value)
     return found

@@ -11,7 +11,6 @@ from keras import ops
 from keras_ae.errors import InputError
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.latent_space import check_path, path_points
 from keras_ae.models.text.sentence_model import SentenceModel
 from keras_ae.text.vocabulary import PADDING, UNKNOWN
 
@@ -78,18 +77,9 @@ class SentenceDecoding(SentenceModel):
         Returns:
             list of strings; for lists of sentences one such list for each pair.
         """
-        check_path(steps, path)
         if isinstance(first, str):
             return self.interpolate([first], [second], steps, path=path, **options)[0]
-        start, end = self.encode(first), self.encode(second)
-        if len(start) != len(end):
-            raise InputError(
-                "first and second must have the same number of sentences. "
-                f"Received: {len(start)} and {len(end)}."
-            )
-        points = np.asarray(path_points(start, end, steps, path))
-        texts = self.decode(points.reshape(-1, self.dim), **options)
-        return [texts[row : row + steps] for row in range(0, len(texts), steps)]
+        return super().interpolate(first, second, steps, path=path, **options).tolist()
 
     def prior_advice(self) -> str:
         return "Decode the vectors of your own sentences: decode(encode(sentences))."
