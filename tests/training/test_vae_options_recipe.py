@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ae import InputError
+from keras_ae.training.cli import main
 from keras_ae.training.datasets import load_images
 from keras_ae.training.recipes import RECIPES
 from keras_ae.training.run import train
@@ -36,7 +37,7 @@ def test_options_that_exclude_each_other_are_named():
 
 
 @pytest.mark.slow
-def test_a_conditional_run_is_trained_drawn_and_measured_with_labels(tmp_path):
+def test_a_conditional_run_is_trained_drawn_and_measured_with_labels(tmp_path, capsys):
     data = load_images("digits")
     inputs = data.test.inputs([3, 0], labels=True)
     np.testing.assert_array_equal(inputs["x"], data.test.images([3, 0]))
@@ -48,3 +49,31 @@ def test_a_conditional_run_is_trained_drawn_and_measured_with_labels(tmp_path):
     assert (run.directory / "figures" / "reconstructions.png").is_file()
     model = run.load_model()
     assert model.encode(inputs).shape == (2, 8) and model.num_labels == 10
+    np.savez(tmp_path / "x.npz", images=inputs["x"])
+    x, out = str(tmp_path / "x.npz"), str(tmp_path / "out.npz")
+    commands = [["encode", x, out], ["score", x, out], ["interpolate", x, x, out], ["report"]]
+    for command, *arguments in commands:  # they read images alone
+        capsys.readouterr()
+        assert main([command, str(run.directory), *arguments]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(
+            f"keras-ae: {run.directory} must be used from Python, since the model has labels"
+        )
+    assert (
+        main(
+            ["report", str(run.directory / "model.keras"), "--data", x, "--output", str(tmp_path / "a.html")]
+        )
+        == 2
+    )
+    assert "must be used from Python, since the model has labels" in capsys.readouterr().err
+    page = (run.directory / "report.html").read_text()
+    assert "has not been measured yet" not in page and "--measure never" in page
+    codes = str(tmp_path / "codes.npz")
+    np.savez(codes, embedding=model.encode(inputs))
+    assert main(["decode", str(run.directory), codes, out]) == 2
+    assert "CODES must contain labels" in capsys.readouterr().err
+    np.savez(codes, embedding=model.encode(inputs), labels=inputs["labels"])
+    assert main(["decode", str(run.directory), codes, out]) == 0
+    with np.load(out) as found:
+        np.testing.assert_allclose(found["images"], model.reconstruct(inputs), atol=1e-5)
+    assert main(["sample", str(run.directory), out, "--num", "2", "--labels", "3"]) == 0

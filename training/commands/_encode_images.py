@@ -38,16 +38,26 @@ def encode_images(encode, stream, output, *, progress=None) -> Path:
     return output
 
 
+def refuse_labels(origin, labels: bool) -> None:
+    """Raise an `InputError` if a model must be given `labels`, which the commands do not read."""
+    if labels:
+        raise InputError(
+            f"{origin} must be used from Python, since the model has labels: pass "
+            '{"x": images, "labels": integers} to its methods. Received: images alone'
+        )
+
+
 def image_input(origin, shapes) -> tuple[str, tuple[int, int, int]]:
-    """Return name and `(height, width, channels)` of the single input of an encoder of images.
+    """Return name and `(height, width, channels)` of the single input of an endpoint for images.
 
     Args:
         origin: name of the encoder in errors.
-        shapes: `{name: shape}` of the inputs of its endpoint `encode`.
+        shapes: `{name: shape}` of the inputs of its endpoint `encode` or `score`.
 
     Raises:
-        InputError: the input is not a single batch of images.
+        InputError: the input is not a single batch of images; the model has labels.
     """
+    refuse_labels(origin, "labels" in shapes)
     if len(shapes) == 1:
         ((name, shape),) = shapes.items()
         if len(shape) == 4 and None not in shape[1:]:

@@ -18,6 +18,7 @@ from keras_ae.evaluation.report.record import JSON, EmbeddingRecord
 from keras_ae.evaluation.report.settings import DEFAULT_BUDGET, settings_of
 from keras_ae.models.preprocessing import preprocessing_of
 from keras_ae.tables import as_columns
+from keras_ae.training.commands._encode_images import refuse_labels
 from keras_ae.training.commands._foreign_encoder import (
     LabelledText,
     data_for_encoder,
@@ -60,6 +61,7 @@ def measure_run(
     """
     check_image_options(run.recipe(), **images)
     model = run.load_model()
+    refuse_labels(run.directory, bool(getattr(model, "num_labels", None)))
     known = None if data is None else preprocessing_of(model)
     columns = None if known is None or known.columns is None else as_columns(known.columns)
     recipe, examples = load_data_of(run, data=data, columns=columns, **images)
@@ -114,6 +116,9 @@ def report_of_file(
     """
     log = report_outputs(output, [path, data])[2]
     encoder = open_foreign_encoder(path, inputs)
+    refuse_labels(
+        path, bool(getattr(encoder.model, "num_labels", None)) or "labels" in (encoder.inputs or {})
+    )
     examples = data_for_encoder(encoder, data, images)
     log.unlink(missing_ok=True)  # from an earlier report
     about = {"file": path.name}

@@ -87,6 +87,11 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
 def _taken(opened, arrays, path, names):
     """Return the arrays of `names`; all have one row per example or frame."""
     missing = [name for name in names if name not in arrays]
+    if missing == ["labels"]:
+        raise InputError(
+            f"CODES must contain labels, the class of each example, since {opened.path} has labels. "
+            f"Received: {path} with {', '.join(arrays)}. Add this array of integers to the file."
+        )
     if missing:
         raise InputError(
             f"CODES must contain {' and '.join(names)}, as keras-ae encode writes them with {opened.path}. "

@@ -78,7 +78,7 @@ class OpenModel:
             return "text"
         if self.columns is not None:
             return "tables"
-        shapes = list(inputs.values())
+        shapes = [shape for name, shape in inputs.items() if name != "labels"]
         if hasattr(self.model, "to_waveform") or (shapes and shapes[0] == (None, None)):
             return "speech"
         pictures = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][-1] in (1, 3)

@@ -53,7 +53,7 @@ def score_examples(
     if opened.kind == "speech":
         names, columns = _of_speech(opened, source, skip_broken, speaker)
     elif opened.kind == "images":
-        _, shape = image_input(opened.path, opened.inputs["encode"])
+        _, shape = image_input(opened.path, opened.inputs.get("score", opened.inputs["encode"]))
         stream = ModelImages(opened, source, shape, batch_size, skip_broken=skip_broken, **images)
         columns = _of_batches(opened, stream, "images")
         names = stream.names

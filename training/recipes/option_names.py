@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from keras_ae.errors import InputError
 
 
-def in_options(text: str, names: Iterable[str]) -> str:
+def as_options(text: str, names: Iterable[str]) -> str:
     """Replace arguments in the `text` of an error by options of the command line.
 
     Example:
 
-    >>> in_options("steps must be 2 steps or more. Received: steps=1", ["steps", "beam_size"])
+    >>> as_options("steps must be 2 steps or more. Received: steps=1", ["steps", "beam_size"])
     '--steps must be 2 steps or more. Received: --steps=1'
-    >>> in_options("beam_size must be at least 1", ["steps", "beam_size"])
+    >>> as_options("beam_size must be at least 1", ["steps", "beam_size"])
     '--beam-size must be at least 1'
     """
     for name in sorted(names, key=lambda name: -len(name)):
@@ -32,4 +32,4 @@ def errors_in_options(*names: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(in_options(str(error), names)) from error
+        raise InputError(as_options(str(error), names)) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from keras_ae.errors import InputError
 from keras_ae.numpy_scalars import plain
-from keras_ae.training.recipes.option_names import in_options
+from keras_ae.training.recipes.option_names import as_options
 
 if TYPE_CHECKING:
     import keras
@@ -90,7 +90,7 @@ class Recipe:
         >>> VqVaeRecipe().in_options("num_embeddings must be at least 2. Received: num_embeddings=1")
         '--num-embeddings must be at least 2. Received: --num-embeddings=1'
         """
-        return in_options(text, [field.name for field in fields(self)])
+        return as_options(text, [field.name for field in fields(self)])
 
     # Methods that depend on the kind of data
 

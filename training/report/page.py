@@ -96,6 +96,7 @@ def report_view(run: RunRecord) -> dict:
         "cards": _cards(run),
         "problems": run.problems,
         "embedding": embedding,
+        "needs_labels": _needs_labels(name, config),
         "verdicts": verdicts(run.metrics, _mapping(config.get("settings"), "settings")),
         "advice": ADVICE,
         "comparison": baseline_table(run.metrics, name=f"{name} (this run)"),
@@ -116,6 +117,12 @@ def report_view(run: RunRecord) -> dict:
         "command": _command(config.get("command")),
         "path": "/".join(run.directory.resolve().parts[-3:]),
     }
+
+
+def _needs_labels(recipe, config):
+    """Return whether the encoder has the input `labels`, so that `keras-ae report` cannot measure it."""
+    of_prior = recipe == "vqvae-prior"  # whose labels are inputs of the prior alone
+    return bool(_mapping(config.get("settings"), "settings").get("class_conditional")) and not of_prior
 
 
 def _cards(run):
