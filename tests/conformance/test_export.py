@@ -21,7 +21,7 @@ FORMATS = ("saved_model", "onnx")
 def written(name):
     """Names of the endpoints to export; `None`: all."""
     (case,) = (case for case in sys.modules["conformance_models"].CASES if case.name == name)
-    return ("encode", "decode") if case.variant else None
+    return ("encode", "decode", "score") if case.variant else None
 
 
 @pytest.fixture(scope="session")
