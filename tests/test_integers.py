@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ae.checks import embedding_rows, integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.layers import (
     BinaryBottleneck,
     FiniteScalarQuantizer,

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from keras_ae.checks import check_finite
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 
 
 def as_embedding(z, name="z") -> np.ndarray:

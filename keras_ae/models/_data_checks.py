@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.checks import check_finite, check_integers, in_range, range_error
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite, check_integers, in_range, range_error
 from keras_ae.models._input_rules import (
     InputRules,
     as_batch,

@@ -1,15 +1,11 @@
-"""Labels of a model whose networks are conditioned on them: checks, inputs of methods and of endpoints."""
+"""Labels of a model whose networks are conditioned on them: checks, and inputs of methods."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_ae.checks import embedding_rows
-from keras_ae.errors import InputError
-from keras_ae.models.endpoint import Endpoint
+from keras_ae.errors import InputError, embedding_rows
 
 
 def check_label_inputs(networks: Mapping[str, keras.Layer], num_labels: int | None) -> None:
@@ -52,29 +48,3 @@ def labels_of(x: Any) -> Any:
             'Pass {"x": x, "labels": (batch,) integers}.'
         )
     return labels
-
-
-def with_labels(table: Mapping[str, Endpoint], name: str, count: int | None) -> dict[str, Endpoint]:
-    """Return endpoints that declare the range of their input of labels, and draw labels as examples.
-
-    Args:
-        table: endpoints; those without this input are not changed.
-        name: name of the input, such as `labels` or `speaker`.
-        count: number of labels; `None`: unknown, nothing is changed.
-    """
-
-    def with_drawn(sample):
-        def drawn(inputs):
-            labels = np.random.default_rng(0).integers(0, count, inputs[name].shape)
-            made = {} if sample is None else sample(inputs)
-            return {**inputs, **made, name: labels.astype("int32")}
-
-        return drawn
-
-    def with_range(endpoint):
-        if count is None or name not in endpoint.inputs:
-            return endpoint
-        ranges = {**endpoint.value_ranges, name: (0, count - 1)}
-        return replace(endpoint, sample=with_drawn(endpoint.sample), value_ranges=ranges)
-
-    return {key: with_range(endpoint) for key, endpoint in table.items()}

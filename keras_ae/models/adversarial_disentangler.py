@@ -7,14 +7,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import embedding_rows, integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models._data_checks import checked_array
-from keras_ae.models._labels import with_labels
 from keras_ae.models.adversary import Adversary
 from keras_ae.models.auto_encoder import AutoEncoder
 from keras_ae.models.base import Player
-from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.endpoint import Endpoint, with_labels
 from keras_ae.models.stages import Stage, check_loss, check_reconstruction
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.base import ScheduledVariable
 from keras_ae.layers.gradient_reversal import GradientReversal
 from keras_ae.losses.divergences import categorical_kl, categorical_kl_to_uniform

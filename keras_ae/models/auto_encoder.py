@@ -16,7 +16,7 @@ from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules, loss_bounds
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.latent_space import check_draws, drawn_positions
+from keras_ae.models.exploration import check_draws, drawn_positions
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.models.stages import MethodDraws, check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.core import Tensor, where_counted

@@ -25,8 +25,8 @@ from keras_ae.models._data_checks import (
     refuse_class_weight,
     target_for_keras,
 )
-from keras_ae.models._exploration import Exploration
 from keras_ae.models._input_rules import InputRules, as_batch, check_structure
+from keras_ae.models.exploration import Exploration
 from keras_ae.models.preprocessing import Preprocessing, front_end_preprocessing
 from keras_ae.models.stages import (
     Player,

@@ -1,15 +1,14 @@
 """Named functions of a model for export, and the check of their inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from keras_ae.checks import check_finite, in_range, range_error
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite, in_range, range_error
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,32 @@ class Endpoint:
     files: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
     unit: int = 1
     value_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def with_labels(table: Mapping[str, Endpoint], name: str, count: int | None) -> dict[str, Endpoint]:
+    """Return endpoints that declare the range of their input of labels, and draw labels as examples.
+
+    Args:
+        table: endpoints; those without this input are not changed.
+        name: name of the input, such as `labels` or `speaker`.
+        count: number of labels; `None`: unknown, nothing is changed.
+    """
+
+    def with_drawn(sample):
+        def drawn(inputs):
+            labels = np.random.default_rng(0).integers(0, count, inputs[name].shape)
+            made = {} if sample is None else sample(inputs)
+            return {**inputs, **made, name: labels.astype("int32")}
+
+        return drawn
+
+    def with_range(endpoint):
+        if count is None or name not in endpoint.inputs:
+            return endpoint
+        ranges = {**endpoint.value_ranges, name: (0, count - 1)}
+        return replace(endpoint, sample=with_drawn(endpoint.sample), value_ranges=ranges)
+
+    return {key: with_range(endpoint) for key, endpoint in table.items()}
 
 
 CONVERT = "Convert it as the training data were converted."

@@ -10,15 +10,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import is_eager
-from keras_ae.errors import InputError, require
+from keras_ae.errors import InputError, is_eager, require
 from keras_ae.models._data_checks import is_stream
 from keras_ae.models._input_rules import InputRules, as_batch
 from keras_ae.models._wrapped_auto_encoder import WrappedAutoEncoder
 from keras_ae.models.base import BaseModel
 from keras_ae.models.discrete.code_prior import code_at_quantile
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.latent_space import check_draws
+from keras_ae.models.exploration import check_draws
 from keras_ae.ops.core import Tensor
 from keras_ae.ops.terms import mean_term, scalars
 

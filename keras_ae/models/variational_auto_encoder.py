@@ -8,16 +8,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError, require
+from keras_ae.errors import InputError, integers_in, require
 from keras_ae.layers.bottlenecks.gaussian_bottleneck import GaussianBottleneck
 from keras_ae.layers.tables.table_likelihood import TableLikelihood
 from keras_ae.losses.divergences import LIKELIHOODS, gaussian_log_density, log_likelihood_of
 from keras_ae.losses.variational import importance_weighted_bound, maximum_mean_discrepancy
 from keras_ae.models._input_rules import InputRules, likelihood_bounds
-from keras_ae.models._labels import check_label_inputs, labels_of, with_labels
+from keras_ae.models._labels import check_label_inputs, labels_of
 from keras_ae.models.auto_encoder import AutoEncoder, check_observation_scale
-from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.endpoint import Endpoint, with_labels
 from keras_ae.ops.core import Tensor, where_counted
 from keras_ae.ops.sequences import (
     call_conditioned,

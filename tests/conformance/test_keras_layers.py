@@ -43,6 +43,7 @@ class Case:
 
 
 FRAMES = (2, 5, 4)
+COLUMNS = [{"name": "size", "mean": 2.0}, {"name": "colour", "categories": ["b", "r"]}]
 WAVES = (2, 64)
 
 CASES = {
@@ -96,6 +97,9 @@ CASES = {
     "SpecAugment": Case({"time_width": 2, "frequency_width": 2, "seed": 0}, FRAMES),
     "SpectralPerturbation": Case({"seed": 0}, FRAMES),
     "StepPredictors": Case({"steps": 2, "dim": 3}, FRAMES),
+    "TableFeatures": Case({"columns": COLUMNS}, (2, 2)),
+    # a learned scale is trained by the likelihood, not by the output
+    "TableLikelihood": Case({"columns": COLUMNS, "observation_scale": 1.0}, (2, 3)),
     "TimeJitter": Case({"seed": 0}, FRAMES),
     "VectorQuantizer": Case({"num_embeddings": 3, "seed": 0}, FRAMES),
     "VoicePerturbation": Case({"window": 16, "order": 4, "seed": 0}, WAVES),

@@ -17,7 +17,7 @@ from keras_ae.models import (
     GenerativeAutoEncoder,
     VariationalAutoEncoder,
 )
-from keras_ae.models.latent_space import path_points
+from keras_ae.models.exploration import path_points
 from small_models import (
     IMAGES,
     auto_encoder,

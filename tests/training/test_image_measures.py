@@ -26,6 +26,10 @@ class Split:
     def images(self, indices=None):
         return self.stored if indices is None else self.stored[indices]
 
+    def inputs(self, indices, *, labels=False):
+        assert not labels
+        return self.images(indices)
+
 
 def every_combination(values, positions):
     """All images of `positions` positions in two rows, each with one of the values."""

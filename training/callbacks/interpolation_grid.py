@@ -56,10 +56,11 @@ class InterpolationGrid(FigureCallback):
         self.steps = steps
 
     def check(self, model: Model) -> None:
-        if not hasattr(model, "interpolate"):
+        missing = [name for name in ("interpolate", "decode") if not hasattr(model, name)]
+        if missing:
             raise ValueError(
-                "The model of InterpolationGrid must have `interpolate(first, second, steps)`. "
-                f"Received: {type(model).__name__}"
+                "The model of InterpolationGrid must have `interpolate(first, second, steps)` and `decode`. "
+                f"Received: {type(model).__name__} without {missing[0]}"
             )
 
     def draw(self, epoch: int) -> dict[str, bytes]:

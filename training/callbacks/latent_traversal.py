@@ -6,7 +6,7 @@ import numpy as np
 from keras import Model, ops
 
 from keras_ae.errors import InputError
-from keras_ae.models.latent_space import coordinate_points, coordinate_values
+from keras_ae.models.exploration import coordinate_points, coordinate_values
 from keras_ae.ops.core import exporting
 from keras_ae.training.callbacks.figure_callback import FigureCallback
 from keras_ae.training.report.plots import image_grid

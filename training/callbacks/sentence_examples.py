@@ -67,7 +67,7 @@ class SentenceExamples(keras.callbacks.Callback):
 
     def _between(self, queries):
         """Return the decoded sentences on the path from one sentence to the next."""
-        if len(queries) < 2 or not hasattr(self.model, "interpolate"):
+        if len(queries) < 2 or not hasattr(self.model, "decode"):
             return []
         pairs = zip(queries[::2], queries[1::2], strict=False)
         return [(a, b, list(self.model.interpolate(a, b, steps=BETWEEN))) for a, b in pairs]

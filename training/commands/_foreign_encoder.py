@@ -54,15 +54,15 @@ def open_foreign_encoder(path: Path, inputs: Mapping[str, Any]) -> LoadedEncoder
     try:
         return load_encoder(path, **given)
     except InputError as error:
-        raise InputError(in_options(str(error))) from error
+        raise InputError(in_encoder_options(str(error))) from error
 
 
-def in_options(text: str) -> str:
+def in_encoder_options(text: str) -> str:
     """Replace arguments of `load_encoder` in an error by options of the command line.
 
     Example:
 
-    >>> in_options("mean must lie in [0, 1]. Received: mean=(9, 9). Pass input_range=(0, 255).")
+    >>> in_encoder_options("mean must lie in [0, 1]. Received: mean=(9, 9). Pass input_range=(0, 255).")
     '--mean must lie in [0, 1]. Received: --mean 9 9. Pass --input-range 0 255.'
     """
     text = re.sub(r"\bendpoint=(?=\W)", "--endpoint", text)

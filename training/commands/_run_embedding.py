@@ -22,7 +22,7 @@ from keras_ae.training.commands._encode_images import refuse_labels
 from keras_ae.training.commands._foreign_encoder import (
     LabelledText,
     data_for_encoder,
-    in_options,
+    in_encoder_options,
     open_foreign_encoder,
 )
 from keras_ae.training.datasets.speech.data import SpeechData
@@ -222,7 +222,7 @@ def _try(encoder, examples, data):
     try:
         in_batches(encoder.embed, some)
     except Exception as error:  # raised by any runtime
-        reason = in_options(" ".join(str(error).split())[:300].rstrip("."))
+        reason = in_encoder_options(" ".join(str(error).split())[:300].rstrip("."))
         advice = "Choose others by --data"
         if some.kind == "images":
             advice += ", or their size by --image-size"

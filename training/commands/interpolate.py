@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ae.errors import InputError
 from keras_ae.files import write_atomically
-from keras_ae.models.latent_space import check_path
+from keras_ae.models.exploration import check_path
 from keras_ae.training.commands._decoded_files import PictureOutput, pixels_of
 from keras_ae.training.commands._encode_images import image_input
 from keras_ae.training.commands._image_inputs import ModelImages

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ae.checks import check_finite
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.evaluation._factor_values import as_factor, classes_of, known_values
 
 FEWEST = 4  # least number of known values of a factor

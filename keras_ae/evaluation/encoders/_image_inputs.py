@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # resizes
 
-from keras_ae.checks import in_range
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, in_range
 
 LAYOUTS = ("nchw", "nhwc")
 CHANNELS = (1, 3)

@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import check_finite
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.evaluation._checks import check_lengths, describe
 from keras_ae.layers.masked.masked_conv1d import MaskedConv1D
 from keras_ae.ops.sequences import mask_of, sequence_mask, zero_padding

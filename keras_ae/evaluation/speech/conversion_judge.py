@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_ae.checks import check_finite
-from keras_ae.errors import InputError, require
+from keras_ae.errors import InputError, check_finite, require
 from keras_ae.evaluation._checks import check_lengths, wilson_interval
 from keras_ae.evaluation.speech.vocoding import frames_of_waveforms
 from keras_ae.files import write_atomically

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.checks import check_finite
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.files import write_atomically
 
 COMPARED = 8  # number of sentences encoded again to check that a stored file is from the same encoder

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_ae.checks import check_finite
 from keras_ae.data_files import LeftOut, split_of
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, check_finite
 from keras_ae.text.text_file import TextFile
 
 

@@ -14,8 +14,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.base import Float32Layer, NamedMetrics
 from keras_ae.metrics.codebook import CodebookPerplexity, CodebookUsage
 from keras_ae.ops.core import Tensor, finite_padding, is_exporting, is_recording
@@ -101,7 +100,7 @@ class Bottleneck(NamedMetrics, Float32Layer):
         return ops.cast(self.look_up(self.codes_in_range(codes)), self.compute_dtype)
 
     def codes_in_range(self, codes: Tensor) -> Tensor:
-        """Return `codes` as int32 of valid shape and range, see `keras_ae.checks.integers_in`."""
+        """Return `codes` as int32 of valid shape and range, see `keras_ae.errors.integers_in`."""
         codes, parts = ops.convert_to_tensor(codes), self.codes_per_position()
         if parts is not None and (not len(codes.shape) or codes.shape[-1] not in (parts, None)):
             raise InputError(

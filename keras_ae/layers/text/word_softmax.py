@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae.checks import integers_in
+from keras_ae.errors import integers_in
 from keras_ae.losses.sampled_softmax import (
     log_uniform_log_prob,
     log_uniform_words,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import check_integers, integers_in
+from keras_ae.errors import check_integers, integers_in
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules
 from keras_ae.models.base import BaseModel

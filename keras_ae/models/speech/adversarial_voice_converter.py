@@ -6,8 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.linear_dependence import LinearDependence, dependence_term
 from keras_ae.layers.masked.segment_means import SegmentMeans
 from keras_ae.losses.penalties import channel_correlation, gradient_penalty

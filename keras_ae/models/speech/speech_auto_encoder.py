@@ -8,12 +8,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import embedding_rows, integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.models._input_rules import InputRules
-from keras_ae.models._labels import with_labels
 from keras_ae.models.auto_encoder import AutoEncoder
-from keras_ae.models.endpoint import Endpoint
+from keras_ae.models.endpoint import Endpoint, with_labels
 from keras_ae.models.speech._waveforms import inverted_frames
 from keras_ae.models.stages import check_loss, check_reconstruction
 from keras_ae.ops.sequences import (

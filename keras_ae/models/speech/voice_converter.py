@@ -6,16 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ae.checks import embedding_rows, integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, embedding_rows, integers_in
 from keras_ae.layers.speech.global_variance import GlobalVariance, band_moments
 from keras_ae.layers.speech.log_mel_spectrogram import LogMelSpectrogram
 from keras_ae.models._data_checks import checked_array
 from keras_ae.models._input_rules import InputRules
 from keras_ae.models.base import BaseModel
 from keras_ae.models.endpoint import Endpoint
-from keras_ae.models.speech._conversion_endpoints import conversion_endpoints
-from keras_ae.models.speech._waveforms import inverted_frames, log_mel_frames
+from keras_ae.models.speech._waveforms import conversion_endpoints, inverted_frames, log_mel_frames
 from keras_ae.models.stages import check_loss, check_reconstruction, reconstruction_losses
 from keras_ae.ops.sequences import (
     call_conditioned,

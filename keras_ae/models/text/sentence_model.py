@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.text.word_ids import WordIds
 from keras_ae.models._input_rules import InputRules, is_table
 from keras_ae.models.base import BaseModel

@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ae.checks import integers_in
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, integers_in
 from keras_ae.layers.masked.masked_batch_normalization import MaskedBatchNormalization
 from keras_ae.layers.text.gru_decoder import GRUDecoder
 from keras_ae.layers.text.word_softmax import WordSoftmax

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ae.models import BaseModel
 from keras_ae.training.callbacks import InterpolationGrid
 from keras_ae.training.report.plots import image_grid
 
@@ -35,8 +36,10 @@ def test_no_more_rows_than_pairs_and_at_least_one(tmp_path):
         InterpolationGrid(IMAGES[:1], tmp_path)
 
 
-def test_a_model_without_interpolate_is_named(tmp_path):
+@pytest.mark.parametrize("model, missing", [(object(), "interpolate"), (BaseModel(), "decode")])
+def test_a_model_without_interpolation_is_named(tmp_path, model, missing):
     callback = InterpolationGrid(IMAGES, tmp_path)
-    callback.set_model(object())
-    with pytest.raises(ValueError, match=r"`interpolate\(first, second, steps\)`. Received: object"):
+    callback.set_model(model)
+    received = f"Received: {type(model).__name__} without {missing}"
+    with pytest.raises(ValueError, match=r"`interpolate\(first, second, steps\)` and `decode`. " + received):
         callback.on_train_begin()

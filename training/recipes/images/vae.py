@@ -74,7 +74,7 @@ class VaeRecipe(ImageRecipe):
         figures, settings = directory / "figures", self._drawing(directory)
         shown = data.test.inputs(range(min(SHOWN, len(data.test))), labels=True)
         callbacks: list[keras.callbacks.Callback] = [ReconstructionGrid(shown, figures, **settings)]
-        if hasattr(model, "sample"):
+        if model.generative:
             labels = range(min(data.num_classes or 0, MOST_ROWS))
             callbacks.append(SampleGrid(figures, labels=labels, **settings))
         return callbacks
