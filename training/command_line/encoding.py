@@ -53,7 +53,8 @@ def encode_command(
     Args:
         run: Run directory, .keras file, or exported SavedModel or ONNX file.
         source: Folder of images or audio, single image or audio file, .npz file, MNIST idx files,
-            "digits", "sprites" or "espeak", or text file with one sentence per line.
+            "digits", "sprites" or "espeak", table (.csv, .tsv or .parquet), or text file with one
+            sentence per line.
         output: Output .npz file. Frames of utterances are concatenated, with the boundaries in offsets;
             vectors of sentences are in the order of the lines.
         shard: Part of the examples: i/n encodes the examples i, i + n, i + 2n, ... for distribution
