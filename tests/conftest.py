@@ -1,5 +1,6 @@
 """What the tests of several folders share."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,20 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(groups[item]))
     last = len(LONGEST)
     items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
+
+
+def pytest_collection_finish():
+    """Spend less time on what no test is about; child processes run as users do.
+
+    Most of the time of a test is the tracing of graphs that run a few steps. Grappler takes longer to
+    optimise them than it saves, and the garbage collector visits the modules of TensorFlow again and again.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
