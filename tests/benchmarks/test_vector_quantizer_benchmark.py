@@ -118,3 +118,8 @@ def test_a_cell_whose_process_fails_gives_no_row(benchmark_module, tmp_path, cap
     script.write_text("raise SystemExit('out of memory')")
     assert processes._row([processes.sys.executable, script, "search", 8192]) is None
     assert capsys.readouterr().err == "failed: search 8192: out of memory\n"
+
+
+@pytest.mark.parametrize("times, seconds", [([2.0, 1.0, 3.0], 1.0), ([0.4] + [1.0, 1.5] * 5, 1.0)])
+def test_a_call_that_was_counted_short_is_not_the_time(benchmark_module, times, seconds):
+    assert benchmark_module("parts.measuring").typical_least(times) == seconds
