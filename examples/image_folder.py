@@ -42,8 +42,7 @@ model = keras_ae.models.AutoEncoder(
 )
 model.compile(keras.optimizers.Adam(1e-3))
 stream = training_batches(data.train, batch_size=64, seed=0)
-shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(stream, "epoch", epoch))
-options = {"validation_data": data.validation.batches(64), "callbacks": [shuffle], "verbose": 0}
+options = {"validation_data": data.validation.batches(64), "verbose": 0}
 history = model.fit(stream.dataset, epochs=1 if TINY else 30, shuffle=False, **options).history
 print(f"validation: MSE {history['val_reconstruction_loss'][-1]:.4f}, usage {history['usage'][-1]:.2f}")
 model.save("folder.keras")

@@ -35,8 +35,7 @@ model = SpeechAutoEncoder(
 )
 model.compile(keras.optimizers.Adam(2e-3))
 stream = speech_batches(data.train, 8, seed=0, crop=5_120 if TINY else 20_480)  # random windows
-window = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(stream, "epoch", epoch))
-model.fit(stream.dataset, epochs=1 if TINY else 60, shuffle=False, callbacks=[window], verbose=0)
+model.fit(stream.dataset, epochs=1 if TINY else 60, shuffle=False, verbose=0)
 
 # %% [markdown]
 # `encode` needs waveforms and their lengths, no speaker.

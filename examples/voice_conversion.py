@@ -42,8 +42,7 @@ model = AdaINVoiceConverter(
 )
 model.compile(keras.optimizers.Adam(2e-3))
 stream = speech_batches(data.train, 16, seed=0, crop=4_000 if TINY else 16_000)  # random windows
-window = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(stream, "epoch", epoch))
-model.fit(stream.dataset, epochs=1 if TINY else 80, shuffle=False, callbacks=[window], verbose=0)
+model.fit(stream.dataset, epochs=1 if TINY else 80, shuffle=False, verbose=0)
 
 # %% [markdown]
 # Any two recordings: their sample rate and level become those of the training data.

@@ -46,10 +46,10 @@ def _run(arguments, before_work):
         return 0
     _check_recipe(arguments)
     commands = all_commands()
-    from keras_ae.training.command_line.config_file import with_config
+    from keras_ae.training.command_line.config_file import with_config, with_recipe
     from keras_ae.training.command_line.parsing import CommandFailed, options_given, parse
 
-    arguments = with_config(arguments, RECIPES)
+    arguments = with_recipe(with_config(arguments, RECIPES), RECIPES)
     functions = {name: command.function for name, command in commands.items()}
     work = parse(functions, arguments, choices=RECIPES)
     if not commands[arguments[0]].light:

@@ -278,7 +278,7 @@ def test_run_without_a_model_is_not_exported(complaint, tmp_path, trained_run):
     stopped = shutil.copytree(trained_run, tmp_path / "stopped")
     (stopped / "model.keras").unlink()
     state = f"{stopped} has no best model yet: its training has not progressed far enough."
-    expected = f"{state} Finish it with: keras-ae train vqvae --resume {stopped}\n"
+    expected = f"{state} Finish it with: keras-ae train --resume {stopped}\n"
     assert expected in complaint("export", stopped)
 
 
@@ -392,7 +392,9 @@ def test_the_demo_names_the_page_the_exports_and_the_next_command(demo, capsys):
     expected = {"report": "report.html", "SavedModel": "export/saved_model", "ONNX": "export/onnx"}
     assert listed == {name: str(run / path) for name, path in expected.items()}
     assert all((run / path).exists() for path in expected.values())
-    assert out.endswith(f"encode your own images: keras-ae encode {run} IMAGES codes.npz\n")
+    assert out.endswith(
+        f"encode your own images: keras-ae encode {run} IMAGES codes.npz --resize --channels 1\n"
+    )
     numbers = ["encode", "codes", "3", "-", "0.0e+00", "0.0e+00", "0", "equal"]
     for artifact, format in (("saved_model/1", "saved_model"), ("onnx", "onnx")):
         _, table = out.split(f"\n{run / 'export' / artifact}\n")

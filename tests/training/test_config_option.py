@@ -121,3 +121,34 @@ def test_what_cannot_be_repeated_is_one_line(repeat, capsys, content, arguments,
 def test_a_missing_file_is_named(tmp_path, capsys):
     assert main(["train", "vae", f"--config={tmp_path / 'x'}"]) == 2
     assert f"Received: {tmp_path / 'x'}: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--resume", "RUN"], ["--resume=RUN", "--epochs", "9"]])
+def test_a_resumed_run_names_its_recipe(tmp_path, monkeypatch, arguments):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps(record(VaeRecipe())))
+    found = []
+    monkeypatch.setattr(
+        run_module, "train", lambda recipe, **options: found.append((recipe, options)) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        main(["train", *(one.replace("RUN", str(tmp_path / "run")) for one in arguments)])
+    ((recipe, options),) = found
+    assert type(recipe) is VaeRecipe and recipe.epochs == (9 if "--epochs" in arguments else VaeRecipe.epochs)
+    assert options["resume"] == tmp_path / "run"
+    assert options["given"] == {one[2:].partition("=")[0] for one in arguments if one.startswith("--")}
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "--resume must be a run directory, which keras-ae train printed. Received: "),
+        ("[]", "--resume must be a run directory, which keras-ae train printed. Received: "),
+        ('{"recipe": "other"}', "The recipe of "),
+    ],
+)
+def test_a_resumed_run_without_a_recipe_is_refused(tmp_path, capsys, content, words):
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"keras-ae: {words}")

@@ -1,4 +1,4 @@
-"""Settings of a training from a file: the option `--config` of `keras-ae train`."""
+"""Settings of a training from a file (`--config` of `keras-ae train`), and the recipe of `--resume`."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ def with_config(arguments: Sequence[str], recipes: Mapping[str, type]) -> list[s
     Raises:
         InputError: the file cannot be read, belongs to another recipe, or has unknown settings.
     """
-    path = _config_of(arguments)
+    path = _path_of("--config", arguments)
     if path is None:
         return list(arguments)
     given = given_options(arguments)
@@ -53,14 +53,34 @@ def with_config(arguments: Sequence[str], recipes: Mapping[str, type]) -> list[s
     return ["train", name, *options, *rest]
 
 
-def _config_of(arguments):
-    """Return the path that is given as `--config`; `None`: it is not given, or has no value."""
+def with_recipe(arguments: Sequence[str], recipes: Mapping[str, type]) -> list[str]:
+    """Return the arguments of `train --resume RUN` with the recipe of the run, if they name no recipe.
+
+    Raises:
+        InputError: the path is no run directory, or that of a recipe that this version does not contain.
+    """
+    path = _path_of("--resume", arguments)
+    if path is None or "--help" in arguments or _place_of_recipe(arguments) is not None:
+        return list(arguments)
+    try:
+        name = json.loads((path / "config.json").read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"--resume must be a run directory, which keras-ae train printed. Received: {path}"
+        ) from None
+    if name not in recipes:
+        raise InputError(f"The recipe of {path} must be one of {', '.join(recipes)}. Received: {name}")
+    return ["train", name, *arguments[1:]]
+
+
+def _path_of(option, arguments):
+    """Return the path that is the value of an option of `train`; `None`: it is not given, or has no value."""
     if list(arguments[:1]) != ["train"]:
         return None
     for number, argument in enumerate(arguments):
-        if argument.startswith("--config="):
+        if argument.startswith(f"{option}="):
             return Path(argument.partition("=")[2])
-        if argument == "--config" and number + 1 < len(arguments):
+        if argument == option and number + 1 < len(arguments):
             return Path(arguments[number + 1])
     return None
 

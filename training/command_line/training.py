@@ -92,7 +92,7 @@ def demo(runs: str | Path, embedding: DemoBudget = "quick") -> int:
     print(f"\nreport       {run.directory / 'report.html'}")
     print(f"SavedModel   {run.directory / 'export' / 'saved_model'}")
     print(f"ONNX         {run.directory / 'export' / 'onnx'}")
-    print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz")
+    print(f"encode your own images: keras-ae encode {run.directory} IMAGES codes.npz --resize --channels 1")
     return 1 if measured else 0
 
 

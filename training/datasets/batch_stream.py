@@ -12,10 +12,10 @@ from keras_ae.training.datasets._orders import BatchOrder
 class BatchStream:
     """Shuffled batches that are a function of `(seed, epoch)` alone.
 
-    `dataset` yields the batches of `epoch`, beginning at `start_step`. Both attributes are read at each
-    new iteration, which Keras' `fit` begins after `on_epoch_begin`. A callback sets `epoch` there, and
-    `start_step`, which is above 0 only in the first epoch of a resumed training. Call `fit` with
-    `shuffle=False`; otherwise Keras warns that it ignores `shuffle`.
+    `dataset` yields the batches of an epoch: those of epoch 0, at the next iteration those of epoch 1, and so
+    on. A training that is to be resumed sets `epoch` and `start_step` in `on_epoch_begin`, after which Keras'
+    `fit` begins its iteration; `start_step` is above 0 only in the first epoch of a resumed training. Call
+    `fit` with `shuffle=False`; otherwise Keras warns that it ignores `shuffle`.
 
     Args:
         order: order of the examples.
@@ -24,7 +24,7 @@ class BatchStream:
         transform: function applied to each batch, such as `lambda x: (noisy(x), x)`.
 
     Attributes:
-        epoch: epoch whose order the next iteration uses.
+        epoch: epoch whose batches the next iteration yields; `None`: iterations are counted.
         steps_per_epoch: number of batches in a whole epoch.
         dataset: `tf.data.Dataset` of the batches.
 
@@ -40,13 +40,15 @@ class BatchStream:
     ):
         if not order.size:
             raise InputError("A split for training must contain at least one example. Received: none")
-        self.epoch = 0
+        self.epoch: int | None = None
+        self._iterations = 0
         self.steps_per_epoch = order.steps
         self._start_step = 0
         self._warning_filter = None
 
         def batches():
-            epoch = self.epoch
+            epoch = self._iterations if self.epoch is None else self.epoch
+            self._iterations += 1
             return ((epoch, batch) for batch in order.batches(epoch, self.start_step))
 
         dataset = dataset_of(batches)

@@ -45,7 +45,7 @@ def resumed_recipe(run: Any, recipe: Any, given: Collection[str] | None = None) 
 
 def resume_command(run: Any) -> str:
     """Return the command that continues a run."""
-    return f"keras-ae train {run.config.get('recipe', 'RECIPE')} --resume {run.directory}"
+    return f"keras-ae train --resume {run.directory}"
 
 
 def unfinished(run: Any) -> str:

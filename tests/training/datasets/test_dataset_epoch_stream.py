@@ -80,6 +80,25 @@ def test_order_is_the_documented_function_of_seed_and_epoch(numbered):
         )
 
 
+def test_iterations_are_counted_unless_the_epoch_is_set(numbered):
+    orders = [np.random.default_rng((5, epoch)).permutation(43).tolist() for epoch in range(4)]
+    stream = training_batches(numbered, 8, seed=5)
+    for order in orders:
+        batches = [np.rint(batch[:, 0, 0, 0] * 255) for batch in stream.dataset.as_numpy_iterator()]
+        assert np.concatenate(batches).tolist() == order
+
+
+def test_fit_without_a_callback_sees_another_order_in_every_epoch(numbered):
+    recorder = Recorder()
+    model = keras.Sequential([recorder])
+    model.compile("sgd", "mse")
+    stream = training_batches(numbered, 43, seed=5, transform=lambda x: (x, x))
+    model.fit(stream.dataset, epochs=3, verbose=0, shuffle=False)
+    orders = [np.random.default_rng((5, epoch)).permutation(43).tolist() for epoch in range(4)]
+    seen = [order.tolist() for order in recorder.seen]
+    assert len(seen) == 3 and [orders.index(order) for order in seen] in ([0, 1, 2], [1, 2, 3])
+
+
 @pytest.mark.parametrize("kind", ["numbered", "files"])
 def test_epoch_from_a_step_on_is_the_tail_of_the_epoch(kind, request):
     stream = training_batches(request.getfixturevalue(kind), 4, seed=1)
@@ -103,6 +122,7 @@ def test_files_are_shuffled_as_arrays_are(files):
 
 def test_changing_the_epoch_does_not_disturb_a_running_iteration(numbered):
     stream = training_batches(numbered, 4, seed=1)
+    stream.epoch = 0
     expected = np.concatenate(list(stream.dataset.as_numpy_iterator()))
     iterator = stream.dataset.as_numpy_iterator()
     parts = [next(iterator)]

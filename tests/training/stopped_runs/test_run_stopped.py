@@ -33,7 +33,7 @@ def test_an_unfinished_run_is_encoded_with_a_line_about_it(run, small_npz, tmp_p
     unfinish(run)
     assert main(["encode", str(run), str(small_npz), str(tmp_path / "codes.npz")]) == 0
     line = f"The training of {run} is not finished: its best model so far is used. Finish it with: "
-    assert f"{line}keras-ae train vqvae --resume {run}\n" in capsys.readouterr().out
+    assert f"{line}keras-ae train --resume {run}\n" in capsys.readouterr().out
     with RunLock(run):
         assert main(["encode", str(run), str(small_npz), str(tmp_path / "codes.npz")]) == 0
     assert "is still running: its best model so far is used.\n" in capsys.readouterr().out
@@ -61,7 +61,7 @@ def test_a_training_that_is_stopped_names_its_recipe_and_run(
     assert main(["train", "vqvae", *options, "--runs", str(tmp_path)]) == 130
     (made,) = (tmp_path / "vqvae").iterdir()
     err = capsys.readouterr().err
-    assert err == f"keras-ae: {words}keras-ae train vqvae --resume {made}\n"
+    assert err == f"keras-ae: {words}keras-ae train --resume {made}\n"
     assert not (made / "training.lock").exists()
 
 
@@ -73,7 +73,7 @@ def test_a_measurement_that_is_stopped_keeps_the_training(run, resume, monkeypat
     monkeypatch.setattr(run_module.RECIPES["vqvae"], "measure", interrupt)
     code, _, err = resume()
     assert code == 130 and "stopped after the training, which is kept. Measure its model with: " in err
-    assert err.endswith(f"keras-ae train vqvae --resume {run}\n")
+    assert err.endswith(f"keras-ae train --resume {run}\n")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_full_disk_names_the_file_and_how_to_continue(run, resume, monkeypatch
     code, _, err = resume()
     assert code == 2 and len(err.splitlines()) == 1
     assert f"{run / name}: No space left on device. The training has stopped. Once this is solved" in err
-    assert err.endswith(f"continue with: keras-ae train vqvae --resume {run}\n")
+    assert err.endswith(f"continue with: keras-ae train --resume {run}\n")
     assert (run / "model.keras").read_bytes() == before and not list(run.glob(".*"))
 
 
@@ -145,7 +145,7 @@ def test_a_full_disk_in_the_training_of_a_part_names_the_run(small_npz, tmp_path
     (made,) = (tmp_path / "vqvae-prior").iterdir()
     err = capsys.readouterr().err
     assert f"{made / 'autoencoder' / 'checkpoint.npz'}: No space left on device" in err
-    assert err.endswith(f"continue with: keras-ae train vqvae-prior --resume {made}\n")
+    assert err.endswith(f"continue with: keras-ae train --resume {made}\n")
 
 
 def test_errors_of_files_of_tensorflow_are_one_line(monkeypatch, capsys):

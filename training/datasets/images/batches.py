@@ -18,7 +18,7 @@ class EpochStream(BatchStream):
         labels: whether batches are `{"x": images, "labels": class numbers}`.
 
     Attributes:
-        epoch: epoch whose order the next iteration uses.
+        epoch: epoch whose batches the next iteration yields; `None`: iterations are counted.
         steps_per_epoch: number of batches in a whole epoch.
         dataset: `tf.data.Dataset` of float32 `(batch, height, width, channels)`.
 
