@@ -30,18 +30,20 @@ model.fit(images, epochs=1 if TINY else 40, verbose=0)
 
 # %% [markdown]
 # Every file is compared with the model before it is written. `encode_uint8` scales the pixels in its graph.
+# The weights that several files contain are stored once, in `weights.data`: copy the folder of the version,
+# or export with `shared_weights=False`.
 
 # %%
 files = export.to_onnx(model, "edge", endpoints=["encode", "decode"], uint8_images=True)
-for path in files.values():
+for path in sorted(files["encode"].parent.iterdir()):
     print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
 
 # %% [markdown]
 # On the device.
 
 # %%
-encode = onnxruntime.InferenceSession("edge/encode_uint8.onnx")
-decode = onnxruntime.InferenceSession("edge/decode.onnx")
+encode = onnxruntime.InferenceSession(files["encode_uint8"])  # edge/1/encode_uint8.onnx
+decode = onnxruntime.InferenceSession(files["decode"])
 start = time.perf_counter()
 (codes,) = encode.run(["codes"], {"x": pixels[:100]})  # 0 and 1, (100, 2, 2, 16)
 taken = time.perf_counter() - start

@@ -1,5 +1,6 @@
 """Exported artifacts, which run without the code of the model."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from keras_ae.errors import InputError
-from keras_ae.export.manifest import MANIFEST, read_manifest
-from keras_ae.export.signature import summary
-from keras_ae.export.verification_process import RUNNERS
+from keras_ae.export.signature import reason, summary
+from keras_ae.export.verification_process import OPENERS
+from keras_ae.exports import MANIFEST, check_files, export_folder, incomplete, read_manifest
 from keras_ae.models.endpoint import as_plain_array, checked_input, lengths_of
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.tables import as_columns, check_table, values_of
@@ -18,7 +19,10 @@ from keras_ae.tables.values import has_column_names
 
 
 class Artifact:
-    """Exported model: a version of a SavedModel, or the ONNX files of a directory.
+    """Exported model: a version of a SavedModel or of ONNX files.
+
+    It stays the version that was opened when another one is exported, and can be pickled for other
+    processes, which open it again.
 
     Attributes:
         path: the directory of the artifact.
@@ -44,37 +48,54 @@ class Artifact:
         self.path = path
         self.manifest = manifest
         self.format = manifest["format"]
-        self.preprocessing = Preprocessing.of(manifest.get("preprocessing"))
-        self._run: Callable | None = None
+        self.preprocessing = _preprocessing(path, manifest)
+        self._opened = path
+        self._state: dict | None = None
+        self._function_of: Callable | None = None
+        self._functions: dict[str, Callable] = {}
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Artifact":
-        """Open an artifact.
+        """Open an artifact, and compare its files with the sizes and hashes in its manifest.
 
         Args:
-            path: a version directory, the directory above it (whose highest version is opened), an ONNX
-                directory, or an ONNX file.
+            path: a version directory, the directory above it (whose highest version is opened), an
+                ONNX file, or a directory of ONNX files without versions, of an earlier version of keras_ae.
 
         Raises:
-            InputError: the path does not exist or is not an artifact, or the artifact is incomplete.
+            InputError: the path does not exist or is not an artifact, or the artifact is incomplete or
+                damaged.
         """
         path = Path(path)
         if not path.exists():
             raise InputError(
                 f"path must be an exported artifact. Received: path={path}, which does not exist."
             )
-        if path.is_file():
-            return cls(path.parent, _of_one_file(path))
-        if not (path / MANIFEST).exists() and versions(path):
-            path = path / str(versions(path)[-1])
-        manifest = read_manifest(path)
-        artifact = cls(path, manifest)
-        missing = [file.name for file in artifact._files() if not file.exists()]
+        while True:
+            folder = path.parent if path.is_file() else export_folder(path)
+            try:
+                return cls._of(path, folder)
+            except InputError:
+                if path.is_file() or export_folder(path) == folder:
+                    raise
+                # a version was published meanwhile, in place of an export without versions
+
+    @classmethod
+    def _of(cls, path, folder):
+        before = _state([folder / MANIFEST])
+        artifact = cls(folder, _of_one_file(path) if path.is_file() else read_manifest(folder))
+        artifact._opened = path if path.is_file() else folder
+        files = artifact._files()
+        missing = [file.relative_to(folder).as_posix() for file in files if not file.exists()]
         if missing:
-            raise InputError(
-                f"The artifact in {path} is incomplete: {', '.join(missing)} is missing. Export it again."
-            )
+            raise incomplete(folder, missing)
+        artifact._state = {**before, **_state(files)}
+        check_files(folder, artifact.manifest)
+        artifact._check_unchanged()
         return artifact
+
+    def __reduce__(self):
+        return _reopened, (self._opened.absolute(), self.manifest)
 
     def __repr__(self):
         known = "unknown" if self.preprocessing is None else self.preprocessing.to_dict()
@@ -103,17 +124,55 @@ class Artifact:
             )
             for name, spec in specs.items()
         }
+        empty = any(not len(array) for array in arrays.values())
+        function = self._function(endpoint)
         try:
-            if self._run is None:
-                self._run = RUNNERS[self.format](self._location())
-            return self._run(endpoint, arrays)
-        except ImportError:
+            outputs = function(self._example(endpoint, arrays) if empty else arrays)
+        except (ImportError, MemoryError):
             raise
-        except Exception as error:  # each runtime raises classes of its own for a damaged file
+        except Exception as error:  # each runtime raises classes of its own
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
             raise InputError(
-                f"`{endpoint}` of the artifact in {self.path} cannot be run, perhaps a file is cut short "
-                f"({summary(error)}). Export it again."
+                f"`{endpoint}` of the artifact in {self.path} fails on {shapes}: {reason(error)}"
             ) from error
+        return {name: value[:0] for name, value in outputs.items()} if empty else outputs
+
+    def _function(self, endpoint):
+        """Return the function of an endpoint, loaded when it is first used."""
+        if endpoint not in self._functions:
+            try:
+                if self._function_of is None:
+                    self._function_of = OPENERS[self.format](self._location())
+                function = self._function_of(endpoint)
+            except (ImportError, MemoryError):
+                raise
+            except Exception as error:
+                self._check_unchanged()
+                listed = "contents" in self.manifest
+                cause = "with these versions of its runtime" if listed else "perhaps a file is cut short"
+                raise InputError(
+                    f"`{endpoint}` of the artifact in {self.path} cannot be loaded, {cause} "
+                    f"({summary(error)}). Export it again."
+                ) from error
+            self._check_unchanged()
+            self._functions[endpoint] = function
+        return self._functions[endpoint]
+
+    def _check_unchanged(self):
+        """Raise an error if files have changed since the artifact was opened: they may be of two exports."""
+        if self._state is not None and self._state != _state(self._state):
+            raise InputError(
+                f"The files of the artifact in {self.path} must not change while it is open. "
+                "Received: other files, perhaps of another export. Open it again."
+            )
+
+    def _example(self, endpoint, arrays):
+        """Return inputs of one example, whose outputs show the shapes of the outputs of an empty batch."""
+        rows = self.manifest.get("verification", [])
+        lengths = [row.get("length") for row in rows if row.get("endpoint") == endpoint]
+        length = max((length for length in lengths if isinstance(length, int)), default=1)
+        specs = self._endpoint(endpoint)["inputs"]
+        return {name: _ones(specs[name], array.shape[1:], length) for name, array in arrays.items()}
 
     def input_shape(self, endpoint: str, name: str) -> tuple[int | None, ...]:
         """Return the shape of an input, with `None` for free sizes."""
@@ -152,12 +211,12 @@ class Artifact:
         return {name: self.path / f"{name}.onnx" for name in self.manifest["endpoints"]}
 
     def _files(self):
+        names = [*self.manifest.get("contents", {}), *self.manifest.get("files", [])]
         if self.format == "onnx":
-            return [
-                *self._location().values(),
-                *(self.path / name for name in self.manifest.get("files", [])),
-            ]
-        return [self.path / "saved_model.pb", self.path / "variables" / "variables.index"]
+            names += [f"{name}.onnx" for name in self.manifest["endpoints"]]
+        else:
+            names += ["saved_model.pb", "variables/variables.index"]
+        return [self.path / name for name in dict.fromkeys(names)]
 
 
 def locate(
@@ -177,13 +236,6 @@ def locate(
     return opened.format, opened._location(), list(opened.manifest["endpoints"])
 
 
-def versions(directory: Path) -> list[int]:
-    """Return the version numbers in a base directory in ascending order."""
-    if not directory.is_dir():
-        return []
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
-
-
 def _of_one_file(path):
     if path.suffix != ".onnx":
         raise InputError(
@@ -194,7 +246,48 @@ def _of_one_file(path):
         raise InputError(
             f"path must be an .onnx file listed in {path.parent / MANIFEST}. Received: path={path}."
         )
-    return {**manifest, "endpoints": {path.stem: manifest["endpoints"][path.stem]}}
+    needed = (path.name, manifest.get("shared_weights"))
+    contents = {name: entry for name, entry in manifest.get("contents", {}).items() if name in needed}
+    own = {"endpoints": {path.stem: manifest["endpoints"][path.stem]}, "files": []}
+    return {**manifest, **own, **({"contents": contents} if "contents" in manifest else {})}
+
+
+def _preprocessing(path, manifest):
+    try:
+        return Preprocessing.of(manifest.get("preprocessing"))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(
+            f"The preprocessing in {path / MANIFEST} is not valid ({reason(error)}). Export the model again."
+        ) from error
+
+
+def _state(paths):
+    """Return `{path: (inode, size, time of change)}`, `None` for files that do not exist."""
+    found: dict[Path, tuple | None] = {}
+    for path in paths:
+        try:
+            status = path.stat()
+            found[path] = status.st_ino, status.st_size, status.st_mtime_ns
+        except OSError:
+            found[path] = None
+    return found
+
+
+def _reopened(path, manifest):
+    """Return a pickled artifact."""
+    artifact = Artifact.open(path)
+    if artifact.manifest != manifest:
+        raise InputError(f"{path} must contain the export that was pickled. Received: another export.")
+    return artifact
+
+
+def _ones(spec, sizes, length):
+    """Return one example of ones, which are valid pictures, lengths and ids, of the given sizes unless 0."""
+    sizes = [1, *(size or length for size in sizes)]
+    if spec["dtype"] == "string":
+        return np.full(sizes, "word")
+    low, high = spec.get("value_range") or (-math.inf, math.inf)
+    return np.full(sizes, min(max(1, low), high), spec["dtype"])
 
 
 def _fit(label, value, spec, lengths):

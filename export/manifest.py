@@ -15,10 +15,10 @@ import keras
 from keras_ae.errors import InputError
 from keras_ae.export.raw_inputs import with_value_ranges
 from keras_ae.export.verification_report import VerificationReport, VerificationRow
+from keras_ae.exports import FORMAT_VERSION, MANIFEST, checksums, export_folder, read_manifest
+from keras_ae.files import write_atomically
 from keras_ae.models.preprocessing import Preprocessing
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
 _PACKAGES = {
     "saved_model": ("keras-ae", "keras", "tensorflow"),
     "onnx": ("keras-ae", "keras", "tensorflow", "tf2onnx", "onnx"),
@@ -35,7 +35,7 @@ def write_manifest(
     preprocessing: Preprocessing | None = None,
     **further: Any,
 ) -> dict:
-    """Write `manifest.json` into a finished artifact.
+    """Write `manifest.json` into a finished artifact, with the size and SHA-256 of its files.
 
     Args:
         directory: directory of the artifact.
@@ -57,37 +57,42 @@ def write_manifest(
         **further,
         "endpoints": with_value_ranges(endpoints, preprocessing),
         "verification": [dataclasses.asdict(row) for row in report.rows],
+        "contents": checksums(directory),
     }
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    _write(directory, manifest)
     return manifest
 
 
-def read_manifest(directory: Path) -> dict:
-    """Read the manifest in `directory`.
-
-    Raises:
-        InputError: there is no manifest, or it cannot be read.
-    """
-    try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-        version, _, _ = manifest["format_version"], manifest["format"], manifest["endpoints"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"An artifact of keras_ae.export must contain a readable {MANIFEST}. Received: {directory} "
-            f"({type(error).__name__}). Export the model again."
-        ) from error
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"The format version in {directory / MANIFEST} must be {FORMAT_VERSION}. Received: {version}. "
-            "Read it with the version of keras_ae that wrote it, or export again."
-        )
-    return manifest
+def renew_contents(directory: Path) -> None:
+    """Write the sizes and hashes of the files into the manifest again, if there is one."""
+    if (directory / MANIFEST).exists():
+        _write(directory, {**read_manifest(directory), "contents": checksums(directory)})
 
 
 def verification_table(directory: str | os.PathLike) -> str:
-    """Return the verification of the artifact in `directory` from when it was written, as aligned text."""
-    rows = (VerificationRow(**row) for row in read_manifest(Path(directory))["verification"])
-    return VerificationReport(tuple(rows)).table()
+    """Return the verification of the artifact in `directory` from when it was written, as aligned text.
+
+    Args:
+        directory: directory of an artifact, or of its versions, of which the highest is taken.
+
+    Raises:
+        InputError: there is no artifact, or its manifest is damaged.
+    """
+    folder = export_folder(Path(directory))
+    try:
+        rows = [VerificationRow(**row) for row in read_manifest(folder)["verification"]]
+        return VerificationReport(tuple(rows)).table()
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{folder / MANIFEST} must contain a valid verification. Received: {type(error).__name__} "
+            f"({error}). Export the model again."
+        ) from error
+
+
+def _write(directory, manifest):
+    write_atomically(directory / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
 
 
 def weights_sha256(model: keras.Model) -> str:

@@ -1,4 +1,4 @@
-"""ONNX: one file per endpoint, verified with numpy and ONNX Runtime alone."""
+"""ONNX: versions with one file per endpoint, verified with numpy and ONNX Runtime alone."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,14 +10,16 @@ import keras
 from keras_ae.errors import InputError, require
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
-from keras_ae.export.manifest import MANIFEST, read_manifest, write_manifest
-from keras_ae.export.onnx_graph import convert_endpoint, name_axes
+from keras_ae.export.manifest import write_manifest
+from keras_ae.export.onnx_graph import WeightPool, convert_endpoint, name_axes
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.exports import MANIFEST, publish_version, read_manifest, refuse_other_format
 from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
 
+WEIGHTS = "weights.data"
 OPSETS = range(14, 19)  # the opsets that tf2onnx tests; it rejects 19
 
 
@@ -32,17 +34,18 @@ def to_onnx(
     tolerance: tuple[float, float] = TOLERANCE,
     preprocessing: Preprocessing | Mapping | None = None,
     uint8_images: bool = False,
+    shared_weights: bool = True,
 ) -> dict[str, Path]:
-    """Write a verified `directory/<endpoint>.onnx` for each endpoint, and further files that they require.
+    """Write a verified `directory/<version>/<endpoint>.onnx` for each endpoint, and files that they require.
 
     Inputs and outputs keep their names, and free axes are named, such as `batch` and `length`. The
-    files are written and verified in a temporary directory, and replace older files only then. If the
-    outputs of a file differ from those of the model, no file is written.
+    files are written and verified in a temporary directory, which is then renamed to one more than the
+    highest version. If the outputs of a file differ from those of the model, no file is written.
 
     Args:
         model: a model that `endpoints_of` accepts, or any model with a table of `endpoints`. A
             model that does not compute in float32 is rebuilt in float32.
-        directory: directory for the files and `manifest.json`.
+        directory: base directory, which contains the versions.
         endpoints: a table of endpoints, or names from `endpoints_of(model)`; `None`: all.
         opset: version of the ONNX operators, 14 to 18.
         batch_sizes: batch sizes to verify.
@@ -53,13 +56,15 @@ def to_onnx(
             dict or a `models.Preprocessing`. They are stored in the manifest and checked by `Artifact.run`.
         uint8_images: whether to add the endpoint `encode_uint8`, which takes stored images with values
             from 0 to 255 and scales them to the declared range of values.
+        shared_weights: whether weights of 1 KiB or more that several files contain are written once, to
+            `weights.data`, which these files need next to them; `False`: each file is complete.
 
     Returns:
         `{endpoint: file}`.
 
     Raises:
-        InputError: the model, an endpoint or the directory cannot be used, a file that no export wrote
-            would be replaced, or an operation has no ONNX equivalent.
+        InputError: the model, an endpoint or the directory cannot be used, or an operation has no ONNX
+            equivalent.
         VerificationError: the outputs of a file differ from those of the model.
 
     Example:
@@ -75,31 +80,43 @@ def to_onnx(
     if opset not in OPSETS:
         raise InputError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}. Received: opset={opset}.")
     directory = Path(directory)
+    refuse_other_format(directory, "onnx")
     known = preprocessing_for(model, preprocessing)
     further: Callable = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
     model, table = select(model, endpoints, "onnx", further)
-    _refuse_others(directory, table)
     with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
-        files, described = write_onnx(table, cases, temporary, opset)
+        files, described = write_onnx(table, cases, temporary, opset, shared_weights)
         report = check_cases([("onnx", files, cases)], tolerance)[0].check()
-        beside = write_files(table, temporary)
-        own = {"opset": opset, "files": beside}
+        own = {"opset": opset, "files": write_files(table, temporary)}
+        if (temporary / WEIGHTS).exists():
+            own["shared_weights"] = WEIGHTS
         write_manifest(temporary, model, "onnx", described, report, preprocessing=known, **own)
-        return _publish(temporary, directory, files, beside)
+        published = publish_version(temporary, directory)
+        _remove_former_layout(directory)
+        return {name: published / file.name for name, file in files.items()}
 
 
 def write_onnx(
-    endpoints: Mapping[str, Endpoint], cases: Sequence[Case], directory: Path, opset: int = 17
+    endpoints: Mapping[str, Endpoint],
+    cases: Sequence[Case],
+    directory: Path,
+    opset: int = 17,
+    shared_weights: bool = True,
 ) -> tuple[dict[str, Path], dict[str, dict]]:
     """Write one unverified file per endpoint, and return the files and their descriptions."""
-    files, described = {}, {}
+    pool = WeightPool()
+    protos, described = {}, {}
     for name, endpoint in endpoints.items():
         own = [case for case in cases if case.endpoint == name]
-        proto, described[name] = convert_endpoint(name, endpoint, own, opset)
-        name_axes(name, proto, described[name])
-        files[name] = directory / f"{name}.onnx"
-        files[name].write_bytes(proto.SerializeToString())
+        protos[name], described[name] = convert_endpoint(name, endpoint, own, opset)
+        name_axes(name, protos[name], described[name])
+        if shared_weights:
+            pool.take(protos[name])
+    pool.give_back(directory / WEIGHTS)
+    files = {name: directory / f"{name}.onnx" for name in protos}
+    for name, file in files.items():
+        file.write_bytes(protos[name].SerializeToString())
     return files, described
 
 
@@ -111,27 +128,13 @@ def write_files(endpoints: Mapping[str, Endpoint], directory: Path) -> list[str]
     return sorted(writers)
 
 
-def _refuse_others(directory, endpoints):
-    """Raise an error if files would be replaced that no export wrote, that is, without a manifest."""
-    beside = {name for endpoint in endpoints.values() for name in endpoint.files}
-    names = [MANIFEST, *(f"{name}.onnx" for name in endpoints), *sorted(beside)]
-    existing = next((directory / name for name in names if (directory / name).exists()), None)
-    if existing is None:
-        return
+def _remove_former_layout(directory):
+    """Remove an export without a version, which would otherwise be taken for the newest one."""
     try:
-        read_manifest(directory)
-    except InputError:
-        raise InputError(
-            f"{existing} exists and was not written by an export, so it is not replaced: "
-            "export to another directory, or remove the file."
-        ) from None
-
-
-def _publish(temporary, directory, files, beside):
-    # remove the manifest first: opening the directory during the replacement then raises an error
-    (directory / MANIFEST).unlink(missing_ok=True)
-    for name in beside:
-        (temporary / name).replace(directory / name)
-    published = {name: file.replace(directory / file.name) for name, file in files.items()}
-    (temporary / MANIFEST).replace(directory / MANIFEST)
-    return published
+        manifest = read_manifest(directory)
+    except InputError:  # there is none, or a file of the user has its name
+        return
+    names = {*(f"{name}.onnx" for name in manifest["endpoints"]), *manifest.get("files", [])}
+    names |= manifest.get("contents", {}).keys()
+    for name in (*names, MANIFEST):  # the manifest is the last, so that the next export removes what is left
+        (directory / name).unlink(missing_ok=True)

@@ -1,9 +1,12 @@
-"""Conversion of one endpoint to an ONNX graph."""
+"""Conversion of endpoints to ONNX graphs, and weights that several graphs share."""
 
+import collections
 import contextlib
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,53 @@ def name_axes(name: str, proto: Any, described: dict[str, Any]) -> None:
     proto.graph.name = name
     del proto.graph.value_info[:]  # contains the numbered axis names of the converter
     onnx.checker.check_model(proto, full_check=True)
+
+
+class WeightPool:
+    """Weights of several graphs; those that occur more than once are written to one file.
+
+    Attributes:
+        values: `{hash: bytes}` of the weights, each once.
+    """
+
+    LEAST = 1024  # bytes, many times more than a reference to the file
+    PAGE = 4096  # large weights begin at a page, so that a runtime can map them into memory
+
+    def __init__(self):
+        self.values: dict[bytes, bytes] = {}
+        self._places: dict[bytes, list] = collections.defaultdict(list)
+
+    def take(self, proto: Any) -> None:
+        """Move the weights of at least `LEAST` bytes from a graph to the pool."""
+        for tensor in proto.graph.initializer:
+            if len(tensor.raw_data) >= self.LEAST:
+                key = hashlib.sha256(tensor.raw_data).digest()
+                self.values[key] = tensor.raw_data
+                self._places[key].append(tensor)
+                tensor.ClearField("raw_data")
+
+    def give_back(self, path: Path) -> None:
+        """Write the weights that occur several times to `path`, and move the others back to their graphs."""
+        shared = [key for key, tensors in self._places.items() if len(tensors) > 1]
+        for key in self._places.keys() - set(shared):
+            self._places[key][0].raw_data = self.values[key]
+        if not shared:
+            return
+        with path.open("wb") as file:
+            for key in shared:
+                value = self.values[key]
+                if len(value) >= 256 * self.PAGE:
+                    file.write(bytes(-file.tell() % self.PAGE))
+                for tensor in self._places[key]:
+                    _refer(tensor, location=path.name, offset=file.tell(), length=len(value))
+                file.write(value)
+
+
+def _refer(tensor, **reference):
+    """Let a tensor refer to a part of a file next to the file of its graph."""
+    tensor.data_location = require("onnx", extra="onnx").TensorProto.EXTERNAL
+    for key, value in reference.items():
+        tensor.external_data.add(key=key, value=str(value))
 
 
 def _refuse_unknown_operations(name, proto, opset):

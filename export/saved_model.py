@@ -6,16 +6,17 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from keras_ae.errors import InputError
-from keras_ae.export.artifact import versions
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.serving import write_warmup
-from keras_ae.export.signature import describe_endpoint, positional, specs_of
+from keras_ae.export.signature import describe_endpoint, positional, specs_of, summary
 from keras_ae.export.verification import TOLERANCE, check_cases
+from keras_ae.exports import publish_version, refuse_other_format, version_folders, version_in_use
 from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing
@@ -76,6 +77,7 @@ def to_saved_model(
     """
     directory = Path(directory)
     _check_version(directory, version)
+    refuse_other_format(directory, "saved_model")
     known = preprocessing_for(model, preprocessing)
     further = partial(with_uint8_images, preprocessing=known) if uint8_images else dict
     model, table = select(model, endpoints, "saved_model", further)
@@ -83,10 +85,10 @@ def to_saved_model(
         cases = make_cases(table, batch_sizes, lengths)
         described = write_saved_model(table, cases, temporary, tables)
         report = check_cases([("saved_model", temporary, cases)], tolerance)[0].check()
-        write_manifest(temporary, model, "saved_model", described, report, preprocessing=known)
         if warmup:
             write_warmup(temporary, {case.endpoint: case.inputs for case in cases})
-        return _publish(temporary, directory, version)
+        write_manifest(temporary, model, "saved_model", described, report, preprocessing=known)
+        return publish_version(temporary, directory, version)
 
 
 def write_saved_model(
@@ -103,7 +105,10 @@ def write_saved_model(
         traced = archive.add_endpoint(name, positional(name, endpoint), input_signature=specs_of(endpoint))
         own = [case for case in cases if case.endpoint == name]
         described[name] = describe_endpoint(endpoint, traced, own)
-    archive.write_out(directory, verbose=False)
+    try:
+        archive.write_out(directory, verbose=False)
+    except tf.errors.OpError as error:  # such as a full disk
+        raise InputError(f"The SavedModel cannot be written to {directory} ({summary(error)}).") from error
     return described
 
 
@@ -112,16 +117,5 @@ def _check_version(directory, version):
         return
     if not isinstance(version, int) or version < 1:
         raise InputError(f"version must be a positive integer. Received: version={version!r}.")
-    if (directory / str(version)).exists():
-        raise InputError(f"Version {version} is already in {directory}. Choose another, or leave it out.")
-
-
-def _publish(temporary, directory, version):
-    """Rename the finished artifact to its version directory."""
-    while True:
-        target = directory / str(version or max(versions(directory), default=0) + 1)
-        try:
-            return temporary.rename(target)
-        except OSError:
-            if version or not target.exists():
-                raise  # otherwise another export has used the number meanwhile: try the next number
+    if version in version_folders(directory):
+        raise version_in_use(directory, version)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.export.artifact import Artifact
+from keras_ae.export.manifest import renew_contents
 
 MAX_WARMUP_RECORDS = 1000  # the server rejects more
 _MODELS = """\
@@ -105,6 +106,7 @@ def write_warmup(
     with tf.io.TFRecordWriter(str(path)) as writer:
         for endpoint, inputs in samples.items():
             writer.write(_prediction_log(endpoint, inputs))
+    renew_contents(Path(version_directory))
     return path
 
 

@@ -1,5 +1,6 @@
 """Endpoint functions as traced signatures, and their descriptions."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,57 @@ from keras_ae.export.verification_process import as_array
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.ops.core import exporting
 
+STYLES = re.compile("\x1b\\[[0-9;]*m")  # Keras prints the reason in bold
+WHERE = re.compile(
+    r"Graph execution error|Detected at node|<stack traces|\[\[\{\{node|\d+ root error\(s\) found"
+    r"|Exception encountered when calling|in user code:|File \""
+)
+FINAL = re.compile(r"\w*(Error|Exception)\b.*: ")
+STATUS = re.compile(
+    r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Non-zero status code .* Status Message: )?(\(\d+\) \w+: +)?"
+)
+ASSERTION = "assertion failed:"
+EAGER_ASSERTION = re.compile(r"Expected '.*' to be true\. Summarized data: b'(.*)'$")
+
 
 def summary(error: Exception) -> str:
-    """Return the class and the first line of an error."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    """Return the class of an error and the line that says what is wrong.
+
+    Keras and TensorFlow write it after lines that only say where it happened.
+
+    Example:
+
+    >>> summary(ValueError("Exception encountered when calling A.call().\\n\\nx must be 1.\\n\\nArguments:"))
+    'ValueError: x must be 1.'
+    """
+    return f"{type(error).__name__}: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """Return the line of an error that says what is wrong, without its class.
+
+    Example:
+
+    >>> reason(ValueError("Graph execution error:\\n\\nassertion failed: [n must be 1. Received:] [2]"))
+    'n must be 1. Received: 2'
+    """
+    lines = [line.strip() for line in STYLES.sub("", str(error)).strip().splitlines()]
+    lines = [STATUS.sub("", line) for line in lines if line]
+    if lines[:1] == ["in user code:"]:  # a traceback, which ends with the error
+        lines = [line for line in lines if FINAL.match(line)] or lines
+    told = [line for line in lines if not WHERE.match(line)]
+    line = next(iter(told or lines), "no further details")
+    if line.startswith(ASSERTION):
+        line = _of_assertion(line)
+    elif eager := EAGER_ASSERTION.match(line):
+        line = " ".join([eager[1], *told[1:2]])
+    return line.strip()
+
+
+def _of_assertion(line):
+    """Return the text of a failed assertion in a graph, whose values are in brackets: `[n is] [2]`."""
+    values = line.removeprefix(ASSERTION).strip()
+    return " ".join(values.removeprefix("[").removesuffix("]").split("] ["))
 
 
 def specs_of(endpoint: Endpoint) -> list[tf.TensorSpec]:

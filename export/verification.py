@@ -20,6 +20,7 @@ from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.signature import value_type
 from keras_ae.export.verification_report import VerificationError, VerificationReport, VerificationRow
+from keras_ae.files import named_errors
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.quiet import without_chatter
 
@@ -163,7 +164,8 @@ def _run(jobs):
     """Return the outputs of the artifacts: per job and case, a dict of arrays or an error message."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        _write_job(directory, jobs)
+        with named_errors(directory):
+            _write_job(directory, jobs)
         # -I: no paths of this process, no user packages. The expected outputs come from the CPU, too.
         process = subprocess.run(
             [sys.executable, "-I", verification_process.__file__, name],

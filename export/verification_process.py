@@ -6,6 +6,7 @@ It is started as a file: python -I verification_process.py DIRECTORY. The direct
 the same form, and `errors.json`, `{artifact/call: message}`.
 """
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -15,35 +16,43 @@ from typing import Any
 import numpy as np
 
 
-def run_saved_model(path: str | Path) -> Callable:
-    """Return a function `(endpoint, inputs) -> outputs` for the signatures of a SavedModel."""
+def open_saved_model(path: str | Path) -> Callable:
+    """Load a SavedModel, and return a function from an endpoint to its function `inputs -> outputs`."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # must outlive its signatures, which hold no variables
 
-    def run(endpoint, inputs):
-        outputs = loaded.signatures[endpoint](**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: as_array(value.numpy()) for name, value in outputs.items()}
+    def function_of(endpoint):
+        signature = loaded.signatures[endpoint]
 
-    return run
+        def run(inputs):
+            outputs = signature(**{name: tf.constant(value) for name, value in inputs.items()})
+            return {name: as_array(value.numpy()) for name, value in outputs.items()}
+
+        return run
+
+    return function_of
 
 
-def run_onnx(paths: Mapping[str, str | Path]) -> Callable:
-    """Return a function `(endpoint, inputs) -> outputs` for `{endpoint: file}`."""
+def open_onnx(paths: Mapping[str, str | Path]) -> Callable:
+    """Return a function that loads an endpoint of `{endpoint: file}` as a function `inputs -> outputs`."""
     import onnxruntime
 
-    sessions = {}
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # fatal: errors are raised, and would be printed as well
 
-    def run(endpoint, inputs):
-        if endpoint not in sessions:
-            sessions[endpoint] = onnxruntime.InferenceSession(
-                str(paths[endpoint]), providers=["CPUExecutionProvider"]
-            )
-        session = sessions[endpoint]
+    def function_of(endpoint):
+        session = onnxruntime.InferenceSession(
+            str(paths[endpoint]), options, providers=["CPUExecutionProvider"]
+        )
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, map(as_array, session.run(names, dict(inputs))), strict=True))
 
-    return run
+        def run(inputs):
+            return dict(zip(names, map(as_array, session.run(names, dict(inputs))), strict=True))
+
+        return run
+
+    return function_of
 
 
 def as_array(value: object) -> np.ndarray:
@@ -51,7 +60,7 @@ def as_array(value: object) -> np.ndarray:
     return np.asarray(value, "S") if np.asarray(value).dtype == object else np.asarray(value)
 
 
-RUNNERS: dict[str, Callable[..., Callable]] = {"saved_model": run_saved_model, "onnx": run_onnx}
+OPENERS: dict[str, Callable[..., Callable]] = {"saved_model": open_saved_model, "onnx": open_onnx}
 
 
 def run_artifact(
@@ -63,7 +72,7 @@ def run_artifact(
 ) -> None:
     """Make all calls of one artifact, and record the message of each call that fails."""
     try:
-        run = RUNNERS[artifact["format"]](artifact["path"])
+        function_of = functools.cache(OPENERS[artifact["format"]](artifact["path"]))
     except Exception as error:
         errors |= {f"{index}/{number}": str(error) for number in range(len(artifact["calls"]))}
         return
@@ -71,7 +80,9 @@ def run_artifact(
         key = f"{index}/{number}"
         try:
             inputs = {name: arrays[f"{key}/{name}"] for name in call["inputs"]}
-            outputs |= {f"{key}/{name}": value for name, value in run(call["endpoint"], inputs).items()}
+            outputs |= {
+                f"{key}/{name}": value for name, value in function_of(call["endpoint"])(inputs).items()
+            }
         except Exception as error:
             errors[key] = f"{type(error).__name__}: {error}"
 

@@ -13,6 +13,13 @@ from pathlib import Path
 
 from keras_ae.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # mypy knows no modules that may be missing
+
+STAGING = ".keras-ae-export-"  # hidden, because servers search for version numbers
+
 
 def write_atomically(path: str | os.PathLike, content: bytes | str) -> Path:
     """Write `content` to `path` by renaming a complete temporary file; missing folders are created.
@@ -274,27 +281,62 @@ def staging_directory(directory: Path) -> Iterator[Path]:
     """Yield a hidden directory inside `directory`, on the same file system, which is removed at the end.
 
     Files that the body did not move out of it are deleted, and so is `directory` if it was created here and
-    is still empty.
+    is still empty. If the body succeeds, hidden directories of processes that were killed are removed, too.
 
     Raises:
-        InputError: `directory` cannot be written to.
+        InputError: `directory` cannot be written to, or the disk is full.
     """
     made = _missing(directory)
-    temporary = directory / f".{uuid.uuid4().hex}"  # hidden, because servers search for version numbers
+    temporary = directory / f".{uuid.uuid4().hex}"
+    lock = None
     try:
         try:
             temporary.mkdir(parents=True)
+            lock = _flock(temporary)
+            # it gets the name of a leftover when it is locked, so that no other process removes it
+            temporary = temporary.rename(directory / f"{STAGING}{uuid.uuid4().hex}")
+            yield temporary
         except OSError as error:
+            if error.filename is not None and not Path(error.filename).is_relative_to(directory):
+                raise  # another file
+            reason = error.strerror or " ".join(str(error).split())
             raise InputError(
-                f"The output directory must be writable. Received: {directory} ({error.strerror}). "
-                "Choose another directory."
+                f"The output directory must be writable. Received: {directory} ({reason}). "
+                "Choose another directory, or free space."
             ) from error
-        yield temporary
+        _remove_leftovers(directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
         for path in made:
             with contextlib.suppress(OSError):  # not empty: it contains the artifact
                 path.rmdir()
+
+
+def _remove_leftovers(directory):
+    """Remove the staging directories that no living process has locked."""
+    for leftover in directory.glob(f"{STAGING}*"):
+        lock = _flock(leftover)
+        if lock is not None:
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.close(lock)
+
+
+def _flock(path):
+    """Lock a directory until the file is closed or the process ends; `None` if it is or cannot be locked."""
+    if fcntl is None:
+        return None
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:  # it was removed or renamed meanwhile
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # a process holds it, or the file system does not support locks
+        os.close(file)
+        return None
+    return file
 
 
 def _missing(directory):

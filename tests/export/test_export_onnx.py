@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.export import VerificationError, endpoints_of, to_onnx, verify
+from keras_ae.export import Artifact, VerificationError, endpoints_of, to_onnx, verify
 from keras_ae.export.cases import make_cases
 from keras_ae.export.onnx import write_onnx
 from keras_ae.export.verification import check_cases
@@ -134,14 +134,15 @@ def test_a_file_that_differs_leaves_nothing_and_keeps_the_older_files(
     onnx, dense_model, endpoint_of, tmp_path
 ):
     to_onnx(dense_model, tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
     def sabotaged(x):
         return {"output": x + float(tf.inside_function())}
 
     with pytest.raises(VerificationError, match="onnx +serving_default +output"):
         to_onnx(dense_model, tmp_path, endpoints={"serving_default": endpoint_of(sabotaged)})
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_a_batch_of_any_size_runs(onnx_files, picture_model):
 @pytest.mark.parametrize("name", ["manifest.json", "encode.onnx"])
 def test_a_file_of_the_user_is_not_replaced(onnx, picture_model, tmp_path, name):
     (tmp_path / name).write_text('{"name": "my web app"}')
-    with pytest.raises(InputError, match=f"{name} exists and was not written by an export"):
-        to_onnx(picture_model, tmp_path, endpoints=["encode"])
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    files = to_onnx(picture_model, tmp_path, endpoints=["encode"])
+    assert files == {"encode": tmp_path / "1" / "encode.onnx"}
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
+    assert Artifact.open(tmp_path).path == tmp_path / "1"

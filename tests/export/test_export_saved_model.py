@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.export import VerificationError, endpoints_of, to_saved_model, verification_table
-from keras_ae.export.artifact import versions
 from keras_ae.export.cases import make_cases
 from keras_ae.export.manifest import weights_sha256
 from keras_ae.export.saved_model import write_saved_model
+from keras_ae.exports import version_folders
 
 
 def size(directory):
@@ -92,7 +92,7 @@ def test_versions_count_up_and_never_overwrite(dense_model, tmp_path, monkeypatc
         to_saved_model(dense_model, tmp_path, version=7)
     with pytest.raises(InputError, match="version must be a positive integer. Received: version=0"):
         to_saved_model(dense_model, tmp_path, version=0)
-    assert versions(tmp_path) == [2, 3, 7, 8]
+    assert list(version_folders(tmp_path)) == [2, 3, 7, 8]
     assert not list(tmp_path.glob(".*"))
 
 
@@ -100,7 +100,7 @@ def test_a_number_taken_meanwhile_is_not_overwritten(dense_model, tmp_path, monk
     def taken(jobs, tolerance):
         (tmp_path / "1").mkdir()
         (tmp_path / "1" / "saved_model.pb").touch()
-        monkeypatch.setattr("keras_ae.export.saved_model.versions", lambda _: stale.pop() if stale else [1])
+        monkeypatch.setattr("keras_ae.exports.version_folders", lambda _: stale.pop() if stale else [1])
         return fake_checks(jobs, tolerance)
 
     stale = [[]]

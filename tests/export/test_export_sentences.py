@@ -42,14 +42,15 @@ def test_onnx_comes_with_its_vocabulary_and_tokenizer(model, tmp_path):
         pytest.importorskip(package, exc_type=Exception)
     files = to_onnx(model, tmp_path)
     assert list(files) == ["encode"]
-    names = {path.name for path in tmp_path.iterdir()}
+    folder = files["encode"].parent
+    names = {path.name for path in folder.iterdir()}
     assert names == {"encode.onnx", "manifest.json", "vocabulary.txt", "tokenizer.py"}
 
     # what a program does that has these files alone
-    spec = importlib.util.spec_from_file_location("edge_tokenizer", tmp_path / "tokenizer.py")
+    spec = importlib.util.spec_from_file_location("edge_tokenizer", folder / "tokenizer.py")
     tokenizer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tokenizer)
-    words = (tmp_path / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[1:-1]
+    words = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[1:-1]
     numbers = {word: number for number, word in enumerate(words, 2)}
     artifact = Artifact.open(tmp_path)
     for sentence, expected in zip(SENTENCES, model.encode(SENTENCES), strict=True):
@@ -58,6 +59,6 @@ def test_onnx_comes_with_its_vocabulary_and_tokenizer(model, tmp_path):
         # a mean over 10,000 words adds them in another order
         np.testing.assert_allclose(artifact.run("encode", **inputs)["embedding"][0], expected, atol=1e-5)
 
-    (tmp_path / "vocabulary.txt").unlink()
+    (folder / "vocabulary.txt").unlink()
     with pytest.raises(InputError, match="vocabulary.txt is missing"):
         Artifact.open(tmp_path)

@@ -376,7 +376,9 @@ def demo(trained_run, tmp_path, monkeypatch):
             lambda directory, budget: measured.append((directory, budget)) or (None, dict(failed)),
         )
         monkeypatch.setattr(export, "to_saved_model", lambda _, to, **__: write(to / "1", "saved_model"))
-        monkeypatch.setattr(export, "to_onnx", lambda _, to, **__: write(to, "onnx"))
+        monkeypatch.setattr(
+            export, "to_onnx", lambda _, to, **__: {"encode": write(to / "1", "onnx") / "e.onnx"}
+        )
         return main(["demo", *options]), run, measured
 
     return call
@@ -396,7 +398,7 @@ def test_the_demo_names_the_page_the_exports_and_the_next_command(demo, capsys):
         f"encode your own images: keras-ae encode {run} IMAGES codes.npz --resize --channels 1\n"
     )
     numbers = ["encode", "codes", "3", "-", "0.0e+00", "0.0e+00", "0", "equal"]
-    for artifact, format in (("saved_model/1", "saved_model"), ("onnx", "onnx")):
+    for artifact, format in (("saved_model/1", "saved_model"), ("onnx/1", "onnx")):
         _, table = out.split(f"\n{run / 'export' / artifact}\n")
         assert table.splitlines()[1].split() == [format, *numbers]
 

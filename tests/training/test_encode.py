@@ -259,14 +259,18 @@ def test_artifact_with_free_axes_is_refused(complaint, exported, tmp_path, small
 def test_truncated_saved_model_is_named(complaint, exported, tmp_path, small_npz, name):
     artifact = shutil.copytree(exported["saved_model"], tmp_path / "cut")
     (artifact / name).write_bytes((artifact / name).read_bytes()[:300])
+    assert f"The artifact in {artifact} is damaged: {name} must have" in complaint(artifact, small_npz)
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    del manifest["contents"]  # as in exports of earlier versions
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
     line = complaint(artifact, small_npz)
-    assert f"the artifact in {artifact} cannot be run, perhaps a file is cut short" in line
+    assert f"the artifact in {artifact} cannot be loaded, perhaps a file is cut short" in line
 
 
 def test_truncated_onnx_file_is_named(complaint, exported_onnx, tmp_path, small_npz):
     folder = shutil.copytree(exported_onnx.parent, tmp_path / "cut")
     (folder / "encode.onnx").write_bytes(exported_onnx.read_bytes()[:300])
-    assert f"the artifact in {folder} cannot be run" in complaint(folder / "encode.onnx", small_npz)
+    assert f"The artifact in {folder} is damaged: encode.onnx" in complaint(folder / "encode.onnx", small_npz)
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.keras"])

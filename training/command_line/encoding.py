@@ -136,7 +136,7 @@ def export_run(run: Any, formats: Iterable[str], *, uint8_images: bool = False) 
                 written = write(model, directory, uint8_images=uint8_images)
             except export.VerificationError as error:
                 raise CommandFailed(str(error)) from error
-        artifact = directory if format == "onnx" else written
+        artifact = next(iter(written.values())).parent if format == "onnx" else written
         print(f"\n{artifact}\n{export.verification_table(artifact)}")
     write_report(run.directory)
 

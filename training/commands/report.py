@@ -137,7 +137,9 @@ def _is_run(path):
     """Return whether the path is a run; raise an explanatory error if it is not an encoder either."""
     if (path / "config.json").is_file():
         return True
-    encoder = path.is_file() or any(next(path.glob(kind), None) for kind in ("*.onnx", "*.pb", "*/*.pb"))
+    encoder = path.is_file() or any(
+        next(path.glob(kind), None) for kind in ("*.onnx", "*.pb", "*/*.onnx", "*/*.pb")
+    )
     if not encoder and not (path / "model.keras").is_file():
         Run.open(path)
     return False

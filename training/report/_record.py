@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.record import EmbeddingRecord
+from keras_ae.exports import MANIFEST, version_folders
 from keras_ae.training.report.examples import FILE as READING
 from keras_ae.training.report.examples import FOLDER as LISTENING
 from keras_ae.training.report.examples import Listening, SentenceReading, read_listening, read_reading
@@ -170,7 +171,8 @@ def _read_figures(directory, problems):
 
 def _read_exports(folder, problems):
     places = [("SavedModel", path) for path in _versions(folder / "saved_model")]
-    places += [("ONNX", folder / "onnx" / "manifest.json")]
+    places += [("ONNX", path) for path in _versions(folder / "onnx")]
+    places += [("ONNX", folder / "onnx" / MANIFEST)]  # of an earlier version of keras_ae
     exports = []
     for name, path in places:
         if path.is_file():
@@ -192,5 +194,4 @@ def _read_embedding(directory, problems):
 
 def _versions(folder):
     """Return the manifests of all versions, the newest first."""
-    paths = folder.glob("*/manifest.json")
-    return sorted(paths, key=lambda path: (path.parent.name.zfill(20), path), reverse=True)
+    return [path / MANIFEST for path in reversed(version_folders(folder).values())]

@@ -9,6 +9,7 @@ import tensorflow as tf  # loads SavedModels
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation.encoders._onnx_features import features_axis, makers
+from keras_ae.exports import MANIFEST, check_files, export_folder, read_manifest
 from keras_ae.models.preprocessing import Preprocessing
 
 ENCODE, DECODE = "encode", "decode"
@@ -94,24 +95,26 @@ def open_artifact(path: Path, endpoint: str | None = None, output_name: str | No
     """Return `(encode, decode or None)` of a SavedModel directory, an ONNX directory or an ONNX file.
 
     Args:
-        path: the file, the directory, or a directory that contains versions of a SavedModel.
+        path: the file, the directory, or a directory that contains versions of an export.
         endpoint: name of the signature or file that encodes; `None`: `encode`, else `serving_default`, else
             the only one.
         output_name: the output, or inner tensor of an ONNX file, that is the embedding.
 
     Raises:
         InputError: there is no encoder, there are several and none is called `encode`, or it has no such
-            output.
+            output; the files of an export of this package are damaged.
     """
     if path.suffix == ".onnx":
         # our own exports have the decoder next to the encoder
         beside = path.with_name(f"{DECODE}.onnx")
         ours = path.stem == ENCODE and beside.is_file()
+        _check_export(path.parent, [path.name, *([beside.name] if ours else [])])
         return OnnxFunction(path, output_name), OnnxFunction(beside) if ours else None
-    folder = _version(path)
+    folder = _folder(path)
+    _check_export(folder)
     if (folder / "saved_model.pb").is_file():
         return _of_saved_model(folder, endpoint, output_name)
-    files = {file.stem: file for file in sorted(path.glob("*.onnx"))}
+    files = {file.stem: file for file in sorted(folder.glob("*.onnx"))}
     if not files:
         raise InputError(
             f"{path} must be a .keras file, a SavedModel (with saved_model.pb in it or in a version below "
@@ -128,15 +131,33 @@ def preprocessing_in(path: Path) -> Preprocessing | None:
     Raises:
         InputError: the manifest is damaged.
     """
-    folder = path.parent if path.suffix == ".onnx" else _version(path)
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():  # exported by something else
+    folder = path.parent if path.suffix == ".onnx" else _folder(path)
+    try:
+        return Preprocessing.of((_manifest(folder) or {}).get("preprocessing"))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{folder / MANIFEST} is damaged ({error}). Export the model again.") from error
+
+
+def _manifest(folder):
+    """Return the manifest, that of this package checked; `None` if something else made the export."""
+    path = folder / MANIFEST
+    if not path.is_file():
         return None
     try:
-        content = json.loads(manifest.read_text())
-        return Preprocessing.of(content.get("preprocessing"))
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{manifest} is damaged ({error}). Export the model again.") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}). Export the model again.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged (it must be a JSON object). Export the model again.")
+    return read_manifest(folder) if "format_version" in content else content
+
+
+def _check_export(folder, names=None):
+    """Raise an error if files of an export of this package are damaged."""
+    manifest = _manifest(folder)
+    if manifest is not None and "format_version" in manifest:
+        shared = manifest.get("shared_weights")
+        check_files(folder, manifest, names if names is None or shared is None else [*names, shared])
 
 
 def run_batch(function, inputs: dict, names: list | None = None) -> dict:
@@ -228,12 +249,11 @@ def _chosen(names, endpoint, path):
     )
 
 
-def _version(path):
+def _folder(path):
     """Return the directory itself, or the subdirectory of its highest version."""
-    if (path / "saved_model.pb").is_file() or not path.is_dir():
-        return path
-    numbers = [int(child.name) for child in path.iterdir() if child.name.isdecimal()]
-    return path / str(max(numbers)) if numbers else path
+    folder = export_folder(path)
+    numbered_by_others = not (folder / MANIFEST).is_file() and any(path.glob("*.onnx"))
+    return path if numbered_by_others else folder
 
 
 def _of_spec(spec):
