@@ -1,10 +1,10 @@
 """What the tests of several folders share."""
 
-import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from quick_graphs import trace_without_optimising
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,17 +43,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Spend less time on what no test is about; child processes run as users do.
-
-    Most of the time of a test is the tracing of graphs that run a few steps. Grappler takes longer to
-    optimise them than it saves, and the garbage collector visits the modules of TensorFlow again and again.
-    """
-    import tensorflow as tf
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    trace_without_optimising()
 
 
 @pytest.fixture(scope="session")
