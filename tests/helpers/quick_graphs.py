@@ -4,7 +4,7 @@ import gc
 
 
 def trace_without_optimising() -> None:
-    """Call once, after the imports: Grappler is left out, and the garbage collector visits the imports no more.
+    """Leave out Grappler, and keep the garbage collector from what was imported; call it after the imports.
 
     Grappler takes longer to optimise a graph than it saves in a few steps. Child processes that run a command
     run it as users do.
