@@ -74,6 +74,14 @@ def vq():
     return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), vector_quantizer())
 
 
+def patches(channels, bottleneck):
+    """An auto-encoder of two layers: the bottleneck is what its guarantees are about."""
+    inputs, codes = keras.Input(IMAGE), keras.Input((2, 2, channels))
+    encoder = keras.Model(inputs, keras.layers.Conv2D(channels, 4, strides=4)(inputs))
+    decoder = keras.layers.Conv2DTranspose(1, 4, strides=4, activation="sigmoid")(codes)
+    return AutoEncoder(encoder, keras.Model(codes, decoder), bottleneck)
+
+
 def vector_quantizer(kmeans_samples=64, **kwargs):
     # the start is compiled and traced for long: those of vq and of sequence_vq, with masks, tell enough
     return VectorQuantizer(8, kmeans_samples=kmeans_samples, seed=0, **kwargs)
@@ -83,34 +91,34 @@ def vq_by_gradient():
     options = {"distance": "cosine", "num_heads": 2, "codebook_dim": 3, "gradient": "rotation"}
     terms = {"orthogonality_weight": 0.1, "diversity_weight": 0.1}
     quantizer = vector_quantizer(0, ema_decay=None, **options, **terms)
-    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+    return patches(4, quantizer)
 
 
 def residual():
     quantizer = ResidualVectorQuantizer(8, 2, kmeans_samples=0, seed=0)
-    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+    return patches(4, quantizer)
 
 
 def gumbel():
     schedule = keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
     one_hot = GumbelOneHot(num_groups=2, temperature=schedule, kl_weight=0.1, prior="learned", seed=0)
-    return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), one_hot)
+    return patches(6, one_hot)
 
 
 def binary():
     terms = {"kl_weight": 0.1, "entropy_weight": 0.1, "balance_weight": 0.1, "decorrelation_weight": 0.1}
     bits = BinaryBottleneck(stochastic=True, seed=0, **terms)
-    return AutoEncoder(image_encoder(IMAGE, 6, **SMALL), image_decoder(IMAGE, 6, **SMALL), bits)
+    return patches(6, bits)
 
 
 def fsq():
     quantizer = FiniteScalarQuantizer([5, 4], num_heads=2)
-    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+    return patches(4, quantizer)
 
 
 def lfq():
     quantizer = LookupFreeQuantizer(5, inverse_temperature=1.0, entropy_group_bits=3)  # projects 4 to 5
-    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
+    return patches(4, quantizer)
 
 
 def auto_encoder():

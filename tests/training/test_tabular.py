@@ -36,7 +36,8 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(table, tmp_path_factory):
-    recipe = TabularRecipe(data=str(table), label="kind", normal=("usual",), **SMALL)
+    keras.utils.clear_session()  # layers are numbered as in a process of their own
+    recipe = TabularRecipe(data=str(table), label="kind", normal=("usual",), batch_size=8, **SMALL)
     return train(recipe, runs=tmp_path_factory.mktemp("runs"), verbose=False)
 
 
@@ -131,10 +132,8 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_a_resumed_training_ends_with_the_same_weights(table, tmp_path):
-    recipe = TabularRecipe(data=str(table), label="kind", normal=("usual",), batch_size=8, **SMALL)
-    keras.utils.clear_session()  # layers are numbered as in a process of their own
-    whole = train(recipe, runs=tmp_path / "whole", verbose=False)
+def test_a_resumed_training_ends_with_the_same_weights(run, tmp_path):
+    recipe = run.recipe()
     keras.utils.clear_session()
     with pytest.raises(KeyboardInterrupt):
         train(recipe, runs=tmp_path / "stopped", verbose=False, callbacks=[Stop()])
@@ -144,7 +143,7 @@ def test_a_resumed_training_ends_with_the_same_weights(table, tmp_path):
     keras.utils.clear_session()
     resumed = train(TabularRecipe(), resume=stopped, verbose=False)
     assert Run.open(resumed.directory).finished
-    first, second = (Checkpoint(one.directory / "checkpoint.npz") for one in (whole, resumed))
+    first, second = (Checkpoint(one.directory / "checkpoint.npz") for one in (run, resumed))
     assert first.state["epoch"] == second.state["epoch"] == 2
     assert first.state["history"] == second.state["history"]
     assert set(first.arrays) == set(second.arrays)
