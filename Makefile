@@ -12,11 +12,11 @@ MODEL = $(INSTALL) --no-deps rapidocr-onnxruntime==1.4.4 || \
 	echo "rapidocr-onnxruntime cannot be installed: its test is skipped"
 export TF_CPP_MIN_LOG_LEVEL = 2
 # two processes on two cores: OpenMP threads that wait for each other made a fit of 3 s one of 60 s
-test quick coverage test-newest test-tf216: export OMP_NUM_THREADS = 1
+test quick model coverage test-newest test-tf216: export OMP_NUM_THREADS = 1
 # XLA compiles many models that take a few steps: it need not make them fast
-test quick coverage test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
+test quick model coverage test-newest test-tf216: export XLA_FLAGS = --xla_backend_optimization_level=0
 
-.PHONY: demo test quick coverage test-newest test-tf216 constraints lint typecheck docs gallery results architecture clean
+.PHONY: demo test quick model coverage test-newest test-tf216 constraints lint typecheck docs gallery results architecture clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/keras-ae demo
@@ -29,6 +29,10 @@ test: $(VENV)/.installed
 quick: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python $(PYTEST) -q -m "not slow"
+
+# All guarantees of one model of tests/conformance/models.py: make model MODEL=vae
+model: $(VENV)/.installed
+	CONFORMANCE_MODEL=$(MODEL) $(VENV)/bin/python $(PYTEST) -q tests/conformance
 
 # Lines that the tests execute in their own processes and in child processes: docs/results/coverage.json.
 coverage: $(VENV)/.installed

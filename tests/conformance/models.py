@@ -1,6 +1,7 @@
 """Every public model once: how to make it, and a batch for it."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -349,3 +350,7 @@ CASES = (
     Case("skip_thought", skip_thought, sequence=True, decodes=False, words=9),
     Case("users_functional", users_functional, functional=True),
 )
+if ONE := os.environ.get("CONFORMANCE_MODEL"):  # of `make model`
+    CASES = tuple(case for case in CASES if case.name == ONE)
+    if not CASES:
+        raise ValueError(f"MODEL must be the name of a case in {__file__}. Received: MODEL={ONE}")
