@@ -137,4 +137,5 @@ def _remove_former_layout(directory):
     names = {*(f"{name}.onnx" for name in manifest["endpoints"]), *manifest.get("files", [])}
     names |= manifest.get("contents", {}).keys()
     for name in (*names, MANIFEST):  # the manifest is the last, so that the next export removes what is left
-        (directory / name).unlink(missing_ok=True)
+        if (directory / name).is_file():
+            (directory / name).unlink()

@@ -14,7 +14,7 @@ from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.serving import write_warmup
-from keras_ae.export.signature import describe_endpoint, positional, specs_of, summary
+from keras_ae.export.signature import describe_endpoint, positional, reason, specs_of
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.exports import publish_version, refuse_other_format, version_folders, version_in_use
 from keras_ae.files import staging_directory
@@ -107,8 +107,8 @@ def write_saved_model(
         described[name] = describe_endpoint(endpoint, traced, own)
     try:
         archive.write_out(directory, verbose=False)
-    except tf.errors.OpError as error:  # such as a full disk
-        raise InputError(f"The SavedModel cannot be written to {directory} ({summary(error)}).") from error
+    except tf.errors.OpError as error:  # "path; No space left on device"
+        raise OSError(reason(error).rpartition("; ")[2]) from error
     return described
 
 

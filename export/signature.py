@@ -18,6 +18,7 @@ WHERE = re.compile(
     r"Graph execution error|Detected at node|<stack traces|\[\[\{\{node|\d+ root error\(s\) found"
     r"|Exception encountered when calling|in user code:|File \""
 )
+OPERATION = re.compile(r"^\{\{function_node [^}]*\}\} |\s*\[Op:\w+\]$")
 FINAL = re.compile(r"\w*(Error|Exception)\b.*: ")
 STATUS = re.compile(
     r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Non-zero status code .* Status Message: )?(\(\d+\) \w+: +)?"
@@ -48,7 +49,7 @@ def reason(error: Exception) -> str:
     'n must be 1. Received: 2'
     """
     lines = [line.strip() for line in STYLES.sub("", str(error)).strip().splitlines()]
-    lines = [STATUS.sub("", line) for line in lines if line]
+    lines = [STATUS.sub("", OPERATION.sub("", line)) for line in lines if line]
     if lines[:1] == ["in user code:"]:  # a traceback, which ends with the error
         lines = [line for line in lines if FINAL.match(line)] or lines
     told = [line for line in lines if not WHERE.match(line)]

@@ -6,12 +6,14 @@ import os
 import pickle
 import shutil
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.evaluation.encoders.loading import load_encoder
-from keras_ae.export import Artifact, to_onnx, verification_table, write_warmup
+from keras_ae.export import Artifact, to_onnx, to_saved_model, verification_table, write_warmup
 from keras_ae.training.cli import main
 
 IMAGE = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
@@ -76,6 +78,18 @@ def test_a_flipped_bit_a_cut_file_and_a_swapped_file_are_refused(exported, refus
     assert "Received: 300 bytes." in refused(Artifact.open, exported)
     shutil.copy(exported / "encode.onnx", exported / "decode.onnx")
     assert "decode.onnx must have" in refused(Artifact.open, exported)
+
+
+def test_an_encoder_is_loaded_from_the_highest_version_a_version_or_a_file(exported, saved):
+    expected = Artifact.open(exported).run("encode", image=IMAGE)["embedding"]
+    shutil.copytree(exported, exported.parent / "2")
+    for path in (exported.parent, exported, exported / "encode.onnx", saved.parent):
+        encoder = load_encoder(path)
+        np.testing.assert_allclose(encoder.embed(IMAGE), expected, atol=1e-6)
+        assert encoder.embed(IMAGE[:0]).shape == (0, 2, 2, 4) and encoder.reconstruct is not None
+    (exported.parent / "2" / "encode.onnx").unlink()
+    with pytest.raises(InputError, match="is incomplete: encode.onnx is missing"):
+        load_encoder(exported.parent)
 
 
 def test_a_flipped_bit_of_a_saved_model_is_refused(saved, tmp_path, refused):
@@ -174,8 +188,14 @@ def test_a_full_disk_is_one_line(onnx, dense_model, tmp_path, refused, monkeypat
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    text = refused(to_onnx, dense_model, tmp_path / "edge")
-    assert text.startswith(
-        f"The output directory must be writable. Received: {tmp_path / 'edge'} (No space left"
-    )
-    assert not list(tmp_path.iterdir())
+
+    def full_for_tensorflow(*_, **__):
+        path = tmp_path / "variables" / "part"
+        told = f"{{{{function_node __wrapped__SaveV2}}}} {path}; No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, told)
+
+    monkeypatch.setattr(keras.export.ExportArchive, "write_out", full_for_tensorflow)
+    for write in (to_onnx, to_saved_model):
+        text = refused(write, dense_model, tmp_path / "export")
+        assert f"must be writable. Received: {tmp_path / 'export'} (No space left on device)." in text
+        assert not list(tmp_path.iterdir())

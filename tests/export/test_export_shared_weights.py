@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ae.evaluation.encoders.loading import load_encoder
 from keras_ae.export import Artifact, to_onnx
 from keras_ae.export.cases import make_cases
 from keras_ae.export.endpoints import endpoints_of
@@ -37,6 +38,9 @@ def test_the_weights_of_an_export_are_stored_once(onnx, model, tmp_path):
     x = np.random.default_rng(0).random((3, 128), "float32")
     session = onnxruntime.InferenceSession(files["serving_default"], providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"x": x})[0], model(x), atol=1e-5)
+    for path in (tmp_path, files["encode"]):
+        embedding = artifact.run("encode", x=x)["embedding"]
+        np.testing.assert_allclose(load_encoder(path).embed(x), embedding, atol=1e-6)
     held = {tuple(t.dims): t for t in onnx.load(files["encode"]).graph.initializer}[128, 128]
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(held), kernels[0])
 

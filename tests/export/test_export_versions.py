@@ -93,8 +93,10 @@ def test_an_export_replaces_one_of_the_former_layout_and_no_other_files(export, 
     to_former_layout(tmp_path)
     assert number_of(Artifact.open(tmp_path)) == 1
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "decode.onnx").unlink()
+    (tmp_path / "decode.onnx").mkdir()
     export(tmp_path, 2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "decode.onnx", "notes.txt"]
     assert number_of(Artifact.open(tmp_path)) == 2
 
 

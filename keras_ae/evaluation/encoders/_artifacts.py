@@ -161,7 +161,7 @@ def _check_export(folder, names=None):
 
 
 def run_batch(function, inputs: dict, names: list | None = None) -> dict:
-    """Return outputs for a batch, also if the function takes only batches of a fixed size.
+    """Return outputs for a batch, also of no examples, or if the function takes only batches of a fixed size.
 
     Args:
         function: `SavedModelFunction` or `OnnxFunction`.
@@ -170,6 +170,9 @@ def run_batch(function, inputs: dict, names: list | None = None) -> dict:
     """
     fixed = next((shape[0] for shape, _ in function.inputs.values() if shape and shape[0]), None)
     length = len(next(iter(inputs.values())))
+    if not length:  # some graphs fail without examples: the outputs of other examples show the shapes
+        blank = {name: _blank(np.asarray(value), fixed or 1) for name, value in inputs.items()}
+        return {name: value[:0] for name, value in function(blank, names).items()}
     if not fixed or fixed == length:
         return function(inputs, names)
     parts = []
@@ -178,6 +181,11 @@ def run_batch(function, inputs: dict, names: list | None = None) -> dict:
         outputs = function({name: np.asarray(value)[rows] for name, value in inputs.items()}, names)
         parts.append({name: value[: length - start] for name, value in outputs.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _blank(empty, length):
+    """Return zeros, or empty strings, for a batch without examples."""
+    return np.full((length, *empty.shape[1:]), "" if empty.dtype.kind in "OSU" else 0, empty.dtype)
 
 
 def _of_saved_model(folder, endpoint, output_name):
