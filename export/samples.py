@@ -1,9 +1,11 @@
-"""Free axes of the inputs of an endpoint, and random test inputs of any size."""
+"""Free axes of the inputs of an endpoint, the lengths that count them, and random test inputs of any size."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+
+CODES = ("codes", "embedding", "noise")  # inputs that `code_lengths` counts
 
 
 def axis_names(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, tuple[str | None, ...]]:
@@ -36,6 +38,54 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def counted_inputs(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, list[str]]:
+    """Return, for each input of lengths, the inputs whose positions on axis 1 it counts.
+
+    `<name>_lengths` counts those of `<name>`. Other lengths, such as `lengths` of `x` and `code_lengths`
+    of `codes`, count those of all sequences without lengths of their own; if an endpoint has both,
+    `code_lengths` counts codes, embeddings and noise. Pictures of free size have no lengths.
+
+    Example:
+
+    >>> counted_inputs({"x": tf.TensorSpec((None, None, 3)), "lengths": tf.TensorSpec((None,), "int32")})
+    {'lengths': ['x']}
+    """
+    names = [name for name, spec in inputs.items() if _are_lengths(name, spec)]
+    own = {name: name.removesuffix("_lengths") for name in names if name != "lengths"}
+    own = {name: owner for name, owner in own.items() if owner in inputs}
+    counted = {name: [owner] for name, owner in own.items()}
+    sequences = [n for n, spec in inputs.items() if spec.shape.rank > 1 and n not in own.values()]
+    axes = axis_names(inputs)
+    sequences = [name for name in sequences if axes[name][1] != "height"]
+    free = [name for name in sequences if axes[name][1]]
+    rest = [name for name in names if name not in own]
+    for name in rest:
+        codes = name == "code_lengths"
+        counted[name] = [n for n in free or sequences if len(rest) < 2 or (n in CODES) is codes]
+    return counted
+
+
+def uncounted_axes(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
+    """Return the free axes after the batch whose sizes are not given by lengths, as `<input> axis <number>`.
+
+    Example:
+
+    >>> uncounted_axes({"x": tf.TensorSpec((None, None, 3))})
+    ['x axis 1']
+    """
+    counted = {name for names in counted_inputs(inputs).values() for name in names}
+    return [
+        f"{name} axis {axis}"
+        for name, axes in axis_names(inputs).items()
+        for axis, free in enumerate(axes)
+        if axis and free and (axis > 1 or name not in counted)
+    ]
+
+
+def _are_lengths(name, spec):
+    return (name == "lengths" or name.endswith("_lengths")) and spec.dtype.is_integer and spec.shape.rank == 1
+
+
 def random_inputs(
     inputs: Mapping[str, tf.TensorSpec], sizes: Mapping[str, int], rng: np.random.Generator, shortest: int = 1
 ) -> dict[str, np.ndarray]:
@@ -55,29 +105,22 @@ def random_inputs(
         name: tuple(sizes[axis] if axis else size for axis, size in zip(axes[name], spec.shape, strict=True))
         for name, spec in inputs.items()
     }
-    return {name: _random(name, spec.dtype, shapes, rng, shortest) for name, spec in inputs.items()}
+    counted = counted_inputs(inputs)
+    longest = {name: shapes[names[0]][1] for name, names in counted.items() if names}
+    return {
+        name: _random(spec.dtype, shapes[name], rng, shortest, longest.get(name))
+        for name, spec in inputs.items()
+    }
 
 
-def _random(name, dtype, shapes, rng, shortest):
-    shape = shapes[name]
+def _random(dtype, shape, rng, shortest, longest):
     if dtype.is_floating:
         return rng.random(shape).astype(dtype.as_numpy_dtype)
     if dtype == tf.string:
         return np.full(shape, b"word")
     if dtype == tf.bool:
         return np.ones(shape, bool)
-    longest = _longest(name, shapes) if dtype.is_integer and len(shape) == 1 else None
     if longest is None:
         return np.zeros(shape, dtype.as_numpy_dtype)
-    return rng.integers(min(shortest, longest), longest, size=shape, endpoint=True).astype(
-        dtype.as_numpy_dtype
-    )
-
-
-def _longest(name, shapes):
-    """Return the size of the axis that the lengths `name` refer to, or `None` for any other input."""
-    if name != "lengths":
-        owner = shapes.get(name.removesuffix("_lengths"), ()) if name.endswith("_lengths") else ()
-        return owner[1] if len(owner) > 1 else None
-    sequences = [s for n, s in shapes.items() if len(s) > 1 and f"{n}_lengths" not in shapes]
-    return sequences[0][1] if sequences else None
+    drawn = rng.integers(min(shortest, longest), longest, size=shape, endpoint=True)
+    return drawn.astype(dtype.as_numpy_dtype)

@@ -8,12 +8,13 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_ae.errors import InputError
-from keras_ae.export.cases import Case, make_cases
+from keras_ae.errors import InputError, whole_number
+from keras_ae.export.cases import Case, make_cases, padding_case
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
-from keras_ae.export.serving import write_warmup
+from keras_ae.export.samples import free_lengths
+from keras_ae.export.serving import LARGEST_VERSION, write_warmup
 from keras_ae.export.signature import describe_endpoint, positional, reason, specs_of
 from keras_ae.export.verification import TOLERANCE, check_cases
 from keras_ae.exports import publish_version, refuse_other_format, version_folders, version_in_use
@@ -84,7 +85,8 @@ def to_saved_model(
     with staging_directory(directory) as temporary:
         cases = make_cases(table, batch_sizes, lengths)
         described = write_saved_model(table, cases, temporary, tables)
-        report = check_cases([("saved_model", temporary, cases)], tolerance)[0].check()
+        cases_of_padding = describe_padding(table, described, lengths)
+        report = check_cases([("saved_model", temporary, [*cases, *cases_of_padding])], tolerance)[0].check()
         if warmup:
             write_warmup(temporary, {case.endpoint: case.inputs for case in cases})
         write_manifest(temporary, model, "saved_model", described, report, preprocessing=known)
@@ -112,10 +114,27 @@ def write_saved_model(
     return described
 
 
+def describe_padding(
+    endpoints: Mapping[str, Endpoint], described: dict[str, dict], lengths: Sequence[int] = (5, 8)
+) -> list[Case]:
+    """Add `padding` to the descriptions of endpoints with free lengths, and return the padded batches.
+
+    `{"allowed": bool, "reason": str}` states whether a server may pad requests of different lengths, which
+    `padding_case` decides.
+    """
+    cases = []
+    for name, endpoint in endpoints.items():
+        if not free_lengths(endpoint.inputs):
+            continue
+        case, reason = padding_case(name, endpoint, lengths)
+        described[name]["padding"] = {"allowed": not reason, "reason": reason}
+        cases += [] if case is None else [case]
+    return cases
+
+
 def _check_version(directory, version):
     if version is None:
         return
-    if not isinstance(version, int) or version < 1:
-        raise InputError(f"version must be a positive integer. Received: version={version!r}.")
+    whole_number("version", version, 1, LARGEST_VERSION)
     if version in version_folders(directory):
         raise version_in_use(directory, version)

@@ -5,6 +5,7 @@ The checks import NumPy, Keras and TensorFlow themselves: the options of command
 
 import functools
 import importlib
+import operator
 import warnings
 from collections.abc import Callable
 from types import ModuleType
@@ -129,6 +130,49 @@ def check_integers(name: str, values: Any, num_values: int | None, least: int = 
             f"{name} must be from {least} to {num_values - 1}. "
             f"Received: {name} from {array.min()} to {array.max()}"
         )
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return `value` as an int from `low` to `high`; truth values, floats and text are refused.
+
+    Raises:
+        InputError: `value` is not an integer in the range.
+
+    Example:
+
+    >>> whole_number("version", True, low=1)
+    Traceback (most recent call last):
+        ...
+    keras_ae.errors.InputError: version must be an integer of at least 1. Received: version=True.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < low or (high is not None and number > high):
+        wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise InputError(f"{name} must be an integer {wanted}. Received: {name}={value!r}.")
+    return number
+
+
+def several(name: str, values: Any) -> list:
+    """Return the values of a sequence that is not empty, such as sizes.
+
+    Raises:
+        InputError: `values` is not a sequence, or empty.
+
+    Example:
+
+    >>> several("lengths", (5, 8))
+    [5, 8]
+    """
+    try:
+        found = [] if isinstance(values, (str, bytes)) else list(values)
+    except TypeError:
+        found = []
+    if not found:
+        raise InputError(f"{name} must be a sequence of at least one value. Received: {name}={values!r}.")
+    return found
 
 
 def embedding_rows(model: "keras.Model") -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_ae.export import endpoints_of, float32_copy
-from keras_ae.export.cases import make_cases
+from keras_ae.export.cases import make_cases, padding_case
 from keras_ae.export.endpoints import select
 from keras_ae.export.onnx import write_onnx
 from keras_ae.export.samples import free_lengths
@@ -118,6 +118,14 @@ def test_saved_model_holds_each_weight_once(case, artifact, format, trained):
     weights = sum(np.asarray(weight).nbytes for weight in trained[case.name].weights)
     size = sum(file.stat().st_size for file in (artifact.location / "variables").iterdir())
     assert size < weights + 20_000  # the index of names comes on top
+
+
+@pytest.mark.only(sequence=True)
+def test_a_server_may_pad_requests_of_different_lengths(case, trained):
+    table = endpoints_of(trained[case.name])
+    for name in ("encode", "decode"):
+        if name in table:
+            assert padding_case(name, table[name])[1] == ""
 
 
 def test_half_precision_model_is_exported_in_float32(case):

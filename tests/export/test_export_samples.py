@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_ae.export.samples import axis_names, free_lengths, random_inputs
+from keras_ae.export.samples import axis_names, counted_inputs, free_lengths, random_inputs, uncounted_axes
 
 
 def spec(*shape, dtype="float32"):
@@ -49,3 +49,23 @@ def test_random_floats_are_uniform_masks_true_ids_zero():
     arrays = random_inputs(inputs, {"batch": 20}, np.random.default_rng(0))
     assert 0 <= arrays["x"].min() < 0.05 and 0.95 < arrays["x"].max() < 1
     assert arrays["mask"].all() and not arrays["ids"].any() and not arrays["label"].any()
+
+
+def test_lengths_count_the_sequences_without_lengths_of_their_own():
+    lengths = spec(dtype="int32")
+    codes = {"codes": spec(None, dtype="int32"), "code_lengths": lengths}
+    utterances = {"x": spec(None, 3), "lengths": lengths, "target": spec(None, 3), "target_lengths": lengths}
+    assert counted_inputs(codes) == {"code_lengths": ["codes"]}
+    assert counted_inputs(utterances) == {"target_lengths": ["target"], "lengths": ["x"]}
+    both = {"x": spec(None, 3), "lengths": lengths, **codes, "labels": lengths}
+    assert counted_inputs(both) == {"lengths": ["x"], "code_lengths": ["codes"]}
+    assert uncounted_axes(both) == []
+    assert uncounted_axes({"x": spec(None, None), "lengths": lengths}) == ["x axis 2"]
+    assert uncounted_axes({"x": spec(None, 3), "other_lengths": spec(2, dtype="int32")}) == ["x axis 1"]
+
+
+def test_lengths_of_codes_are_drawn_like_others():
+    # 0 everywhere, the outputs of `decode` would be padding, whatever the artifact computes
+    inputs = {"codes": spec(None, dtype="int32"), "code_lengths": spec(dtype="int32")}
+    arrays = random_inputs(inputs, {"batch": 100, "length": 3}, np.random.default_rng(0))
+    assert set(arrays["code_lengths"]) == {1, 2, 3}

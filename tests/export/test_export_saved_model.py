@@ -90,9 +90,11 @@ def test_versions_count_up_and_never_overwrite(dense_model, tmp_path, monkeypatc
     assert to_saved_model(dense_model, tmp_path).name == "8"
     with pytest.raises(InputError, match="Version 7 is already in"):
         to_saved_model(dense_model, tmp_path, version=7)
-    with pytest.raises(InputError, match="version must be a positive integer. Received: version=0"):
-        to_saved_model(dense_model, tmp_path, version=0)
-    assert list(version_folders(tmp_path)) == [2, 3, 7, 8]
+    assert to_saved_model(dense_model, tmp_path, version=np.int64(9)).name == "9"
+    for version in (0, True, 1.0, "2", 2**63):  # the server reads int64
+        with pytest.raises(InputError, match=f"version must be an integer from 1 to .*version={version!r}"):
+            to_saved_model(dense_model, tmp_path, version=version)
+    assert list(version_folders(tmp_path)) == [2, 3, 7, 8, 9]
     assert not list(tmp_path.glob(".*"))
 
 
