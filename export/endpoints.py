@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import tensorflow as tf
 
-from keras_ae.errors import InputError
+from keras_ae.errors import InputError, several
 from keras_ae.export.functional import functional_endpoints
 from keras_ae.export.precision import computes_in_float32, float32_copy
+from keras_ae.export.samples import is_input_name
 from keras_ae.models.endpoint import Endpoint
 
 
@@ -54,12 +55,22 @@ def select(
         format: "saved_model" or "onnx".
         further: function that adds endpoints derived from the chosen ones.
     """
+    if not isinstance(model, keras.Layer):
+        plain = model is None or isinstance(model, (str, int, float))
+        raise InputError(
+            f"model must be a keras.Model. Received: {repr(model) if plain else type(model).__name__}."
+        )
     if isinstance(endpoints, Mapping):
         _refuse_other_precisions(model)
         table = dict(endpoints)
     else:
         model = float32_copy(model)
         table = _named(endpoints_of(model), endpoints)
+    for name, endpoint in table.items():
+        if not isinstance(endpoint, Endpoint):
+            raise InputError(
+                f"endpoints must be a dict of models.Endpoint. Received: {name!r}: {type(endpoint).__name__}."
+            )
     table = further(table)
     table = {name: endpoint for name, endpoint in table.items() if format in endpoint.formats}
     if not table:
@@ -81,8 +92,10 @@ def _refuse_other_precisions(model):
 
 
 def _named(table, names):
-    names = list(table) if names is None else [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in names if name not in table]
+    names = (
+        list(table) if names is None else [names] if isinstance(names, str) else several("endpoints", names)
+    )
+    unknown = [name for name in names if not isinstance(name, str) or name not in table]
     if unknown:
         raise InputError(f"endpoints must be among {sorted(table)}. Received: {unknown}.")
     return {name: table[name] for name in names}
@@ -91,6 +104,19 @@ def _named(table, names):
 def _check(name, endpoint):
     if not name.isidentifier():  # the name is used for a signature, an attribute and a file
         raise InputError(f"The name of an endpoint must be a Python identifier. Received: {name!r}.")
+    if not endpoint.inputs:
+        raise InputError(f"Endpoint `{name}` must have at least one input. Received: none.")
+    names = [label for label in endpoint.inputs if not is_input_name(label)]
+    if names:
+        raise InputError(
+            f"Inputs of endpoint `{name}` must have names of ASCII letters, digits and `_`, beginning with a "
+            f"letter, but not Python keywords, `self` or `endpoint`. Received: {names}. Rename them."
+        )
+    if len({label.lower() for label in endpoint.inputs}) < len(endpoint.inputs):
+        raise InputError(
+            f"Names of inputs of endpoint `{name}` must differ in more than case, which TensorFlow ignores. "
+            f"Received: {list(endpoint.inputs)}."
+        )
     for label, spec in endpoint.inputs.items():
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.rank or spec.shape[0] is not None:
             raise InputError(

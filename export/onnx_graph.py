@@ -34,6 +34,7 @@ def convert_endpoint(name: str, endpoint: Endpoint, cases: Sequence[Case], opset
             f"The outputs of endpoint `{name}` must not have the names of its inputs in ONNX. "
             f"Received: {sorted(shared)} in both. Rename these outputs."
         )
+    _refuse_strings(name, traced.get_concrete_function().graph)
     given = {"opset": opset, "custom_op_handlers": _handlers()}
     try:
         with _quiet():
@@ -113,6 +114,18 @@ def _refer(tensor, **reference):
     tensor.data_location = require("onnx", extra="onnx").TensorProto.EXTERNAL
     for key, value in reference.items():
         tensor.external_data.add(key=key, value=str(value))
+
+
+def _refuse_strings(name, graph):
+    """Raise an error for strings and lookup tables, about which the converter prints many lines."""
+    tensors = (tensor for node in graph.get_operations() for tensor in node.outputs)
+    lookup = any(node.type.startswith("LookupTable") for node in graph.get_operations())
+    if lookup or any(tensor.dtype == tf.string for tensor in tensors):
+        raise InputError(
+            f"Endpoint `{name}` must have neither strings nor lookup tables in ONNX, such as those of "
+            f"TextVectorization and StringLookup. Received: {'a lookup table' if lookup else 'strings'}. "
+            "Export it with to_saved_model, or leave it out, or pass an endpoint that takes integers."
+        )
 
 
 def _refuse_unknown_operations(name, proto, opset):

@@ -1,5 +1,7 @@
 """Free axes of the inputs of an endpoint, the lengths that count them, and random test inputs of any size."""
 
+import keyword
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,6 +38,20 @@ def free_lengths(inputs: Mapping[str, tf.TensorSpec]) -> list[str]:
     """Return the names of the free axes other than the batch, each once."""
     names = [axis for axes in axis_names(inputs).values() for axis in axes[1:] if axis]
     return list(dict.fromkeys(names))
+
+
+def is_input_name(name: object) -> bool:
+    """Return whether an input can have this name in a SavedModel, in ONNX and in `Artifact.run`.
+
+    TensorFlow makes it an argument of a function, and changes or rejects other characters than ASCII.
+
+    Example:
+
+    >>> [is_input_name(name) for name in ("x", "a b", "日本", "_x", "lambda", "self")]
+    [True, False, False, False, False, False]
+    """
+    plain = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) is not None
+    return plain and not keyword.iskeyword(name) and name not in ("self", "endpoint")
 
 
 def counted_inputs(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, list[str]]:

@@ -1,5 +1,7 @@
 """SavedModels: all endpoints in one versioned directory for TensorFlow Serving."""
 
+import contextlib
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from tensorflow.saved_model.experimental import TrackableResource
 
 from keras_ae.errors import InputError, whole_number
 from keras_ae.export.cases import Case, make_cases, padding_case
@@ -50,8 +53,8 @@ def to_saved_model(
         endpoints: a table of endpoints, or names from `endpoints_of(model)`; `None`: all.
         version: positive integer; `None`: one more than the highest existing version.
         warmup: whether to add requests that a server runs before it accepts others.
-        tables: lookup tables, or layers that contain them, that an endpoint reads in addition to the
-            tables that it declares.
+        tables: lookup tables, or layers that contain them, that an endpoint reads. Those of the model and of
+            the variables of the functions of its endpoints are found without this argument.
         batch_sizes: batch sizes to verify.
         lengths: sizes of the free axes to verify, in multiples of the endpoint's `unit`,
             such as the number of samples per frame.
@@ -99,19 +102,74 @@ def write_saved_model(
     """Write an unverified SavedModel, and return the descriptions of its signatures."""
     archive = keras.export.ExportArchive()
     # track lookup tables only, because a tracked model would write each of its weights a second time
-    own = [table for endpoint in endpoints.values() for table in endpoint.tables]
-    for table in {id(table): table for table in (*tables, *own)}.values():
+    for table in (*tables, *(table for endpoint in endpoints.values() for table in endpoint.tables)):
         archive.track(table)
-    described = {}
+    described, found = {}, tables_of([endpoint.function for endpoint in endpoints.values()])
     for name, endpoint in endpoints.items():
         traced = archive.add_endpoint(name, positional(name, endpoint), input_signature=specs_of(endpoint))
         own = [case for case in cases if case.endpoint == name]
         described[name] = describe_endpoint(endpoint, traced, own)
+        captured = {id(outer) for outer, _ in traced.get_concrete_function().graph.captures}
+        for table in [table for table in found if id(table.resource_handle) in captured]:
+            archive.track(table)
     try:
         archive.write_out(directory, verbose=False)
     except tf.errors.OpError as error:  # "path; No space left on device"
         raise OSError(reason(error).rpartition("; ")[2]) from error
+    except AssertionError as error:
+        if "untracked" not in str(error):
+            raise
+        raise InputError(
+            "endpoints must read lookup tables of the model or of their own functions. Received: one that "
+            "reads another table. Pass it as `tables=[table]`."
+        ) from error
     return described
+
+
+def tables_of(roots: Iterable) -> list[TrackableResource]:
+    """Return the lookup tables that can be reached from functions, layers and collections, each once."""
+    found: list[TrackableResource] = []
+    seen: dict[int, object] = {}  # with the objects, because the numbers of deleted ones are used again
+    stack = list(roots)
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen[id(item)] = item
+        if isinstance(item, TrackableResource):
+            found.append(item)
+        else:
+            stack += _parts(item)
+    return found
+
+
+def _parts(item):
+    """Return the objects that a function refers to, or that a layer, a module or a collection contains."""
+    if isinstance(item, Mapping):
+        return list(item.values())
+    if isinstance(item, (list, tuple, set)):
+        return list(item)
+    if isinstance(item, partial):
+        return [item.func, item.args, item.keywords]
+    if inspect.ismethod(item):
+        return [item.__self__, item.__func__]
+    if inspect.isfunction(item):
+        return [*_variables(item), item.__defaults__, item.__kwdefaults__]
+    if hasattr(item, "python_function"):  # a tf.function
+        return [item.python_function]
+    return list(vars(item).values()) if isinstance(item, (keras.Layer, tf.Module)) else []
+
+
+def _variables(function):
+    """Return the values of the variables of a function that are defined outside of it."""
+    found = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # a variable without a value
+            found.append(cell.cell_contents)
+    if function.__module__.partition(".")[0] in ("keras", "tensorflow"):
+        return found  # their global variables are no tables
+    known = function.__globals__
+    return found + [known[name] for name in function.__code__.co_names if name in known]
 
 
 def describe_padding(

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError, several, whole_number
 from keras_ae.export.artifact import Artifact
 from keras_ae.export.manifest import renew_contents
+from keras_ae.exports import version_folders
 
 MAX_WARMUP_RECORDS = 1000  # the server rejects more
 LARGEST_VERSION = 2**63 - 1  # the server reads versions as int64
@@ -157,7 +158,7 @@ def _served(directory, version_policy):
     """Return the artifact that answers requests without a version, and the policy of the server as text."""
     artifact = _opened(Path(directory))
     base = artifact.path.parent
-    found = {int(path.name): path for path in base.iterdir() if path.name.isdecimal() and path.is_dir()}
+    found = version_folders(base)
     if isinstance(version_policy, str):
         policies = {"latest": "latest { num_versions: 1 }", "all": "all { }"}
         if version_policy not in policies:

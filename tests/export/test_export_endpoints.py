@@ -5,10 +5,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ae.errors import InputError
-from keras_ae.export import endpoints_of
+from keras_ae.export import endpoints_of, to_onnx, to_saved_model
 from keras_ae.export.cases import make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.models.endpoint import Endpoint
+
+X = tf.TensorSpec((None, 4), tf.float32)
 
 
 def run(endpoint, **inputs):
@@ -35,6 +37,108 @@ def test_dicts_of_inputs_and_outputs_keep_their_names():
     outputs = run(endpoint, **inputs)
     np.testing.assert_array_equal(outputs["p"], expected["p"])
     np.testing.assert_array_equal(outputs["q"], expected["q"])
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["my image"], ["my_image"]),
+        (["日本"], ["input"]),
+        (["été"], ["ete"]),
+        (["日本", "語"], ["input_1", "input_2"]),
+        (["a b", "a-b"], ["a_b_0", "a_b_1"]),
+        (["X", "x"], ["X_0", "x_1"]),
+        (["2x", "lambda", "self", "_y"], ["input_2x", "input_lambda", "input_self", "y"]),
+        (["a b", "a-b", "a_b_0"], ["input_1", "input_2", "input_3"]),
+    ],
+)
+def test_names_of_inputs_are_those_that_every_format_accepts(names, expected):
+    inputs = [keras.Input((i + 2,), name=name) for i, name in enumerate(names)]
+    endpoint = endpoints_of(keras.Model(inputs, keras.layers.Concatenate()([*inputs, inputs[0]])))
+    endpoint = endpoint["serving_default"]
+    assert list(endpoint.inputs) == expected
+    assert [spec.shape[1] for spec in endpoint.inputs.values()] == [i + 2 for i in range(len(names))]
+    select(keras.Sequential(), {"serving_default": endpoint}, "saved_model")  # accepts the names
+
+
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+def test_keys_of_a_dict_of_inputs_are_their_names():
+    given = {"b": keras.Input((3,), name="first"), "a": keras.Input((4,), name="second")}
+    model = keras.Model(given, keras.layers.Dense(1)(given["b"]) + keras.layers.Dense(1)(given["a"]))
+    endpoint = endpoints_of(model)["serving_default"]
+    inputs = {"a": np.ones((2, 4), "float32"), "b": np.ones((2, 3), "float32")}
+    assert {name: spec.shape[1] for name, spec in endpoint.inputs.items()} == {"a": 4, "b": 3}
+    np.testing.assert_array_equal(run(endpoint, **inputs)["output"], model(inputs))
+
+
+def test_an_output_never_has_the_name_of_an_input():
+    x = keras.Input((4,), name="output")
+    endpoint = endpoints_of(keras.Model(x, keras.layers.Dense(2)(x)))["serving_default"]
+    assert list(run(endpoint, output=np.ones((2, 4), "float32"))) == ["output_1"]
+
+
+def nested(bottleneck, depth=1):
+    """A functional model whose bottleneck lies in a Sequential, which lies in others."""
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), bottleneck, keras.layers.Dense(5)])
+    for _ in range(depth - 1):
+        inner = keras.Sequential([keras.Input((4,)), inner, keras.layers.Dense(5)])
+    x = keras.Input((6,), name="x")
+    return keras.Model(x, keras.layers.Dense(2)(inner(keras.layers.Dense(4)(x))))
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_bottleneck_in_a_nested_model_splits_the_graph(nearest_layer, depth):
+    bottleneck = nearest_layer()
+    model = nested(bottleneck, depth)
+    x = np.random.default_rng(0).random((5, 6), "float32")
+    for _ in range(2):  # the second time gives the same
+        table = endpoints_of(model)
+        assert list(table) == ["serving_default", "encode", "decode"]
+        encoded = run(table["encode"], x=x)
+        inner = model.layers[2]
+        while not isinstance(inner.layers[0], keras.layers.Dense):
+            inner = inner.layers[0]
+        features = inner.layers[0](model.layers[1](x))
+        np.testing.assert_array_equal(encoded["codes"], bottleneck.encode(features))
+        decoded = run(table["decode"], codes=encoded["codes"])["reconstruction"]
+        np.testing.assert_allclose(decoded, model(x), atol=1e-6)
+        np.testing.assert_array_equal(run(table["serving_default"], x=x)["output"], model(x))
+        np.testing.assert_allclose(
+            table["encode"].margin(x=x), bottleneck.margin(features), rtol=1e-3
+        )  # float32 differences
+    assert table["serving_default"].margin is not None
+
+
+def test_codes_that_a_nested_model_returns_are_those_of_encode(nearest_layer):
+    y = keras.Input((4,))
+    inner = keras.Model(y, nearest_layer()(y, return_codes=True))
+    x = keras.Input((4,), name="x")
+    embedding, codes = inner(x)
+    model = keras.Model(x, [keras.layers.Dense(2)(embedding), codes])
+    table = endpoints_of(model)
+    inputs = np.random.default_rng(0).random((5, 4), "float32")
+    reconstruction, codes = model(inputs)
+    np.testing.assert_array_equal(run(table["encode"], x=inputs)["codes"], codes)
+    np.testing.assert_array_equal(run(table["decode"], codes=codes)["reconstruction"], reconstruction)
+
+
+def test_a_bottleneck_that_is_called_twice_does_not_split_the_graph(nearest_layer):
+    bottleneck = nearest_layer()
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    assert list(endpoints_of(keras.Model([x, y], bottleneck(x) + bottleneck(y)))) == ["serving_default"]
+    inner = keras.Sequential([keras.Input((4,)), nearest_layer()])
+    assert list(endpoints_of(keras.Model([x, y], inner(x) + inner(y)))) == ["serving_default"]
+
+
+def test_looked_up_inputs_are_drawn_from_the_vocabulary():
+    text, number = keras.Input((2,), dtype="string", name="text"), keras.Input((1,), dtype="int64", name="n")
+    words = keras.layers.StringLookup(vocabulary=["red", "green"])(text)
+    numbers = keras.layers.IntegerLookup(vocabulary=[30, 40])(number)
+    model = keras.Model([text, number], keras.layers.Concatenate()([words, numbers]))
+    (case,) = make_cases(endpoints_of(model), batch_sizes=(30,))
+    assert set(case.inputs["text"].ravel()) == {b"red", b"green", b"word"}
+    assert set(case.inputs["n"].ravel()) == {30, 40, 41}
+    assert set(case.expected["output"][:, :2].ravel()) == {0, 1, 2}  # 0: not in the vocabulary
 
 
 def test_several_outputs_are_named_after_their_layers():
@@ -168,12 +272,46 @@ def test_selection_puts_serving_default_first_and_keeps_the_format(dense_model, 
         ({}, "whose formats include 'onnx'. Received: none"),
         ({"a b": Endpoint(dict, {})}, "must be a Python identifier. Received: 'a b'"),
         ({"a": Endpoint(dict, {"n": tf.TensorSpec((), "int32")})}, "whose axis 0 is the batch"),
+        ({"a": Endpoint(dict, {})}, "`a` must have at least one input"),
+        ({"a": Endpoint(dict, {"my x": X})}, r"`a` must have names of ASCII letters.* Received: \['my x'\]"),
+        ({"a": Endpoint(dict, {"日本": X})}, "names of ASCII letters"),
+        ({"a": Endpoint(dict, {"self": X})}, "but not Python keywords, `self` or `endpoint`"),
+        ({"a": Endpoint(dict, {"x": X, "X": X})}, r"differ in more than case.* Received: \['x', 'X'\]"),
+        ({"a": dict}, "endpoints must be a dict of models.Endpoint. Received: 'a': type"),
+        (5, "endpoints must be a sequence of at least one value. Received: endpoints=5"),
+        ([], "endpoints must be a sequence of at least one value"),
+        ([None], r"endpoints must be among \['serving_default'\]. Received: \[None\]"),
         ({"a": Endpoint(dict, {"x": tf.TensorSpec((2, 4))})}, "whose axis 0 is the batch"),
     ],
 )
 def test_unusable_endpoints_are_refused(dense_model, endpoints, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         select(dense_model, endpoints, "onnx")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("export", [to_onnx, to_saved_model])
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [(None, "None"), ("model.keras", "'model.keras'"), ({}, "dict"), (keras.Model, "type")],
+)
+def test_only_a_model_can_be_exported(export, model, shown, tmp_path):
+    with pytest.raises(InputError, match=f"model must be a keras.Model. Received: {shown}.$"):
+        export(model, tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"batch_sizes": ()}, {"batch_sizes": 3}, {"batch_sizes": (0,)}, {"batch_sizes": (2.5,)}, {"lengths": ()}]
+    + [{"lengths": (True,)}, {"lengths": "58"}],
+)
+@pytest.mark.parametrize("export", [to_onnx, to_saved_model])
+def test_sizes_to_verify_are_positive_integers(export, given, dense_model, tmp_path):
+    (name,) = given
+    with pytest.raises(InputError, match=f"{name} must be .* Received: {name}=") as caught:
+        export(dense_model, tmp_path / "new", **given)
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -208,3 +208,19 @@ def test_a_file_of_the_user_is_not_replaced(onnx, picture_model, tmp_path, name)
     assert files == {"encode": tmp_path / "1" / "encode.onnx"}
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
     assert Artifact.open(tmp_path).path == tmp_path / "1"
+
+
+@pytest.mark.parametrize("kind", ["TextVectorization", "StringLookup", "IntegerLookup", "strings"])
+def test_strings_and_lookup_tables_are_refused_in_one_line(kind, onnx, tmp_path, capfd):
+    options = {"TextVectorization": {"vocabulary": ["red"]}, "StringLookup": {"vocabulary": ["red"]}}
+    options["IntegerLookup"] = {"vocabulary": [3]}
+    x = keras.Input((1,), dtype="int64" if kind == "IntegerLookup" else "string", name="x")
+    if kind == "strings":
+        y = keras.layers.Lambda(lambda text: tf.strings.length(text), output_shape=(1,), dtype="int32")(x)
+    else:
+        y = getattr(keras.layers, kind)(**options[kind])(x)
+    capfd.readouterr()
+    with pytest.raises(InputError, match="must have neither strings nor lookup tables in ONNX") as caught:
+        to_onnx(keras.Model(x, y), tmp_path / "new", batch_sizes=(2,))
+    assert "\n" not in str(caught.value) and "`serving_default`" in str(caught.value)
+    assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ from keras_ae.errors import InputError
 from keras_ae.export import VerificationError, endpoints_of, to_saved_model, verification_table
 from keras_ae.export.cases import make_cases
 from keras_ae.export.manifest import weights_sha256
-from keras_ae.export.saved_model import write_saved_model
+from keras_ae.export.saved_model import tables_of, write_saved_model
 from keras_ae.exports import version_folders
 
 
@@ -187,6 +188,71 @@ def test_a_lookup_table_is_tracked_where_an_endpoint_reads_it(dense_model, endpo
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["endpoints"]["encode_text"]["outputs"]["text"]["dtype"] == "string"
     assert all(row["ok"] for row in manifest["verification"])
+
+
+def looked_up(kind, nearest_layer):
+    """A functional model of strings with a bottleneck."""
+    text = keras.Input((), dtype="string", name="text")
+    if kind == "nested":
+        words = keras.Sequential(
+            [keras.Input((), dtype="string"), keras.layers.StringLookup(vocabulary=["a"])]
+        )
+    elif kind == "TextVectorization":
+        words = keras.layers.TextVectorization(vocabulary=["red", "green"], output_sequence_length=3)
+    else:
+        words = keras.layers.StringLookup(vocabulary=["red", "green"])
+    y = keras.layers.Flatten()(keras.layers.Embedding(4, 3)(words(text)))
+    return keras.Model(text, keras.layers.Dense(2)(nearest_layer()(y)))
+
+
+@pytest.mark.parametrize("kind", ["TextVectorization", "StringLookup", "nested"])
+def test_lookup_tables_of_a_functional_model_are_found(kind, nearest_layer, tmp_path):
+    model = looked_up(kind, nearest_layer)
+    table = endpoints_of(model)
+    write_saved_model(table, make_cases(table, (2,)), tmp_path)
+    texts = tf.constant(["red", "green green red", "blue", ""])
+    signature = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    np.testing.assert_allclose(signature(text=texts)["output"], model(texts), atol=1e-6)
+
+
+def test_tables_are_found_wherever_a_function_keeps_them(endpoint_of, monkeypatch):
+    def table(word):
+        start = tf.lookup.KeyValueTensorInitializer([word], [1])
+        return tf.lookup.StaticHashTable(start, 0)
+
+    class Holder(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.held = {"one": [table("layer")]}
+
+        def look(self, x, default=None):
+            return self.held["one"][0].lookup(x)
+
+    inner, holder, given, extra = table("closure"), Holder(), table("default"), table("partial")
+
+    def function(x, other=given):
+        return inner.lookup(x) + other.lookup(x)
+
+    roots = [function, holder.look, partial(function, other=extra), tf.function(lambda x: inner.lookup(x))]
+    expected = [inner, given, holder.held["one"][0], extra]
+    assert {id(one) for one in tables_of(roots)} == {id(one) for one in expected}
+
+
+def test_a_table_that_is_not_found_is_one_line(dense_model, endpoint_of, tmp_path):
+    class Hidden:
+        table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1], [2]), 0)
+
+    endpoint = endpoint_of(lambda x: {"y": tf.cast(Hidden.table.lookup(tf.cast(x, tf.int32)), tf.float32)})
+    with pytest.raises(InputError, match=r"reads another table. Pass it as `tables=\[table\]`") as caught:
+        to_saved_model(dense_model, tmp_path / "new", endpoints={"serving_default": endpoint})
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+    to_saved_model(
+        dense_model,
+        tmp_path,
+        endpoints={"serving_default": endpoint},
+        tables=[Hidden.table],
+        batch_sizes=(2,),
+    )
 
 
 def test_saved_model_cli_runs_an_endpoint(saved, picture_model, tmp_path):

@@ -15,8 +15,8 @@ class WordIds(keras.Layer):
     """Word ids of each sentence, for models that take strings.
 
     Sentences are split into tokens by `keras_ae.text.tokens`. The ids are those of `Vocabulary`: 0 is
-    padding, 1 any unknown word. A SavedModel contains the words in a lookup table, `layer.table`, which
-    must be passed to the export; ONNX has no such table: there `tokenize` and the vocabulary file
+    padding, 1 any unknown word. A SavedModel contains the words in a lookup table, `layer.table`;
+    ONNX has no such table: there `tokenize` and the vocabulary file
     accompany the model.
 
     Args:
