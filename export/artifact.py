@@ -291,7 +291,8 @@ def _ones(spec, sizes, length):
 
 
 def _fit(label, value, spec, lengths):
-    shape = np.shape(value) if hasattr(value, "shape") else as_plain_array(label, value).shape
+    value = as_plain_array(label, value)
+    shape = value.shape
     fits = len(shape) == len(spec["shape"]) and all(
         size in (None, actual) for size, actual in zip(spec["shape"], shape, strict=True)
     )

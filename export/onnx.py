@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_ae.errors import InputError, require
+from keras_ae.errors import InputError, require, whole_number
 from keras_ae.export.cases import Case, make_cases
 from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
@@ -77,8 +77,7 @@ def to_onnx(
     """
     for package in ("tf2onnx", "onnx", "onnxruntime"):
         require(package, extra="onnx")
-    if opset not in OPSETS:
-        raise InputError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}. Received: opset={opset}.")
+    opset = whole_number("opset", opset, OPSETS[0], OPSETS[-1])
     directory = Path(directory)
     refuse_other_format(directory, "onnx")
     known = preprocessing_for(model, preprocessing)

@@ -50,8 +50,9 @@ def is_input_name(name: object) -> bool:
     >>> [is_input_name(name) for name in ("x", "a b", "日本", "_x", "lambda", "self")]
     [True, False, False, False, False, False]
     """
-    plain = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) is not None
-    return plain and not keyword.iskeyword(name) and name not in ("self", "endpoint")
+    if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        return False
+    return not keyword.iskeyword(name) and name not in ("self", "endpoint")
 
 
 def counted_inputs(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, list[str]]:

@@ -17,10 +17,16 @@ from keras_ae.export.endpoints import select
 from keras_ae.export.manifest import write_manifest
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.samples import free_lengths
-from keras_ae.export.serving import LARGEST_VERSION, write_warmup
+from keras_ae.export.serving import write_warmup
 from keras_ae.export.signature import describe_endpoint, positional, reason, specs_of
 from keras_ae.export.verification import TOLERANCE, check_cases
-from keras_ae.exports import publish_version, refuse_other_format, version_folders, version_in_use
+from keras_ae.exports import (
+    LARGEST_VERSION,
+    publish_version,
+    refuse_other_format,
+    version_folders,
+    version_in_use,
+)
 from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing

@@ -18,7 +18,6 @@ from keras_ae.export.manifest import renew_contents
 from keras_ae.exports import version_folders
 
 MAX_WARMUP_RECORDS = 1000  # the server rejects more
-LARGEST_VERSION = 2**63 - 1  # the server reads versions as int64
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 _MODELS = """\
 model_config_list {{

@@ -18,6 +18,9 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 FORMATS = ("saved_model", "onnx")
 SHA256 = re.compile("[0-9a-f]{64}")
+LARGEST_VERSION = (
+    2**63 - 1
+)  # TensorFlow Serving reads versions as int64, and ignores folders of larger numbers
 
 
 def version_folders(directory: Path) -> dict[int, Path]:
@@ -30,8 +33,9 @@ def version_folders(directory: Path) -> dict[int, Path]:
     """
     if not directory.is_dir():
         return {}
-    paths = [path for path in directory.iterdir() if path.name.isascii() and path.name.isdecimal()]
-    return dict(sorted((int(path.name), path) for path in paths))
+    paths = [path for path in directory.iterdir() if re.fullmatch("0*[0-9]{1,19}", path.name)]
+    numbers = sorted((int(path.name), path) for path in paths)  # of 1 and 0001, the last one
+    return {number: path for number, path in numbers if number <= LARGEST_VERSION}
 
 
 def export_folder(path: Path) -> Path:
@@ -61,12 +65,16 @@ def publish_version(temporary: Path, directory: Path, version: int | None = None
         version: the number; `None`: one more than the highest number that exists.
 
     Raises:
-        InputError: the number is in use.
+        InputError: the number is in use, or there is no higher one.
     """
     while True:
-        target = directory / str(
-            max(version_folders(directory), default=0) + 1 if version is None else version
-        )
+        number = max(version_folders(directory), default=0) + 1 if version is None else version
+        if number > LARGEST_VERSION:
+            raise InputError(
+                f"{directory} must not contain version {LARGEST_VERSION}, after which there is no next one. "
+                "Pass a free version, or choose another directory."
+            )
+        target = directory / str(number)
         try:
             return temporary.rename(target)
         except OSError as error:

@@ -127,11 +127,19 @@ def checked_input(
 def as_plain_array(label: str, value: ArrayLike) -> np.ndarray:
     """Return `np.asarray(value)`, or raise `InputError` for rows of different lengths."""
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
-        raise InputError(
-            f"{label} must be one array. Received: rows of different lengths. Pad them, and pass `lengths`."
-        ) from error
+        raise _ragged(label) from error
+    if array.dtype == object and any(isinstance(one, (list, tuple, np.ndarray)) for one in array.ravel()):
+        raise _ragged(label)  # such as an array of arrays, or a tf.RaggedTensor
+    return array
+
+
+def _ragged(label):
+    return InputError(
+        f"{label} must be one array. Received: rows of different lengths. Pad them, and pass `lengths` if the"
+        " model takes them."
+    )
 
 
 def lengths_of(name: str, lengths: dict) -> ArrayLike | None:

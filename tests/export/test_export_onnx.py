@@ -161,9 +161,11 @@ def test_unusable_endpoints_leave_nothing(onnx, dense_model, endpoint_of, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_opsets_the_converter_does_not_know_are_refused(onnx, dense_model, tmp_path):
-    with pytest.raises(InputError, match="opset must be from 14 to 18. Received: opset=19"):
-        to_onnx(dense_model, tmp_path, opset=19)
+@pytest.mark.parametrize("opset", [19, 13, "17", 17.0, True, None])
+def test_opsets_the_converter_does_not_know_are_refused(onnx, dense_model, tmp_path, opset):
+    message = f"opset must be an integer from 14 to 18. Received: opset={opset!r}.$"
+    with pytest.raises(InputError, match=message):
+        to_onnx(dense_model, tmp_path, opset=opset)
 
 
 def test_opset_18_is_written_on_demand(onnx, dense_model, tmp_path):

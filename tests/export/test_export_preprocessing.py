@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ae.errors import InputError
 from keras_ae.export import Artifact, to_onnx, to_saved_model
@@ -166,11 +167,32 @@ def test_pixels_up_to_255_are_inputs_of_a_model_that_takes_them_so():
     assert found.dtype == np.float32 and found.tolist() == [[0, 7, 255]]
 
 
-def test_rows_of_different_lengths_are_no_array():
+RAGGED = [[1.0, 2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        RAGGED,
+        [np.array(row) for row in RAGGED],
+        [tf.constant(row) for row in RAGGED],
+        np.array([np.array(row) for row in RAGGED], object),
+        np.array(RAGGED, object),
+        tf.ragged.constant(RAGGED),
+        [RAGGED, 1.0],
+    ],
+)
+def test_rows_of_different_lengths_are_no_array(rows, saved):
+    expected = (
+        "must be one array. Received: rows of different lengths. "
+        "Pad them, and pass `lengths` if the model takes them."
+    )
     with pytest.raises(InputError) as caught:
-        checked_input("x", [[1.0, 2.0], [3.0]], "float32")
-    expected = "x must be one array. Received: rows of different lengths. Pad them, and pass `lengths`."
-    assert str(caught.value) == expected
+        checked_input("x", rows, "float32")
+    assert str(caught.value) == f"x {expected}"
+    with pytest.raises(InputError) as caught:
+        Artifact.open(saved).run("encode", image=rows)
+    assert str(caught.value) == f"Input `image` of `encode` {expected}"
 
 
 def test_sentences_are_strings():

@@ -99,6 +99,22 @@ def test_versions_count_up_and_never_overwrite(dense_model, tmp_path, monkeypatc
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_server_and_an_export_count_versions_alike(dense_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_ae.export.saved_model.check_cases", fake_checks)
+    for name in ("0001", "1", "0003", "٤", "5.0", "-6", f"{2**63}", "9" * 200):
+        (tmp_path / name).mkdir()
+    assert {number: path.name for number, path in version_folders(tmp_path).items()} == {1: "1", 3: "0003"}
+    with pytest.raises(InputError, match="Version 3 is already in"):
+        to_saved_model(dense_model, tmp_path, version=3)
+    assert to_saved_model(dense_model, tmp_path).name == "4"
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(
+        InputError, match="must not contain version 9223372036854775807, after which"
+    ) as caught:
+        to_saved_model(dense_model, tmp_path)
+    assert "\n" not in str(caught.value) and not list(tmp_path.glob(".*"))
+
+
 def test_a_number_taken_meanwhile_is_not_overwritten(dense_model, tmp_path, monkeypatch):
     def taken(jobs, tolerance):
         (tmp_path / "1").mkdir()
