@@ -130,8 +130,9 @@ def as_plain_array(label: str, value: ArrayLike) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise _ragged(label) from error
-    if array.dtype == object and any(isinstance(one, (list, tuple, np.ndarray)) for one in array.ravel()):
-        raise _ragged(label)  # such as an array of arrays, or a tf.RaggedTensor
+    rows = (list, tuple, np.ndarray, tf.RaggedTensor)
+    if array.dtype == object and any(isinstance(one, rows) for one in array.ravel()):
+        raise _ragged(label)
     return array
 
 
