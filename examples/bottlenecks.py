@@ -50,5 +50,5 @@ for name, (channels, bottleneck) in bottlenecks.items():
     history = model.fit(train, train, epochs=epochs, batch_size=64, verbose=0).history
     error = keras.losses.MeanSquaredError()(test, model(test))
     codes = bottleneck.encode(keras.Model(model.input, features)(test))  # int32
-    size = bottleneck.pack(codes).shape[1]
+    size = bottleneck.pack(codes)[0].size
     print(f"{name:<22} {float(error):7.4f} {size:6} {history['usage'][-1]:6.2f}  {tuple(codes.shape[1:])}")
