@@ -197,11 +197,16 @@ def _no_copies():
 
 @contextlib.contextmanager
 def _quiet():
-    """Suppress the log of tf2onnx; its relevant errors are checked after the conversion."""
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    """Suppress the log of tf2onnx, whose relevant errors are checked after the conversion, and of TensorFlow.
+
+    TensorFlow warns that it does not copy the lookup tables of the model, also if the endpoint reads none.
+    """
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import numbers
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ae.errors import InputError
 from keras_ae.export import verification_process
 from keras_ae.export.artifact import locate
 from keras_ae.export.cases import Case, make_cases
@@ -151,7 +153,17 @@ def verify_many(
 def check_cases(
     jobs: Sequence[tuple[str, object, Sequence[Case]]], tolerance: tuple[float, float] = TOLERANCE
 ) -> list[VerificationReport]:
-    """Verify jobs `(format, path or files, cases)` with one process per format."""
+    """Verify jobs `(format, path or files, cases)` with one process per format.
+
+    Raises:
+        InputError: the tolerance is not valid.
+    """
+    bounds = np.asarray(tolerance, dtype=object).ravel().tolist()
+    if len(bounds) != 2 or not all(isinstance(bound, numbers.Real) and bound >= 0 for bound in bounds):
+        raise InputError(
+            "tolerance must be two numbers of at least 0, the relative and the absolute one. "
+            f"Received: tolerance={tolerance!r}."
+        )
     reports: dict[int, VerificationReport] = {}
     for format in sorted({job[0] for job in jobs}):
         chosen = [i for i, job in enumerate(jobs) if job[0] == format]

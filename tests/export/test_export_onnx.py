@@ -226,3 +226,17 @@ def test_strings_and_lookup_tables_are_refused_in_one_line(kind, onnx, tmp_path,
         to_onnx(keras.Model(x, y), tmp_path / "new", batch_sizes=(2,))
     assert "\n" not in str(caught.value) and "`serving_default`" in str(caught.value)
     assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
+
+
+def test_an_endpoint_after_the_lookup_is_exported_without_messages(onnx, nearest_layer, tmp_path):
+    x = keras.Input((1,), dtype="string", name="x")
+    y = keras.layers.Embedding(4, 3)(keras.layers.StringLookup(vocabulary=["red"])(x))
+    model = keras.Model(x, keras.layers.Dense(2)(nearest_layer()(y)))
+    messages, handler = [], logging.Handler()
+    handler.emit = messages.append
+    logging.getLogger("tensorflow").addHandler(handler)
+    try:
+        files = to_onnx(model, tmp_path, endpoints=["decode"], batch_sizes=(2,))
+    finally:
+        logging.getLogger("tensorflow").removeHandler(handler)
+    assert list(files) == ["decode"] and not messages

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ae.errors import InputError
 from keras_ae.export import VerificationError, VerificationReport, VerificationRow, endpoints_of
 from keras_ae.export.cases import TIE, Case, make_cases
 from keras_ae.export.saved_model import write_saved_model
@@ -144,3 +145,11 @@ def test_the_process_can_import_neither_keras_nor_keras_ae(tmp_path, monkeypatch
     for name in ("keras", "keras_ae"):
         with pytest.raises(ImportError):
             __import__(name)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, (), (1e-4,), (1e-4, -1), (1e-4, "1"), (1e-4, np.nan), None])
+def test_a_tolerance_is_two_numbers(tolerance):
+    with pytest.raises(InputError, match="tolerance must be two numbers of at least 0") as caught:
+        check_cases([], tolerance)
+    assert "\n" not in str(caught.value)
+    assert check_cases([], (np.float32(1e-4), 0)) == []
