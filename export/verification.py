@@ -159,7 +159,7 @@ def check_cases(
         InputError: the tolerance is not valid.
     """
     bounds = np.asarray(tolerance, dtype=object).ravel().tolist()
-    if len(bounds) != 2 or not all(isinstance(bound, numbers.Real) and bound >= 0 for bound in bounds):
+    if len(bounds) != 2 or not all(isinstance(bound, numbers.Real) and float(bound) >= 0 for bound in bounds):
         raise InputError(
             "tolerance must be two numbers of at least 0, the relative and the absolute one. "
             f"Received: tolerance={tolerance!r}."
