@@ -118,7 +118,7 @@ def _refer(tensor, **reference):
 
 def _refuse_strings(name, graph):
     """Raise an error for strings and lookup tables, about which the converter prints many lines."""
-    tensors = (tensor for node in graph.get_operations() for tensor in node.outputs)
+    tensors = [*graph.inputs, *graph.outputs]  # assertions inside of a graph have strings that are left out
     lookup = any(node.type.startswith("LookupTable") for node in graph.get_operations())
     if lookup or any(tensor.dtype == tf.string for tensor in tensors):
         raise InputError(

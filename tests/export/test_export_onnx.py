@@ -240,3 +240,11 @@ def test_an_endpoint_after_the_lookup_is_exported_without_messages(onnx, nearest
     finally:
         logging.getLogger("tensorflow").removeHandler(handler)
     assert list(files) == ["decode"] and not messages
+
+
+def test_the_text_of_an_assertion_is_no_string_of_an_endpoint(onnx, dense_model, endpoint_of, tmp_path):
+    def checked(x):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(x >= 0), ["x must be positive", x])]):
+            return {"y": 2 * x}
+
+    assert to_onnx(dense_model, tmp_path, endpoints={"score": endpoint_of(checked)}, batch_sizes=(2,))
