@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from conformance_models import CASES
 
@@ -16,6 +17,7 @@ def trained(case, jit):
     return model.get_weights()
 
 
+@pytest.mark.only(composed=False)
 def test_xla_trains(case):
     trained(case, jit=True)
 
