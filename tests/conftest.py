@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quick_graphs import trace_without_optimising
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,10 +39,6 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(groups[item]))
     last = len(LONGEST)
     items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else last)
-
-
-def pytest_collection_finish():
-    trace_without_optimising()
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def fsq():
 
 def lfq():
     quantizer = LookupFreeQuantizer(5, inverse_temperature=1.0, entropy_group_bits=3)  # projects 4 to 5
-    return patches(4, quantizer)
+    return AutoEncoder(image_encoder(IMAGE, 4, **SMALL), image_decoder(IMAGE, 4, **SMALL), quantizer)
 
 
 def auto_encoder():

@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from quick_graphs import trace_without_optimising
 
 RATE = 0.01
 cpus = tf.config.list_physical_devices("CPU")
@@ -85,7 +84,6 @@ def term_of_a_batch(strategy, term):
     return [strategy.reduce("SUM", value, axis=None).numpy() for value in values]
 
 
-trace_without_optimising()
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 # one device takes eager steps, sooner made than traced: they must give the weights of the traced ones, too
 ways = ((tf.distribute.get_strategy(), {"run_eagerly": True}), (mirrored, {}))
