@@ -11,7 +11,7 @@ import numpy as np
 from keras_ae.errors import InputError
 from keras_ae.export.signature import reason, summary
 from keras_ae.export.verification_process import OPENERS
-from keras_ae.exports import MANIFEST, check_files, export_folder, incomplete, read_manifest
+from keras_ae.export_folders import MANIFEST, check_files, export_folder, incomplete, read_manifest
 from keras_ae.models.endpoint import as_plain_array, checked_input, lengths_of
 from keras_ae.models.preprocessing import Preprocessing
 from keras_ae.tables import as_columns, check_table, values_of

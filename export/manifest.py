@@ -15,7 +15,7 @@ import keras
 from keras_ae.errors import InputError
 from keras_ae.export.raw_inputs import with_value_ranges
 from keras_ae.export.verification_report import VerificationReport, VerificationRow
-from keras_ae.exports import FORMAT_VERSION, MANIFEST, checksums, export_folder, read_manifest
+from keras_ae.export_folders import FORMAT_VERSION, MANIFEST, checksums, export_folder, read_manifest
 from keras_ae.files import write_atomically
 from keras_ae.models.preprocessing import Preprocessing
 

@@ -14,7 +14,7 @@ from keras_ae.export.manifest import write_manifest
 from keras_ae.export.onnx_graph import WeightPool, convert_endpoint, name_axes
 from keras_ae.export.raw_inputs import preprocessing_for, with_uint8_images
 from keras_ae.export.verification import TOLERANCE, check_cases
-from keras_ae.exports import MANIFEST, publish_version, read_manifest, refuse_other_format
+from keras_ae.export_folders import MANIFEST, publish_version, read_manifest, refuse_other_format
 from keras_ae.files import staging_directory
 from keras_ae.models.endpoint import Endpoint
 from keras_ae.models.preprocessing import Preprocessing

@@ -20,7 +20,7 @@ from keras_ae.export.samples import free_lengths
 from keras_ae.export.serving import write_warmup
 from keras_ae.export.signature import describe_endpoint, positional, reason, specs_of
 from keras_ae.export.verification import TOLERANCE, check_cases
-from keras_ae.exports import (
+from keras_ae.export_folders import (
     LARGEST_VERSION,
     publish_version,
     refuse_other_format,

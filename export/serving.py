@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_ae.errors import InputError, several, whole_number
 from keras_ae.export.artifact import Artifact
 from keras_ae.export.manifest import renew_contents
-from keras_ae.exports import version_folders
+from keras_ae.export_folders import version_folders
 
 MAX_WARMUP_RECORDS = 1000  # the server rejects more
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -90,11 +90,7 @@ def serving_config(
             "name must consist of ASCII letters, digits, '-', '.' and '_', and not begin with '-' or '.', "
             f"because the server does not decode URLs. Received: name={name!r}."
         )
-    sizes = [whole_number("batch_sizes", size, low=1) for size in several("batch_sizes", batch_sizes)]
-    if sizes != sorted(set(sizes)):
-        raise InputError(f"batch_sizes must be increasing. Received: batch_sizes={tuple(sizes)}.")
-    request = max(1024, sizes[-1]) if max_request_size is None else max_request_size
-    request = whole_number("max_request_size", request, low=sizes[-1])
+    sizes, request = _checked_sizes(batch_sizes, max_request_size)
     artifact, policy = _served(directory, version_policy)
     endpoints = artifact.manifest["endpoints"]
     unpadded, free = _padding(endpoints)
@@ -125,6 +121,15 @@ def serving_config(
         file = shlex.quote(f"@{endpoint}.json")
         commands += f"curl -d {file} http://localhost:8501/v1/models/{name}:predict\n"
     return {**files, "commands.sh": commands}
+
+
+def _checked_sizes(batch_sizes, max_request_size):
+    """Return the sizes of batches and the largest size of a request."""
+    sizes = [whole_number("batch_sizes", size, low=1) for size in several("batch_sizes", batch_sizes)]
+    if sizes != sorted(set(sizes)):
+        raise InputError(f"batch_sizes must be increasing. Received: batch_sizes={tuple(sizes)}.")
+    request = max(1024, sizes[-1]) if max_request_size is None else max_request_size
+    return sizes, whole_number("max_request_size", request, low=sizes[-1])
 
 
 def write_warmup(

@@ -14,7 +14,7 @@ from keras_ae.export import VerificationError, endpoints_of, to_saved_model, ver
 from keras_ae.export.cases import make_cases
 from keras_ae.export.manifest import weights_sha256
 from keras_ae.export.saved_model import tables_of, write_saved_model
-from keras_ae.exports import version_folders
+from keras_ae.export_folders import version_folders
 
 
 def size(directory):
@@ -119,7 +119,8 @@ def test_a_number_taken_meanwhile_is_not_overwritten(dense_model, tmp_path, monk
     def taken(jobs, tolerance):
         (tmp_path / "1").mkdir()
         (tmp_path / "1" / "saved_model.pb").touch()
-        monkeypatch.setattr("keras_ae.exports.version_folders", lambda _: stale.pop() if stale else [1])
+        listed = lambda _: stale.pop() if stale else [1]  # noqa: E731
+        monkeypatch.setattr("keras_ae.export_folders.version_folders", listed)
         return fake_checks(jobs, tolerance)
 
     stale = [[]]

@@ -144,7 +144,7 @@ def wait_for(condition):
 KILLED = """
 import os, pathlib, signal, sys
 import keras, tensorflow as tf
-from keras_ae import exports
+from keras_ae import export_folders
 from keras_ae.export import onnx, to_onnx
 from keras_ae.models.endpoint import Endpoint
 

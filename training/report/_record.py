@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_ae.errors import InputError
 from keras_ae.evaluation.attempts import LOG
 from keras_ae.evaluation.report.record import EmbeddingRecord
-from keras_ae.exports import MANIFEST, version_folders
+from keras_ae.export_folders import MANIFEST, version_folders
 from keras_ae.training.report.examples import FILE as READING
 from keras_ae.training.report.examples import FOLDER as LISTENING
 from keras_ae.training.report.examples import Listening, SentenceReading, read_listening, read_reading

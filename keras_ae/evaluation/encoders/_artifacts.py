@@ -9,7 +9,7 @@ import tensorflow as tf  # loads SavedModels
 
 from keras_ae.errors import InputError, require
 from keras_ae.evaluation.encoders._onnx_features import features_axis, makers
-from keras_ae.exports import MANIFEST, check_files, export_folder, read_manifest
+from keras_ae.export_folders import MANIFEST, check_files, export_folder, read_manifest
 from keras_ae.models.preprocessing import Preprocessing
 
 ENCODE, DECODE = "encode", "decode"

@@ -18,9 +18,8 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 FORMATS = ("saved_model", "onnx")
 SHA256 = re.compile("[0-9a-f]{64}")
-LARGEST_VERSION = (
-    2**63 - 1
-)  # TensorFlow Serving reads versions as int64, and ignores folders of larger numbers
+# TensorFlow Serving reads versions as int64, and ignores folders of larger numbers
+LARGEST_VERSION = 2**63 - 1
 
 
 def version_folders(directory: Path) -> dict[int, Path]:
