@@ -49,13 +49,11 @@ class Case:
     contrastive: bool = False  # compares each example with those of its batch
     # differs from another case by its bottleneck alone: what the rest of the model does is tested there
     variant: bool = False
-    # consists of parts that replicas and XLA train in other cases
-    composed: bool = False
 
     @property
     def replicated(self):
         """Whether replicas train it: a variant whose replicas draw noise of their own tells little."""
-        return not (self.variant and self.noisy) and not self.composed
+        return not (self.variant and self.noisy)
 
     @property
     def values(self):

@@ -307,7 +307,7 @@ CONTRASTIVE = {"contrastive": True, "decodes": False}
 CASES = (
     Case("auto_encoder", auto_encoder),
     Case("vae", vae, noisy=True),
-    Case("conditional_vae", conditional_vae, noisy=True, labels=3, composed=True),
+    Case("conditional_vae", conditional_vae, noisy=True, labels=3),
     Case("total_correlation_vae", total_correlation_vae, noisy=True),
     Case("vq", vq),
     Case("vq_by_gradient", vq_by_gradient, variant=True),
@@ -318,7 +318,7 @@ CASES = (
     Case("fsq", fsq, variant=True),
     Case("lfq", lfq, variant=True),
     Case("sequence_vq", sequence_vq, sequence=True),
-    Case("speech_vq", speech_vq, sequence=True, hop=2, speakers=3, composed=True),
+    Case("speech_vq", speech_vq, sequence=True, hop=2, speakers=3),
     Case("speech_vae", speech_vae, sequence=True, noisy=True, hop=2, speakers=3, variant=True),
     Case(
         "adain_voice_converter",
@@ -333,7 +333,7 @@ CASES = (
     ),
     Case("code_prior", code_prior, num_codes=5),
     Case("two_level", two_level),
-    Case("generative", generative, composed=True),
+    Case("generative", generative),
     Case("deep_info_max", deep_info_max, noisy=True, **CONTRASTIVE),
     Case("sequence_deep_info_max", sequence_deep_info_max, sequence=True, **CONTRASTIVE),
     Case(

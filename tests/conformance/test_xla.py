@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from conformance_models import CASES
 
@@ -17,7 +16,6 @@ def trained(case, jit):
     return model.get_weights()
 
 
-@pytest.mark.only(composed=False)
 def test_xla_trains(case):
     trained(case, jit=True)
 
